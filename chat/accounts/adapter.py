@@ -1,0 +1,47 @@
+"""How allauth meets our users: e-mail only, sign-up may be closed, suspended people are told why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import clear_login
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from chat.accounts import language, suspension
+from chat.accounts.models import User
+from chat.core.limits import client_address
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return bool(settings.SIGNUP_OPEN)
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """The language chosen on the page before signing up becomes the profile's."""
+        super().save_user(request, user, form, commit=False)
+        user.email = user.email.lower()
+        chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+        if chosen in {code for code, _name in settings.LANGUAGES}:
+            user.language = chosen
+        if commit:
+            user.save()
+        return user
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Runs once the password was right, so strangers learn nothing from it."""
+        if user.is_active and user.is_suspended:
+            clear_login(request)
+            return suspension.page(request, user)
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        return response
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        if user.language:
+            language.remember(response, user.language)
+        return response
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request)

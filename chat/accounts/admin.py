@@ -1,0 +1,238 @@
+"""People in the admin: find, add, correct, suspend, delete. Rank holds: only administrators touch staff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from chat.accounts import services
+from chat.accounts.models import User
+from chat.core.admin import AuditedAdmin
+from chat.core.errors import BadInput, ChatError
+
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+admin.site.unregister(Group)
+admin.site.unregister(EmailAddress)  # follows the e-mail on the person's own page
+admin.site.unregister(Authenticator)
+
+
+@admin.register(Group)
+class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
+    """Stock, and audited."""
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(AuditedAdmin):
+    """For people who lost their second factor: look and delete. The secret itself is never shown."""
+
+    list_display = fields = ("user", "type", "created_at", "last_used_at")
+    search_fields = ("user__email",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or _outranks(request, obj.user))
+
+
+class AddUserForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generic at run time
+    class Meta:
+        model = User
+        fields = ("email", "display_name")
+
+    def clean_email(self) -> str:
+        return _sound_email(self.cleaned_data["email"])
+
+
+class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = "__all__"  # of which the admin page chooses
+        field_classes: dict[str, Any] = {}
+
+    def clean_email(self) -> str:
+        return _sound_email(self.cleaned_data["email"], self.instance)
+
+
+class SuspendForm(forms.Form):
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        help_text=gettext_lazy("The person reads it."),
+        max_length=services.REASON_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
+    )
+    until = forms.DateTimeField(
+        label=gettext_lazy("Until (UTC)"),
+        help_text=gettext_lazy("Empty: until staff lift it."),
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+
+class SuspendedFilter(admin.SimpleListFilter):
+    title = gettext_lazy("suspended")
+    parameter_name = "suspended"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", gettext_lazy("Yes")), ("no", gettext_lazy("No"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        still = Q(suspended_until=None) | Q(suspended_until__gt=timezone.now())
+        suspended = Q(suspended_at__isnull=False) & still
+        if self.value() == "yes":
+            return queryset.filter(suspended)
+        return queryset.exclude(suspended) if self.value() == "no" else queryset
+
+
+@admin.register(User)
+class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
+    audited_fields = ("is_active", "is_staff", "is_superuser")
+    form, add_form = ChangeUserForm, AddUserForm
+    add_form_template = None
+    list_display = ("email", "display_name", "is_staff", "suspended", "date_joined", "last_login")
+    list_filter = (SuspendedFilter, "is_staff", "is_superuser", "is_active", "groups")
+    search_fields = ("email", "display_name")
+    ordering = ("email",)
+    readonly_fields = ("suspended_at", "suspended_until", "suspension_reason", "date_joined", "last_login")
+    fieldsets = (
+        (None, {"fields": ("email", "password", "display_name", "language")}),
+        (gettext_lazy("Suspension"), {"fields": ("suspended_at", "suspended_until", "suspension_reason")}),
+        (gettext_lazy("Rights"), {"fields": ("is_active", *RIGHTS)}),
+        (gettext_lazy("Dates"), {"fields": ("date_joined", "last_login")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "display_name", "password1", "password2")}),)
+
+    @admin.display(boolean=True, description=gettext_lazy("suspended"))
+    def suspended(self, person: User) -> bool:
+        return person.is_suspended
+
+    # --- Who may do what ----------------------------------------------------------------------------------
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or _outranks(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        if not super().has_delete_permission(request, obj) or obj is None:
+            return super().has_delete_permission(request, obj)
+        try:
+            services.check_deletable(obj, _staff(request))
+        except ChatError:
+            return False
+        return True
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if _staff(request).is_superuser else (*fields, *RIGHTS)
+
+    # --- Changes go through the services ------------------------------------------------------------------
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change or "email" in form.changed_data:
+            services.change_email(user=obj, email=obj.email)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        services.delete_user(user=obj, by=_staff(request))
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Audited by services.delete_user; here only Django's own list of recent actions."""
+        return admin.ModelAdmin.log_deletions(self, request, queryset)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Numbers only: the stock page would print the titles of all conversations."""
+        counts = {
+            str(_("conversations")): sum(person.conversations.count() for person in objs),
+            str(_("shared links")): sum(person.shares.count() for person in objs),
+        }
+        return [str(person) for person in objs], counts, set(), []
+
+    # --- Suspension ---------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/suspend/", wrap(self.suspend_view), name="accounts_user_suspend"),
+            path("<uuid:pk>/lift/", wrap(require_POST(self.lift_view)), name="accounts_user_lift"),
+            *super().get_urls(),
+        ]
+
+    def suspend_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        person = self._person(request, pk)
+        form = SuspendForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                services.suspend(user=person, by=_staff(request), **form.cleaned_data)
+            except ChatError as error:
+                form.add_error(None, error.words)
+            else:
+                messages.success(request, _("%s is suspended.") % person.email)
+                return redirect(self._page(person))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Suspend %s") % person.email,
+            "opts": self.opts,
+            "original": person,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/accounts/user/suspend.html", context)
+
+    def lift_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        person = self._person(request, pk)
+        try:
+            services.lift_suspension(user=person, by=_staff(request))
+        except ChatError as error:
+            messages.error(request, error.words)
+        else:
+            messages.success(request, _("%s is no longer suspended.") % person.email)
+        return redirect(self._page(person))
+
+    def _person(self, request: HttpRequest, pk: Any) -> User:
+        person: User | None = self.get_object(request, str(pk))
+        if person is None:
+            raise Http404
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        return person
+
+    def _page(self, person: User) -> str:
+        return reverse("admin:accounts_user_change", args=[person.pk])
+
+
+def _staff(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # admin_view let nobody else in
+    return request.user
+
+
+def _outranks(request: HttpRequest, person: Any) -> bool:
+    """Staff are changed by administrators or themselves; ordinary people by whoever has the right."""
+    by = _staff(request)
+    return by.is_superuser or person.pk == by.pk or not (person.is_staff or person.is_superuser)
+
+
+def _sound_email(email: str, person: User | None = None) -> str:
+    try:
+        return services.sound_email(email, person)
+    except BadInput as error:
+        raise ValidationError(error.words) from None

@@ -1,0 +1,159 @@
+"""Verbs on people: create, rename, suspend, lift, delete. Each staff action is audited in its transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from chat.accounts import signals
+from chat.accounts.models import User
+from chat.core import audit
+from chat.core.errors import BadInput, NotAllowed, Suspended
+from chat.core.text import one_line
+
+REASON_LENGTH = 300  # of User.suspension_reason
+
+
+@transaction.atomic
+def create_user(
+    *,
+    email: str,
+    password: str | None = None,
+    display_name: str = "",
+    is_staff: bool = False,
+    is_superuser: bool = False,
+    group: str = "",
+) -> User:
+    """A person who can log in at once: their address counts as verified."""
+    email = sound_email(email)
+    user = User.objects.create_user(
+        email,
+        password,
+        display_name=one_line(display_name)[:80],
+        is_staff=is_staff or is_superuser,
+        is_superuser=is_superuser,
+    )
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    if group:
+        user.groups.add(Group.objects.get_or_create(name=group)[0])
+    return user
+
+
+@transaction.atomic
+def change_email(*, user: User, email: str) -> None:
+    """By staff: the new address is the only one, and verified."""
+    email = sound_email(email, user)
+    EmailAddress.objects.filter(user=user).delete()
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    user.email = email
+    user.save(update_fields=["email"])
+
+
+def edit_profile(*, user: User, display_name: str | None = None, language: str | None = None) -> None:
+    """What people may change about themselves; None leaves a field as it is."""
+    if display_name is not None:
+        name = one_line(display_name)
+        if len(name) > 80:
+            raise BadInput(_("That name is longer than 80 characters."))
+        user.display_name = name
+    if language is not None:
+        if language and language not in dict(settings.LANGUAGES):
+            raise BadInput(_("That language is not offered."))
+        user.language = language
+    user.save(update_fields=["display_name", "language"])
+
+
+@transaction.atomic
+def suspend(*, user: User, by: User, reason: str, until: datetime | None = None) -> None:
+    """Close every door to a person, until a time or until lifted. Their sessions stay, and show why."""
+    reason = reason.strip()
+    if not reason or len(reason) > REASON_LENGTH:
+        raise BadInput(_("Please give a reason of at most %d characters.") % REASON_LENGTH)
+    if until is not None and until <= timezone.now():
+        raise BadInput(_("The end of the suspension lies in the past."))
+    _check_rank(user, by)
+    user.suspended_at, user.suspended_until, user.suspension_reason = timezone.now(), until, reason
+    user.save(update_fields=["suspended_at", "suspended_until", "suspension_reason"])
+    transaction.on_commit(lambda: _tell_suspended(user), robust=True)
+    audit.record(by, "suspend", audit.on_model(user), email=user.email, reason=reason, until=until)
+
+
+@transaction.atomic
+def lift_suspension(*, user: User, by: User) -> None:
+    _check_rank(user, by)
+    if user.suspended_at is None:
+        return
+    user.suspended_at, user.suspended_until, user.suspension_reason = None, None, ""
+    user.save(update_fields=["suspended_at", "suspended_until", "suspension_reason"])
+    audit.record(by, "lift suspension", audit.on_model(user), email=user.email)
+
+
+@transaction.atomic
+def delete_user(*, user: User, by: User) -> None:
+    """With everything they wrote. Only a suspended person, so that nothing of theirs is still running."""
+    check_deletable(user, by)
+    target, email = audit.on_model(user), user.email
+    user.delete()
+    audit.record(by, "delete", target, email=email)
+
+
+def check_deletable(user: User, by: User) -> None:
+    """Raise NotAllowed while this person must stay."""
+    _check_rank(user, by)
+    if not user.is_suspended:
+        raise NotAllowed(_("Suspend this person first: it stops what is running in their name."))
+    signals.check_user_deletable.send(User, user=user)
+
+
+def check_not_suspended(user: User) -> None:
+    if user.is_suspended:
+        until = user.suspended_until
+        raise Suspended(suspension_words(user), until=until.isoformat() if until else None)
+
+
+def suspension_words(user: User) -> str:
+    """Why, and until when, in the reader's language."""
+    if user.suspended_until is None:
+        words = _("Your account is suspended.")
+    else:
+        end = date_format(timezone.localtime(user.suspended_until), "DATETIME_FORMAT")
+        words = _("Your account is suspended until %(end)s (UTC).") % {"end": end}
+    if user.suspension_reason:
+        words += " " + _("Reason: %(reason)s") % {"reason": user.suspension_reason}
+    return words
+
+
+def _tell_suspended(user: User) -> None:
+    signals.user_suspended.send(User, user=user)
+
+
+def _check_rank(user: User, by: User) -> None:
+    if user.pk == by.pk:
+        raise NotAllowed(_("You cannot do this to yourself."))
+    if (user.is_staff or user.is_superuser) and not by.is_superuser:
+        raise NotAllowed(_("Only an administrator may do this to a member of staff."))
+
+
+def sound_email(email: str, user: User | None = None) -> str:
+    """The address as it is stored, or BadInput: not an address, or somebody else's."""
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise BadInput(_("“%s” is not an e-mail address.") % email) from None
+    others = User.objects.filter(email=email)
+    addresses = EmailAddress.objects.filter(email=email, verified=True)
+    if user is not None:
+        others, addresses = others.exclude(pk=user.pk), addresses.exclude(user=user)
+    if others.exists() or addresses.exists():
+        raise BadInput(_("Somebody has the e-mail address %s already.") % email)
+    return email

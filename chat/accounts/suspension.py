@@ -1,0 +1,19 @@
+"""What a suspended person sees, at login and at every door after it."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from chat.accounts import services
+from chat.accounts.models import User
+
+
+def page(request: HttpRequest, user: User) -> HttpResponse:
+    """Why and until when. Shown logged in it offers to log out (the template looks at `user`)."""
+    context = {
+        "reason": user.suspension_reason,
+        "until": user.suspended_until,
+        "words": services.suspension_words(user),
+    }
+    return render(request, "accounts/suspended.html", context, status=403)

@@ -1,0 +1,94 @@
+"""The settings page, the profile as JSON, and the language switch that remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+from django.views.i18n import set_language as django_set_language
+
+from chat.accounts import language, services
+from chat.accounts.models import User
+from chat.core.api import Answer, ApiRequest, json_view
+from chat.core.errors import BadInput
+
+# Apps to the right show something of theirs on the settings page, such as today's usage:
+# callables from a request to template variables, registered in AppConfig.ready.
+SETTINGS_EXTRAS: list[Callable[[HttpRequest], dict[str, Any]]] = []
+
+
+class ProfileForm(forms.Form):
+    display_name = forms.CharField(label=gettext_lazy("Display name"), max_length=80, required=False)
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"),
+        required=False,
+        choices=[("", gettext_lazy("As my browser asks")), *settings.LANGUAGES],
+    )
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "POST"])
+def settings_page(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)
+    known = {"display_name": request.user.display_name, "language": request.user.language}
+    form = ProfileForm(request.POST or None, initial=known)
+    if request.method == "POST" and form.is_valid():
+        return _saved(request, form.cleaned_data)
+    context: dict[str, Any] = {"form": form}
+    for extra in SETTINGS_EXTRAS:
+        context.update(extra(request))
+    status = 400 if form.errors else 200
+    return render(request, "accounts/settings.html", context, status=status)
+
+
+def _saved(request: HttpRequest, data: dict[str, str]) -> HttpResponse:
+    assert isinstance(request.user, User)
+    services.edit_profile(user=request.user, display_name=data["display_name"], language=data["language"])
+    messages.success(request, _("Saved."))
+    response = redirect("settings")
+    language.remember(response, request.user.language)
+    return response
+
+
+@json_view("GET", "PATCH")
+def profile(request: ApiRequest) -> Answer:
+    changed = {name: request.data[name] for name in ("display_name", "language") if name in request.data}
+    if any(not isinstance(value, str) for value in changed.values()):
+        raise BadInput(_("Names and languages are texts."))
+    if changed:
+        services.edit_profile(user=request.user, **changed)
+    user: User = request.user
+    response = JsonResponse(
+        {
+            "id": str(user.pk),
+            "email": user.email,
+            "display_name": user.display_name,
+            "language": user.language,
+        }
+    )
+    if "language" in changed:
+        language.remember(response, user.language)
+    return response
+
+
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Django's own switch, which sets the cookie; a logged-in person's profile follows."""
+    chosen = request.POST.get("language", "")
+    user = request.user
+    if isinstance(user, User) and not user.is_suspended and chosen in dict(settings.LANGUAGES):
+        services.edit_profile(user=user, language=chosen)
+    response = django_set_language(request)
+    assert isinstance(response, HttpResponse)
+    return response

@@ -1,0 +1,288 @@
+"""Conversations: made, named, deleted, and read along one branch of their message tree."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chat.accounts.models import User
+from chat.conversations import signals
+from chat.conversations.errors import Unavailable
+from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, ModelCard
+from chat.core.errors import BadInput
+from chat.core.text import one_line
+
+PAGE = 50  # conversations in one page of the sidebar, messages in one page of a transcript
+TITLE_CHARS = 60  # of a title made from the first message
+PURGE_AFTER = timedelta(seconds=60)  # time for running replies to be stopped and settled
+PURGE_ROWS = 50  # at once: SQLite's writers share one lock
+
+# Apps to the right add to what is told about one conversation ("shares"), from their AppConfig.ready.
+CONVERSATION_EXTRAS: list[Callable[[Conversation], dict[str, Any]]] = []
+
+_CURSOR = re.compile(r"(\d{1,14})-(\d{1,6})")  # milliseconds since 1970, rows of that millisecond to skip
+
+
+# --- Models -----------------------------------------------------------------------------------------------
+
+
+def default_model() -> ModelCard:
+    card = ModelCard.objects.order_by("-is_default", "name").first()
+    if card is None:
+        raise Unavailable
+    return card
+
+
+def announce_model(
+    *, slug: str, name: str, about: str, context_tokens: int, is_demo: bool, is_default: bool
+) -> ModelCard:
+    """What a worker says of its model. Announced again unchanged, it writes nothing."""
+    told = {
+        "name": name,
+        "about": about,
+        "context_tokens": context_tokens,
+        "is_demo": is_demo,
+        "is_default": is_default,
+    }
+    card = ModelCard.objects.filter(slug=slug).first()
+    if card is None or any(getattr(card, field) != value for field, value in told.items()):
+        with transaction.atomic():
+            card, _created = ModelCard.objects.update_or_create(slug=slug, defaults=told)
+            if is_default:
+                ModelCard.objects.filter(is_default=True).exclude(slug=slug).update(is_default=False)
+    return card
+
+
+# --- Conversations ----------------------------------------------------------------------------------------
+
+
+def new_conversation(*, owner: User, model: ModelCard, title: str = "") -> Conversation:
+    return Conversation.objects.create(owner=owner, model=model, title=_checked_title(title))
+
+
+def rename(*, conversation: Conversation, title: str) -> Conversation:
+    conversation.title = _checked_title(title)
+    if not conversation.title:
+        raise BadInput(_("Please write a title."))
+    with transaction.atomic():
+        named = Conversation.objects.filter(pk=conversation.pk, deleted_at=None)
+        if named.update(title=conversation.title):
+            _tell_after_commit(conversation, deleted=False)
+    return conversation
+
+
+def delete(*, conversation: Conversation) -> None:
+    """Gone for everybody from the commit on; the rows follow in `purge`, once no reply is being written."""
+    with transaction.atomic():
+        kept = Conversation.objects.filter(pk=conversation.pk, deleted_at=None)
+        if kept.update(deleted_at=Now()):
+            conversation.deleted_at = timezone.now()
+            _tell_after_commit(conversation, deleted=True)
+
+
+def _tell_after_commit(conversation: Conversation, *, deleted: bool) -> None:
+    def tell() -> None:
+        # Robust: a listener that fails (Redis is down) is logged and does not keep the others from hearing.
+        if deleted:
+            signals.conversation_deleted.send_robust(Conversation, conversation=conversation)
+        signals.conversation_changed.send_robust(Conversation, conversation=conversation, deleted=deleted)
+
+    transaction.on_commit(tell, robust=True)
+
+
+def purge() -> int:
+    """Remove what was deleted, in small transactions; returns how many conversations went."""
+    live = Message.objects.filter(conversation=OuterRef("pk"), status=MessageStatus.LIVE)
+    ripe = Conversation.objects.filter(~Exists(live), deleted_at__lt=timezone.now() - PURGE_AFTER)
+    purged = list(ripe.values_list("pk", flat=True))
+    for conversation_pk in purged:
+        while _purge_messages(conversation_pk):
+            pass
+        Conversation.objects.filter(pk=conversation_pk).delete()
+    return len(purged)
+
+
+def _purge_messages(conversation_pk: UUID) -> int:
+    batch = list(
+        Message.objects.filter(conversation=conversation_pk).values_list("pk", flat=True)[:PURGE_ROWS]
+    )
+    with transaction.atomic():
+        # Cut off first: a deleted message would take its whole branch with it in the same transaction.
+        Message.objects.filter(parent__in=batch).update(parent=None)
+        Message.objects.filter(pk__in=batch).delete()
+    return len(batch)
+
+
+def sidebar(owner: User, cursor: str = "") -> dict[str, Any]:
+    """One page of a person's conversations, the latest first, and where the next page starts.
+
+    The cursor counts in milliseconds because SQLite compares times as text, written with three digits by the
+    database and with six by Python; among conversations of one millisecond it says how many were shown.
+    """
+    conversations = Conversation.objects.visible_to(owner).order_by("-updated_at", "-pk")
+    shown_ms, skip = None, 0
+    if cursor:
+        shown_ms, skip = _parsed_cursor(cursor)
+        until = datetime.fromtimestamp(shown_ms // 1000, UTC)
+        until += timedelta(milliseconds=shown_ms % 1000, microseconds=999)
+        conversations = conversations.filter(updated_at__lte=until)
+    rows = list(conversations[skip : skip + PAGE + 1])
+    page = rows[:PAGE]
+    following = None
+    if len(rows) > PAGE:
+        last = _milliseconds(page[-1].updated_at)
+        same = sum(_milliseconds(row.updated_at) == last for row in page)
+        following = f"{last}-{same + (skip if last == shown_ms else 0)}"
+    return {"conversations": [conversation_json(row) for row in page], "next": following}
+
+
+def _parsed_cursor(cursor: str) -> tuple[int, int]:
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise BadInput(_("That page does not exist."))
+    return int(match[1]), int(match[2])
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+
+
+# --- Titles -----------------------------------------------------------------------------------------------
+
+
+def title_from(text: str) -> str:
+    """A title for a conversation that starts with `text`: its first line with anything to see on it."""
+    for line in text[:10_000].splitlines():
+        title = one_line(line[:1000])
+        if title:
+            return _shortened(title)
+    return ""
+
+
+def _shortened(title: str) -> str:
+    if len(title) <= TITLE_CHARS:
+        return title
+    end = TITLE_CHARS - 1  # one for the ellipsis
+    space = title.rfind(" ", 0, end + 1)
+    if space > TITLE_CHARS // 2:
+        end = space
+    while end > 1 and _belongs_together(title[end - 1], title[end]):
+        end -= 1
+    return title[:end].rstrip() + "…"
+
+
+def _belongs_together(one: str, other: str) -> bool:
+    """A letter and its accent, or the parts of a joined emoji."""
+    return bool(unicodedata.combining(other)) or other in "\u200d\ufe0f" or one == "\u200d"
+
+
+def _checked_title(title: str) -> str:
+    limit = Conversation._meta.get_field("title").max_length or 0
+    title = one_line(title)
+    if len(title) > limit:
+        raise BadInput(
+            _("A title has at most %(limit)d characters; this one has %(length)d.")
+            % {"limit": limit, "length": len(title)}
+        )
+    return title
+
+
+# --- The tree ---------------------------------------------------------------------------------------------
+
+# By primary key from child to parent: the cost is that of the messages returned, however long the chat is.
+_PATH = """
+WITH RECURSIVE path(id, parent_id, depth) AS (
+    SELECT id, parent_id, 1 FROM conversations_message WHERE id = %s
+    UNION ALL
+    SELECT above.id, above.parent_id, path.depth + 1
+    FROM path JOIN conversations_message above ON above.id = path.parent_id
+    WHERE path.depth < %s
+)
+SELECT id FROM path ORDER BY depth DESC
+"""
+
+
+def path_to(leaf: Message, limit: int) -> list[Message]:
+    """`leaf` and up to `limit` - 1 messages above it, the oldest first, with their generations loaded."""
+    key = Message._meta.pk.get_db_prep_value(leaf.pk, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_PATH, [key, limit])
+        keys = [UUID(str(row[0])) for row in cursor.fetchall()]
+    found = Message.objects.select_related("generation").in_bulk(keys)
+    return [found[key] for key in keys if key in found]
+
+
+def current_leaf(viewer: User, conversation: Conversation) -> Message | None:
+    """The end of the branch this person had open last; without one, the newest end."""
+    leaf = Leaf.objects.select_related("message").filter(viewer=viewer, conversation=conversation).first()
+    if leaf is not None:
+        return leaf.message
+    ends = conversation.messages.filter(children=None)
+    return ends.order_by("-created_at", "-pk").first()
+
+
+def set_leaf(viewer: User, message: Message) -> None:
+    Leaf.objects.bulk_create(
+        [Leaf(viewer=viewer, conversation_id=message.conversation_id, message=message)],
+        update_conflicts=True,
+        unique_fields=["viewer", "conversation"],
+        update_fields=["message"],
+    )
+
+
+def transcript(viewer: User, conversation: Conversation, before: Message | None = None) -> dict[str, Any]:
+    """One page of the branch this person has open: its end, or what comes right before a message."""
+    end = current_leaf(viewer, conversation) if before is None else before.parent
+    messages = path_to(end, PAGE + 1) if end else []
+    return {"messages": [message_json(m) for m in messages[-PAGE:]], "more": len(messages) > PAGE}
+
+
+# --- As JSON (docs/protocol.md) ---------------------------------------------------------------------------
+
+
+def model_json(card: ModelCard) -> dict[str, Any]:
+    return {
+        "slug": card.slug,
+        "name": card.name,
+        "about": card.about,
+        "is_demo": card.is_demo,
+        "context_tokens": card.context_tokens,
+    }
+
+
+def conversation_json(conversation: Conversation) -> dict[str, Any]:
+    return {
+        "id": str(conversation.pk),
+        "title": conversation.title,
+        "model": conversation.model_id,
+        "created_at": conversation.created_at.isoformat(),
+        "updated_at": conversation.updated_at.isoformat(),
+        "url": conversation.get_absolute_url(),
+    }
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """A hidden message keeps its place and loses its words; a live one has its words in the token log."""
+    generation = getattr(message, "generation", None)
+    silent = message.hidden_at is not None or message.status == MessageStatus.LIVE
+    return {
+        "id": str(message.pk),
+        "conversation": str(message.conversation_id),
+        "parent": str(message.parent_id) if message.parent_id else None,
+        "role": message.role,
+        "text": "" if silent else message.text,
+        "status": message.status,
+        "created_at": message.created_at.isoformat(),
+        "hidden": message.hidden_at is not None,
+        "generation": {"id": str(generation.pk), "seq": generation.completion_tokens} if generation else None,
+    }

@@ -1,0 +1,13 @@
+"""Paths of conversations: two pages and their JSON."""
+
+from django.urls import path
+
+from chat.conversations import api, views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("c/<uuid:pk>/", views.conversation, name="conversation"),
+    path("api/conversations/", api.conversations),
+    path("api/conversations/<uuid:pk>/", api.conversation),
+    path("api/conversations/<uuid:pk>/messages/", api.messages),
+]

@@ -1,0 +1,80 @@
+"""What all admin pages share: changes are audited, and rows that only the service writes are read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.http import HttpRequest, HttpResponse
+
+from chat.core import audit
+from chat.core.context import SITE_NAME
+from chat.core.models import StaffAction
+
+admin.site.site_header = admin.site.site_title = SITE_NAME
+# The same rate limits and second factor as everywhere.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.disable_action("delete_selected")  # nothing is deleted in bulk, past the checks of its page
+
+
+class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Every addition, change and deletion becomes a StaffAction, in the transaction of the deed itself."""
+
+    audited_fields: ClassVar[tuple[str, ...]] = ()  # whose new values are worth keeping in the audit
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        self._audit(request, "add", obj)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        self._audit(request, "change", obj, changed=self._changed(message))
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            self._audit(request, "delete", obj)
+        return super().log_deletions(request, queryset)
+
+    def _audit(self, request: HttpRequest, verb: str, obj: Any, **detail: Any) -> None:
+        values = {name: getattr(obj, name) for name in self.audited_fields}
+        audit.record(request.user, verb, audit.on_model(obj), name=str(obj), **values, **detail)
+
+    @staticmethod
+    def _changed(message: Any) -> Any:
+        """Django's change message is a list of {"changed": {"fields": […]}} or a plain string."""
+        if not isinstance(message, list):
+            return str(message)
+        return [name for part in message for name in part.get("changed", {}).get("fields", [])]
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Rows that staff look at and only services write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
+        return False
+
+
+@admin.register(StaffAction)
+class StaffActionAdmin(ReadOnlyAdmin):
+    list_display = ("at", "actor_email", "verb", "target", "detail")
+    list_filter = ("verb",)
+    search_fields = ("actor_email", "verb", "target")
+    date_hierarchy = "at"
+    fields = ("at", "actor", "actor_email", "verb", "target", "detail", "previous", "seal")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With the state of the chain, checked whole each time, and its newest seal to be noted elsewhere."""
+        newest: Iterable[str] = StaffAction.objects.order_by("-pk").values_list("seal", flat=True)[:1]
+        chain = {"chain_broken_at": audit.verify(), "newest_seal": next(iter(newest), audit.GENESIS)}
+        return super().changelist_view(request, {**chain, **(extra_context or {})})

@@ -1,0 +1,113 @@
+"""The edge of every JSON endpoint: who may come in, what the body is, and how errors look.
+
+    @json_view("GET", "PATCH")
+    def conversation(request: ApiRequest, pk: UUID) -> dict[str, Any]: ...
+
+The view gets `request.data` (the JSON object of the body, {} without one) and returns a dict or a response.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+
+from chat.core.errors import BadInput, BadMethod, ChatError, NotLoggedIn
+
+P = ParamSpec("P")
+Answer = dict[str, Any] | HttpResponse
+
+
+class ApiRequest(HttpRequest):
+    """A request that passed the edge."""
+
+    user: Any  # a User, logged in unless the view says anonymous=True; core knows no feature, so no type here
+    data: dict[str, Any]
+
+
+View = Callable[Concatenate[ApiRequest, P], Answer]
+Endpoint = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def json_view(*methods: str, anonymous: bool = False) -> Callable[[View[P]], Endpoint[P]]:
+    """Make a JSON endpoint of a function. CSRF protection stays on: nothing here is exempt."""
+
+    def decorate(view: View[P]) -> Endpoint[P]:
+        @functools.wraps(view)
+        def edge(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            try:
+                answer = view(_admitted(request, methods, anonymous), *args, **kwargs)
+            except ChatError as error:
+                answer = error_response(error)
+                if isinstance(error, BadMethod):
+                    answer["Allow"] = ", ".join(methods)
+            return _finished(answer)
+
+        return edge
+
+    return decorate
+
+
+def error_response(error: ChatError) -> JsonResponse:
+    response = JsonResponse({"error": error.as_json()}, status=error.http_status)
+    if "retry_after" in error.extra:
+        response["Retry-After"] = str(error.extra["retry_after"])
+    return response
+
+
+def _admitted(request: HttpRequest, methods: tuple[str, ...], anonymous: bool) -> ApiRequest:
+    if request.method not in methods:
+        raise BadMethod
+    if not anonymous and not request.user.is_authenticated:
+        raise NotLoggedIn
+    request.data = _parsed(request)  # type: ignore[attr-defined]
+    return request  # type: ignore[return-value]
+
+
+def _parsed(request: HttpRequest) -> dict[str, Any]:
+    if request.method == "GET":
+        return {}
+    try:
+        raw = request.body  # bounded by DATA_UPLOAD_MAX_MEMORY_SIZE
+    except RequestDataTooBig:
+        raise BadInput(_("That is too large.")) from None
+    if not raw:
+        return {}
+    if request.content_type != "application/json":
+        raise BadInput(_("The body must be JSON."))
+    try:
+        data = json.loads(raw, parse_constant=_no_constants)
+        json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate fails here
+        unstorable = b"\\u0000" in raw and _has_nul(data)
+    except (ValueError, RecursionError):
+        raise BadInput(_("The body is not valid JSON.")) from None
+    if not isinstance(data, dict):
+        raise BadInput(_("The body must be a JSON object."))
+    if unstorable:
+        raise BadInput(_("The text contains a character that cannot be stored."))
+    return data
+
+
+def _no_constants(name: str) -> None:
+    """NaN and Infinity are not JSON, whatever Python thinks."""
+    raise ValueError(name)
+
+
+def _has_nul(value: Any) -> bool:
+    """PostgreSQL cannot store U+0000; the two databases refuse it alike."""
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
+    return isinstance(value, list) and any(_has_nul(each) for each in value)
+
+
+def _finished(answer: Answer) -> HttpResponse:
+    response = answer if isinstance(answer, HttpResponse) else JsonResponse(answer)
+    response.setdefault("Cache-Control", "private, no-store")
+    return response

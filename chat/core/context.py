@@ -1,0 +1,25 @@
+"""What every template may use: the site's name, the model people talk to, whether sign-up is open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+SITE_NAME = "GrokWeb"
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "site_name": SITE_NAME,
+        "model": SimpleLazyObject(_default_model),  # no query on pages that do not mention it
+        "signup_open": settings.SIGNUP_OPEN,
+    }
+
+
+def _default_model() -> Any:
+    """By its name in the registry, since core lies left of conversations and imports no feature."""
+    return apps.get_model("conversations", "ModelCard").objects.order_by("-is_default", "name").first()

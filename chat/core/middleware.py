@@ -1,0 +1,33 @@
+"""The edge of pages: a ChatError becomes a page, or JSON under /api/, with the right status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from chat.core.api import error_response
+from chat.core.errors import ChatError
+
+
+class ErrorMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """None for anything else: a bare failure is logged whole by Django and answered by views.broken."""
+        if not isinstance(exception, ChatError):
+            return None
+        if request.path.startswith("/api/"):
+            return error_response(exception)
+        # Forbidden and absent objects look like an address that never existed.
+        template = "404.html" if exception.http_status == 404 else "error.html"
+        context = {"error": exception, "words": exception.words, "status": exception.http_status}
+        response = render(request, template, context, status=exception.http_status)
+        if "retry_after" in exception.extra:
+            response["Retry-After"] = str(exception.extra["retry_after"])
+        return response

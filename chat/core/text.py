@@ -1,0 +1,17 @@
+"""Cleaning of short texts that are shown beside other things: names and titles."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Characters that are invisible or turn the writing direction of what follows them (bidi controls).
+_UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, without control, bidi and zero-width characters or repeated spaces."""
+    text = unicodedata.normalize("NFC", text)
+    text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
+    text = "".join(c for c in text if unicodedata.category(c) not in {"Cs", "Co", "Cn"})
+    return " ".join(_UNSEEN.sub("", text).split())

@@ -1,0 +1,50 @@
+"""Pages of no feature: robots.txt and the error pages. None of them says whether something exists."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template import loader
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+
+from chat.core.api import error_response
+from chat.core.errors import ChatError, NotAllowed, NotFound
+
+# Nothing here is for search engines, shared pages least of all (they say noindex themselves, too).
+ROBOTS = "User-agent: *\nDisallow: /s/\nDisallow: /\n"
+
+
+@cache_control(max_age=86400)
+def robots(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(ROBOTS, content_type="text/plain")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return error_response(NotFound())
+    error = NotFound()
+    return render(request, "404.html", {"error": error, "words": error.words, "status": 404}, status=404)
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    error = NotAllowed(_("You may not open this page."))
+    if request.path.startswith("/api/"):
+        return error_response(error)
+    return render(request, "403.html", {"error": error, "words": error.words, "status": 403}, status=403)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The page was open for too long, or another site sent the form. JSON for scripts, words for people."""
+    error = NotAllowed(_("This page is out of date. Please reload it and try again."))
+    if request.path.startswith("/api/"):
+        return error_response(error)
+    return render(request, "403.html", {"error": error, "words": error.words, "status": 403}, status=403)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """The database may be what broke, so no context processor, session or user is touched here."""
+    if request.path.startswith("/api/"):
+        error = ChatError(_("Something went wrong here. It has been noted; please try again."))
+        return JsonResponse({"error": {"code": "broken", "words": error.words}}, status=500)
+    return HttpResponse(loader.get_template("500.html").render(), status=500)

@@ -1,0 +1,166 @@
+"""Admin pages of conversations, replies, shared pages and models. They lie here because the audit of reading,
+and the buttons, need apps from both ends. Everything is read-only; what changes goes through services."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from chat.accounts.models import User
+from chat.conversations.models import Conversation, Message, ModelCard
+from chat.core import audit
+from chat.core.admin import ReadOnlyAdmin
+from chat.core.errors import ChatError
+from chat.moderation import services as moderation
+from chat.sharing.models import Share
+from chat.turns.models import Generation
+
+MESSAGES_A_PAGE = 100
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    """Private conversations: who looks is on record, each time, and what they searched for."""
+
+    list_display = ("title", "owner", "model", "created_at", "updated_at")
+    list_filter = ("model",)
+    search_fields = ("owner__email", "title")
+    list_select_related = ("owner", "model")
+    fields = ("title", "owner", "model", "created_at", "updated_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        """Without those their owners deleted, which wait for the purge."""
+        return super().get_queryset(request).filter(deleted_at=None)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if self.has_view_or_change_permission(request):  # titles tell, too
+            audit.record(request.user, "list conversations", "conversations", search=request.GET.get("q", ""))
+        return super().changelist_view(request, extra_context)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        found = self.get_object(request, object_id)
+        more = {}
+        if found is not None and self.has_view_permission(request, found):
+            more = self._transcript(request, found)
+            audit.record(
+                request.user,
+                "read conversation",
+                audit.on_model(found),
+                owner=found.owner.email,
+                page=more["page_obj"].number,
+            )
+        return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
+
+    def _transcript(self, request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+        """All branches in order of time, a page at a time; ?message=<id> opens the page that has it."""
+        rows = conversation.messages.select_related("generation").order_by("created_at", "pk")
+        pages = Paginator(rows, MESSAGES_A_PAGE)
+        number: Any = request.GET.get("p", 1)
+        if wanted := self._wanted(request, conversation):
+            number = rows.filter(created_at__lt=wanted.created_at).count() // MESSAGES_A_PAGE + 1
+        return {"page_obj": pages.get_page(number)}
+
+    def _wanted(self, request: HttpRequest, conversation: Conversation) -> Message | None:
+        try:
+            return conversation.messages.filter(pk=UUID(request.GET.get("message", ""))).first()
+        except ValueError:
+            return None
+
+
+@admin.register(Generation)
+class GenerationAdmin(ReadOnlyAdmin):
+    """Replies as work: times and tokens, never their text."""
+
+    list_display = (
+        "created_at",
+        "status",
+        "model",
+        "user",
+        "prompt_tokens",
+        "completion_tokens",
+        "attempt",
+        "strikes",
+        "reason",
+        "error",
+        "finished_at",
+    )
+    list_filter = ("status", "model", "reason")
+    search_fields = ("id", "user__email")
+    list_select_related = ("user",)
+    date_hierarchy = "created_at"
+
+
+@admin.register(Share)
+class ShareAdmin(ReadOnlyAdmin):
+    list_display = ("title", "owner", "policy", "created_at", "expires_at", "revoked_at", "taken_down_at")
+    list_filter = ("policy",)
+    search_fields = ("owner__email", "title", "token")
+    list_select_related = ("owner",)
+    fields = ("title", "owner", "policy", "created_at", "expires_at", "revoked_at", "taken_down_at")
+
+    def get_urls(self) -> list[URLPattern]:
+        take_down = self.admin_site.admin_view(require_POST(self.take_down_view))
+        return [path("<uuid:pk>/take-down/", take_down, name="sharing_share_take_down"), *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        found = self.get_object(request, object_id)
+        more = {}
+        if found is not None and self.has_view_permission(request, found):
+            audit.record(request.user, "read share", audit.on_model(found), owner=found.owner.email)
+            more = {
+                "may_take_down": found.taken_down_at is None and request.user.has_perm(moderation.DECIDE),
+                # A link that is closed is as private as the conversation again.
+                "may_read": found.is_open or request.user.has_perm("conversations.view_conversation"),
+            }
+        return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
+
+    def take_down_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        share = self.get_object(request, str(pk))
+        if share is None or not self.has_view_permission(request, share):
+            raise Http404
+        assert isinstance(request.user, User)
+        try:
+            moderation.take_share_down(
+                share_id=share.pk, by=request.user, note=request.POST.get("decision_note", "")
+            )
+        except ChatError as error:
+            messages.error(request, error.words)
+        else:
+            messages.success(request, _("The shared page is taken down."))
+        return redirect("admin:sharing_share_change", share.pk)
+
+
+@admin.register(ModelCard)
+class ModelCardAdmin(ReadOnlyAdmin):
+    """Kept up to date from what the workers announce."""
+
+    list_display = ("name", "slug", "context_tokens", "is_default", "is_demo")
+    list_display_links = ("name",)
+    search_fields = ("name", "slug")
+
+
+admin.site.index_title = gettext_lazy("Desk")

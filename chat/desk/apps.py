@@ -1,0 +1,14 @@
+"""The staff's desk: admin pages over all apps, and the group of people who moderate."""
+
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
+
+
+class DeskConfig(AppConfig):
+    name = "chat.desk"
+
+    def ready(self) -> None:
+        from chat.desk import groups, receivers  # noqa: F401 - connects
+
+        # After sharing, the last of our apps with models: all permissions exist by then.
+        post_migrate.connect(groups.make_moderators, sender=apps.get_app_config("sharing"))

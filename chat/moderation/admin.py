@@ -1,0 +1,159 @@
+"""Reports to decide, decisions made, blocked patterns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Case, IntegerField, OrderBy, Value, When
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
+
+from chat.accounts.models import User
+from chat.conversations.models import Message
+from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
+from chat.core.errors import BadInput, ChatError
+from chat.moderation import rules, services
+from chat.moderation.models import Decision, Report, Rule
+
+SHORT = 80
+
+
+class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    kind = forms.ChoiceField(label=gettext_lazy("kind"), choices=[(name, name) for name in rules.RULES])
+    trial = forms.CharField(
+        label=gettext_lazy("Try it"),
+        help_text=gettext_lazy("A text to try the pattern on. With a text here, nothing is saved."),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
+    )
+
+    class Meta:
+        model = Rule
+        fields = ("name", "kind", "pattern", "applies", "words", "active")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        kind, pattern = data.get("kind", ""), data.get("pattern", "")
+        if "kind" not in data or "pattern" not in data:
+            return data
+        try:
+            services.check_rule(kind, pattern)
+        except BadInput as error:
+            raise ValidationError({"pattern": error.words}) from None
+        if data.get("trial"):
+            hit = services.rule_matches(kind, pattern, data["trial"])
+            words = _("The pattern matches this text.") if hit else _("The pattern does not match this text.")
+            raise ValidationError({"trial": words + " " + _("Nothing was saved; empty this field to save.")})
+        return data
+
+
+@admin.register(Rule)
+class RuleAdmin(AuditedAdmin):
+    form = RuleForm
+    audited_fields = ("kind", "pattern", "applies", "active")
+    list_display = ("name", "pattern", "applies", "active", "created_at")
+    list_filter = ("active", "applies")
+    search_fields = ("name", "pattern")
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnlyAdmin):
+    list_display = ("at", "action", "by", "report", "note")
+    list_filter = ("action",)
+    search_fields = ("by__email", "note")
+    list_select_related = ("by", "report")
+
+
+class DecisionInline(admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
+    model = Decision
+    fields = readonly_fields = ("at", "action", "by", "note")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Report)
+class ReportAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "status", "reason", "beginning", "reporter", "author")
+    list_filter = ("status", "reason")
+    search_fields = ("reporter__email", "author__email", "text", "note")
+    list_select_related = ("reporter", "author")
+    fields = ("status", "reason", "note", "text", "reporter", "author", "created_at")
+    inlines = (DecisionInline,)
+
+    @admin.display(description=gettext_lazy("text reported"))
+    def beginning(self, report: Report) -> str:
+        return report.text if len(report.text) <= SHORT else report.text[: SHORT - 1] + "…"
+
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        """Open ones first."""
+        closed = Case(When(status=Report.Status.OPEN, then=Value(0)), default=1, output_field=IntegerField())
+        return [OrderBy(closed), "-created_at"]
+
+    def get_urls(self) -> list[URLPattern]:
+        decide = self.admin_site.admin_view(require_POST(self.decide_view))
+        return [path("<uuid:pk>/decide/", decide, name="moderation_report_decide"), *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        report = self.get_object(request, object_id)
+        more = self._about(request, report) if report else {}
+        return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
+
+    def _about(self, request: HttpRequest, report: Report) -> dict[str, Any]:
+        """Links only where they lead somewhere: moderators decide without opening private conversations."""
+        assert isinstance(request.user, User)
+        message = Message.objects.filter(pk=report.message_id).first() if report.message_id else None
+        links = {}
+        if message and request.user.has_perm("conversations.view_conversation"):
+            page = reverse("admin:conversations_conversation_change", args=[message.conversation_id])
+            links["message_url"] = f"{page}?message={message.pk}#m-{message.pk}"
+        if report.share_id and request.user.has_perm("sharing.view_share"):
+            links["share_url"] = reverse("admin:sharing_share_change", args=[report.share_id])
+        return {
+            **links,
+            "may_decide": request.user.has_perm(services.DECIDE),
+            "can_hide": message is not None,
+            "can_take_down": report.share_id is not None,
+            "others": self._others(report),
+        }
+
+    def _others(self, report: Report) -> str:
+        if not report.message_id:
+            return ""
+        number = Report.objects.filter(message_id=report.message_id).exclude(pk=report.pk).count()
+        words = ngettext(
+            "There is %d other report of this message.", "There are %d other reports of this message.", number
+        )
+        return words % number if number else ""
+
+    def decide_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        report = self.get_object(request, str(pk))
+        if report is None or not self.has_view_permission(request, report):
+            raise Http404
+        assert isinstance(request.user, User)
+        action, note = request.POST.get("action", ""), request.POST.get("decision_note", "")
+        try:
+            services.decide(report=report, by=request.user, action=action, note=note)
+        except ChatError as error:
+            messages.error(request, error.words)
+        else:
+            messages.success(request, _("Decided: %s.") % Report.Status(action).label)
+        return redirect("admin:moderation_report_change", report.pk)

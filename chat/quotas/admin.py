@@ -1,0 +1,25 @@
+"""Quota policies, and what was used."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
+from chat.quotas.models import QuotaPolicy, UsageCounter
+
+
+@admin.register(QuotaPolicy)
+class QuotaPolicyAdmin(AuditedAdmin):
+    audited_fields = ("user", "group", "tokens_per_day", "weight")
+    list_display = ("__str__", "user", "group", "tokens_per_day", "weight")
+    search_fields = ("user__email", "group__name")
+    raw_id_fields = ("user",)
+
+
+@admin.register(UsageCounter)
+class UsageCounterAdmin(ReadOnlyAdmin):
+    list_display = ("day", "user", "used", "reserved")
+    search_fields = ("user__email",)
+    date_hierarchy = "day"
+    ordering = ("-day", "-used")
+    list_select_related = ("user",)

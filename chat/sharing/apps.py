@@ -1,0 +1,23 @@
+from typing import TYPE_CHECKING, Any
+
+from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from chat.conversations.models import Conversation
+
+
+class SharingConfig(AppConfig):
+    name = "chat.sharing"
+
+    def ready(self) -> None:
+        from chat.conversations.services import CONVERSATION_EXTRAS
+        from chat.sharing import receivers  # noqa: F401 - connects them
+
+        CONVERSATION_EXTRAS.append(shares)
+
+
+def shares(conversation: "Conversation") -> dict[str, Any]:
+    """For the owner's page and /api/conversations/<id>/."""
+    from chat.sharing.services import open_shares, share_json
+
+    return {"shares": [share_json(share) for share in open_shares(conversation)]}

@@ -1,0 +1,23 @@
+"""What sharing does when the rooms to its left have news."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.dispatch import receiver
+
+from chat.conversations.models import Conversation
+from chat.conversations.signals import conversation_deleted
+from chat.moderation.signals import share_taken_down
+from chat.sharing import services
+
+
+@receiver(conversation_deleted)
+def on_conversation_deleted(conversation: Conversation, **_: Any) -> None:
+    services.close_shares(conversation)
+
+
+@receiver(share_taken_down)
+def on_share_taken_down(share_id: UUID, **_: Any) -> None:
+    services.take_down(share_id)

@@ -1,0 +1,134 @@
+"""Making a link to a conversation as it stands, turning it off, reading it, reporting it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chat.accounts.models import User
+from chat.conversations.models import Conversation, Message, MessageStatus, Role
+from chat.conversations.services import current_leaf, path_to
+from chat.core.errors import BadInput, Busy
+from chat.moderation.models import Report
+from chat.moderation.services import report_share
+from chat.sharing.models import Share
+from chat.sharing.policies import POLICIES
+from chat.sharing.render import prompt_html, reply_html
+
+EXPIRY_DAYS = 3650  # at most
+SNAPSHOT_MESSAGES = 5000  # the newest ones of a longer conversation
+REPORTED_CHARS = 20_000  # of the page's text kept with a report
+
+
+def create_share(
+    *, conversation: Conversation, owner: User, expires_days: int | None = None, policy: str = "anyone"
+) -> Share:
+    """A copy of the branch that the owner has open. What is written later is not in it."""
+    if policy not in POLICIES:
+        raise BadInput(_("Please choose who may open the link."))
+    if expires_days is not None and not 1 <= expires_days <= EXPIRY_DAYS:
+        raise BadInput(_("A link can live for 1 to %(days)d days.") % {"days": EXPIRY_DAYS})
+    leaf = current_leaf(owner, conversation)
+    branch = path_to(leaf, SNAPSHOT_MESSAGES) if leaf else []
+    if any(message.status == MessageStatus.LIVE for message in branch):
+        raise Busy(_("The last reply is still being written. Please share when it has ended."))
+    snapshot = [_copied(message) for message in branch if _belongs(message)]
+    if not snapshot:
+        raise BadInput(_("There is nothing to share yet."))
+    return Share.objects.create(
+        conversation=conversation,
+        owner=owner,
+        title=conversation.title,
+        policy=policy,
+        snapshot=snapshot,
+        expires_at=timezone.now() + timedelta(days=expires_days) if expires_days else None,
+    )
+
+
+def _belongs(message: Message) -> bool:
+    return message.role in (Role.USER, Role.ASSISTANT) and message.hidden_at is None and bool(message.text)
+
+
+def _copied(message: Message) -> dict[str, str]:
+    return {"id": str(message.pk), "role": message.role, "text": message.text}
+
+
+def revoke(*, share: Share) -> None:
+    """By its owner. The copy goes with the link; reports keep their own text."""
+    Share.objects.filter(pk=share.pk, revoked_at=None).update(revoked_at=Now(), snapshot=[])
+
+
+def close_shares(conversation: Conversation) -> None:
+    """The conversation was deleted. The door (access.py) closed with that; the copies go, too."""
+    Share.objects.filter(conversation=conversation, revoked_at=None).update(revoked_at=Now(), snapshot=[])
+
+
+def take_down(share_id: UUID) -> None:
+    """Decided by staff. The copy stays for an appeal."""
+    Share.objects.filter(pk=share_id, taken_down_at=None).update(taken_down_at=Now())
+
+
+def open_shares(conversation: Conversation) -> list[Share]:
+    shares = Share.objects.filter(conversation=conversation, revoked_at=None, taken_down_at=None)
+    return [share for share in shares.defer("snapshot") if share.is_open]
+
+
+def share_json(share: Share) -> dict[str, Any]:
+    return {
+        "token": share.token,
+        "url": settings.SITE_URLS[0].rstrip("/") + share.get_absolute_url(),
+        "created_at": share.created_at.isoformat(),
+        "expires_at": share.expires_at.isoformat() if share.expires_at else None,
+        "policy": share.policy,
+    }
+
+
+def readable(share: Share) -> list[dict[str, Any]]:
+    """The copied messages as the page shows them, without the text of those that moderation hid since."""
+    hidden = _hidden_since(share)
+    return [
+        {
+            "id": each["id"],
+            "role": each["role"],
+            "hidden": each["id"] in hidden,
+            "html": "" if each["id"] in hidden else _html(each),
+        }
+        for each in share.snapshot
+    ]
+
+
+def _html(copied: dict[str, str]) -> str:
+    return reply_html(copied["text"]) if copied["role"] == Role.ASSISTANT else prompt_html(copied["text"])
+
+
+def _hidden_since(share: Share) -> set[str]:
+    hidden = Message.objects.filter(conversation=share.conversation_id, hidden_at__isnull=False)
+    return {str(pk) for pk in hidden.values_list("pk", flat=True)}
+
+
+def report(
+    *, share: Share, reporter: User | None, reason: str, note: str = "", message_id: str = ""
+) -> Report:
+    """The whole page, or one message of it. The text is kept as the reader saw it."""
+    hidden = _hidden_since(share)
+    shown = [each for each in share.snapshot if each["id"] not in hidden]
+    if message_id:
+        shown = [each for each in shown if each["id"] == message_id]
+        if not shown:
+            raise BadInput(_("That message is not on this page."))
+    text = "\n\n".join(f"{each['role']}: {each['text']}" for each in shown)
+    return report_share(
+        reporter=reporter,
+        share_id=share.pk,
+        message_id=UUID(message_id) if message_id else None,
+        text=text[:REPORTED_CHARS],
+        author=share.owner,
+        reason=reason,
+        note=note,
+    )

@@ -1,0 +1,384 @@
+"""The websocket: parse, access, service, send. The frames are docs/protocol.md."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.db import Error as DatabaseFault
+from django.db import connection
+from django.utils import translation
+from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
+
+from chat.accounts.models import User
+from chat.accounts.sessions import still_allowed
+from chat.conversations import services as conversations
+from chat.conversations.access import message_for
+from chat.core.errors import BadInput, ChatError, TooManyRequests
+from chat.turns import events, port, services
+from chat.turns.guard import CLOSE_CODES, guard
+from chat.turns.language import language_of
+from chat.turns.live import Outbox, Place, hub
+from chat.turns.models import Generation
+from inference.log import End, Piece
+
+logger = logging.getLogger("grokweb.socket")
+
+T = TypeVar("T")
+Frame = dict[str, Any]
+
+FRAMES_PER_SECOND, FRAMES_BURST = 10, 40
+REF_LENGTH = 64
+# A few threads that keep their database connection: opening one for each frame costs more than most frames.
+DATABASE_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="socket")
+
+
+class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """One tab of one person."""
+
+    async def connect(self) -> None:
+        self.user: User = self.scope["user"]
+        self.session = self.scope["session"].session_key or ""
+        self.language = language_of(self.scope)
+        self.outbox = Outbox()
+        self.watching: dict[str, str] = {}  # generation id -> message id
+        self.pump: asyncio.Task[None] | None = None
+        self._tokens, self._refilled = float(FRAMES_BURST), time.monotonic()
+        await self.accept()
+        if not self.user.is_authenticated:
+            await self.close(4401)
+            return
+        verdict = await self._in_thread(lambda: still_allowed({self.session: self.user.pk}))
+        code = CLOSE_CODES.get(verdict.get(self.session, "logged_out"))
+        if code:
+            await self.close(code)
+            return
+        guard().enter(self, self.session, self.user.pk, self.close)
+        with contextlib.suppress(
+            RedisError, OSError
+        ):  # control events are a comfort: without Redis none come
+            await self.channel_layer.group_add(events.group(self.user.pk), self.channel_name)
+        self.pump = asyncio.create_task(self._pump())
+        await self._send(await self._in_thread(lambda: hello(self.user)))
+
+    async def disconnect(self, code: int) -> None:
+        guard().leave(self)
+        hub().leave(self.outbox)
+        if self.pump is not None:
+            self.pump.cancel()
+            with contextlib.suppress(RedisError, OSError):
+                await self.channel_layer.group_discard(events.group(self.user.pk), self.channel_name)
+        raise StopConsumer
+
+    # --- in -----------------------------------------------------------------------------------------------
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.pump is None:
+            return  # on its way out
+        frame: Frame = {}
+        try:
+            self._limit()
+            frame = parse(text_data)
+            verb = {
+                "send": self._send_message,
+                "regenerate": self._regenerate,
+                "resume": self._resume,
+                "stop": self._stop,
+            }.get(frame["type"])
+            if verb is None:
+                raise BadFrame(_("Unknown type of frame."))
+            await verb(frame)
+        except ChatError as error:
+            await self._send_error(error, frame)
+        except (RedisError, OSError):
+            logger.exception("a frame was not carried out")
+            with translation.override(self.language):
+                await self._send_error(
+                    services.Unavailable(_("The queue does not answer. Please try again.")), frame
+                )
+        except Exception:
+            logger.exception("a frame was not carried out")
+            with translation.override(self.language):
+                await self._send_error(
+                    services.Unavailable(_("Something went wrong here. Please try again.")), frame
+                )
+
+    async def _send_message(self, frame: Frame) -> None:
+        await self._ask(
+            frame,
+            lambda: services.send(
+                user=self.user,
+                conversation_id=uuid_of(frame, "conversation", optional=True),
+                parent_id=uuid_of(frame, "parent", optional=True),
+                content=frame.get("content", ""),
+                client_id=text_of(frame, "client_id"),
+            ),
+        )
+
+    async def _regenerate(self, frame: Frame) -> None:
+        await self._ask(
+            frame,
+            lambda: services.regenerate(
+                user=self.user,
+                message_id=required_uuid(frame, "message_id"),
+                client_id=text_of(frame, "client_id"),
+            ),
+        )
+
+    async def _ask(self, frame: Frame, ask: Callable[[], services.Turn]) -> None:
+        """Stores, acknowledges after the commit, follows the reply, tells the person's other tabs."""
+
+        def stored() -> tuple[services.Turn, Frame]:
+            turn = ask()
+            return turn, ack(turn)
+
+        turn, answer = await self._service(stored)
+        await self._send({**answer, "ref": frame["ref"]} if "ref" in frame else answer)
+        await self._follow(turn.generation, 0)
+        if turn.is_new:
+            news = [{"type": "message", "message": message} for message in answer["messages"]]
+            news.append({"type": "conversation", "conversation": answer["conversation"], "deleted": False})
+            for told in news:
+                await events.tell(self.user.pk, told, but=self.channel_name)
+
+    async def _resume(self, frame: Frame) -> None:
+        after = frame.get("after", 0)
+        if isinstance(after, bool) or not isinstance(after, int) or after < 0:
+            raise BadFrame(_("`after` is not a number of a token."))
+        generation = await self._service(
+            lambda: generation_for(self.user, required_uuid(frame, "message_id"))
+        )
+        await self._follow(generation, after)
+
+    async def _follow(self, generation: Generation, after: int) -> None:
+        """A live row is answered from its log, a settled one from the row (rule 3)."""
+        key = str(generation.pk)
+        if generation.status in ("queued", "running"):
+            self.watching[key] = str(generation.message_id)
+            hub().watch(self.outbox, key, generation.model, after)
+            return
+        for frame in await self._in_thread(lambda: settled_frames(generation)):
+            await self._send(frame)
+
+    async def _stop(self, frame: Frame) -> None:
+        await self._service(
+            lambda: services.stop(user=self.user, message_id=required_uuid(frame, "message_id"))
+        )
+
+    # --- out ----------------------------------------------------------------------------------------------
+
+    async def _pump(self) -> None:
+        """Sends what the hub put into the outbox; while a send waits, pieces merge there."""
+        try:
+            while True:
+                await self.outbox.ready.wait()
+                if self.outbox.overflowed:
+                    await self.close(1013)
+                    return
+                for generation_id, item in self.outbox.take():
+                    await self._send_item(generation_id, item)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("a socket's pump ended")
+            await self.close(1013)
+
+    async def _send_item(self, generation_id: str, item: Piece | End | Place) -> None:
+        message_id = self.watching.get(generation_id)
+        if message_id is None:
+            return
+        ids = {"message_id": message_id, "generation_id": generation_id}
+        if isinstance(item, Piece):
+            await self._send(
+                {"type": "token", **ids, "after": item.after, "seq": item.seq, "text": item.text}
+            )
+        elif isinstance(item, Place):
+            await self._send({"type": "queued", **ids, "position": item.position, "estimate": item.estimate})
+        else:
+            del self.watching[generation_id]
+            await self._send(
+                {"type": "done", **ids, **await self._in_thread(lambda: self._done(generation_id, item))}
+            )
+
+    def _done(self, generation_id: str, end: End) -> Frame:
+        """The end as the log has it: the row may be settled a moment later."""
+        text = port.read(UUID(generation_id)).text
+        return done(end.reason, end.error, end.prompt_tokens, end.seq, text)
+
+    async def _send(self, frame: Frame) -> None:
+        await self.send(text_data=json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+
+    async def _send_error(self, error: ChatError, frame: Frame) -> None:
+        body = {"type": "error", **error.as_json()}
+        for name in ("ref", "client_id"):
+            if isinstance(frame.get(name), str):
+                body[name] = frame[name][:REF_LENGTH]
+        await self._send(body)
+
+    # --- events of other tabs and of staff ----------------------------------------------------------------
+
+    async def tab_frame(self, event: Frame) -> None:
+        if event.get("but") != self.channel_name:
+            await self._send(event["frame"])
+
+    async def tab_close(self, event: Frame) -> None:
+        await self.close(event["code"])
+
+    # --- rooms below --------------------------------------------------------------------------------------
+
+    async def _service(self, work: Callable[[], T]) -> T:
+        """One service call in a database thread, in the reader's language, with rights read anew."""
+
+        def call() -> T:
+            with translation.override(self.language):
+                verdict = still_allowed({self.session: self.user.pk}).get(self.session, "logged_out")
+                if verdict != "ok":
+                    raise Gone(CLOSE_CODES[verdict])
+                return work()
+
+        try:
+            return await self._in_thread(call)
+        except Gone as gone:
+            await self.close(gone.close_code)
+            raise
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        def call() -> T:
+            try:
+                with translation.override(self.language):
+                    return work()
+            except DatabaseFault:
+                connection.close()  # a broken connection must not stay with its thread
+                raise
+
+        made: T = await sync_to_async(call, thread_sensitive=False, executor=DATABASE_THREADS)()
+        return made
+
+    def _limit(self) -> None:
+        now = time.monotonic()
+        self._tokens = min(FRAMES_BURST, self._tokens + (now - self._refilled) * FRAMES_PER_SECOND)
+        self._refilled = now
+        if self._tokens < 1:
+            with translation.override(self.language):
+                raise TooManyRequests(_("Too many messages at once. Please wait a moment."), retry_after=1)
+        self._tokens -= 1
+
+
+class BadFrame(BadInput):
+    code = "bad_frame"
+
+
+class Gone(ChatError):
+    """Logged out or suspended since the last frame: the socket closes."""
+
+    code = "not_logged_in"
+
+    def __init__(self, close_code: int) -> None:
+        super().__init__(_("You are no longer logged in."))
+        self.close_code = close_code
+
+
+def parse(text: str | None) -> Frame:
+    if text is None:
+        raise BadFrame(_("A frame must be text, not binary."))
+    if len(text.encode()) > settings.FRAME_BYTES_IN:
+        raise BadFrame(_("The frame is too large."))
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadFrame(_("The frame is not JSON.")) from None
+    if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
+        raise BadFrame(_("The frame is not an object with a type."))
+    return frame
+
+
+def text_of(frame: Frame, name: str) -> str:
+    value = frame.get(name)
+    if not isinstance(value, str):
+        raise BadFrame(_("`%(name)s` is not text.") % {"name": name})
+    return value
+
+
+def uuid_of(frame: Frame, name: str, *, optional: bool = False) -> UUID | None:
+    value = frame.get(name)
+    if value is None and optional:
+        return None
+    try:
+        return UUID(text_of(frame, name))
+    except ValueError:
+        raise BadFrame(_("`%(name)s` is not an id.") % {"name": name}) from None
+
+
+def required_uuid(frame: Frame, name: str) -> UUID:
+    value = uuid_of(frame, name)
+    assert value is not None
+    return value
+
+
+def generation_for(user: User, message_id: UUID) -> Generation:
+    """The generation behind a visible reply; unknown, foreign and the person's own message: not found."""
+    message = message_for(user, message_id)
+    generation = Generation.objects.filter(message=message).select_related("message__conversation").first()
+    if generation is None:
+        raise BadInput(_("That message is not a reply."))
+    return generation
+
+
+def hello(user: User) -> Frame:
+    model = conversations.default_model()
+    try:
+        running = bool(port.workers(model.slug))
+    except port.UNAVAILABLE:
+        running = False
+    card = {"slug": model.slug, "name": model.name, "is_demo": model.is_demo, "running": running}
+    return {"type": "hello", "user": {"id": str(user.pk), "name": user.get_short_name()}, "model": card}
+
+
+def done(reason: str, error: str, prompt_tokens: int, seq: int, text: str) -> Frame:
+    return {
+        "status": str(services.STATUS_OF[reason]),  # type: ignore[index]
+        "reason": reason,
+        "words": services.words_for(reason, error),
+        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": seq},
+        "seq": seq,
+        "length": len(text),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def ack(turn: services.Turn) -> Frame:
+    return {
+        "type": "ack",
+        "conversation": conversations.conversation_json(turn.conversation),
+        "messages": [conversations.message_json(message) for message in turn.messages],
+        "message_id": str(turn.generation.message_id),
+        "generation_id": str(turn.generation.pk),
+        "client_id": turn.generation.client_id,
+    }
+
+
+def settled_frames(generation: Generation) -> list[Frame]:
+    """A settled reply, whole, and its end."""
+    message = generation.message
+    text = "" if message.hidden_at else message.text
+    body = done(
+        generation.reason, generation.error, generation.prompt_tokens, generation.completion_tokens, text
+    )
+    ids = {"message_id": str(message.pk), "generation_id": str(generation.pk)}
+    return [
+        {"type": "message", "message": conversations.message_json(message)},
+        {"type": "done", **ids, **body, "status": generation.status},
+    ]

@@ -1,0 +1,267 @@
+"""The hub: one reader of token logs in each web process, a bounded outbox for each socket (rule 4).
+
+Tokens never pass through a channel layer: it drops silently when full. The hub blocks in one XREAD over every
+watched log and its own wake key; a newcomer is caught up by XRANGE between two reads, so nothing is missed or
+doubled. A socket that is slow gets longer pieces; others never wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from dataclasses import dataclass, field
+from math import ceil
+from weakref import WeakKeyDictionary
+
+import redis.asyncio as aioredis
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from chat.turns import port
+from inference import log as token_log
+from inference import scripts
+from inference.log import End, Piece
+
+logger = logging.getLogger("grokweb.hub")
+
+GATHER_SECONDS = 0.02  # after a delivery: what many logs bring meanwhile is read at once
+BLOCK_MS = 5000
+PLACES_SECONDS = 1.0
+MERGE_CHARACTERS = 8000  # times 4 bytes: below PIECE_BYTES_OUT
+OUTBOX_CHARACTERS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Position 1 is next; 0 means that nobody runs the model. Estimate in seconds, None if unknown."""
+
+    position: int
+    estimate: int | None
+
+
+Item = Piece | End | Place
+
+
+class Outbox:
+    """What one socket has still to send, in order for each generation; pieces merge while they wait."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.overflowed = False
+        self._items: dict[str, list[Item]] = {}
+        self._characters = 0
+
+    def put(self, generation_id: str, item: Item) -> None:
+        items = self._items.setdefault(generation_id, [])
+        if isinstance(item, Piece):
+            self._characters += len(item.text)
+            if self._characters > OUTBOX_CHARACTERS:
+                self.overflowed = True
+            waiting = items[-1] if items else None
+            if (
+                isinstance(waiting, Piece)
+                and waiting.seq == item.after
+                and len(waiting.text) + len(item.text) < MERGE_CHARACTERS
+            ):
+                items[-1] = Piece(waiting.after, item.seq, waiting.text + item.text, ())
+                self.ready.set()
+                return
+        items.append(item)
+        self.ready.set()
+
+    def take(self) -> list[tuple[str, Item]]:
+        items, self._items = self._items, {}
+        self._characters = 0
+        self.ready.clear()
+        return [(generation_id, item) for generation_id, waiting in items.items() for item in waiting]
+
+
+@dataclass
+class Watched:
+    """One log with the sockets that follow it."""
+
+    model: str
+    outboxes: set[Outbox] = field(default_factory=set)
+    position: str = "0-0"  # stream id up to which everything was delivered
+    place: Place | None = None
+
+    @property
+    def started(self) -> bool:
+        return self.position != "0-0"
+
+
+class Hub:
+    def __init__(self) -> None:
+        self._redis = aioredis.Redis.from_url(
+            settings.REDIS_URL, decode_responses=True, socket_timeout=BLOCK_MS / 1000 + 5
+        )
+        self._wake_key = scripts.key("wake", uuid.uuid4().hex)
+        self._wake_id = "0-0"
+        self._logs: dict[str, Watched] = {}
+        self._newcomers: list[tuple[Outbox, str, str, int]] = []
+        self._reading = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def watch(self, outbox: Outbox, generation_id: str, model: str, after: int) -> None:
+        """From token number `after` on, then live, to its end."""
+        self._newcomers.append((outbox, generation_id, model, after))
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._tell_places())]
+        self._wake()
+
+    def leave(self, outbox: Outbox) -> None:
+        self._newcomers = [one for one in self._newcomers if one[0] is not outbox]
+        for generation_id in [g for g, watched in self._logs.items() if outbox in watched.outboxes]:
+            watched = self._logs[generation_id]
+            watched.outboxes.discard(outbox)
+            if not watched.outboxes:
+                del self._logs[generation_id]  # the read that still has it is harmless
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+        await self._redis.aclose()
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Ends the blocking read so that the set of logs can change."""
+        if self._reading:
+            self._reading = False  # once is enough until the next read
+            asyncio.get_running_loop().create_task(self._poke())
+
+    async def _poke(self) -> None:
+        with contextlib.suppress(RedisError, OSError):  # without Redis the read fails and starts anew anyway
+            await self._redis.xadd(self._wake_key, {"w": 1}, maxlen=1, approximate=False)
+            await self._redis.expire(self._wake_key, 600)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                while self._newcomers:
+                    await self._admit(*self._newcomers.pop(0))
+                if await self._read():
+                    await asyncio.sleep(GATHER_SECONDS)
+            except (RedisError, OSError) as error:
+                logger.warning("redis: %s; positions are kept", error)
+                await asyncio.sleep(0.3)
+            except Exception:
+                # The hub serves every socket of this process: one bad entry must not end it.
+                logger.exception("hub")
+                await asyncio.sleep(0.3)
+
+    async def _admit(self, outbox: Outbox, generation_id: str, model: str, after: int) -> None:
+        """Catches a newcomer up to where the hub is, then lets it follow. Runs between two reads."""
+        try:
+            entries = await self._redis.xrange(token_log.key(generation_id))
+        except (RedisError, OSError):
+            self._newcomers.append((outbox, generation_id, model, after))
+            raise
+        watched = self._logs.get(generation_id)
+        if watched is None:
+            watched = self._logs[generation_id] = Watched(model)
+            watched.position = entries[-1][0] if entries else "0-0"
+        known = _id(watched.position)
+        items = [token_log.parse(*entry) for entry in entries if _id(entry[0]) <= known]
+        for item in _from(items, after):
+            outbox.put(generation_id, item)
+        if items and isinstance(items[-1], End):
+            if not watched.outboxes:
+                del self._logs[generation_id]
+            return
+        watched.outboxes.add(outbox)
+        if watched.place is not None and not watched.started:
+            outbox.put(generation_id, watched.place)
+
+    async def _read(self) -> bool:
+        streams = {token_log.key(g): watched.position for g, watched in self._logs.items()}
+        streams[self._wake_key] = self._wake_id
+        names = {token_log.key(g): g for g in self._logs}
+        if self._newcomers:
+            return False
+        self._reading = True
+        try:
+            answer = await self._redis.xread(streams, block=BLOCK_MS)  # type: ignore[arg-type]
+        finally:
+            self._reading = False
+        delivered = False
+        for name, entries in answer or []:
+            if name == self._wake_key:
+                self._wake_id = entries[-1][0]
+            elif names[name] in self._logs:
+                delivered = True
+                for entry_id, fields in entries:
+                    self._deliver(names[name], entry_id, token_log.parse(entry_id, fields))
+        return delivered
+
+    def _deliver(self, generation_id: str, entry_id: str, item: Item) -> None:
+        watched = self._logs.get(generation_id)
+        if watched is None:
+            return
+        watched.position = entry_id
+        for outbox in watched.outboxes:
+            outbox.put(generation_id, item)
+        if isinstance(item, End):
+            del self._logs[generation_id]
+
+    # --- places in the queue ------------------------------------------------------------------------------
+
+    async def _tell_places(self) -> None:
+        """Once a second, and only while somebody waits for a first token."""
+        while True:
+            await asyncio.sleep(PLACES_SECONDS / 2)
+            models = {watched.model for watched in self._logs.values() if not watched.started}
+            for model in models:
+                try:
+                    places, pace, slots = await asyncio.to_thread(port.places, model)
+                except port.UNAVAILABLE:
+                    continue
+                self._spread(model, places, pace, slots)
+            await asyncio.sleep(PLACES_SECONDS / 2)
+
+    def _spread(self, model: str, places: dict[str, int], pace: float | None, slots: int) -> None:
+        for generation_id, watched in self._logs.items():
+            if watched.model != model or watched.started or generation_id not in places:
+                continue
+            position = places[generation_id] if slots else 0
+            estimate = ceil(position / slots * pace / 1000) if slots and pace else None
+            place = Place(position, estimate)
+            if place != watched.place:
+                watched.place = place
+                for outbox in watched.outboxes:
+                    outbox.put(generation_id, place)
+
+
+def _id(stream_id: str) -> tuple[int, int]:
+    major, _, minor = stream_id.partition("-")
+    return int(major), int(minor)
+
+
+def _from(items: list[Piece | End], after: int) -> list[Piece | End]:
+    """The items after token `after`.
+
+    If no piece begins there (Redis lost data and got it again in other pieces), all text as one piece: a page
+    that gets a piece with after 0 and more than it holds starts that text again.
+    """
+    pieces = [item for item in items if isinstance(item, Piece)]
+    last = pieces[-1].seq if pieces else 0
+    if after < last and all(piece.after != after for piece in pieces):
+        whole = Piece(0, last, "".join(piece.text for piece in pieces), ())
+        return [whole, *(item for item in items if isinstance(item, End))]
+    return [item for item in items if isinstance(item, End) or item.after >= after]
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    """The hub of this process (strictly: of the running event loop; tests have several)."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = Hub()
+    return _hubs[loop]

@@ -1,0 +1,80 @@
+"""One reply being made. Kept apart from its message so that liveness never rewrites the transcript."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from chat.conversations.models import Message
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued", _("waiting")
+    RUNNING = "running", _("running")
+    COMPLETE = "complete", _("complete")
+    STOPPED = "stopped", _("stopped")
+    FAILED = "failed", _("failed")
+    REFUSED = "refused", _("refused")
+
+
+LIVE = (Status.QUEUED, Status.RUNNING)
+
+
+class GenerationQuerySet(models.QuerySet["Generation"]):
+    def live(self) -> GenerationQuerySet:
+        return self.filter(status__in=LIVE)
+
+
+class Generation(models.Model):
+    """The truth about a reply (rule 1): attempt, strikes, stop and status live here, not in Redis."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    message = models.OneToOneField(Message, models.CASCADE, related_name="generation")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="generations", verbose_name=_("user")
+    )
+    model = models.CharField(_("model"), max_length=64)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)
+    client_id = models.CharField(max_length=64, editable=False)  # chosen by the page: makes a send idempotent
+    attempt = models.PositiveIntegerField(
+        _("attempt"), default=1
+    )  # the fence: raised when a worker is given up
+    strikes = models.PositiveSmallIntegerField(_("strikes"), default=0)  # unexplained deaths of its worker
+    struck_by = models.CharField(
+        max_length=64, blank=True
+    )  # the worker that died last; it may come back and clear it
+    stop_requested_at = models.DateTimeField(_("stop asked"), null=True, blank=True)
+    seed = models.BigIntegerField(_("seed"))
+    parameters = models.JSONField(_("parameters"), default=dict)  # sampling and max_new_tokens
+    reserved = models.PositiveIntegerField(_("tokens reserved"), default=0)
+    created_at = models.DateTimeField(_("asked"), db_default=Now())
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    prompt_tokens = models.PositiveIntegerField(_("prompt tokens"), default=0)
+    completion_tokens = models.PositiveIntegerField(_("completion tokens"), default=0)
+    prefill_ms = models.PositiveIntegerField(_("time to read the prompt, ms"), default=0)
+    decode_ms = models.PositiveIntegerField(_("time to write the answer, ms"), default=0)
+    reason = models.CharField(_("why it ended"), max_length=16, blank=True)
+    error = models.CharField(_("error"), max_length=64, blank=True)
+    fingerprint = models.CharField(_("engine"), max_length=120, blank=True)
+
+    objects = GenerationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("generation")
+        verbose_name_plural = _("generations")
+        ordering = ["-created_at"]
+        constraints = [
+            # A send repeated after a lost ack finds its first copy.
+            models.UniqueConstraint(fields=["user", "client_id"], name="generation_asked_once")
+        ]
+        indexes = [
+            models.Index(fields=["created_at"], condition=models.Q(status__in=LIVE), name="generation_live"),
+            models.Index(fields=["user", "-created_at"], name="generation_of_user"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -1,0 +1,142 @@
+"""The only file of `chat` that queues inference work; live.py reads the token logs.
+
+Redis calls here raise redis.RedisError (or kombu's OperationalError for tickets). Callers run them after the
+commit and leave what failed to reconcile: the row is the truth (rule 1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import threading
+from typing import Any
+from uuid import UUID
+
+import redis
+from django.conf import settings
+from kombu.exceptions import OperationalError
+
+from grokweb.celery import app
+from inference import lease, scripts
+from inference import log as token_log
+from inference import queue as fair_queue
+from inference.contract import (
+    CHAT_QUEUE,
+    FINISH_TASK,
+    SERVE_TASK,
+    ErrorCode,
+    GenerationRequest,
+    Reason,
+    model_queue,
+)
+from inference.lease import Look
+from inference.log import Log
+
+logger = logging.getLogger("grokweb.turns")
+
+UNAVAILABLE = (redis.RedisError, OperationalError)
+_local = threading.local()
+
+
+def client() -> redis.Redis:
+    """One connection a thread."""
+    if not hasattr(_local, "client"):
+        _local.client = scripts.connect(settings.REDIS_URL)
+    made: redis.Redis = _local.client
+    return made
+
+
+def opaque(kind: str, pk: UUID) -> str:
+    """What inference sees instead of an id of ours."""
+    digest = hmac.new(settings.SECRET_KEY.encode(), f"{kind}:{pk.hex}".encode(), hashlib.sha256)
+    return digest.hexdigest()[:32]
+
+
+def submit(request: GenerationRequest, *, front: bool = False) -> fair_queue.Submitted:
+    """Puts a reply into the fair queue and wakes a worker."""
+    answer = fair_queue.submit(client(), request, front=front)
+    if answer in ("queued", "known"):
+        ticket(request.model)
+    return answer
+
+
+def ticket(model: str, count: int = 1) -> None:
+    """Wake-ups for a model's workers; lost or doubled ones are harmless (rule 6)."""
+    for _ in range(count):
+        app.send_task(SERVE_TASK, queue=model_queue(model), expires=60, retry=False, ignore_result=True)
+
+
+def publish_finish(generation_id: UUID, attempt: int) -> None:
+    app.send_task(FINISH_TASK, args=[str(generation_id), attempt], queue=CHAT_QUEUE, retry=False)
+
+
+def stop(generation_id: UUID, attempt: int) -> fair_queue.StopAnswer:
+    """Rule 10: ends it where it waits, else flags it for its worker."""
+    answer = fair_queue.stop(client(), str(generation_id))
+    if answer == "ended":
+        publish_finish(generation_id, attempt)
+    return answer
+
+
+def end(generation_id: UUID, attempt: int, reason: Reason, error: ErrorCode | None = None) -> str:
+    """The terminal entry of a reply that no worker can end any more."""
+    return token_log.end(client(), str(generation_id), attempt, reason, str(error or ""))
+
+
+def read(generation_id: UUID) -> Log:
+    return token_log.read(client(), str(generation_id))
+
+
+def settled(generation_id: UUID) -> None:
+    fair_queue.settled(client(), str(generation_id))
+
+
+def look(generation_ids: list[UUID]) -> list[Look]:
+    return lease.look(client(), [str(pk) for pk in generation_ids])
+
+
+def held_by(worker: str) -> list[UUID]:
+    return [UUID(pk) for pk in lease.held_by(client(), worker)]
+
+
+def workers(model: str) -> list[fair_queue.Worker]:
+    return fair_queue.workers(client(), model)
+
+
+def announced_models() -> dict[str, dict[str, str]]:
+    return fair_queue.announced_models(client())
+
+
+def top_up(model: str) -> None:
+    """As many tickets as there are free slots and waiting replies: lost ones are replaced."""
+    waiting = len(fair_queue.waiting(client(), model))
+    if waiting:
+        free = sum(max(0, worker.slots - worker.busy) for worker in workers(model))
+        ticket(model, min(waiting, free))
+
+
+def places(model: str) -> tuple[dict[str, int], float | None, int]:
+    """Place (from 1) of every waiting reply, mean milliseconds a reply, and slots of the living workers."""
+    order = fair_queue.waiting(client(), model)
+    slots = sum(worker.slots for worker in workers(model))
+    return {pk: n for n, pk in enumerate(order, start=1)}, fair_queue.pace_ms(client(), model), slots
+
+
+def resting() -> bool:
+    """Rule 9: for the first seconds of Redis' life, and after it found its own marker gone, reconcile rests.
+
+    Workers enter again what they hold meanwhile; who judged earlier would take living work for dead.
+    """
+    info: Any = client().info("server")
+    if float(info["uptime_in_seconds"]) < settings.REDIS_REST_SECONDS:
+        return True
+    marker, rest = scripts.key("marker"), scripts.key("rest")
+    if not client().exists(marker):
+        # A first start is a loss too: nothing can be told apart from it, and nobody waits yet.
+        with client().pipeline() as pipe:
+            pipe.set(marker, info["run_id"])
+            pipe.set(rest, 1, px=int(settings.REDIS_REST_SECONDS * 1000))
+            pipe.execute()
+        return True
+    return bool(client().exists(rest))

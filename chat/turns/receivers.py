@@ -1,0 +1,38 @@
+"""News from the apps to the left: what a deletion, a suspension or moderation means for live replies and tabs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from chat.accounts.models import User
+from chat.accounts.signals import user_suspended
+from chat.conversations.models import Conversation, Message
+from chat.conversations.services import conversation_json, message_json
+from chat.conversations.signals import conversation_changed, conversation_deleted
+from chat.moderation.signals import message_hidden
+from chat.turns import events, services
+from chat.turns.guard import CLOSE_CODES
+
+
+@receiver(conversation_deleted)
+def stop_in_deleted(conversation: Conversation, **_: Any) -> None:
+    services.stop_all(message__conversation=conversation)
+
+
+@receiver(user_suspended)
+def stop_suspended(user: User, **_: Any) -> None:
+    services.stop_all(user=user)
+    events.close_sync(user.pk, CLOSE_CODES["suspended"])
+
+
+@receiver(conversation_changed)
+def tell_tabs(conversation: Conversation, deleted: bool, **_: Any) -> None:
+    frame = {"type": "conversation", "conversation": conversation_json(conversation), "deleted": deleted}
+    events.tell_sync(conversation.owner_id, frame)
+
+
+@receiver(message_hidden)
+def tell_hidden(message: Message, **_: Any) -> None:
+    events.tell_sync(message.conversation.owner_id, {"type": "message", "message": message_json(message)})

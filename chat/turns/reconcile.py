@@ -1,0 +1,151 @@
+"""Compares live rows with Redis and mends what fell between them (rules 1, 8, 9, 12). Run every 2 s, and at start.
+
+The event × state table is docs/live-path.md; tests/chat/turns/test_machine.py walks it at random.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Now
+
+from chat.conversations import services as conversations
+from chat.conversations.models import ModelCard
+from chat.turns import port, services
+from chat.turns.models import Generation, Status
+from inference.contract import ErrorCode, Reason
+from inference.lease import Look
+
+logger = logging.getLogger("grokweb.reconcile")
+
+BATCH = 500
+STRIKES_ALLOWED = 2
+
+
+def reconcile() -> None:
+    """One pass. An idle one reads once and writes nothing. Raises redis.RedisError: the next pass goes on."""
+    age = timedelta(seconds=settings.RECONCILE_AGE_SECONDS)
+    rows = list(
+        Generation.objects.live()
+        .filter(created_at__lt=Now() - age)
+        .select_related("message__conversation", "message__parent", "user")
+        .order_by("created_at")[:BATCH]
+    )
+    if not rows or port.resting():
+        return
+    looks = port.look([row.pk for row in rows])
+    pairs = list(zip(rows, looks, strict=True))
+    _judge_dead_workers(look.worker for row, look in pairs if is_lost(row, look))
+    for row, look in pairs:
+        mend(row, look)
+    for model in {row.model for row in rows}:
+        port.top_up(model)
+
+
+def is_lost(row: Generation, look: Look) -> bool:
+    """Its worker had it at the row's attempt and the lease is gone: an unexplained death."""
+    return look.attempt == row.attempt and look.state == "r" and not look.leased and not look.ended
+
+
+def mend(row: Generation, look: Look) -> None:
+    if look.ended:
+        services.finish(row.pk, row.attempt)  # (a) settle from the log, at the row's attempt
+        return
+    row.refresh_from_db(fields=["attempt", "strikes", "status", "stop_requested_at"])
+    if row.status not in (Status.QUEUED, Status.RUNNING):
+        return
+    waits = look.attempt == row.attempt and look.state == "q"
+    runs = look.attempt == row.attempt and look.state == "r" and look.leased
+    if row.stop_requested_at and (waits or runs):
+        port.stop(row.pk, row.attempt)  # the flag may have been lost
+    elif row.stop_requested_at:
+        _end(row, Reason.STOPPED)  # (c)
+    elif row.strikes >= STRIKES_ALLOWED:
+        _end(row, Reason.FAILED, ErrorCode.POISON)
+    elif waits:
+        _end_if_nobody_comes(row)
+    elif runs:
+        _mark_running(row)  # (b)
+    else:
+        _submit_again(row, look)  # (d)
+
+
+def _end(row: Generation, reason: Reason, error: ErrorCode | None = None) -> None:
+    port.end(row.pk, row.attempt, reason, error)
+    services.finish(row.pk, row.attempt)
+
+
+def _mark_running(row: Generation) -> None:
+    if row.status == Status.QUEUED:
+        Generation.objects.filter(pk=row.pk, status=Status.QUEUED).update(status=Status.RUNNING)
+
+
+def _end_if_nobody_comes(row: Generation) -> None:
+    """Rule 12: without a worker of the model the wait has an end."""
+    waited = Generation.objects.live().filter(
+        pk=row.pk, created_at__lt=Now() - timedelta(seconds=settings.QUEUE_TIMEOUT)
+    )
+    if not port.workers(row.model) and waited.exists():
+        _end(row, Reason.FAILED, ErrorCode.NO_WORKER)
+
+
+def _submit_again(row: Generation, look: Look) -> None:
+    """Nobody has it: a higher attempt fences off whoever still believes to have it. Continues from the log."""
+    attempt = max(row.attempt, look.attempt) + 1
+    raised = Generation.objects.live().filter(pk=row.pk, attempt=row.attempt).update(attempt=attempt)
+    if raised:
+        row.attempt = attempt
+        began = look.attempt > 0 and look.state == "r"
+        port.submit(services.request_for(row), front=began or row.strikes > 0)
+        logger.info("submitted again: %s attempt %d strikes %d", row.pk, attempt, row.strikes)
+
+
+# --- deaths (rule 8) --------------------------------------------------------------------------------------
+
+
+def _judge_dead_workers(workers: Iterable[str]) -> None:
+    for worker in sorted({name for name in workers if name}):
+        _judge(worker)
+
+
+def _judge(worker: str) -> None:
+    """A death strikes the suspect that was in flight, else everything in flight; each death counts once."""
+    held = port.held_by(worker)
+    rows = list(Generation.objects.live().filter(pk__in=held).exclude(struck_by=worker))
+    flights = [
+        row for row, look in zip(rows, port.look([row.pk for row in rows]), strict=True) if is_lost(row, look)
+    ]
+    suspects = [row.pk for row in flights if row.strikes > 0]
+    struck = suspects or [row.pk for row in flights]
+    Generation.objects.live().filter(pk__in=struck).update(strikes=F("strikes") + 1, struck_by=worker)
+    # The others are marked too, so that a later pass does not find them alone and blame them.
+    spared = {row.pk for row in flights} - set(struck)
+    Generation.objects.live().filter(pk__in=spared).update(struck_by=worker)
+    logger.warning("worker %s died with %d replies, %d struck", worker, len(flights), len(struck))
+
+
+def worker_returned(worker: str, generation_ids: list[UUID]) -> None:
+    """It was not dead, only away (stopped, cut off): fencing gives no strike."""
+    blamed = Generation.objects.live().filter(pk__in=generation_ids, struck_by=worker)
+    blamed.filter(strikes__gt=0).update(strikes=F("strikes") - 1, struck_by="")
+    blamed.update(struck_by="")
+
+
+def sync_models() -> None:
+    """Model cards follow what workers announce. The default stays; the first model ever is the default."""
+    default = ModelCard.objects.filter(is_default=True).values_list("slug", flat=True).first()
+    for slug, card in port.announced_models().items():
+        default = default or slug
+        conversations.announce_model(
+            slug=slug,
+            name=card.get("name", slug),
+            about=card.get("about", ""),
+            context_tokens=int(card.get("context", 1024)),
+            is_demo=card.get("is_demo") == "1",
+            is_default=slug == default,
+        )

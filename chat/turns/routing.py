@@ -1,0 +1,24 @@
+"""The websocket's way in: exact Origin, session, one consumer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
+from channels.security.websocket import OriginValidator
+from django.conf import settings
+from django.urls import re_path
+
+from chat.turns.consumers import ChatConsumer
+
+
+class Nowhere:
+    """Any other websocket address: closed, without a traceback in the log."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "websocket.close", "code": 4404})
+
+
+routes = URLRouter([re_path(r"^ws/$", AuthMiddlewareStack(ChatConsumer.as_asgi())), re_path(r"", Nowhere())])
+websocket = OriginValidator(routes, settings.SITE_URLS)

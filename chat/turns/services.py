@@ -1,0 +1,361 @@
+"""One exchange: a question is stored with the promise of a reply, and the reply is settled once.
+
+Nothing in a transaction here talks to Redis (rule 14); what must follow does so after the commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from chat.accounts.models import User
+from chat.accounts.services import check_not_suspended
+from chat.conversations import services as conversations
+from chat.conversations.access import conversation_for, message_for
+from chat.conversations.models import Conversation, Message, MessageStatus, Role
+from chat.core.errors import BadInput, Busy, ChatError, QueueFull, TooLong
+from chat.moderation import services as moderation
+from chat.quotas import services as quotas
+from chat.turns import port
+from chat.turns.models import Generation, Status
+from inference.contract import SEED_LIMIT, ErrorCode, GenerationRequest, Reason, ReplyRule, Sampling
+from inference.log import Log
+
+logger = logging.getLogger("grokweb.turns")
+
+CLIENT_ID_LENGTH = 64
+CHARACTERS_A_TOKEN = 4  # generous: what passes here and is too long all the same ends with the code too_long
+HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
+HOLD_BACK = 64  # characters kept unshown while reply rules are active: the longest match that is hidden whole
+BUSY_RETRY_SECONDS = 15
+
+STATUS_OF = {
+    Reason.STOP: Status.COMPLETE,
+    Reason.LENGTH: Status.COMPLETE,
+    Reason.STOPPED: Status.STOPPED,
+    Reason.REFUSED: Status.REFUSED,
+    Reason.FAILED: Status.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a send or a regenerate stored: the page's ack."""
+
+    generation: Generation
+    messages: list[Message]  # the question (if new) and the live reply
+    is_new: bool
+
+    @property
+    def conversation(self) -> Conversation:
+        return self.generation.message.conversation
+
+
+# --- asking -----------------------------------------------------------------------------------------------
+
+
+def send(
+    *, user: User, conversation_id: UUID | None, parent_id: UUID | None, content: str, client_id: str
+) -> Turn:
+    """Stores a message and asks for a reply. Raises ChatErrors; then nothing is stored."""
+
+    def ask() -> Turn:
+        check_not_suspended(user)
+        text = clean(content)
+        if conversation_id is None:
+            model = conversations.default_model()
+            conversation = conversations.new_conversation(
+                owner=user, model=model, title=conversations.title_from(text)
+            )
+        else:
+            conversation = conversation_for(user, conversation_id)
+        check_length(text, conversation)
+        parent = _parent(user, conversation, parent_id)
+        moderation.check_prompt(text)
+        asked = Message.objects.create(
+            conversation=conversation, parent=parent, role=Role.USER, author=user, text=text
+        )
+        if not conversation.title:
+            conversation.title = conversations.title_from(text)
+            conversation.save(update_fields=["title"])
+        return _ask_for_reply(user, asked, client_id, [asked])
+
+    return _once(user, client_id, ask)
+
+
+def regenerate(*, user: User, message_id: UUID, client_id: str) -> Turn:
+    """Asks for a second answer beside an existing one."""
+
+    def ask() -> Turn:
+        check_not_suspended(user)
+        answer = message_for(user, message_id)
+        if answer.role != Role.ASSISTANT or answer.parent is None:
+            raise BadInput(_("Only an answer can be asked for again."))
+        if answer.status == MessageStatus.LIVE:
+            raise Busy(_("The last reply is still being written."))
+        return _ask_for_reply(user, answer.parent, client_id, [])
+
+    return _once(user, client_id, ask)
+
+
+def _once(user: User, client_id: str, ask: Callable[[], Turn]) -> Turn:
+    """Runs `ask` in one transaction; the same client_id again gives the first turn (idempotent)."""
+    if not client_id or len(client_id) > CLIENT_ID_LENGTH or not client_id.isprintable():
+        raise BadInput(_("client_id must have 1 to 64 printable characters."))
+    turn = _earlier(user, client_id)
+    if turn is not None:
+        return turn
+    try:
+        with transaction.atomic():
+            return ask()
+    except IntegrityError:
+        turn = _earlier(user, client_id)  # two sockets sent it at the same moment
+        if turn is None:
+            raise
+        return turn
+
+
+def _earlier(user: User, client_id: str) -> Turn | None:
+    generation = (
+        Generation.objects.filter(user=user, client_id=client_id)
+        .select_related("message__conversation__model", "message__parent")
+        .first()
+    )
+    if generation is None:
+        return None
+    asked = generation.message.parent
+    return Turn(generation, [asked, generation.message] if asked else [generation.message], is_new=False)
+
+
+def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message]) -> Turn:
+    conversation = asked.conversation
+    model = conversation.model
+    _check_queue(user, model.slug)
+    reply = Message.objects.create(
+        conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE
+    )
+    history = prompt_of(asked)
+    prompt_tokens = sum(estimate_tokens(message["content"]) for message in history)
+    generation_id = uuid4()
+    prompt_tokens = min(prompt_tokens, model.context_tokens)
+    granted = quotas.reserve(
+        user=user,
+        generation_id=generation_id,
+        model=model.slug,
+        prompt_tokens=prompt_tokens,
+        max_new_tokens=min(settings.MAX_NEW_TOKENS, model.context_tokens // 2),
+    )
+    generation = Generation.objects.create(
+        id=generation_id,
+        message=reply,
+        user=user,
+        model=model.slug,
+        client_id=client_id,
+        seed=secrets.randbelow(SEED_LIMIT),
+        parameters={"max_new_tokens": granted, "temperature": 0.7, "top_p": 0.95},
+        reserved=prompt_tokens + granted,
+    )
+    Conversation.objects.filter(pk=conversation.pk).update(updated_at=Now())
+    conversations.set_leaf(user, reply)
+    request = request_for(generation, history)
+    transaction.on_commit(lambda: _submit(request), robust=True)
+    return Turn(generation, [*new, reply], is_new=True)
+
+
+def _submit(request: GenerationRequest) -> None:
+    """After the commit. Redis may be down: the person keeps the ack, reconcile submits later (rule 1)."""
+    try:
+        port.submit(request)
+    except port.UNAVAILABLE as error:
+        logger.warning("%s waits for reconcile: %s", request.generation_id, error)
+
+
+def _parent(user: User, conversation: Conversation, parent_id: UUID | None) -> Message | None:
+    if parent_id is None:
+        return None
+    parent = message_for(user, parent_id)
+    if parent.conversation_id != conversation.pk or parent.role != Role.ASSISTANT:
+        raise BadInput(_("A message answers an answer of the same conversation."))
+    if parent.status == MessageStatus.LIVE:
+        raise Busy(_("The last reply is still being written."))
+    return parent
+
+
+def _check_queue(user: User, model: str) -> None:
+    """The bound on length (rule 5): live rows, counted in the transaction that would add one."""
+    live = Generation.objects.live()
+    waiting = live.filter(model=model).count()
+    if waiting >= settings.QUEUE_LIMIT:
+        raise QueueFull(waiting=waiting, retry_after=BUSY_RETRY_SECONDS)
+    own = live.filter(user=user).count()
+    if own >= settings.USER_LIVE_LIMIT:
+        raise QueueFull(waiting=own, retry_after=BUSY_RETRY_SECONDS)
+
+
+def clean(content: object) -> str:
+    """What a person may send: text with something in it, without NUL (PostgreSQL refuses it)."""
+    if not isinstance(content, str):
+        raise BadInput(_("The message is not text."))
+    text = content.replace("\r\n", "\n").strip()
+    if not text:
+        raise BadInput(_("The message is empty."))
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise BadInput(_("The message contains characters that are not text."))
+    return text
+
+
+def check_length(text: str, conversation: Conversation) -> None:
+    limit = conversation.model.context_tokens * CHARACTERS_A_TOKEN
+    if len(text) > limit:
+        raise TooLong(length=len(text), limit=limit)
+
+
+def estimate_tokens(text: str) -> int:
+    """Before the worker counts: about three bytes of UTF-8 a token, and the marks around a message."""
+    return len(text.encode()) // 3 + 4
+
+
+def prompt_of(asked: Message) -> list[dict[str, str]]:
+    """The branch up to and including `asked`, as the model reads it. What moderation hid is left out."""
+    return [
+        {"role": message.role, "content": message.text}
+        for message in conversations.path_to(asked, HISTORY_MESSAGES)
+        if message.text and message.hidden_at is None
+    ]
+
+
+def request_for(generation: Generation, messages: list[dict[str, str]] | None = None) -> GenerationRequest:
+    """The contract for one attempt; the same row and branch give the same request."""
+    message = generation.message
+    if messages is None:
+        assert message.parent is not None
+        messages = prompt_of(message.parent)
+    parameters = generation.parameters
+    rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
+    return GenerationRequest(
+        generation_id=str(generation.pk),
+        attempt=generation.attempt,
+        model=generation.model,
+        messages=tuple(messages),
+        max_new_tokens=parameters["max_new_tokens"],
+        seed=generation.seed,
+        sampling=Sampling(temperature=parameters["temperature"], top_p=parameters["top_p"]),
+        user_key=port.opaque("user", generation.user_id),
+        cache_key=port.opaque("conversation", message.conversation_id),
+        weight=quotas.weight_for(generation.user),
+        estimate=generation.reserved,
+        strikes=generation.strikes,
+        rules=rules,
+        hold_back=HOLD_BACK if rules else 0,
+    )
+
+
+# --- stopping ---------------------------------------------------------------------------------------------
+
+
+def stop(*, user: User, message_id: UUID) -> None:
+    """A person's stop. A reply that has ended already is left as it is."""
+    message = message_for(user, message_id)
+    generation = Generation.objects.live().filter(message=message).first()
+    if generation is not None:
+        request_stop(generation)
+
+
+def request_stop(generation: Generation) -> None:
+    """Rule 10: the wish in the row first, then Redis; reconcile repeats what Redis missed."""
+    Generation.objects.live().filter(pk=generation.pk, stop_requested_at=None).update(stop_requested_at=Now())
+    pk, attempt = generation.pk, generation.attempt
+
+    def tell() -> None:
+        try:
+            port.stop(pk, attempt)
+        except port.UNAVAILABLE as error:
+            logger.warning("stop of %s waits for reconcile: %s", pk, error)
+
+    transaction.on_commit(tell, robust=True)
+
+
+def stop_all(**which: Any) -> None:
+    """Every live reply of a conversation or a user: before a deletion, at a suspension."""
+    for generation in Generation.objects.live().filter(**which):
+        request_stop(generation)
+
+
+# --- settling ---------------------------------------------------------------------------------------------
+
+
+def finish(generation_id: UUID, attempt: int) -> bool:
+    """A worker, a stop or reconcile says that the log has its end. True if this call settled the row."""
+    log = port.read(generation_id)
+    settled = log.end is not None and settle(generation_id, attempt, log)
+    if not Generation.objects.live().filter(pk=generation_id).exists():
+        port.settled(generation_id)  # also when somebody else settled it, or the row is gone with its user
+    return settled
+
+
+@transaction.atomic
+def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
+    """Text, status, usage and quota in one transaction; only the current attempt of a live row wins, once."""
+    assert log.end is not None
+    status = STATUS_OF[log.end.reason]
+    body = log.end.body
+    won = (
+        Generation.objects.live()
+        .filter(pk=generation_id, attempt=attempt)
+        .update(
+            status=status,
+            finished_at=Now(),
+            prompt_tokens=log.end.prompt_tokens,
+            completion_tokens=log.seq,
+            prefill_ms=int(body.get("prefill_ms", 0)),
+            decode_ms=int(body.get("decode_ms", 0)),
+            reason=log.end.reason,
+            error=log.end.error[:64],
+            fingerprint=str(body.get("fingerprint", ""))[:120],
+        )
+    )
+    if won == 0:
+        return False
+    # NUL cannot be stored in PostgreSQL; a model can print it.
+    Message.objects.filter(generation__pk=generation_id).update(
+        text=log.text.replace("\x00", "\ufffd"), status=MessageStatus(status)
+    )
+    quotas.settle(generation_id=generation_id, prompt_tokens=log.end.prompt_tokens, completion_tokens=log.seq)
+    return True
+
+
+# --- words ------------------------------------------------------------------------------------------------
+
+
+def words_for(reason: str, error: str) -> str:
+    """Why a reply ended without being complete, for the reader; workers send codes only."""
+    if reason == Reason.REFUSED:
+        return moderation.reply_words(error)
+    if reason != Reason.FAILED:
+        return ""
+    return {
+        ErrorCode.TOO_LONG: _("Your message is too long for this model. Please shorten it."),
+        ErrorCode.POISON: _(
+            "The model's process died twice while it worked on this reply, so it was given up."
+        ),
+        ErrorCode.NO_WORKER: _(
+            "The model is not running. Please tell your administrator, or try again later."
+        ),
+        ErrorCode.NAN: _("The model computed something that is not a number. Please ask again."),
+        ErrorCode.OUT_OF_MEMORY: _("The model ran out of memory. A shorter conversation may work."),
+    }.get(error, _("The model failed on this reply. Please ask again."))  # type: ignore[call-overload]
+
+
+class Unavailable(ChatError):
+    """Redis does not answer a question that only it can answer."""
+
+    code, http_status = "unavailable", 503

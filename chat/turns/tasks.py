@@ -1,0 +1,27 @@
+"""Celery doorways of the live path, on queue `chat`: each well under a second (rule 14)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from chat.turns import reconcile as reconciling
+from chat.turns import services
+from inference.contract import FINISH_TASK, RETURNED_TASK
+
+
+@shared_task(name=FINISH_TASK)
+def finish_generation(generation_id: str, attempt: int) -> None:
+    services.finish(UUID(generation_id), attempt)
+
+
+@shared_task(name=RETURNED_TASK)
+def worker_returned(worker: str, generation_ids: list[str]) -> None:
+    reconciling.worker_returned(worker, [UUID(pk) for pk in generation_ids])
+
+
+@shared_task(name="chat.reconcile")
+def reconcile() -> None:
+    reconciling.sync_models()
+    reconciling.reconcile()

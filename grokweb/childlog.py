@@ -1,0 +1,72 @@
+"""What a child prints: all of it into a file of its own, warnings and worse also onto the terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+FILE_BYTES = 5 << 20  # then it becomes <name>.log.1, so that logs never fill a disk
+SHOWN = {"warning", "error", "critical"}
+LINE_BYTES = 1 << 16
+
+
+class ChildLog:
+    def __init__(self, name: str, path: Path, show: Callable[[str], None]) -> None:
+        self.name, self.path, self.show = name, path, show
+        self.last_line = ""  # for the operator, when the child has died
+        self.thread: threading.Thread | None = None
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def follow(self, process: subprocess.Popen[bytes]) -> None:
+        self.last_line = ""
+        self.thread = threading.Thread(
+            target=self._copy, args=(process,), name=f"log-{self.name}", daemon=True
+        )
+        self.thread.start()
+
+    def finish(self) -> None:
+        """The child is gone: wait for its last words, but not for a stranger that still holds the pipe."""
+        if self.thread is not None:
+            self.thread.join(0.5)
+
+    def _copy(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        file = self.path.open("ab", buffering=0)
+        size = self.path.stat().st_size
+        try:
+            for line in iter(lambda: process.stdout.readline(LINE_BYTES), b""):  # type: ignore[union-attr]
+                size += len(line)
+                if size > FILE_BYTES:
+                    file.close()
+                    self.path.replace(self.path.with_suffix(".log.1"))
+                    file, size = self.path.open("ab", buffering=0), len(line)
+                try:
+                    file.write(line)
+                except OSError:
+                    pass  # a full disk: the child must not block on its own words
+                self._look(line.decode("utf-8", "replace").rstrip())
+        finally:
+            file.close()
+            process.stdout.close()
+
+    def _look(self, line: str) -> None:
+        if not line:
+            return
+        level, event = read_json(line)
+        self.last_line = event or line
+        if level in SHOWN:
+            self.show(f"{self.name}: {level}: {event}")
+
+
+def read_json(line: str) -> tuple[str, str]:
+    """Level and text of a line of grokweb/logs.py; ("", "") for any other line."""
+    if line.startswith("{"):
+        try:
+            record = json.loads(line)
+            return str(record.get("level", "")), str(record.get("event", ""))
+        except (ValueError, AttributeError):
+            pass
+    return "", ""

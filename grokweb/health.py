@@ -1,0 +1,91 @@
+"""What operators and their monitoring ask: alive, ready, metrics."""
+
+from __future__ import annotations
+
+import hmac
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from ipaddress import ip_address
+
+import redis
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
+
+from grokweb import env
+
+METRICS_TOKEN = env.text(
+    "GROKWEB_METRICS_TOKEN",
+    "",
+    "Bearer token for /metrics; without it only this machine and staff may read it",
+)
+
+
+@cache
+def version() -> str:
+    text = (settings.BASE_DIR / "pyproject.toml").read_text()
+    return str(tomllib.loads(text)["project"]["version"])
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """The process answers. Nothing else is asked, so that a slow database gets no web process killed."""
+    return JsonResponse({"status": "ok", "version": version(), "test_engines": settings.TEST_ENGINES})
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
+
+
+def _ask_redis() -> None:
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+        client.ping()
+
+
+NEEDED: dict[str, Callable[[], None]] = {"database": _ask_database, "redis": _ask_redis}
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Everything a page needs answers; else 503 with the names of what does not."""
+    failing = []
+    for name, ask in NEEDED.items():
+        try:
+            ask()
+        except Exception:  # noqa: BLE001 - whatever it is, this part does not answer
+            failing.append(name)
+    if failing:
+        return JsonResponse({"status": "unavailable", "failing": failing}, status=503)
+    return JsonResponse({"status": "ok"})
+
+
+def _may_read_metrics(request: HttpRequest) -> bool:
+    given = request.headers.get("Authorization", "")
+    if METRICS_TOKEN and hmac.compare_digest(given.encode(), f"Bearer {METRICS_TOKEN}".encode()):
+        return True
+    try:
+        local = ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        local = False
+    # A proxy on this machine is loopback too: what it forwards is a visitor's.
+    if local and not {"X-Forwarded-For", "X-Real-Ip", "Forwarded", "Via"} & request.headers.keys():
+        return True
+    return bool(request.user.is_authenticated and request.user.is_active and request.user.is_staff)
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus' text format. To anyone else this page does not exist."""
+    if not _may_read_metrics(request):
+        return HttpResponse("Not found\n", status=404, content_type="text/plain")
+    answer: HttpResponse = ExportToDjangoView(request)
+    return answer

@@ -1,0 +1,24 @@
+"""One line of JSON for each log record. Prompts and answers never reach a logger: tests look for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+
+def json_formatter(**_: Any) -> structlog.stdlib.ProcessorFormatter:
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+    ]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+    )

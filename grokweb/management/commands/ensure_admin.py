@@ -1,0 +1,40 @@
+"""`manage.py ensure_admin`: the first administrator, whose password is shown once."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from chat.accounts import services
+from chat.accounts.models import User
+from chat.core.errors import ChatError
+from grokweb import prepared
+
+DEFAULT_EMAIL = "admin@localhost"
+
+
+class Command(BaseCommand):
+    help = (
+        "Make an administrator if there is none, or if GROKWEB_ADMIN_EMAIL names an account that "
+        "does not exist. An account that exists is never changed."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        named = prepared.ADMIN_EMAIL.lower()
+        if named and User.objects.filter(email__iexact=named).exists():
+            return
+        if not named and User.objects.filter(is_superuser=True, is_active=True).exists():
+            return
+        email = named or DEFAULT_EMAIL
+        password = prepared.ADMIN_PASSWORD or secrets.token_urlsafe(12)
+        try:
+            services.create_user(email=email, password=password, is_staff=True, is_superuser=True)
+        except (ChatError, ValidationError) as error:
+            raise CommandError(f"GROKWEB_ADMIN_EMAIL={email}: {error}") from None
+        shown = "as in GROKWEB_ADMIN_PASSWORD" if prepared.ADMIN_PASSWORD else password
+        self.stdout.write("The administrator (shown once; change the password in the settings):")
+        self.stdout.write(f"  e-mail:   {email}")
+        self.stdout.write(f"  password: {shown}")

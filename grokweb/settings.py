@@ -1,0 +1,301 @@
+"""Every setting with its reason. Values come from the environment through grokweb/env.py."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from grokweb import env
+from inference import settings as live
+
+BASE_DIR = live.BASE_DIR
+
+# --- Places -----------------------------------------------------------------------------------------------
+DATA_DIR, RUN_DIR = live.DATA_DIR, live.RUN_DIR
+BIND = env.text("GROKWEB_BIND", "127.0.0.1", "Address the web process listens on")
+PORT = env.integer("PORT", 8000, "Port of the web process", low=1, high=65535)
+
+
+def _secret_key() -> str:
+    """The configured key, else one made once and kept in the data directory, readable by its owner alone."""
+    configured = env.text("GROKWEB_SECRET_KEY", "", "Signing key; made once in the data directory if empty")
+    if configured:
+        return configured
+    path = DATA_DIR / "secret_key"
+    if not path.exists():
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+    return path.read_text().strip()
+
+
+SECRET_KEY = _secret_key()
+DEBUG = env.flag("GROKWEB_DEBUG", False, "Django's debug pages; never on a reachable host")
+
+# --- Where browsers come from -----------------------------------------------------------------------------
+# The addresses people type. The first one is used in links; the websocket's Origin must be one of them.
+SITE_URLS = env.words(
+    "GROKWEB_URLS",
+    f"http://localhost:{PORT},http://127.0.0.1:{PORT}",
+    "Addresses people use, comma-separated, scheme included; the first is used in links",
+)
+for _url in SITE_URLS:
+    if urlsplit(_url).scheme not in {"http", "https"} or not urlsplit(_url).hostname:
+        raise ImproperlyConfigured(f"GROKWEB_URLS: {_url!r} is not like https://chat.example.org")
+ALLOWED_HOSTS = sorted({str(urlsplit(url).hostname) for url in SITE_URLS})
+CSRF_TRUSTED_ORIGINS = SITE_URLS
+HTTPS = all(url.startswith("https://") for url in SITE_URLS)
+BEHIND_PROXY = env.flag("GROKWEB_BEHIND_PROXY", False, "Trust X-Forwarded-Proto of a reverse proxy in front")
+if BEHIND_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Redis, database --------------------------------------------------------------------------------------
+REDIS_URL, REDIS_PREFIX = live.REDIS_URL, live.REDIS_PREFIX
+
+DATABASE_URL = env.text(
+    "DATABASE_URL",
+    f"sqlite:///{DATA_DIR / 'grokweb.sqlite3'}",
+    "SQLite file or postgres://user:password@host/name",
+)
+DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",  # a writer waits for its turn instead of failing half-way
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": REDIS_PREFIX,
+    }
+}
+# Control events only (the sidebar, a socket to close). Tokens never pass here: DESIGN rule 3.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": None}],
+            "prefix": f"{REDIS_PREFIX}:layer",
+        },
+    }
+}
+
+# --- Applications -----------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "csp",
+    "channels",
+    "django_prometheus",
+    "chat.core",
+    "chat.accounts",
+    "chat.conversations",
+    "chat.quotas",
+    "chat.moderation",
+    "chat.turns",
+    "chat.sharing",
+    "chat.desk",
+    "grokweb",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "chat.accounts.middleware.SuspensionMiddleware",
+    "chat.core.middleware.ErrorMiddleware",
+]
+ROOT_URLCONF = "grokweb.urls"
+ASGI_APPLICATION = "grokweb.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "csp.context_processors.nonce",
+                "chat.core.context.site",
+            ],
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- People -----------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_ADAPTER = "chat.accounts.adapter.AccountAdapter"
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_PREVENT_ENUMERATION = True
+SIGNUP_OPEN = env.flag("GROKWEB_SIGNUP", True, "Whether anyone who reaches the page may sign up")
+EMAIL_URL = env.text(
+    "EMAIL_URL", "", "smtp+tls://user:password@host:587; without it no e-mail is sent or asked for"
+)
+if EMAIL_URL:
+    vars().update(environ.Env.email_url_config(EMAIL_URL))
+    ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    ACCOUNT_EMAIL_VERIFICATION = "none"
+DEFAULT_FROM_EMAIL = env.text("GROKWEB_FROM_EMAIL", "grokweb@localhost", "Sender of e-mails")
+
+# --- Languages, times -------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("fr", _("French"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Static files -----------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(
+    env.text("GROKWEB_STATIC", str(BASE_DIR / "build" / "static"), "Where static files are collected")
+)
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "grokweb.vendor.VendorFinder",
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "grokweb.vendor.HashedStorage"},
+}
+
+# --- Doors: headers, cookies, sizes -----------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF, *(url.replace("http", "ws", 1) for url in SITE_URLS)],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "grokweb_session"
+CSRF_COOKIE_NAME = "grokweb_csrf"
+LANGUAGE_COOKIE_NAME = "grokweb_language"
+if HTTPS:
+    SECURE_HSTS_SECONDS = 3600 * 24 * 30
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+FRAME_BYTES_IN = 64 * 1024  # also given to Daphne in grokweb/supervisor.py
+PIECE_BYTES_OUT = 32 * 1024
+
+# --- The model and the live path --------------------------------------------------------------------------
+MODEL, TEST_ENGINES, SLOTS = live.MODEL, live.TEST_ENGINES, live.SLOTS
+MAX_NEW_TOKENS = env.integer("GROKWEB_MAX_NEW_TOKENS", 512, "Longest answer, in tokens", low=1, high=8192)
+QUEUE_LIMIT = env.integer(
+    "GROKWEB_QUEUE_LIMIT", 200, "Replies waiting or running before new ones are refused", low=1, high=100000
+)
+USER_LIVE_LIMIT = env.integer(
+    "GROKWEB_USER_LIVE_LIMIT", 8, "Replies one person may have waiting or running", low=1, high=1000
+)
+DAILY_TOKENS = env.integer(
+    "GROKWEB_DAILY_TOKENS", 100_000, "Tokens a day where no quota policy says otherwise", low=0, high=10**12
+)
+QUEUE_TIMEOUT = env.number(
+    "GROKWEB_QUEUE_TIMEOUT", 600, "Seconds a reply waits for a model that nobody runs", low=1, high=86400
+)
+# Timings of rule 7 and 9-11; they must agree (chat/turns/checks.py). Drills shorten them.
+RECONCILE_SECONDS = env.number(
+    "GROKWEB_RECONCILE_SECONDS", 2, "How often live rows are compared with Redis", low=0.2, high=60
+)
+RECONCILE_AGE_SECONDS = env.number(
+    "GROKWEB_RECONCILE_AGE_SECONDS", 5, "Age of a row before reconcile looks at it", low=0.2, high=60
+)
+REDIS_REST_SECONDS = env.number(
+    "GROKWEB_REDIS_REST_SECONDS",
+    10,
+    "Reconcile's rest after Redis started or lost its data",
+    low=0.5,
+    high=120,
+)
+
+# --- Celery: JSON only, acknowledged early, no results (rule 6) -------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+
+# --- Logs: one line of JSON each, never a prompt or an answer ---------------------------------------------
+LOG_LEVEL = live.LOG_LEVEL
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "grokweb.logs.json_formatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"django.server": {"level": "WARNING"}, "daphne": {"level": "WARNING"}},
+}

@@ -1,0 +1,144 @@
+"""From the environment to a running service: checks, each with one clear line; then grokweb/supervisor.py.
+
+No Django application is loaded here, so that the page answers sooner. `manage.py up` ends in main().
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
+
+from django.core.exceptions import ImproperlyConfigured
+
+from grokweb.supervisor import Plan, StartError, Supervisor, say, take_lock
+
+CHILDREN = ("web", "model-worker", "chat-worker", "beat", "jobs-worker")
+SCRIPTED = "scripted"
+
+
+def check_model(model: str, test_engines: bool) -> tuple[str, str]:
+    """Slug and name of a model that looks servable. No torch: the worker itself looks closer."""
+    if model == SCRIPTED:
+        if not test_engines:
+            raise StartError("GROKWEB_MODEL=scripted is for tests: it needs GROKWEB_TEST_ENGINES=1")
+        return SCRIPTED, "Scripted (tests)"
+    from inference.modelfiles import ModelUnusable, describe
+
+    try:
+        card = describe(Path(model))
+    except ModelUnusable as error:
+        raise StartError(f"GROKWEB_MODEL={model}: {error}") from None
+    return card.slug, card.name
+
+
+def check_port(bind: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+            probe.listen(1)
+        except OSError as error:
+            raise StartError(
+                f"port {port} on {bind}: {error.strerror or error}; set PORT to another one"
+            ) from None
+
+
+def check_redis(url: str) -> None:
+    if not url:
+        return
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=3, socket_timeout=3) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise StartError(f"REDIS_URL: Redis does not answer: {error}") from None
+
+
+def prepare() -> None:
+    """Migrations and the first administrator, in a process of their own, unless nothing has changed."""
+    from grokweb import prepared
+
+    try:
+        if prepared.is_current():
+            return
+    except prepared.DatabaseUnreachable as error:
+        raise StartError(f"DATABASE_URL: {error}") from None
+    done = subprocess.run([sys.executable, "-m", "django", "prepare"], check=False, env=with_path())
+    if done.returncode != 0:
+        raise StartError("the database could not be prepared (see above)")
+
+
+def with_path() -> dict[str, str]:
+    from grokweb import settings
+
+    path = os.pathsep.join([str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def plan(without: frozenset[str]) -> Plan:
+    from urllib.parse import urlsplit
+
+    from grokweb import settings
+    from inference import settings as live
+
+    slug, name = check_model(settings.MODEL, settings.TEST_ENGINES)
+    return Plan(
+        data=settings.DATA_DIR,
+        run=settings.RUN_DIR,
+        bind=settings.BIND,
+        port=settings.PORT,
+        host=urlsplit(settings.SITE_URLS[0]).netloc,
+        address=f"{settings.SITE_URLS[0].rstrip('/')}/",
+        model_slug=slug,
+        model_name=name,
+        slots=settings.SLOTS,
+        handover=live.HANDOVER_SECONDS,
+        redis_url=os.environ.get("REDIS_URL", ""),
+        without=without,
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="manage.py up", description="Run the whole service until Ctrl-C.")
+    made.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=CHILDREN,
+        metavar="NAME",
+        help=f"leave out a process that runs elsewhere: {', '.join(CHILDREN)}",
+    )
+    return made
+
+
+def up(without: Sequence[str]) -> int:
+    try:
+        planned = plan(frozenset(without))
+        lock = take_lock(planned.data, planned.run)
+        if "web" not in planned.without:
+            check_port(planned.bind, planned.port)
+        check_redis(planned.redis_url)
+        prepare()
+    except (StartError, ImproperlyConfigured) as error:
+        say(f"GrokWeb can not start: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return Supervisor(planned, lock).run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return up(parser().parse_args(arguments).without)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""The doors over HTTP (DESIGN section 5); each app brings its own paths."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.i18n import JavaScriptCatalog
+
+from chat.core import views as core
+from grokweb import health
+
+urlpatterns = [
+    path("", include("chat.conversations.urls")),
+    path("", include("chat.sharing.urls")),
+    path("", include("chat.moderation.urls")),
+    path("", include("chat.quotas.urls")),
+    path("", include("chat.accounts.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("jsi18n/", JavaScriptCatalog.as_view(packages=["grokweb"]), name="javascript-catalog"),
+    path("robots.txt", core.robots),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("", include("django_prometheus.urls")),
+]
+handler404 = "chat.core.views.not_found"
+handler403 = "chat.core.views.forbidden"
+handler500 = "chat.core.views.broken"

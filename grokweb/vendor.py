@@ -1,0 +1,116 @@
+"""Static files: which third-party files are served, their hashed names, and the import map of the modules.
+
+No third-party file is in git. `npm ci` puts the packages of package-lock.json into node_modules, and only the
+files named here leave it, under `vendor/`. Modules import each other by bare name (`grokweb/socket.js`,
+`vendor/marked.js`); the import map of base.html turns those names into hashed addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import BaseFinder
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage
+from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+NODE_MODULES = Path(settings.BASE_DIR) / "node_modules"
+HIGHLIGHT = "@highlightjs/cdn-assets"
+LANGUAGES = (
+    "bash", "c", "cpp", "csharp", "css", "diff", "go", "java", "javascript", "json", "kotlin", "markdown",
+    "php", "python", "ruby", "rust", "sql", "swift", "typescript", "xml", "yaml",
+)  # fmt: skip
+
+# Name below static/vendor/ -> file below node_modules/. Nothing else of node_modules is served.
+FILES = {
+    "marked.js": "marked/lib/marked.esm.js",
+    "dompurify.js": "dompurify/dist/purify.es.mjs",
+    "katex.js": "katex/dist/katex.mjs",  # used in MathML mode: needs neither style nor fonts
+    "highlight.js": f"{HIGHLIGHT}/es/core.min.js",
+    **{f"highlight/{name}.js": f"{HIGHLIGHT}/es/languages/{name}.min.js" for name in LANGUAGES},
+    "highlight/light.css": f"{HIGHLIGHT}/styles/github.min.css",
+    "highlight/dark.css": f"{HIGHLIGHT}/styles/github-dark.min.css",
+}
+MODULE = re.compile(r"(?P<kind>js|vendor)/(?P<name>.+\.js)")
+
+
+class VendorStorage(FileSystemStorage):
+    """Reads the files of FILES under their served names; knows no other name."""
+
+    def __init__(self) -> None:
+        super().__init__(location=NODE_MODULES)
+        self.prefix = "vendor"  # collectstatic puts it before every name
+
+    def path(self, name: str) -> str:
+        source = NODE_MODULES / FILES[name]
+        if not source.is_file():
+            raise ImproperlyConfigured(
+                f"node_modules/{FILES[name]} is missing: `make run` installs it (npm ci)"
+            )
+        return str(source)
+
+    def get_modified_time(self, name: str) -> datetime:
+        """When it was installed: npm dates every file 1985, and collectstatic would keep an older release."""
+        return datetime.fromtimestamp(Path(self.path(name)).stat().st_ctime, tz=UTC)
+
+
+class VendorFinder(BaseFinder):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.storage = VendorStorage()
+
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        return []
+
+    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
+        name = path.removeprefix("vendor/")
+        if name == path or name not in FILES or not (NODE_MODULES / FILES[name]).is_file():
+            return []
+        found = self.storage.path(name)
+        return [found] if find_all or kwargs.get("all") else found
+
+    def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, VendorStorage]]:
+        for name in FILES:
+            yield name, self.storage
+
+
+class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+    """Hashed names and compressed copies; plain names until `collectstatic` has written a manifest."""
+
+    # Only addresses inside style sheets are rewritten. Modules go through the import map, and the source maps
+    # that third-party files name are not served.
+    patterns = tuple(entry for entry in CompressedManifestStaticFilesStorage.patterns if entry[0] == "*.css")
+
+    def stored_name(self, name: str) -> str:
+        return super().stored_name(name) if self.hashed_files else name
+
+
+def module_names() -> list[str]:
+    """Static names of all ES modules: ours below js/ and those of FILES."""
+    collected = getattr(staticfiles_storage, "hashed_files", {})
+    if collected:
+        return sorted(name for name in collected if MODULE.fullmatch(name))
+    ours = Path(settings.BASE_DIR) / "static"
+    return sorted(
+        [path.relative_to(ours).as_posix() for path in (ours / "js").rglob("*.js")]
+        + [f"vendor/{name}" for name in FILES if name.endswith(".js")]
+    )
+
+
+def import_map() -> dict[str, str]:
+    """Bare names and unhashed addresses (what a relative import resolves to) -> addresses to fetch."""
+    modules: dict[str, str] = {}
+    for name in module_names():
+        kind, rest = name.split("/", 1)
+        address = staticfiles_storage.url(name)
+        modules[f"{'grokweb' if kind == 'js' else kind}/{rest}"] = address
+        plain = f"{settings.STATIC_URL}{name}"
+        if address != plain:
+            modules[plain] = address
+    return modules

@@ -1,0 +1,128 @@
+"""The web process: `python -m grokweb.web`, Daphne with this service's limits.
+
+Daphne's command line cannot say that an over-long frame is answered with close code 1009 instead of a dropped
+connection (1006), that a socket may be closed with 1013, that all are closed with 1012 when the process
+stops, or that a stop takes two seconds.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
+
+from daphne.endpoints import build_endpoint_description_strings
+from daphne.server import Server
+from daphne.ws_protocol import WebSocketProtocol
+from django.conf import settings
+from twisted.internet import defer, reactor, task
+
+logger = logging.getLogger("grokweb.web")
+
+RESTARTING = 1012  # docs/protocol.md: come back with a delay
+# A stop waits this long for answers under way and for the sockets' goodbye; must stay well below the
+# supervisor's WEB_SECONDS.
+GOODBYE_SECONDS = 1.0
+# An answer of the OpenAI-compatible door may wait for its turn and then stream.
+HTTP_SECONDS = max(900, int(2 * settings.QUEUE_TIMEOUT))
+
+Application = Callable[..., Awaitable[None]]
+
+
+class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
+    def serverClose(self, code: int | None = None) -> None:
+        """Any close code. Stock Daphne passes 1000 and 3000-4999 and breaks at 1012 and 1013."""
+        self.sendCloseFrame(code=1000 if code is None else code)
+
+
+class WebServer(Server):  # type: ignore[misc]  # daphne has no types
+    failure = ""
+
+    def __init__(self, application: Application, endpoints: list[str]) -> None:
+        super().__init__(
+            application=application,
+            endpoints=endpoints,
+            http_timeout=HTTP_SECONDS,
+            websocket_timeout=-1,  # for as long as the tab is open
+            ping_interval=20,
+            ping_timeout=30,
+            application_close_timeout=5,
+            websocket_max_frame_size=settings.FRAME_BYTES_IN,
+            websocket_max_message_size=settings.FRAME_BYTES_IN,
+            ready_callable=self.set_socket_options,
+            server_name="",
+            verbosity=0,
+        )
+        self.ports: list[Any] = []
+
+    def set_socket_options(self) -> None:
+        self.ws_factory.protocol = Socket
+        # A refused frame gets a close frame that says why, instead of a dropped connection.
+        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=1)
+
+    def listen_success(self, port: Any) -> None:
+        self.ports.append(port)
+        super().listen_success(port)
+
+    def listen_error(self, failure: Any) -> None:
+        self.failure = failure.getErrorMessage()
+        self.stop()
+
+    @defer.inlineCallbacks
+    def kill_all_applications(self) -> Any:
+        """No new connections, a goodbye to every socket, a moment for what is under way, then the end."""
+        for port in self.ports:
+            port.stopListening()
+        for protocol in list(self.connections):
+            if isinstance(protocol, Socket) and protocol.state == protocol.STATE_OPEN:
+                protocol.serverClose(RESTARTING)
+        for _ in range(int(GOODBYE_SECONDS / 0.05)):
+            if not self._under_way():
+                break
+            yield task.deferLater(reactor, 0.05)
+        for running in self._under_way():
+            running.cancel()
+
+    def _under_way(self) -> list[Any]:
+        found = [details.get("application_instance") for details in self.connections.values()]
+        return [running for running in found if running is not None and not running.done()]
+
+
+def behind_proxy(application: Application) -> Application:
+    """The address that the proxy in front saw: the last of X-Forwarded-For, which no visitor can write."""
+
+    async def forwarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        for name, value in scope.get("headers", ()):
+            if name == b"x-forwarded-for":
+                scope["client"] = [value.decode("latin1").rsplit(",", 1)[-1].strip(), 0]
+        await application(scope, receive, send)
+
+    return forwarded
+
+
+def main() -> int:
+    from grokweb.asgi import application
+
+    if settings.BEHIND_PROXY:
+        application = behind_proxy(application)
+    gc.freeze()  # what is loaded by now stays: no collection walks it again
+    server = WebServer(
+        application, build_endpoint_description_strings(host=settings.BIND, port=settings.PORT)
+    )
+    server.run()
+    if server.failure:
+        sys.stderr.write(f"{server.failure}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    status = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(status)  # threads that still wait for a lock or a socket must not hold the exit up

@@ -1,0 +1,29 @@
+"""Celery's settings on both sides of the line (rule 6): JSON only, early acknowledgement, no results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inference import settings
+
+COMMON: dict[str, Any] = {
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "result_serializer": "json",
+    "task_ignore_result": True,
+    "task_store_errors_even_if_ignored": False,
+    "task_acks_late": False,
+    "worker_prefetch_multiplier": 1,
+    "worker_hijack_root_logger": False,
+    "worker_enable_remote_control": False,
+    "worker_send_task_events": False,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_soft_shutdown_timeout": 0,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_transport_options": {
+        "global_keyprefix": f"{settings.REDIS_PREFIX}:celery:",
+        "socket_keepalive": True,
+    },
+    "timezone": "UTC",
+}

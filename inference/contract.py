@@ -1,0 +1,156 @@
+"""What crosses the line between `chat` and `inference`: plain frozen dataclasses, standard library only.
+
+`chat` builds a GenerationRequest and later reads Ended from the token log. Inference never learns whose
+conversation it serves: `user_key` and `cache_key` are opaque HMACs, made in chat/turns/port.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+# Celery names that both sides must agree on. They are strings so that neither side imports the other.
+SERVE_TASK = "inference.serve"
+FINISH_TASK = "chat.finish_generation"
+RETURNED_TASK = "chat.worker_returned"
+CHAT_QUEUE = "chat"
+JOBS_QUEUE = "jobs"
+
+SEED_LIMIT = 2**63
+
+
+def model_queue(slug: str) -> str:
+    """The Celery queue whose workers run the model `slug`."""
+    return f"model.{slug}"
+
+
+class Reason(StrEnum):
+    """Why a generation ended. Chat turns reasons and error codes into words."""
+
+    STOP = "stop"  # the model said it was done, or a stop string was met
+    LENGTH = "length"  # max_new_tokens reached
+    STOPPED = "stopped"  # the user asked
+    REFUSED = "refused"  # a reply rule matched
+    FAILED = "failed"  # see Ended.error
+
+
+class ErrorCode(StrEnum):
+    """Codes that workers and reconcile put into Ended.error."""
+
+    TOO_LONG = "too_long"  # the last message alone exceeds the context
+    POISON = "poison"  # two unexplained deaths of a worker while this ran
+    NO_WORKER = "no_worker"  # nobody ran the model for GROKWEB_QUEUE_TIMEOUT
+    NAN = "nan_logits"
+    OUT_OF_MEMORY = "out_of_memory"
+    ENGINE = "engine_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. temperature 0 is greedy; top_k 0, top_p 1 and min_p 0 are off."""
+
+    temperature: float = 0.7
+    top_k: int = 0
+    top_p: float = 0.95
+    min_p: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.temperature <= 5.0:
+            raise ValueError(f"temperature {self.temperature} is not between 0 and 5")
+        if self.top_k < 0:
+            raise ValueError(f"top_k {self.top_k} is negative")
+        if not 0.0 < self.top_p <= 1.0:
+            raise ValueError(f"top_p {self.top_p} is not above 0 and at most 1")
+        if not 0.0 <= self.min_p <= 1.0:
+            raise ValueError(f"min_p {self.min_p} is not between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRule:
+    """A blocked pattern (RE2 syntax) for replies; `rule_id` goes back in Ended.error when it matches."""
+
+    rule_id: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One reply to make. `attempt` is the fence: the token log refuses what an older attempt sends."""
+
+    generation_id: str
+    attempt: int
+    model: str
+    messages: tuple[
+        dict[str, str], ...
+    ]  # {"role": "system"|"user"|"assistant", "content": str}, oldest first
+    max_new_tokens: int
+    seed: int
+    sampling: Sampling = field(default_factory=Sampling)
+    stop: tuple[str, ...] = ()
+    user_key: str = ""  # opaque: whose turn it is in the fair queue
+    cache_key: str = ""  # opaque: which kept KV prefix may serve it
+    weight: float = 1.0  # fairness weight of the user
+    estimate: int = 0  # tokens, prompt and answer: charged to the user's virtual time at claim
+    strikes: int = 0  # unexplained worker deaths so far
+    rules: tuple[ReplyRule, ...] = ()
+    hold_back: int = 0  # characters kept unlogged so that a rule's match is never half shown
+
+    def __post_init__(self) -> None:
+        if self.attempt < 1:
+            raise ValueError(f"attempt {self.attempt} is below 1")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens {self.max_new_tokens} is below 1")
+        if not 0 <= self.seed < SEED_LIMIT:
+            raise ValueError(f"seed {self.seed} is not in [0, 2**63)")
+        if not self.messages:
+            raise ValueError("a request needs at least one message")
+        if self.weight <= 0:
+            raise ValueError(f"weight {self.weight} is not above 0")
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, raw: str | bytes) -> GenerationRequest:
+        data: dict[str, Any] = json.loads(raw)
+        data["messages"] = tuple(data["messages"])
+        data["stop"] = tuple(data["stop"])
+        data["sampling"] = Sampling(**data["sampling"])
+        data["rules"] = tuple(ReplyRule(**rule) for rule in data["rules"])
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Some generated tokens: those numbered after+1 ... seq, and the text they decode to, exactly.
+
+    `seq` counts generated tokens (the end-of-turn token is not counted and never logged).
+    """
+
+    generation_id: str
+    attempt: int
+    after: int
+    seq: int
+    text: str
+    ids: tuple[int, ...]  # len == seq - after
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The one terminal event of a generation. It follows the Delta that brought the log to `seq`."""
+
+    generation_id: str
+    attempt: int
+    seq: int
+    reason: Reason
+    error: str = ""  # an ErrorCode, or the rule id for REFUSED
+    prompt_tokens: int = 0
+    fingerprint: str = ""  # engine: manifest, back end, precision
+    prefill_ms: int = 0
+    decode_ms: int = 0
+
+
+Event = Delta | Ended

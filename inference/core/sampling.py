@@ -1,0 +1,115 @@
+"""Choosing the next token: a pure function of logits, parameters, seed and the index of the generated token.
+
+Every back end comes through here, in float64 on the CPU, so that a reply resumed on another worker goes on
+as it would have. Nothing is remembered between calls: the random number for token i is a hash of (seed, i).
+The filters run in the order temperature, top_k, top_p, min_p; equal logits are ordered by lower id. The draw
+itself walks the surviving ids in id order, not in order of probability: logits that differ in the last bits
+between two machines then move the answer only when the random number falls between the two, never because
+two tokens changed places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.contract import Sampling
+
+_MASK = 2**64 - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+
+
+def _mix(z: int) -> int:
+    """SplitMix64's finaliser: every input bit reaches every output bit."""
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)
+
+
+def uniform(seed: int, index: int) -> float:
+    """The random number in [0, 1) of generated token `index` under `seed`.
+
+    52 bits, so that uniform * total stays below total after rounding: the draw never runs off the end.
+    """
+    stream = _mix((seed + _GOLDEN) & _MASK)
+    return (_mix((stream + (index + 1) * _GOLDEN) & _MASK) >> 12) * 2.0**-52
+
+
+def usable(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows of logits (n, V) can be chosen from: no NaN, no +inf, not all -inf. As bool (n,)."""
+    fine: NDArray[np.bool_] = np.isfinite(logits.max(axis=1))
+    return fine
+
+
+def choose(
+    logits: NDArray[np.float32],
+    sampling: Sequence[Sampling],
+    seeds: Sequence[int],
+    indices: Sequence[int],
+    never: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """The next token of each row: logits (n, V) -> ids (n,). Rows do not influence each other.
+
+    `indices[i]` counts the tokens already generated in row i; `never` holds ids that are not to be chosen.
+    Rows must be `usable`. Raises ValueError when every token of a row is masked.
+    """
+    if never.size:
+        logits = logits.copy()
+        logits[:, never] = -np.inf
+    ids: NDArray[np.int64] = logits.argmax(axis=1)  # (n,); numpy returns the first of equals: the lower id
+    for i, asked in enumerate(sampling):
+        best = logits[i, ids[i]]
+        if best == -np.inf:
+            raise ValueError(f"all {logits.shape[1]} tokens of row {i} are masked")
+        if asked.temperature > 0 and asked.top_k != 1:
+            ids[i] = _draw(logits[i], float(best), asked, uniform(seeds[i], indices[i]))
+    return ids
+
+
+def _draw(row: NDArray[np.float32], best: float, asked: Sampling, u: float) -> int:
+    """One id from row (V,), whose largest value is `best`, with the random number u in [0, 1)."""
+    ids = _top_k(row, asked.top_k) if 0 < asked.top_k < row.size else None
+    p = np.subtract(row if ids is None else row[ids], best, dtype=np.float64)
+    p /= asked.temperature
+    np.exp(p, out=p)  # (m,) probabilities times a constant; the best has exactly 1.0
+    if asked.top_p < 1:
+        kept = _top_p(p, asked.top_p)
+        ids, p = (kept if ids is None else ids[kept]), p[kept]
+    if asked.min_p > 0:
+        kept = np.flatnonzero(p >= asked.min_p)
+        ids, p = (kept if ids is None else ids[kept]), p[kept]
+    upto = p.cumsum()
+    at = int(upto.searchsorted(u * upto[-1], side="right"))
+    return at if ids is None else int(ids[at])
+
+
+def _top_k(row: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """The ids of the k largest of row (V,), ascending."""
+    return _largest(row, np.partition(row, row.size - k)[row.size - k], k)
+
+
+def _top_p(p: NDArray[np.float64], share: float) -> NDArray[np.int64]:
+    """Places in p (m,), ascending, of the fewest largest values that together reach `share` of the sum.
+
+    Values below (1 - share) * sum / m do not reach 1 - share even together, so none of them is needed and
+    only the others are sorted: a few hundred, instead of 131,072.
+    """
+    total = p.sum()
+    likely = p[p >= (1.0 - share) * total / p.size]
+    likely.sort()
+    upto = likely[::-1].cumsum()
+    count = min(int(upto.searchsorted(share * total)) + 1, likely.size)
+    return _largest(p, likely[-count], count)
+
+
+def _largest(values: NDArray[Any], border: Any, count: int) -> NDArray[np.int64]:
+    """Places of the `count` largest, the least of which is `border`; of those equals the lower ones."""
+    at_least = np.flatnonzero(values >= border)
+    if at_least.size == count:
+        return at_least
+    above = np.flatnonzero(values > border)
+    equal = np.flatnonzero(values == border)[: count - above.size]
+    return np.sort(np.concatenate((above, equal)))

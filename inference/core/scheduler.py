@@ -1,0 +1,397 @@
+"""Continuous batching: which tokens go into the next step of the model, and what comes out of it.
+
+`Scheduler.turn()` is the body of the engine thread's loop: drain the inbox, admit to free rows, plan one
+ragged batch of at most `prefill_chunk` prompt tokens and every decoding row, run it, choose tokens, make
+text, return the events. It knows neither threads nor torch; submit, cancel and drop may be called from any
+thread, everything else from one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason
+from inference.core.sampling import choose, usable
+from inference.engines.base import Cancel, Drop, Inbox
+from inference.text.detokenize import TextStream
+from inference.text.prompt import TooLong, fit
+from inference.text.reply_rules import compile_rules
+
+log = logging.getLogger(__name__)
+
+# A model that fails this often in a row is not going to recover inside this process.
+FAILURES_LIMIT = 3
+
+
+class Step(Protocol):
+    """A model with its KV cache: `rows` rows of `context` positions."""
+
+    def step(
+        self,
+        ids: Sequence[int],
+        row: Sequence[int],
+        pos: Sequence[int],
+        hide_pad: Sequence[int],
+        out_at: Sequence[int],
+    ) -> NDArray[np.float32]:
+        """Feed M tokens, a ragged batch: token ids[i] at position pos[i] of cache row row[i].
+
+        The tokens of a row stand together, at consecutive positions; position 0 begins a row anew.
+        `hide_pad[i]` is 1 for tokens of the original prompt. Returns the float32 logits (n, V) after the
+        tokens whose places in the batch `out_at` (n,) names.
+        """
+
+
+class Tokenizer(Protocol):
+    """What the scheduler needs of a model's tokenizer."""
+
+    @property
+    def stop_ids(self) -> frozenset[int]: ...
+    @property
+    def stop_strings(self) -> tuple[str, ...]: ...
+    @property
+    def never_sample(self) -> frozenset[int]: ...
+    def render_chat(self, messages: list[dict[str, str]], /) -> list[int]: ...
+    def piece_bytes(self, token: int, first: bool, /) -> bytes: ...
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One generation inside the engine."""
+
+    request: GenerationRequest
+    emitted: tuple[int, ...]
+    ready: bool = False  # prompt, stream and max_new are there (or problem is)
+    problem: ErrorCode | None = None
+    tokens: list[int] = field(default_factory=list)  # prompt, then everything generated
+    prompt_size: int = 0
+    max_new: int = 0
+    stream: TextStream | None = None
+    row: int = -1
+    fed: int = 0  # tokens whose keys and values are in the cache
+    take: int = 0  # tokens that the step being planned feeds
+    admitted_at: float = 0.0
+    first_at: float = 0.0  # when the first token of this attempt was chosen
+
+    @property
+    def generated(self) -> int:
+        return len(self.tokens) - self.prompt_size
+
+    @property
+    def to_feed(self) -> int:
+        return len(self.tokens) - self.fed
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Command: answer a request."""
+
+    work: Work
+
+    @property
+    def generation_id(self) -> str:
+        return self.work.request.generation_id
+
+
+class Scheduler:
+    """All generations of one engine. Every submitted request ends in exactly one Ended, unless dropped."""
+
+    def __init__(
+        self,
+        make_step: Callable[[], Step],
+        tokenizer: Tokenizer,
+        *,
+        slots: int,
+        context: int,
+        vocab_size: int,
+        fingerprint: str,
+        prefill_chunk: int = 256,
+    ) -> None:
+        """`make_step` gives a step with an empty cache, again after a failed one. Sizes in tokens."""
+        self.inbox: Inbox[Submit | Cancel | Drop] = Inbox()
+        self.steps = 0
+        self.failures = 0  # steps that failed in a row
+        self._make_step = make_step
+        self._step: Step | None = None
+        self._tokenizer = tokenizer
+        self._context = context
+        self._vocab_size = vocab_size
+        self.fingerprint = fingerprint
+        self.slots = slots
+        self._prefill_chunk = max(prefill_chunk, slots)
+        self._never: NDArray[np.int64] = np.array(sorted(tokenizer.never_sample), dtype=np.int64)
+        self._free = list(range(slots))  # a heap: low rows first keeps the rows in use together
+        self._waiting: deque[Work] = deque()
+        self._running: list[Work] = []
+        self._events: list[Event] = []
+
+    # From any thread --------------------------------------------------------------------------------------
+
+    def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
+        """Queue a request. Its prompt is made here, in the caller's thread: it may take a while."""
+        work = Work(request, tuple(emitted))
+        self.inbox.put(Submit(work))  # first, so that a cancel or drop that follows finds it
+        try:
+            self._prepare(work)
+        except TooLong:
+            work.problem = ErrorCode.TOO_LONG
+        except Exception:
+            log.exception("generation %s could not be prepared", request.generation_id)
+            work.problem = ErrorCode.ENGINE
+        work.ready = True
+        self.inbox.wake()
+
+    def cancel(self, generation_id: str) -> None:
+        self.inbox.put(Cancel(generation_id))
+
+    def drop(self, generation_id: str) -> None:
+        self.inbox.put(Drop(generation_id))
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running or self._waiting or self.inbox)
+
+    # From the engine's thread -----------------------------------------------------------------------------
+
+    @property
+    def can_step(self) -> bool:
+        """Whether turn() would do something now; otherwise wait for the inbox."""
+        return bool(self._running or self.inbox or (self._free and any(work.ready for work in self._waiting)))
+
+    @property
+    def worn_out(self) -> bool:
+        """Whether so many steps failed in a row that the process should be replaced."""
+        return self.failures >= FAILURES_LIMIT
+
+    def turn(self) -> list[Event]:
+        """One step of the engine; its events, in order."""
+        self._events = []
+        for command in self.inbox.drain():
+            self._obey(command)
+        self._admit()
+        batch = self._plan()
+        if batch:
+            self._run(batch)
+        self.steps += 1
+        return self._events
+
+    def _prepare(self, work: Work) -> None:
+        request, tokenizer = work.request, self._tokenizer
+        if any(not 0 <= token < self._vocab_size for token in work.emitted):
+            raise ValueError(f"logged token ids are not in a vocabulary of {self._vocab_size:,}")
+        prompt = fit(
+            request.messages,
+            tokenizer.render_chat,
+            context=self._context,
+            max_new_tokens=request.max_new_tokens,
+        )
+        work.stream = TextStream(
+            tokenizer.piece_bytes,
+            stop=tokenizer.stop_strings + request.stop,
+            rules=compile_rules(request.rules),
+            hold_back=request.hold_back,
+            emitted=work.emitted,
+        )
+        work.prompt_size = len(prompt.ids)
+        work.max_new = prompt.max_new
+        work.tokens = [*prompt.ids, *work.emitted]
+
+    def _obey(self, command: Submit | Cancel | Drop) -> None:
+        for work in [*self._running, *self._waiting]:
+            if work.request.generation_id == command.generation_id:
+                if isinstance(command, Cancel):
+                    self._end(work, Reason.STOPPED)
+                else:  # dropped, or replaced by a newer attempt
+                    self._forget(work)
+        if isinstance(command, Submit):
+            self._waiting.append(command.work)
+
+    def _admit(self) -> None:
+        """Give free rows to waiting requests, oldest first; those that need none end here."""
+        for work in [work for work in self._waiting if work.ready]:
+            if work.problem:
+                self._end(work, Reason.FAILED, work.problem)
+            elif work.generated >= work.max_new:
+                self._end(work, Reason.LENGTH)  # the earlier attempt died between its last token and its end
+            elif self._free:
+                self._waiting.remove(work)
+                work.row = heappop(self._free)
+                work.admitted_at = time.monotonic()
+                self._running.append(work)
+
+    def _plan(self) -> list[Work]:
+        """Who takes part in the next step, with `take` set: everyone with one token to feed, and prompts.
+
+        Prompts share the chunk so that the shortest is through first: equal parts, what one does not need
+        goes to the others. A short question does not wait behind a long document, which loses next to
+        nothing by it.
+        """
+        batch = sorted((w for w in self._running if w.to_feed == 1), key=lambda work: work.row)
+        for work in batch:
+            work.take = 1
+        prompts = sorted((w for w in self._running if w.to_feed > 1), key=lambda work: work.to_feed)
+        left = self._prefill_chunk
+        for i, work in enumerate(prompts):
+            work.take = min(work.to_feed, left // (len(prompts) - i))
+            left -= work.take
+            batch.append(work)
+        return batch
+
+    def _run(self, batch: list[Work]) -> None:
+        """Feed the batch and deal with what comes out; a failure ends those in it and costs the cache."""
+        try:
+            self._step = self._step or self._make_step()
+            done, logits = self._feed(self._step, batch)
+            good = usable(logits) if done else np.zeros(0, np.bool_)
+            fine = [i for i in range(len(done)) if good[i]]
+            chosen = self._choose(logits, [done[i] for i in fine], fine)
+        except Exception as error:
+            log.exception("engine step failed (%d in a row before it)", self.failures)
+            self._fail(batch, error)
+            return
+        self.failures = 0
+        for i, work in enumerate(done):
+            if not good[i]:
+                log.error("generation %s: logits are not finite", work.request.generation_id)
+                self._end(work, Reason.FAILED, ErrorCode.NAN)
+        for i, token in zip(fine, chosen, strict=True):
+            self._accept(done[i], token)
+        if len(fine) < len(done):
+            # NaN keys and values stay NaN behind a mask (0 * NaN), so they must not wait for the row's next
+            # owner.
+            self._renew_cache()
+
+    def _feed(self, step: Step, batch: list[Work]) -> tuple[list[Work], NDArray[np.float32]]:
+        """Run the model; those whose last token was fed, and their logits (n, V)."""
+        ids: list[int] = []
+        rows: list[int] = []
+        pos: list[int] = []
+        hide: list[int] = []
+        out_at: list[int] = []
+        done: list[Work] = []
+        for work in batch:
+            start, end = work.fed, work.fed + work.take
+            ids += work.tokens[start:end]
+            rows += [work.row] * work.take
+            pos += range(start, end)
+            hide += [1] * (min(end, work.prompt_size) - start)  # none if that is negative
+            hide += [0] * (len(ids) - len(hide))
+            if end == len(work.tokens):
+                done.append(work)
+                out_at.append(len(ids) - 1)
+        logits = step.step(ids, rows, pos, hide, out_at)
+        for work in batch:
+            work.fed += work.take
+        return done, logits
+
+    def _choose(self, logits: NDArray[np.float32], works: list[Work], at: list[int]) -> list[int]:
+        if not works:
+            return []
+        requests = [work.request for work in works]
+        chosen: list[int] = choose(
+            logits if len(at) == len(logits) else logits[at],
+            [request.sampling for request in requests],
+            [request.seed for request in requests],
+            [work.generated for work in works],
+            self._never,
+        ).tolist()
+        return chosen
+
+    def _accept(self, work: Work, token: int) -> None:
+        """Add one chosen token to its generation: text, or the end."""
+        stream = work.stream
+        assert stream is not None  # running work is ready
+        work.first_at = work.first_at or time.monotonic()
+        if token in self._tokenizer.stop_ids:
+            self._end(work, Reason.STOP)
+            return
+        work.tokens.append(token)
+        try:
+            reason = stream.push(token)
+        except Exception:
+            log.exception("generation %s: no text for token %d", work.request.generation_id, token)
+            self._end(work, Reason.FAILED, ErrorCode.ENGINE)
+            return
+        if reason is None and work.generated >= work.max_new:
+            reason = Reason.LENGTH
+        if reason is None:
+            self._emit(work, stream)
+        else:
+            self._end(work, reason)
+
+    def _fail(self, batch: list[Work], error: Exception) -> None:
+        """End everyone in a failed step; the others are fed again."""
+        self.failures += 1
+        code = ErrorCode.OUT_OF_MEMORY if is_out_of_memory(error) else ErrorCode.ENGINE
+        for work in batch:
+            self._end(work, Reason.FAILED, code)
+        self._renew_cache()
+
+    def _renew_cache(self) -> None:
+        """Start over with an empty cache: whoever is still running is fed again from the beginning."""
+        self._step = None
+        for work in self._running:
+            work.fed = 0
+
+    def _emit(self, work: Work, stream: TextStream) -> None:
+        piece = stream.take()
+        if piece:
+            asked = work.request
+            self._events.append(
+                Delta(asked.generation_id, asked.attempt, piece.after, piece.seq, piece.text, piece.ids)
+            )
+
+    def _end(self, work: Work, reason: Reason, error: str = "") -> None:
+        """The one way out with an event."""
+        self._forget(work)
+        stream, now = (work.stream if work.ready else None), time.monotonic()
+        if stream:
+            reason, refused_by = stream.finish(reason)
+            error = error or refused_by
+            self._emit(work, stream)
+        self._events.append(
+            Ended(
+                work.request.generation_id,
+                work.request.attempt,
+                stream.seq if stream else len(work.emitted),
+                reason,
+                error=str(error),
+                prompt_tokens=work.prompt_size,
+                fingerprint=self.fingerprint,
+                prefill_ms=_milliseconds(work.admitted_at, work.first_at or now),
+                decode_ms=_milliseconds(work.first_at, now),
+            )
+        )
+
+    def _forget(self, work: Work) -> None:
+        if work.row >= 0:
+            self._running.remove(work)
+            heappush(self._free, work.row)
+            work.row = -1
+        else:
+            self._waiting.remove(work)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it is Python's, CUDA's or (a RuntimeError) torch's CPU allocator's out-of-memory error."""
+    words = str(error).lower()
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (
+            isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words)
+        )
+    )
+
+
+def _milliseconds(start: float, end: float) -> int:
+    return round((end - start) * 1000) if start else 0

@@ -1,0 +1,1 @@
+"""The demo model: its weights, what it was trained on, and how."""

@@ -1,0 +1,98 @@
+"""The thread around a Scheduler: what is common to all engines that run a model inside this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from inference.contract import GenerationRequest
+from inference.core.scheduler import Scheduler
+from inference.engines.base import EXIT_ENGINE_FAILED, Emit
+
+log = logging.getLogger(__name__)
+
+LAST_WORDS = 1.0  # seconds between a failed engine's last events and the process' end, for the writer thread
+
+
+class BatchingEngine:
+    """Continuous batching in one thread. See base.Engine for the methods."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        *,
+        slug: str,
+        name: str,
+        context: int,
+        exit: Callable[[int], object] = os._exit,
+    ) -> None:
+        """`exit` ends the process when the engine cannot go on; tests put something gentler there."""
+        self.slug = slug
+        self.name = name
+        self.fingerprint = scheduler.fingerprint
+        self.context = context
+        self.slots = scheduler.slots
+        self._scheduler = scheduler
+        self._exit = exit
+        self._thread: threading.Thread | None = None
+
+    @property
+    def steps(self) -> int:
+        return self._scheduler.steps
+
+    @property
+    def busy(self) -> bool:
+        return self._scheduler.busy
+
+    def start(self, emit: Emit) -> None:
+        if self._thread:
+            raise RuntimeError("this engine was started before")
+        self._thread = threading.Thread(
+            target=self._run, args=(emit,), name=f"engine-{self.slug}", daemon=True
+        )
+        self._thread.start()
+
+    def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
+        self._scheduler.submit(request, emitted)
+
+    def cancel(self, generation_id: str) -> None:
+        self._scheduler.cancel(generation_id)
+
+    def drop(self, generation_id: str) -> None:
+        self._scheduler.drop(generation_id)
+
+    def stop(self) -> None:
+        self._scheduler.inbox.close()
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join(timeout=30)
+
+    def prepare_thread(self) -> None:
+        """Called once in the engine's thread, before the first step."""
+
+    def _run(self, emit: Emit) -> None:
+        try:
+            self.prepare_thread()
+            self._serve(emit)
+        except Exception:
+            log.exception("the engine's loop failed: this process ends")
+            self._give_up()
+
+    def _serve(self, emit: Emit) -> None:
+        scheduler = self._scheduler
+        while not scheduler.inbox.closed:
+            events = scheduler.turn()
+            if events:
+                emit(events)
+            if scheduler.worn_out:
+                log.critical("%d engine steps failed in a row: this process ends", scheduler.failures)
+                self._give_up()
+                return
+            if not scheduler.can_step:
+                scheduler.inbox.wait()
+
+    def _give_up(self) -> None:
+        time.sleep(LAST_WORDS)
+        self._exit(EXIT_ENGINE_FAILED)

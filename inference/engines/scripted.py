@@ -1,0 +1,305 @@
+"""An engine without a model, for tests and fault drills: the last user message is the script.
+
+    slow:N[:MS]  answers "w1 w2 ... wN", one word every MS milliseconds (50)
+    echo:TEXT    answers TEXT at once
+    poison:      kills the process at its first step
+    oom:         runs out of memory
+    nan:         yields NaN logits
+    hang:        the engine stops stepping for ever
+    other text   is echoed
+
+One token per word with its following space; a token's id is its place in the answer, so a resumed answer
+needs only the number of tokens that are there already. Stop strings, reply rules and limits work as in the
+real engine, through the same TextStream. One thread serves everybody: it sleeps until the next word is due
+and hands out all words due within the next 2 ms together, so a hundred slow answers cost little.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import os
+import re
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason
+from inference.engines.base import EXIT_ENGINE_FAILED, Cancel, Drop, Emit, Inbox
+from inference.text.detokenize import TextStream
+from inference.text.prompt import LEAST_ANSWER
+from inference.text.reply_rules import compile_rules
+
+log = logging.getLogger(__name__)
+
+TOGETHER = 0.002  # seconds: words due this soon leave in the same step
+AT_ONCE = 64  # words of one answer in one step, at most
+MOST_BEHIND = 0.25  # seconds a late answer catches up; a longer pause (a stopped process) is not made up for
+_SLOW = re.compile(r"slow:(\d{1,6})(?::(\d{1,6}))?(?=\s|$)")
+_WORD = re.compile(r"\s*\S+\s*|\s+")
+_FAULTS = ("poison:", "oom:", "nan:", "hang:")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What to answer: words with their following space, `interval` seconds apart, or a fault."""
+
+    words: Sequence[str]
+    interval: float = 0.0
+    fault: str = ""
+
+
+def read_script(text: str) -> Script:
+    """The script in a user's message."""
+    for fault in _FAULTS:
+        if text.startswith(fault):
+            return Script((), fault=fault)
+    slow = _SLOW.match(text)
+    if slow:
+        count, interval = int(slow[1]), int(slow[2] or 50) / 1000
+        return Script([f"w{i} " for i in range(1, count)] + [f"w{count}"] * (count > 0), interval)
+    return Script(_WORD.findall(text.removeprefix("echo:")))
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """One generation under way."""
+
+    request: GenerationRequest
+    script: Script
+    stream: TextStream
+    prompt_tokens: int
+    max_new: int
+    made: int  # words generated
+    due: float = 0.0  # when the next word is; time.monotonic()
+    started: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Command: answer a request."""
+
+    request: GenerationRequest
+    emitted: tuple[int, ...]
+
+    @property
+    def generation_id(self) -> str:
+        return self.request.generation_id
+
+
+class ScriptedEngine:
+    """See base.Engine for the methods."""
+
+    slug = "scripted"
+    name = "Scripted test engine"
+    fingerprint = "scripted-1"
+    context = 8192
+
+    def __init__(self, *, slots: int, exit: Callable[[int], object] = os._exit) -> None:
+        self.slots = slots
+        self._exit = exit
+        self._steps = 0
+        self._inbox: Inbox[Submit | Cancel | Drop] = Inbox()
+        self._waiting: deque[Submit] = deque()
+        self._running: dict[str, Answer] = {}
+        self._agenda: list[tuple[float, int, Answer]] = []  # heap by due time; may hold answers that ended
+        self._order = itertools.count()
+        self._events: list[Event] = []
+        self._thread: threading.Thread | None = None
+        self._released = threading.Event()  # lets a hanging thread end with stop()
+
+    @property
+    def steps(self) -> int:
+        return self._steps
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running or self._waiting or self._inbox)
+
+    def start(self, emit: Emit) -> None:
+        if self._thread:
+            raise RuntimeError("this engine was started before")
+        self._thread = threading.Thread(target=self._run, args=(emit,), name="engine-scripted", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
+        self._inbox.put(Submit(request, tuple(emitted)))
+
+    def cancel(self, generation_id: str) -> None:
+        self._inbox.put(Cancel(generation_id))
+
+    def drop(self, generation_id: str) -> None:
+        self._inbox.put(Drop(generation_id))
+
+    def stop(self) -> None:
+        self._released.set()
+        self._inbox.close()
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join(timeout=30)
+
+    # The engine's thread ----------------------------------------------------------------------------------
+
+    def _run(self, emit: Emit) -> None:
+        try:
+            while not self._inbox.closed:
+                self._turn()
+                if self._events:
+                    emit(self._events)
+                self._inbox.wait(self._seconds_to_next())
+        except Exception:
+            log.exception("the engine's loop failed: this process ends")
+            self._exit(EXIT_ENGINE_FAILED)
+
+    def _turn(self) -> None:
+        self._events = []
+        for command in self._inbox.drain():
+            self._obey(command)
+        self._admit()
+        soon = time.monotonic() + TOGETHER
+        due = []
+        while self._agenda and self._agenda[0][0] <= soon:
+            due.append(heapq.heappop(self._agenda)[2])
+        for answer in due:
+            if self._running.get(answer.request.generation_id) is answer:
+                self._advance(answer, soon)
+        self._steps += 1
+
+    def _seconds_to_next(self) -> float | None:
+        if self._waiting and len(self._running) < self.slots:
+            return 0.0
+        return max(0.0, self._agenda[0][0] - time.monotonic()) if self._agenda else None
+
+    def _obey(self, command: Submit | Cancel | Drop) -> None:
+        wanted, stopped = command.generation_id, isinstance(command, Cancel)
+        for waiting in [w for w in self._waiting if w.request.generation_id == wanted]:
+            self._waiting.remove(waiting)
+            if stopped:
+                self._append_end(waiting.request, len(waiting.emitted), Reason.STOPPED)
+        running = self._running.pop(wanted, None)
+        if running and stopped:
+            self._end(running, Reason.STOPPED)
+        if isinstance(command, Submit):
+            self._waiting.append(command)
+
+    def _admit(self) -> None:
+        while self._waiting and len(self._running) < self.slots:
+            asked = self._waiting.popleft()
+            try:
+                answer = self._prepare(asked)
+            except Exception:
+                log.exception("generation %s could not be prepared", asked.request.generation_id)
+                self._append_end(asked.request, len(asked.emitted), Reason.FAILED, ErrorCode.ENGINE)
+                continue
+            if answer.max_new < 1:
+                self._append_end(asked.request, answer.made, Reason.FAILED, ErrorCode.TOO_LONG, answer)
+                continue
+            self._running[asked.request.generation_id] = answer
+            self._schedule(answer)
+
+    def _prepare(self, asked: Submit) -> Answer:
+        request = asked.request
+        script = read_script(
+            next((m["content"] for m in reversed(request.messages) if m["role"] == "user"), "")
+        )
+        pieces = [word.encode("utf-8", "replace") for word in script.words]
+        size = len(script.words) if script.fault else len(request.messages[-1]["content"].split())
+        room = self.context - size
+        now = time.monotonic()
+        return Answer(
+            request=request,
+            script=script,
+            stream=TextStream(
+                lambda token, first: pieces[token],
+                stop=request.stop,
+                rules=compile_rules(request.rules),
+                hold_back=request.hold_back,
+                emitted=asked.emitted,
+            ),
+            prompt_tokens=sum(len(message["content"].split()) for message in request.messages),
+            max_new=request.max_new_tokens if room >= min(request.max_new_tokens, LEAST_ANSWER) else 0,
+            made=len(asked.emitted),
+            due=now,
+            started=now,
+        )
+
+    def _schedule(self, answer: Answer) -> None:
+        heapq.heappush(self._agenda, (answer.due, next(self._order), answer))
+
+    def _advance(self, answer: Answer, soon: float) -> None:
+        """Generate the words of one answer that are due before `soon`."""
+        try:
+            self._break(answer.script.fault)
+            reason = self._speak(answer, soon)
+        except MemoryError:
+            self._end(answer, Reason.FAILED, ErrorCode.OUT_OF_MEMORY)
+        except FloatingPointError:
+            self._end(answer, Reason.FAILED, ErrorCode.NAN)
+        else:
+            if reason:
+                self._end(answer, reason)
+            else:
+                self._append_piece(answer)
+                self._schedule(answer)
+
+    def _break(self, fault: str) -> None:
+        """Fail in the way the script asks for, if it does."""
+        if fault == "poison:":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif fault == "oom:":
+            raise MemoryError("the script asks for it")
+        elif fault == "nan:":
+            raise FloatingPointError("the script asks for it")
+        elif fault == "hang:":
+            self._released.wait()
+
+    def _speak(self, answer: Answer, soon: float) -> Reason | None:
+        """Add the words due before `soon`; why the answer is over, or None."""
+        for _ in range(AT_ONCE):
+            if answer.made >= min(len(answer.script.words), answer.max_new):
+                return Reason.STOP if answer.made >= len(answer.script.words) else Reason.LENGTH
+            if answer.due > soon:
+                return None
+            reason = answer.stream.push(answer.made)
+            answer.made += 1
+            answer.due = max(answer.due + answer.script.interval, soon - MOST_BEHIND)
+            if reason:
+                return reason
+        return None
+
+    def _append_piece(self, answer: Answer) -> None:
+        piece, asked = answer.stream.take(), answer.request
+        if piece:
+            self._events.append(
+                Delta(asked.generation_id, asked.attempt, piece.after, piece.seq, piece.text, piece.ids)
+            )
+
+    def _end(self, answer: Answer, reason: Reason, error: str = "") -> None:
+        self._running.pop(answer.request.generation_id, None)
+        reason, refused_by = answer.stream.finish(reason)
+        self._append_piece(answer)
+        self._append_end(answer.request, answer.stream.seq, reason, error or refused_by, answer)
+
+    def _append_end(
+        self,
+        request: GenerationRequest,
+        seq: int,
+        reason: Reason,
+        error: str = "",
+        answer: Answer | None = None,
+    ) -> None:
+        self._events.append(
+            Ended(
+                request.generation_id,
+                request.attempt,
+                seq,
+                reason,
+                error=str(error),
+                prompt_tokens=answer.prompt_tokens if answer else 0,
+                fingerprint=self.fingerprint,
+                decode_ms=round((time.monotonic() - answer.started) * 1000) if answer else 0,
+            )
+        )

@@ -1,0 +1,377 @@
+"""Grok-1 for the engine: one call moves a ragged batch of prompt chunks and single tokens through the
+network.
+
+The mathematics is `model.py`'s and its weights are used in place; only the bookkeeping differs: keys and
+values live in preallocated rows, one row a conversation, and the tokens of all rows of a step are laid one
+after another. Letters as in model.py, and n for the tokens of this step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from inference.grok1.config import Grok1Config
+from inference.grok1.model import Block, Grok1ForCausalLM, rope_tables
+from inference.modelfiles import ModelUnusable, describe, ensure_memory
+
+HIDDEN = torch.finfo(torch.float32).min  # added to the score of a key that must not be seen
+
+
+class Run(NamedTuple):
+    """The consecutive tokens of one row within a step."""
+
+    row: int
+    start: int  # where they begin in the flat batch
+    length: int
+    pos: int  # position of the first one
+    hide: bool  # some of them must not see token 0, and the row has one
+
+
+class Layer(NamedTuple):
+    """One block's weights, ready for use: q, k and v as one matrix, the experts as a list."""
+
+    qkv: Tensor  # [(N + 2K) * D, H]
+    o: Tensor  # [H, N * D]
+    router: Tensor  # [E, H], float32
+    gate_up: tuple[Tensor, ...]  # E times [2I, H]
+    down: tuple[Tensor, ...]  # E times [H, I]
+    norms: tuple[Tensor, Tensor, Tensor, Tensor]  # [H] each
+
+
+def _layer(block: Block) -> Layer:
+    a, experts = block.self_attn, block.moe.experts
+    parts = (a.q_proj, a.k_proj, a.v_proj)
+    fused = torch.cat([part.weight for part in parts])
+    # The module's own weights become views of the fused matrix, so that nothing is kept twice.
+    for part, view in zip(parts, torch.split(fused, [part.weight.shape[0] for part in parts]), strict=True):
+        part.weight.data = view
+    norms = (block.norm0.weight, block.norm1.weight, block.norm2.weight, block.norm3.weight)
+    return Layer(
+        qkv=fused,
+        o=a.o_proj.weight.detach(),
+        router=block.moe.router.weight.detach().float(),
+        gate_up=tuple(experts.gate_up_proj.detach().unbind(0)),
+        down=tuple(experts.down_proj.detach().unbind(0)),
+        norms=tuple(norm.detach().float() for norm in norms),  # type: ignore[arg-type]
+    )
+
+
+class TorchStep:
+    """The model with a cache of `rows` conversations of up to `context` tokens each.
+
+    A row is used from position 0 on; a step may begin anywhere up to its end, and what lay behind is then
+    forgotten. Calls must come from one thread at a time.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, model: Grok1ForCausalLM, rows: int, context: int) -> None:
+        c = self.config = model.config
+        if rows < 1 or not 1 <= context <= c.max_position_embeddings:
+            raise ValueError(
+                f"needs rows >= 1 and context 1..{c.max_position_embeddings}; got {rows} and {context}"
+            )
+        self.rows, self.context = rows, context
+        self.embedding = model.model.embed_tokens.weight.detach()  # [V, H]
+        self.vocab_size = self.embedding.shape[0]
+        self.device, self.dtype = self.embedding.device, self.embedding.dtype
+        self.layers = [_layer(block) for block in model.model.layers]
+        self.last_norm = model.model.norm.weight.detach().float()
+        self.heads, self.kv_heads, self.head_dim = c.num_attention_heads, c.num_key_value_heads, c.head_dim
+        self.top_k = c.num_experts_per_tok
+
+        shape = (len(self.layers), rows, context, self.kv_heads, self.head_dim)
+        self.keys = torch.zeros(shape, dtype=self.dtype, device=self.device)
+        self.values = torch.zeros(shape, dtype=self.dtype, device=self.device)
+        self.filled = [0] * rows  # tokens each row holds
+        self.pads: list[set[int]] = [set() for _ in range(rows)]  # positions of token 0 in each row
+
+        positions = torch.arange(context, device=self.device)
+        cos, sin = rope_tables(positions, self.head_dim, c.rope_theta)
+        sin[
+            :, : self.head_dim // 2
+        ].neg_()  # the sign of model.rotate, so that a plain swap of halves is enough
+        self.cos, self.sin = (
+            cos.to(self.dtype).unsqueeze(1),
+            sin.to(self.dtype).unsqueeze(1),
+        )  # [context, 1, D]
+        self.places = positions
+
+    @property
+    def cache_bytes(self) -> int:
+        return 2 * self.keys.numel() * self.keys.element_size()
+
+    def reset_row(self, row: int) -> None:
+        """Give a row to another conversation."""
+        if not 0 <= row < self.rows:
+            raise ValueError(f"row {row} is not one of {self.rows}")
+        self.filled[row] = 0
+        self.pads[row].clear()
+
+    def step(
+        self,
+        ids: Sequence[int],
+        row: Sequence[int],
+        pos: Sequence[int],
+        hide_pad: Sequence[int],
+        out_at: Sequence[int],
+    ) -> Tensor:
+        """Feed n tokens; the logits after those at the places `out_at` of the batch: [len(out_at), V],
+        float32.
+
+        The tokens of a row stand together and at consecutive positions. `hide_pad` is 1 for a token of the
+        original prompt (also when it is fed again): it does not see token 0 as a key, later tokens do.
+        """
+        with torch.inference_mode():
+            logits = self._step(ids, row, pos, hide_pad, out_at)
+        return logits.clone()  # an ordinary tensor, which the caller may change in place
+
+    def _step(
+        self,
+        ids: Sequence[int],
+        row: Sequence[int],
+        pos: Sequence[int],
+        hide_pad: Sequence[int],
+        out_at: Sequence[int],
+    ) -> Tensor:
+        runs = self._check(ids, row, pos, hide_pad, out_at)
+        n = len(ids)
+        at = torch.tensor(pos, device=self.device)
+        cos, sin = self.cos[at], self.sin[at]  # [n, 1, D]
+        where = torch.tensor(row, device=self.device)
+        singles = runs if n > 1 and len(runs) == n else []  # a pure decode step of several rows
+        masks = (
+            [self._mask(run, hide_pad) for run in runs]
+            if not singles
+            else [self._mask_singles(runs, hide_pad)]
+        )
+        wide = (self.heads + self.kv_heads) * self.head_dim
+
+        h = (
+            F.embedding(torch.tensor(ids, device=self.device), self.embedding)
+            * self.config.embedding_multiplier
+        )
+        for i, layer in enumerate(self.layers):
+            x = self._norm(h, layer.norms[0])
+            qkv = F.linear(x, layer.qkv)  # [n, (N + 2K) * D]
+            qk = qkv[:, :wide].view(n, -1, self.head_dim)  # [n, N + K, D]
+            qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
+            q, k = qk[:, : self.heads], qk[:, self.heads :]
+            v = qkv[:, wide:].view(n, self.kv_heads, self.head_dim)
+            if n == 1:
+                self.keys[i, row[0], pos[0]] = k[0]
+                self.values[i, row[0], pos[0]] = v[0]
+            else:
+                self.keys[i].index_put_((where, at), k)
+                self.values[i].index_put_((where, at), v)
+            if singles:
+                mixed = self._attend_singles(i, singles, q, masks[0])
+            elif len(runs) == 1:
+                mixed = self._attend(i, runs[0], q, masks[0])
+            else:
+                mixed = torch.cat(
+                    [self._attend(i, run, q, mask) for run, mask in zip(runs, masks, strict=True)]
+                )
+            h = h + self._norm(F.linear(mixed, layer.o), layer.norms[1])
+            h = h + self._norm(self._experts(self._norm(h, layer.norms[2]), layer), layer.norms[3])
+
+        for run in runs:
+            self.filled[run.row] = run.pos + run.length
+        if len(out_at) != n or list(out_at) != list(range(n)):
+            h = h[torch.tensor(out_at, device=self.device, dtype=torch.long)]
+        return F.linear(self._norm(h, self.last_norm), self.embedding).float() * self.config.output_multiplier
+
+    # -- parts of a block
+    # -----------------------------------------------------------------------------------------
+
+    def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        y = x.float()
+        y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.config.rms_norm_eps)
+        return (y * weight).to(x.dtype)
+
+    def _cap(self, scores: Tensor) -> Tensor:
+        """multiplier, then cap * tanh(score / cap); `scores` is overwritten."""
+        cap = self.config.attn_logit_softcap
+        return scores.mul_(self.config.attention_multiplier / cap).tanh_().mul_(cap)
+
+    def _attend(self, i: int, run: Run, q: Tensor, mask: Tensor | None) -> Tensor:
+        """The tokens of one row over all its keys: [t, N * D]."""
+        t, seen = run.length, run.pos + run.length
+        group = self.heads // self.kv_heads
+        k = self.keys[i, run.row, :seen].permute(1, 2, 0)  # [K, D, S]
+        v = self.values[i, run.row, :seen].transpose(0, 1)  # [K, S, D]
+        q = q[run.start : run.start + t].view(t, self.kv_heads, group, self.head_dim)  # [t, K, N/K, D]
+        q = q.permute(1, 2, 0, 3).reshape(self.kv_heads, group * t, self.head_dim)
+        scores = self._cap(torch.bmm(q, k).float())  # [K, N/K * t, S]
+        if mask is not None:
+            scores.view(self.kv_heads, group, t, seen).add_(mask)
+        mixed = torch.bmm(scores.softmax(-1).to(v.dtype), v)  # [K, N/K * t, D]
+        return mixed.view(self.heads, t, self.head_dim).transpose(0, 1).reshape(t, -1)
+
+    def _attend_singles(self, i: int, runs: list[Run], q: Tensor, mask: Tensor | None) -> Tensor:
+        """One token each for several rows, together: [n, N * D]. What shorter rows lack is masked."""
+        n, longest = len(runs), max(run.pos for run in runs) + 1
+        lowest = runs[0].row
+        if all(run.row == lowest + j for j, run in enumerate(runs)):  # neighbours: a view is enough
+            k, v = self.keys[i, lowest : lowest + n, :longest], self.values[i, lowest : lowest + n, :longest]
+        else:
+            rows = torch.tensor([run.row for run in runs], device=self.device)
+            k, v = self.keys[i, :, :longest][rows], self.values[i, :, :longest][rows]  # [n, S, K, D]
+        q = q.view(n, self.kv_heads, -1, self.head_dim)  # [n, K, N/K, D]
+        mixed = torch.empty_like(q)
+        for head in range(self.kv_heads):
+            scores = self._cap(torch.bmm(q[:, head], k[:, :, head].transpose(1, 2)).float())  # [n, N/K, S]
+            if mask is not None:
+                scores.add_(mask)
+            mixed[:, head] = torch.bmm(scores.softmax(-1).to(v.dtype), v[:, :, head])
+        return mixed.view(n, -1)
+
+    def _experts(self, x: Tensor, layer: Layer) -> Tensor:
+        """[n, H] -> [n, H]; the gates are the plain softmax over all experts, not renormalised."""
+        gates, chosen = F.linear(x.float(), layer.router).softmax(-1).topk(self.top_k, -1)  # [n, k]
+        if x.shape[0] == 1:
+            out = None
+            for gate, e in zip(gates[0].tolist(), chosen[0].tolist(), strict=True):
+                y = self._expert(x, layer.gate_up[e], layer.down[e]).mul_(gate)
+                out = y if out is None else out.add_(y)
+            assert out is not None
+            return out
+        out = torch.zeros_like(x)
+        gates = gates.to(x.dtype)
+        for e, (tokens, choices) in _by_expert(chosen.tolist()).items():
+            token = torch.tensor(tokens, device=self.device)
+            y = self._expert(x[token], layer.gate_up[e], layer.down[e])
+            y *= gates[token, torch.tensor(choices, device=self.device)].unsqueeze(1)
+            out.index_add_(0, token, y)
+        return out
+
+    @staticmethod
+    def _expert(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+        left, right = F.linear(x, gate_up).chunk(2, dim=-1)
+        return F.linear(F.gelu(left, approximate="tanh") * right, down)
+
+    # -- masks and checks
+    # -----------------------------------------------------------------------------------------
+
+    def _mask(self, run: Run, hide_pad: Sequence[int]) -> Tensor | None:
+        """[t, S] to add to one row's scores, or None where every key is seen."""
+        if run.length == 1 and not run.hide:
+            return None
+        end = run.pos + run.length
+        later = self.places[:end] > self.places[run.pos : end, None]  # [t, S]
+        if run.hide:
+            pad = torch.zeros(end, dtype=torch.bool, device=self.device)
+            pad[[p for p in self.pads[run.row] if p < end]] = True
+            asks = torch.tensor(
+                hide_pad[run.start : run.start + run.length], device=self.device, dtype=torch.bool
+            )
+            later = later | (asks[:, None] & pad)
+        return torch.zeros(later.shape, device=self.device).masked_fill_(later, HIDDEN)
+
+    def _mask_singles(self, runs: list[Run], hide_pad: Sequence[int]) -> Tensor | None:
+        """[n, 1, S] for one token each of several rows."""
+        longest = max(run.pos for run in runs) + 1
+        if all(run.pos + 1 == longest and not run.hide for run in runs):
+            return None
+        mask = torch.zeros(len(runs), 1, longest, device=self.device)
+        for j, run in enumerate(runs):
+            mask[j, 0, run.pos + 1 :] = HIDDEN
+            if run.hide:
+                mask[j, 0, [p for p in self.pads[run.row] if p <= run.pos]] = HIDDEN
+        return mask
+
+    def _check(
+        self,
+        ids: Sequence[int],
+        row: Sequence[int],
+        pos: Sequence[int],
+        hide_pad: Sequence[int],
+        out_at: Sequence[int],
+    ) -> list[Run]:
+        """Refuse what would reach outside a row; split the batch into runs. A refusal changes nothing."""
+        n = len(ids)
+        if n == 0 or not len(row) == len(pos) == len(hide_pad) == n:
+            raise ValueError(
+                f"ids, row, pos and hide_pad need one length above 0: {n}, {len(row)}, {len(pos)}, ..."
+            )
+        if any(not 0 <= place < n for place in out_at):
+            raise ValueError(f"out_at must lie within 0..{n - 1}: {list(out_at)}")
+        runs: list[Run] = []
+        begin = 0
+        for i in range(n):
+            if not 0 <= ids[i] < self.vocab_size:
+                raise ValueError(f"id {ids[i]} is outside the vocabulary of {self.vocab_size}")
+            if not 0 <= row[i] < self.rows:
+                raise ValueError(f"row {row[i]} is not one of {self.rows}")
+            if not 0 <= pos[i] < self.context:
+                raise ValueError(f"position {pos[i]} is outside the context of {self.context}")
+            if i + 1 < n and row[i + 1] == row[i]:
+                if pos[i + 1] != pos[i] + 1:
+                    raise ValueError(f"row {row[i]}: position {pos[i + 1]} does not follow {pos[i]}")
+                continue
+            runs.append(Run(row[begin], begin, i + 1 - begin, pos[begin], False))
+            begin = i + 1
+        if len({run.row for run in runs}) != len(runs):
+            raise ValueError("the tokens of a row must stand together")
+        for run in runs:
+            if run.pos > self.filled[run.row]:
+                raise ValueError(
+                    f"row {run.row} holds {self.filled[run.row]} tokens; cannot go on at {run.pos}"
+                )
+        return [self._remember_pads(run, ids, hide_pad) for run in runs]
+
+    def _remember_pads(self, run: Run, ids: Sequence[int], hide_pad: Sequence[int]) -> Run:
+        """Note where token 0 stands in the row; say whether this run has to hide it."""
+        pads, places = self.pads[run.row], range(run.start, run.start + run.length)
+        if pads:
+            pads.difference_update([p for p in pads if p >= run.pos])
+        if self.config.pad_token_id is not None:
+            pads.update(run.pos + i - run.start for i in places if ids[i] == self.config.pad_token_id)
+        return run._replace(hide=bool(pads) and any(hide_pad[i] for i in places))
+
+
+def _by_expert(chosen: list[list[int]]) -> dict[int, tuple[list[int], list[int]]]:
+    """Which tokens go to each expert, and as which of their choices; in the order of the experts."""
+    groups: dict[int, tuple[list[int], list[int]]] = {}
+    for token, experts in enumerate(chosen):
+        for choice, e in enumerate(experts):
+            tokens, choices = groups.setdefault(e, ([], []))
+            tokens.append(token)
+            choices.append(choice)
+    return dict(sorted(groups.items()))
+
+
+def load_for_serving(path: Path, dtype: torch.dtype = torch.float32) -> Grok1ForCausalLM:
+    """Read a model folder for the engine, without first filling the weights at random.
+
+    The router and the norms stay in float32 whatever the dtype. Anything wrong is one `ModelUnusable` with
+    one line.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    files = describe(path)
+    ensure_memory(files, bytes_per_weight=dtype.itemsize)
+    settings: dict[str, Any] = json.loads((files.path / "config.json").read_text())
+    config = Grok1Config.from_dict(settings)
+    with torch.device("meta"):
+        model = Grok1ForCausalLM(config)
+    weights: dict[str, Tensor] = {}
+    try:
+        for shard in files.shards:
+            with safe_open(shard, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - no mapping
+                    precise = "router" in name or "norm" in name
+                    weights[name] = tensors.get_tensor(name).to(torch.float32 if precise else dtype)
+        model.load_state_dict(weights, assign=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelUnusable(
+            f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
+        ) from error
+    model.train(False).requires_grad_(False)
+    return model

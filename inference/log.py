@@ -1,0 +1,107 @@
+"""The numbered token log: one Redis Stream a generation (rule 3). No torch, no Django.
+
+`seq` is the number of generated tokens up to and including an entry; the stream id of a piece is `<seq>-0`,
+that of the terminal entry `<seq>-1`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from inference import scripts
+from inference.contract import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Tokens after+1 ... seq, and the text that exactly these ids decode to."""
+
+    after: int
+    seq: int
+    text: str
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The terminal entry: why, and what the worker measured (prompt_tokens, fingerprint, prefill_ms, error …)."""
+
+    seq: int
+    reason: Reason
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def error(self) -> str:
+        return str(self.body.get("error", ""))
+
+    @property
+    def prompt_tokens(self) -> int:
+        return int(self.body.get("prompt_tokens", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    pieces: tuple[Piece, ...]
+    end: End | None
+
+    @property
+    def seq(self) -> int:
+        return self.pieces[-1].seq if self.pieces else 0
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
+
+def key(generation_id: str) -> str:
+    return scripts.key("log", generation_id)
+
+
+def parse(entry_id: str, fields: Mapping[str, str]) -> Piece | End:
+    seq = int(entry_id.partition("-")[0])
+    if "end" in fields:
+        return End(seq, Reason(fields["end"]), json.loads(fields["body"] or "{}"))
+    return Piece(int(fields["after"]), seq, fields["text"], tuple(json.loads(fields["ids"])))
+
+
+def assemble(entries: Iterable[tuple[str, Mapping[str, str]]]) -> Log:
+    pieces: list[Piece] = []
+    end = None
+    for entry_id, fields in entries:
+        item = parse(entry_id, fields)
+        if isinstance(item, End):
+            end = item
+        else:
+            pieces.append(item)
+    return Log(tuple(pieces), end)
+
+
+def read(client: redis.Redis, generation_id: str) -> Log:
+    """The whole log; empty if there is none."""
+    entries: Any = client.xrange(key(generation_id))
+    return assemble(entries)
+
+
+def append_call(generation_id: str, attempt: int, worker: str, piece: Piece) -> scripts.Call:
+    """For scripts.run_all; answers [appended | already_there | stale | missing | gap, last, stop]."""
+    ids = json.dumps(piece.ids, separators=(",", ":"))
+    return ("append", (generation_id, attempt, worker, piece.after, piece.seq, piece.text, ids))
+
+
+def finish_call(
+    generation_id: str, attempt: int, worker: str, seq: int, reason: Reason, body: Mapping[str, Any]
+) -> scripts.Call:
+    """The worker's terminal entry; answers [appended | already_there | stale | missing | gap, last]."""
+    used = int(body.get("prompt_tokens", 0)) + seq
+    millis = int(body.get("prefill_ms", 0)) + int(body.get("decode_ms", 0))
+    return ("finish", (generation_id, attempt, worker, seq, str(reason), json.dumps(body), used, millis))
+
+
+def end(client: redis.Redis, generation_id: str, attempt: int, reason: Reason, error: str = "") -> str:
+    """A terminal entry that no worker gave; makes the log if there is none."""
+    return str(scripts.run(client, "end", generation_id, attempt, str(reason), json.dumps({"error": error})))

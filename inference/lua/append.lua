@@ -1,0 +1,12 @@
+-- id attempt worker after seq text ids -> {appended | already_there | stale | missing | gap, last, stop}
+local id, g = ARGV[2], read(ARGV[2])
+local at, ended = last(id)
+if not g then return {'missing', at, 0} end
+local stop = g.stop and 1 or 0
+if ended or g.attempt > tonumber(ARGV[3]) then return {'stale', at, stop} end
+if g.attempt < tonumber(ARGV[3]) or g.state ~= 'r' or g.worker ~= ARGV[4] then return {'missing', at, stop} end
+local after, seq = tonumber(ARGV[5]), tonumber(ARGV[6])
+if at >= seq then return {'already_there', at, stop} end
+if at ~= after then return {'gap', at, stop} end
+redis.call('XADD', log_key(id), seq .. '-0', 'after', after, 'text', ARGV[7], 'ids', ARGV[8])
+return {'appended', seq, stop}

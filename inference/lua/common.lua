@@ -1,0 +1,102 @@
+-- Shared by every script (inference/scripts.py puts it in front). ARGV[1] is the key prefix.
+-- One generation: hash <P>:gen:<id>, stream <P>:log:<id>, lease <P>:lease:<id>. States in the hash:
+-- q waiting, r running, e ended (its log has the terminal entry), s settled (saved; the log expires).
+local P = ARGV[1]
+local function gen_key(id) return P .. ':gen:' .. id end
+local function log_key(id) return P .. ':log:' .. id end
+local function lease_key(id) return P .. ':lease:' .. id end
+local function held_key(worker) return P .. ':held:' .. worker end
+local function queue_key(model, name) return P .. ':q:' .. model .. ':' .. name end
+
+-- Number of the last token in the log, and whether the log has its terminal entry (id <seq>-1).
+local function last(id)
+  local entries = redis.call('XREVRANGE', log_key(id), '+', '-', 'COUNT', 1)
+  if #entries == 0 then return 0, false end
+  local seq, sub = string.match(entries[1][1], '^(%d+)%-(%d+)$')
+  return tonumber(seq), sub == '1'
+end
+
+local function read(id)
+  local v = redis.call('HMGET', gen_key(id), 'attempt', 'state', 'model', 'user', 'worker', 'where', 'weight',
+    'estimate', 'charged', 'strikes', 'stop')
+  if not v[1] then return nil end
+  return {attempt = tonumber(v[1]), state = v[2], model = v[3], user = v[4], worker = v[5] or '', where = v[6] or '',
+    weight = tonumber(v[7]) or 1, estimate = tonumber(v[8]) or 0, charged = v[9] == '1',
+    strikes = tonumber(v[10]) or 0, stop = v[11] == '1'}
+end
+
+local function count(key, field, by)
+  local n = redis.call('HINCRBY', key, field, by)
+  if n <= 0 then redis.call('HDEL', key, field) end
+  return n
+end
+
+-- Rule 5: on joining, virtual time = max(own, smallest of the waiting or running users).
+local function join(model, user)
+  redis.call('HINCRBY', queue_key(model, 'live'), user, 1)
+  local own = tonumber(redis.call('HGET', queue_key(model, 'vt'), user)) or 0
+  local first = redis.call('ZRANGE', queue_key(model, 'active'), 0, 0, 'WITHSCORES')
+  if first[2] then own = math.max(own, tonumber(first[2])) end
+  redis.call('HSET', queue_key(model, 'vt'), user, own)
+  redis.call('ZADD', queue_key(model, 'active'), own, user)
+end
+
+local function charge(model, user, tokens, weight)
+  local vt = tonumber(redis.call('HINCRBYFLOAT', queue_key(model, 'vt'), user, tokens / weight))
+  if redis.call('ZSCORE', queue_key(model, 'active'), user) then
+    redis.call('ZADD', queue_key(model, 'active'), vt, user)
+  end
+  if redis.call('ZSCORE', queue_key(model, 'waiting'), user) then
+    redis.call('ZADD', queue_key(model, 'waiting'), vt, user)
+  end
+end
+
+local function enqueue(id, model, user, where)
+  if where == 'user' then
+    redis.call('RPUSH', queue_key(model, 'of:' .. user), id)
+    redis.call('ZADD', queue_key(model, 'waiting'), redis.call('HGET', queue_key(model, 'vt'), user) or 0, user)
+  else
+    redis.call('RPUSH', queue_key(model, where), id)
+  end
+end
+
+local function dequeue(id, g)
+  if g.where == 'user' then
+    local list = queue_key(g.model, 'of:' .. g.user)
+    redis.call('LREM', list, 1, id)
+    if redis.call('LLEN', list) == 0 then redis.call('ZREM', queue_key(g.model, 'waiting'), g.user) end
+  else
+    redis.call('LREM', queue_key(g.model, g.where), 1, id)
+  end
+end
+
+local function stop_running(id, g)
+  count(queue_key(g.model, 'run'), g.user, -1)
+  redis.call('SREM', held_key(g.worker), id)
+  redis.call('DEL', lease_key(id))
+end
+
+-- Out of the queue or off its worker, whichever it is on.
+local function take_off(id, g)
+  if g.state == 'q' then dequeue(id, g) elseif g.state == 'r' then stop_running(id, g) end
+end
+
+local function depart(g)
+  if count(queue_key(g.model, 'live'), g.user, -1) <= 0 then
+    redis.call('ZREM', queue_key(g.model, 'active'), g.user)
+  end
+end
+
+-- Rule 2: the one terminal entry. `end` carries the reason, `body` the rest as JSON. g may be nil (Redis lost it).
+local function terminate(id, g, reason, body, used)
+  local seq = last(id)
+  redis.call('XADD', log_key(id), seq .. '-1', 'end', reason, 'body', body)
+  if not g then
+    redis.call('HSET', gen_key(id), 'attempt', 0, 'state', 'e')
+    return
+  end
+  take_off(id, g)
+  if g.charged then charge(g.model, g.user, used - g.estimate, g.weight) end
+  if g.state == 'q' or g.state == 'r' then depart(g) end
+  redis.call('HSET', gen_key(id), 'state', 'e')
+end

@@ -1,0 +1,140 @@
+"""The fair queue in Redis: who is next, for each model. No torch, no Django."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import redis
+
+from inference import scripts, settings
+from inference.contract import GenerationRequest
+
+Submitted = Literal["queued", "known", "stale", "ended"]
+StopAnswer = Literal["ended", "flagged", "already", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a slot got: a request to run, or (request None) a reply that was stopped before its turn."""
+
+    generation_id: str
+    attempt: int
+    request: GenerationRequest | None
+
+
+def submit(client: redis.Redis, request: GenerationRequest, *, front: bool = False) -> Submitted:
+    """Idempotent by (id, attempt); never refuses for length (the bound is in the database, rule 5)."""
+    answer: Submitted = scripts.run(
+        client,
+        "submit",
+        request.generation_id,
+        request.attempt,
+        request.model,
+        request.user_key,
+        request.weight,
+        request.estimate,
+        request.strikes,
+        int(front),
+        request.to_json(),
+    )
+    return answer
+
+
+def claim(client: redis.Redis, model: str, worker: str, *, suspects: bool) -> Claim | None:
+    """The next reply for a free slot, leased to `worker`; None when nobody waits."""
+    answer = scripts.run(
+        client,
+        "claim",
+        model,
+        worker,
+        int(settings.LEASE_SECONDS * 1000),
+        int(suspects),
+        settings.USER_RUNNING_LIMIT,
+    )
+    if answer is None:
+        return None
+    kind, generation_id, attempt, _strikes, payload = answer
+    request = GenerationRequest.from_json(payload) if kind == "run" else None
+    return Claim(generation_id, int(attempt), request)
+
+
+def release(client: redis.Redis, generation_id: str, attempt: int, worker: str) -> bool:
+    """Hand-over: back to the head of the queue, without a strike (rule 11)."""
+    return bool(scripts.run(client, "release", generation_id, attempt, worker) == "released")
+
+
+def stop(client: redis.Redis, generation_id: str) -> StopAnswer:
+    """Rule 10. `ended`: it still waited and its log has its end now; the caller publishes the finish."""
+    answer: StopAnswer = scripts.run(client, "stop", generation_id)
+    return answer
+
+
+def settled(client: redis.Redis, generation_id: str) -> None:
+    """The row is saved: the prompt is deleted, the log expires (rule 3, rule 15)."""
+    scripts.run(client, "settled", generation_id, settings.LOG_KEEP_SECONDS * 1000)
+
+
+def waiting(client: redis.Redis, model: str) -> list[str]:
+    """Ids in the order in which they will be served."""
+    return list(scripts.run(client, "waiting", model))
+
+
+def pace_ms(client: redis.Redis, model: str) -> float | None:
+    """Mean time of the last replies of this model, in milliseconds; None before the first one."""
+    raw: Any = client.hget(scripts.key("q", model, "pace"), "ms")
+    return float(raw) if raw else None
+
+
+# --- Workers and models as their workers announce them ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    name: str
+    slots: int
+    busy: int
+
+
+def announce_model(client: redis.Redis, slug: str, **card: str | int) -> None:
+    """What a worker says of its model, for the chat side's ModelCard; kept while Redis is."""
+    client.hset(scripts.key("model", slug), mapping={k: v for k, v in card.items()})
+    client.sadd(scripts.key("models"), slug)
+
+
+def announced_models(client: redis.Redis) -> dict[str, dict[str, str]]:
+    cards: dict[str, dict[str, str]] = {}
+    for slug in client.smembers(scripts.key("models")):  # type: ignore[union-attr]
+        cards[slug] = client.hgetall(scripts.key("model", slug))  # type: ignore[assignment]
+    return cards
+
+
+def beat(client: redis.Redis, model: str, worker: str, *, slots: int, busy: int, fingerprint: str) -> None:
+    """A worker's heartbeat: alive for two leases."""
+    life = int(settings.LEASE_SECONDS * 2000)
+    with client.pipeline(transaction=False) as pipe:
+        pipe.hset(
+            scripts.key("worker", worker), mapping={"slots": slots, "busy": busy, "fingerprint": fingerprint}
+        )
+        pipe.pexpire(scripts.key("worker", worker), life)
+        pipe.zadd(scripts.key("workers", model), {worker: time.time()})
+        pipe.execute()
+
+
+def leave(client: redis.Redis, model: str, worker: str) -> None:
+    client.zrem(scripts.key("workers", model), worker)
+    client.delete(scripts.key("worker", worker))
+
+
+def workers(client: redis.Redis, model: str) -> list[Worker]:
+    """Those whose heartbeat has not expired; forgotten names are removed on the way."""
+    names: list[str] = client.zrange(scripts.key("workers", model), 0, -1)  # type: ignore[assignment]
+    found = []
+    for name in names:
+        values: Any = client.hmget(scripts.key("worker", name), "slots", "busy")
+        if values[0] is None:
+            client.zrem(scripts.key("workers", model), name)
+        else:
+            found.append(Worker(name, int(values[0]), int(values[1])))
+    return found

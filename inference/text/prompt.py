@@ -1,0 +1,72 @@
+"""From messages to prompt ids that leave room for the answer.
+
+Whole old turns are left out first, never part of a message and never the system message: a long paste must
+not push the operator's instructions out of sight. A function of its arguments alone, so a resume feeds the
+identical prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Messages = Sequence[dict[str, str]]
+Render = Callable[[list[dict[str, str]]], list[int]]
+
+LEAST_ANSWER = 16  # tokens; below this the last message counts as too long for the context
+
+
+class TooLong(ValueError):
+    """The system message and the last turn alone leave no room for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What to feed, and how many tokens may follow: len(ids) + max_new <= context."""
+
+    ids: list[int]
+    max_new: int
+
+
+def fit(messages: Messages, render: Render, *, context: int, max_new_tokens: int) -> Prompt:
+    """The prompt with as many of the newest turns as fit beside an answer of max_new_tokens.
+
+    The room kept for the answer is at most half the context: a limit above that is a ceiling, not a wish,
+    and must not cost the whole history. If not even the last turn fits beside it, an answer as short as
+    LEAST_ANSWER will do. Raises TooLong with the numbers. `render` is called on O(log turns) prompts of
+    about the context's length.
+    """
+    system = [m for m in messages if m["role"] == "system"]
+    turns = split_turns([m for m in messages if m["role"] != "system"])
+
+    def rendered(count: int) -> list[int]:
+        kept = turns[max(0, len(turns) - count) :]
+        return render(system + [message for turn in kept for message in turn])
+
+    limit = context - min(max_new_tokens, context // 2)
+    least, ids = 1, rendered(1)
+    if len(ids) > context - min(max_new_tokens, LEAST_ANSWER):
+        raise TooLong(
+            f"the last message takes {len(ids):,} tokens with its instructions; the context is {context:,}"
+        )
+    if len(ids) > limit:
+        return Prompt(ids, context - len(ids))
+    too_many = len(turns) + 1  # find the largest count that fits: double, then halve the interval
+    while least + 1 < too_many:
+        count = min(2 * least, len(turns)) if too_many > len(turns) else (least + too_many) // 2
+        longer = rendered(count)
+        if len(longer) <= limit:
+            least, ids = count, longer
+        else:
+            too_many = count
+    return Prompt(ids, min(max_new_tokens, context - len(ids)))
+
+
+def split_turns(messages: Messages) -> list[list[dict[str, str]]]:
+    """Each user message with what follows it; replies before the first one are a turn of their own."""
+    turns: list[list[dict[str, str]]] = []
+    for message in messages:
+        if message["role"] == "user" or not turns:
+            turns.append([])
+        turns[-1].append(message)
+    return turns

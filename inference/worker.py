@@ -1,0 +1,217 @@
+"""A model worker: one process, one engine, one model. No database, no Django.
+
+    celery -A inference.worker worker -Q model.<slug> --pool threads --concurrency <slots>
+
+Threads: Celery's slots claim and wait, the engine's thread makes tokens, one writer thread brings them to Redis,
+renews the leases and watches the engine. Exit codes: 78 the model cannot be used (one line says why), 70 the
+engine hangs or failed again and again (the supervisor starts a new process).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import redis
+from celery import Celery, signals
+from kombu.exceptions import OperationalError
+
+from inference import log, modelfiles, scripts, settings
+from inference import queue as fair_queue
+from inference.broker import COMMON
+from inference.contract import CHAT_QUEUE, FINISH_TASK, SERVE_TASK, model_queue
+from inference.engines import load_engine
+from inference.engines.base import Engine
+from inference.writer import Writer
+
+logger = logging.getLogger("grokweb.worker")
+
+EX_CONFIG, EX_SOFTWARE = 78, 70
+COLLECT_SECONDS = 0.04  # rule 3: pieces of at most 40 ms
+POLL_SECONDS = min(settings.RENEW_SECONDS, 0.25)  # stop flags of replies that make no tokens yet
+
+app = Celery("grokweb-model", broker=settings.REDIS_URL)
+app.conf.update(COMMON, include=["inference.tasks"], task_default_queue="model")
+
+
+class Runtime:
+    """The one engine of this process and what surrounds it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.client = scripts.connect()
+        self.writer = Writer(
+            scripts.connect(), self.name, publish=publish, cancel=engine.cancel, drop=engine.drop
+        )
+        self.stopping = threading.Event()
+        self._claiming = threading.Lock()  # a suspect must be seen by the next claim (rule 8)
+
+    def start(self) -> None:
+        self.engine.start(self.writer.take)
+        threading.Thread(target=self._write, name="writer", daemon=True).start()
+        fair_queue.announce_model(self.client, self.engine.slug, **card(self.engine))
+        self._beat()
+        self._invite()
+
+    def serve(self) -> None:
+        """One slot: claims until nobody waits. Tickets are wake-ups and nothing else (rule 6)."""
+        while not self.stopping.is_set():
+            try:
+                if not self._serve_one():
+                    return
+            except redis.RedisError as error:
+                logger.warning("redis: %s; the ticket is dropped, reconcile sends another", error)
+                return
+
+    def _serve_one(self) -> bool:
+        with self._claiming:
+            claim = fair_queue.claim(
+                self.client, self.engine.slug, self.name, suspects=self.writer.suspects() == 0
+            )
+            if claim is None:
+                return False
+            if claim.request is None:
+                publish(FINISH_TASK, [claim.generation_id, claim.attempt])
+                return True
+            kept = log.read(self.client, claim.generation_id)
+            held = self.writer.hold(claim.request, kept)
+        self.engine.submit(claim.request, [i for piece in kept.pieces for i in piece.ids])
+        held.done.wait()
+        return True
+
+    def _write(self) -> None:
+        """The writer's thread: at once for a first token, else every 40 ms; leases and heartbeat beside it."""
+        polled = flushed = beat = moved = time.monotonic()
+        steps = self.engine.steps
+        while True:
+            self.writer.wake.wait(POLL_SECONDS)
+            self.writer.wake.clear()
+            rest = flushed + COLLECT_SECONDS - time.monotonic()
+            if rest > 0 and not self.writer.urgent:
+                time.sleep(rest)
+            now = time.monotonic()
+            if now - flushed > 2.0 or not self.engine.busy or self.engine.steps != steps:
+                # Moved, idle, or this whole process slept (SIGSTOP, a closed lid): the engine gets its time anew.
+                moved, steps = now, self.engine.steps
+            if now - moved > settings.HANG_SECONDS:
+                logger.critical("the engine made no step for %.0f s: this process ends", now - moved)
+                os._exit(EX_SOFTWARE)
+            flushed = now
+            try:
+                due = now - polled >= POLL_SECONDS
+                self.writer.tick(renew=due)
+                if due:
+                    polled = now
+                if now - beat >= settings.RENEW_SECONDS:
+                    self._beat()
+                    beat = now
+            except (redis.RedisError, OperationalError) as error:
+                logger.warning("redis: %s; tokens are kept and sent again", error)
+                time.sleep(0.2)
+            except Exception:
+                # The writer must outlive any mistake: tokens are kept, leases run out, others take over.
+                logger.exception("writer")
+                time.sleep(0.5)
+
+    def _beat(self) -> None:
+        fair_queue.beat(
+            self.client,
+            self.engine.slug,
+            self.name,
+            slots=0 if self.stopping.is_set() else self.engine.slots,
+            busy=len(self.writer.running()),
+            fingerprint=self.engine.fingerprint,
+        )
+
+    def _invite(self) -> None:
+        """Work may wait from before this start, its tickets lost: one ticket a slot."""
+        for _ in range(min(self.engine.slots, len(fair_queue.waiting(self.client, self.engine.slug)))):
+            app.send_task(SERVE_TASK, queue=model_queue(self.engine.slug), expires=60)
+
+    def begin_stop(self) -> None:
+        """SIGTERM: claim no more; hand over what is unfinished after GROKWEB_HANDOVER_SECONDS (rule 11)."""
+        if self.stopping.is_set():
+            return
+        self.stopping.set()
+        threading.Thread(target=self._hand_over, name="hand-over", daemon=True).start()
+
+    def _hand_over(self) -> None:
+        deadline = time.monotonic() + settings.HANDOVER_SECONDS
+        while self.writer.running() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for _ in range(10):
+            try:
+                self.writer.hand_over()
+                self._invite()
+                fair_queue.leave(self.client, self.engine.slug, self.name)
+                return
+            except (redis.RedisError, OperationalError) as error:
+                logger.warning("hand-over: %s; again", error)
+                time.sleep(0.3)
+
+
+_runtime: Runtime | None = None
+
+
+def runtime() -> Runtime:
+    if _runtime is None:
+        raise RuntimeError("this is not a model worker")
+    return _runtime
+
+
+def publish(task: str, args: list[Any]) -> None:
+    app.send_task(task, args=args, queue=CHAT_QUEUE, retry=False)
+
+
+def card(engine: Engine) -> dict[str, str | int]:
+    """What the chat side should know of this model (chat/conversations: ModelCard)."""
+    files = None if settings.MODEL == "scripted" else modelfiles.describe(Path(settings.MODEL))
+    return {
+        "name": engine.name,
+        "context": engine.context,
+        "is_demo": int(files is not None and files.is_demo),
+        "about": files.about if files is not None else "",
+    }
+
+
+@signals.worker_init.connect
+def _load(**_: Any) -> None:
+    global _runtime
+    logging.basicConfig(level=settings.LOG_LEVEL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        engine = load_engine(settings.MODEL, slots=settings.SLOTS, threads=settings.THREADS)
+    except ValueError as error:  # ModelUnusable is one: a person can act on its line
+        print(f"model: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        os._exit(EX_CONFIG)
+    except Exception:
+        # A Celery signal swallows exceptions; a worker without an engine must not look alive.
+        logger.exception("the engine did not start")
+        os._exit(EX_SOFTWARE)
+    _runtime = Runtime(engine)
+
+
+@signals.worker_ready.connect
+def _start(**_: Any) -> None:
+    runtime().start()
+
+
+@signals.worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    runtime().begin_stop()
+
+
+@signals.worker_shutdown.connect
+def _leave(**_: Any) -> None:
+    """After the slots have ended: what is finished but not yet told is told."""
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline and not runtime().writer.idle:
+        time.sleep(0.02)
+    runtime().engine.stop()

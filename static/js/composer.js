@@ -1,0 +1,116 @@
+/** The message box: Enter sends, Shift+Enter breaks the line, what is written survives a reload. */
+
+import { find } from "grokweb/dom.js";
+import { codePoints } from "grokweb/reducer.js";
+import { fill, gettext, number } from "grokweb/words.js";
+
+const SHOW_COUNT_FROM = 0.8; // of the longest message
+
+export class Composer {
+  /** `send(text)` and `stop()` do the work; `drafts` has get(key) and set(key, text). */
+  constructor(form, { maxChars, drafts, send, stop }) {
+    Object.assign(this, { form, maxChars, drafts, send, stop });
+    this.area = find("textarea", form);
+    this.button = find(".send", form);
+    this.count = find("[data-count]", form);
+    this.arrow = this.button.firstElementChild;
+    this.square = Object.assign(document.createElement("span"), { className: "stop-square" });
+    this.mode = "send"; // send | stop | stopping | wait
+    this.key = "new";
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
+    this.area.addEventListener("input", () => { this.drafts.set(this.key, this.area.value); this.fit(); });
+    this.area.addEventListener("keydown", (event) => this.pressed(event));
+    form.addEventListener("click", (event) => { if (event.target === form) this.area.focus(); });
+  }
+
+  pressed(event) {
+    // 229: the key that ends a composition in an input method (Safari says isComposing false there)
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    if (this.mode === "send") this.submit(); // Enter never stops a reply
+  }
+
+  submit() {
+    if (this.mode === "stop") { this.stop(); return; }
+    const text = this.area.value;
+    if (this.mode !== "send" || !text.trim() || codePoints(text) > this.maxChars) return;
+    this.fillIn("");
+    this.send(text);
+  }
+
+  /** Opens the draft of another conversation. */
+  open(key) {
+    this.key = key;
+    this.area.value = this.drafts.get(key);
+    this.fit();
+  }
+
+  /** The draft stays with the conversation that a first message has just made. */
+  rename(key) {
+    this.drafts.set(this.key, "");
+    this.key = key;
+    this.drafts.set(key, this.area.value);
+  }
+
+  fillIn(text) {
+    this.area.value = text;
+    this.drafts.set(this.key, text);
+    this.fit();
+  }
+
+  /** A message that could not be sent comes back, before what was written since. */
+  giveBack(text) {
+    this.fillIn([text, this.area.value].filter((each) => each.trim()).join("\n\n"));
+    this.area.focus();
+  }
+
+  setMode(mode) {
+    this.mode = mode;
+    const words = { send: gettext("Send"), stop: gettext("Stop"), stopping: gettext("Stopping"), wait: gettext("Sending") }[mode];
+    this.button.replaceChildren(mode.startsWith("stop") ? this.square : this.arrow);
+    this.button.setAttribute("aria-label", words);
+    this.button.title = mode === "stop" ? gettext("Stop (Escape)") : words;
+    this.fit();
+  }
+
+  fit() {
+    const { area, count } = this;
+    area.style.height = "auto";
+    area.style.height = `${area.scrollHeight}px`;
+    const length = codePoints(area.value);
+    const over = length > this.maxChars;
+    count.hidden = length < this.maxChars * SHOW_COUNT_FROM;
+    count.classList.toggle("over", over);
+    const values = { n: number(length), limit: number(this.maxChars) };
+    count.textContent = over
+      ? fill(gettext("%(n)s of %(limit)s characters: too long for this model"), values)
+      : fill(gettext("%(n)s of %(limit)s characters"), values);
+    this.button.disabled = this.mode === "wait" || this.mode === "stopping" || (this.mode === "send" && (!area.value.trim() || over));
+  }
+}
+
+/** sessionStorage under one person's name: the next one who logs in in this tab starts empty. */
+export class Kept {
+  constructor(user, what) {
+    this.prefix = `grokweb.${user}.${what}.`;
+  }
+
+  get(key) {
+    try {
+      return sessionStorage.getItem(this.prefix + key) ?? "";
+    } catch {
+      return "";
+    }
+  }
+
+  set(key, text) {
+    try {
+      if (text) sessionStorage.setItem(this.prefix + key, text);
+      else sessionStorage.removeItem(this.prefix + key);
+    } catch { /* full or switched off: it lives as long as the page */ }
+  }
+
+  clear() {
+    for (const key of Object.keys(sessionStorage)) if (key.startsWith(this.prefix)) sessionStorage.removeItem(key);
+  }
+}

@@ -1,0 +1,168 @@
+/** A reply on the page: Markdown, sanitised last; finished blocks stay as they are, the tail is painted again. */
+
+import DOMPurify from "vendor/dompurify.js";
+import { Blocks, wholeText } from "grokweb/blocks.js";
+import { copyText, el, icon } from "grokweb/dom.js";
+import { gettext } from "grokweb/words.js";
+
+const CLEAN = {
+  ALLOWED_TAGS: [
+    "a", "blockquote", "br", "code", "del", "div", "em", "h2", "h3", "h4", "h5", "h6", "hr", "input", "li", "ol", "p",
+    "pre", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+  ],
+  ALLOWED_ATTR: ["align", "checked", "class", "disabled", "href", "rel", "start", "target", "type"],
+  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  RETURN_DOM_FRAGMENT: true,
+};
+const CLEAN_MATH = {
+  USE_PROFILES: { mathMl: true },
+  ADD_TAGS: ["semantics"],
+  ADD_FORBID_CONTENTS: ["annotation"], // KaTeX repeats the source there
+  FORBID_ATTR: ["style", "href"],
+  RETURN_DOM_FRAGMENT: true,
+};
+const CLEAN_CODE = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true };
+
+const ALIASES = {
+  "c++": "cpp", "c#": "csharp", cs: "csharp", golang: "go", h: "c", hpp: "cpp", html: "xml", js: "javascript",
+  jsx: "javascript", kt: "kotlin", md: "markdown", mjs: "javascript", patch: "diff", py: "python", python3: "python",
+  rb: "ruby", rs: "rust", sh: "bash", shell: "bash", svg: "xml", ts: "typescript", tsx: "typescript", yml: "yaml",
+  zsh: "bash",
+};
+const LANGUAGES = new Set([
+  "bash", "c", "cpp", "csharp", "css", "diff", "go", "java", "javascript", "json", "kotlin", "markdown", "php",
+  "python", "ruby", "rust", "sql", "swift", "typescript", "xml", "yaml",
+]); // those that grokweb/vendor.py serves
+const LONGEST_COLOURED = 40_000; // characters; longer code stays plain rather than freezing the page
+
+const fragment = (html) => DOMPurify.sanitize(html, CLEAN);
+
+export class Markdown {
+  constructor(element) {
+    this.element = element;
+    this.start();
+  }
+
+  start() {
+    this.element.replaceChildren();
+    this.blocks = new Blocks();
+    this.text = "";
+    this.tail = []; // nodes
+    this.tailHtml = "";
+  }
+
+  /** Paint a text that is still growing. */
+  grow(text) {
+    if (!text.startsWith(this.text)) this.start(); // fetched again from the beginning
+    this.text = text;
+    const { added, tail } = this.blocks.push(text);
+    if (added.length) {
+      this.clearTail();
+      for (const each of added) this.append(each);
+    }
+    if (tail && tail.html !== this.tailHtml) this.paintTail(tail);
+    this.caret();
+  }
+
+  /** Paint a text that is finished: nothing moves unless a later line changed what an earlier one means. */
+  finish(text) {
+    if (!text.startsWith(this.text)) this.start();
+    const whole = wholeText(text);
+    const kept = this.blocks.frozen;
+    const same = kept.length <= whole.length && kept.every((html, i) => html === whole[i].html);
+    this.clearTail();
+    if (!same) this.element.replaceChildren();
+    for (const each of same ? whole.slice(kept.length) : whole) this.append({ ...each, open: false });
+    this.text = text;
+    this.blocks.frozen = whole.map((each) => each.html);
+    this.element.querySelector(".caret")?.classList.remove("caret");
+  }
+
+  clearTail() {
+    for (const node of this.tail) node.remove();
+    this.tail = [];
+    this.tailHtml = "";
+  }
+
+  append(block) {
+    const nodes = fragment(block.html);
+    decorate(nodes, block.open);
+    this.element.append(nodes);
+  }
+
+  paintTail(tail) {
+    const nodes = fragment(tail.html);
+    decorate(nodes, true);
+    const code = tail.type === "code" && this.tail[0]?.querySelector?.("code");
+    const fresh = nodes.querySelector("code");
+    if (code && fresh && code.className === fresh.className) {
+      code.textContent = fresh.textContent; // a growing code block keeps its scroll position
+    } else {
+      this.clearTail();
+      this.tail = [...nodes.childNodes].filter((node) => node.nodeType === Node.ELEMENT_NODE || node.textContent.trim());
+      this.element.append(...this.tail);
+    }
+    this.tailHtml = tail.html;
+  }
+
+  /** The dot at the end of the text, in the innermost block that is last. */
+  caret() {
+    this.element.querySelector(".caret")?.classList.remove("caret");
+    let at = this.element;
+    const last = (node) => [...node.children].findLast((each) => each.matches("p, ul, ol, li, blockquote, pre, .code, pre > code, h2, h3, h4, h5, h6, .table, table, tbody, tr, td"));
+    for (let next = last(at); next; next = last(at)) at = next;
+    if (at !== this.element) at.classList.add("caret");
+  }
+}
+
+/** Code gets its bar and, once closed, its colours; formulas are set once they are whole. */
+function decorate(nodes, open) {
+  for (const pre of nodes.querySelectorAll("pre")) frameCode(pre, open);
+  for (const code of nodes.querySelectorAll("code.math")) setFormula(code);
+}
+
+function frameCode(pre, open) {
+  const code = pre.querySelector("code");
+  const name = /language-(\S+)/.exec(code.className)?.[1] ?? "";
+  const label = el("span", {}, gettext("Copy"));
+  const button = el("button", { type: "button" }, icon("copy"), label);
+  button.addEventListener("click", () => copyText(code.textContent, label));
+  const frame = el("div", { class: "code" }, el("div", { class: "code-bar" }, el("span", {}, name || gettext("Code")), button));
+  pre.replaceWith(frame);
+  frame.append(pre);
+  pre.tabIndex = 0; // it may scroll sideways: reachable by keyboard
+  if (!open) colour(code, ALIASES[name] ?? name);
+}
+
+async function colour(code, name) {
+  const text = code.textContent;
+  if (!LANGUAGES.has(name) || text.length > LONGEST_COLOURED) return;
+  try {
+    const [{ default: highlight }, { default: grammar }] = await Promise.all([
+      import("vendor/highlight.js"),
+      import(`vendor/highlight/${name}.js`),
+    ]);
+    if (!highlight.getLanguage(name)) highlight.registerLanguage(name, grammar);
+    const html = highlight.highlight(text, { language: name, ignoreIllegals: true }).value;
+    code.replaceChildren(DOMPurify.sanitize(html, CLEAN_CODE));
+  } catch (error) {
+    console.warn("code stays plain:", error); // a module that did not load must not cost the text
+  }
+}
+
+async function setFormula(code) {
+  try {
+    const { default: katex } = await import("vendor/katex.js");
+    const block = code.classList.contains("block");
+    const html = katex.renderToString(code.textContent, {
+      output: "mathml", displayMode: block, throwOnError: true, trust: false, strict: "ignore", maxExpand: 200, maxSize: 20,
+    });
+    const set = el("span", { class: block ? "math block" : "math" });
+    set.append(DOMPurify.sanitize(html, CLEAN_MATH));
+    code.replaceWith(set);
+  } catch {
+    code.classList.remove("math"); // not TeX that KaTeX knows: its source stays readable
+  }
+}

@@ -1,0 +1,208 @@
+"""Signing up, logging in, languages, the profile, and the sessions that websockets ask about."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from chat.accounts import services
+from chat.accounts.models import User
+from chat.accounts.sessions import still_allowed
+from chat.core.errors import BadInput
+from tests.chat.conftest import PASSWORD
+
+NEW = {"email": "New.Person@Example.org", "password1": PASSWORD, "password2": PASSWORD}
+
+
+def log_in(client: Client, email: str, password: str = PASSWORD):
+    return client.post("/accounts/login/", {"login": email, "password": password})
+
+
+def test_signing_up_needs_only_an_address_and_a_password(db, client):
+    assert client.post("/accounts/signup/", NEW).status_code == 302
+    assert client.get("/api/profile/").json()["email"] == "new.person@example.org"
+
+
+def test_the_language_chosen_before_signing_up_stays(db, client):
+    client.post("/i18n/setlang/", {"language": "fr"})
+    client.post("/accounts/signup/", NEW)
+    assert User.objects.get().language == "fr"
+
+
+def test_a_closed_site_takes_nobody_new(db, client, settings):
+    settings.SIGNUP_OPEN = False
+    client.get("/accounts/signup/")
+    client.post("/accounts/signup/", NEW)
+    assert not User.objects.exists()
+
+
+def test_an_address_that_is_taken_is_not_told_to_strangers(cast, client):
+    client.post("/accounts/signup/", {**NEW, "email": "alice@example.org"})
+    assert User.objects.filter(email="alice@example.org").count() == 1
+    assert client.get("/api/profile/").status_code == 401
+
+
+def test_the_right_password_logs_in_and_a_wrong_one_does_not(cast):
+    client = Client()
+    log_in(client, "bob@example.org", "something else")
+    assert client.get("/api/profile/").status_code == 401
+    log_in(client, "bob@example.org")
+    assert client.get("/api/profile/").status_code == 200
+
+
+def test_guessing_passwords_is_slowed_down(cast):
+    client = Client()
+    for _ in range(10):
+        log_in(client, "bob@example.org", "a wrong guess")
+    log_in(client, "bob@example.org")
+    assert client.get("/api/profile/").status_code == 401
+
+
+def test_the_profile_s_language_comes_along_to_a_new_browser(cast):
+    services.edit_profile(user=cast.alice, language="fr")
+    client = Client()
+    log_in(client, "alice@example.org")
+    assert client.cookies["grokweb_language"].value == "fr"
+    assert client.get("/settings/")["Content-Language"] == "fr"
+
+
+def test_the_language_switch_is_remembered(cast):
+    cast.client("alice").post("/i18n/setlang/", {"language": "fr", "next": "/settings/"})
+    cast.client("alice").post("/i18n/setlang/", {"language": "klingon"})
+    cast.alice.refresh_from_db()
+    assert cast.alice.language == "fr"
+    assert Client().post("/i18n/setlang/", {"language": "fr"}).status_code in {204, 302}
+
+
+@pytest.mark.parametrize("method", ["json", "form"])
+def test_people_change_their_own_profile(cast, method):
+    client = cast.client("alice")
+    changed = {"display_name": "  Al\u202eice\n II ", "language": "fr"}
+    if method == "json":
+        response = client.patch("/api/profile/", changed, content_type="application/json")
+        assert response.json() == {
+            "id": str(cast.alice.pk),
+            "email": "alice@example.org",
+            "display_name": "Alice II",
+            "language": "fr",
+        }
+    else:
+        assert client.post("/settings/", changed).status_code == 302
+    cast.alice.refresh_from_db()
+    assert (cast.alice.display_name, cast.alice.language) == ("Alice II", "fr")
+    assert client.cookies["grokweb_language"].value == "fr"
+    cast.bob.refresh_from_db()
+    assert cast.bob.display_name == "Bob"
+
+
+def test_rights_are_no_part_of_the_profile(cast):
+    body = {"is_staff": True, "is_superuser": True, "email": "bob@example.org", "display_name": "A"}
+    cast.client("alice").patch("/api/profile/", body, content_type="application/json")
+    cast.client("alice").post("/settings/", {**body, "language": ""})
+    cast.alice.refresh_from_db()
+    assert (cast.alice.is_staff, cast.alice.is_superuser) == (False, False)
+    assert cast.alice.email == "alice@example.org"
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("alice", 200), ("bob", 200), ("stranger", 200), ("staff", 200), ("anonymous", 302)]
+)
+def test_who_may_open_the_settings(cast, who, status):
+    assert cast.client(who).get("/settings/").status_code == status
+
+
+def test_a_wrong_form_is_shown_again(cast):
+    response = cast.client("alice").post("/settings/", {"display_name": "x" * 81, "language": "fr"})
+    assert response.status_code == 400
+
+
+# --- Sessions -----------------------------------------------------------------------------------------------
+
+
+def session_of(client: Client) -> str:
+    return client.cookies["grokweb_session"].value
+
+
+@pytest.fixture
+def sessions(cast):
+    return {name: session_of(cast.client(name)) for name in ("alice", "bob", "stranger", "staff")}
+
+
+def test_which_sessions_still_stand(cast, sessions, django_assert_num_queries):
+    cast.client("bob").logout()
+    services.suspend(user=cast.stranger, by=cast.staff, reason="because")
+    cast.staff.set_password("another password")
+    cast.staff.save()
+    asked = {
+        sessions["alice"]: cast.alice.pk,
+        sessions["bob"]: cast.bob.pk,
+        sessions["stranger"]: cast.stranger.pk,
+        sessions["staff"]: cast.staff.pk,
+        "no-such-session": uuid4(),
+    }
+    with django_assert_num_queries(2):
+        answers = still_allowed(asked)
+    assert answers == {
+        sessions["alice"]: "ok",
+        sessions["bob"]: "logged_out",
+        sessions["stranger"]: "suspended",
+        sessions["staff"]: "logged_out",
+        "no-such-session": "logged_out",
+    }
+    assert still_allowed({}) == {}
+
+
+def test_a_session_is_nobody_else_s(cast, sessions):
+    assert still_allowed({sessions["alice"]: cast.bob.pk}) == {sessions["alice"]: "logged_out"}
+
+
+def test_who_is_not_active_is_logged_out(cast, sessions):
+    cast.alice.is_active = False
+    cast.alice.save()
+    assert still_allowed({sessions["alice"]: cast.alice.pk}) == {sessions["alice"]: "logged_out"}
+
+
+# --- Made by scripts ----------------------------------------------------------------------------------------
+
+
+def test_create_user_makes_somebody_who_can_log_in(db, client, capsys):
+    call_command(
+        "create_user", "Ada@Example.org", "--password", PASSWORD, "--name", "Ada", "--staff", "--group", "g"
+    )
+    ada = User.objects.get(email="ada@example.org")
+    assert (ada.display_name, ada.is_staff, ada.is_superuser) == ("Ada", True, False)
+    assert [group.name for group in ada.groups.all()] == ["g"]
+    assert EmailAddress.objects.get(user=ada).verified
+    log_in(client, "ada@example.org")
+    assert client.get("/api/profile/").status_code == 200
+    assert "password:" not in capsys.readouterr().out
+
+
+def test_create_user_prints_a_password_it_made_up(db, client, capsys):
+    call_command("create_user", "ada@example.org", "--superuser")
+    password = capsys.readouterr().out.split("password: ")[1].strip()
+    log_in(client, "ada@example.org", password)
+    assert client.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("email", ["alice@example.org", "ALICE@example.org", "no address", ""])
+def test_create_user_refuses_in_words(cast, email):
+    with pytest.raises(CommandError):
+        call_command("create_user", email, "--password", PASSWORD)
+    with pytest.raises(BadInput):
+        services.create_user(email=email)
+
+
+def test_staff_correct_an_address(cast):
+    services.change_email(user=cast.alice, email="Alice.New@example.org")
+    client = Client()
+    log_in(client, "alice@example.org")
+    assert client.get("/api/profile/").status_code == 401
+    log_in(client, "alice.new@example.org")
+    assert client.get("/api/profile/").status_code == 200
+    with pytest.raises(BadInput):
+        services.change_email(user=cast.bob, email="alice.new@example.org")

@@ -1,0 +1,131 @@
+"""Errors of pages: right status, words in the reader's language, and a broken page that needs nothing."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+from django.test import Client, RequestFactory, override_settings
+from django.urls import path
+from redis.exceptions import ConnectionError as RedisDown
+
+from chat.core import limits, views
+from chat.core.errors import BadInput, NotFound, QuotaExceeded, TooManyRequests
+from chat.core.text import one_line
+from grokweb import urls as real
+
+
+def fail(request, kind):
+    raise {
+        "missing": NotFound(),
+        "bad": BadInput("Not like this <b>."),
+        "quota": QuotaExceeded(used=990, limit=1000, retry_after=77),
+        "bug": ZeroDivisionError("a bug"),
+    }[kind]
+
+
+urlpatterns = [*real.urlpatterns, path("fail/<kind>/", fail), path("api/fail/<kind>/", fail)]
+handler404, handler403, handler500 = real.handler404, real.handler403, real.handler500
+
+
+@override_settings(ROOT_URLCONF=__name__)
+@pytest.mark.parametrize(("kind", "status"), [("missing", 404), ("bad", 400), ("quota", 429)])
+def test_a_chat_error_becomes_a_page_or_json(db, client, kind, status):
+    page = client.get(f"/fail/{kind}/")
+    assert page.status_code == status
+    assert page["Content-Type"].startswith("text/html")
+    answer = client.get(f"/api/fail/{kind}/")
+    assert answer.status_code == status
+    assert answer.json()["error"]["words"]
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_words_are_escaped_and_numbers_travel(db, client):
+    page = client.get("/fail/bad/").content.decode()
+    assert "Not like this &lt;b&gt;." in page
+    answer = client.get("/api/fail/quota/")
+    assert answer["Retry-After"] == client.get("/fail/quota/")["Retry-After"] == "77"
+    assert answer.json()["error"] == {
+        "code": "quota_exceeded",
+        "words": "You have used 990 of your 1,000 tokens today. The count starts again at midnight UTC.",
+        "used": 990,
+        "limit": 1000,
+        "retry_after": 77,
+    }
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_forbidden_thing_looks_like_an_address_that_never_was(db):
+    client = Client(headers={"accept-language": "en"})
+
+    def look(address):
+        body = client.get(address).content.decode()
+        return "".join(line for line in body.splitlines() if "nonce" not in line and "csrf" not in line)
+
+    assert look("/fail/missing/") == look("/nothing/at/all/").replace("/nothing/at/all/", "/fail/missing/")
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_bug_is_answered_without_the_database(client, caplog):
+    """No `db` fixture: any query here would be an error of its own."""
+    client.raise_request_exception = False
+    page = client.get("/fail/bug/")
+    assert page.status_code == 500
+    assert "a bug" not in page.content.decode()
+    answer = client.get("/api/fail/bug/")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "broken"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_forbidden_and_csrf_answer_json_below_api(db):
+    request = RequestFactory().get("/api/x/")
+    assert views.forbidden(request).status_code == 403
+    assert views.csrf_failed(request).headers["Content-Type"] == "application/json"
+
+
+def test_a_limit_refuses_the_next_one_and_says_when_to_come_back():
+    for _ in range(3):
+        limits.take("sample", "alice", 3, 1000)
+    with pytest.raises(TooManyRequests) as refused:
+        limits.take("sample", "alice", 3, 1000)
+    assert 1 <= refused.value.extra["retry_after"] <= 1000
+    limits.take("sample", "bob", 3, 1000)
+    limits.take("other", "alice", 3, 1000)
+
+
+def test_without_redis_people_are_not_locked_out(monkeypatch, caplog):
+    def down(*args: object, **kwargs: object) -> None:
+        raise RedisDown
+
+    monkeypatch.setattr(type(cache._connections[cache._alias]), "add", down)
+    limits.take("sample", "alice", 0, 60)
+    assert "not counted" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("behind", "forwarded", "address"),
+    [
+        (False, "1.2.3.4", "127.0.0.1"),  # anybody can write this header
+        (True, "6.6.6.6, 1.2.3.4", "1.2.3.4"),  # the nearest proxy appended the last one
+        (True, "", "127.0.0.1"),
+    ],
+)
+def test_whose_address_counts(settings, behind, forwarded, address):
+    settings.BEHIND_PROXY = behind
+    request = RequestFactory().get("/", headers={"x-forwarded-for": forwarded})
+    assert limits.client_address(request) == address
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("  two   words \n", "two words"),
+        ("a\x00b\x1b[31m", "a b [31m"),
+        ("pay\u202egpj.exe", "paygpj.exe"),
+        ("zero\u200bwidth\ufeff", "zerowidth"),
+        ("👩\u200d🚀 fly", "👩\u200d🚀 fly"),
+        ("e\u0301", "\u00e9"),
+    ],
+)
+def test_names_hold_nothing_invisible(raw, clean):
+    assert one_line(raw) == clean

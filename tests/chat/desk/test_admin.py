@@ -1,0 +1,559 @@
+"""The admin pages: they open for those who may, under the strict CSP, and do what their buttons say."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from chat.accounts import services as accounts
+from chat.accounts.models import User
+from chat.conversations.models import Conversation, Message
+from chat.core import audit
+from chat.core.models import StaffAction
+from chat.moderation import services as moderation
+from chat.moderation.models import Report, Rule
+from chat.quotas import services as quotas
+from chat.quotas.models import QuotaPolicy
+from chat.sharing.models import Share
+from chat.turns.models import Generation, Status
+from tests.chat.conftest import PASSWORD
+
+SECRET = "alice's <script>secret</script> soup"
+READ_ONLY = {
+    "conversations": ["conversation", "modelcard"],
+    "turns": ["generation"],
+    "sharing": ["share"],
+    "moderation": ["report", "decision"],
+    "quotas": ["usagecounter"],
+    "core": ["staffaction"],
+}
+
+
+class Scene:
+    """Something to look at in every list."""
+
+    def __init__(self, cast, model_card) -> None:
+        self.conversation = Conversation.objects.create(
+            owner=cast.alice, model=model_card, title="Alice's soup"
+        )
+        self.asked = self.conversation.messages.create(role="user", author=cast.alice, text=SECRET)
+        self.reply = self.conversation.messages.create(role="assistant", parent=self.asked, text="Hot & good")
+        self.generation = Generation.objects.create(
+            message=self.reply, user=cast.alice, model="scripted", seed=1, status=Status.COMPLETE
+        )
+        snapshot = [{"id": str(self.reply.pk), "role": "assistant", "text": self.reply.text}]
+        self.share = Share.objects.create(
+            conversation=self.conversation, owner=cast.alice, title="Soup", snapshot=snapshot
+        )
+        self.report = moderation.report_message(
+            reporter=cast.alice, message=self.reply, reason="harmful", note="burnt"
+        )
+        self.shared_report = moderation.report_share(
+            reporter=None, share_id=self.share.pk, text="Hot & good", author=cast.alice, reason="other"
+        )
+        moderation.decide(report=self.shared_report, by=cast.staff, action="dismissed")
+        self.rule = Rule.objects.create(name="fish", pattern="fish")
+        self.policy = QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=1000)
+        quotas.reserve(
+            user=cast.alice, generation_id=uuid4(), model="scripted", prompt_tokens=1, max_new_tokens=20
+        )
+
+
+@pytest.fixture
+def scene(cast, model_card):
+    return Scene(cast, model_card)
+
+
+def page_of(obj, *more: str) -> str:
+    return "/".join([f"/admin/{obj._meta.app_label}/{obj._meta.model_name}/{obj.pk}", *more]) + "/"
+
+
+CHANGE = ("change",)
+
+
+def every_page() -> list[str]:
+    """The list of each registered model, and one page of each."""
+    pages = [
+        "/admin/",
+        "/admin/accounts/user/add/",
+        "/admin/moderation/rule/add/",
+        "/admin/quotas/quotapolicy/add/",
+    ]
+    for model in admin.site._registry:
+        pages.append(f"/admin/{model._meta.app_label}/{model._meta.model_name}/")
+        first = model.objects.first()
+        if first is not None:
+            pages.append(page_of(first, "change"))
+    return pages
+
+
+# --- Who may come in ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "where"),
+    [
+        ("staff", 200, "/admin/"),
+        ("moderator", 200, "/admin/"),
+        ("alice", 403, "/admin/login/"),
+        ("bob", 403, "/admin/login/"),
+        ("stranger", 403, "/admin/login/"),
+        ("anonymous", 200, "/accounts/login/"),
+    ],
+)
+def test_who_may_open_the_admin(cast, who, status, where):
+    response = cast.client(who).get("/admin/", follow=True)
+    assert response.status_code == status
+    assert response.request["PATH_INFO"] == where
+
+
+def test_every_page_opens_for_administrators_under_the_strict_csp(cast, scene):
+    client = cast.client("staff")
+    pages = every_page()
+    assert len(pages) > 20
+    for page in [*pages, page_of(cast.alice, "suspend"), page_of(cast.alice, "password")]:
+        response = client.get(page)
+        assert response.status_code == 200, page
+        policy = response["Content-Security-Policy"]
+        assert "unsafe" not in policy
+        html = response.content.decode()
+        assert not re.search(r"<[^>]+\son\w+=", html), page
+        assert not re.search(r"<[^>]+\sstyle=", html), page
+        assert not re.search(r"<style(?![^>]*nonce)", html), page
+        for script in re.findall(r"<script[^>]*>", html):
+            assert "src=" in script or "nonce=" in script or "application/json" in script, (page, script)
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "stranger", "anonymous"])
+def test_no_page_opens_for_others(cast, scene, who):
+    for page in every_page():
+        assert cast.client(who).get(page).status_code in {302, 403}, page
+    posts = [
+        page_of(scene.report, "decide"),
+        page_of(scene.share, "take-down"),
+        page_of(cast.bob, "suspend"),
+        page_of(cast.bob, "lift"),
+    ]
+    for page in posts:
+        response = cast.client(who).post(page, {"action": "hidden", "reason": "x"})
+        assert response.status_code in {302, 403}, page
+    scene.reply.refresh_from_db()
+    scene.share.refresh_from_db()
+    cast.bob.refresh_from_db()
+    assert (scene.reply.hidden_at, scene.share.taken_down_at, cast.bob.suspended_at) == (None, None, None)
+
+
+def test_logging_in_for_the_admin_is_logging_in_anywhere(cast):
+    """With the same rate limits and second factor, not the admin's own form."""
+    client = Client()
+    response = client.get("/admin/login/?next=/admin/core/staffaction/")
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/")
+    response = client.post(response["Location"], {"login": "staff@example.org", "password": PASSWORD})
+    assert response["Location"] == "/admin/core/staffaction/"
+
+
+def test_moderators_see_reports_and_no_private_conversations(cast, scene):
+    client = cast.client("moderator")
+    for page in [
+        "/admin/moderation/report/",
+        page_of(scene.report, "change"),
+        "/admin/moderation/rule/",
+        "/admin/moderation/decision/",
+        "/admin/sharing/share/",
+        page_of(scene.share, "change"),
+    ]:
+        assert client.get(page).status_code == 200, page
+    for page in [
+        "/admin/conversations/conversation/",
+        page_of(scene.conversation, "change"),
+        page_of(scene.conversation, "history"),
+        "/admin/accounts/user/",
+        page_of(cast.alice, "change"),
+        page_of(cast.alice, "suspend"),
+        "/admin/turns/generation/",
+        "/admin/quotas/quotapolicy/",
+        "/admin/core/staffaction/",
+    ]:
+        response = client.get(page)
+        assert response.status_code == 403, page
+        assert "soup" not in response.content.decode().lower()
+    report = client.get(page_of(scene.report, "change")).content.decode()
+    assert str(scene.conversation.pk) not in report
+    assert not StaffAction.objects.filter(verb__contains="conversation").exists()
+
+
+def test_the_group_keeps_what_administrators_make_of_it(db):
+    from django.core.management import call_command
+
+    group = Group.objects.get(name="moderators")
+    assert group.permissions.count() == 8
+    group.permissions.remove(Permission.objects.get(codename="delete_rule"))
+    call_command("migrate", verbosity=0)
+    assert group.permissions.count() == 7
+
+
+# --- Private conversations ----------------------------------------------------------------------------------
+
+
+def test_reading_a_private_conversation_is_on_record(cast, scene):
+    page = cast.client("staff").get(page_of(scene.conversation, "change")).content.decode()
+    assert "alice&#x27;s &lt;script&gt;secret" in page
+    assert "Hot &amp; good" in page
+    read = StaffAction.objects.get(verb="read conversation")
+    assert read.actor == cast.staff
+    assert read.target == f"conversation:{scene.conversation.pk}"
+    assert read.detail == {"owner": "alice@example.org", "page": 1}
+    cast.client("staff").get(page_of(scene.conversation, "change"))
+    assert StaffAction.objects.filter(verb="read conversation").count() == 2
+
+
+@pytest.mark.parametrize(("asked", "found"), [("alice@example", 1), ("soup", 1), ("bob@example", 0)])
+def test_conversations_are_found_by_owner_and_title_and_the_search_is_on_record(cast, scene, asked, found):
+    response = cast.client("staff").get("/admin/conversations/conversation/", {"q": asked})
+    assert response.context["cl"].result_count == found
+    assert StaffAction.objects.get(verb="list conversations").detail == {"search": asked}
+
+
+def test_deleted_conversations_are_gone_for_staff_too(cast, scene):
+    Conversation.objects.update(deleted_at=timezone.now())
+    assert cast.client("staff").get(page_of(scene.conversation, "change")).status_code == 302
+    listed = cast.client("staff").get("/admin/conversations/conversation/").content.decode()
+    assert "soup" not in listed
+    assert not StaffAction.objects.filter(verb="read conversation").exists()
+
+
+def test_long_conversations_come_in_pages_and_a_message_opens_its_own(cast, scene):
+    now = timezone.now() + timedelta(minutes=1)
+    rows = [
+        Message(
+            conversation=scene.conversation,
+            role="user",
+            text=f"number-{n}.",
+            created_at=now + timedelta(seconds=n),
+        )
+        for n in range(250)
+    ]
+    Message.objects.bulk_create(rows)
+    address = page_of(scene.conversation, "change")
+    first = cast.client("staff").get(address).content.decode()
+    assert "number-97." in first
+    assert "number-98." not in first
+    third = cast.client("staff").get(address, {"p": 3}).content.decode()
+    assert "number-249." in third
+    direct = cast.client("staff").get(address, {"message": str(rows[150].pk)}).content.decode()
+    assert "number-150." in direct
+    for wrong in ({"message": "no-id"}, {"message": str(uuid4())}, {"p": "x"}, {"p": "999"}):
+        assert cast.client("staff").get(address, wrong).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("app", "model"), [(app, model) for app, models in READ_ONLY.items() for model in models]
+)
+def test_what_only_services_write_is_read_only(cast, scene, app, model):
+    client = cast.client("staff")
+    base = f"/admin/{app}/{model}/"
+    assert client.get(f"{base}add/").status_code == 403
+    [registered] = [each for each in admin.site._registry if each._meta.label_lower == f"{app}.{model}"]
+    row = registered.objects.first()
+    assert row is not None
+    assert client.post(f"{base}{row.pk}/change/", {"title": "x", "text": "x"}).status_code == 403
+    assert client.post(f"{base}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    client.post(base, {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"})
+    assert registered.objects.filter(pk=row.pk).exists()
+
+
+def test_generations_show_work_and_no_text(cast, scene):
+    for page in ("/admin/turns/generation/", page_of(scene.generation, "change")):
+        html = cast.client("staff").get(page).content.decode()
+        assert "scripted" in html
+        assert "soup" not in html.lower()
+        assert "Hot" not in html
+    listed = cast.client("staff").get("/admin/turns/generation/", {"status": "running", "model": "scripted"})
+    assert listed.context["cl"].result_count == 0
+
+
+# --- People -------------------------------------------------------------------------------------------------
+
+
+def test_people_are_found_and_suspended_and_let_back(cast):
+    client = cast.client("staff")
+    found = client.get("/admin/accounts/user/", {"q": "alice@"})
+    assert found.context["cl"].result_count == 1
+    assert page_of(cast.alice, "suspend") in client.get(page_of(cast.alice, "change")).content.decode()
+    end = timezone.now() + timedelta(days=2)
+    form = {"reason": "Spam", "until": end.strftime("%Y-%m-%dT%H:%M")}
+    assert client.post(page_of(cast.alice, "suspend"), form).status_code == 302
+    cast.alice.refresh_from_db()
+    assert cast.alice.is_suspended
+    assert abs(cast.alice.suspended_until - end) < timedelta(minutes=1)
+    assert client.get("/admin/accounts/user/", {"suspended": "yes"}).context["cl"].result_count == 1
+    assert client.get("/admin/accounts/user/", {"suspended": "no"}).context["cl"].result_count == 4
+    assert cast.client("alice").get("/api/profile/").status_code == 403
+    assert page_of(cast.alice, "lift") in client.get(page_of(cast.alice, "change")).content.decode()
+    assert client.get(page_of(cast.alice, "lift")).status_code == 405
+    assert client.post(page_of(cast.alice, "lift")).status_code == 302
+    assert cast.client("alice").get("/api/profile/").status_code == 200
+    assert list(StaffAction.objects.order_by("pk").values_list("verb", flat=True)) == [
+        "suspend",
+        "lift suspension",
+    ]
+
+
+@pytest.mark.parametrize(
+    "form", [{"reason": ""}, {"reason": "x", "until": "2001-01-01T00:00"}, {"reason": "x", "until": "soon"}]
+)
+def test_a_wrong_suspension_is_shown_again(cast, form):
+    response = cast.client("staff").post(page_of(cast.alice, "suspend"), form)
+    assert response.status_code == 200
+    assert "errorlist" in response.content.decode()
+    cast.alice.refresh_from_db()
+    assert not cast.alice.is_suspended
+
+
+def test_nobody_suspends_themselves_and_unknown_people_are_unknown(cast):
+    response = cast.client("staff").post(page_of(cast.staff, "suspend"), {"reason": "x"})
+    assert "You cannot do this to yourself." in response.content.decode()
+    assert cast.client("staff").get(f"/admin/accounts/user/{uuid4()}/suspend/").status_code == 404
+
+
+def test_people_are_added_with_a_verified_address(cast):
+    form = {"email": "New@Example.org", "display_name": "New", "password1": PASSWORD, "password2": PASSWORD}
+    assert cast.client("staff").post("/admin/accounts/user/add/", form).status_code == 302
+    client = Client()
+    client.post("/accounts/login/", {"login": "new@example.org", "password": PASSWORD})
+    assert client.get("/api/profile/").status_code == 200
+    assert StaffAction.objects.get(verb="add").detail["name"] == "new@example.org"
+    again = cast.client("staff").post("/admin/accounts/user/add/", {**form, "email": "ALICE@example.org"})
+    assert again.status_code == 200
+    assert "already" in again.content.decode()
+
+
+def test_what_staff_change_in_a_person_is_on_record_with_its_values(cast):
+    form = {
+        "email": "alice@example.org",
+        "display_name": "A",
+        "language": "",
+        "is_active": "on",
+        "is_staff": "on",
+    }
+    assert cast.client("staff").post(page_of(cast.alice, "change"), form).status_code == 302
+    row = StaffAction.objects.get(verb="change")
+    assert row.target == f"user:{cast.alice.pk}"
+    assert row.detail["is_staff"] is True
+    assert set(row.detail["changed"]) == {"Display name", "Staff"}
+
+
+def test_a_new_password_from_staff_is_on_record_without_it(cast):
+    form = {"password1": "a brand new one", "password2": "a brand new one", "usable_password": "true"}
+    assert cast.client("staff").post(page_of(cast.alice, "password"), form).status_code == 302
+    cast.alice.refresh_from_db()
+    assert cast.alice.check_password("a brand new one")
+    assert "brand new" not in str(StaffAction.objects.get().detail)
+
+
+def test_staff_who_are_no_administrators_cannot_raise_anybody(cast):
+    clerk = accounts.create_user(email="clerk@example.org", is_staff=True)
+    names = ("view_user", "change_user", "delete_user", "add_user")
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client = Client()
+    client.force_login(clerk)
+    form = {
+        "email": "alice@example.org",
+        "display_name": "A",
+        "language": "",
+        "is_active": "on",
+        "is_staff": "on",
+        "is_superuser": "on",
+        "groups": [str(Group.objects.get(name="moderators").pk)],
+    }
+    assert client.post(page_of(cast.alice, "change"), form).status_code == 302
+    alice = User.objects.get(pk=cast.alice.pk)
+    assert (alice.display_name, alice.is_staff, alice.is_superuser, alice.groups.count()) == (
+        "A",
+        False,
+        False,
+        0,
+    )
+    client.post(page_of(clerk, "change"), {**form, "email": "clerk@example.org"})
+    clerk.refresh_from_db()
+    assert (clerk.is_superuser, clerk.groups.count()) == (False, 0)
+    for person in (cast.staff, cast.moderator):
+        assert client.post(page_of(person, "change"), form).status_code == 403
+        assert client.post(page_of(person, "password"), form).status_code == 403
+        assert client.post(page_of(person, "suspend"), {"reason": "x"}).status_code == 403
+    assert client.post(page_of(cast.bob, "suspend"), {"reason": "x"}).status_code == 302
+
+
+def test_people_are_deleted_only_when_suspended_and_nothing_of_theirs_runs(cast, scene):
+    client, delete = cast.client("staff"), page_of(cast.alice, "delete")
+    assert client.post(delete, {"post": "yes"}).status_code == 403
+    accounts.suspend(user=cast.alice, by=cast.staff, reason="x")
+    Generation.objects.update(status=Status.RUNNING)
+    assert client.post(delete, {"post": "yes"}).status_code == 403
+    Generation.objects.update(status=Status.STOPPED)
+    confirm = client.get(delete).content.decode()
+    assert "soup" not in confirm.lower()
+    assert client.post(delete, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=cast.alice.pk).exists()
+    assert not Conversation.objects.exists()
+    assert Report.objects.count() == 2  # what was reported stays, with its text
+    assert StaffAction.objects.filter(verb="delete").count() == 1
+    assert audit.verify() is None
+
+
+# --- Reports ------------------------------------------------------------------------------------------------
+
+
+def test_open_reports_come_first(cast, scene):
+    rows = cast.client("moderator").get("/admin/moderation/report/").context["cl"].result_list
+    assert [row.status for row in rows] == ["open", "dismissed"]
+
+
+def test_the_three_buttons(cast, scene):
+    client = cast.client("moderator")
+    page = client.get(page_of(scene.report, "change")).content.decode()
+    assert "Hot &amp; good" in page
+    assert 'value="dismissed"' in page
+    assert 'value="hidden"' in page
+    assert 'value="taken_down"' not in page
+    decide = page_of(scene.report, "decide")
+    assert client.get(decide).status_code == 405
+    assert client.post(decide, {"action": "hidden", "decision_note": "clear"}).status_code == 302
+    scene.reply.refresh_from_db()
+    assert scene.reply.hidden_at is not None
+    assert (
+        "Dismiss and show the message again" in client.get(page_of(scene.report, "change")).content.decode()
+    )
+    client.post(decide, {"action": "dismissed"})
+    scene.reply.refresh_from_db()
+    assert scene.reply.hidden_at is None
+    client.post(page_of(scene.shared_report, "decide"), {"action": "taken_down"})
+    scene.share.refresh_from_db()
+    assert scene.share.taken_down_at is not None
+    assert [d.note for d in scene.report.decisions.order_by("pk")] == ["clear", ""]
+
+
+def test_buttons_are_not_for_foreign_sites(cast, scene):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.moderator)
+    assert client.post(page_of(scene.report, "decide"), {"action": "hidden"}).status_code == 403
+    assert client.post(page_of(scene.share, "take-down")).status_code == 403
+
+
+@pytest.mark.parametrize("action", ["", "open", "nonsense", "taken_down"])
+def test_wrong_decisions_are_refused_in_words(cast, scene, action):
+    response = cast.client("moderator").post(page_of(scene.report, "decide"), {"action": action}, follow=True)
+    assert [message.level_tag for message in response.context["messages"]] == ["error"]
+    scene.report.refresh_from_db()
+    assert scene.report.status == "open"
+
+
+def test_who_may_only_look_gets_no_buttons(cast, scene):
+    viewer = accounts.create_user(email="viewer@example.org", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_report"))
+    client = Client()
+    client.force_login(viewer)
+    page = client.get(page_of(scene.report, "change"))
+    assert page.status_code == 200
+    assert 'value="hidden"' not in page.content.decode()
+    client.post(page_of(scene.report, "decide"), {"action": "hidden"})
+    scene.reply.refresh_from_db()
+    assert scene.reply.hidden_at is None
+
+
+def test_administrators_get_from_a_report_to_where_it_is_about(cast, scene):
+    page = cast.client("staff").get(page_of(scene.report, "change")).content.decode()
+    [link] = re.findall(
+        rf'"(/admin/conversations/conversation/{scene.conversation.pk}/change/\?message=[^"#]+)', page
+    )
+    assert cast.client("staff").get(link).status_code == 200
+    shared = cast.client("moderator").get(page_of(scene.shared_report, "change")).content.decode()
+    assert page_of(scene.share, "change") in shared
+
+
+def test_a_share_is_taken_down_without_a_report(cast, scene):
+    client = cast.client("moderator")
+    page = client.get(page_of(scene.share, "change")).content.decode()
+    assert "Hot &amp; good" in page
+    assert client.post(page_of(scene.share, "take-down"), {"decision_note": "no"}).status_code == 302
+    scene.share.refresh_from_db()
+    assert scene.share.taken_down_at is not None
+    closed = client.get(page_of(scene.share, "change")).content.decode()
+    assert "Hot &amp; good" not in closed  # private again
+    assert "Hot &amp; good" in cast.client("staff").get(page_of(scene.share, "change")).content.decode()
+    verbs = list(
+        StaffAction.objects.filter(actor=cast.moderator).order_by("pk").values_list("verb", flat=True)
+    )
+    assert verbs == ["read share", "take share down", "read share"]
+
+
+# --- Rules and quotas ---------------------------------------------------------------------------------------
+
+
+def test_changes_of_rules_and_quotas_are_on_record(cast, scene):
+    client = cast.client("staff")
+    form = {
+        "name": "fish",
+        "kind": "pattern",
+        "pattern": "fi.h",
+        "applies": "both",
+        "words": "",
+        "active": "on",
+    }
+    assert client.post(page_of(scene.rule, "change"), form).status_code == 302
+    row = StaffAction.objects.get(verb="change")
+    assert row.detail["pattern"] == "fi.h"
+    assert row.detail["applies"] == "both"
+    assert client.post(page_of(scene.rule, "delete"), {"post": "yes"}).status_code == 302
+    assert StaffAction.objects.get(verb="delete").target == f"rule:{scene.rule.pk}"
+    form = {"user": str(cast.alice.pk), "group": "", "tokens_per_day": "7", "weight": "2"}
+    assert client.post(page_of(scene.policy, "change"), form).status_code == 302
+    assert StaffAction.objects.order_by("pk").last().detail["tokens_per_day"] == 7
+    assert audit.verify() is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"weight": "0"}, "above 0"),
+        ({"weight": "-1"}, "above 0"),
+        ({"weight": "nan"}, "number"),
+        ({"group": "moderators"}, "not for both"),
+        ({"user": ""}, "everybody already"),
+        ({"tokens_per_day": "-1"}, "greater than or equal"),
+    ],
+)
+def test_policies_that_make_no_sense_are_refused(cast, scene, change, words):
+    QuotaPolicy.objects.create(tokens_per_day=5)
+    form = {"user": str(cast.bob.pk), "group": "", "tokens_per_day": "7", "weight": "1", **change}
+    if form["group"]:
+        form["group"] = str(Group.objects.get(name=form["group"]).pk)
+    response = cast.client("staff").post("/admin/quotas/quotapolicy/add/", form)
+    assert response.status_code == 200
+    assert words in response.content.decode()
+
+
+# --- The audit ----------------------------------------------------------------------------------------------
+
+
+def test_the_state_of_the_chain_is_shown(cast, scene):
+    client = cast.client("staff")
+    client.get("/admin/conversations/conversation/")
+    page = client.get("/admin/core/staffaction/").content.decode()
+    assert 'data-chain="intact"' in page
+    newest = StaffAction.objects.order_by("-pk").first()
+    assert newest.seal in page
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE core_staffaction SET verb = 'nothing' WHERE id = %s", [newest.pk])
+    page = client.get("/admin/core/staffaction/").content.decode()
+    assert 'data-chain="broken"' in page
+    assert str(newest.pk) in page

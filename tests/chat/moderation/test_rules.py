@@ -1,0 +1,146 @@
+"""Blocked patterns: what they refuse, that they count at once, and that none can hang or break a send."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from django.db import connection
+
+from chat.core.errors import BadInput, RefusedByRule
+from chat.moderation import services
+from chat.moderation.models import Rule
+
+ADD = "/admin/moderation/rule/add/"
+
+
+def rule(pattern: str, applies: str = "prompt", **fields: object) -> Rule:
+    return Rule.objects.create(name=pattern[:20], pattern=pattern, applies=applies, **fields)
+
+
+def form(pattern: str, **fields: str) -> dict[str, str]:
+    return {
+        "name": "A rule",
+        "kind": "pattern",
+        "pattern": pattern,
+        "applies": "prompt",
+        "words": "",
+        "active": "on",
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tell me about forbidden things",
+        "FORBIDDEN",
+        "line one\nforbidden",
+        "ｆｏｒｂｉｄｄｅｎ",
+        "for\u200bbid\u00adden",
+        "𝐟𝐨𝐫𝐛𝐢𝐝𝐝𝐞𝐧",
+    ],
+)
+def test_a_pattern_refuses_however_it_is_written(db, text):
+    rule("forbidden", words="Not here, please.")
+    with pytest.raises(RefusedByRule, match="Not here, please."):
+        services.check_prompt(text)
+
+
+@pytest.mark.parametrize("text", ["hello", "", "forbid den"])
+def test_other_texts_pass(db, text):
+    rule("forbidden")
+    services.check_prompt(text)
+
+
+def test_rules_for_prompts_and_replies_are_kept_apart(db):
+    rule("one", "prompt")
+    two = rule("two", "reply", words="Stopped.")
+    three = rule("three", "both")
+    rule("four", "both", active=False)
+    assert services.reply_rules() == [
+        {"rule_id": str(three.pk), "pattern": "three"},
+        {"rule_id": str(two.pk), "pattern": "two"},
+    ]
+    services.check_prompt("two four")
+    for refused in ("one", "three"):
+        with pytest.raises(RefusedByRule):
+            services.check_prompt(refused)
+    assert services.reply_words(str(two.pk)) == "Stopped."
+    for unknown in (str(three.pk), "999999", "", "no-number"):
+        assert services.reply_words(unknown)
+
+
+def test_a_rule_saved_in_the_admin_counts_for_the_next_message(cast):
+    services.check_prompt("sudo make me a sandwich")
+    assert cast.client("staff").post(ADD, form("sand.ich", words="No food.")).status_code == 302
+    with pytest.raises(RefusedByRule, match="No food."):
+        services.check_prompt("sudo make me a sandwich")
+    saved = Rule.objects.get()
+    change = f"/admin/moderation/rule/{saved.pk}/change/"
+    cast.client("staff").post(change, {**form("sand.ich"), "active": ""})
+    services.check_prompt("sudo make me a sandwich")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rule_saved_elsewhere_counts_here_at_once():
+    """Another connection stands for another web process: nothing is kept in between."""
+    services.check_prompt("fish")
+
+    def elsewhere() -> None:
+        rule("fish")
+        connection.close()
+
+    other = threading.Thread(target=elsewhere)
+    other.start()
+    other.join()
+    with pytest.raises(RefusedByRule):
+        services.check_prompt("fish")
+
+
+@pytest.mark.parametrize("pattern", ["a(", "x*", "", "   ", "(?=look)ahead", "a|", r"\p{L}{1000}", "^$"])
+def test_patterns_that_cannot_work_are_not_saved(cast, pattern):
+    response = cast.client("staff").post(ADD, form(pattern))
+    assert response.status_code == 200
+    assert "errorlist" in response.content.decode()
+    assert not Rule.objects.exists()
+
+
+def test_a_pattern_can_be_tried_first(cast):
+    for text, word in [("a sandwich", "The pattern matches"), ("a salad", "does not match")]:
+        page = cast.client("staff").post(ADD, form("sand.ich", trial=text)).content.decode()
+        assert word in page
+    assert not Rule.objects.exists()
+
+
+def test_an_unusable_rule_in_the_database_stops_nobody(db, caplog):
+    rule("broken(")
+    rule("x*")
+    rule("never", kind="no-such-kind")
+    rule("works", "both")
+    services.check_prompt("x and never")
+    with pytest.raises(RefusedByRule):
+        services.check_prompt("it works")
+    assert [each["pattern"] for each in services.reply_rules()] == ["works"]
+    assert "cannot be used" in caplog.text
+
+
+def test_no_text_is_logged(db, caplog):
+    rule("secret")
+    rule("broken(")
+    with pytest.raises(RefusedByRule):
+        services.check_prompt("my secret is 4711")
+    assert "4711" not in caplog.text
+
+
+def test_a_pattern_that_would_hang_python_s_engine_does_not_hang(db):
+    rule("(a+)+$")
+    started = time.monotonic()
+    services.check_prompt("a" * 60_000 + "!")
+    assert time.monotonic() - started < 1
+
+
+def test_unknown_kinds_are_refused():
+    with pytest.raises(BadInput):
+        services.check_rule("no-such-kind", "x")

@@ -1,0 +1,188 @@
+"""How much a person may use: whose policy counts, what is granted, and that nothing counts twice."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+
+from chat.core.errors import QuotaExceeded
+from chat.quotas import services
+from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
+
+
+def reserve(user, prompt=100, answer=100, generation=None):
+    return services.reserve(
+        user=user,
+        generation_id=generation or uuid4(),
+        model="scripted",
+        prompt_tokens=prompt,
+        max_new_tokens=answer,
+    )
+
+
+def usage(user):
+    told = services.usage_json(user)
+    return told["used"], told["reserved"], told["limit"]
+
+
+def everybody(tokens, weight=1.0):
+    return QuotaPolicy.objects.create(tokens_per_day=tokens, weight=weight)
+
+
+def test_whose_policy_counts(cast, settings):
+    settings.DAILY_TOKENS = 77
+    assert (services.limit_for(cast.alice), services.weight_for(cast.alice)) == (77, 1.0)
+    everybody(1_000, weight=0.5)
+    assert (services.limit_for(cast.alice), services.weight_for(cast.alice)) == (1_000, 0.5)
+    for name, tokens, weight in [("students", 200, 2.0), ("teachers", 900, 3.0)]:
+        group = Group.objects.create(name=name)
+        cast.alice.groups.add(group)
+        QuotaPolicy.objects.create(group=group, tokens_per_day=tokens, weight=weight)
+    assert (services.limit_for(cast.alice), services.weight_for(cast.alice)) == (900, 3.0)
+    QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=50, weight=4.0)
+    assert (services.limit_for(cast.alice), services.weight_for(cast.alice)) == (50, 4.0)
+    assert services.limit_for(cast.bob) == 1_000
+
+
+def test_asking_for_the_policy_is_one_query(cast, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        services.limit_for(cast.alice)
+
+
+def test_a_reservation_is_settled_to_what_was_used(cast):
+    everybody(1_000)
+    generation = uuid4()
+    assert reserve(cast.alice, generation=generation) == 100
+    assert usage(cast.alice) == (0, 200, 1_000)
+    assert services.settle(generation_id=generation, prompt_tokens=90, completion_tokens=7)
+    assert usage(cast.alice) == (97, 0, 1_000)
+    entry = UsageEntry.objects.get(pk=generation)
+    assert (entry.prompt_tokens, entry.completion_tokens) == (90, 7)
+    assert entry.settled_at is not None
+    assert usage(cast.bob)[:2] == (0, 0)
+
+
+def test_settling_twice_counts_once(cast):
+    generation = uuid4()
+    reserve(cast.alice, generation=generation)
+    other = uuid4()
+    reserve(cast.alice, generation=other)
+    assert services.settle(generation_id=generation, prompt_tokens=90, completion_tokens=7)
+    assert not services.settle(generation_id=generation, prompt_tokens=90, completion_tokens=7)
+    assert usage(cast.alice)[:2] == (97, 200)
+
+
+def test_settling_something_unknown_changes_nothing(cast):
+    assert not services.settle(generation_id=uuid4(), prompt_tokens=1, completion_tokens=1)
+
+
+def test_a_counter_mended_by_hand_does_not_stop_a_reply_from_ending(cast):
+    generation = uuid4()
+    reserve(cast.alice, generation=generation)
+    UsageCounter.objects.update(reserved=0)
+    assert services.settle(generation_id=generation, prompt_tokens=1, completion_tokens=2)
+    assert usage(cast.alice)[:2] == (3, 0)
+
+
+def test_little_is_left_then_nothing(cast):
+    everybody(250)
+    assert reserve(cast.alice) == 100
+    assert reserve(cast.alice, prompt=30) == 20  # what is left, not what was asked
+    with pytest.raises(QuotaExceeded) as refused:
+        reserve(cast.alice, prompt=1)
+    told = refused.value.extra
+    assert (told["used"], told["limit"]) == (250, 250)
+    assert 1 <= told["retry_after"] <= 24 * 3600
+    assert UsageEntry.objects.count() == 2
+    assert reserve(cast.bob) == 100
+
+
+def test_an_answer_too_short_to_be_useful_is_not_begun(cast):
+    everybody(100)
+    with pytest.raises(QuotaExceeded):
+        reserve(cast.alice, prompt=85)
+    assert reserve(cast.alice, prompt=84) == 16
+    assert reserve(cast.bob, prompt=92, answer=8) == 8  # asked for less than 16: that is enough
+
+
+def test_zero_blocks(cast):
+    everybody(0)
+    with pytest.raises(QuotaExceeded):
+        reserve(cast.alice, prompt=0)
+
+
+def test_a_changed_quota_counts_for_the_next_message(cast):
+    """As staff change it in the admin while people chat."""
+    assert reserve(cast.alice) == 100
+    client = cast.client("staff")
+    form = {"user": str(cast.alice.pk), "group": "", "tokens_per_day": "210", "weight": "1"}
+    assert client.post("/admin/quotas/quotapolicy/add/", form).status_code == 302
+    with pytest.raises(QuotaExceeded):
+        reserve(cast.alice)
+    policy = QuotaPolicy.objects.get()
+    form["tokens_per_day"] = "400"
+    assert client.post(f"/admin/quotas/quotapolicy/{policy.pk}/change/", form).status_code == 302
+    assert reserve(cast.alice) == 100
+
+
+def test_a_new_day_starts_at_midnight_utc_and_old_replies_settle_on_their_own(cast, monkeypatch):
+    everybody(200)
+    late, early = datetime(2026, 3, 1, 23, 59, 50, tzinfo=UTC), datetime(2026, 3, 2, 0, 0, 1, tzinfo=UTC)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: late)
+    generation = uuid4()
+    reserve(cast.alice, generation=generation)
+    with pytest.raises(QuotaExceeded) as refused:
+        reserve(cast.alice)
+    assert 10 <= refused.value.extra["retry_after"] <= 11
+    assert services.usage_json(cast.alice)["resets_at"] == "2026-03-02T00:00:00+00:00"
+    monkeypatch.setattr("django.utils.timezone.now", lambda: early)
+    assert reserve(cast.alice) == 100
+    services.settle(generation_id=generation, prompt_tokens=100, completion_tokens=50)
+    assert usage(cast.alice) == (0, 200, 200)
+    assert UsageCounter.objects.get(day=late.date()).used == 150
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_sends_cannot_overshoot(cast):
+    everybody(1_000)
+    start = threading.Barrier(8)
+    granted, refused, broken = [], [], []
+
+    def send() -> None:
+        try:
+            start.wait()
+            for _ in range(3):
+                granted.append(reserve(cast.alice))
+        except QuotaExceeded as error:
+            refused.append(error)
+        except Exception as error:  # noqa: BLE001 - shown by the assert below
+            broken.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not broken
+    assert granted == [100] * 5
+    assert refused
+    assert usage(cast.alice) == (0, 1_000, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("alice", 200), ("bob", 200), ("stranger", 200), ("staff", 200), ("anonymous", 401)]
+)
+def test_everybody_sees_their_own_usage(cast, who, status):
+    reserve(cast.alice)
+    response = cast.client(who).get("/api/usage/")
+    assert response.status_code == status
+    if status == 200:
+        assert response.json()["reserved"] == (200 if who == "alice" else 0)
+        assert set(response.json()) == {"used", "reserved", "limit", "resets_at"}

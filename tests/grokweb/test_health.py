@@ -1,0 +1,61 @@
+"""What monitoring sees, and who may see it."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from django.db import OperationalError
+from django.test import Client
+
+from chat.accounts.models import User
+from grokweb import health
+
+pytestmark = pytest.mark.django_db
+
+
+def test_alive_and_ready(client: Client) -> None:
+    alive = client.get("/healthz").json()
+    assert alive["status"] == "ok"
+    assert alive["test_engines"] is True
+    assert client.get("/readyz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("database", OperationalError("gone")), ("redis", redis.ConnectionError("gone"))]
+)
+def test_readyz_names_what_does_not_answer(
+    client: Client, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setitem(health.NEEDED, name, fails)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["failing"] == [name]
+    assert client.get("/healthz").status_code == 200
+
+
+def test_metrics_for_this_machine_only(client: Client) -> None:
+    assert b"python_info" in client.get("/metrics", REMOTE_ADDR="127.0.0.1").content
+    assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 404
+    behind = client.get("/metrics", REMOTE_ADDR="127.0.0.1", headers={"X-Forwarded-For": "192.0.2.7"})
+    assert behind.status_code == 404
+
+
+def test_metrics_with_the_token(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "METRICS_TOKEN", "s3cret")
+
+    def asked(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return client.get("/metrics", REMOTE_ADDR="192.0.2.7", headers=headers).status_code
+
+    assert asked("s3cret") == 200
+    assert asked("wrong") == 404
+    assert asked("") == 404
+
+
+@pytest.mark.parametrize(("staff", "status"), [(True, 200), (False, 404)])
+def test_metrics_for_staff(client: Client, staff: bool, status: int) -> None:
+    client.force_login(User.objects.create_user("someone@example.org", "a long password", is_staff=staff))
+    assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == status

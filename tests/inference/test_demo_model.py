@@ -1,0 +1,148 @@
+"""The shipped demo model answers, sensibly and always the same; the step and generate() agree on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from inference.demo.recipe import WORDS, read_authored
+from inference.grok1 import Grok1ForCausalLM
+from inference.grok1.step import TorchStep, load_for_serving
+from inference.grok1.tokenizer import ChatTokenizer, load_tokenizer
+from inference.modelfiles import describe
+
+DEMO = Path(__file__).parents[2] / "inference" / "demo" / "model"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def model() -> Grok1ForCausalLM:
+    return load_for_serving(DEMO)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> ChatTokenizer:
+    return load_tokenizer(DEMO)
+
+
+@pytest.fixture(scope="module")
+def step(model: Grok1ForCausalLM) -> TorchStep:
+    return TorchStep(model, rows=1, context=1024)
+
+
+def greedy(step: TorchStep, tokenizer: ChatTokenizer, prompt: list[int], most: int = 200) -> list[int]:
+    step.reset_row(0)
+    n = len(prompt)
+    logits = step.step(prompt, [0] * n, range(n), [1] * n, [n - 1])[0]
+    out: list[int] = []
+    while len(out) < most:
+        logits[list(tokenizer.never_sample)] = float("-inf")
+        token = int(logits.argmax())
+        if token in tokenizer.stop_ids:
+            break
+        logits = step.step([token], [0], [n + len(out)], [0], [0])[0]
+        out.append(token)
+    return out
+
+
+def answer(step: TorchStep, tokenizer: ChatTokenizer, *turns: str) -> str:
+    """The reply to the last of the user's turns; the earlier ones get their own replies first."""
+    messages: list[dict[str, str]] = []
+    for text in turns:
+        messages.append({"role": "user", "content": text})
+        said = tokenizer.decode(greedy(step, tokenizer, tokenizer.render_chat(messages)))
+        messages.append({"role": "assistant", "content": said})
+    return messages[-1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("Hello", ("Hello", "Hi")),
+        ("Who are you?", ("GrokWeb",)),
+        ("Are you Grok?", ("No",)),
+        ("Are you ChatGPT?", ("No",)),
+        ("Bonjour", ("Bonjour",)),
+        ("Qui es-tu ?", ("Je suis",)),
+        ("Merci", ("De rien", "Avec plaisir")),
+        ("What is GrokWeb?", ("chat service",)),
+        ("How do I start a new chat?", ("New chat",)),
+        ("How do I share a conversation?", ("Share",)),
+        ("How do I stop an answer?", ("Stop",)),
+        ("How do I report a bad answer?", ("Report",)),
+        ("Where is the admin panel?", ("/admin/",)),
+        ("How do I run another model?", ("GROKWEB_MODEL",)),
+        ("Tell me a joke", ("!", "?")),
+        ("Who won the election in 1987?", ("small", "tiny")),
+    ],
+)
+def test_answers_are_sensible(
+    step: TorchStep, tokenizer: ChatTokenizer, asked: str, words: tuple[str, ...]
+) -> None:
+    said = answer(step, tokenizer, asked)
+    assert any(word in said for word in words), said
+    assert "\ufffd" not in said
+    assert said == answer(step, tokenizer, asked)
+
+
+def test_it_says_who_it_is_in_the_middle_of_a_talk(step: TorchStep, tokenizer: ChatTokenizer) -> None:
+    assert "demo" in answer(step, tokenizer, "Hello", "Tell me a joke", "Who are you?")
+
+
+def test_a_long_talk_fills_the_context_without_breaking(step: TorchStep, tokenizer: ChatTokenizer) -> None:
+    turn = [
+        {"role": "user", "content": "How do I log out?"},
+        {"role": "assistant", "content": "Open the menu at the bottom left and choose Log out."},
+        {"role": "user", "content": "Thanks"},
+        {"role": "assistant", "content": "You're welcome!"},
+    ]
+    messages = turn * 27 + [{"role": "user", "content": "Who are you?"}]
+    prompt = tokenizer.render_chat(messages)
+    assert 750 < len(prompt) < 960  # far beyond the windows most of the training used
+    assert "demo" in tokenizer.decode(greedy(step, tokenizer, prompt, most=60))
+
+
+def test_step_and_generate_say_the_same(
+    model: Grok1ForCausalLM, step: TorchStep, tokenizer: ChatTokenizer
+) -> None:
+    prompt = tokenizer.render_chat([{"role": "user", "content": "Explain in detail how you work."}])
+    ids = torch.tensor([prompt])
+    made = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=40,
+        do_sample=False,
+        eos_token_id=sorted(tokenizer.stop_ids),
+    )
+    assert made[0, len(prompt) :].tolist() == greedy(step, tokenizer, prompt, most=40)
+
+
+def test_the_folder_is_small_and_describes_itself() -> None:
+    files = describe(DEMO)
+    assert (files.slug, files.is_demo, files.chat_template) == ("grokweb-demo", True, "demo")
+    assert files.context == 1024
+    assert 4e6 < files.parameters < 6e6
+    assert sum(file.stat().st_size for file in DEMO.iterdir()) < 25e6
+    config = json.loads((DEMO / "config.json").read_text())
+    assert (config["num_local_experts"], config["num_experts_per_tok"]) == (8, 2)  # as in Grok-1
+
+
+def test_our_own_text_is_well_formed() -> None:
+    groups = read_authored()
+    topics = {group.topic for group in groups}
+    assert len(topics) == len(groups) > 100
+    assert all(group.questions and group.answers for group in groups)
+    for line in WORDS["follow_ups"]:
+        first, _asked, then = line.split("|")
+        assert {first, then} <= topics

@@ -1,0 +1,143 @@
+"""Choosing a token against a version written so plainly that it needs no test."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference.contract import Sampling
+from inference.core.sampling import choose, uniform, usable
+
+NONE = np.zeros(0, np.int64)
+
+samplings = st.builds(
+    Sampling,
+    temperature=st.sampled_from([0.0, 0.1, 0.7, 1.0, 2.5, 5.0]),
+    top_k=st.sampled_from([0, 1, 2, 5, 40]),
+    top_p=st.sampled_from([0.05, 0.5, 0.9, 0.95, 1.0]),
+    min_p=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
+)
+# Coarse steps, so that ties are common; -inf is a mask.
+rows = st.lists(
+    st.one_of(st.integers(-12, 12).map(lambda i: i / 2), st.just(-math.inf)), min_size=2, max_size=30
+).filter(lambda row: max(row) > -math.inf)
+
+
+def one(row, sampling, seed=0, index=0, never=NONE):
+    return int(choose(np.array([row], np.float32), [sampling], [seed], [index], never)[0])
+
+
+def survivors_by_hand(row, s):
+    """The ids that the filters leave, ascending, with their weights."""
+    order = sorted(range(len(row)), key=lambda i: (-row[i], i))
+    if s.temperature == 0 or s.top_k == 1:
+        return [order[0]], [1.0]
+    if s.top_k:
+        order = order[: s.top_k]
+    weight = {i: math.exp((row[i] - row[order[0]]) / s.temperature) for i in order}
+    kept, total = [], 0.0
+    for i in order:
+        kept.append(i)
+        total += weight[i]
+        if s.top_p < 1 and total >= s.top_p * sum(weight.values()):
+            break
+    kept = sorted(i for i in kept if weight[i] >= s.min_p)
+    return kept, [weight[i] for i in kept]
+
+
+def by_hand(row, s, u):
+    kept, weights = survivors_by_hand(row, s)
+    total = 0.0
+    for i, weight in zip(kept, weights, strict=True):
+        total += weight
+        if u * sum(weights) < total:
+            return i
+    raise AssertionError
+
+
+@settings(max_examples=400, deadline=None)
+@given(row=rows, sampling=samplings, seed=st.integers(0, 2**63 - 1), index=st.integers(0, 9000))
+def test_chooses_what_the_plain_version_chooses(row, sampling, seed, index):
+    got, u = one(row, sampling, seed, index), uniform(seed, index)
+    assert row[got] > -math.inf
+    kept, weights = survivors_by_hand(row, sampling)
+    edges = np.cumsum(weights) / sum(weights)
+    if np.abs(edges - u).min() > 1e-12 and not near_border_of_top_p(row, sampling):
+        assert got == by_hand(row, sampling, u)
+
+
+def near_border_of_top_p(row, s):
+    """Whether the last bits decide how many reach top_p; the order of a sum is not promised."""
+    if s.top_p == 1 or s.temperature == 0:
+        return False
+    best = sorted(row, reverse=True)[: s.top_k or None]
+    shares = np.exp((np.array(best) - best[0]) / s.temperature)
+    return bool(np.abs(shares.cumsum() / shares.sum() - s.top_p).min() < 1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    table=st.lists(st.lists(st.floats(-9, 9, width=32), min_size=16, max_size=16), min_size=1, max_size=6),
+    sampling=samplings,
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_a_row_is_chosen_alike_alone_and_in_a_batch(table, sampling, seed):
+    n = len(table)
+    together = choose(
+        np.array(table, np.float32), [sampling] * n, [seed + i for i in range(n)], [*range(n)], NONE
+    )
+    assert together.tolist() == [one(row, sampling, seed + i, i) for i, row in enumerate(table)]
+
+
+def test_frequencies_follow_the_probabilities():
+    row = np.log([0.5, 0.25, 0.15, 0.1])
+    counts = np.bincount([one(row, Sampling(1.0, top_p=1.0), 3, i) for i in range(8000)], minlength=4)
+    assert counts / 8000 == pytest.approx([0.5, 0.25, 0.15, 0.1], abs=0.02)
+
+
+def test_ties_go_to_the_lower_id():
+    assert one([1, 3, 3, 3], Sampling(temperature=0)) == 1
+    assert {one([0, 0, 0, 0], Sampling(1.0, top_k=2, top_p=1.0), 1, i) for i in range(50)} == {0, 1}
+    assert {one([0, 0, 0, 0], Sampling(1.0, top_p=0.5), 1, i) for i in range(50)} == {0, 1}
+
+
+@pytest.mark.parametrize("sampling", [Sampling(0), Sampling(5.0, top_p=1.0), Sampling(1.0, top_k=3)])
+def test_never_means_never_and_leaves_the_logits_alone(sampling):
+    logits = np.array([[9, 9, 0, 0, 9]], np.float32)
+    got = {int(choose(logits, [sampling], [1], [i], np.array([0, 1, 4], np.int64))[0]) for i in range(200)}
+    assert got <= {2, 3}
+    assert logits.tolist() == [[9, 9, 0, 0, 9]]
+
+
+def test_a_row_without_any_token_left_is_an_error():
+    with pytest.raises(ValueError, match="masked"):
+        one([1, 2], Sampling(0), never=np.array([0, 1], np.int64))
+
+
+def test_usable_rows():
+    inf, nan = math.inf, math.nan
+    table = np.array([[1, 2], [-inf, 0], [nan, 0], [0, nan], [inf, 0], [-inf, -inf]], np.float32)
+    assert usable(table).tolist() == [True, True, False, False, False, False]
+
+
+def test_random_numbers_are_even_and_differ_by_seed_and_index():
+    numbers = [uniform(seed, index) for seed in range(40) for index in range(100)]
+    assert len(set(numbers)) == 4000
+    assert 0 <= min(numbers) < 0.01
+    assert 0.99 < max(numbers) < 1
+    assert np.histogram(numbers, 10, (0, 1))[0].min() > 320
+    steps = [b - a for a, b in pairwise(uniform(0, i) for i in range(1000))]
+    assert abs(np.corrcoef(steps[:-1], steps[1:])[0, 1] + 0.5) < 0.1  # -0.5 for independent numbers
+
+
+def test_random_numbers_are_pinned():
+    """Changing them changes every seeded reply, and a reply that moves between old and new workers."""
+    assert [uniform(0, 0), uniform(7, 1), uniform(2**63 - 1, 8191)] == PINNED
+
+
+PINNED = [0.6524484863740321, 0.6497043364684556, 0.8425845230790328]
