@@ -179,7 +179,9 @@ def install_modules() -> None:
         return
     tell("installing browser modules …")
     with stamp:
-        call([str(PYTHON), "-c", NPM_CI], "npm could not install the modules of package-lock.json")
+        # Node brings its own list of authorities; a company's proxy is often only in the system's.
+        env = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
+        call([str(PYTHON), "-c", NPM_CI], "npm could not install the modules of package-lock.json", env)
 
 
 def build_messages() -> None:
@@ -256,7 +258,20 @@ def bench(arguments: list[str]) -> None:
 
 def drills(arguments: list[str]) -> None:
     install("test")
-    become([str(PYTHON), "-m", "pytest", "-m", "faults", "-p", "no:cacheprovider", "-v", *arguments])
+    become(
+        [
+            str(PYTHON),
+            "-m",
+            "pytest",
+            "--ds=tests.settings",
+            "-m",
+            "faults",
+            "-p",
+            "no:cacheprovider",
+            "-v",
+            *arguments,
+        ]
+    )
 
 
 def clean(arguments: list[str]) -> None:

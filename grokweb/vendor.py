@@ -19,6 +19,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage
+from whitenoise.compress import Compressor
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 NODE_MODULES = Path(settings.BASE_DIR) / "node_modules"
@@ -35,8 +36,6 @@ FILES = {
     "katex.js": "katex/dist/katex.mjs",  # used in MathML mode: needs neither style nor fonts
     "highlight.js": f"{HIGHLIGHT}/es/core.min.js",
     **{f"highlight/{name}.js": f"{HIGHLIGHT}/es/languages/{name}.min.js" for name in LANGUAGES},
-    "highlight/light.css": f"{HIGHLIGHT}/styles/github.min.css",
-    "highlight/dark.css": f"{HIGHLIGHT}/styles/github-dark.min.css",
 }
 MODULE = re.compile(r"(?P<kind>js|vendor)/(?P<name>.+\.js)")
 
@@ -80,12 +79,25 @@ class VendorFinder(BaseFinder):
             yield name, self.storage
 
 
+class NewFilesCompressor(Compressor):  # type: ignore[misc]
+    """Brotli at its best takes seconds for all files: what was compressed since its last change is kept."""
+
+    def compress(self, path: str) -> Iterator[str]:
+        done = Path(f"{path}.br")
+        # The copy gets the time of its original, less what a float can not hold.
+        if not done.exists() or done.stat().st_mtime < Path(path).stat().st_mtime - 0.001:
+            yield from super().compress(path)
+
+
 class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Hashed names and compressed copies; plain names until `collectstatic` has written a manifest."""
 
     # Only addresses inside style sheets are rewritten. Modules go through the import map, and the source maps
     # that third-party files name are not served.
     patterns = tuple(entry for entry in CompressedManifestStaticFilesStorage.patterns if entry[0] == "*.css")
+
+    def create_compressor(self, **options: Any) -> Compressor:
+        return NewFilesCompressor(**options)
 
     def stored_name(self, name: str) -> str:
         return super().stored_name(name) if self.hashed_files else name

@@ -29,7 +29,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The terminal entry: why, and what the worker measured (prompt_tokens, fingerprint, prefill_ms, error …)."""
+    """The terminal entry: why, and what the worker measured (prompt_tokens, prefill_ms, error …)."""
 
     seq: int
     reason: Reason

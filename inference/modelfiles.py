@@ -1,5 +1,4 @@
-"""What lies in a model folder, checked without torch: the web process, the engine and the operator all ask
-here.
+"""What lies in a model folder, checked without torch: web process, engine and operator all ask here.
 
 A folder holds config.json, tokenizer.model, the weights (`model.safetensors`, or several files with
 `model.safetensors.index.json`) and perhaps grokweb.json: {"slug", "name", "about", "is_demo",

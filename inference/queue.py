@@ -81,6 +81,11 @@ def waiting(client: redis.Redis, model: str) -> list[str]:
     return list(scripts.run(client, "waiting", model))
 
 
+def unfinished(client: redis.Redis, model: str) -> set[str]:
+    """Ids that wait or run, as Redis believes."""
+    return set(client.smembers(scripts.key("q", model, "ids")))  # type: ignore[arg-type]
+
+
 def pace_ms(client: redis.Redis, model: str) -> float | None:
     """Mean time of the last replies of this model, in milliseconds; None before the first one."""
     raw: Any = client.hget(scripts.key("q", model, "pace"), "ms")
@@ -99,13 +104,14 @@ class Worker:
 
 def announce_model(client: redis.Redis, slug: str, **card: str | int) -> None:
     """What a worker says of its model, for the chat side's ModelCard; kept while Redis is."""
-    client.hset(scripts.key("model", slug), mapping={k: v for k, v in card.items()})
+    client.hset(scripts.key("model", slug), mapping={**card})
     client.sadd(scripts.key("models"), slug)
 
 
 def announced_models(client: redis.Redis) -> dict[str, dict[str, str]]:
     cards: dict[str, dict[str, str]] = {}
-    for slug in client.smembers(scripts.key("models")):  # type: ignore[union-attr]
+    slugs: Any = client.smembers(scripts.key("models"))
+    for slug in slugs:
         cards[slug] = client.hgetall(scripts.key("model", slug))  # type: ignore[assignment]
     return cards
 

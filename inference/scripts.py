@@ -1,4 +1,4 @@
-"""The Lua scripts of the live path, each one atomic step in Redis. The protocol itself is in docs/live-path.md."""
+"""The Lua scripts of the live path, each one atomic step in Redis. The protocol is docs/live-path.md."""
 
 from __future__ import annotations
 
@@ -70,5 +70,5 @@ def run_all(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
 def _send(client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
     with client.pipeline(transaction=False) as pipe:
         for name, args in calls:
-            pipe.execute_command("EVALSHA", sha(name), 0, settings.REDIS_PREFIX, *args)
+            pipe.evalsha(sha(name), 0, settings.REDIS_PREFIX, *args)
         return pipe.execute(raise_on_error=False)

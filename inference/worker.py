@@ -2,9 +2,9 @@
 
     celery -A inference.worker worker -Q model.<slug> --pool threads --concurrency <slots>
 
-Threads: Celery's slots claim and wait, the engine's thread makes tokens, one writer thread brings them to Redis,
-renews the leases and watches the engine. Exit codes: 78 the model cannot be used (one line says why), 70 the
-engine hangs or failed again and again (the supervisor starts a new process).
+Threads: Celery's slots claim and wait, the engine's thread makes tokens, one writer thread brings them to
+Redis, renews leases and watches the engine. Exit codes: 78 the model cannot be used (one line says why), 70
+the engine hangs or failed again and again (the supervisor starts a new process).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from inference.broker import COMMON
 from inference.contract import CHAT_QUEUE, FINISH_TASK, SERVE_TASK, model_queue
 from inference.engines import load_engine
 from inference.engines.base import Engine
-from inference.writer import Writer
+from inference.writer import Held, Writer
 
 logger = logging.getLogger("grokweb.worker")
 
@@ -44,14 +45,16 @@ app.conf.update(COMMON, include=["inference.tasks"], task_default_queue="model")
 class Runtime:
     """The one engine of this process and what surrounds it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, publish: Callable[[str, list[Any]], None]) -> None:
         self.engine = engine
+        self._publish = publish
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.client = scripts.connect()
         self.writer = Writer(
             scripts.connect(), self.name, publish=publish, cancel=engine.cancel, drop=engine.drop
         )
         self.stopping = threading.Event()
+        self._closed = threading.Event()
         self._claiming = threading.Lock()  # a suspect must be seen by the next claim (rule 8)
 
     def start(self) -> None:
@@ -72,26 +75,34 @@ class Runtime:
                 return
 
     def _serve_one(self) -> bool:
+        held = self.claim()
+        if isinstance(held, Held):
+            self.begin(held)
+            held.done.wait()
+        return bool(held)
+
+    def claim(self) -> Held | bool:
+        """The next reply for a free slot; False if nobody waits. True: one was stopped before its turn."""
         with self._claiming:
             claim = fair_queue.claim(
                 self.client, self.engine.slug, self.name, suspects=self.writer.suspects() == 0
             )
             if claim is None:
                 return False
-            if claim.request is None:
-                publish(FINISH_TASK, [claim.generation_id, claim.attempt])
-                return True
-            kept = log.read(self.client, claim.generation_id)
-            held = self.writer.hold(claim.request, kept)
-        self.engine.submit(claim.request, [i for piece in kept.pieces for i in piece.ids])
-        held.done.wait()
+            if claim.request is not None:
+                return self.writer.hold(claim.request, log.read(self.client, claim.generation_id))
+        self._publish(FINISH_TASK, [claim.generation_id, claim.attempt])
         return True
 
+    def begin(self, held: Held) -> None:
+        """Gives a claimed reply to the engine, which goes on after what earlier attempts logged."""
+        self.engine.submit(held.request, [i for piece in held.pieces for i in piece.ids])
+
     def _write(self) -> None:
-        """The writer's thread: at once for a first token, else every 40 ms; leases and heartbeat beside it."""
+        """The writer's thread: at once for a first token, else every 40 ms; leases and heartbeat too."""
         polled = flushed = beat = moved = time.monotonic()
         steps = self.engine.steps
-        while True:
+        while not self._closed.is_set():
             self.writer.wake.wait(POLL_SECONDS)
             self.writer.wake.clear()
             rest = flushed + COLLECT_SECONDS - time.monotonic()
@@ -99,7 +110,7 @@ class Runtime:
                 time.sleep(rest)
             now = time.monotonic()
             if now - flushed > 2.0 or not self.engine.busy or self.engine.steps != steps:
-                # Moved, idle, or this whole process slept (SIGSTOP, a closed lid): the engine gets its time anew.
+                # Moved, idle, or this whole process slept (SIGSTOP, a closed lid): its time begins anew.
                 moved, steps = now, self.engine.steps
             if now - moved > settings.HANG_SECONDS:
                 logger.critical("the engine made no step for %.0f s: this process ends", now - moved)
@@ -135,6 +146,12 @@ class Runtime:
         """Work may wait from before this start, its tickets lost: one ticket a slot."""
         for _ in range(min(self.engine.slots, len(fair_queue.waiting(self.client, self.engine.slug)))):
             app.send_task(SERVE_TASK, queue=model_queue(self.engine.slug), expires=60)
+
+    def close(self) -> None:
+        """Ends the engine's and the writer's threads; what they hold is left to leases and reconcile."""
+        self._closed.set()
+        self.writer.wake.set()
+        self.engine.stop()
 
     def begin_stop(self) -> None:
         """SIGTERM: claim no more; hand over what is unfinished after GROKWEB_HANDOVER_SECONDS (rule 11)."""
@@ -195,7 +212,7 @@ def _load(**_: Any) -> None:
         # A Celery signal swallows exceptions; a worker without an engine must not look alive.
         logger.exception("the engine did not start")
         os._exit(EX_SOFTWARE)
-    _runtime = Runtime(engine)
+    _runtime = Runtime(engine, publish)
 
 
 @signals.worker_ready.connect
@@ -214,4 +231,4 @@ def _leave(**_: Any) -> None:
     deadline = time.monotonic() + 2
     while time.monotonic() < deadline and not runtime().writer.idle:
         time.sleep(0.02)
-    runtime().engine.stop()
+    runtime().close()

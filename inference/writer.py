@@ -1,7 +1,7 @@
 """Brings what the engine made into the token logs, in order and once, whatever happens to Redis meanwhile.
 
-One Writer a model worker. The engine thread hands events in (`take`); everything else happens in `tick`, which
-one thread calls (inference/worker.py), or a test, step by step. The rules are in docs/live-path.md.
+One Writer a model worker. The engine thread hands events in (`take`); everything else happens in `tick`,
+which one thread calls (inference/worker.py), or a test, step by step. The rules are in docs/live-path.md.
 """
 
 from __future__ import annotations

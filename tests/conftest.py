@@ -16,6 +16,7 @@ import hypothesis
 import pytest
 import redis
 
+from grokweb import bootstrap
 from tests import browser, settings
 
 HERE = Path(__file__).parent
@@ -26,6 +27,8 @@ hypothesis.settings.load_profile("grokweb")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults_sqlite: a fault drill that does not depend on the database")
     config.pluginmanager.register(Results(), "grokweb-results")
+    if not hasattr(config, "workerinput"):  # the services that tests start serve what was collected
+        bootstrap.build_static()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

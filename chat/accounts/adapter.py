@@ -6,8 +6,11 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.stagekit import clear_login
+from allauth.core import context
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from chat.accounts import language, suspension
 from chat.accounts.models import User
@@ -17,6 +20,18 @@ from chat.core.limits import client_address
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.SIGNUP_OPEN)
+
+    def clean_email(self, email: str) -> str:
+        """Without e-mail nobody can prove an address, so people cannot take another one; staff can for them.
+
+        (Otherwise anybody could attach bob's address to their own account.)
+        """
+        request = context.request
+        if settings.ACCOUNT_EMAIL_VERIFICATION == "none" and request and request.user.is_authenticated:
+            raise ValidationError(
+                _("This site sends no e-mail, so it cannot check addresses. Please ask its administrators.")
+            )
+        return str(super().clean_email(email))
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """The language chosen on the page before signing up becomes the profile's."""

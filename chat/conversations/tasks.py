@@ -7,7 +7,7 @@ from celery import shared_task
 from chat.conversations import services
 
 
-@shared_task(name="jobs.purge")  # type: ignore[untyped-decorator]
+@shared_task(name="jobs.purge")
 def purge() -> None:
     """From beat (grokweb/celery.py)."""
     services.purge()

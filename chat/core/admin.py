@@ -53,6 +53,8 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Rows that staff look at and only services write."""
 
+    view_on_site = False  # the doors of the site are their owners', not staff's
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -66,8 +68,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
 @admin.register(StaffAction)
 class StaffActionAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor_email", "verb", "target", "detail")
-    list_filter = ("verb",)
-    search_fields = ("actor_email", "verb", "target")
+    search_fields = ("actor_email", "verb", "target")  # no filter beside it: the details need the width
     date_hierarchy = "at"
     fields = ("at", "actor", "actor_email", "verb", "target", "detail", "previous", "seal")
 

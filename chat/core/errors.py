@@ -114,5 +114,16 @@ class RefusedByRule(ChatError):
     code, http_status = "refused", 422
 
 
+class ServiceDown(ChatError):
+    """Redis is away for a moment: pages that need it say so instead of breaking."""
+
+    code, http_status = "unavailable", 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("A part of this site does not answer right now. Please try again in a moment."), retry_after=5
+        )
+
+
 class TooManyRequests(ChatError):
     code, http_status = "too_many", 429

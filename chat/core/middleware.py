@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from redis.exceptions import ConnectionError as RedisDown
+from redis.exceptions import TimeoutError as RedisSlow
 
 from chat.core.api import error_response
-from chat.core.errors import ChatError
+from chat.core.errors import ChatError, ServiceDown
+
+log = logging.getLogger(__name__)
 
 
 class ErrorMiddleware:
@@ -20,6 +25,9 @@ class ErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """None for anything else: a bare failure is logged whole by Django and answered by views.broken."""
+        if isinstance(exception, RedisDown | RedisSlow):  # logging in counts attempts there
+            log.warning("Redis does not answer: %s", exception)
+            exception = ServiceDown()
         if not isinstance(exception, ChatError):
             return None
         if request.path.startswith("/api/"):

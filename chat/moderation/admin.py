@@ -26,7 +26,7 @@ SHORT = 80
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    kind = forms.ChoiceField(label=gettext_lazy("kind"), choices=[(name, name) for name in rules.RULES])
+    kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=[(name, name) for name in rules.RULES])
     trial = forms.CharField(
         label=gettext_lazy("Try it"),
         help_text=gettext_lazy("A text to try the pattern on. With a text here, nothing is saved."),
@@ -86,10 +86,10 @@ class DecisionInline(admin.TabularInline):  # type: ignore[type-arg]  # not gene
 
 @admin.register(Report)
 class ReportAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "status", "reason", "beginning", "reporter", "author")
+    list_display = ("created_at", "status", "reason", "beginning", "author")
     list_filter = ("status", "reason")
     search_fields = ("reporter__email", "author__email", "text", "note")
-    list_select_related = ("reporter", "author")
+    list_select_related = ("author",)
     fields = ("status", "reason", "note", "text", "reporter", "author", "created_at")
     inlines = (DecisionInline,)
 
@@ -149,7 +149,9 @@ class ReportAdmin(ReadOnlyAdmin):
         if report is None or not self.has_view_permission(request, report):
             raise Http404
         assert isinstance(request.user, User)
-        action, note = request.POST.get("action", ""), request.POST.get("decision_note", "")
+        # Each of the three buttons sends its own name.
+        action = next((name for name in services.ACTIONS if name in request.POST), "")
+        note = request.POST.get("decision_note", "")
         try:
             services.decide(report=report, by=request.user, action=action, note=note)
         except ChatError as error:

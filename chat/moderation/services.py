@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 NOTE_LENGTH = 2000  # of Report.note
 DECIDE = "moderation.change_report"  # the permission that moderators have
+ACTIONS = (Report.Status.DISMISSED, Report.Status.HIDDEN, Report.Status.TAKEN_DOWN)
 PROMPT = (Rule.Applies.PROMPT, Rule.Applies.BOTH)
 REPLY = (Rule.Applies.REPLY, Rule.Applies.BOTH)
 

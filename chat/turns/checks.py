@@ -16,8 +16,8 @@ def timings(**_: Any) -> list[CheckMessage]:
     if settings.REDIS_REST_SECONDS < live.LEASE_SECONDS:
         found.append(
             Error(
-                "GROKWEB_REDIS_REST_SECONDS must be at least GROKWEB_LEASE_SECONDS: workers need the time to enter "
-                "again what they hold.",
+                "GROKWEB_REDIS_REST_SECONDS must be at least GROKWEB_LEASE_SECONDS: workers need the time to "
+                "enter again what they hold.",
                 id="grokweb.E001",
             )
         )

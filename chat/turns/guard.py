@@ -1,4 +1,4 @@
-"""Closes the sockets of people who logged out or were suspended, within 3 s: one look for all of a process."""
+"""Closes the sockets of people who logged out or were suspended: one look every 3 s for all of a process."""
 
 from __future__ import annotations
 

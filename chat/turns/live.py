@@ -13,6 +13,7 @@ import logging
 import uuid
 from dataclasses import dataclass, field
 from math import ceil
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis.asyncio as aioredis
@@ -158,7 +159,7 @@ class Hub:
     async def _admit(self, outbox: Outbox, generation_id: str, model: str, after: int) -> None:
         """Catches a newcomer up to where the hub is, then lets it follow. Runs between two reads."""
         try:
-            entries = await self._redis.xrange(token_log.key(generation_id))
+            entries: Any = await self._redis.xrange(token_log.key(generation_id))
         except (RedisError, OSError):
             self._newcomers.append((outbox, generation_id, model, after))
             raise
@@ -186,7 +187,7 @@ class Hub:
             return False
         self._reading = True
         try:
-            answer = await self._redis.xread(streams, block=BLOCK_MS)  # type: ignore[arg-type]
+            answer: Any = await self._redis.xread(streams, block=BLOCK_MS)  # type: ignore[arg-type]
         finally:
             self._reading = False
         delivered = False

@@ -100,6 +100,10 @@ def held_by(worker: str) -> list[UUID]:
     return [UUID(pk) for pk in lease.held_by(client(), worker)]
 
 
+def unfinished(model: str) -> set[UUID]:
+    return {UUID(pk) for pk in fair_queue.unfinished(client(), model)}
+
+
 def workers(model: str) -> list[fair_queue.Worker]:
     return fair_queue.workers(client(), model)
 

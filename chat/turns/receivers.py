@@ -1,4 +1,4 @@
-"""News from the apps to the left: what a deletion, a suspension or moderation means for live replies and tabs."""
+"""News from the apps to the left: what it means for live replies and open tabs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares live rows with Redis and mends what fell between them (rules 1, 8, 9, 12). Run every 2 s, and at start.
+"""Compares live rows with Redis and mends what fell between (rules 1, 8, 9, 12). Run every 2 s.
 
 The event × state table is docs/live-path.md; tests/chat/turns/test_machine.py walks it at random.
 """
@@ -45,6 +45,18 @@ def reconcile() -> None:
         mend(row, look)
     for model in {row.model for row in rows}:
         port.top_up(model)
+
+
+def sweep() -> None:
+    """Redis came back with older data: what it believes to wait or run, though the row is settled, goes.
+
+    Otherwise it would count against its user's limits for ever.
+    """
+    for model in port.announced_models():
+        believed = port.unfinished(model)  # read before the rows: a row is committed before it is submitted
+        live = Generation.objects.live().filter(pk__in=believed).values_list("pk", flat=True)
+        for ghost in believed - set(live) if believed else ():
+            port.settled(ghost)
 
 
 def is_lost(row: Generation, look: Look) -> bool:
@@ -95,7 +107,7 @@ def _end_if_nobody_comes(row: Generation) -> None:
 
 
 def _submit_again(row: Generation, look: Look) -> None:
-    """Nobody has it: a higher attempt fences off whoever still believes to have it. Continues from the log."""
+    """Nobody has it: a higher attempt fences off whoever believes to. It goes on from the log."""
     attempt = max(row.attempt, look.attempt) + 1
     raised = Generation.objects.live().filter(pk=row.pk, attempt=row.attempt).update(attempt=attempt)
     if raised:
@@ -105,7 +117,7 @@ def _submit_again(row: Generation, look: Look) -> None:
         logger.info("submitted again: %s attempt %d strikes %d", row.pk, attempt, row.strikes)
 
 
-# --- deaths (rule 8) --------------------------------------------------------------------------------------
+# --- deaths (rule 8) --------------------------------------------------------------------------------
 
 
 def _judge_dead_workers(workers: Iterable[str]) -> None:

@@ -13,12 +13,15 @@ from django.urls import re_path
 from chat.turns.consumers import ChatConsumer
 
 
-class Nowhere:
+async def nowhere(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Any other websocket address: closed, without a traceback in the log."""
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        await send({"type": "websocket.close", "code": 4404})
+    await send({"type": "websocket.close", "code": 4404})
 
 
-routes = URLRouter([re_path(r"^ws/$", AuthMiddlewareStack(ChatConsumer.as_asgi())), re_path(r"", Nowhere())])
+routes = URLRouter(
+    [
+        re_path(r"^ws/$", AuthMiddlewareStack(ChatConsumer.as_asgi())),
+        re_path(r"", nowhere),  # type: ignore[arg-type]
+    ]
+)
 websocket = OriginValidator(routes, settings.SITE_URLS)

@@ -342,7 +342,7 @@ def words_for(reason: str, error: str) -> str:
         return moderation.reply_words(error)
     if reason != Reason.FAILED:
         return ""
-    return {
+    words: dict[str, str] = {
         ErrorCode.TOO_LONG: _("Your message is too long for this model. Please shorten it."),
         ErrorCode.POISON: _(
             "The model's process died twice while it worked on this reply, so it was given up."
@@ -352,7 +352,8 @@ def words_for(reason: str, error: str) -> str:
         ),
         ErrorCode.NAN: _("The model computed something that is not a number. Please ask again."),
         ErrorCode.OUT_OF_MEMORY: _("The model ran out of memory. A shorter conversation may work."),
-    }.get(error, _("The model failed on this reply. Please ask again."))  # type: ignore[call-overload]
+    }
+    return words.get(error, _("The model failed on this reply. Please ask again."))
 
 
 class Unavailable(ChatError):

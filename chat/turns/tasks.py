@@ -24,4 +24,5 @@ def worker_returned(worker: str, generation_ids: list[str]) -> None:
 @shared_task(name="chat.reconcile")
 def reconcile() -> None:
     reconciling.sync_models()
+    reconciling.sweep()
     reconciling.reconcile()

@@ -19,8 +19,7 @@ Exchange = tuple[str, str]
 
 AUTHORED = Path(__file__).with_name("authored.txt")
 
-# Word lists of our own. "countries" are those a reader may ask a tiny model about; more would only teach it
-# to guess.
+# Word lists of our own. "countries" are those to ask a tiny model about; more would only teach it to guess.
 WORDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
 
 
@@ -47,8 +46,7 @@ def read_authored(path: Path = AUTHORED) -> list[Group]:
     return [group for group in groups if group.questions]  # the opening comment is no group
 
 
-# -- the same question, as people type it
-# ---------------------------------------------------------------------------
+# -- the same question, as people type it --------------------------------------------
 
 OPENINGS = (
     "Hello! ",
@@ -80,8 +78,7 @@ def as_typed(text: str, rng: random.Random, french: bool = False) -> str:
     return text or "Hello"
 
 
-# -- text made by rule
-# ----------------------------------------------------------------------------------------------
+# -- text made by rule ---------------------------------------------------------------
 
 
 def small_sum(rng: random.Random) -> Exchange:
@@ -122,8 +119,7 @@ def name_talk(rng: random.Random) -> list[Exchange]:
     return talk
 
 
-# -- open data
-# ------------------------------------------------------------------------------------------------------
+# -- open data -----------------------------------------------------------------------
 
 
 def read_pairs(path: Path, keep: Callable[[str, str], bool]) -> list[Exchange]:

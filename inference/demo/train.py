@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import sentencepiece
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from inference.demo.recipe import Message, Recipe
@@ -180,19 +181,25 @@ def save(model: Grok1ForCausalLM, out: Path) -> None:
     model.config.save_pretrained(out)
 
 
-def train(corpus: Path, out: Path, minutes: float, threads: int) -> None:
+def train(corpus: Path, out: Path, minutes: float, threads: int, start_from: Path | None = None) -> None:
     torch.manual_seed(SEED)
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(corpus, seed=SEED)
-    train_tokenizer(recipe.tokenizer_text(), out)
-    tokenizer = ChatTokenizer(out / "tokenizer.model", "demo")
     model = Grok1ForCausalLM(demo_config()).train()
+    peak_rate = PEAK_RATE
+    if start_from is None:
+        train_tokenizer(recipe.tokenizer_text(), out)
+    else:  # go on with what was learnt: its tokenizer, its weights, and a gentler rate
+        shutil.copyfile(start_from / "tokenizer.model", out / "tokenizer.model")
+        model.load_state_dict(load_file(start_from / "model.safetensors"))
+        peak_rate = PEAK_RATE / 2
+    tokenizer = ChatTokenizer(out / "tokenizer.model", "demo")
     balance = Balance(model)
     matrices = [p for p in model.parameters() if p.dim() > 1]
     vectors = [p for p in model.parameters() if p.dim() == 1]
     groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.97), fused=True)
+    optimizer = torch.optim.AdamW(groups, lr=peak_rate, betas=(0.9, 0.97), fused=True)
 
     log = (out.parent / f"{out.name}.log.jsonl").open("w")
     start, saved, step, seen, smooth = time.monotonic(), 0.0, 0, 0, 0.0
@@ -201,7 +208,7 @@ def train(corpus: Path, out: Path, minutes: float, threads: int) -> None:
         if done >= 1:
             break
         for group in optimizer.param_groups:
-            group["lr"] = PEAK_RATE * rate_at(done)
+            group["lr"] = peak_rate * rate_at(done)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(ids[:, :-1], attention_mask=packed_mask(owner[:, :-1]), use_cache=False).logits
         weight = (weights[:, 1:] * (owner[:, 1:] == owner[:, :-1])).flatten()
@@ -231,8 +238,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--start-from", type=Path, help="folder of an earlier run to go on from")
     given = parser.parse_args()
-    train(given.corpus, given.out, given.minutes, given.threads)
+    train(given.corpus, given.out, given.minutes, given.threads, given.start_from)
 
 
 if __name__ == "__main__":

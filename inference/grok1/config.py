@@ -41,16 +41,6 @@ class Grok1Config(PreTrainedConfig):  # type: ignore[no-untyped-call]
     model_type = "grok1"
     keys_to_ignore_at_inference = ["past_key_values"]
     attribute_map = {"num_experts": "num_local_experts"}
-    # How torchrun splits one copy over several GPUs; the router and the norms stay whole on each.
-    base_model_tp_plan = {
-        "layers.*.self_attn.q_proj": "colwise",
-        "layers.*.self_attn.k_proj": "colwise",
-        "layers.*.self_attn.v_proj": "colwise",
-        "layers.*.self_attn.o_proj": "rowwise",
-        "layers.*.moe.experts.gate_up_proj": "packed_colwise",
-        "layers.*.moe.experts.down_proj": "rowwise",
-        "layers.*.moe.experts": "moe_tp_experts",
-    }
 
     vocab_size: int = 131_072
     hidden_size: int = 6_144
@@ -71,7 +61,6 @@ class Grok1Config(PreTrainedConfig):  # type: ignore[no-untyped-call]
     rope_theta: float = 10_000.0
     initializer_range: float = 0.02
     use_cache: bool = True
-    output_router_logits: bool = False
     pad_token_id: int | None = 0
     bos_token_id: int | None = 1
     eos_token_id: int | list[int] | None = 2

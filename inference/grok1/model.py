@@ -88,9 +88,8 @@ class Attention(nn.Module):
         if cache is not None:
             k, v = cache.update(k, v, self.layer_idx)  # [B, K, S, D]
 
-        q = q.reshape(
-            q.shape[0], k.shape[1], -1, *q.shape[2:]
-        )  # [B, K, N/K, T, D]: beside the key head they share
+        # [B, K, N/K, T, D]: query heads beside the key head they share
+        q = q.reshape(q.shape[0], k.shape[1], -1, *q.shape[2:])
         scores = (q @ k.unsqueeze(2).transpose(-1, -2)).float() * self.multiplier  # [B, K, N/K, T, S]
         scores = soft_cap(scores, self.cap)
         if mask is not None:
@@ -190,7 +189,7 @@ class Grok1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         std = self.config.initializer_range
-        if isinstance(module, (nn.Linear | nn.Embedding, Router)):
+        if isinstance(module, nn.Linear | nn.Embedding | Router):
             init.normal_(module.weight, mean=0.0, std=std)
         elif isinstance(module, Experts):
             init.normal_(module.gate_up_proj, mean=0.0, std=std)
@@ -204,9 +203,8 @@ class Grok1Model(Grok1PreTrainedModel):  # type: ignore[no-untyped-call]
 
     def __init__(self, config: Grok1Config) -> None:
         super().__init__(config)
-        self.embed_tokens = nn.Embedding(
-            config.vocab_size, config.hidden_size
-        )  # id 0 has a vector like any other
+        # No padding_idx: id 0 has a vector like any other.
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Block(config, i) for i in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.gradient_checkpointing = False
@@ -234,14 +232,13 @@ class Grok1Model(Grok1PreTrainedModel):  # type: ignore[no-untyped-call]
         use_cache = self.config.use_cache if use_cache is None else use_cache
         if use_cache and past_key_values is None and not self.training:
             past_key_values = DynamicCache(config=self.config)
-        seen = 0 if past_key_values is None else past_key_values.get_seq_length()
+        seen = 0 if past_key_values is None else int(past_key_values.get_seq_length())
         if position_ids is None:
             position_ids = (torch.arange(x.shape[1], device=x.device) + seen).unsqueeze(0)  # [1, T]
 
         if attention_mask is not None and attention_mask.dim() == 4:
-            mask: Tensor | None = (
-                attention_mask  # [B, 1, T, S], added to the scores: the caller's own (packed windows)
-            )
+            # [B, 1, T, S], added to the scores: the caller's own (packed windows in training)
+            mask: Tensor | None = attention_mask
         else:
             made = create_causal_mask(
                 config=self.config,
@@ -250,7 +247,7 @@ class Grok1Model(Grok1PreTrainedModel):  # type: ignore[no-untyped-call]
                 past_key_values=past_key_values,
                 position_ids=position_ids,
             )  # [B, 1, T, S] or None
-            mask = self._hide_pad_keys(input_ids, cast("Tensor | None", made))
+            mask = self._hide_pad_keys(input_ids, cast("Tensor | None", made), seen)
 
         rope = rope_tables(position_ids, self.config.head_dim, self.config.rope_theta)  # [B, T, D] each
         h = x * self.config.embedding_multiplier
@@ -268,7 +265,7 @@ class Grok1Model(Grok1PreTrainedModel):  # type: ignore[no-untyped-call]
             hidden_states=tuple(stream) if output_hidden_states else None,
         )
 
-    def _hide_pad_keys(self, input_ids: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    def _hide_pad_keys(self, input_ids: Tensor | None, mask: Tensor | None, seen: int) -> Tensor | None:
         """Hide token 0 as a key among the tokens of a prompt (a call of several); a single step sees it."""
         pad = self.config.pad_token_id
         if pad is None or input_ids is None or input_ids.shape[1] == 1 or not bool((input_ids == pad).any()):
@@ -276,9 +273,8 @@ class Grok1Model(Grok1PreTrainedModel):  # type: ignore[no-untyped-call]
         t = input_ids.shape[1]
         least = torch.finfo(torch.float32).min
         if mask is None:
-            mask = torch.full((t, t), least, device=input_ids.device).triu(1)[None, None]
+            mask = torch.full((t, seen + t), least, device=input_ids.device).triu(seen + 1)[None, None]
         mask = mask.float().expand(input_ids.shape[0], -1, -1, -1).clone()
-        seen = mask.shape[-1] - t if mask.shape[-1] >= t else 0
         mask[..., seen : seen + t].masked_fill_((input_ids == pad)[:, None, None, :], least)
         return mask
 

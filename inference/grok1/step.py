@@ -70,7 +70,7 @@ class TorchStep:
     forgotten. Calls must come from one thread at a time.
     """
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __init__(self, model: Grok1ForCausalLM, rows: int, context: int) -> None:
         c = self.config = model.config
         if rows < 1 or not 1 <= context <= c.max_position_embeddings:
@@ -94,13 +94,10 @@ class TorchStep:
 
         positions = torch.arange(context, device=self.device)
         cos, sin = rope_tables(positions, self.head_dim, c.rope_theta)
-        sin[
-            :, : self.head_dim // 2
-        ].neg_()  # the sign of model.rotate, so that a plain swap of halves is enough
-        self.cos, self.sin = (
-            cos.to(self.dtype).unsqueeze(1),
-            sin.to(self.dtype).unsqueeze(1),
-        )  # [context, 1, D]
+        # The sign of model.rotate goes into the table, so that a plain swap of halves is enough.
+        sin[:, : self.head_dim // 2].neg_()
+        self.cos = cos.to(self.dtype).unsqueeze(1)  # [context, 1, D]
+        self.sin = sin.to(self.dtype).unsqueeze(1)
         self.places = positions
 
     @property
@@ -122,8 +119,7 @@ class TorchStep:
         hide_pad: Sequence[int],
         out_at: Sequence[int],
     ) -> Tensor:
-        """Feed n tokens; the logits after those at the places `out_at` of the batch: [len(out_at), V],
-        float32.
+        """Feed n tokens; the float32 logits after those at places `out_at` of the batch: [len(out_at), V].
 
         The tokens of a row stand together and at consecutive positions. `hide_pad` is 1 for a token of the
         original prompt (also when it is fed again): it does not see token 0 as a key, later tokens do.
@@ -146,17 +142,14 @@ class TorchStep:
         cos, sin = self.cos[at], self.sin[at]  # [n, 1, D]
         where = torch.tensor(row, device=self.device)
         singles = runs if n > 1 and len(runs) == n else []  # a pure decode step of several rows
-        masks = (
-            [self._mask(run, hide_pad) for run in runs]
-            if not singles
-            else [self._mask_singles(runs, hide_pad)]
-        )
+        if singles:
+            masks = [self._mask_singles(runs, hide_pad)]
+        else:
+            masks = [self._mask(run, hide_pad) for run in runs]
         wide = (self.heads + self.kv_heads) * self.head_dim
 
-        h = (
-            F.embedding(torch.tensor(ids, device=self.device), self.embedding)
-            * self.config.embedding_multiplier
-        )
+        h = F.embedding(torch.tensor(ids, device=self.device), self.embedding)  # [n, H]
+        h = h * self.config.embedding_multiplier
         for i, layer in enumerate(self.layers):
             x = self._norm(h, layer.norms[0])
             qkv = F.linear(x, layer.qkv)  # [n, (N + 2K) * D]
@@ -187,8 +180,7 @@ class TorchStep:
             h = h[torch.tensor(out_at, device=self.device, dtype=torch.long)]
         return F.linear(self._norm(h, self.last_norm), self.embedding).float() * self.config.output_multiplier
 
-    # -- parts of a block
-    # -----------------------------------------------------------------------------------------
+    # -- parts of a block ----------------------------------------------------------------
 
     def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
         y = x.float()
@@ -256,8 +248,7 @@ class TorchStep:
         left, right = F.linear(x, gate_up).chunk(2, dim=-1)
         return F.linear(F.gelu(left, approximate="tanh") * right, down)
 
-    # -- masks and checks
-    # -----------------------------------------------------------------------------------------
+    # -- masks and checks ----------------------------------------------------------------
 
     def _mask(self, run: Run, hide_pad: Sequence[int]) -> Tensor | None:
         """[t, S] to add to one row's scores, or None where every key is seen."""

@@ -70,8 +70,7 @@ class ChatTokenizer:
         self._spaced = [self.pieces.id_to_piece(i).startswith(SPACE) for i in range(self.vocab_size)]
         self._spelled = {i: self._spell(self.pieces.id_to_piece(i)) for i in (PAD, BOS, EOS, UNK, *CONTROL)}
 
-    # -- what the engine asks for
-    # ---------------------------------------------------------------------------------
+    # -- what the engine asks for --------------------------------------------------------
 
     @property
     def stop_ids(self) -> frozenset[int]:
@@ -101,8 +100,7 @@ class ChatTokenizer:
         turns = [f"{ROLE_WORD[message['role']]}: {message['content']}" for message in messages]
         return self.encode("\n\n".join([*turns, "Assistant:"]))
 
-    # -- text and ids
-    # ---------------------------------------------------------------------------------------------
+    # -- text and ids --------------------------------------------------------------------
 
     def encode(self, text: str) -> list[int]:
         """Text -> ids, none of them 0-3 or 47-68; a typed control piece is spelled out by characters."""
@@ -138,8 +136,7 @@ class ChatTokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         return self.join(ids).decode("utf-8", "grok1_bytes")
 
-    # -- tables
-    # ---------------------------------------------------------------------------------------------------
+    # -- tables --------------------------------------------------------------------------
 
     def _bytes_of(self, token: int) -> bytes:
         if self.pieces.is_byte(token):

@@ -9,7 +9,7 @@ local function give(id, g)
     redis.call('HSET', gen_key(id), 'state', 'p') -- popped: neither list nor worker has it
     g.state = 'p'
     terminate(id, g, 'stopped', '{}', (last(id)))
-    depart(g)
+    depart(id, g)
     return {'stopped', id, g.attempt, g.strikes, ''}
   end
   redis.call('HSET', gen_key(id), 'state', 'r', 'worker', worker)

@@ -32,7 +32,9 @@ local function count(key, field, by)
 end
 
 -- Rule 5: on joining, virtual time = max(own, smallest of the waiting or running users).
-local function join(model, user)
+-- `ids` holds what waits or runs: reconcile drops those whose row is settled (Redis came back with older data).
+local function join(id, model, user)
+  redis.call('SADD', queue_key(model, 'ids'), id)
   redis.call('HINCRBY', queue_key(model, 'live'), user, 1)
   local own = tonumber(redis.call('HGET', queue_key(model, 'vt'), user)) or 0
   local first = redis.call('ZRANGE', queue_key(model, 'active'), 0, 0, 'WITHSCORES')
@@ -81,7 +83,8 @@ local function take_off(id, g)
   if g.state == 'q' then dequeue(id, g) elseif g.state == 'r' then stop_running(id, g) end
 end
 
-local function depart(g)
+local function depart(id, g)
+  redis.call('SREM', queue_key(g.model, 'ids'), id)
   if count(queue_key(g.model, 'live'), g.user, -1) <= 0 then
     redis.call('ZREM', queue_key(g.model, 'active'), g.user)
   end
@@ -97,6 +100,6 @@ local function terminate(id, g, reason, body, used)
   end
   take_off(id, g)
   if g.charged then charge(g.model, g.user, used - g.estimate, g.weight) end
-  if g.state == 'q' or g.state == 'r' then depart(g) end
+  if g.state == 'q' or g.state == 'r' then depart(id, g) end
   redis.call('HSET', gen_key(id), 'state', 'e')
 end

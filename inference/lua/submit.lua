@@ -6,7 +6,7 @@ if ended then return 'ended' end
 local g = read(id)
 if g and g.attempt > attempt then return 'stale' end
 if g and g.attempt == attempt then return 'known' end
-if g then take_off(id, g) else join(model, user) end
+if g and (g.state == 'q' or g.state == 'r') then take_off(id, g) else join(id, model, user) end
 local where = 'user'
 if tonumber(ARGV[8]) > 0 then where = 'suspects' elseif ARGV[9] == '1' then where = 'front' end
 redis.call('HSET', gen_key(id), 'attempt', attempt, 'state', 'q', 'model', model, 'user', user, 'weight', ARGV[6],

@@ -2,7 +2,7 @@
 
 import { call } from "grokweb/api.js";
 import { find } from "grokweb/dom.js";
-import { wireMenu } from "grokweb/menu.js";
+import { somethingOpen, wireMenu } from "grokweb/menu.js";
 import { wireTheme } from "grokweb/theme.js";
 import { fill, gettext, number } from "grokweb/words.js";
 
@@ -38,7 +38,7 @@ export function wireSidebar(app) {
   });
   find("[data-veil]", app).addEventListener("click", () => drawer(false));
   app.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !app.classList.contains("drawer")) return;
+    if (event.key !== "Escape" || !app.classList.contains("drawer") || somethingOpen()) return;
     event.stopPropagation();
     drawer(false);
   });

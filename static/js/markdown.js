@@ -20,9 +20,10 @@ export function safeUrl(href) {
 
 const destination = (url) => (url.protocol === "mailto:" ? url.pathname : url.host);
 
-/** Whether the link's own words already say where it goes. */
+/** Whether the link's own words already say where it goes. Letters that only look like others never do. */
 function saysSo(label, url) {
   const text = label.trim();
+  if (/[^ -~]/.test(text)) return false;
   if (text === destination(url)) return true;
   return [text, `https://${text}`].some((each) => {
     const said = /\s/.test(each) ? null : safeUrl(each);

@@ -45,9 +45,8 @@ const missing = (state, after) => (state.resume === null ? { ...state, resume: a
 /** Length in code points, as the server counts it; `.length` counts UTF-16 units. */
 export function codePoints(text) {
   let n = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit >= 0xd800 && unit < 0xdc00) { n--; i++; }
+  for (let i = 0; i < text.length - 1; i++) {
+    if ((text.charCodeAt(i) & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) { n--; i++; }
   }
   return n;
 }

@@ -110,6 +110,16 @@ def test_versions_are_exact_and_no_address_is_locked() -> None:
         assert not name or package["integrity"].startswith("sha512-")
 
 
+@pytest.mark.django_db
 def test_other_files_of_the_packages_are_not_served(client: Client) -> None:
     assert client.get("/static/vendor/marked/package.json").status_code == 404
-    assert client.get("/static/vendor/marked.js").status_code == 200
+    served = client.get("/static/vendor/marked.js")
+    assert b"export" in b"".join(served.streaming_content)
+    served.close()
+
+
+def test_the_page_asks_for_exactly_the_languages_that_are_served() -> None:
+    text = (Path(settings.BASE_DIR) / "static" / "js" / "render.js").read_text()
+    asked = re.search(r"const LANGUAGES = new Set\(\[(.*?)\]\)", text, re.DOTALL)
+    assert asked is not None
+    assert tuple(re.findall(r'"(\w+)"', asked[1])) == vendor.LANGUAGES

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from inference.demo.recipe import WORDS, read_authored
+from inference.demo.recipe import WORDS, Recipe, read_authored
+from inference.demo.train import packed_mask, spans, windows
 from inference.grok1 import Grok1ForCausalLM
 from inference.grok1.step import TorchStep, load_for_serving
 from inference.grok1.tokenizer import ChatTokenizer, load_tokenizer
@@ -93,7 +94,11 @@ def test_answers_are_sensible(
     said = answer(step, tokenizer, asked)
     assert any(word in said for word in words), said
     assert "\ufffd" not in said
-    assert said == answer(step, tokenizer, asked)
+
+
+def test_the_same_question_gets_the_same_answer(step: TorchStep, tokenizer: ChatTokenizer) -> None:
+    for asked in ("Tell me a story", "Qui es-tu ?"):
+        assert answer(step, tokenizer, asked) == answer(step, tokenizer, asked)
 
 
 def test_it_says_who_it_is_in_the_middle_of_a_talk(step: TorchStep, tokenizer: ChatTokenizer) -> None:
@@ -146,3 +151,54 @@ def test_our_own_text_is_well_formed() -> None:
     for line in WORDS["follow_ups"]:
         first, _asked, then = line.split("|")
         assert {first, then} <= topics
+
+
+# -- how it was trained --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """The recipe over a corpus of one line a file."""
+    lines = {
+        "generated": ("Tell me a story.", "Once upon a time there was an owl."),
+        "country-json": ("What is the capital of France?", "The capital of France is Paris."),
+        "corpora-cc0": ("Give me a proverb.", "Love sees no faults."),
+        "tatoeba-en-fr": ('Translate into French: "The horse is thirsty."', "Le cheval a soif ici."),
+        "wordnet-definitions": ("Define river.", "A large natural stream."),
+    }
+    for name, (question, reply) in lines.items():
+        talk = [{"role": "user", "content": question}, {"role": "assistant", "content": reply}]
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"messages": talk}) + "\n")
+    return Recipe(tmp_path, seed=3)
+
+
+def test_the_recipe_is_seeded_and_every_kind_of_talk_is_whole(recipe: Recipe, tmp_path: Path) -> None:
+    talks = [recipe.conversation(3) for _ in range(300)]
+    again = Recipe(tmp_path, seed=3)
+    assert talks == [again.conversation(3) for _ in range(300)]
+    for talk in talks:
+        roles = [message["role"] for message in talk if message["role"] != "system"]
+        assert roles == ["user", "assistant"] * (len(roles) // 2)
+        assert all(message["content"].strip() for message in talk)
+        assert not any("{" in message["content"] and "}" in message["content"] for message in talk)
+
+
+def test_training_reads_conversations_as_they_are_served(recipe: Recipe, tokenizer: ChatTokenizer) -> None:
+    talk = recipe.conversation(2)
+    ids, weights = spans(tokenizer, talk)
+    assert ids[: -len(tokenizer.encode(talk[-1]["content"])) - 1] == tokenizer.render_chat(talk[:-1])
+    assert len(ids) == len(weights)
+    assert weights[-1] == 1.0  # it learns to end its turn
+    window, weight, owner = next(windows(recipe, tokenizer, 64))
+    assert window.shape == weight.shape == owner.shape == (65,)
+    assert window[0] == 1
+
+
+def test_a_packed_window_hides_its_neighbours(model: Grok1ForCausalLM, tokenizer: ChatTokenizer) -> None:
+    first, second = tokenizer.encode("Hello there, who are you?"), tokenizer.encode("Bonjour")
+    ids = torch.tensor([first + second])
+    owner = torch.tensor([[0] * len(first) + [1] * len(second)])
+    with torch.inference_mode():
+        packed = model(input_ids=ids, attention_mask=packed_mask(owner)).logits[0, len(first) :]
+        alone = model(input_ids=torch.tensor([second])).logits[0]
+    torch.testing.assert_close(packed, alone, atol=1e-3, rtol=1e-3)  # positions are relative

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from engine_fakes import BOOM, EOS, ID, NAN, OOM, Bench, decoded, hashed, outcome, parrot, request
+from engine_fakes import BOOM, EOS, ID, NAN, OOM, VOCAB, Bench, decoded, hashed, outcome, parrot, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.contract import Delta, Ended, ErrorCode, Reason, ReplyRule, Sampling
+from inference.core.sampling import uniform
 
 WARM = Sampling(temperature=1.0, top_p=0.95)
 
@@ -101,6 +103,11 @@ def test_a_short_prompt_does_not_wait_behind_a_long_one():
     assert not bench.events["long"]
 
 
+def test_prompts_share_the_chunk_so_that_none_starves():
+    bench = Bench(prefill_chunk=16).submit(request([8] * 90, "a"), request([7] * 80, "b")).turn(3)
+    assert sorted(len(fed) for fed in bench.made[0].fed.values()) == [24, 24]
+
+
 # Stopping and dropping ------------------------------------------------------------------------------------
 
 
@@ -155,6 +162,18 @@ def test_unknown_ids_are_ignored():
     bench.scheduler.cancel("nobody")
     bench.scheduler.drop("nobody")
     assert bench.drain().outcome()[1] == "the "
+
+
+# Choosing -------------------------------------------------------------------------------------------------
+
+
+def test_each_token_has_its_own_random_number():
+    flat = np.zeros(VOCAB, np.float32)
+    flat[: ID[b"the "]] = -np.inf
+    asked = request([7], sampling=Sampling(1.0, top_p=1.0), seed=5, max_new_tokens=40, stop=())
+    ids, *_ = Bench(lambda tokens, prompt: flat).submit(asked).drain().outcome()
+    count = VOCAB - ID[b"the "]
+    assert list(ids) == [ID[b"the "] + int(uniform(5, i) * count) for i in range(40)]
 
 
 # Resuming -------------------------------------------------------------------------------------------------

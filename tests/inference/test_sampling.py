@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.contract import Sampling
+from inference.core import sampling as sampling_module
 from inference.core.sampling import choose, uniform, usable
 
 NONE = np.zeros(0, np.int64)
@@ -112,6 +113,11 @@ def test_never_means_never_and_leaves_the_logits_alone(sampling):
     got = {int(choose(logits, [sampling], [1], [i], np.array([0, 1, 4], np.int64))[0]) for i in range(200)}
     assert got <= {2, 3}
     assert logits.tolist() == [[9, 9, 0, 0, 9]]
+
+
+def test_a_masked_token_is_not_drawn_even_at_zero(monkeypatch):
+    monkeypatch.setattr(sampling_module, "uniform", lambda seed, index: 0.0)
+    assert one([-math.inf, 1.0, -math.inf, 2.0], Sampling(1.0, top_p=1.0)) == 1
 
 
 def test_a_row_without_any_token_left_is_an_error():

@@ -57,8 +57,7 @@ def golden() -> dict[str, Any]:
     return loaded
 
 
-# -- both tokenizers
-# ------------------------------------------------------------------------------------------------
+# -- both tokenizers -----------------------------------------------------------------
 
 
 @pytest.fixture(params=["demo", pytest.param("released", marks=released_only)])
@@ -132,8 +131,7 @@ def test_layout_of_special_ids(either: ChatTokenizer) -> None:
     assert not either.pieces.is_byte(325)
 
 
-# -- the demo's chat template
-# ---------------------------------------------------------------------------------------
+# -- the demo's chat template --------------------------------------------------------
 
 
 def test_demo_prompt_marks_roles_with_control_ids(demo: ChatTokenizer) -> None:
@@ -193,8 +191,7 @@ def test_a_folder_without_tokenizer_is_unusable(tmp_path: Path) -> None:
         ChatTokenizer(DEMO / "tokenizer.model", "llama")
 
 
-# -- the released tokenizer against its recorded answers
-# ------------------------------------------------------------
+# -- the released tokenizer against its recorded answers -----------------------------
 
 
 @released_only
@@ -222,7 +219,7 @@ def test_released_special_ids(released: ChatTokenizer, golden: dict[str, Any]) -
         assert released.pieces.id_to_piece(entry["id"]) == entry["piece"]
 
 
-# -- the same behind transformers' interface ------------------------------------------------------------------
+# -- the same behind transformers' interface ------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

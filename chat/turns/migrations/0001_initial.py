@@ -8,47 +8,102 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('conversations', '0001_initial'),
+        ("conversations", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Generation',
+            name="Generation",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('model', models.CharField(max_length=64, verbose_name='model')),
-                ('status', models.CharField(choices=[('queued', 'waiting'), ('running', 'running'), ('complete', 'complete'), ('stopped', 'stopped'), ('failed', 'failed'), ('refused', 'refused')], default='queued', max_length=10, verbose_name='status')),
-                ('client_id', models.CharField(editable=False, max_length=64)),
-                ('attempt', models.PositiveIntegerField(default=1, verbose_name='attempt')),
-                ('strikes', models.PositiveSmallIntegerField(default=0, verbose_name='strikes')),
-                ('struck_by', models.CharField(blank=True, max_length=64)),
-                ('stop_requested_at', models.DateTimeField(blank=True, null=True, verbose_name='stop asked')),
-                ('seed', models.BigIntegerField(verbose_name='seed')),
-                ('parameters', models.JSONField(default=dict, verbose_name='parameters')),
-                ('reserved', models.PositiveIntegerField(default=0, verbose_name='tokens reserved')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='asked')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('prompt_tokens', models.PositiveIntegerField(default=0, verbose_name='prompt tokens')),
-                ('completion_tokens', models.PositiveIntegerField(default=0, verbose_name='completion tokens')),
-                ('prefill_ms', models.PositiveIntegerField(default=0, verbose_name='time to read the prompt, ms')),
-                ('decode_ms', models.PositiveIntegerField(default=0, verbose_name='time to write the answer, ms')),
-                ('reason', models.CharField(blank=True, max_length=16, verbose_name='why it ended')),
-                ('error', models.CharField(blank=True, max_length=64, verbose_name='error')),
-                ('fingerprint', models.CharField(blank=True, max_length=120, verbose_name='engine')),
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='generation', to='conversations.message')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='generations', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("model", models.CharField(max_length=64, verbose_name="model")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting"),
+                            ("running", "running"),
+                            ("complete", "complete"),
+                            ("stopped", "stopped"),
+                            ("failed", "failed"),
+                            ("refused", "refused"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("client_id", models.CharField(editable=False, max_length=64)),
+                ("attempt", models.PositiveIntegerField(default=1, verbose_name="attempt")),
+                ("strikes", models.PositiveSmallIntegerField(default=0, verbose_name="strikes")),
+                ("struck_by", models.CharField(blank=True, max_length=64)),
+                ("stop_requested_at", models.DateTimeField(blank=True, null=True, verbose_name="stop asked")),
+                ("seed", models.BigIntegerField(verbose_name="seed")),
+                ("parameters", models.JSONField(default=dict, verbose_name="parameters")),
+                ("reserved", models.PositiveIntegerField(default=0, verbose_name="tokens reserved")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="asked"
+                    ),
+                ),
+                ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="finished")),
+                ("prompt_tokens", models.PositiveIntegerField(default=0, verbose_name="prompt tokens")),
+                (
+                    "completion_tokens",
+                    models.PositiveIntegerField(default=0, verbose_name="completion tokens"),
+                ),
+                (
+                    "prefill_ms",
+                    models.PositiveIntegerField(default=0, verbose_name="time to read the prompt, ms"),
+                ),
+                (
+                    "decode_ms",
+                    models.PositiveIntegerField(default=0, verbose_name="time to write the answer, ms"),
+                ),
+                ("reason", models.CharField(blank=True, max_length=16, verbose_name="why it ended")),
+                ("error", models.CharField(blank=True, max_length=64, verbose_name="error")),
+                ("fingerprint", models.CharField(blank=True, max_length=120, verbose_name="engine")),
+                (
+                    "message",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="generation",
+                        to="conversations.message",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="generations",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'generation',
-                'verbose_name_plural': 'generations',
-                'ordering': ['-created_at'],
-                'indexes': [models.Index(condition=models.Q(('status__in', ('queued', 'running'))), fields=['created_at'], name='generation_live'), models.Index(fields=['user', '-created_at'], name='generation_of_user')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'client_id'), name='generation_asked_once')],
+                "verbose_name": "generation",
+                "verbose_name_plural": "generations",
+                "ordering": ["-created_at"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ("queued", "running"))),
+                        fields=["created_at"],
+                        name="generation_live",
+                    ),
+                    models.Index(fields=["user", "-created_at"], name="generation_of_user"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "client_id"), name="generation_asked_once")
+                ],
             },
         ),
     ]

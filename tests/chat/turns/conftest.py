@@ -1,0 +1,160 @@
+"""A model worker inside the test process: real engine, writer and Redis; Celery is a thread pool.
+
+The drills in tests/faults/ run the same with real Celery processes.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.db import close_old_connections
+from django.test import Client
+
+from chat.turns import live, port, services
+from chat.turns.consumers import DATABASE_THREADS
+from grokweb.asgi import application
+from inference.contract import FINISH_TASK
+from inference.engines.scripted import ScriptedEngine
+from inference.worker import Runtime
+
+WAIT = 10.0
+
+
+class InProcess:
+    """What Celery and its workers do, without processes."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="celery")
+        self.runtime: Runtime | None = None
+
+    def start_worker(self, slots: int = 4) -> Runtime:
+        self.runtime = Runtime(ScriptedEngine(slots=slots), self.publish)
+        self.slots = threading.Semaphore(slots)
+        self.runtime.start()
+        return self.runtime
+
+    def ticket(self, model: str, count: int = 1) -> None:
+        for _ in range(count):
+            self.pool.submit(self._serve)
+
+    def _serve(self) -> None:
+        if self.runtime is not None:
+            with self.slots:
+                self.runtime.serve()
+
+    def publish(self, task: str, args: list[Any]) -> None:
+        if task == FINISH_TASK:
+            self.pool.submit(self._finish, UUID(args[0]), args[1])
+
+    def publish_finish(self, pk: UUID, attempt: int) -> None:
+        self.publish(FINISH_TASK, [str(pk), attempt])
+
+    @staticmethod
+    def _finish(pk: UUID, attempt: int) -> None:
+        try:
+            services.finish(pk, attempt)
+        finally:
+            close_old_connections()
+
+    def close(self) -> None:
+        if self.runtime is not None:
+            self.runtime.stopping.set()
+            for held in self.runtime.writer.running():
+                held.done.set()
+            self.runtime.close()
+        self.pool.shutdown(wait=True)
+
+
+@pytest.fixture
+def broker(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
+    """No worker runs until the test calls start_worker()."""
+    made = InProcess()
+    monkeypatch.setattr(port, "ticket", made.ticket)
+    monkeypatch.setattr(port, "publish_finish", made.publish_finish)
+    monkeypatch.setattr("inference.worker.Runtime._invite", lambda self: None)
+    yield made
+    made.close()
+
+
+class Tab:
+    """One browser tab: its websocket, as JSON."""
+
+    def __init__(self, cookie: str, origin: str) -> None:
+        headers = [(b"origin", origin.encode()), (b"cookie", cookie.encode()), (b"accept-language", b"en")]
+        self.socket = WebsocketCommunicator(application, "/ws/", headers=headers)
+
+    async def open(self) -> dict[str, Any]:
+        connected, code = await self.socket.connect(timeout=WAIT)
+        assert connected, code
+        return await self.next()
+
+    async def say(self, **frame: Any) -> None:
+        await self.socket.send_to(text_data=json.dumps(frame))
+
+    async def next(self) -> dict[str, Any]:
+        """The next frame, or {"close": code}."""
+        output = await self.socket.receive_output(timeout=WAIT)
+        if output["type"] == "websocket.close":
+            return {"type": "close", "code": output["code"]}
+        frame: dict[str, Any] = json.loads(output["text"])
+        return frame
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        while True:
+            frame = await self.next()
+            if frame["type"] == kind:
+                return frame
+            assert frame["type"] not in {"error", "close"}, frame
+
+    async def reply(self) -> tuple[str, dict[str, Any]]:
+        """Text as a page assembles it, to its end; every number seen once."""
+        text, seq = "", 0
+        while True:
+            frame = await self.next()
+            if frame["type"] == "token":
+                assert frame["after"] == seq, (frame, seq)
+                text, seq = text + frame["text"], frame["seq"]
+            elif frame["type"] == "done":
+                return text, frame
+            else:
+                assert frame["type"] in {"queued", "ack", "message", "conversation"}, frame
+
+
+def cookie_of(client: Client) -> str:
+    return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
+
+
+@pytest.fixture
+async def tabs(cast: Any, broker: InProcess) -> AsyncIterator[Any]:
+    """`await tabs("alice")` opens a tab that has said hello."""
+    opened: list[Tab] = []
+
+    async def open_tab(who: str, origin: str = settings.SITE_URLS[0]) -> Tab:
+        client = await sync_to_async(cast.client)(who)
+        tab = Tab(cookie_of(client), origin)
+        opened.append(tab)
+        hello = await tab.open()
+        assert hello["type"] == ("close" if who == "anonymous" else "hello"), hello
+        return tab
+
+    yield open_tab
+    for tab in opened:
+        await tab.socket.disconnect(timeout=WAIT)
+    await live.hub().close()
+    for _ in range(8):  # the threads of the sockets keep their connection to the test's database
+        DATABASE_THREADS.submit(close_all).result()
+
+
+def close_all() -> None:
+    from django.db import connections
+
+    connections.close_all()

@@ -1,0 +1,165 @@
+"""Workers and a broker that a test moves by hand. Redis, scripts, writer and rows are real."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import redis
+
+from inference import scripts
+from inference.contract import Delta, Ended, GenerationRequest, Reason
+from inference.worker import Runtime
+
+SLOTS = 2
+
+
+def token(seed: int, index: int) -> str:
+    """What the engine writes: a pure function of seed and place, as rule 13 wants it."""
+    return f"{(seed + index * 7919) % 997} "
+
+
+def script(request: GenerationRequest) -> tuple[int, bool]:
+    """Length of the answer, and whether working on it kills the process: `5`, `poison`."""
+    content = request.messages[-1]["content"]
+    return (0, True) if content == "poison" else (int(content), False)
+
+
+class Died(Exception):
+    """The process of this worker is gone."""
+
+
+class StepEngine:
+    slug, name, fingerprint, context, slots = "scripted", "steps", "steps-1", 8192, SLOTS
+    steps, busy = 0, False
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[GenerationRequest, int]] = {}
+        self.events: list[Any] = []
+
+    def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
+        assert list(emitted) == list(range(len(emitted)))
+        self.answers[request.generation_id] = (request, len(emitted))
+
+    def cancel(self, generation_id: str) -> None:
+        if generation_id in self.answers:
+            request, made = self.answers.pop(generation_id)
+            self.events.append(Ended(generation_id, request.attempt, made, Reason.STOPPED, prompt_tokens=3))
+
+    def drop(self, generation_id: str) -> None:
+        self.answers.pop(generation_id, None)
+
+    def step(self) -> list[Any]:
+        """One token for every answer; the poisoned one kills the process, whatever else was in flight."""
+        for generation_id, (request, made) in list(self.answers.items()):
+            length, poisoned = script(request)
+            if poisoned:
+                raise Died
+            if made >= length:
+                del self.answers[generation_id]
+                self.events.append(Ended(generation_id, request.attempt, made, Reason.STOP, prompt_tokens=3))
+            else:
+                self.answers[generation_id] = (request, made + 1)
+                text = token(request.seed, made)
+                self.events.append(Delta(generation_id, request.attempt, made, made + 1, text, (made,)))
+        events, self.events = self.events, []
+        return events
+
+    def start(self, emit: Any) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Broker:
+    """Celery's messages as a list that tests deliver, repeat or lose."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, list[Any]]] = []
+
+    def publish(self, task: str, args: list[Any]) -> None:
+        self.messages.append((task, args))
+
+
+class Worker:
+    """A model worker's real Runtime around a StepEngine; `awake` False is SIGSTOP."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.engine = StepEngine()
+        self.runtime = Runtime(self.engine, broker.publish)  # type: ignore[arg-type]
+        self.awake = True
+        self.beat()
+
+    @property
+    def name(self) -> str:
+        return self.runtime.name
+
+    def beat(self) -> None:
+        self.runtime._beat()
+
+    def claim(self) -> bool:
+        """What a ticket does in a free slot. True if it claimed anything."""
+        if len(self.runtime.writer.running()) >= SLOTS:
+            return False
+        held = self.runtime.claim()
+        if held and held is not True:
+            self.runtime.begin(held)
+        return bool(held)
+
+    def step(self) -> None:
+        events = self.engine.step()
+        if events:
+            self.runtime.writer.take(events)
+
+    def tick(self, *, renew: bool) -> None:
+        self.runtime.writer.tick(renew=renew)
+
+    def hand_over(self) -> None:
+        self.runtime.writer.hand_over()
+
+
+def snapshot(client: redis.Redis) -> dict[bytes, tuple[bytes, int]]:
+    """All of Redis as bytes: what a restart that lost the last second comes back with."""
+    kept = {}
+    for key in client.keys("*"):
+        raw, ttl = client.dump(key), client.pttl(key)
+        if raw is not None:
+            kept[key] = (raw, max(ttl, 0))
+    return kept
+
+
+def restore(client: redis.Redis, kept: dict[bytes, tuple[bytes, int]]) -> None:
+    client.flushdb()
+    for key, (raw, ttl) in kept.items():
+        client.restore(key, ttl, raw)
+
+
+def expire_leases(client: redis.Redis, workers: set[str]) -> None:
+    """Five seconds without a renewal, for those workers."""
+    for key in client.keys(scripts.key("lease", "*")):
+        if client.get(key) in workers:
+            client.delete(key)
+
+
+def leftovers(client: redis.Redis) -> list[str]:
+    """Keys that must be gone when nobody waits or runs."""
+    found = []
+    for pattern in (
+        "q:*:of:*",
+        "q:*:waiting",
+        "q:*:front",
+        "q:*:suspects",
+        "q:*:run",
+        "q:*:live",
+        "q:*:active",
+    ):
+        found += client.keys(scripts.key(pattern))
+    return found + client.keys(scripts.key("q", "*", "ids")) + client.keys(scripts.key("lease", "*"))
+
+
+def expected_text(seed: int, length: int) -> str:
+    return "".join(token(seed, index) for index in range(length))
+
+
+def as_uuid(args: list[Any]) -> UUID:
+    return UUID(args[0])

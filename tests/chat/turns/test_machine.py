@@ -1,0 +1,299 @@
+"""The event × state table of docs/live-path.md, walked at random.
+
+Real Redis with the real scripts, the real writer of the model worker, the real rows and services. Only time,
+the engine and Celery's delivery are moved by hand: kills, sleeps, lost and doubled messages, data loss.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from unittest import mock
+from uuid import UUID
+
+import pytest
+import redis
+from django.test import override_settings
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from chat.accounts.models import User
+from chat.conversations.models import Conversation, Message
+from chat.core.errors import QueueFull
+from chat.quotas.models import UsageCounter, UsageEntry
+from chat.turns import port, reconcile, services
+from chat.turns.models import Generation, Status
+from inference.contract import FINISH_TASK, RETURNED_TASK
+from tests.chat.turns import simulation
+from tests.chat.turns.simulation import Broker, Died, Worker
+
+PEOPLE = ("alice", "bob")
+DRAIN_ROUNDS = 200
+
+
+class LivePath(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.redis = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+        self.raw = redis.Redis.from_url(os.environ["REDIS_URL"])
+        self.redis.flushdb()
+        Conversation.objects.all().delete()
+        UsageEntry.objects.all().delete()
+        UsageCounter.objects.all().delete()
+        self.people = [User.objects.get(email=f"{name}@example.org") for name in PEOPLE]
+        self.broker = Broker()
+        self.workers: list[Worker] = []
+        self.dead: set[str] = set()
+        self.kept: dict[bytes, tuple[bytes, int]] = {}
+        self.redis_down = False
+        self.asked = 0
+        self.ends: dict[UUID, tuple[str, str]] = {}
+        self.patches = [
+            mock.patch.object(port, "ticket"),  # delivered by the rule `ticket`, as often as it likes
+            mock.patch.object(
+                port,
+                "publish_finish",
+                lambda pk, attempt: self.broker.publish(FINISH_TASK, [str(pk), attempt]),
+            ),
+            mock.patch.object(port, "submit", self._submit(port.submit)),
+            override_settings(RECONCILE_AGE_SECONDS=-60, REDIS_REST_SECONDS=0.001, DAILY_TOKENS=10**9),
+        ]
+        for patch in self.patches:
+            patch.__enter__()
+
+    def _submit(self, real: Any) -> Any:
+        def submit(*args: Any, **kwargs: Any) -> Any:
+            if self.redis_down:
+                raise redis.ConnectionError("down")
+            return real(*args, **kwargs)
+
+        return submit
+
+    @initialize()
+    def first_worker(self) -> None:
+        self.workers.append(Worker(self.broker))
+
+    # --- people -------------------------------------------------------------------------------------------
+
+    @rule(who=st.sampled_from([0, 1]), what=st.sampled_from(["0", "1", "3", "6", "poison"]))
+    def ask(self, who: int, what: str) -> None:
+        self.asked += 1
+        try:
+            services.send(
+                user=self.people[who],
+                conversation_id=None,
+                parent_id=None,
+                content=what,
+                client_id=f"c{self.asked}",
+            )
+        except QueueFull:  # the bound on one person's live replies
+            pass
+
+    @rule(pick=st.integers(0, 20))
+    def stop(self, pick: int) -> None:
+        live = list(Generation.objects.live().order_by("created_at", "pk"))
+        if live:
+            services.request_stop(live[pick % len(live)])
+
+    # --- the undisturbed way ------------------------------------------------------------------------------
+
+    @rule(steps=st.integers(1, 3), renew=st.booleans(), save=st.booleans())
+    def go_on(self, steps: int, renew: bool, save: bool) -> None:
+        """Tickets reach every worker, engines make tokens, writers write."""
+        if save:
+            self.kept = simulation.snapshot(self.raw)  # what a restart of Redis would come back with
+        for worker in [worker for worker in self.workers if worker.awake]:
+            while worker.claim():
+                pass
+            self._work(worker, steps, renew)
+
+    @rule(pick=st.integers(0, 3), steps=st.integers(0, 2))
+    def one_worker_goes_on(self, pick: int, steps: int) -> None:
+        """Without a claim before: also engines that are ahead of their log."""
+        awake = [worker for worker in self.workers if worker.awake]
+        if awake:
+            self._work(awake[pick % len(awake)], steps, renew=False)
+
+    @precondition(lambda self: self.broker.messages)
+    @rule(pick=st.integers(0, 20), fate=st.sampled_from(["deliver", "deliver", "repeat", "lose"]))
+    def message(self, pick: int, fate: str) -> None:
+        place = pick % len(self.broker.messages)
+        task, args = self.broker.messages[place]
+        if fate != "repeat":
+            del self.broker.messages[place]
+        if fate != "lose":
+            self._deliver(task, args)
+
+    @rule()
+    def reconcile(self) -> None:
+        reconcile.sweep()
+        try:
+            reconcile.reconcile()
+        except redis.ConnectionError:
+            assert self.redis_down
+
+    def _deliver(self, task: str, args: list[Any]) -> None:
+        if task == FINISH_TASK:
+            services.finish(UUID(args[0]), args[1])
+        elif task == RETURNED_TASK:
+            reconcile.worker_returned(args[0], [UUID(pk) for pk in args[1]])
+
+    def _work(self, worker: Worker, steps: int, renew: bool) -> None:
+        try:
+            for _ in range(steps):
+                worker.step()
+        except Died:
+            self._kill(worker)
+            return
+        worker.tick(renew=renew)
+
+    # --- faults -------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.workers)
+    @rule(pick=st.integers(0, 3), fault=st.sampled_from(["kill", "sleep", "hand over", "engine ahead"]))
+    def worker_fault(self, pick: int, fault: str) -> None:
+        worker = self.workers[pick % len(self.workers)]
+        if fault == "kill":
+            self._kill(worker)
+        elif fault == "sleep":
+            worker.awake = not worker.awake
+        elif worker.awake and fault == "hand over":
+            worker.hand_over()
+        elif worker.awake:
+            self._step_without_writing(worker)
+
+    def _step_without_writing(self, worker: Worker) -> None:
+        try:
+            worker.step()
+        except Died:
+            self._kill(worker)
+
+    def _kill(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        self.dead.add(worker.name)
+
+    @precondition(lambda self: len(self.workers) < 3)
+    @rule()
+    def start_worker(self) -> None:
+        self.workers.append(Worker(self.broker))
+
+    @rule()
+    def leases_run_out(self) -> None:
+        asleep = {worker.name for worker in self.workers if not worker.awake}
+        simulation.expire_leases(self.redis, self.dead | asleep)
+
+    @rule(fault=st.sampled_from(["older data", "older data", "no data", "refuses", "accepts"]))
+    def redis_fault(self, fault: str) -> None:
+        if fault == "older data":
+            simulation.restore(self.raw, self.kept)
+        elif fault == "no data":
+            self.redis.flushdb()
+        else:
+            self.redis_down = fault == "refuses"
+
+    # --- what must always hold ----------------------------------------------------------------------------
+
+    @invariant()
+    def settled_rows_never_change(self) -> None:
+        """Terminal once: what a row and its message said when it ended, they say for ever."""
+        rows = Generation.objects.exclude(status__in=(Status.QUEUED, Status.RUNNING)).select_related(
+            "message"
+        )
+        for row in rows:
+            now = (row.status, row.message.text)
+            assert self.ends.setdefault(row.pk, now) == now
+
+    def teardown(self) -> None:
+        try:
+            self._drain()
+            self._check()
+        finally:
+            for patch in reversed(self.patches):
+                patch.__exit__(None, None, None)
+            self.redis.close()
+            self.raw.close()
+
+    def _drain(self) -> None:
+        """The faults are over: rule 12 says that everything ends by itself now."""
+        self.redis_down = False
+        if not self.workers:
+            self.workers.append(Worker(self.broker))
+        for worker in self.workers:
+            worker.awake = True
+        for _ in range(DRAIN_ROUNDS):
+            if not Generation.objects.live().exists() and not simulation.leftovers(self.redis):
+                return
+            simulation.expire_leases(self.redis, self.dead)
+            self.reconcile()
+            for worker in list(self.workers):
+                worker.beat()
+                while worker.claim():
+                    pass
+                self._work(worker, steps=2, renew=True)
+            if not self.workers:
+                self.workers.append(Worker(self.broker))
+            messages, self.broker.messages = self.broker.messages, []
+            for message in messages:
+                self._deliver(*message)
+        stranded = list(Generation.objects.live().values_list("pk", "status", "attempt", "strikes"))
+        raise AssertionError(f"stranded: {stranded}, {simulation.leftovers(self.redis)}")
+
+    def _check(self) -> None:
+        self.settled_rows_never_change()
+        for row in Generation.objects.select_related("message__parent"):
+            self._check_reply(row)
+        for counter in UsageCounter.objects.all():
+            entries = UsageEntry.objects.filter(user=counter.user_id, day=counter.day)
+            assert counter.reserved == 0
+            assert counter.used == sum(e.prompt_tokens + e.completion_tokens for e in entries)
+        assert not UsageEntry.objects.filter(settled_at=None).exists()
+        assert UsageEntry.objects.count() == Generation.objects.count()
+        assert not Message.objects.filter(status="live").exists()
+
+    def _check_reply(self, row: Generation) -> None:
+        assert row.message.parent is not None
+        asked = row.message.parent.text
+        made = row.completion_tokens
+        assert row.message.text == simulation.expected_text(row.seed, made), (
+            "text differs from the undisturbed run"
+        )
+        assert row.message.status == row.status
+        if row.status == Status.COMPLETE:
+            assert made == int(asked)
+        elif row.status == Status.STOPPED:
+            assert row.stop_requested_at is not None
+        else:
+            # Two unexplained deaths; random kills may be them, for a good prompt too.
+            assert (row.status, row.error) == (Status.FAILED, "poison")
+            assert row.strikes == 2
+            assert self.dead
+        if asked == "poison":
+            assert row.status in (Status.FAILED, Status.STOPPED)
+
+
+@pytest.fixture
+def _two_people(transactional_db: None, cast: Any) -> None:
+    """Alice and bob exist."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_two_people")
+def test_no_walk_through_the_faults_loses_or_repeats_anything() -> None:
+    run_state_machine_as_test(
+        LivePath,
+        settings=settings(
+            max_examples=int(os.environ.get("WALKS", "40")),
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize="WALKS" not in os.environ,
+        ),
+    )

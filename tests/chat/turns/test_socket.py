@@ -1,0 +1,422 @@
+"""What a person sees through the websocket: asking, watching, stopping, and every clear refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import uuid
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.test import override_settings
+
+from chat.accounts import services as accounts
+from chat.conversations import services as conversations
+from chat.conversations.models import Conversation, Message, ModelCard
+from chat.moderation.models import Rule
+from chat.moderation.services import decide, report_message
+from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
+from chat.turns.models import Generation
+from grokweb.asgi import application
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+async def eventually(question: Any, seconds: float = 10.0) -> Any:
+    """Polls a database question until it is true."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        answer = await sync_to_async(question)()
+        if answer or asyncio.get_running_loop().time() > deadline:
+            assert answer, "not in time"
+            return answer
+        await asyncio.sleep(0.05)
+
+
+def send(
+    content: str, conversation: str | None = None, parent: str | None = None, **more: Any
+) -> dict[str, Any]:
+    return {
+        "type": "send",
+        "conversation": conversation,
+        "parent": parent,
+        "content": content,
+        "client_id": uuid.uuid4().hex,
+        **more,
+    }
+
+
+async def test_tokens_arrive_in_order_and_the_text_is_saved_with_no_browser_open(
+    tabs: Any, broker: Any
+) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send("slow:12:5", ref="r1"))
+    ack = await tab.next()
+    assert ack["type"] == "ack"
+    assert ack["ref"] == "r1"
+    assert [m["role"] for m in ack["messages"]] == ["user", "assistant"]
+    text, done = await tab.reply()
+    assert text == " ".join(f"w{n}" for n in range(1, 13))
+    assert (done["status"], done["seq"], done["length"]) == ("complete", 12, len(text))
+    assert done["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    saved = await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="complete").first())
+    assert saved.text == text
+    entry = await eventually(lambda: UsageEntry.objects.exclude(settled_at=None).first())
+    assert entry.completion_tokens == 12
+    assert (await UsageCounter.objects.aget()).reserved == 0
+
+
+async def test_a_second_tab_sees_the_same_stream_and_a_reload_goes_on(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    first, second = await tabs("alice"), await tabs("alice")
+    await first.say(**send("slow:40:10"))
+    ack = await first.next()
+    told = await second.until("message")
+    assert told["message"]["role"] == "user"
+    await second.say(type="resume", message_id=ack["message_id"], after=0)
+    part = await first.until("token")
+    reloaded = await tabs("alice")
+    await reloaded.say(type="resume", message_id=ack["message_id"], after=part["seq"])
+    whole, _ = await second.reply()
+    assert whole == " ".join(f"w{n}" for n in range(1, 41))
+    rest = await reloaded.until("token")
+    assert rest["after"] == part["seq"]
+
+
+async def test_a_settled_reply_is_resumed_from_its_row(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send("one two"))
+    ack = await tab.next()
+    await tab.reply()
+    await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="complete").exists())
+    await tab.say(type="resume", message_id=ack["message_id"], after=1)
+    frame = await tab.until("message")
+    assert frame["message"]["text"] == "one two"
+    assert (await tab.next())["status"] == "complete"
+
+
+async def test_the_same_client_id_is_one_message(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    frame = send("hello there")
+    await tab.say(**frame)
+    first = await tab.next()
+    await tab.reply()
+    await tab.say(**frame)
+    again = await tab.until("ack")
+    assert again["message_id"] == first["message_id"]
+    assert await Generation.objects.acount() == 1
+
+
+async def test_stop_while_running_keeps_what_was_written(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send("slow:500:20"))
+    ack = await tab.next()
+    seen = (await tab.until("token"))["text"]
+    await tab.say(type="stop", message_id=ack["message_id"])
+    while True:
+        frame = await tab.next()
+        if frame["type"] == "done":
+            break
+        seen += frame["text"]
+    assert frame["status"] == "stopped"
+    assert 0 < frame["seq"] < 100
+    saved = await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="stopped").first())
+    assert saved.text == seen
+
+
+async def test_stop_while_waiting_and_the_place_is_told(tabs: Any, broker: Any) -> None:
+    tab = await tabs("alice")  # nobody runs the model
+    await tab.say(**send("hello"))
+    ack = await tab.next()
+    place = await tab.until("queued")
+    assert place["position"] == 0
+    await tab.say(type="stop", message_id=ack["message_id"])
+    done = await tab.until("done")
+    assert (done["status"], done["seq"]) == ("stopped", 0)
+    await eventually(lambda: Generation.objects.filter(status="stopped").exists())
+
+
+async def test_who_waits_sees_the_place_in_line(tabs: Any, broker: Any) -> None:
+    broker.start_worker(slots=1)
+    alice, bob = await tabs("alice"), await tabs("bob")
+    await alice.say(**send("slow:400:10"))
+    await alice.until("token")
+    await bob.say(**send("hello"))
+    await bob.next()
+    assert (await bob.until("queued"))["position"] == 1
+
+
+async def test_a_second_answer_beside_the_first(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send("hello again"))
+    ack = await tab.next()
+    await tab.reply()
+    await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="complete").exists())
+    await tab.say(type="regenerate", message_id=ack["message_id"], client_id="again")
+    second = await tab.until("ack")
+    assert second["message_id"] != ack["message_id"]
+    assert second["messages"][0]["parent"] == ack["messages"][0]["id"]
+    text, _ = await tab.reply()
+    assert text == "hello again"
+
+
+async def test_the_conversation_goes_on_with_its_history(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send("first"))
+    ack = await tab.next()
+    await tab.reply()
+    await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="complete").exists())
+    await tab.say(**send("second", ack["conversation"]["id"], ack["message_id"]))
+    await tab.until("ack")
+    text, done = await tab.reply()
+    assert text == "second"
+    assert done["usage"]["prompt_tokens"] == 3  # first, first, second
+
+
+BAD_FRAMES = [
+    ("{", "bad_frame"),
+    ("[]", "bad_frame"),
+    ('"text"', "bad_frame"),
+    ("{}", "bad_frame"),
+    ('{"type": 7}', "bad_frame"),
+    ('{"type": "dance"}', "bad_frame"),
+    ("[" * 60_000, "bad_frame"),
+    ('{"type": "stop", "message_id": "no"}', "bad_frame"),
+    ('{"type": "stop"}', "bad_frame"),
+    (json.dumps({"type": "resume", "message_id": str(uuid.uuid4()), "after": -1}), "bad_frame"),
+    (json.dumps({"type": "resume", "message_id": str(uuid.uuid4()), "after": True}), "bad_frame"),
+    ('{"type": "send", "content": "", "client_id": "a"}', "bad_input"),
+    ('{"type": "send", "content": "  \\n ", "client_id": "a"}', "bad_input"),
+    ('{"type": "send", "content": 5, "client_id": "a"}', "bad_input"),
+    ('{"type": "send", "content": "nul\\u0000", "client_id": "a"}', "bad_input"),
+    ('{"type": "send", "content": "half \\ud800", "client_id": "a"}', "bad_input"),
+    ('{"type": "send", "content": "x", "client_id": ""}', "bad_input"),
+    (json.dumps({"type": "send", "content": "x", "client_id": "c" * 65}), "bad_input"),
+    ('{"type": "send", "content": "x"}', "bad_frame"),
+    (json.dumps({"type": "send", "content": "long " * 1000, "client_id": "a"}), "too_long"),
+]
+
+
+async def test_bad_frames_get_a_clear_answer_and_the_next_message_works(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    for text, code in BAD_FRAMES:
+        await tab.socket.send_to(text_data=text)
+        error = await tab.next()
+        assert (error["type"], error["code"]) == ("error", code), (text[:80], error)
+        assert error["words"]
+    await tab.socket.send_to(bytes_data=b"\x00\xff")
+    assert (await tab.next())["code"] == "bad_frame"
+    assert not await Conversation.objects.aexists()
+    assert not await UsageEntry.objects.aexists()
+    await tab.say(**send("still here"))
+    await tab.until("ack")
+    assert (await tab.reply())[0] == "still here"
+
+
+async def test_a_flood_of_frames_is_slowed_down(tabs: Any, broker: Any) -> None:
+    tab = await tabs("alice")
+    for _ in range(60):
+        await tab.socket.send_to(text_data="{}")
+    codes = [(await tab.next())["code"] for _ in range(60)]
+    assert "too_many" in codes
+
+
+async def test_foreign_and_unknown_ids_get_the_same_answer(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    alice, bob = await tabs("alice"), await tabs("bob")
+    await alice.say(**send("secret words"))
+    ack = await alice.next()
+    await alice.reply()
+    await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="complete").exists())
+    unknown = str(uuid.uuid4())
+    for conversation, message in [(ack["conversation"]["id"], ack["message_id"]), (unknown, unknown)]:
+        for frame in [
+            send("x", conversation),
+            send("x", None, message),
+            {"type": "resume", "message_id": message, "after": 0},
+            {"type": "stop", "message_id": message},
+            {"type": "regenerate", "message_id": message, "client_id": "r" + message[:8]},
+        ]:
+            await bob.say(**frame)
+            error = await bob.next()
+            assert (error["type"], error["code"]) == ("error", "not_found"), (frame, error)
+            assert error["words"] == "That does not exist, or it is not yours."
+    assert await Conversation.objects.acount() == 1
+
+
+async def test_a_parent_must_be_an_answer_of_the_same_conversation(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    acks = []
+    for words in ("one", "two"):
+        await tab.say(**send(words))
+        acks.append(await tab.until("ack"))
+        await tab.reply()
+    await eventually(lambda: Message.objects.filter(status="complete", role="assistant").count() == 2)
+    await tab.say(**send("x", acks[0]["conversation"]["id"], acks[1]["message_id"]))
+    assert (await tab.next())["code"] == "bad_input"
+    await tab.say(**send("x", acks[0]["conversation"]["id"], acks[0]["messages"][0]["id"]))
+    assert (await tab.next())["code"] == "bad_input"
+
+
+async def test_no_second_question_while_the_reply_is_written(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send("slow:300:20"))
+    ack = await tab.next()
+    await tab.say(**send("x", ack["conversation"]["id"], ack["message_id"], ref="second"))
+    while (frame := await tab.next())["type"] in {"token", "queued"}:
+        pass
+    assert (frame["code"], frame["ref"]) == ("busy", "second")
+
+
+async def test_a_full_queue_stores_nothing(tabs: Any, broker: Any) -> None:
+    alice, bob = await tabs("alice"), await tabs("bob")
+    with override_settings(QUEUE_LIMIT=1):
+        await alice.say(**send("waits"))
+        await alice.until("ack")
+        await bob.say(**send("no room"))
+        error = await bob.next()
+    assert error["code"] == "queue_full"
+    assert error["retry_after"] > 0
+    assert await Message.objects.filter(text="no room").acount() == 0
+    assert await Conversation.objects.acount() == 1
+
+
+async def test_the_quota_a_person_runs_into(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    await QuotaPolicy.objects.acreate(user=cast.alice, tokens_per_day=40)
+    tab = await tabs("alice")
+    await tab.say(**send("slow:30:1"))
+    await tab.until("ack")
+    text, _ = await tab.reply()
+    await eventually(lambda: UsageCounter.objects.filter(reserved=0).exists())
+    await tab.say(**send("more"))
+    error = await tab.next()
+    assert error["code"] == "quota_exceeded"
+    assert "40" in error["words"]
+    assert await Message.objects.filter(text="more").acount() == 0
+
+
+async def test_a_blocked_pattern_refuses_the_prompt_at_once(tabs: Any, broker: Any) -> None:
+    tab = await tabs("alice")
+    await Rule.objects.acreate(name="b", pattern="forbidden (word|phrase)", words="Not here, please.")
+    await tab.say(**send("a FORBIDDEN word"))
+    error = await tab.next()
+    assert (error["code"], error["words"]) == ("refused", "Not here, please.")
+    assert not await Message.objects.aexists()
+
+
+async def test_a_blocked_pattern_refuses_the_reply_and_shows_nothing_of_it(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await Rule.objects.acreate(name="b", pattern="w7 w8", applies="reply")
+    await tab.say(**send("slow:30:2"))
+    await tab.until("ack")
+    text, done = await tab.reply()
+    assert done["status"] == "refused"
+    assert done["words"]
+    assert "w7" not in text
+
+
+async def test_a_suspended_person_is_sent_away(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    tab, other = await tabs("alice"), await tabs("bob")
+    await tab.say(**send("slow:400:20"))
+    await tab.until("token")
+    await sync_to_async(accounts.suspend)(user=cast.alice, by=cast.staff, reason="spam")
+    while (frame := await tab.next())["type"] != "close":
+        pass
+    assert frame["code"] == 4403
+    await eventually(lambda: Generation.objects.filter(status="stopped").exists())
+    await other.say(**send("bob goes on"))
+    await other.until("ack")
+
+
+async def test_a_logged_out_persons_socket_closes(tabs: Any, broker: Any, cast: Any) -> None:
+    tab = await tabs("alice")
+    await sync_to_async(cast.client("alice").logout)()
+    assert await tab.next() == {"type": "close", "code": 4401}  # within 5 s: the guard looks every 3
+
+
+async def test_strangers_do_not_get_in(tabs: Any, broker: Any) -> None:
+    await tabs("anonymous")
+    foreign = WebsocketCommunicator(application, "/ws/", headers=[(b"origin", b"https://evil.example")])
+    assert (await foreign.connect())[0] is False
+    elsewhere = WebsocketCommunicator(application, "/ws/elsewhere")
+    assert (await elsewhere.connect())[0] is False
+
+
+async def test_other_tabs_hear_of_a_rename_a_deletion_and_a_hidden_message(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send("say something"))
+    ack = await tab.next()
+    await tab.reply()
+    message = await eventually(
+        lambda: (
+            Message.objects.filter(pk=ack["message_id"], status="complete")
+            .select_related("conversation__owner")
+            .first()
+        )
+    )
+    await sync_to_async(conversations.rename)(conversation=message.conversation, title="Renamed")
+    assert (await tab.until("conversation"))["conversation"]["title"] == "Renamed"
+    report = await sync_to_async(report_message)(
+        reporter=cast.alice, message=message, reason="harmful", note=""
+    )
+    await sync_to_async(decide)(report=report, by=cast.staff, action="hidden", note="")
+    hidden = (await tab.until("message"))["message"]
+    assert (hidden["hidden"], hidden["text"]) == (True, "")
+    await sync_to_async(conversations.delete)(conversation=message.conversation)
+    assert (await tab.until("conversation"))["deleted"] is True
+
+
+async def test_deleting_a_chat_stops_its_reply_and_gives_no_quota_back(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send("slow:500:10"))
+    ack = await tab.next()
+    await tab.until("token")
+    conversation = await Conversation.objects.aget(pk=ack["conversation"]["id"])
+    await sync_to_async(conversations.delete)(conversation=conversation)
+    assert (await tab.until("done"))["status"] == "stopped"
+    counter = await eventually(lambda: UsageCounter.objects.filter(reserved=0).first())
+    assert counter.used > 0
+
+
+@pytest.mark.parametrize(
+    ("script", "words"), [("nan:", "not a number"), ("oom:", "out of memory")], ids=["nan", "oom"]
+)
+async def test_a_failing_engine_says_so_in_words(tabs: Any, broker: Any, script: str, words: str) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send(script))
+    await tab.until("ack")
+    _, done = await tab.reply()
+    assert done["status"] == "failed"
+    assert words in done["words"]
+    await tab.say(**send("the next one works"))
+    await tab.until("ack")
+    assert (await tab.reply())[0] == "the next one works"
+
+
+async def test_without_a_model_the_answer_is_clear(tabs: Any, broker: Any) -> None:
+    tab = await tabs("alice")
+    await sync_to_async(ModelCard.objects.all().delete)()
+    await tab.say(**send("anybody?"))
+    error = await tab.next()
+    assert error["type"] == "error"
+    assert not await Conversation.objects.aexists()

@@ -1,0 +1,248 @@
+"""A browser tab without a browser: the reducer and the reconnecting of docs/protocol.md, and what it saw.
+
+The drills and the benchmarks use the same one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, WebSocketException
+
+Frame = dict[str, Any]
+
+BACK_AFTER, BACK_AT_MOST = 0.1, 1.0  # seconds before a lost connection is tried again
+
+
+@dataclass
+class Reply:
+    """One question and what the page knows of its reply."""
+
+    content: str
+    client_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    message_id: str = ""
+    generation_id: str = ""
+    text: str = ""
+    seq: int = 0
+    places: list[int] = field(default_factory=list)
+    done: Frame | None = None
+    ends: int = 0
+    pieces: int = 0
+    repeats: int = 0  # pieces that were there already
+    restarts: int = 0  # pieces with `after` 0 that began the text again
+    holes: int = 0  # pieces that did not fit: asked for again
+    sent_at: float = 0.0
+    first_at: float = 0.0
+    done_at: float = 0.0
+
+    def apply(self, frame: Frame) -> bool:
+        """The reducer. True if the page must ask for what it misses."""
+        if frame["type"] == "token":
+            return self._add(frame["after"], frame["seq"], frame["text"])
+        if frame["type"] == "message":
+            message = frame["message"]
+            if message["status"] != "live" and message["generation"]:
+                self.text, self.seq = message["text"], message["generation"]["seq"]
+        elif frame["type"] == "queued":
+            self.places.append(frame["position"])
+        elif frame["type"] == "done":
+            self.ends += 1
+            if frame["seq"] > self.seq:
+                self.holes += 1
+                return True
+            self.done, self.done_at = frame, time.perf_counter()
+        return False
+
+    def _add(self, after: int, seq: int, text: str) -> bool:
+        if seq <= self.seq:
+            self.repeats += 1
+            return False
+        if after == self.seq:
+            self.text += text
+        elif after == 0:
+            self.restarts += 1
+            self.text = text
+        else:
+            self.holes += 1
+            return True
+        self.seq = seq
+        self.pieces += 1
+        self.first_at = self.first_at or time.perf_counter()
+        return False
+
+    def is_whole(self) -> bool:
+        """Whether the text is the one that `done` vouches for."""
+        end = self.done
+        return (
+            end is not None
+            and end["seq"] == self.seq
+            and end["length"] == len(self.text)
+            and end["sha256"] == hashlib.sha256(self.text.encode()).hexdigest()
+        )
+
+
+class Tab:
+    """One websocket of one person; comes back when it is lost, and asks for what it missed."""
+
+    def __init__(self, port: int, cookie: str) -> None:
+        self._url = f"ws://127.0.0.1:{port}/ws/"
+        self._headers = {"Cookie": cookie, "Origin": f"http://127.0.0.1:{port}"}
+        self.replies: list[Reply] = []
+        self.errors: list[Frame] = []
+        self.closes: list[int | None] = []
+        self.connections = 0
+        self.hello = asyncio.Event()
+        self._socket: ClientConnection | None = None
+
+    async def run(self) -> None:
+        pause = BACK_AFTER
+        while True:
+            try:
+                async with connect(
+                    self._url, additional_headers=self._headers, max_size=1 << 20, compression=None, proxy=None
+                ) as socket:
+                    pause = BACK_AFTER
+                    await self._listen(socket)
+            except (OSError, TimeoutError, InvalidHandshake, WebSocketException):
+                pass
+            finally:
+                self._socket = None
+                self.hello.clear()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, BACK_AT_MOST)
+
+    async def _listen(self, socket: ClientConnection) -> None:
+        try:
+            async for raw in socket:
+                frame = json.loads(raw)
+                if frame["type"] == "hello":
+                    self.connections += 1
+                    self._socket = socket
+                    self.hello.set()
+                    for reply in self.replies:
+                        await self._ask_again(reply)
+                else:
+                    await self._take(frame)
+        finally:
+            self.closes.append(socket.close_code)
+
+    async def _ask_again(self, reply: Reply) -> None:
+        """After a reconnect: unacknowledged questions once more, unfinished replies from where they are."""
+        if reply.done is not None:
+            return
+        if reply.message_id:
+            await self._send({"type": "resume", "message_id": reply.message_id, "after": reply.seq})
+        else:
+            await self._send_question(reply)
+
+    async def _take(self, frame: Frame) -> None:
+        if frame["type"] == "error":
+            self.errors.append(frame)
+            return
+        if frame["type"] == "ack":
+            for reply in self.replies:
+                if reply.client_id == frame["client_id"]:
+                    reply.message_id, reply.generation_id = frame["message_id"], frame["generation_id"]
+            return
+        named = frame.get("message_id") or frame.get("message", {}).get("id")
+        for reply in self.replies:
+            if reply.message_id == named and reply.apply(frame):
+                await self._send({"type": "resume", "message_id": reply.message_id, "after": reply.seq})
+
+    async def ask(self, content: str) -> Reply:
+        """A new conversation's first message."""
+        reply = Reply(content)
+        self.replies.append(reply)
+        reply.sent_at = time.perf_counter()
+        await self._send_question(reply)
+        return reply
+
+    async def stop(self, reply: Reply) -> None:
+        await self._send({"type": "stop", "message_id": reply.message_id})
+
+    async def _send_question(self, reply: Reply) -> None:
+        question = {"type": "send", "conversation": None, "parent": None}
+        await self._send({**question, "content": reply.content, "client_id": reply.client_id})
+
+    async def _send(self, frame: Frame) -> None:
+        """Lost with its connection: the next one asks again."""
+        if self._socket is not None:
+            try:
+                await self._socket.send(json.dumps(frame))
+            except WebSocketException:
+                pass
+
+
+class Crowd:
+    """Several people with a tab each, in a thread of their own, so that a plain test can watch them."""
+
+    def __init__(self, port: int, cookies: list[str]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="crowd", daemon=True)
+        self._thread.start()
+        self.tabs = [Tab(port, cookie) for cookie in cookies]
+        self._runs = [asyncio.run_coroutine_threadsafe(tab.run(), self._loop) for tab in self.tabs]
+
+    def wait_until_connected(self, seconds: float = 30.0) -> Crowd:
+        async def all_connected() -> None:
+            await asyncio.wait_for(asyncio.gather(*(tab.hello.wait() for tab in self.tabs)), seconds)
+
+        self._do(all_connected())
+        return self
+
+    def ask(self, content: str, who: slice = slice(None)) -> list[Reply]:
+        """Everybody (of `who`) asks the same at the same moment."""
+
+        async def together() -> list[Reply]:
+            return await asyncio.gather(*(tab.ask(content) for tab in self.tabs[who]))
+
+        return self._do(together())
+
+    def stop(self, reply: Reply) -> None:
+        tab = next(tab for tab in self.tabs if reply in tab.replies)
+        self._do(tab.stop(reply))
+
+    def _do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    @property
+    def replies(self) -> list[Reply]:
+        return [reply for tab in self.tabs for reply in tab.replies]
+
+    @property
+    def errors(self) -> list[Frame]:
+        return [error for tab in self.tabs for error in tab.errors]
+
+    def close(self) -> None:
+        async def leave() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        self._do(leave())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+def words(count: int) -> str:
+    """What `slow:<count>` answers when nothing disturbs it."""
+    return " ".join(f"w{number}" for number in range(1, count + 1))
+
+
+def wait_for(check: Callable[[], object], what: Callable[[], str] | str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
+        time.sleep(0.02)

@@ -1,0 +1,91 @@
+"""One service for all drills, with short timings; `make drills N=20` does each of them twenty times."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.client import Crowd
+from tests.faults.drill import Drill
+from tests.faults.people import invite
+from tests.faults.rows import Rows
+from tests.grokweb.service import Service
+
+PEOPLE = 8
+# Six of the eight run, two wait. The timings agree as chat/turns/checks.py asks.
+ENVIRONMENT = {
+    "GROKWEB_SLOTS": "6",
+    "GROKWEB_LEASE_SECONDS": "1",
+    "GROKWEB_RECONCILE_SECONDS": "0.5",
+    "GROKWEB_RECONCILE_AGE_SECONDS": "1",
+    "GROKWEB_REDIS_REST_SECONDS": "1.5",
+    "GROKWEB_HANDOVER_SECONDS": "1",
+    "GROKWEB_HANG_SECONDS": "2",
+    "GROKWEB_DAILY_TOKENS": "100000000",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "default_timings: a drill of more than a minute, in `make drills` only")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    times = int(os.environ.get("N") or 1)
+    if times > 1 and "drill" in metafunc.fixturenames:
+        metafunc.fixturenames.append("_round")
+        metafunc.parametrize("_round", range(1, times + 1))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The drill with the default timings takes a minute: `make drills` only."""
+    if config.getoption("markexpr") == "faults":
+        return
+    long = [item for item in items if item.get_closest_marker("default_timings")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An empty database of the kind this run is on."""
+    base = os.environ.get("DATABASE_URL", "")
+    if not base.startswith("postgres"):
+        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'drills.sqlite3'}"
+        return
+    import psycopg
+
+    name = f"drills_{secrets.token_hex(6)}"
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield f"{base.rsplit('/', 1)[0]}/{name}"
+    with psycopg.connect(base, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Service]:
+    running = Service(tmp_path_factory.mktemp("drills"), DATABASE_URL=database_url, **ENVIRONMENT)
+    try:
+        yield running.start().wait_until_ready()
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def cookies(service: Service) -> list[str]:
+    return invite(PEOPLE, service.environment)
+
+
+@pytest.fixture
+def drill(service: Service, cookies: list[str], database_url: str) -> Iterator[Drill]:
+    crowd = Crowd(service.port, cookies)
+    prepared = Drill(service, Rows(database_url), crowd)
+    try:
+        prepared.wait_until_whole()
+        crowd.wait_until_connected()
+        yield prepared
+    finally:
+        crowd.close()

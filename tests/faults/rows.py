@@ -1,0 +1,42 @@
+"""What a service has stored, read from outside with plain SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+REPLIES = """
+    SELECT g.id, g.status, g.attempt, g.strikes, g.reason, g.error, g.completion_tokens, m.text
+    FROM turns_generation g JOIN conversations_message m ON m.id = g.message_id
+"""
+UNSETTLED = "SELECT COUNT(*) FROM quotas_usageentry WHERE settled_at IS NULL"
+RESERVED = "SELECT COALESCE(SUM(reserved), 0) FROM quotas_usagecounter"
+USED = "SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0) FROM quotas_usageentry"
+COUNTED = "SELECT COALESCE(SUM(used), 0) FROM quotas_usagecounter"
+
+
+class Rows:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def select(self, sql: str) -> list[tuple[Any, ...]]:
+        if self.url.startswith("sqlite"):
+            path = self.url.removeprefix("sqlite:///")
+            lite = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)
+            try:
+                return lite.execute(sql).fetchall()
+            finally:
+                lite.close()
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(sql).fetchall()  # type: ignore[arg-type]
+
+    def one(self, sql: str) -> int:
+        return int(self.select(sql)[0][0])
+
+    def replies(self) -> dict[str, dict[str, Any]]:
+        """By generation id."""
+        names = ("status", "attempt", "strikes", "reason", "error", "tokens", "text")
+        return {str(UUID(str(pk))): dict(zip(names, rest, strict=True)) for pk, *rest in self.select(REPLIES)}

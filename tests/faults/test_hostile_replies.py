@@ -1,0 +1,23 @@
+"""A reply that ends its worker: given up after two deaths, and nobody else with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.drill import Drill
+
+pytestmark = pytest.mark.faults_sqlite
+
+
+@pytest.mark.parametrize("script", ["poison:", "hang:"])
+def test_two_strikes(drill: Drill, script: str) -> None:
+    neighbours = drill.ask(who=slice(0, 4))
+    drill.wait_until_writing(20, replies=4)
+    (hostile,) = drill.ask(script, who=slice(4, 5))
+    drill.ended_well(others=(hostile,))
+    assert hostile.done is not None
+    assert hostile.done["status"] == "failed"
+    assert hostile.done["words"].startswith("The model's process died twice")
+    row = drill.row(hostile)
+    assert (row["status"], row["strikes"], row["error"]) == ("failed", 2, "poison")
+    assert {drill.row(reply)["strikes"] for reply in neighbours} == {1}

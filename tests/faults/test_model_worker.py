@@ -1,0 +1,45 @@
+"""The model worker dies, sleeps, leaves: replies go on where they were."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.faults.drill import Drill
+
+
+def test_killed_in_the_middle(drill: Drill) -> None:
+    asked = drill.ask()
+    drill.wait_until_writing(25, replies=6)
+    drill.kill("model-worker")
+    drill.ended_well()
+    rows = drill.rows.replies()
+    found = sorted((rows[r.generation_id]["attempt"], rows[r.generation_id]["strikes"]) for r in asked)
+    # Six were in flight: a new attempt and one strike each. Two waited: nothing happened to them.
+    assert found == [(1, 0)] * 2 + [(2, 1)] * 6
+
+
+def test_asleep_longer_than_its_lease(drill: Drill) -> None:
+    asked = drill.ask()
+    drill.wait_until_writing(15, replies=6)
+    drill.send_signal("model-worker", signal.SIGSTOP)
+    try:
+        drill.wait(
+            lambda: [drill.row(reply)["strikes"] for reply in asked].count(1) == 6, "six replies given up"
+        )
+    finally:
+        drill.send_signal("model-worker", signal.SIGCONT)
+    drill.ended_well()
+    rows = [drill.row(reply) for reply in asked]
+    assert sorted(row["attempt"] for row in rows) == [1] * 2 + [2] * 6
+    assert [row["strikes"] for row in rows] == [0] * 8  # it was not dead: taken back
+
+
+def test_asked_to_leave(drill: Drill) -> None:
+    """SIGTERM: it goes on for GROKWEB_HANDOVER_SECONDS, then gives the rest back without a strike."""
+    asked = drill.ask()
+    drill.wait_until_writing(5, replies=6)
+    drill.kill("model-worker", signal.SIGTERM)
+    assert any(0 < reply.seq and reply.done is None for reply in asked)
+    drill.ended_well()
+    rows = [drill.row(reply) for reply in asked]
+    assert {(row["attempt"], row["strikes"]) for row in rows} == {(1, 0)}

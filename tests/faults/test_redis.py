@@ -1,0 +1,28 @@
+"""Redis dies, with and without what it held."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.faults.drill import Drill
+
+pytestmark = pytest.mark.faults_sqlite
+
+
+def test_killed_and_back_with_its_data(drill: Drill) -> None:
+    asked = drill.ask()
+    drill.wait_until_writing(15, replies=6)
+    drill.kill("redis")
+    drill.ended_well()
+    assert [drill.row(reply)["strikes"] for reply in asked] == [0] * 8
+
+
+def test_killed_and_everything_lost(drill: Drill) -> None:
+    asked = drill.ask()
+    drill.wait_until_writing(15, replies=6)
+    shutil.rmtree(drill.service.data / "redis" / "appendonlydir")  # its open files lose their names
+    drill.kill("redis")
+    drill.ended_well()
+    assert [drill.row(reply)["strikes"] for reply in asked] == [0] * 8

@@ -1,0 +1,26 @@
+"""The processes between the model and the people die; the model goes on meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.drill import Drill
+
+
+@pytest.mark.faults_sqlite
+def test_web_killed(drill: Drill) -> None:
+    asked = drill.ask()
+    drill.wait_until_writing(10, replies=6)
+    drill.kill("web")
+    drill.ended_well()
+    assert all(tab.connections == 2 for tab in drill.crowd.tabs)
+    assert {drill.row(reply)["attempt"] for reply in asked} == {1}
+
+
+def test_chat_worker_killed(drill: Drill) -> None:
+    """It saves the replies; what ends while it is away is saved when it is back."""
+    asked = drill.ask()
+    drill.wait_until_writing(40, replies=6)
+    drill.kill("chat-worker")
+    drill.ended_well()
+    assert {(drill.row(reply)["attempt"], drill.row(reply)["strikes"]) for reply in asked} == {(1, 0)}

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Replies } from "grokweb/replies.js";
+import { delay, Link, randomId, verdict } from "grokweb/socket.js";
+
+/** A clock that a test winds, and sockets that it speaks through. */
+function setting(options = {}) {
+  const world = { now: 0, timers: new Map(), sockets: [], frames: [], states: [], verdicts: [], n: 0 };
+  const timers = {
+    setTimeout: (run, ms) => { world.timers.set(++world.n, { run, at: world.now + ms }); return world.n; },
+    clearTimeout: (id) => world.timers.delete(id),
+  };
+  world.wait = (ms) => {
+    const until = world.now + ms;
+    for (;;) {
+      const due = [...world.timers].filter(([, t]) => t.at <= until).sort((a, b) => a[1].at - b[1].at)[0];
+      if (!due) break;
+      world.timers.delete(due[0]);
+      world.now = due[1].at;
+      due[1].run();
+    }
+    world.now = until;
+  };
+  class Socket {
+    constructor() { this.readyState = 1; this.sent = []; world.sockets.push(this); }
+    send(text) { this.sent.push(JSON.parse(text)); }
+    close() { this.readyState = 3; }
+    say(frame) { this.onmessage({ data: JSON.stringify(frame) }); }
+    end(code) { this.readyState = 3; this.onclose({ code }); }
+    types() { return this.sent.map((each) => each.type); }
+  }
+  world.link = new Link({
+    url: "ws://x/ws/", socket: Socket, timers, random: () => 1, live: () => [],
+    onframe: (frame) => world.frames.push(frame), onstate: (s) => world.states.push(s),
+    onverdict: (v) => world.verdicts.push(v), ...options,
+  });
+  world.socket = () => world.sockets.at(-1);
+  world.hello = () => world.socket().say({ type: "hello" });
+  return world;
+}
+
+const send = (client_id) => ({ type: "send", client_id, conversation: null, parent: null, content: "hi" });
+
+test("the delay doubles to 30 s, half of it by chance", () => {
+  assert.deepEqual([0, 1, 2, 3].map((n) => delay(n, () => 0)), [250, 500, 1000, 2000]);
+  assert.deepEqual([0, 1, 2, 3].map((n) => delay(n, () => 1)), [500, 1000, 2000, 4000]);
+  assert.equal(delay(50, () => 1), 30_000);
+  for (let i = 0; i < 100; i++) assert.ok(delay(4) >= 4000 && delay(4) <= 8000);
+});
+
+test("close codes: log in, reload, or come back", () => {
+  assert.deepEqual([4401, 4403, 1006, 1012, 1013, 1000, 4400].map(verdict), ["login", "reload", "again", "again", "again", "again", "again"]);
+});
+
+test("ids are random and within 64 characters", () => {
+  assert.match(randomId(), /^[0-9a-f]{32}$/);
+  assert.notEqual(randomId(), randomId());
+});
+
+test("what is sent before the socket is open waits for hello", () => {
+  const world = setting();
+  world.link.connect();
+  world.link.ask(send("a"));
+  assert.deepEqual(world.socket().sent, []);
+  world.hello();
+  assert.deepEqual(world.socket().sent.map((each) => each.client_id), ["a"]);
+});
+
+test("a send without its ack goes out again with the same client_id, an answered one does not", () => {
+  const world = setting();
+  world.link.connect();
+  world.hello();
+  world.link.ask(send("a"));
+  world.link.ask(send("b"));
+  world.socket().say({ type: "ack", client_id: "a", ref: "a" });
+  world.socket().end(1006);
+  world.wait(1000);
+  world.hello();
+  assert.deepEqual(world.socket().sent.map((each) => each.client_id), ["b"]);
+  world.socket().say({ type: "error", code: "busy", client_id: "b" });
+  world.socket().end(1006);
+  world.wait(1000);
+  world.hello();
+  assert.deepEqual(world.socket().sent, []);
+});
+
+test("every live reply is resumed from its last token, and a stop is repeated until done", () => {
+  const world = setting({ live: () => [["m", 7], ["n", 0]] });
+  world.link.connect();
+  world.hello();
+  world.link.stop("m");
+  world.socket().end(1012);
+  world.wait(600);
+  world.hello();
+  const sent = world.socket().sent;
+  assert.deepEqual(sent.filter((each) => each.type === "resume").map((each) => [each.message_id, each.after]), [["m", 7], ["n", 0]]);
+  assert.equal(sent.at(-1).type, "stop");
+  world.socket().say({ type: "done", message_id: "m" });
+  world.socket().end(1012);
+  world.wait(600);
+  world.hello();
+  assert.ok(!world.socket().types().includes("stop"));
+});
+
+test("failed tries wait longer each time; hello resets them", () => {
+  const world = setting();
+  world.link.connect();
+  const times = [];
+  for (let i = 0; i < 5; i++) {
+    world.socket().end(1006);
+    const before = world.sockets.length;
+    const start = world.now;
+    while (world.sockets.length === before) world.wait(50);
+    times.push(world.now - start);
+  }
+  assert.deepEqual(times, [500, 1000, 2000, 4000, 8000]);
+  world.hello();
+  world.socket().end(1006);
+  world.wait(500);
+  assert.equal(world.sockets.length, 7);
+});
+
+test("4401 and 4403 end it; nothing comes back", () => {
+  for (const [code, asks] of [[4401, "login"], [4403, "reload"]]) {
+    const world = setting();
+    world.link.connect();
+    world.hello();
+    world.socket().end(code);
+    world.wait(100_000);
+    world.link.hurry();
+    assert.deepEqual([world.verdicts, world.sockets.length], [[asks], 1]);
+  }
+});
+
+test("a connection that says nothing and a send that is never answered are given up", () => {
+  const world = setting();
+  world.link.connect();
+  world.wait(10_500);
+  assert.equal(world.sockets.length, 2);
+  world.hello();
+  world.link.ask(send("a"));
+  world.wait(15_000);
+  world.wait(500);
+  world.hello();
+  assert.equal(world.sockets.length, 3);
+  assert.deepEqual(world.socket().sent.map((each) => each.client_id), ["a"]);
+});
+
+test("an old socket's late words do not count", () => {
+  const world = setting();
+  world.link.connect();
+  const old = world.socket();
+  world.hello();
+  world.link.drop(true);
+  world.frames.length = 0;
+  old.say({ type: "token" });
+  old.end(1006);
+  assert.deepEqual([world.frames, world.sockets.length], [[], 2]);
+});
+
+test("a frame that closed the socket as too large comes back as an error, not for ever", () => {
+  const world = setting();
+  world.link.connect();
+  world.hello();
+  world.link.ask(send("a"));
+  world.socket().end(1009);
+  assert.deepEqual(world.frames.at(-1), { type: "error", code: "bad_frame", words: "", client_id: "a" });
+  world.wait(1000);
+  world.hello();
+  assert.deepEqual(world.socket().sent, []);
+});
+
+test("replies: a gap is asked for once, the end is told once", () => {
+  const asked = [];
+  const ends = [];
+  const replies = new Replies({ resume: (...what) => asked.push(what), changed: () => {}, ended: (reply) => ends.push(reply.text) });
+  replies.track("m", "g", "c");
+  assert.deepEqual(asked, [["m", 0]]);
+  const token = (after, seq, text) => replies.take({ type: "token", message_id: "m", generation_id: "g", after, seq, text });
+  token(0, 1, "a");
+  token(2, 3, "c");
+  token(3, 4, "d");
+  assert.deepEqual(asked.slice(1), [["m", 1]]);
+  token(1, 4, "bcd");
+  const done = { type: "done", message_id: "m", generation_id: "g", status: "stopped", seq: 4, length: 4, sha256: "88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589" };
+  replies.take(done);
+  replies.take(done);
+  assert.deepEqual([ends, replies.live()], [["abcd"], []]);
+});
