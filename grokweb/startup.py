@@ -121,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def up(without: Sequence[str]) -> int:
+    os.umask(0o077)  # what the service writes is for its owner alone
     try:
         planned = plan(frozenset(without))
         lock = take_lock(planned.data, planned.run)

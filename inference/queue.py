@@ -104,7 +104,8 @@ class Worker:
 
 def announce_model(client: redis.Redis, slug: str, **card: str | int) -> None:
     """What a worker says of its model, for the chat side's ModelCard; kept while Redis is."""
-    client.hset(scripts.key("model", slug), mapping={**card})
+    fields: Any = card
+    client.hset(scripts.key("model", slug), mapping=fields)
     client.sadd(scripts.key("models"), slug)
 
 

@@ -7,6 +7,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -79,13 +80,21 @@ class Server:
         except PermissionError:
             reachable = False
         if not reachable:
-            shutil.copytree(self.programs.parent, self.folder / "pginstall", symlinks=True)
-            libraries = self.programs.parent.parent.parent / "pgserver.libs"
-            if libraries.is_dir():  # where the wheel keeps what its programs link to
-                shutil.copytree(libraries, self.folder.parent / self.folder.name / "pgserver.libs")
-            self.programs = self.folder / "pginstall" / "bin"
+            # The wheel's programs look for their libraries three folders up.
+            libraries = self.programs.parents[2] / "pgserver.libs"
+            shutil.copytree(self.programs.parent, self.folder / "pgserver" / "pginstall", symlinks=True)
+            if libraries.is_dir():
+                shutil.copytree(libraries, self.folder / "pgserver.libs")
+            self.programs = self.folder / "pgserver" / "pginstall" / "bin"
 
     def __enter__(self) -> str:
+        try:
+            return self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _start(self) -> str:
         data = str(self.folder / "data")
         password = secrets.token_urlsafe(12)
         secret = self.folder / "password"
@@ -146,8 +155,12 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+            self.process.send_signal(signal.SIGQUIT)  # at once, but its shared memory is given back
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -139,6 +139,7 @@ function draw() {
 
 async function go(id, { push = true } = {}) {
   closeDrawer();
+  if (id === view.id && !main.classList.contains("loading")) return;
   const epoch = ++view.epoch;
   sidebar.open(id);
   main.classList.add("loading");
@@ -377,13 +378,14 @@ function changed({ conversation, deleted }) {
 function connection(state) {
   const before = connected;
   connected = state === "open";
-  clearTimeout(offlineTimer);
   if (connected) {
+    clearTimeout(offlineTimer);
+    offlineTimer = 0;
     notices.clear("offline");
     if (wasConnected) refresh();
     wasConnected = true;
   } else {
-    offlineTimer = setTimeout(() => notices.show("offline", gettext("The connection is lost. Trying again…"), {
+    offlineTimer ||= setTimeout(() => notices.show("offline", gettext("The connection is lost. Trying again…"), {
       kind: "warn", stay: true, action: { words: gettext("Try now"), run: () => link.hurry() },
     }), OFFLINE_AFTER);
   }
