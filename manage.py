@@ -7,6 +7,10 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
+    if sys.argv[1:2] == ["up"]:  # needs no Django application: the page answers a second sooner
+        from grokweb.startup import main as up
+
+        sys.exit(up(sys.argv[2:]))
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -30,7 +30,7 @@ def _secret_key() -> str:
         return configured
     path = DATA_DIR / "secret_key"
     if not path.exists():
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
@@ -54,7 +54,8 @@ SITE_URLS = env.words(
 for _url in SITE_URLS:
     if urlsplit(_url).scheme not in {"http", "https"} or not urlsplit(_url).hostname:
         raise ImproperlyConfigured(f"GROKWEB_URLS: {_url!r} is not like https://chat.example.org")
-ALLOWED_HOSTS = sorted({str(urlsplit(url).hostname) for url in SITE_URLS})
+# The loopback names are for health checks from the host itself.
+ALLOWED_HOSTS = sorted({*(str(urlsplit(url).hostname) for url in SITE_URLS), "localhost", "127.0.0.1"})
 CSRF_TRUSTED_ORIGINS = SITE_URLS
 HTTPS = all(url.startswith("https://") for url in SITE_URLS)
 BEHIND_PROXY = env.flag("GROKWEB_BEHIND_PROXY", False, "Trust X-Forwarded-Proto of a reverse proxy in front")
@@ -180,6 +181,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
+CSRF_FAILURE_VIEW = "chat.core.views.csrf_failed"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -198,6 +200,7 @@ if EMAIL_URL:
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     ACCOUNT_EMAIL_VERIFICATION = "none"
+MFA_ALLOW_UNVERIFIED_EMAIL = not EMAIL_URL  # without e-mail no address can be verified
 DEFAULT_FROM_EMAIL = env.text("GROKWEB_FROM_EMAIL", "grokweb@localhost", "Sender of e-mails")
 
 # --- Languages, times -------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ urlpatterns = [
     path("robots.txt", core.robots),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
-    path("", include("django_prometheus.urls")),
+    path("metrics", health.metrics),
 ]
 handler404 = "chat.core.views.not_found"
 handler403 = "chat.core.views.forbidden"

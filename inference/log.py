@@ -102,6 +102,11 @@ def finish_call(
     return ("finish", (generation_id, attempt, worker, seq, str(reason), json.dumps(body), used, millis))
 
 
+def rewrite(client: redis.Redis, generation_id: str, attempt: int, worker: str) -> None:
+    """Empties the log of a held reply, so that its holder can write it again from the start."""
+    scripts.run(client, "rewrite", generation_id, attempt, worker)
+
+
 def end(client: redis.Redis, generation_id: str, attempt: int, reason: Reason, error: str = "") -> str:
     """A terminal entry that no worker gave; makes the log if there is none."""
     return str(scripts.run(client, "end", generation_id, attempt, str(reason), json.dumps({"error": error})))

@@ -192,7 +192,7 @@ class Writer:
             if code in ("appended", "already_there"):
                 held.sent = piece.seq
             elif code == "gap":
-                held.sent = last
+                self._go_back(held, last)
             else:
                 self._refused(held, code)
             if stop:
@@ -225,7 +225,7 @@ class Writer:
             if code in ("appended", "already_there"):
                 held.stage = Stage.ENDED
             elif code == "gap":
-                held.sent = last
+                self._go_back(held, last)
             else:
                 self._refused(held, code)
 
@@ -254,7 +254,7 @@ class Writer:
         if code == "missing":
             answer, last = lease.register(self.client, self.worker, held.request)
             if answer == "ok":
-                held.sent = last
+                self._go_back(held, last)
                 if held.stage is not Stage.RUNNING:
                     held.stage = Stage.ENDING
                 logger.warning("entered again after data loss: %s", held.request.generation_id)
@@ -269,6 +269,14 @@ class Writer:
             self._returned.append(held.request.generation_id)
             logger.warning("fenced off: %s attempt %d", held.request.generation_id, held.request.attempt)
         self._forget(held)
+
+    def _go_back(self, held: Held, last: int) -> None:
+        """Redis has the log up to `last` only: send again from there, or all if our pieces differ."""
+        if last in {0, held.seq} or any(piece.after == last for piece in held.pieces):
+            held.sent = last
+        else:
+            log.rewrite(self.client, held.request.generation_id, held.request.attempt, self.worker)
+            held.sent = 0
 
     def _stop(self, held: Held) -> None:
         if not held.stop_seen and held.stage is Stage.RUNNING:

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import redis.asyncio as aioredis
 from django.conf import settings
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from chat.turns import port
 from inference import log as token_log
@@ -96,7 +97,11 @@ class Watched:
 class Hub:
     def __init__(self) -> None:
         self._redis = aioredis.Redis.from_url(
-            settings.REDIS_URL, decode_responses=True, socket_timeout=BLOCK_MS / 1000 + 5
+            settings.REDIS_URL,
+            decode_responses=True,
+            socket_timeout=BLOCK_MS / 1000 + 5,
+            # With them redis-py 8 hands out connections that a restart of Redis has closed.
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
         self._wake_key = scripts.key("wake", uuid.uuid4().hex)
         self._wake_id = "0-0"
@@ -137,9 +142,12 @@ class Hub:
             asyncio.get_running_loop().create_task(self._poke())
 
     async def _poke(self) -> None:
-        with contextlib.suppress(RedisError, OSError):  # without Redis the read fails and starts anew anyway
-            await self._redis.xadd(self._wake_key, {"w": 1}, maxlen=1, approximate=False)
-            await self._redis.expire(self._wake_key, 600)
+        for _ in range(3):  # unheard, a newcomer would wait for BLOCK_MS; without Redis the read fails anyway
+            with contextlib.suppress(RedisError, OSError):
+                await self._redis.xadd(self._wake_key, {"w": 1}, maxlen=1, approximate=False)
+                await self._redis.expire(self._wake_key, 600)
+                return
+            await asyncio.sleep(0.1)
 
     async def _run(self) -> None:
         while True:

@@ -11,7 +11,7 @@ from chat.accounts.signals import user_suspended
 from chat.conversations.models import Conversation, Message
 from chat.conversations.services import conversation_json, message_json
 from chat.conversations.signals import conversation_changed, conversation_deleted
-from chat.moderation.signals import message_hidden
+from chat.moderation.signals import message_hidden, message_shown
 from chat.turns import events, services
 from chat.turns.guard import CLOSE_CODES
 
@@ -33,6 +33,6 @@ def tell_tabs(conversation: Conversation, deleted: bool, **_: Any) -> None:
     events.tell_sync(conversation.owner_id, frame)
 
 
-@receiver(message_hidden)
+@receiver([message_hidden, message_shown])
 def tell_hidden(message: Message, **_: Any) -> None:
     events.tell_sync(message.conversation.owner_id, {"type": "message", "message": message_json(message)})

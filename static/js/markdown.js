@@ -44,6 +44,7 @@ const renderer = {
     return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
   },
   html: ({ text }) => escape(text),
+  checkbox: ({ checked }) => `<span class="task">${checked ? "☑" : "☐"}</span> `,
   code({ text, lang }) {
     const name = /^[\w+#-]{1,20}/.exec(lang ?? "")?.[0].toLowerCase();
     return `<pre><code${name ? ` class="language-${escape(name)}"` : ""}>${escape(text)}</code></pre>\n`;

@@ -7,12 +7,12 @@ import { gettext } from "grokweb/words.js";
 
 const CLEAN = {
   ALLOWED_TAGS: [
-    "a", "blockquote", "br", "code", "del", "div", "em", "h2", "h3", "h4", "h5", "h6", "hr", "input", "li", "ol", "p",
+    "a", "blockquote", "br", "code", "del", "div", "em", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
     "pre", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
   ],
-  ALLOWED_ATTR: ["align", "checked", "class", "disabled", "href", "rel", "start", "target", "type"],
+  ALLOWED_ATTR: ["align", "class", "href", "rel", "start", "target"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i, // asked of every attribute but these
-  ADD_URI_SAFE_ATTR: ["align", "checked", "disabled", "rel", "start", "target", "type"],
+  ADD_URI_SAFE_ATTR: ["align", "rel", "start", "target"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,

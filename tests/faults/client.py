@@ -108,7 +108,11 @@ class Tab:
         while True:
             try:
                 async with connect(
-                    self._url, additional_headers=self._headers, max_size=1 << 20, compression=None, proxy=None
+                    self._url,
+                    additional_headers=self._headers,
+                    max_size=1 << 20,
+                    compression=None,
+                    proxy=None,
                 ) as socket:
                     pause = BACK_AFTER
                     await self._listen(socket)

@@ -29,7 +29,9 @@ ENVIRONMENT = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "default_timings: a drill of more than a minute, in `make drills` only")
+    config.addinivalue_line(
+        "markers", "default_timings: a drill of more than a minute, in `make drills` only"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -17,6 +17,10 @@ def test_killed_and_back_with_its_data(drill: Drill) -> None:
     drill.kill("redis")
     drill.ended_well()
     assert [drill.row(reply)["strikes"] for reply in asked] == [0] * 8
+    # Nobody holds on to a connection from before: a new question is answered at once.
+    (late,) = drill.ask(who=slice(0, 1))
+    drill.wait(lambda: late.seq, "a first token without delay", 3)
+    drill.ended_well()
 
 
 def test_killed_and_everything_lost(drill: Drill) -> None:

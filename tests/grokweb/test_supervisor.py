@@ -90,7 +90,7 @@ def test_ctrl_c_twice_ends_everything_at_once(fresh: Service) -> None:
     started = time.monotonic()
     kill(fresh.process.pid, signal.SIGINT)
     assert fresh.ended(20) == 0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5  # a stopped process would hold it up much longer
     assert not [name for name, pid in pids.items() if is_running(pid)]
 
 

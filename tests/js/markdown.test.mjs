@@ -17,8 +17,8 @@ const HOSTILE = [
   "<details open ontoggle=alert(1)>", "text <iframe src=//e.example> more", "<style>*{display:none}</style>", "&lt;script&gt;alert(1)&lt;/script&gt;",
   "[r]\n\n[r]: javascript:alert(1)", "<https://e.example/\"onmouseover=x>", "[<img src=x onerror=x>](https://e.example)", "a\n<div\nonclick=x>", "<math><mi//xlink:href=\"data:x,<script>\">",
 ];
-const OURS = /^(a|blockquote|br|code|del|div|em|h[2-6]|hr|input|li|ol|p|pre|span|strong|table|tbody|td|th|thead|tr|ul)$/;
-const ATTRIBUTES = { a: /^(href|target|rel)$/, code: /^class$/, div: /^class$/, input: /^(type|checked|disabled)$/, ol: /^start$/, span: /^class$/, td: /^align$/, th: /^align$/ };
+const OURS = /^(a|blockquote|br|code|del|div|em|h[2-6]|hr|li|ol|p|pre|span|strong|table|tbody|td|th|thead|tr|ul)$/;
+const ATTRIBUTES = { a: /^(href|target|rel)$/, code: /^class$/, div: /^class$/, ol: /^start$/, span: /^class$/, td: /^align$/, th: /^align$/ };
 
 function inspect(text, where) {
   for (const [, name, rest] of text.matchAll(/<\/?([a-zA-Z][^\s/>]*)([^>]*)>/g)) {
@@ -79,6 +79,10 @@ test("formulas, and prices that are none", () => {
   assert.match(html("$$\nx_1 * y * z\n$$"), /<code class="math block">x_1 \* y \* z<\/code>/);
   assert.match(html("\\[ x \\]"), /<code class="math block">x<\/code>/);
   for (const text of ["$5 and $10", "it costs $5.", "`$x$`", "a $ b $ c", "$ x$"]) assert.doesNotMatch(html(text), /class="math/);
+});
+
+test("tasks are marks, not boxes that nobody can tick", () => {
+  assert.match(html("- [x] done\n- [ ] open"), /<span class="task">☑<\/span> done[\s\S]*<span class="task">☐<\/span> open/);
 });
 
 test("the model's headings stand below the page's own", () => {

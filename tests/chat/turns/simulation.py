@@ -114,6 +114,14 @@ class Worker:
     def tick(self, *, renew: bool) -> None:
         self.runtime.writer.tick(renew=renew)
 
+    def describe(self) -> list[str]:
+        """For a failing walk: what this worker believes to hold."""
+        return [
+            f"{key[:8]} attempt {held.request.attempt} {held.stage.name} sent {held.sent} of {held.seq} "
+            f"stop {held.stop_seen} in engine {key in self.engine.answers} {held.ended}"
+            for key, held in self.runtime.writer._held.items()
+        ]
+
     def hand_over(self) -> None:
         self.runtime.writer.hand_over()
 

@@ -35,7 +35,7 @@ def test_stopped_and_started_again(drill: Drill) -> None:
 
 @pytest.mark.default_timings
 def test_default_timings(tmp_path: Path) -> None:
-    """As an operator runs it: within 30 s of a death every reply is written, waits with a place, or has ended."""
+    """As an operator runs it: within 30 s of a death replies go on, and all of them end well."""
     url = f"sqlite:///{tmp_path / 'drill.sqlite3'}"
     service = Service(tmp_path, DATABASE_URL=url)
     crowd = None

@@ -11,9 +11,9 @@ pytestmark = pytest.mark.faults_sqlite
 
 @pytest.mark.parametrize("script", ["poison:", "hang:"])
 def test_two_strikes(drill: Drill, script: str) -> None:
-    neighbours = drill.ask(who=slice(0, 4))
-    drill.wait_until_writing(20, replies=4)
-    (hostile,) = drill.ask(script, who=slice(4, 5))
+    neighbours = drill.ask(who=slice(0, 3))
+    drill.wait_until_writing(30, replies=3)
+    (hostile,) = drill.ask(script, who=slice(3, 4))
     drill.ended_well(others=(hostile,))
     assert hostile.done is not None
     assert hostile.done["status"] == "failed"

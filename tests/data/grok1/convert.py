@@ -1,0 +1,91 @@
+"""Turn the small reference checkpoint (134 pickles in xAI's layout) into the model folder beside this file.
+
+Run once, from the repository root: `python -m tests.data.grok1.convert ../shared/grok1-reference`.
+Only the two kinds of object the reference holds can be built while reading: a numpy array, and int8 weights
+with bfloat16 scales. The product is int8 * scale, unrounded, in float32. The operator's importer for the real
+release is another, stricter program; this one serves the tests alone.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from inference.grok1.config import Grok1Config
+
+HERE = Path(__file__).parent
+
+
+class Quantized:
+    """Stands in for `__main__.QuantizedWeight8bit`."""
+
+    weight: np.ndarray
+    scales: np.ndarray
+
+
+ALLOWED: dict[tuple[str, str], Any] = {
+    ("__main__", "QuantizedWeight8bit"): Quantized,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("ml_dtypes", "bfloat16"): ml_dtypes.bfloat16,
+}
+for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    ALLOWED[module, "_reconstruct"] = np._core.multiarray._reconstruct
+    ALLOWED[module, "scalar"] = np._core.multiarray.scalar
+for module in ("numpy.core.numeric", "numpy._core.numeric"):
+    ALLOWED[module, "_frombuffer"] = np._core.numeric._frombuffer
+
+
+class Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+        return ALLOWED[module, name]
+
+
+def read(path: Path) -> torch.Tensor:
+    """One file as float32; matrices come as [.., in, out]."""
+    value = Reader(io.BytesIO(path.read_bytes())).load()
+    if isinstance(value, Quantized):
+        weight, scales = value.weight.astype(np.float32), value.scales.astype(np.float32)
+        groups = scales.shape[-2]  # row g of the scales covers the g-th block of input rows
+        value = weight * np.repeat(scales, weight.shape[-2] // groups, axis=-2)
+    return torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32))
+
+
+def convert(source: Path) -> dict[str, torch.Tensor]:
+    layers = json.loads((source / "config.json").read_text())["num_layers"]
+    tensor = [read(source / "ckpt-0" / f"tensor{i:05d}_000") for i in range(2 + 12 * layers)]
+    out = {"model.embed_tokens.weight": tensor[0], "model.norm.weight": tensor[1]}
+    for place, layer in enumerate(sorted(range(layers), key=str)):  # string order: 0, 1, 10, 2, ...
+        (linear, linear_1, linear_v, key, output, query, value, *norms, router) = tensor[2 + 12 * place :][
+            :12
+        ]
+        name = f"model.layers.{layer}"
+        out[f"{name}.moe.experts.gate_up_proj"] = torch.cat((linear, linear_v), dim=-1).transpose(1, 2)
+        out[f"{name}.moe.experts.down_proj"] = linear_1.transpose(1, 2)
+        out[f"{name}.moe.router.weight"] = router.T
+        for short, matrix in (("q", query), ("k", key), ("v", value), ("o", output)):
+            out[f"{name}.self_attn.{short}_proj.weight"] = matrix.T
+        for i, norm in enumerate(norms):
+            out[f"{name}.norm{i}.weight"] = norm
+    return {name: matrix.contiguous() for name, matrix in out.items()}
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    save_file(convert(folder), HERE / "model.safetensors", metadata={"format": "pt"})
+    shutil.copyfile(folder / "golden.npz", HERE / "golden.npz")
+    shutil.copyfile(folder / "config.json", HERE / "xai_config.json")
+    constants = json.loads((folder / "config.json").read_text())
+    Grok1Config.from_xai(constants, architectures=["Grok1ForCausalLM"], dtype="float32").save_pretrained(HERE)

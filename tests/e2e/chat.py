@@ -1,0 +1,128 @@
+"""The chat page as a person uses it: what it shows, and what can be done there."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.browsing import PATIENCE, until
+
+# Every change of the newest answer, as this page showed it; a new page begins a new list.
+SAMPLE = """
+(() => {
+  const life = Math.random();
+  let last = null;
+  setInterval(() => {
+    const text = [...document.querySelectorAll(".message.assistant .body")].at(-1)?.textContent ?? "";
+    if (text !== last) window.sampled(life, last = text);
+  }, 50);
+})()
+"""
+
+
+def words(count: int) -> str:
+    """What `slow:<count>` answers."""
+    return " ".join(f"w{number}" for number in range(1, count + 1))
+
+
+class Chat:
+    """One page (tab) of the chat."""
+
+    def __init__(self, page: Page) -> None:
+        page.wait_for_load_state()  # its modules run
+        self.page = page
+        self.box = page.get_by_label(re.compile("^(Your message|Votre message)$"))
+        self.send = page.locator(".composer .send")
+        self.answers = page.locator(".message.assistant")
+        self.questions = page.locator(".message.user .body")
+        self.sidebar = page.locator("[data-conversations]")
+        self.notice = page.locator("[data-notices]")
+
+    # --- doing --------------------------------------------------------------------------------------------
+
+    def ask(self, text: str) -> Chat:
+        self.box.fill(text)
+        self.box.press("Enter")
+        return self
+
+    def new(self) -> Chat:
+        self.page.locator(".new-chat").click()
+        return self
+
+    def stop(self) -> None:
+        self.page.get_by_role("button", name="Stop", exact=True).click()
+
+    def menu_of(self, title: str) -> Locator:
+        """The menu of a conversation in the sidebar, opened."""
+        entry = self.entry(title)
+        entry.hover()
+        entry.get_by_role("button").click()
+        return self.page.get_by_role("menu")
+
+    def open_account_menu(self) -> Locator:
+        self.page.locator(".account-button").click()
+        menu = self.page.locator("#account-menu")
+        expect(menu).to_be_visible()
+        return menu
+
+    # --- seeing -------------------------------------------------------------------------------------------
+
+    def entry(self, title: str) -> Locator:
+        return self.sidebar.locator(".entry").filter(has=self.page.get_by_role("link", name=title, exact=True))
+
+    @property
+    def answer(self) -> Locator:
+        """The text of the newest answer."""
+        return self.answers.last.locator(".body")
+
+    def text(self) -> str:
+        return self.answer.inner_text() if self.answers.count() else ""
+
+    def wait_for_words(self, count: int) -> Chat:
+        """At least so many words of a slow answer are there, in order."""
+        until(self.page, lambda: len(self.text().split()) >= count, f"{count} words")
+        shown = self.text().split()
+        assert shown == words(len(shown)).split()
+        return self
+
+    def wait_for_end(self) -> Chat:
+        """The newest answer is settled: it has its buttons, or says why it is not whole."""
+        expect(self.answers.last).to_have_attribute("aria-busy", "false", timeout=PATIENCE * 1000)
+        return self
+
+    def wait_for_whole(self, count: int) -> Chat:
+        expect(self.answer).to_have_text(words(count), timeout=PATIENCE * 1000)
+        return self.wait_for_end()
+
+    def expect_notice(self, text: str | re.Pattern[str]) -> None:
+        expect(self.notice).to_contain_text(text, timeout=PATIENCE * 1000)
+
+
+class Samples:
+    """What tabs have shown of a slow answer, every 50 ms, over reloads and losses."""
+
+    def __init__(self) -> None:
+        self.lives: dict[str, list[str]] = {}
+
+    def of(self, chat: Chat) -> Samples:
+        chat.page.context.expose_binding("sampled", lambda _, life, text: self._take(str(life), text))
+        chat.page.context.add_init_script(SAMPLE)
+        chat.page.evaluate(SAMPLE)
+        return self
+
+    def _take(self, life: str, text: str) -> None:
+        self.lives.setdefault(life, []).append(text)
+
+    def check(self, count: int) -> None:
+        """No page ever showed a hole, a repetition or fewer words than before."""
+        for shown in self.lives.values():
+            lengths = [len(text.split()) for text in shown]
+            assert lengths == sorted(lengths), f"words went away: {lengths}"
+            for text in shown:
+                assert text.split() == words(len(text.split())).split(), f"not in order: {text}"
+        assert self.seen() > 5, "nothing was sampled"
+        assert max(len(text.split()) for shown in self.lives.values() for text in shown) <= count
+
+    def seen(self) -> int:
+        return sum(map(len, self.lives.values()))

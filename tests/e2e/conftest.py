@@ -1,0 +1,106 @@
+"""One service with the scripted engine for all of them; each test has people and windows of its own.
+
+A test fails if any page it opened met an error in its console, a violation of the CSP, a request that failed
+or left the site, or an answer of 500 and above.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.browsing import Windows, Witness
+from tests.e2e.chat import Chat
+from tests.e2e.people import Person, invite
+from tests.grokweb.service import ROOT, Service
+
+PEOPLE = 60
+FAILED = pytest.StashKey[bool]()
+ENVIRONMENT = {
+    "GROKWEB_USER_LIVE_LIMIT": "3",
+    "GROKWEB_LEASE_SECONDS": "2",  # a model that is gone is missed after twice that
+}
+
+
+def origin_of(service: Service) -> str:
+    return f"http://localhost:{service.port}"
+
+
+@pytest.fixture(scope="package")
+def chromium(browser_type_launch_args: dict[str, object]) -> Iterator[Browser]:
+    """Closed with the folder: Playwright's event loop would be in the way of tests with one of their own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**browser_type_launch_args)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    running = Service(tmp_path_factory.mktemp("e2e"), **ENVIRONMENT)
+    try:
+        yield running.start().wait_until_ready()
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="package")
+def people(service: Service) -> Iterator[Person]:
+    """Nobody meets what another test left: each test takes whom it needs."""
+    try:
+        return iter(invite(PEOPLE, service.environment))
+    except subprocess.CalledProcessError as error:
+        raise AssertionError(error.stderr) from error
+
+
+@pytest.fixture(scope="package")
+def admin(people: Iterator[Person]) -> Person:
+    return next(people)
+
+
+@pytest.fixture
+def person(admin: Person, people: Iterator[Person]) -> Person:
+    return next(people)
+
+
+@pytest.fixture
+def other(admin: Person, people: Iterator[Person]) -> Person:
+    return next(people)
+
+
+@pytest.fixture
+def witness(service: Service) -> Witness:
+    return Witness(origin_of(service))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+@pytest.fixture
+def windows(request: pytest.FixtureRequest, chromium: Browser, witness: Witness) -> Iterator[Windows]:
+    """After a failure, pictures of what was open lie in build/e2e/."""
+    opened = Windows(chromium, witness.origin, witness)
+    yield opened
+    if request.node.stash.get(FAILED, False):
+        opened.photograph(ROOT / "build" / "e2e", request.node.name)
+    opened.close()
+    assert witness.unexpected() == []
+
+
+@pytest.fixture
+def chat(windows: Windows, person: Person) -> Chat:
+    """A person on an empty chat page."""
+    return Chat(windows.page(person))
+
+
+@pytest.fixture
+def open_chat(windows: Windows) -> Callable[..., Chat]:
+    return lambda person, path="/", **how: Chat(windows.page(person, path, **how))

@@ -1,0 +1,89 @@
+"""A slow reply, watched every 50 ms while the page, the network or the server goes away in the middle of it."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.e2e.browsing import Windows, Witness, until
+from tests.e2e.chat import Chat, Samples
+from tests.grokweb.service import Service, is_running, kill
+
+WORDS = 120
+SLOW = f"slow:{WORDS}:30"
+AWAY_MS = 3000
+
+
+def test_reload_in_mid_reply(chat: Chat) -> None:
+    samples = Samples().of(chat)
+    chat.ask(SLOW).wait_for_words(15)
+    chat.page.reload()
+    chat.wait_for_words(30)
+    chat.page.reload()
+    chat.wait_for_whole(WORDS)
+    samples.check(WORDS)
+
+
+def test_a_second_tab_shows_the_same_live(chat: Chat) -> None:
+    samples = Samples().of(chat)
+    chat.ask(SLOW).wait_for_words(10)
+    second = Chat(chat.page.context.new_page())
+    second.page.goto(chat.page.url)
+    second.wait_for_words(10)
+    assert len(second.text().split()) < WORDS, "too late to be live"
+    chat.wait_for_whole(WORDS)
+    second.wait_for_whole(WORDS)
+    samples.check(WORDS)
+
+
+def test_another_device_hears_of_it_without_a_reload(chat: Chat, windows: Windows, person) -> None:
+    phone = Chat(windows.page(person, size=(390, 844)))
+    chat.ask("slow:40:50 from the desk").wait_for_words(1)
+    phone.page.get_by_role("button", name="Show the sidebar").click()
+    phone.entry("slow:40:50 from the desk").get_by_role("link").click()
+    phone.wait_for_words(2)
+    chat.wait_for_whole(40)
+    phone.wait_for_whole(40)
+
+
+def test_three_seconds_without_network(chat: Chat, witness: Witness) -> None:
+    witness.allow("ERR_INTERNET_DISCONNECTED")
+    samples = Samples().of(chat)
+    chat.ask("slow:200:30").wait_for_words(10)
+    chat.page.context.set_offline(True)
+    chat.page.wait_for_timeout(AWAY_MS)  # the time away is what is tested
+    chat.page.context.set_offline(False)
+    chat.wait_for_whole(200)
+    samples.check(200)
+
+
+def test_the_web_process_is_killed(chat: Chat, service: Service, witness: Witness) -> None:
+    witness.allow("WebSocket connection to", "ERR_CONNECTION_REFUSED")
+    samples = Samples().of(chat)
+    chat.ask(SLOW).wait_for_words(10)
+    pid = service.pid("web")
+    kill(pid)
+    until(chat.page, lambda: not is_running(pid), "web is gone")
+    chat.expect_notice("The connection is lost. Trying again…")
+    chat.wait_for_whole(WORDS)
+    expect(chat.notice).not_to_contain_text("The connection is lost")
+    samples.check(WORDS)
+    until(chat.page, service.is_ready, "web is back")
+
+
+def test_the_model_worker_is_killed(chat: Chat, service: Service) -> None:
+    samples = Samples().of(chat)
+    chat.ask(SLOW).wait_for_words(10)
+    kill(service.pid("model-worker"))
+    chat.wait_for_whole(WORDS)
+    samples.check(WORDS)
+
+
+def test_a_message_sent_without_network_goes_out_later(chat: Chat, witness: Witness) -> None:
+    witness.allow("ERR_INTERNET_DISCONNECTED")
+    chat.ask("hello").wait_for_end()
+    chat.page.context.set_offline(True)
+    chat.ask("are you there?")
+    expect(chat.page.get_by_text("Not sent yet. It goes out as soon as the connection is back.")).to_be_visible()
+    chat.page.context.set_offline(False)
+    expect(chat.answer).to_have_text("are you there?")
+    expect(chat.questions).to_have_text(["hello", "are you there?"])
