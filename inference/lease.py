@@ -17,6 +17,7 @@ class Renewal:
     code: Literal["ok", "stale", "missing"]
     stop: bool
     settled: bool
+    ended: bool  # the log has its terminal entry, as far as Redis remembers
 
 
 def renew(client: redis.Redis, worker: str, held: Sequence[tuple[str, int]]) -> list[Renewal]:
@@ -25,7 +26,10 @@ def renew(client: redis.Redis, worker: str, held: Sequence[tuple[str, int]]) -> 
         return []
     flat = [part for pair in held for part in pair]
     answer = scripts.run(client, "renew", worker, int(settings.LEASE_SECONDS * 1000), *flat)
-    return [Renewal(code, bool(stop), state == "s") for code, stop, state in answer]
+    return [
+        Renewal(code, bool(stop), settled=state == "s", ended=state in ("e", "s"))
+        for code, stop, state in answer
+    ]
 
 
 def register(

@@ -48,6 +48,7 @@ class Runtime:
     def __init__(self, engine: Engine, publish: Callable[[str, list[Any]], None]) -> None:
         self.engine = engine
         self._publish = publish
+        self._card = card(engine)
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.client = scripts.connect()
         self.writer = Writer(
@@ -60,7 +61,6 @@ class Runtime:
     def start(self) -> None:
         self.engine.start(self.writer.take)
         threading.Thread(target=self._write, name="writer", daemon=True).start()
-        fair_queue.announce_model(self.client, self.engine.slug, **card(self.engine))
         self._beat()
         self._invite()
 
@@ -96,6 +96,9 @@ class Runtime:
 
     def begin(self, held: Held) -> None:
         """Gives a claimed reply to the engine, which goes on after what earlier attempts logged."""
+        if held.begun:
+            return
+        held.begun = True
         self.engine.submit(held.request, [i for piece in held.pieces for i in piece.ids])
 
     def _write(self) -> None:
@@ -133,6 +136,8 @@ class Runtime:
                 time.sleep(0.5)
 
     def _beat(self) -> None:
+        """Said again with every beat: Redis may have lost it."""
+        fair_queue.announce_model(self.client, self.engine.slug, **self._card)
         fair_queue.beat(
             self.client,
             self.engine.slug,

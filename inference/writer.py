@@ -43,6 +43,7 @@ class Held:
     sent: int  # number of the last token known to be in the log
     stage: Stage = Stage.RUNNING
     ended: Ended | None = None
+    begun: bool = False  # the engine has it
     stop_seen: bool = False
     done: threading.Event = field(default_factory=threading.Event)  # the slot is free
 
@@ -103,11 +104,20 @@ class Writer:
     # --- from the slots and the engine --------------------------------------------------------------------
 
     def hold(self, request: GenerationRequest, kept: Log) -> Held:
-        """Takes over a claimed reply with what earlier attempts logged."""
-        held = Held(request, list(kept.pieces), kept.seq)
+        """Takes over a claimed reply with what earlier attempts logged.
+
+        Redis with older data may hand out what this worker has in hand or has finished at the same attempt:
+        then our copy stays, and is written again as far as Redis lacks it.
+        """
         with self._lock:
-            self._held[request.generation_id] = held
-        return held
+            held = self._held.get(request.generation_id)
+            if held is not None and held.request.attempt == request.attempt:
+                held.sent = 0
+                if held.stage is not Stage.RUNNING:
+                    held.stage = Stage.ENDING
+                return held
+            held = self._held[request.generation_id] = Held(request, list(kept.pieces), kept.seq)
+            return held
 
     def take(self, events: list[Event]) -> None:
         """From the engine thread, once a step; never blocks."""
@@ -237,6 +247,8 @@ class Writer:
                 self._refused(held, renewal.code)
             elif renewal.settled:
                 self._forget(held)
+            elif held.stage in (Stage.ENDED, Stage.KEPT) and not renewal.ended:
+                held.stage, held.sent = Stage.ENDING, 0  # Redis came back with older data: finish again
             elif renewal.stop:
                 self._stop(held)
 

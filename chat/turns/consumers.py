@@ -37,6 +37,9 @@ from inference.log import End, Piece
 
 logger = logging.getLogger("grokweb.socket")
 
+encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":")
+).encode  # dumps() would make one each time
 T = TypeVar("T")
 Frame = dict[str, Any]
 
@@ -151,8 +154,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if turn.is_new:
             news = [{"type": "message", "message": message} for message in answer["messages"]]
             news.append({"type": "conversation", "conversation": answer["conversation"], "deleted": False})
-            for told in news:
-                await events.tell(self.user.pk, told, but=self.channel_name)
+            await events.tell(self.user.pk, *news, but=self.channel_name)
 
     async def _resume(self, frame: Frame) -> None:
         after = frame.get("after", 0)
@@ -219,7 +221,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return done(end.reason, end.error, end.prompt_tokens, end.seq, text)
 
     async def _send(self, frame: Frame) -> None:
-        await self.send(text_data=json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+        # Straight to the server: what channels' own send() does on top costs a tenth of a token.
+        await self.base_send({"type": "websocket.send", "text": encode(frame)})
 
     async def _send_error(self, error: ChatError, frame: Frame) -> None:
         body = {"type": "error", **error.as_json()}
@@ -230,9 +233,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     # --- events of other tabs and of staff ----------------------------------------------------------------
 
-    async def tab_frame(self, event: Frame) -> None:
+    async def tab_frames(self, event: Frame) -> None:
         if event.get("but") != self.channel_name:
-            await self._send(event["frame"])
+            for frame in event["frames"]:
+                await self._send(frame)
 
     async def tab_close(self, event: Frame) -> None:
         await self.close(event["code"])

@@ -18,9 +18,9 @@ def group(user_id: UUID) -> str:
     return f"user.{user_id.hex}"
 
 
-async def tell(user_id: UUID, frame: dict[str, Any], *, but: str = "") -> None:
-    """A frame for every tab of a person, except the channel `but`."""
-    await _send(user_id, {"type": "tab.frame", "frame": frame, "but": but})
+async def tell(user_id: UUID, *frames: dict[str, Any], but: str = "") -> None:
+    """Frames for every tab of a person, except the channel `but`; one event, however many frames."""
+    await _send(user_id, {"type": "tab.frames", "frames": frames, "but": but})
 
 
 async def close(user_id: UUID, code: int) -> None:

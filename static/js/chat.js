@@ -27,7 +27,7 @@ const siteName = find(".brand").textContent.trim();
 const drafts = new Kept(page.user.id, "draft");
 const unsent = new Kept(page.user.id, "unsent");
 
-const view = { id: null, epoch: 0, messages: [], more: false };
+const view = { id: null, epoch: 0, news: 0, messages: [], more: false };
 const pendings = new Map(); // client_id -> what was asked and not yet answered
 let model = page.model;
 let connected = false;
@@ -92,8 +92,11 @@ function setTitle(conversation) {
   const title = conversation ? conversation.title || gettext("New chat") : gettext("New chat");
   find("[data-title]").textContent = title;
   document.title = conversation?.title ? `${title} · ${siteName}` : siteName;
+  const another = conversation && conversation.model !== model?.slug;
   const name = find(".top .model");
-  if (name) name.textContent = !conversation || conversation.model === model?.slug ? model?.name ?? "" : conversation.model;
+  if (name) name.textContent = another ? conversation.model : model?.name ?? "";
+  const demo = find(".demo");
+  if (demo) demo.hidden = Boolean(another);
 }
 
 const isHere = (pending) => (pending.conversation === null ? view.id === null && pending.epoch === view.epoch : pending.conversation === view.id);
@@ -176,7 +179,7 @@ addEventListener("popstate", () => {
 
 /** What was missed while the connection was away; control events are not repeated. */
 async function refresh() {
-  const { id, epoch } = view;
+  const { id, epoch, news } = view;
   try {
     const [list, fresh] = await Promise.all([
       call("GET", "/api/conversations/"),
@@ -184,6 +187,7 @@ async function refresh() {
     ]);
     sidebar.refresh(list);
     if (!fresh || epoch !== view.epoch) return;
+    if (news !== view.news) { refresh(); return; } // the answer may be older than what a frame brought meanwhile
     const merged = merge(view.messages, fresh.messages);
     if (merged === fresh.messages) view.more = fresh.more;
     view.messages = merged;
@@ -277,6 +281,7 @@ function acked(frame) {
   if (here && view.id === null) adopt(frame.conversation);
   if (view.id !== frame.conversation.id) return;
   for (const message of frame.messages) view.messages = place(view.messages, message);
+  view.news++;
   draw();
 }
 
@@ -301,6 +306,7 @@ function told({ message }) {
   }
   if (message.conversation !== view.id) return;
   view.messages = place(view.messages, message);
+  view.news++;
   draw();
 }
 
@@ -429,6 +435,7 @@ addEventListener("keydown", (event) => {
   if (event.key.toLowerCase() === "o" && event.shiftKey && (event.ctrlKey || event.metaKey)) { event.preventDefault(); startNew(); }
 });
 addEventListener("online", () => link.hurry());
+addEventListener("offline", () => link.drop()); // the socket itself would say nothing for minutes
 addEventListener("pageshow", (event) => { if (event.persisted) link.hurry(); });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;

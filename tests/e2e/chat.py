@@ -69,7 +69,8 @@ class Chat:
     # --- seeing -------------------------------------------------------------------------------------------
 
     def entry(self, title: str) -> Locator:
-        return self.sidebar.locator(".entry").filter(has=self.page.get_by_role("link", name=title, exact=True))
+        link = self.page.get_by_role("link", name=title, exact=True)
+        return self.sidebar.locator(".entry").filter(has=link)
 
     @property
     def answer(self) -> Locator:

@@ -21,7 +21,10 @@ PEOPLE = 60
 FAILED = pytest.StashKey[bool]()
 ENVIRONMENT = {
     "GROKWEB_USER_LIVE_LIMIT": "3",
-    "GROKWEB_LEASE_SECONDS": "2",  # a model that is gone is missed after twice that
+    # A model that is gone is missed after two leases. The timings agree as chat/turns/checks.py asks.
+    "GROKWEB_LEASE_SECONDS": "2",
+    "GROKWEB_RECONCILE_SECONDS": "0.5",
+    "GROKWEB_RECONCILE_AGE_SECONDS": "2",
 }
 
 

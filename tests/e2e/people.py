@@ -1,4 +1,4 @@
-"""`python -m tests.e2e.people NUMBER`: so many people who are logged in, and their administrator first; as JSON.
+"""`python -m tests.e2e.people NUMBER`: an administrator and so many people, logged in, as JSON.
 
 Runs in the environment of the service it is for.
 """

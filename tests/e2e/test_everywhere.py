@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import PHONE, Windows
+from tests.e2e.browsing import PHONE, Windows, until
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
 
@@ -99,8 +99,7 @@ def test_in_the_dark(windows: Windows, person: Person) -> None:
 
 
 def test_colours_can_be_chosen_and_stay(chat: Chat) -> None:
-    menu = chat.open_account_menu()
-    menu.get_by_text("Dark").click()
-    assert brightness(chat.page) < 0.2
+    chat.open_account_menu().get_by_role("radio", name="Dark").check()
+    until(chat.page, lambda: brightness(chat.page) < 0.2, "it is dark")
     chat.page.reload()
     assert brightness(chat.page) < 0.2

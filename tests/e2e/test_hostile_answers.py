@@ -40,7 +40,8 @@ def test_html_is_text(chat: Chat, text: str) -> None:
 
 
 def test_links_lead_to_the_web_and_nowhere_else(chat: Chat) -> None:
-    answer(chat, f"[a](javascript:{HACKED.replace(' ', '')}) [b](data:text/html,x) [c](/admin/) [d](https://example.org/x)")
+    bad = "[a](javascript:window.hacked=1) [b](data:text/html,x) [c](/admin/)"
+    answer(chat, f"{bad} [d](https://example.org/x)")
     link = chat.answer.get_by_role("link")
     expect(link).to_have_count(1)
     expect(link).to_have_attribute("href", "https://example.org/x")
@@ -73,7 +74,7 @@ def test_code_is_coloured_and_can_be_copied(chat: Chat) -> None:
     chat.answer.get_by_role("button", name="Copy").click()
     expect(chat.answer.get_by_role("button", name="Copied")).to_be_visible()
     chat.box.press("ControlOrMeta+v")
-    expect(chat.box).to_have_value("<script>window.hacked = 1</script>\n")
+    expect(chat.box).to_have_value("<script>window.hacked = 1</script>")
     assert not is_hacked(chat)
 
 
@@ -103,7 +104,7 @@ def test_on_a_shared_page_too(chat: Chat, windows: Windows) -> None:
     assert not reader.evaluate("'hacked' in window")
 
 
-def test_ten_thousand_words_at_once(chat: Chat) -> None:
+def test_a_flood_of_words(chat: Chat) -> None:
     """The longest answer allowed, in one piece: the page stays usable."""
     answer(chat, "word " * 2000)
     expect(chat.answers.last).to_contain_text("it reached the longest length allowed")

@@ -62,7 +62,8 @@ def test_without_a_model_worker_the_page_says_so_and_waits(chat: Chat, service: 
     os.kill(pid, signal.SIGSTOP)
     try:
         chat.ask("are you there?")
-        expect(chat.page.get_by_text("The model is not running; your message waits.")).to_be_visible(timeout=15_000)
+        words = chat.page.get_by_text("The model is not running; your message waits.")
+        expect(words).to_be_visible(timeout=20_000)
         chat.page.reload()
         chat.expect_notice("The model is not running at the moment. Messages wait until it is back.")
     finally:

@@ -11,7 +11,7 @@ from tests.e2e.people import Person
 
 def share(chat: Chat, *, members_only: bool = False) -> str:
     """The address of a new link."""
-    chat.page.get_by_role("button", name="Share").click()
+    chat.page.get_by_role("button", name="Share", exact=True).click()
     dialog = chat.page.get_by_role("dialog")
     if members_only:
         dialog.get_by_label("For", exact=True).select_option("members")
@@ -73,7 +73,7 @@ def test_anyone_may_report_a_shared_page(chat: Chat, windows: Windows) -> None:
 def test_sharing_waits_for_the_end_of_the_reply(chat: Chat, witness: Witness) -> None:
     witness.allow("409")
     chat.ask("slow:300:60").wait_for_words(2)
-    chat.page.get_by_role("button", name="Share").click()
+    chat.page.get_by_role("button", name="Share", exact=True).click()
     dialog = chat.page.get_by_role("dialog")
     dialog.get_by_role("button", name="Create a link").click()
     expect(dialog.get_by_role("alert")).to_contain_text("still being written")

@@ -22,7 +22,7 @@ def known(name: str) -> set[str]:
 @pytest.mark.parametrize("name", ["django.po", "djangojs.po"])
 def test_every_entry_is_translated_with_its_placeholders(name: str) -> None:
     for entry in polib.pofile(str(CATALOGUES / name)):
-        assert entry.translated() and not entry.fuzzy, entry.msgid
+        assert entry.translated(), entry.msgid  # filled in, and not fuzzy
         for text in entry.msgstr_plural.values() if entry.msgid_plural else [entry.msgstr]:
             assert set(PLACEHOLDER.findall(text)) == set(PLACEHOLDER.findall(entry.msgid)), entry.msgid
 

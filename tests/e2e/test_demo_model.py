@@ -1,0 +1,41 @@
+"""The weights that come with it, as somebody meets them one command after the clone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.browsing import Windows, Witness
+from tests.e2e.chat import Chat
+from tests.e2e.people import invite
+from tests.grokweb.service import ROOT, Service
+
+
+@pytest.fixture
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    model = str(ROOT / "inference" / "demo" / "model")
+    folder = tmp_path_factory.mktemp("demo")
+    running = Service(folder, GROKWEB_MODEL=model, GROKWEB_TEST_ENGINES="0")
+    try:
+        yield running.start().wait_until_ready()
+    finally:
+        running.close()
+
+
+def test_the_demo_model_says_what_it_is(demo: Service, chromium: Browser) -> None:
+    _, person = invite(1, demo.environment)
+    witness = Witness(f"http://localhost:{demo.port}")
+    windows = Windows(chromium, witness.origin, witness)
+    try:
+        chat = Chat(windows.page(person))
+        expect(chat.page.get_by_text(re.compile("small demo model"))).to_be_visible()
+        chat.page.get_by_text("Use a real one").click()
+        expect(chat.page.get_by_text("GROKWEB_MODEL=/path/to/model make run")).to_be_visible()
+        chat.ask("Who are you?").wait_for_end()
+        expect(chat.answer).to_contain_text("demo", ignore_case=True)
+    finally:
+        windows.close()
+    assert witness.unexpected() == []
