@@ -52,6 +52,7 @@ def stamp(rows: Iterable[tuple[Any, ...]]) -> dict[str, str]:
         "database": hashlib.sha256(json.dumps([*map(list, rows)]).encode()).hexdigest(),
         "address": hashlib.sha256(settings.DATABASE_URL.encode()).hexdigest(),
         "admin": ADMIN_EMAIL.lower(),
+        "model": str(settings.MODEL),
     }
 
 

@@ -39,6 +39,11 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
         """Any close code. Stock Daphne passes 1000 and 3000-4999 and breaks at 1012 and 1013."""
         self.sendCloseFrame(code=1000 if code is None else code)
 
+    def serverSend(self, content: str | bytes, binary: bool = False) -> None:
+        """What is sent to a connection that just broke goes nowhere; the page comes back and resumes."""
+        if self.state == self.STATE_OPEN:
+            super().serverSend(content, binary)
+
 
 class WebServer(Server):  # type: ignore[misc]  # daphne has no types
     failure = ""

@@ -1,0 +1,250 @@
+"""`python -m tests.e2e.shots FOLDER`: a picture of every page, on a desk and a phone, light and dark, in each
+language. Nothing is checked here; they are for people to look at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests import browser
+from tests.e2e.browsing import DESKTOP, PHONE, Windows, Witness
+from tests.e2e.chat import Chat
+from tests.e2e.people import Person, invite
+from tests.grokweb.service import ROOT, Service
+
+ANSWER = r"""echo:## Sourdough in short
+
+A loaf needs **flour**, *water*, salt and time. See [the guide](https://example.org/bread), or `bake --slow`.
+
+1. Feed the starter
+2. Mix, then wait:
+   - four hours in a warm kitchen
+   - a night in the fridge
+
+| Flour | Water | Salt |
+| --- | ---: | :---: |
+| 500 g | 350 g | 10 g |
+| 1000 g | 700 g | 20 g |
+
+> Bread is patience made edible.
+
+```python
+def hydration(flour: float, water: float) -> float:
+    '''Baker's percentage.'''
+    return 100 * water / flour  # 70.0
+```
+
+The crust follows $T(t) = T_0 + (T_1 - T_0)\left(1 - e^{-kt}\right)$, and
+
+$$\int_0^\infty e^{-kt}\,dt = \frac{1}{k}$$
+"""
+LOOKS = {
+    "desk-light-en": {"size": DESKTOP, "language": "en-US"},
+    "desk-dark-en": {"size": DESKTOP, "language": "en-US", "dark": True},
+    "desk-light-fr": {"size": DESKTOP, "language": "fr-FR"},
+    "phone-light-en": {"size": PHONE, "language": "en-US", "touch": True},
+    "phone-dark-fr": {"size": PHONE, "language": "fr-FR", "dark": True, "touch": True},
+}
+OUTSIDE = {
+    "login": "/accounts/login/",
+    "signup": "/accounts/signup/",
+    "password-reset": "/accounts/password/reset/",
+    "not-found": "/nowhere/",
+}
+INSIDE = {
+    "settings": "/settings/",
+    "email": "/accounts/email/",
+    "password": "/accounts/password/change/",
+    "two-step": "/accounts/2fa/",
+    "logout": "/accounts/logout/",
+    "not-allowed": "/admin/",
+}
+DESK = {
+    "admin": "/admin/",
+    "admin-users": "/admin/accounts/user/",
+    "admin-reports": "/admin/moderation/report/",
+    "admin-conversations": "/admin/conversations/conversation/",
+    "admin-generations": "/admin/turns/generation/",
+    "admin-quota": "/admin/quotas/quotapolicy/add/",
+    "admin-rule": "/admin/moderation/rule/add/",
+    "admin-actions": "/admin/core/staffaction/",
+}
+
+
+class Album:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.look = ""
+
+    def take(self, page: Page, name: str, *, whole: bool = False) -> None:
+        page.wait_for_load_state()
+        page.screenshot(path=self.folder / f"{name}.{self.look}.png", full_page=whole)
+
+
+def photograph_outside(album: Album, windows: Windows, how: dict[str, object]) -> None:
+    for name, path in OUTSIDE.items():
+        album.take(windows.page(None, path, **how), name)
+    page = windows.page(None, "/accounts/login/", **how)
+    page.locator("[name=login]").fill("nobody@example.org")
+    page.locator("[type=password]").fill("wrong password")
+    page.locator("main form .primary").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    album.take(page, "login-wrong")
+
+
+def photograph_chat(album: Album, windows: Windows, person: Person, how: dict[str, object]) -> str:
+    """The chat from empty to shared; returns the link."""
+    chat = Chat(windows.page(person, **how))
+    page = chat.page
+    album.take(page, "chat-empty")
+    chat.ask("Why is bread so good when it is fresh from the oven?").wait_for_end()
+    chat.ask(ANSWER).wait_for_end()
+    expect(chat.answer.locator("math").first).to_be_visible()
+    album.take(page, "chat-answer")
+    page.locator("[data-scroll]").evaluate("(box) => { box.scrollTop = 500 }")
+    album.take(page, "chat-answer-middle")
+    chat.ask("slow:500:40").wait_for_words(60)
+    album.take(page, "chat-writing")
+    page.keyboard.press("Escape")
+    chat.wait_for_end()
+    album.take(page, "chat-stopped")
+    chat.box.fill("x" * 33_000)
+    album.take(page, "chat-too-long")
+    chat.box.fill("")
+    _menus(album, chat)
+    return _share(album, chat)
+
+
+def _menus(album: Album, chat: Chat) -> None:
+    page = chat.page
+    is_phone = page.viewport_size and page.viewport_size["width"] < 500
+    if is_phone:
+        page.locator("[data-unfold]").click()
+        album.take(page, "sidebar")
+    entry = chat.sidebar.locator(".entry").first
+    entry.hover()
+    entry.get_by_role("button").click()
+    album.take(page, "conversation-menu")
+    page.get_by_role("menuitem").last.click()
+    album.take(page, "delete-dialog")
+    page.keyboard.press("Escape")
+    chat.open_account_menu()
+    album.take(page, "account-menu")
+    page.keyboard.press("Escape")
+    if is_phone:
+        page.locator("[data-fold]").click()
+
+
+def _share(album: Album, chat: Chat) -> str:
+    page = chat.page
+    page.locator(".tools button").last.click()
+    album.take(page, "report-dialog")
+    page.get_by_role("dialog").locator("[type=submit]").click()
+    expect(chat.notice).not_to_be_empty()
+    album.take(page, "chat-reported")
+    page.locator("[data-share]").click()
+    album.take(page, "share-dialog")
+    page.get_by_role("dialog").locator(".primary").click()
+    link = page.locator("[data-links] code").first
+    expect(link).to_be_visible()
+    album.take(page, "share-dialog-link")
+    page.keyboard.press("Escape")
+    return str(link.get_attribute("title"))
+
+
+def photograph_refusals(album: Album, windows: Windows, person: Person, how: dict[str, object]) -> None:
+    chat = Chat(windows.page(person, **how))
+    chat.ask("oom:").wait_for_end()
+    album.take(chat.page, "chat-failed")
+    chat.page.goto("/")
+    for number in range(3):
+        chat.ask(f"slow:500:50 number {number}")
+        expect(chat.page).to_have_url(re.compile("/c/"))
+        if number == 2:
+            expect(chat.page.locator(".waiting")).not_to_be_empty()
+            album.take(chat.page, "chat-waiting")
+        chat.page.goto("/")
+    chat.ask("one too many")
+    expect(chat.notice).not_to_be_empty()
+    album.take(chat.page, "chat-queue-full")
+    chat.page.context.set_offline(True)
+    chat.page.wait_for_timeout(2500)
+    album.take(chat.page, "chat-offline")
+    chat.page.context.set_offline(False)
+
+
+def photograph(album: Album, windows: Windows, people: list[Person]) -> None:
+    admin, *rest = people
+    for look, how in LOOKS.items():
+        album.look, person = look, rest.pop()
+        print(look, flush=True)
+        photograph_outside(album, windows, how)
+        link = photograph_chat(album, windows, person, how)
+        album.take(windows.page(None, link, **how), "shared", whole=True)
+        for name, path in INSIDE.items():
+            album.take(windows.page(person, path, **how), name)
+        photograph_refusals(album, windows, rest.pop(), how)
+        for name, path in DESK.items():
+            album.take(windows.page(admin, path, **how), name)
+        page = windows.page(admin, "/admin/moderation/report/", **how)
+        page.locator("#result_list tbody th a").first.click()
+        album.take(page, "admin-report", whole=True)
+        page.goto(f"/admin/accounts/user/?q={person.email}")
+        page.locator("#result_list tbody th a").first.click()
+        album.take(page, "admin-user", whole=True)
+        windows.close()
+
+
+def with_service(work: Callable[[Service], None], **environment: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        service = Service(Path(folder), GROKWEB_USER_LIVE_LIMIT="3", **environment)
+        try:
+            work(service.start().wait_until_ready())
+        finally:
+            service.close()
+
+
+def main(folder: str) -> None:
+    album = Album(Path(folder))
+    album.folder.mkdir(parents=True, exist_ok=True)
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+
+    def everything(service: Service) -> None:
+        people = invite(2 * len(LOOKS), service.environment)
+        origin = f"http://localhost:{service.port}"
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=browser.find(), args=sandbox)
+            photograph(album, Windows(chromium, origin, Witness(origin)), people)
+            chromium.close()
+
+    def demo(service: Service) -> None:
+        people = invite(len(LOOKS), service.environment)
+        origin = f"http://localhost:{service.port}"
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=browser.find(), args=sandbox)
+            windows = Windows(chromium, origin, Witness(origin))
+            for person, (look, how) in zip(people, LOOKS.items(), strict=False):
+                album.look = look
+                chat = Chat(windows.page(person, **how))
+                album.take(chat.page, "demo-empty")
+                chat.page.locator(".demo summary").click()
+                album.take(chat.page, "demo-how")
+                chat.ask("Who are you?").wait_for_end()
+                album.take(chat.page, "demo-answer")
+            windows.close()
+            chromium.close()
+
+    with_service(everything)
+    model = ROOT / "inference" / "demo" / "model"
+    with_service(demo, GROKWEB_MODEL=str(model), GROKWEB_TEST_ENGINES="0")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
