@@ -103,6 +103,7 @@ def _applied_postgresql(database: dict[str, Any]) -> list[tuple[Any, ...]]:
         "port": database["PORT"],
         **database.get("OPTIONS", {}),
         "connect_timeout": 5,
+        "pool": None,  # Django's own option
     }
     try:
         with psycopg.connect(**{key: value for key, value in options.items() if value}) as connection:

@@ -1,4 +1,4 @@
-"""`make test`: every test on SQLite, then all but the browser's on PostgreSQL; one summary line."""
+"""`make test`: every test on SQLite, then those that a database could change on PostgreSQL; one summary line."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests import browser, postgresql
 ROOT = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 NOTHING_COLLECTED = 5
+WITHOUT_DATABASE = ["--ignore=tests/inference", "--ignore=tests/js"]  # nothing there asks it: once is enough
 PYTEST = [sys.executable, "-m", "pytest", "--ds=tests.settings", "-q", "-n", "2", "--dist", "loadgroup"]
 
 
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
     try:
         with postgresql.Server() as url:
             # A second -m on the command line would replace ours, so it goes before what was asked for.
-            kept = ["-m", "not e2e and not faults_sqlite", *arguments]
+            kept = ["-m", "not e2e and not faults_sqlite", *WITHOUT_DATABASE, *arguments]
             second, more = run("PostgreSQL", kept, {"DATABASE_URL": url})
             status, counts = status or second, counts + more
     except postgresql.NoPostgres as reason:

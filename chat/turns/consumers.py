@@ -45,7 +45,8 @@ Frame = dict[str, Any]
 
 FRAMES_PER_SECOND, FRAMES_BURST = 10, 40
 REF_LENGTH = 64
-# A few threads that keep their database connection: opening one for each frame costs more than most frames.
+# A few threads. They keep their connection to SQLite (opening one costs more than most frames) and borrow one
+# from the pool on PostgreSQL.
 DATABASE_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="socket")
 
 
@@ -267,6 +268,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             except DatabaseFault:
                 connection.close()  # a broken connection must not stay with its thread
                 raise
+            finally:
+                if connection.vendor == "postgresql":
+                    connection.close()  # back to the pool: pages want it, too
 
         made: T = await sync_to_async(call, thread_sensitive=False, executor=DATABASE_THREADS)()
         return made

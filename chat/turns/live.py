@@ -132,11 +132,11 @@ class Hub:
                 del self._logs[generation_id]  # the read that still has it is harmless
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._tasks = []
+        tasks, self._tasks = set(self._tasks), []
+        while tasks:  # once is not enough: Python 3.11's wait_for, below redis-py, can swallow a cancellation
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=0.2)
         await self._redis.aclose()
 
     # --- reading ------------------------------------------------------------------------------------------

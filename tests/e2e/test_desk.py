@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import Windows, Witness, until
+from tests.e2e.browsing import Windows, Witness
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
 from tests.e2e.test_sharing import share
@@ -63,7 +63,7 @@ def decide(desk: Page, text: str, button: str) -> None:
 def test_everything_is_found_from_the_first_page(chat: Chat, desk: Page, person: Person) -> None:
     text = reported(chat, "a remarkable answer")
     share(chat)
-    for section in ("Users", "Conversations", "Generations", "Shares"):
+    for section in ("Users", "Conversations", "Generations", "Shared links"):
         search(desk, section, person.email)
         expect(desk.locator("#result_list tbody tr")).to_have_count(1)
         open_first(desk)
@@ -120,14 +120,7 @@ def test_a_blocked_pattern_refuses_a_prompt(chat: Chat, desk: Page) -> None:
     desk.get_by_label("Words shown").fill("We do not talk about weasels here.")
     desk.get_by_role("button", name="Save", exact=True).click()
     expect(desk.locator(".messagelist")).to_contain_text("added successfully")
-    seconds = 15  # rules are read again after a while
-
-    def refused() -> bool:
-        chat.ask("Tell me about WEASELS")
-        until(chat.page, lambda: chat.box.input_value() or chat.answers.count(), "an answer or a refusal")
-        return bool(chat.box.input_value()) or not chat.wait_for_end().new()
-
-    until(chat.page, refused, "the pattern counts", seconds)
+    chat.ask("Tell me about WEASELS")
     chat.expect_notice("We do not talk about weasels here.")
     expect(chat.box).to_have_value("Tell me about WEASELS")
     chat.ask("Tell me about stoats").wait_for_end()

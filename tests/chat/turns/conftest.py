@@ -20,7 +20,6 @@ from django.db import close_old_connections
 from django.test import Client
 
 from chat.turns import live, port, services
-from chat.turns.consumers import DATABASE_THREADS
 from grokweb.asgi import application
 from inference.contract import FINISH_TASK
 from inference.engines.scripted import ScriptedEngine
@@ -150,11 +149,3 @@ async def tabs(cast: Any, broker: InProcess) -> AsyncIterator[Any]:
     for tab in opened:
         await tab.socket.disconnect(timeout=WAIT)
     await live.hub().close()
-    for _ in range(8):  # the threads of the sockets keep their connection to the test's database
-        DATABASE_THREADS.submit(close_all).result()
-
-
-def close_all() -> None:
-    from django.db import connections
-
-    connections.close_all()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.db import connection
 from django.test import override_settings
 
 from chat.accounts import services as accounts
@@ -68,6 +69,23 @@ async def test_tokens_arrive_in_order_and_the_text_is_saved_with_no_browser_open
     entry = await eventually(lambda: UsageEntry.objects.exclude(settled_at=None).first())
     assert entry.completion_tokens == 12
     assert (await UsageCounter.objects.aget()).reserved == 0
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no pool of connections")
+async def test_no_connection_is_kept_from_the_pages(tabs: Any, broker: Any) -> None:
+    def lent() -> int:
+        stats = connection.pool.get_stats()
+        return stats["pool_size"] - stats["pool_available"]
+
+    before = lent()
+    broker.start_worker()
+    for tab in [await tabs("alice"), await tabs("bob")]:
+        await tab.say(**send("hello"))
+        await tab.reply()
+    deadline = asyncio.get_running_loop().time() + 10
+    while lent() > before:
+        assert asyncio.get_running_loop().time() < deadline, f"{lent()} lent, {before} before"
+        await asyncio.sleep(0.05)
 
 
 async def test_a_second_tab_sees_the_same_stream_and_a_reload_goes_on(tabs: Any, broker: Any) -> None:

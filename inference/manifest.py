@@ -1,0 +1,97 @@
+"""The SHA-256 manifest of a model folder: which files belong to it, and what is in them. Standard library.
+
+`manifest.json` is {"format": 1, "made_by": "...", "files": {name: {"bytes": n, "sha256": hex}}}; names are of
+this folder alone. The importer writes it last, so that a folder without one was not finished. A worker checks
+every file before it opens one: weights that changed on the disk, or on the way here, are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+NAME = "manifest.json"
+FORMAT = 1
+CHUNK = 4 * 2**20  # bytes read at once
+READERS = 4  # files hashed side by side; hashlib lets go of the interpreter
+
+
+class ManifestMismatch(ValueError):
+    """One line: which file differs from the manifest, and how."""
+
+
+def sha256_of(file: Path, told: Callable[[int], object] | None = None) -> str:
+    """The hex digest of a file; `told` hears the number of bytes of every chunk read."""
+    digest = hashlib.sha256()
+    with file.open("rb") as data:
+        while chunk := data.read(CHUNK):
+            digest.update(chunk)
+            if told is not None:
+                told(len(chunk))
+    return digest.hexdigest()
+
+
+def entry_of(file: Path) -> dict[str, Any]:
+    """What the manifest says of one file."""
+    return {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+
+
+def write(folder: Path, files: dict[str, dict[str, Any]], *, made_by: str) -> None:
+    """Atomically: a half-written manifest never has its name."""
+    text = json.dumps({"format": FORMAT, "made_by": made_by, "files": dict(sorted(files.items()))}, indent=1)
+    unfinished = folder / f"{NAME}.part"
+    with unfinished.open("w", encoding="utf-8") as out:
+        out.write(f"{text}\n")
+        out.flush()
+        os.fsync(out.fileno())
+    unfinished.replace(folder / NAME)
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]] | None:
+    """The files a manifest names; None if the folder has none. Raises ManifestMismatch if it is none."""
+    try:
+        value = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ManifestMismatch(f"{NAME} in {folder} cannot be read: {error}") from None
+    files = value.get("files") if isinstance(value, dict) and value.get("format") == FORMAT else None
+    if not isinstance(files, dict) or not all(_is_entry(name, entry) for name, entry in files.items()):
+        raise ManifestMismatch(f"{NAME} in {folder} is not a manifest of format {FORMAT}")
+    return files
+
+
+def _is_entry(name: str, entry: Any) -> bool:
+    sound = (
+        isinstance(entry, dict) and isinstance(entry.get("bytes"), int) and len(entry.get("sha256", "")) == 64
+    )
+    return sound and name not in {"", ".", ".."} and name == Path(name).name
+
+
+def check(folder: Path, needed: Iterable[str]) -> bool:
+    """Whether the folder has a manifest; then every file it names, and every `needed` one, is as it says.
+
+    Reads all of them once, which also brings the weights into the page cache. Raises ManifestMismatch.
+    """
+    files = read(folder)
+    if files is None:
+        return False
+    for name in needed:
+        if name not in files:
+            raise ManifestMismatch(f"{name} in {folder} is not in its {NAME}")
+    for name, entry in files.items():  # sizes first: a file cut short is told at once
+        size = (folder / name).stat().st_size if (folder / name).is_file() else -1
+        if size != entry["bytes"]:
+            found = "missing" if size < 0 else f"{size:,} bytes"
+            raise ManifestMismatch(f"{name} in {folder} is {found}, its {NAME} says {entry['bytes']:,} bytes")
+    with ThreadPoolExecutor(READERS) as readers:
+        hashes = readers.map(lambda name: sha256_of(folder / name), files)
+        for (name, entry), found in zip(files.items(), hashes, strict=True):
+            if found != entry["sha256"]:
+                raise ManifestMismatch(f"{name} in {folder} was changed: its SHA-256 is not that of {NAME}")
+    return True
