@@ -1,4 +1,4 @@
-"""`make test`: every test on SQLite, then those that a database could change on PostgreSQL; one summary line."""
+"""`make test`: every test on SQLite, then those a database could change on PostgreSQL; one summary line."""
 
 from __future__ import annotations
 
