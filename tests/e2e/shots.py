@@ -13,6 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from grokweb import bootstrap
 from tests import browser
 from tests.e2e.browsing import DESKTOP, PHONE, Windows, Witness
 from tests.e2e.chat import Chat
@@ -212,6 +213,7 @@ def with_service(work: Callable[[Service], None], **environment: str) -> None:
 
 
 def main(folder: str) -> None:
+    bootstrap.build_static()
     album = Album(Path(folder))
     album.folder.mkdir(parents=True, exist_ok=True)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
