@@ -1,4 +1,4 @@
-"""Train the demo model from nothing: `python -m inference.demo.train --corpus DIR --out DIR [--minutes 25]`.
+"""Train the demo model from nothing: `python -m inference.demo.train --corpus DIR --out DIR [--minutes 60]`.
 
 A tokenizer first (seconds), then AdamW with a cosine rate over windows packed with whole conversations. The
 time given decides the number of steps, so a slower machine trains a slightly worse model rather than a longer
@@ -8,6 +8,7 @@ night.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import shutil
@@ -31,10 +32,11 @@ VOCABULARY = 4096
 CONTEXT = 1024
 # Shapes of a training step: share of the steps, windows, tokens in a window. Long windows hold one long
 # conversation, so that distances up to the whole context occur.
-SHAPES = ((0.64, 16, 128), (0.30, 8, 256), (0.06, 2, 1024))
-USER_WEIGHT = 0.1  # a little loss on the questions too: they teach the language
+SHAPES = ((0.80, 8, 128), (0.17, 4, 256), (0.03, 1, 1024))
 BALANCE = 0.01  # how hard the router is pushed to use all experts
 PEAK_RATE = 2e-3
+MEAN_KEEPS = 0.997  # the running mean of the weights looks back over some 300 steps
+SAVE_SECONDS = 60
 
 
 def demo_config() -> Grok1Config:
@@ -95,7 +97,7 @@ def spans(tokenizer: ChatTokenizer, messages: list[Message]) -> tuple[list[int],
         text = [*tokenizer.encode(message["content"]), SEPARATOR]
         assistant = ROLE_MARK[message["role"]] == ASSISTANT
         ids += [ROLE_MARK[message["role"]], *text]
-        weights += [0.0] + [1.0 if assistant else USER_WEIGHT] * len(text)
+        weights += [0.0] + [1.0 if assistant else 0.0] * len(text)
     return ids, weights
 
 
@@ -167,6 +169,96 @@ def rate_at(done: float) -> float:
     return min(1.0, done / 0.03) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
+def answer_loss(model: Grok1ForCausalLM, ids: Tensor, weights: Tensor, owner: Tensor) -> Tensor:
+    """Mean loss over the answers of packed windows, each [B, T + 1].
+
+    The scores over the vocabulary cost as much as three blocks, so they are made only where they count.
+    """
+    hidden = model.model(ids[:, :-1], attention_mask=packed_mask(owner[:, :-1]), use_cache=False)
+    counts = (weights[:, 1:] * (owner[:, 1:] == owner[:, :-1])).flatten()  # [B * T]
+    at = counts.nonzero().flatten()
+    states = hidden.last_hidden_state.flatten(0, 1)[at]
+    logits = F.linear(states, model.model.embed_tokens.weight) * model.config.output_multiplier
+    loss = F.cross_entropy(logits.float(), ids[:, 1:].flatten()[at], reduction="none")
+    return (loss * counts[at]).sum() / counts[at].sum()
+
+
+class Run:
+    """A training run that can be stopped at any time and gone on with, from `state.pt` beside its weights.
+
+    What is shipped is a running mean of the weights, which answers more evenly than any single step.
+    """
+
+    def __init__(self, out: Path, peak_rate: float) -> None:
+        self.out, self.peak_rate = out, peak_rate
+        self.model = Grok1ForCausalLM(demo_config()).train()
+        self.mean = copy.deepcopy(self.model)
+        self.balance = Balance(self.model)
+        matrices = [p for p in self.model.parameters() if p.dim() > 1]
+        vectors = [p for p in self.model.parameters() if p.dim() == 1]
+        groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=peak_rate, betas=(0.9, 0.97), fused=True)
+        self.step, self.seen, self.loss, self.seconds = 0, 0, 0.0, 0.0
+
+    def start_from(self, weights: dict[str, Tensor]) -> None:
+        self.model.load_state_dict(weights)
+        self.mean.load_state_dict(weights)
+
+    def resume(self) -> None:
+        state = torch.load(self.out / "state.pt", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.mean.load_state_dict(state["mean"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seen, self.loss, self.seconds = state["counts"]
+
+    def save(self) -> None:
+        save(self.mean, self.out)
+        state = {"model": self.model.state_dict(), "mean": self.mean.state_dict()}
+        state |= {"optimizer": self.optimizer.state_dict()}
+        state |= {"counts": (self.step, self.seen, self.loss, self.seconds)}
+        torch.save(state, self.out / "state.pt.part")
+        (self.out / "state.pt.part").replace(self.out / "state.pt")
+
+    def advance(self, batch: tuple[Tensor, Tensor, Tensor], done: float) -> None:
+        """One step; `done` is the share of the time that has passed."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.peak_rate * rate_at(done)
+        loss = answer_loss(self.model, *batch)
+        (loss + BALANCE * self.balance.take()).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step, self.seen = self.step + 1, self.seen + batch[0].numel()
+        self.loss = loss.item() if self.step == 1 else 0.98 * self.loss + 0.02 * loss.item()
+        keep = min(MEAN_KEEPS, self.step / (self.step + 9))
+        with torch.no_grad():
+            for mean, now in zip(self.mean.parameters(), self.model.parameters(), strict=True):
+                mean.lerp_(now, 1 - keep)
+
+    def figures(self) -> dict[str, float]:
+        minutes = round(self.seconds / 60, 2)
+        return {"step": self.step, "tokens": self.seen, "minutes": minutes, "loss": round(self.loss, 4)}
+
+
+def train(recipe: Recipe, tokenizer: ChatTokenizer, run: Run, minutes: float) -> None:
+    log = (run.out.parent / f"{run.out.name}.log.jsonl").open("a")
+    before, start, saved = run.seconds, time.monotonic(), 0.0
+    for batch in batches(recipe, tokenizer, SEED + run.step):
+        run.seconds = before + time.monotonic() - start
+        done = run.seconds / (60 * minutes)
+        if done >= 1:
+            break
+        run.advance(batch, done)
+        if run.step % 20 == 0:
+            log.write(json.dumps(run.figures()) + "\n")
+            log.flush()
+            print(run.figures(), flush=True)  # noqa: T201 - the command's output
+        if run.seconds - saved > SAVE_SECONDS:  # a usable model on disk at all times
+            run.save()
+            saved = run.seconds
+    run.save()
+
+
 def save(model: Grok1ForCausalLM, out: Path) -> None:
     """Half of the bytes: bfloat16 on disk, float32 again when loaded; router and norms stay float32."""
     keep = ("router", "norm")
@@ -181,66 +273,29 @@ def save(model: Grok1ForCausalLM, out: Path) -> None:
     model.config.save_pretrained(out)
 
 
-def train(corpus: Path, out: Path, minutes: float, threads: int, start_from: Path | None = None) -> None:
-    torch.manual_seed(SEED)
-    torch.set_num_threads(threads)
-    out.mkdir(parents=True, exist_ok=True)
-    recipe = Recipe(corpus, seed=SEED)
-    model = Grok1ForCausalLM(demo_config()).train()
-    peak_rate = PEAK_RATE
-    if start_from is None:
-        train_tokenizer(recipe.tokenizer_text(), out)
-    else:  # go on with what was learnt: its tokenizer, its weights, and a gentler rate
-        shutil.copyfile(start_from / "tokenizer.model", out / "tokenizer.model")
-        model.load_state_dict(load_file(start_from / "model.safetensors"))
-        peak_rate = PEAK_RATE / 2
-    tokenizer = ChatTokenizer(out / "tokenizer.model", "demo")
-    balance = Balance(model)
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    vectors = [p for p in model.parameters() if p.dim() == 1]
-    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=peak_rate, betas=(0.9, 0.97), fused=True)
-
-    log = (out.parent / f"{out.name}.log.jsonl").open("w")
-    start, saved, step, seen, smooth = time.monotonic(), 0.0, 0, 0, 0.0
-    for ids, weights, owner in batches(recipe, tokenizer, SEED):
-        done = (time.monotonic() - start) / (60 * minutes)
-        if done >= 1:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = peak_rate * rate_at(done)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = model(ids[:, :-1], attention_mask=packed_mask(owner[:, :-1]), use_cache=False).logits
-        weight = (weights[:, 1:] * (owner[:, 1:] == owner[:, :-1])).flatten()
-        loss = F.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
-        loss = (loss * weight).sum() / weight.sum()
-        (loss + BALANCE * balance.take()).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        step, seen = step + 1, seen + ids.numel()
-        smooth = loss.item() if step == 1 else 0.98 * smooth + 0.02 * loss.item()
-        if step % 20 == 0:
-            spent = (time.monotonic() - start) / 60
-            figures = {"step": step, "tokens": seen, "minutes": round(spent, 2), "loss": round(smooth, 4)}
-            log.write(json.dumps(figures) + "\n")
-            log.flush()
-            print(figures, flush=True)  # noqa: T201 - the command's output
-            if spent - saved > 2:  # a usable model on disk at all times
-                save(model, out)
-                saved = spent
-    save(model, out)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder with the open data, as JSON lines")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--start-from", type=Path, help="folder of an earlier run to go on from")
+    parser.add_argument("--start-from", type=Path, help="folder of an earlier model: its tokenizer and weights")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     given = parser.parse_args()
-    train(given.corpus, given.out, given.minutes, given.threads, given.start_from)
+    torch.set_num_threads(given.threads)
+    given.out.mkdir(parents=True, exist_ok=True)
+    run = Run(given.out, PEAK_RATE / 2 if given.start_from else PEAK_RATE)
+    torch.manual_seed(SEED)
+    if given.resume:
+        run.resume()
+    # Another seed after each stop: a resumed run must not read its first conversations again.
+    recipe = Recipe(given.corpus, seed=SEED + run.step)
+    if given.start_from and not given.resume:
+        shutil.copyfile(given.start_from / "tokenizer.model", given.out / "tokenizer.model")
+        run.start_from(load_file(given.start_from / "model.safetensors"))
+    elif not given.resume:
+        train_tokenizer(recipe.tokenizer_text(), given.out)
+    train(recipe, ChatTokenizer(given.out / "tokenizer.model", "demo"), run, given.minutes)
 
 
 if __name__ == "__main__":
