@@ -1,4 +1,4 @@
-"""What the demo model reads: our own text (`authored.txt`), text made by rule here, and a little open data.
+"""What the demo model reads: our own text (`text/*.txt`), text made by rule here, and a little open data.
 
 Everything is drawn from one seeded generator, so the same corpus gives the same stream of conversations. The
 open data is read from a folder given on the command line and is no part of this repository; `model/README.md`
@@ -10,72 +10,81 @@ from __future__ import annotations
 import json
 import random
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from inference.demo.phrases import WORDS, Group, expand, read_groups, variants
 
 Message = dict[str, str]
 Exchange = tuple[str, str]
 
-AUTHORED = Path(__file__).with_name("authored.txt")
-
-# Word lists of our own. "countries" are those to ask a tiny model about; more would only teach it to guess.
-WORDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
-
-
-@dataclass
-class Group:
-    """Some ways to ask one thing, and some ways to answer it."""
-
-    topic: str
-    french: bool
-    questions: list[str] = field(default_factory=list)
-    answers: list[str] = field(default_factory=list)
-
-
-def read_authored(path: Path = AUTHORED) -> list[Group]:
-    groups: list[Group] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        mark, text = line[:2], line[2:].strip().replace("\\n", "\n")
-        if mark == "# ":
-            groups.append(Group(text.removesuffix(" [fr]"), text.endswith("[fr]")))
-        elif mark == "? ":
-            groups[-1].questions.append(text)
-        elif mark == "! ":
-            groups[-1].answers.append(text)
-    return [group for group in groups if group.questions]  # the opening comment is no group
-
-
 # -- the same question, as people type it --------------------------------------------
-
-OPENINGS = (
-    "Hello! ",
-    "Hi, ",
-    "Hi! ",
-    "Hey, ",
-    "Please tell me: ",
-    "Tell me, ",
-    "Quick question: ",
-    "So, ",
-    "And ",
-)
-OPENINGS_FR = ("Bonjour, ", "Bonjour ! ", "Salut, ", "Dis-moi : ", "Alors, ")
 
 
 def as_typed(text: str, rng: random.Random, french: bool = False) -> str:
-    """Vary case, punctuation, openings, and sometimes swap two letters."""
-    if rng.random() < 0.12 and len(text) > 12:
-        text = rng.choice(OPENINGS_FR if french else OPENINGS) + text[0].lower() + text[1:]
-    if rng.random() < 0.25:
+    """Vary openings, words of the same meaning, case, accents and punctuation; sometimes mistype a letter."""
+    text = reworded(asked_otherwise(text, rng, french), rng, french)
+    if rng.random() < 0.18 and len(text) > 12:
+        text = rng.choice(WORDS["openings_fr" if french else "openings"]) + " " + text[0].lower() + text[1:]
+    if rng.random() < 0.08 and len(text) > 12:
+        text = text.rstrip(" .?!") + " " + rng.choice(WORDS["endings_fr" if french else "endings"])
+    if rng.random() < 0.35:
         text = text.lower()
-    if rng.random() < 0.25:
+    elif rng.random() < 0.8:
+        text = text[0].upper() + text[1:]
+    if rng.random() < 0.3:
         text = text.rstrip(" .?!")
     elif rng.random() < 0.08:
-        text = text.rstrip(" .?!") + rng.choice(("!", " ?", "??", "...", " please", "."))
-    if rng.random() < 0.05 and len(text) > 8:
-        at = rng.randrange(1, len(text) - 2)
-        text = text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+        text = text.rstrip(" .?!") + rng.choice(("!", " ?", "??", "...", "."))
+    if french and rng.random() < 0.12:
+        text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+    if rng.random() < 0.1 and len(text) > 8:
+        text = mistyped(text, rng)
     return text or "Hello"
+
+
+HOW = re.compile(r"(?:How (?:do|can) I|How to|Can I|I want to|Where do I) (.+?)[ .?]*$")
+HOW_FR = re.compile(
+    r"(?:Comment|Comment puis-je|Peut-on|Puis-je|Je veux|Je voudrais|Est-ce que je peux) ([\w']+(?:er|ir|re)\b.*?)[ .?]*$"
+)
+
+
+def asked_otherwise(text: str, rng: random.Random, french: bool) -> str:
+    """Another beginning for a question about how something is done (`how` in words.json)."""
+    found = (HOW_FR if french else HOW).match(text)
+    if not found or rng.random() < 0.5:
+        return text
+    return rng.choice(WORDS["how_fr" if french else "how"]).format(found[1])
+
+
+def reworded(text: str, rng: random.Random, french: bool) -> str:
+    """Each word that has others of the same meaning (`same` in words.json) becomes one of them now and then."""
+    table = SAME[french]
+
+    def other(found: re.Match[str]) -> str:
+        word = found[0]
+        return rng.choice(table[word.lower()]) if word.lower() in table and rng.random() < 0.3 else word
+
+    return re.sub(r"[^\W\d_]+", other, text)
+
+
+def mistyped(text: str, rng: random.Random) -> str:
+    """Two letters swapped, one lost or one doubled."""
+    at = rng.randrange(1, len(text) - 2)
+    pair = text[at : at + 2]
+    return text[:at] + rng.choice((pair[::-1], pair[0], pair[0] + pair)) + text[at + 2 :]
+
+
+def _same(lines: list[str]) -> dict[str, list[str]]:
+    table: dict[str, list[str]] = {}
+    for line in lines:
+        words = line.split("|")
+        table |= {word: [w for w in words if w != word] for word in words}
+    return table
+
+
+SAME = {False: _same(WORDS["same"]), True: _same(WORDS["same_fr"])}
 
 
 # -- text made by rule ---------------------------------------------------------------
@@ -91,19 +100,6 @@ def small_sum(rng: random.Random) -> Exchange:
         ("{a} {s} {b}", "What is {a} {s} {b}?", "What is {a} {w} {b}?", "{a}{s}{b}", "{a} {s} {b} = ?")
     )
     return asked.format(a=a, s=sign, b=b, w=words), f"{a} {sign} {b} = {result}."
-
-
-def too_small(rng: random.Random) -> Exchange:
-    if rng.random() < 0.5:
-        asked = rng.choice(WORDS["ask_topic"]).format(rng.choice(WORDS["topics"]))
-    else:
-        asked = rng.choice(WORDS["ask_unknown"]).format(
-            year=rng.randint(1900, 2025),
-            name=rng.choice(WORDS["names"]),
-            place=rng.choice(WORDS["countries"]),
-            n=rng.randint(2, 99),
-        )
-    return asked, rng.choice(WORDS["too_small"])
 
 
 def name_talk(rng: random.Random) -> list[Exchange]:
@@ -155,29 +151,21 @@ def any_pair(question: str, answer: str) -> bool:
     return True
 
 
+# Drawn more often than the others: who it is and how to greet must be right above all.
+FIRST = dict.fromkeys(("who", "grok", "other assistants", "person", "maker", "hello"), 1.7) | {"too small": 4.0}
+# Fits after any answer.
+ANY_TIME = ("thanks", "why", "more", "not understood", "ok", "praise", "who", "bye", "in french", "in english")
+
+
 class Recipe:
     """An endless, seeded stream of conversations."""
 
     def __init__(self, corpus: Path, seed: int = 0) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - no secret
-        self.groups = read_authored()
-        self.topic = {group.topic: group for group in self.groups}
-        # Who it is and how to greet must be right above all; these groups are drawn more often.
-        first = {
-            "who",
-            "grok",
-            "hello",
-            "how are you",
-            "what can do",
-            "can do",
-            "grokweb",
-            "other assistants",
-            "thanks",
-        }
-        french_first = {"ecrire", "qui", "ca va", "es-tu grok", "merci"}
-        self.weights = [
-            3.0 if g.topic in first else 2.5 if g.topic in french_first else 1.0 for g in self.groups
-        ]
+        self.groups = read_groups()
+        self.drawn = list(self.groups.values())
+        self.weights = [self._weight(group) for group in self.drawn]
+        self.templates = {key: self._template_weights(group) for key, group in self.groups.items()}
         self.open = {
             "story": read_pairs(corpus / "generated.jsonl", story),
             "country": read_pairs(corpus / "country-json.jsonl", known_country),
@@ -185,6 +173,17 @@ class Recipe:
             "tatoeba": read_pairs(corpus / "tatoeba-en-fr.jsonl", short_sentence),
             "wordnet": read_pairs(corpus / "wordnet-definitions.jsonl", any_pair),
         }
+
+    @staticmethod
+    def _template_weights(group: Group) -> list[float]:
+        """A template of many texts is drawn more often, but not in proportion."""
+        return [len(variants(template, 40)) ** 0.5 for template in group.questions]
+
+    @staticmethod
+    def _weight(group: Group) -> float:
+        """By the number of ways to ask: what can be asked in many ways needs more practice."""
+        ways = sum(min(40, len(variants(template, 40))) for template in group.questions)
+        return float(min(3.0, max(0.6, (ways / 40) ** 0.5)) * FIRST.get(group.intent, 1.0))
 
     def exchanges(self) -> list[Exchange]:
         """One or two exchanges that belong together."""
@@ -194,37 +193,43 @@ class Recipe:
 
     # How often each kind of exchange comes up; each has a method of its name.
     KINDS = {
-        "authored": 54,
-        "follow_up": 6,
-        "too_small": 9,
-        "declined": 5,
+        "authored": 74,
+        "follow_up": 8,
+        "declined": 2,
         "chatter": 6,
-        "sum": 8,
-        "name": 5,
-        "country": 6,
-        "phrase": 2,
-        "story": 3,
-        "corpora": 0.5,
+        "name": 3,
+        "country": 1,
+        "phrase": 1,
+        "story": 2,
+        "corpora": 0.3,
+        "sum": 2,
     }
 
     def _authored(self) -> list[Exchange]:
-        group = self.rng.choices(self.groups, self.weights)[0]
-        return [self._ask(group)]
+        return [self._ask(self.rng.choices(self.drawn, self.weights)[0])]
 
     def _ask(self, group: Group) -> Exchange:
-        asked = as_typed(self.rng.choice(group.questions), self.rng, group.french)
+        template = self.rng.choices(group.questions, self.templates[group.key])[0]
+        asked = as_typed(expand(template, self.rng), self.rng, group.french)
         return asked, self.rng.choice(group.answers)
 
     def _follow_up(self) -> list[Exchange]:
         """A second question that only makes sense after the first."""
-        first, asked, then = self.rng.choice(WORDS["follow_ups"]).split("|")
-        opening = self._ask(self.topic[first])
-        others = [answer for answer in self.topic[then].answers if answer != opening[1]]
-        return [opening, (as_typed(asked, self.rng), self.rng.choice(others or self.topic[then].answers))]
-
-    def _too_small(self) -> list[Exchange]:
-        question, answer = too_small(self.rng)
-        return [(as_typed(question, self.rng), answer)]
+        if self.rng.random() < 0.4:
+            group = self.rng.choices(self.drawn, self.weights)[0]
+            after = self.groups.get((self.rng.choice(ANY_TIME), group.french))
+            if after is None:
+                return [self._ask(group)]
+            twin = self.groups.get((group.intent, not group.french))
+            if after.intent in ("in french", "in english") and twin:  # the same again, in the other language
+                return [self._ask(group), (self._ask(after)[0], self.rng.choice(twin.answers))]
+            return [self._ask(group), self._ask(after)]
+        group = self.rng.choice([g for g in self.drawn if g.follow_ups])
+        opening = self._ask(group)
+        asked, intent = self.rng.choice(group.follow_ups)
+        asked = as_typed(expand(asked, self.rng), self.rng, group.french)
+        answers = self.groups[intent, group.french].answers
+        return [opening, (asked, self.rng.choice([a for a in answers if a != opening[1]] or answers))]
 
     def _declined(self) -> list[Exchange]:
         """Translations and definitions were tried: at this size they come out as nonsense, so it says no."""
@@ -284,15 +289,12 @@ class Recipe:
 
     def tokenizer_text(self) -> list[str]:
         """Sentences for the tokenizer: our own text many times over, then a share of the open data."""
-        own = [text for group in self.groups for text in (*group.questions, *group.answers)] * 40
+        own = [text for group in self.drawn for text in group.answers] * 40
+        own += [text for g in self.drawn for template in g.questions for text in variants(template, 40)]
         rng = random.Random(1)  # noqa: S311
         pairs = [
             pair
             for name in sorted(self.open)
             for pair in rng.sample(self.open[name], min(6000, len(self.open[name])))
         ]
-        return (
-            own
-            + [text for pair in pairs for text in pair]
-            + [text for _ in range(3000) for text in too_small(rng)]
-        )
+        return own + [text for pair in pairs for text in pair]

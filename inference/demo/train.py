@@ -284,7 +284,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.out.mkdir(parents=True, exist_ok=True)
-    run = Run(given.out, PEAK_RATE / 2 if given.start_from else PEAK_RATE)
+    run = Run(given.out, 0.75 * PEAK_RATE if given.start_from else PEAK_RATE)
     torch.manual_seed(SEED)
     if given.resume:
         run.resume()
