@@ -5,8 +5,8 @@ A file is made of groups, each an intent in one language:
     # share [fr]                               the intent; [fr] marks French
     ? (comment|puis-je) partager [ça]          a question: (a|b) is a choice, [x] may be left out, <list> is a
                                                list of words.json
-    ! Appuyez sur {Share} en haut.             an answer; {Share} is the label the interface shows in that
-                                               language, so that an answer cannot name a button that is not there
+    ! Appuyez sur {Share} en haut.             an answer; {Share} is what the interface calls it in that
+                                               language: no answer can name a button that is not there
     + et pour l'enlever ? => unshare           a question that only makes sense after this one, and its intent
     ---                                        a remark: lines that begin otherwise are not read
 
@@ -18,12 +18,14 @@ from __future__ import annotations
 import json
 import random
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
 TEXT = HERE / "text"
+HELD_OUT = HERE / "held_out.txt"
 CATALOGUES = HERE.parents[1] / "locale" / "fr" / "LC_MESSAGES"
 
 # Word lists of our own. "countries" are those to ask a tiny model about; more would only teach it to guess.
@@ -87,13 +89,13 @@ def labels() -> dict[str, str]:
 
 def with_labels(answer: str, french: bool) -> str:
     """{label} -> the label in that language; KeyError for a label that the interface does not have."""
-    return re.sub(r"\{([^}]+)\}", lambda m: labels()[m[1]] if french else _known(m[1]), answer)
 
+    def shown(found: re.Match[str]) -> str:
+        label = str(found[1])
+        in_french = labels()[label]
+        return in_french if french else label
 
-def _known(label: str) -> str:
-    if label not in labels():
-        raise KeyError(label)
-    return label
+    return re.sub(r"\{([^}]+)\}", shown, answer)
 
 
 # -- templates -----------------------------------------------------------------------
@@ -124,5 +126,45 @@ def variants(template: str, most: int = 400, seed: int = 1) -> set[str]:
 
 
 def plain(text: str) -> str:
-    """A question without what does not tell it apart: case, accents' forms, punctuation and double spaces."""
-    return " ".join(re.findall(r"\w+", text.casefold().replace("’", "'")))
+    """What is left of a question without case, accents' marks, punctuation and spaces."""
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in letters if c.isalnum())
+
+
+def pattern(template: str) -> re.Pattern[str]:
+    """Matches the `plain` form of exactly the texts a template stands for."""
+
+    def piece(part: str) -> str:
+        if part[0] == "<":
+            return "(?:" + "|".join(plain(word) for word in WORDS[part[1:-1]]) + ")"
+        return {"(": "(?:", "[": "(?:", "]": ")?"}.get(part) or (part if part in ")|" else plain(part))
+
+    return re.compile("".join(piece(part) for part in re.findall(r"<\w+>|[()\[\]|]|[^()\[\]|<]+", template)))
+
+
+# -- what is held out ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A question the model never trains on, and which intents may answer it."""
+
+    kind: str  # product, identity, small, french, chat
+    intents: tuple[str, ...]
+    french: bool
+    question: str
+
+
+def read_probes(file: Path = HELD_OUT) -> list[Probe]:
+    probes: list[Probe] = []
+    kind, french = "", False
+    intents: tuple[str, ...] = ()
+    for line in file.read_text(encoding="utf-8").splitlines():
+        mark, text = line[:2], line[2:].strip()
+        if mark == "= ":
+            kind = text
+        elif mark == "# ":
+            intents, french = tuple(text.removesuffix(" [fr]").split(", ")), text.endswith(" [fr]")
+        elif mark == "? ":
+            probes.append(Probe(kind, intents, french, text))
+    return probes

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from inference.demo.phrases import WORDS, Group, expand, read_groups, variants
+from inference.demo.phrases import WORDS, Group, expand, plain, read_groups, read_probes, variants
 
 Message = dict[str, str]
 Exchange = tuple[str, str]
@@ -46,7 +46,8 @@ def as_typed(text: str, rng: random.Random, french: bool = False) -> str:
 
 HOW = re.compile(r"(?:How (?:do|can) I|How to|Can I|I want to|Where do I) (.+?)[ .?]*$")
 HOW_FR = re.compile(
-    r"(?:Comment|Comment puis-je|Peut-on|Puis-je|Je veux|Je voudrais|Est-ce que je peux) ([\w']+(?:er|ir|re)\b.*?)[ .?]*$"
+    r"(?:Comment|Comment puis-je|Peut-on|Puis-je|Je veux|Je voudrais|Est-ce que je peux)"
+    r" ([\w']+(?:er|ir|re)\b.*?)[ .?]*$"
 )
 
 
@@ -59,7 +60,7 @@ def asked_otherwise(text: str, rng: random.Random, french: bool) -> str:
 
 
 def reworded(text: str, rng: random.Random, french: bool) -> str:
-    """Each word that has others of the same meaning (`same` in words.json) becomes one of them now and then."""
+    """A word that has others of its meaning (`same` in words.json) becomes one of them now and then."""
     table = SAME[french]
 
     def other(found: re.Match[str]) -> str:
@@ -152,9 +153,22 @@ def any_pair(question: str, answer: str) -> bool:
 
 
 # Drawn more often than the others: who it is and how to greet must be right above all.
-FIRST = dict.fromkeys(("who", "grok", "other assistants", "person", "maker", "hello"), 1.7) | {"too small": 4.0}
+FIRST = dict.fromkeys(("who", "grok", "other assistants", "person", "maker", "hello"), 1.7) | {
+    "too small": 4.0
+}
 # Fits after any answer.
-ANY_TIME = ("thanks", "why", "more", "not understood", "ok", "praise", "who", "bye", "in french", "in english")
+ANY_TIME = (
+    "thanks",
+    "why",
+    "more",
+    "not understood",
+    "ok",
+    "praise",
+    "who",
+    "bye",
+    "in french",
+    "in english",
+)
 
 
 class Recipe:
@@ -162,7 +176,9 @@ class Recipe:
 
     def __init__(self, corpus: Path, seed: int = 0) -> None:
         self.rng = random.Random(seed)  # noqa: S311 - no secret
+        self.cut = 0.0  # share of conversations whose last answer is cut after its first words
         self.groups = read_groups()
+        self.held_out = {plain(probe.question) for probe in read_probes()}
         self.drawn = list(self.groups.values())
         self.weights = [self._weight(group) for group in self.drawn]
         self.templates = {key: self._template_weights(group) for key, group in self.groups.items()}
@@ -193,14 +209,14 @@ class Recipe:
 
     # How often each kind of exchange comes up; each has a method of its name.
     KINDS = {
-        "authored": 74,
+        "authored": 78,
         "follow_up": 8,
         "declined": 2,
-        "chatter": 6,
-        "name": 3,
+        "chatter": 3,
+        "name": 2,
         "country": 1,
         "phrase": 1,
-        "story": 2,
+        "story": 1,
         "corpora": 0.3,
         "sum": 2,
     }
@@ -209,9 +225,15 @@ class Recipe:
         return [self._ask(self.rng.choices(self.drawn, self.weights)[0])]
 
     def _ask(self, group: Group) -> Exchange:
-        template = self.rng.choices(group.questions, self.templates[group.key])[0]
-        asked = as_typed(expand(template, self.rng), self.rng, group.french)
-        return asked, self.rng.choice(group.answers)
+        return self._typed(group), self.rng.choice(group.answers)
+
+    def _typed(self, group: Group) -> str:
+        """A question of a group as somebody may type it; never one of those held out."""
+        while True:
+            template = self.rng.choices(group.questions, self.templates[group.key])[0]
+            asked = as_typed(expand(template, self.rng), self.rng, group.french)
+            if plain(asked) not in self.held_out:
+                return asked
 
     def _follow_up(self) -> list[Exchange]:
         """A second question that only makes sense after the first."""
@@ -285,7 +307,7 @@ class Recipe:
 
     def conversations(self) -> Iterator[list[Message]]:
         while True:
-            yield self.conversation(self.rng.choices((1, 2, 3, 5), (55, 25, 12, 8))[0])
+            yield self.conversation(self.rng.choices((1, 2, 3, 5), (70, 18, 8, 4))[0])
 
     def tokenizer_text(self) -> list[str]:
         """Sentences for the tokenizer: our own text many times over, then a share of the open data."""
