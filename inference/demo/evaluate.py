@@ -45,11 +45,11 @@ SAYS_WHAT_IT_IS = re.compile(
     r"GrokWeb|demo model|démonstration|(?:small|tiny).* model|petit modèle|program", re.IGNORECASE
 )
 
-# The commonest function words of both languages; what both have ("on", "a") is in one or in none.
+# The commonest function words of both languages, of two letters or more (but à); what both have ("on", "a") is in one or in none.
 ENGLISH = frozenset(
     re.findall(
         r"\w+",
-        "the an i is are you to of in it my and that not am do with at for your this or from can have by be"
+        "the an is are you to of in it my and that not am do with at for your this or from can have by be"
         " as will how what no",
     )
 )
@@ -57,7 +57,7 @@ FRENCH = frozenset(
     re.findall(
         r"\w+",
         "le la les un une des je suis est vous à de du et que ne pas en mon ma il elle ce cette pour sur avec"
-        " dans au qui se votre vos mes tu ou par d l j n c s qu",
+        " dans au qui se votre vos mes tu ou par",
     )
 )
 
