@@ -45,7 +45,7 @@ SAYS_WHAT_IT_IS = re.compile(
     r"GrokWeb|demo model|démonstration|(?:small|tiny).* model|petit modèle|program", re.IGNORECASE
 )
 
-# The commonest function words of both languages, of two letters or more (but à); what both have ("on", "a") is in one or in none.
+# The commonest function words of both languages, of two letters or more (but à); no word is in both.
 ENGLISH = frozenset(
     re.findall(
         r"\w+",

@@ -91,18 +91,6 @@ SAME = {False: _same(WORDS["same"]), True: _same(WORDS["same_fr"])}
 # -- text made by rule ---------------------------------------------------------------
 
 
-def small_sum(rng: random.Random) -> Exchange:
-    a, b = rng.randint(0, 10), rng.randint(0, 10)
-    sign, result = rng.choice((("+", a + b), ("+", a + b), ("-", a), ("*", a * b)))
-    if sign == "-":
-        a = a + b
-    words = {"+": "plus", "-": "minus", "*": "times"}[sign]
-    asked = rng.choice(
-        ("{a} {s} {b}", "What is {a} {s} {b}?", "What is {a} {w} {b}?", "{a}{s}{b}", "{a} {s} {b} = ?")
-    )
-    return asked.format(a=a, s=sign, b=b, w=words), f"{a} {sign} {b} = {result}."
-
-
 def name_talk(rng: random.Random) -> list[Exchange]:
     """The only thing to remember from an earlier turn: a name."""
     name = rng.choice(WORDS["names"])
@@ -133,19 +121,6 @@ def read_pairs(path: Path, keep: Callable[[str, str], bool]) -> list[Exchange]:
 
 def short_sentence(question: str, answer: str) -> bool:
     return 12 < len(answer) < 40 and len(question) < 70 and "Tom" not in question + answer
-
-
-def story(question: str, answer: str) -> bool:
-    return "story" in question.lower()
-
-
-def known_country(question: str, answer: str) -> bool:
-    asks = re.search(r"capital|continent|Where is", question)
-    return (
-        bool(asks)
-        and "[" not in answer
-        and any(re.search(rf"\b{country}\b", question) for country in WORDS["countries"])
-    )
 
 
 def any_pair(question: str, answer: str) -> bool:
@@ -183,9 +158,6 @@ class Recipe:
         self.weights = [self._weight(group) for group in self.drawn]
         self.templates = {key: self._template_weights(group) for key, group in self.groups.items()}
         self.open = {
-            "story": read_pairs(corpus / "generated.jsonl", story),
-            "country": read_pairs(corpus / "country-json.jsonl", known_country),
-            "corpora": read_pairs(corpus / "corpora-cc0.jsonl", lambda q, a: len(a) < 80),
             "tatoeba": read_pairs(corpus / "tatoeba-en-fr.jsonl", short_sentence),
             "wordnet": read_pairs(corpus / "wordnet-definitions.jsonl", any_pair),
         }
@@ -211,14 +183,9 @@ class Recipe:
     KINDS = {
         "authored": 78,
         "follow_up": 8,
-        "declined": 2,
+        "declined": 3,
         "chatter": 3,
         "name": 2,
-        "country": 1,
-        "phrase": 1,
-        "story": 1,
-        "corpora": 0.3,
-        "sum": 2,
     }
 
     def _authored(self) -> list[Exchange]:
@@ -266,33 +233,8 @@ class Recipe:
             (as_typed(answer, self.rng), self.rng.choice(WORDS["fallback" if english else "fallback_fr"]))
         ]
 
-    def _sum(self) -> list[Exchange]:
-        return [small_sum(self.rng)]
-
     def _name(self) -> list[Exchange]:
         return name_talk(self.rng)
-
-    def _country(self) -> list[Exchange]:
-        question, answer = self.rng.choice(self.open["country"])
-        return [(as_typed(question, self.rng), answer)]
-
-    def _phrase(self) -> list[Exchange]:
-        english, french = self.rng.choice(WORDS["phrases"]).split("=")
-        asked = self.rng.choice(
-            (
-                'How do you say "{}" in French?',
-                "What is {} in French?",
-                "Translate to French: {}",
-                'In French: "{}"',
-            )
-        )
-        return [(as_typed(asked.format(english), self.rng), f'In French: "{french}".')]
-
-    def _story(self) -> list[Exchange]:
-        return [self.rng.choice(self.open["story"])]
-
-    def _corpora(self) -> list[Exchange]:
-        return [self.rng.choice(self.open["corpora"])]
 
     def conversation(self, turns: int) -> list[Message]:
         messages: list[Message] = []

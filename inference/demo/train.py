@@ -39,7 +39,7 @@ MEAN_KEEPS = 0.997  # the running mean of the weights looks back over some 300 s
 SAVE_SECONDS = 60
 # Once the answers are known by heart, most are read to their first words only: those show whether the
 # question was understood, and the time is better spent on more questions.
-OPENING, CUT_AFTER, CUT = 9, 0.3, 0.7
+OPENING, CUT_AFTER, CUT = 8, 0.3, 0.8
 
 
 def demo_config() -> Grok1Config:

@@ -179,9 +179,6 @@ def test_it_answers_questions_it_has_never_read(judged: list[Judged], part: str,
 def recipe(tmp_path: Path) -> Recipe:
     """The recipe over a corpus of one line a file."""
     lines = {
-        "generated": ("Tell me a story.", "Once upon a time there was an owl."),
-        "country-json": ("What is the capital of France?", "The capital of France is Paris."),
-        "corpora-cc0": ("Give me a proverb.", "Love sees no faults."),
         "tatoeba-en-fr": ('Translate into French: "The horse is thirsty."', "Le cheval a soif ici."),
         "wordnet-definitions": ("Define river.", "A large natural stream."),
     }
