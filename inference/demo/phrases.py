@@ -110,9 +110,10 @@ def expand(template: str, rng: random.Random) -> str:
         choice, option, words = found.groups()
         if words:
             return rng.choice(WORDS[words])
-        if choice is not None:
-            return rng.choice(choice.split("|"))
-        return rng.choice(option.split("|")) if rng.random() < 0.5 else ""
+        if option is not None and rng.random() < 0.5:
+            return ""
+        chosen: str = choice if choice is not None else option
+        return rng.choice(chosen.split("|"))
 
     while (text := INNERMOST.sub(choose, template)) != template:
         template = text
