@@ -127,10 +127,9 @@ def any_pair(question: str, answer: str) -> bool:
     return True
 
 
-# Drawn more often than the others: who it is and how to greet must be right above all.
-FIRST = dict.fromkeys(("who", "grok", "other assistants", "person", "maker", "hello"), 1.7) | {
-    "too small": 4.0
-}
+# Drawn more often than the others: who it is, what must not go wrong, and what can be asked about anything.
+FIRST = dict.fromkeys(("who", "grok", "other assistants", "person", "maker", "hello"), 1.7)
+FIRST |= {"too small": 4.0, "self-harm": 2.0, "illegal": 2.0}
 # Fits after any answer.
 ANY_TIME = (
     "thanks",
@@ -169,9 +168,10 @@ class Recipe:
 
     @staticmethod
     def _weight(group: Group) -> float:
-        """By the number of ways to ask: what can be asked in many ways needs more practice."""
+        """By the number of ways to ask; French is drawn more, since it has fewer of its own to learn from."""
         ways = sum(min(40, len(variants(template, 40))) for template in group.questions)
-        return float(min(3.0, max(0.6, (ways / 40) ** 0.5)) * FIRST.get(group.intent, 1.0))
+        weight = min(3.0, max(1.3, (ways / 40) ** 0.5)) * FIRST.get(group.intent, 1.0)
+        return weight * (1.4 if group.french else 1.0)
 
     def exchanges(self) -> list[Exchange]:
         """One or two exchanges that belong together."""
@@ -184,7 +184,7 @@ class Recipe:
         "authored": 78,
         "follow_up": 8,
         "declined": 3,
-        "chatter": 3,
+        "chatter": 2,
         "name": 2,
     }
 
