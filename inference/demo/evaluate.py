@@ -223,6 +223,8 @@ def shares(judged: Sequence[Judged]) -> dict[str, Share]:
         kind: share(title, [one.right for one in judged if one.probe.kind == kind])
         for kind, title in titles.items()
     }
+    claims = [not FALSE_CLAIMS.search(one.reply) for one in judged]
+    made["no false claim"] = share("no reply claims to be somebody else", claims)
     made["french out"] = share("French in, French out", [j.right_language for j in judged if j.probe.french])
     made["english out"] = share(
         "English in, English out",
