@@ -29,6 +29,8 @@ def as_typed(text: str, rng: random.Random, french: bool = False) -> str:
         text = rng.choice(WORDS["openings_fr" if french else "openings"]) + " " + text[0].lower() + text[1:]
     if rng.random() < 0.08 and len(text) > 12:
         text = text.rstrip(" .?!") + " " + rng.choice(WORDS["endings_fr" if french else "endings"])
+    if rng.random() < 0.3:
+        text = shortened(text, rng)
     if rng.random() < 0.35:
         text = text.lower()
     elif rng.random() < 0.8:
@@ -68,6 +70,14 @@ def reworded(text: str, rng: random.Random, french: bool) -> str:
         return rng.choice(table[word.lower()]) if word.lower() in table and rng.random() < 0.3 else word
 
     return re.sub(r"[^\W\d_]+", other, text)
+
+
+def shortened(text: str, rng: random.Random) -> str:
+    """Without one or two of its words, if it has five or more: no single word may decide everything."""
+    said = text.split()
+    for _ in range(rng.choice((1, 1, 2)) if len(said) > 4 else 0):
+        del said[rng.randrange(len(said))]
+    return " ".join(said)
 
 
 def mistyped(text: str, rng: random.Random) -> str:

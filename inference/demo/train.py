@@ -246,7 +246,9 @@ class Run:
         return {"step": self.step, "tokens": self.seen, "minutes": minutes, "loss": round(self.loss, 4)}
 
 
-def train(recipe: Recipe, tokenizer: ChatTokenizer, run: Run, minutes: float) -> None:
+def train(
+    recipe: Recipe, tokenizer: ChatTokenizer, run: Run, minutes: float, cut_after: float = CUT_AFTER
+) -> None:
     log = (run.out.parent / f"{run.out.name}.log.jsonl").open("a")
     before, start, saved = run.seconds, time.monotonic(), 0.0
     for batch in batches(recipe, tokenizer, SEED + run.step):
@@ -254,7 +256,7 @@ def train(recipe: Recipe, tokenizer: ChatTokenizer, run: Run, minutes: float) ->
         done = run.seconds / (60 * minutes)
         if done >= 1:
             break
-        recipe.cut = CUT if CUT_AFTER < done < 0.95 else 0.0
+        recipe.cut = CUT if cut_after < done < 0.95 else 0.0
         run.advance(batch, done)
         if run.step % 20 == 0:
             log.write(json.dumps(run.figures()) + "\n")
@@ -290,10 +292,12 @@ def main() -> None:
         "--start-from", type=Path, help="folder of an earlier model: its tokenizer and weights"
     )
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--rate", type=float, default=PEAK_RATE, help="peak rate; less for --start-from")
+    parser.add_argument("--cut-after", type=float, default=CUT_AFTER, help="0 if it knows the answers")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.out.mkdir(parents=True, exist_ok=True)
-    run = Run(given.out, 0.75 * PEAK_RATE if given.start_from else PEAK_RATE)
+    run = Run(given.out, given.rate)
     torch.manual_seed(SEED)
     if given.resume:
         run.resume()
@@ -304,7 +308,7 @@ def main() -> None:
         run.start_from(load_file(given.start_from / "model.safetensors"))
     elif not given.resume:
         train_tokenizer(recipe.tokenizer_text(), given.out)
-    train(recipe, ChatTokenizer(given.out / "tokenizer.model", "demo"), run, given.minutes)
+    train(recipe, ChatTokenizer(given.out / "tokenizer.model", "demo"), run, given.minutes, given.cut_after)
 
 
 if __name__ == "__main__":

@@ -163,7 +163,14 @@ def judged() -> list[Judged]:
 
 @pytest.mark.parametrize(
     ("part", "least"),
-    [("product", 0.88), ("identity", 1.0), ("small", 0.9), ("french", 0.85), ("french out", 0.97)],
+    [
+        ("product", 0.88),
+        ("identity", 1.0),
+        ("small", 0.9),
+        ("french", 0.85),
+        ("french out", 0.97),
+        ("no false claim", 1.0),
+    ],
 )
 def test_it_answers_questions_it_has_never_read(judged: list[Judged], part: str, least: float) -> None:
     share = shares(judged)[part]
