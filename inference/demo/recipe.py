@@ -8,6 +8,7 @@ lists it.
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import unicodedata
@@ -180,7 +181,7 @@ class Recipe:
     def _weight(group: Group) -> float:
         """By the number of ways to ask; French is drawn more, since it has fewer of its own to learn from."""
         ways = sum(min(40, len(variants(template, 40))) for template in group.questions)
-        weight = min(3.0, max(1.3, (ways / 40) ** 0.5)) * FIRST.get(group.intent, 1.0)
+        weight = min(3.0, max(1.3, math.sqrt(ways / 40))) * FIRST.get(group.intent, 1.0)
         return weight * (1.4 if group.french else 1.0)
 
     def exchanges(self) -> list[Exchange]:

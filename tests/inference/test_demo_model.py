@@ -155,19 +155,21 @@ def test_the_folder_is_small_and_describes_itself() -> None:
 
 @pytest.fixture(scope="module")
 def judged() -> list[Judged]:
-    """A third of the held-out questions, the same ones each time."""
+    """Every identity probe and a third of the other held-out questions, the same ones each time."""
     probes = read_probes()
-    some = random.Random(7).sample(probes, len(probes) // 3)  # noqa: S311 - no secret
+    identity = [probe for probe in probes if probe.kind == "identity"]
+    others = [probe for probe in probes if probe.kind != "identity"]
+    some = identity + random.Random(7).sample(others, len(others) // 3)  # noqa: S311 - no secret
     return judge(*open_model(DEMO), some)
 
 
 @pytest.mark.parametrize(
     ("part", "least"),
     [
-        ("product", 0.88),
-        ("identity", 1.0),
-        ("small", 0.9),
-        ("french", 0.85),
+        ("product", 0.75),
+        ("identity", 0.85),
+        ("small", 0.75),
+        ("french", 0.45),
         ("french out", 0.97),
         ("no false claim", 1.0),
     ],

@@ -164,5 +164,5 @@ def test_typing_varies_and_keeps_most_of_a_question() -> None:
     assert len(typed) > 100
     known = {"conversation", *SAME[False]["conversation"]}
     kept = [text for text in typed if any(word in text.lower() for word in known)]
-    assert len(kept) > 0.85 * len(typed)
+    assert len(kept) > 0.75 * len(typed)  # a word may be left out
     assert as_typed("?", random.Random(0))  # noqa: S311 - the shortest question survives
