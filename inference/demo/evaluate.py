@@ -1,6 +1,7 @@
 """How well the demo model answers what it has never read: `python -m inference.demo.evaluate [MODEL_DIR]`.
 
-The questions are those of `held_out.txt`. A reply is given to the intent of the authored answer it is nearest
+The questions are those of `held_out.txt`, which was looked at while the training was planned, and of
+`held_out_fresh.txt`, which was not. A reply is given to the intent of the authored answer it is nearest
 to: the one that shares most words with it (words in common / words of either). It is right if that intent, in
 the language of the question, is one the probe allows. Beside this, for every part:
 
@@ -24,7 +25,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from inference.demo.phrases import HERE, WORDS, Probe, read_groups, read_probes
+from inference.demo.phrases import FRESH, HELD_OUT, HERE, WORDS, Probe, read_groups, read_probes
 from inference.grok1.step import TorchStep, load_for_serving
 from inference.grok1.tokenizer import ChatTokenizer, load_tokenizer
 
@@ -268,8 +269,10 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     step, tokenizer = open_model(given.model)
-    for line in report(judge(step, tokenizer, read_probes())):
-        print(line)  # noqa: T201 - the command's output
+    for file in (HELD_OUT, FRESH):
+        print(f"--- {file.name}")  # noqa: T201 - the command's output
+        for line in report(judge(step, tokenizer, read_probes(file))):
+            print(line)  # noqa: T201
     for temperature in (0.0, 0.7):
         print(f"\nSamples at temperature {temperature}:")  # noqa: T201
         for asked, said in zip(SAMPLES, replies(step, tokenizer, SAMPLES, temperature), strict=True):

@@ -26,6 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TEXT = HERE / "text"
 HELD_OUT = HERE / "held_out.txt"
+FRESH = HERE / "held_out_fresh.txt"
 CATALOGUES = HERE.parents[1] / "locale" / "fr" / "LC_MESSAGES"
 
 # Word lists of our own. "countries" are those to ask a tiny model about; more would only teach it to guess.

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from inference.demo.phrases import WORDS, Group, expand, plain, read_groups, read_probes, variants
+from inference.demo.phrases import FRESH, WORDS, Group, expand, plain, read_groups, read_probes, variants
 
 Message = dict[str, str]
 Exchange = tuple[str, str]
@@ -163,7 +163,8 @@ class Recipe:
         self.rng = random.Random(seed)  # noqa: S311 - no secret
         self.cut = 0.0  # share of conversations whose last answer is cut after its first words
         self.groups = read_groups()
-        self.held_out = {plain(probe.question) for probe in read_probes()}
+        probes = [*read_probes(), *read_probes(FRESH)]
+        self.held_out = {plain(probe.question) for probe in probes}
         self.drawn = list(self.groups.values())
         self.weights = [self._weight(group) for group in self.drawn]
         self.templates = {key: self._template_weights(group) for key, group in self.groups.items()}
