@@ -14,7 +14,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import uvloop
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
+uvloop.install()  # before Daphne: it makes its event loop when it is imported
 
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server

@@ -29,7 +29,7 @@ from inference.log import End, Piece
 
 logger = logging.getLogger("grokweb.hub")
 
-GATHER_SECONDS = 0.02  # after a delivery: what many logs bring meanwhile is read at once
+GATHER_SECONDS = 0.04  # after a delivery: what many logs bring meanwhile is read at once
 BLOCK_MS = 5000
 SWITCH_SECONDS = 0.0005
 PLACES_SECONDS = 1.0

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -125,13 +126,10 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn]) -> Turn:
 
 
 def _earlier(user: User, client_id: str) -> Turn | None:
-    generation = (
-        Generation.objects.filter(user=user, client_id=client_id)
-        .select_related("message__conversation__model", "message__parent")
-        .first()
-    )
-    if generation is None:
+    same = Generation.objects.filter(user=user, client_id=client_id)
+    if not same.exists():  # nearly always: not worth the joins below
         return None
+    generation = same.select_related("message__conversation__model", "message__parent").get()
     asked = generation.message.parent
     return Turn(generation, [asked, generation.message] if asked else [generation.message], is_new=False)
 
@@ -147,8 +145,10 @@ def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message
     prompt_tokens = sum(estimate_tokens(message["content"]) for message in history)
     generation_id = uuid4()
     prompt_tokens = min(prompt_tokens, model.context_tokens)
+    terms = quotas.terms_for(user)
     granted = quotas.reserve(
         user=user,
+        terms=terms,
         generation_id=generation_id,
         model=model.slug,
         prompt_tokens=prompt_tokens,
@@ -166,7 +166,7 @@ def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message
     )
     Conversation.objects.filter(pk=conversation.pk).update(updated_at=Now())
     conversations.set_leaf(user, reply)
-    request = request_for(generation, history)
+    request = request_for(generation, history, terms.weight)
     transaction.on_commit(lambda: _submit(request), robust=True)
     return Turn(generation, [*new, reply], is_new=True)
 
@@ -192,13 +192,12 @@ def _parent(user: User, conversation: Conversation, parent_id: UUID | None) -> M
 
 def _check_queue(user: User, model: str) -> None:
     """The bound on length (rule 5): live rows, counted in the transaction that would add one."""
-    live = Generation.objects.live()
-    waiting = live.filter(model=model).count()
-    if waiting >= settings.QUEUE_LIMIT:
-        raise QueueFull(waiting=waiting, retry_after=BUSY_RETRY_SECONDS)
-    own = live.filter(user=user).count()
-    if own >= settings.USER_LIVE_LIMIT:
-        raise QueueFull(waiting=own, retry_after=BUSY_RETRY_SECONDS)
+    live = Generation.objects.live().aggregate(
+        waiting=Count("pk", filter=Q(model=model)), own=Count("pk", filter=Q(user=user))
+    )
+    for count, limit in ((live["waiting"], settings.QUEUE_LIMIT), (live["own"], settings.USER_LIVE_LIMIT)):
+        if count >= limit:
+            raise QueueFull(waiting=count, retry_after=BUSY_RETRY_SECONDS)
 
 
 def clean(content: object) -> str:
@@ -233,7 +232,9 @@ def prompt_of(asked: Message) -> list[dict[str, str]]:
     ]
 
 
-def request_for(generation: Generation, messages: list[dict[str, str]] | None = None) -> GenerationRequest:
+def request_for(
+    generation: Generation, messages: list[dict[str, str]] | None = None, weight: float | None = None
+) -> GenerationRequest:
     """The contract for one attempt; the same row and branch give the same request."""
     message = generation.message
     if messages is None:
@@ -251,7 +252,7 @@ def request_for(generation: Generation, messages: list[dict[str, str]] | None = 
         sampling=Sampling(temperature=parameters["temperature"], top_p=parameters["top_p"]),
         user_key=port.opaque("user", generation.user_id),
         cache_key=port.opaque("conversation", message.conversation_id),
-        weight=quotas.weight_for(generation.user),
+        weight=quotas.terms_for(generation.user).weight if weight is None else weight,
         estimate=generation.reserved,
         strikes=generation.strikes,
         rules=rules,

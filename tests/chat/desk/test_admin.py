@@ -63,7 +63,12 @@ class Scene:
         self.rule = Rule.objects.create(name="fish", pattern="fish")
         self.policy = QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=1000)
         quotas.reserve(
-            user=cast.alice, generation_id=uuid4(), model="scripted", prompt_tokens=1, max_new_tokens=20
+            user=cast.alice,
+            terms=quotas.terms_for(cast.alice),
+            generation_id=uuid4(),
+            model="scripted",
+            prompt_tokens=1,
+            max_new_tokens=20,
         )
 
 
