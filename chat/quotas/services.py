@@ -39,7 +39,7 @@ def terms_for(user: User) -> Terms:
     return Terms(policy.tokens_per_day, policy.weight) if policy else Terms(int(settings.DAILY_TOKENS), 1.0)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def reserve(
     *, user: User, terms: Terms, generation_id: UUID, model: str, prompt_tokens: int, max_new_tokens: int
 ) -> int:

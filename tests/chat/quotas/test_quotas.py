@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import connection, transaction
 
 from chat.core.errors import QuotaExceeded
 from chat.quotas import services
@@ -16,14 +16,15 @@ from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
 
 
 def reserve(user, prompt=100, answer=100, generation=None):
-    return services.reserve(
-        user=user,
-        terms=services.terms_for(user),
-        generation_id=generation or uuid4(),
-        model="scripted",
-        prompt_tokens=prompt,
-        max_new_tokens=answer,
-    )
+    with transaction.atomic():  # as turns does: a refusal takes everything back
+        return services.reserve(
+            user=user,
+            terms=services.terms_for(user),
+            generation_id=generation or uuid4(),
+            model="scripted",
+            prompt_tokens=prompt,
+            max_new_tokens=answer,
+        )
 
 
 def usage(user):
