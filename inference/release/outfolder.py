@@ -124,7 +124,7 @@ class OutFolder:
         free = shutil.disk_usage(there).free if free is None else free
         free += sum(part.stat().st_size for part in self._parts() if part.is_file())  # removed at the start
         if needed + SPARE > free:
-            sizes = f"needs {(needed + SPARE) / 1e9:.1f} GB, {free / 1e9:.1f} GB free"
+            sizes = f"needs {(needed + SPARE) / 1e9:.2f} GB, {free / 1e9:.2f} GB free"
             raise CannotImport(f"not enough disk for {self.path}: {sizes}")
 
     def begin(self) -> None:

@@ -14,6 +14,7 @@ import queue
 import struct
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from inference.release.layout import STORED_BYTES, Target
 
 WAITING = 3  # pieces between the two threads
+FLUSHED = 64 * 2**20  # bytes after which the disk is asked to begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +119,18 @@ class Stream:
 
     def _write(self) -> None:
         digest = hashlib.sha256()
+        written, flushed = 0, ready()
         try:
-            with self._file.open("xb", buffering=0) as out:
+            with self._file.open("xb", buffering=0) as out, ThreadPoolExecutor(1) as flusher:
                 while (piece := self._queue.get()) is not None:
                     view = (memoryview(piece) if isinstance(piece, bytes) else piece.data).cast("B")
                     digest.update(view)
+                    written += len(view)
                     while len(view):
                         view = view[out.write(view) :]
+                    if written >= FLUSHED and flushed.done():  # the disk works while the next are made
+                        flushed, written = flusher.submit(os.fsync, out.fileno()), 0
+                flushed.result()
                 if not self._stopped:
                     os.fsync(out.fileno())
                     _forget(out.fileno())
@@ -132,6 +139,13 @@ class Stream:
             self._failure = failure
             while self._queue.get() is not None:
                 pass
+
+
+def ready() -> Future[None]:
+    """Something that is done already."""
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future
 
 
 def _forget(number: int) -> None:
