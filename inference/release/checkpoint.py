@@ -74,8 +74,8 @@ class OpenFile:
 class Checkpoint:
     """The files of the release in a folder (`ckpt-0`, or a folder that holds only it)."""
 
-    def __init__(self, path: Path, files: Sequence[SourceFile], reader: Reader) -> None:
-        self.path, self.files, self.reader = path, files, reader
+    def __init__(self, path: Path, files: Sequence[SourceFile]) -> None:
+        self.path, self.files = path, files
         self._folder = _open_folder(path)
         self._stamps: dict[str, Stamp] = {}
 
@@ -117,7 +117,7 @@ class Checkpoint:
         lines = [f"{name} {size} {time}" for name, (_, _, size, time, _) in sorted(self._stamps.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def open(self, file: SourceFile) -> OpenFile:
+    def open(self, file: SourceFile, reader: Reader) -> OpenFile:
         """Open a file and find its arrays in the reading process. Raises NotTheRelease."""
         try:  # O_NONBLOCK: should it have become a fifo, nobody waits for a writer
             number = os.open(file.name, ONLY_ITSELF | os.O_NONBLOCK, dir_fd=self._folder)
@@ -132,7 +132,7 @@ class Checkpoint:
             if stamp_of(status) != self._stamps[file.name]:
                 raise NotTheRelease(f"{file.name} was changed during the import")
             try:
-                arrays = self.reader.arrays(number)
+                arrays = reader.arrays(number)
             except NotTheRelease as refused:
                 raise NotTheRelease(f"{file.name} {refused}") from None
             fault = file.fault(arrays)

@@ -55,8 +55,7 @@ def run(job: Import, progress: Progress) -> None:
     shards = safefile.plan(targets(sizes, job.dtype), job.shard_bytes)
     small = _small_files(job, shards)
     _ensure_apart(job)
-    with Reader() as reader, Checkpoint(job.source, files, reader) as checkpoint:
-        progress.say(f"reading in a process apart: {', '.join(reader.layers)}")
+    with Checkpoint(job.source, files) as checkpoint:
         checkpoint.look()
         out = OutFolder(job.target, _work(job, small, checkpoint), [*(s.name for s in shards), *small])
         if out.finished:
@@ -64,17 +63,18 @@ def run(job: Import, progress: Progress) -> None:
             return
         ahead = [shard for shard in shards if shard.name not in out.done]
         out.ensure_space(sum(shard.bytes for shard in ahead) + sum(map(len, small.values())))
-        _look_into(checkpoint, ahead, progress)
-        out.begin()
-        try:
-            _write(checkpoint, ahead, small, out, progress)
-            _check(shards, out, progress)
-            out.finish()
-        except ValueError:
-            out.discard()
-            raise
-        finally:
-            out.release()
+        with Reader() as reader:
+            progress.say(f"reading in a process apart: {', '.join(reader.layers)}")
+            _look_into(checkpoint, ahead, reader, progress)
+            out.begin()
+            try:
+                _write(checkpoint, ahead, reader, out, progress)
+                _finish(shards, small, out, progress)
+            except ValueError:
+                out.discard()
+                raise
+            finally:
+                out.release()
 
 
 def _small_files(job: Import, shards: list[Shard]) -> dict[str, bytes]:
@@ -124,17 +124,17 @@ def _sources(shards: Iterable[Shard]) -> list[SourceFile]:
     )
 
 
-def _look_into(checkpoint: Checkpoint, ahead: list[Shard], progress: Progress) -> None:
+def _look_into(checkpoint: Checkpoint, ahead: list[Shard], reader: Reader, progress: Progress) -> None:
     """Every file that will be read is the release's: known before anything is written."""
     files = _sources(ahead)
     progress.begin("looking", len(files), 0)
     for file in files:
-        with checkpoint.open(file):
+        with checkpoint.open(file, reader):
             progress.file()
 
 
 def _write(
-    checkpoint: Checkpoint, ahead: list[Shard], small: dict[str, bytes], out: OutFolder, progress: Progress
+    checkpoint: Checkpoint, ahead: list[Shard], reader: Reader, out: OutFolder, progress: Progress
 ) -> None:
     progress.begin("importing", len(_sources(ahead)), sum(shard.bytes for shard in ahead))
     seen: set[SourceFile] = set()
@@ -144,7 +144,7 @@ def _write(
             progress.bytes(len(shard.header))
             for target in shard.targets:
                 with ExitStack() as opened:
-                    sources = [opened.enter_context(checkpoint.open(file)) for file in target.sources]
+                    sources = [opened.enter_context(checkpoint.open(file, reader)) for file in target.sources]
                     for piece in pieces(target, sources):
                         stream.put(piece)
                         progress.bytes(piece.nbytes)
@@ -154,10 +154,16 @@ def _write(
                     seen.add(file)
                     progress.file()
         out.keep(shard.name, stream.sha256)
+    progress.end()
+
+
+def _finish(shards: list[Shard], small: dict[str, bytes], out: OutFolder, progress: Progress) -> None:
+    """The small files, the check of all, and last the manifest: a folder that has one is whole."""
     for name, data in small.items():
         if name not in out.done:
             out.write(name, data)
-    progress.end()
+    _check(shards, out, progress)
+    out.finish()
 
 
 def _check(shards: list[Shard], out: OutFolder, progress: Progress) -> None:

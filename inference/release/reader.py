@@ -10,6 +10,7 @@ to read.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import struct
@@ -24,6 +25,7 @@ from inference.release.unpickle import ITEM_BYTES, Array, NotTheRelease, arrays_
 ROOT = Path(__file__).resolve().parents[2]
 MOST_ANSWER = 8192  # bytes
 PATIENCE = 120.0  # seconds for a few kilobytes, should they lie on a slow disk
+LAST_WAIT = 5.0  # seconds the process has to end in
 # Isolated (-I) and without site packages (-S): nothing of the caller's environment or folders is imported.
 PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]);"
@@ -73,7 +75,7 @@ class Reader:
     def close(self) -> None:
         self._pipe.close()
         try:
-            self._process.wait(timeout=5)
+            self._process.wait(LAST_WAIT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -106,8 +108,8 @@ class Reader:
 
 
 def shown_line(text: str) -> str:
-    """A line of the reading process: printable, and of a length that fits the longest honest one."""
-    return ascii(text)[1:-1][:400]
+    """A line of the reading process, which may have been taken over: printable, and not long."""
+    return "".join(one if one.isascii() and one.isprintable() else "?" for one in text[:400])
 
 
 def _odd() -> Any:
@@ -125,6 +127,7 @@ def _array(value: Any, size: int) -> Array:
             kind in ITEM_BYTES
             and all(type(side) is int and side > 0 for side in shape)
             and 0 <= offset <= offset + length <= size
+            and length == math.prod(shape) * ITEM_BYTES[kind]
         ):
             return Array(kind, tuple(shape), offset, length)
     return Array(*_odd())
@@ -156,11 +159,11 @@ def serve(number: int) -> None:
         if order != b"r" or len(files) != 1:
             confine.leave(0)
         try:
-            _say(pipe, {"arrays": [_as_json(one) for one in _look(files[0])]})
+            answer: dict[str, Any] = {"arrays": [_as_json(one) for one in _look(files[0])]}
         except NotTheRelease as refused:
-            _say(pipe, {"refused": str(refused)})
-        finally:
-            os.close(files[0])
+            answer = {"refused": str(refused)}
+        os.close(files[0])
+        _say(pipe, answer)
 
 
 def _look(file: int) -> list[Array]:

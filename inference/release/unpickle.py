@@ -119,9 +119,7 @@ class Machine:
                 return self.last()
             step = STEPS.get(code)
             if step is None:
-                raise NotTheRelease(
-                    f"has opcode {shown(repr(code)[1:])} at byte {begun}; the release has none"
-                )
+                raise NotTheRelease(f"has opcode {code!r} at byte {begun}, which the release does not")
             step(self)
             if begun < frame_end < self.at:
                 raise NotTheRelease(f"has an opcode at byte {begun} that runs over the end of its frame")
@@ -309,7 +307,7 @@ def dtype_of(arguments: tuple[object, ...]) -> Dtype:
             return Dtype("bf16")
         case (str() as kind, *_) if kind.startswith("O"):
             raise NotTheRelease("holds an array of objects")
-        case (str() as kind, *_):
+        case (str() as kind, _, _) if kind not in ITEM_BYTES:
             raise NotTheRelease(f"holds an array of type {shown(kind)}; the release has f4, i1 and bfloat16")
     raise NotTheRelease("holds an array of a type that the release does not have")
 

@@ -6,6 +6,7 @@ hold what xAI's do (tests compare them with numpy's own, and with the files in t
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from pathlib import Path
@@ -16,7 +17,11 @@ import numpy as np
 from inference.release.constants import Sizes
 from inference.release.layout import SourceFile, source_files
 
-ROW = 2**22  # random bytes made at once
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data" / "grok1"  # a small release, and what others made of it
+CKPT, CONFIG = DATA / "ckpt-0", DATA / "xai_config.json"
+CONSTANTS: dict[str, Any] = json.loads(CONFIG.read_text())
+ROW = 2**22  # random numbers made at once
 
 
 def text(value: str) -> bytes:

@@ -37,12 +37,18 @@ from inference.release.progress import Progress, spoken
 from inference.release.safefile import plan
 from inference.release.unpickle import arrays_in
 from tests.data.grok1.convert import Quantized, Reader
-from tests.inference.release_pickles import array, quantized, whole, write_release
+from tests.inference.release_pickles import (
+    CKPT,
+    CONFIG,
+    CONSTANTS,
+    DATA,
+    ROOT,
+    array,
+    quantized,
+    whole,
+    write_release,
+)
 
-ROOT = Path(__file__).parents[2]
-DATA = ROOT / "tests" / "data" / "grok1"
-CKPT, CONFIG = DATA / "ckpt-0", DATA / "xai_config.json"
-CONSTANTS = json.loads(CONFIG.read_text())
 TOKENIZER = ROOT / "inference" / "demo" / "model" / "tokenizer.model"
 SEVERAL = 1_000_000  # bytes of a shard: the reference becomes four of them in int8
 
@@ -328,9 +334,9 @@ def test_finished_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.M
     opened: set[str] = set()
     opens = checkpoint.Checkpoint.open
 
-    def noted(self: checkpoint.Checkpoint, file: Any) -> checkpoint.OpenFile:
+    def noted(self: checkpoint.Checkpoint, file: Any, reader: Any) -> checkpoint.OpenFile:
         opened.add(file.name)
-        return opens(self, file)
+        return opens(self, file, reader)
 
     monkeypatch.setattr(checkpoint.Checkpoint, "open", noted)
     imported(out, shard_bytes=SEVERAL)
