@@ -94,8 +94,10 @@ class Checkpoint:
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 if entry.name not in wanted:
-                    more = f"; the release of this size has {len(wanted)} files"
-                    raise NotTheRelease(f"{shown(entry.name)} in {self.path} is no part of the release{more}")
+                    raise NotTheRelease(
+                        f"{shown(entry.name)} in {self.path} is no part of the release, which has "
+                        f"{len(wanted)} files in this size, alone in their folder"
+                    )
                 found.add(entry.name)
         missing = sorted(wanted - found)
         if missing:

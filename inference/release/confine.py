@@ -14,11 +14,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import resource
 import struct
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 MOST_MEMORY = 128 * 2**20  # address space; the interpreter itself takes about 20 MB of it
 MOST_SECONDS = 60  # of processor time, for the whole import; a file takes about 1 ms
@@ -109,9 +108,9 @@ def _leave_the_network() -> bool:
 
 def _filter_calls() -> bool:
     """Seccomp, written by hand: architecture, then the list, then "not permitted"."""
-    if sys.platform != "linux" or platform.machine() not in ARCHITECTURES:
+    if sys.platform != "linux" or os.uname().machine not in ARCHITECTURES:
         return False
-    column, architecture = ARCHITECTURES[platform.machine()]
+    column, architecture = ARCHITECTURES[os.uname().machine]
     program = [
         (LOAD, 0, 0, 4),  # seccomp_data.arch
         (JUMP_EQUAL, 1, 0, architecture),
@@ -131,8 +130,3 @@ def _filter_calls() -> bool:
     if prctl(SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0) != 0:
         return False
     return bool(prctl(SET_SECCOMP, FILTER_MODE, ctypes.addressof(whole), 0, 0) == 0)
-
-
-def leave(status: int) -> NoReturn:
-    """End without the interpreter's own clean-up, which would ask for what was given up."""
-    os._exit(status)

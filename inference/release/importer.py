@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sentencepiece
+
 from inference import manifest
 from inference.release import safefile
 from inference.release.checkpoint import Checkpoint
@@ -91,11 +93,13 @@ def _small_files(job: Import, shards: list[Shard]) -> dict[str, bytes]:
 def _tokenizer(file: Path) -> bytes:
     try:
         with file.open("rb") as data:
-            whole = data.read(MOST_TOKENIZER + 1)
+            whole = data.read(MOST_TOKENIZER)
     except OSError as error:
         raise CannotImport(f"{file} cannot be read: {error.strerror}") from None
-    if not whole or len(whole) > MOST_TOKENIZER:
-        raise CannotImport(f"{file} is no tokenizer.model: {len(whole):,} bytes")
+    try:
+        sentencepiece.SentencePieceProcessor().LoadFromSerializedProto(whole)
+    except RuntimeError:
+        raise CannotImport(f"{file} is no SentencePiece model (a download that was not finished?)") from None
     return whole
 
 
@@ -188,6 +192,4 @@ def _check(shards: list[Shard], out: OutFolder, progress: Progress) -> None:
         out.drop(name)
     progress.end()
     if damaged:
-        raise OSError(
-            f"{damaged[0]} reads back differently from what was written; the same command writes it again"
-        )
+        raise OSError(f"{damaged[0]} reads back differently from what was written")

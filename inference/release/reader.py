@@ -1,4 +1,4 @@
-"""The two ends of the pipe to the process that reads what somebody else wrote.
+"""The importer's end of the pipe to the process that reads what somebody else wrote (child.py).
 
 The importer opens a file and sends the open file; the reading process, which gave up everything else
 (confine.py), walks its pickle and answers with where the arrays lie: numbers and one line of text, as JSON of
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from inference.release.unpickle import ITEM_BYTES, Array, NotTheRelease, arrays_in, shown
+from inference.release.unpickle import ITEM_BYTES, Array, NotTheRelease, shown
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_ANSWER = 8192  # bytes
@@ -29,7 +29,7 @@ LAST_WAIT = 5.0  # seconds the process has to end in
 # Isolated (-I) and without site packages (-S): nothing of the caller's environment or folders is imported.
 PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]);"
-    "from inference.release.reader import serve; serve(int(sys.argv[2]))"
+    "from inference.release.child import serve; serve(int(sys.argv[2]))"
 )
 
 
@@ -141,39 +141,3 @@ def _exactly(pipe: socket.socket, count: int) -> bytes:
             raise EOFError
         parts += part
     return bytes(parts)
-
-
-# -- the other end ---------------------------------------------------------------------------
-
-
-def serve(number: int) -> None:
-    """The reading process: give everything up, then answer until the pipe closes."""
-    import array  # noqa: F401 - recv_fds imports it at its first call, when nothing can be imported any more
-
-    from inference.release import confine  # here: the importer's end keeps its rights and does not load this
-
-    pipe = socket.socket(fileno=number)
-    _say(pipe, {"held": confine.confine()})
-    while True:
-        order, files, _, _ = socket.recv_fds(pipe, 1, 1)
-        if order != b"r" or len(files) != 1:
-            confine.leave(0)
-        try:
-            answer: dict[str, Any] = {"arrays": [_as_json(one) for one in _look(files[0])]}
-        except NotTheRelease as refused:
-            answer = {"refused": str(refused)}
-        os.close(files[0])
-        _say(pipe, answer)
-
-
-def _look(file: int) -> list[Array]:
-    return arrays_in(lambda offset, length: os.pread(file, length, offset), os.fstat(file).st_size)
-
-
-def _as_json(array: Array) -> list[Any]:
-    return [array.kind, list(array.shape), array.offset, array.length]
-
-
-def _say(pipe: socket.socket, value: dict[str, Any]) -> None:
-    words = json.dumps(value).encode()
-    pipe.sendall(struct.pack("<I", len(words)) + words)

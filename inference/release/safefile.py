@@ -95,7 +95,7 @@ class Stream:
         self.sha256 = ""
         self._file = file
         self._queue: queue.Queue[bytes | NDArray[Any] | None] = queue.Queue(WAITING)
-        self._failure: OSError | None = None
+        self._failure: OSError | MemoryError | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._write, name="import-writer", daemon=True)
 
@@ -119,7 +119,7 @@ class Stream:
 
     def _write(self) -> None:
         digest = hashlib.sha256()
-        written, flushed = 0, ready()
+        written, flushed = 0, _ready()
         try:
             with self._file.open("xb", buffering=0) as out, ThreadPoolExecutor(1) as flusher:
                 while (piece := self._queue.get()) is not None:
@@ -135,13 +135,16 @@ class Stream:
                     os.fsync(out.fileno())
                     _forget(out.fileno())
             self.sha256 = digest.hexdigest()
-        except OSError as failure:  # told by put() or at the end; what is still queued is dropped
+        except (
+            OSError,
+            MemoryError,
+        ) as failure:  # told by put() or at the end; what is still queued is dropped
             self._failure = failure
             while self._queue.get() is not None:
                 pass
 
 
-def ready() -> Future[None]:
+def _ready() -> Future[None]:
     """Something that is done already."""
     future: Future[None] = Future()
     future.set_result(None)

@@ -47,4 +47,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error}; what is whole stays, the same command goes on") from None
         except KeyboardInterrupt:
             raise CommandError("stopped; the same command goes on", returncode=130) from None
-        self.stdout.write(f"{target} is ready: GROKWEB_MODEL={target}")
+        ready = (
+            f"ready: GROKWEB_MODEL={target}" if job.tokenizer else "whole; to serve it, add tokenizer.model"
+        )
+        self.stdout.write(f"{target} is {ready}")
