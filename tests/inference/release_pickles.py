@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,7 @@ import numpy as np
 
 from inference.release.constants import Sizes
 from inference.release.layout import SourceFile, source_files
+from inference.release.unpickle import ITEM_BYTES
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "grok1"  # a small release, and what others made of it
@@ -110,14 +112,27 @@ def write_release(folder: Path, constants: dict[str, Any], seed: int = 0) -> Pat
     return inside
 
 
-def _write(out: BinaryIO, file: SourceFile, random: np.random.Generator) -> None:
+def write_sparse_release(folder: Path, constants: dict[str, Any]) -> Path:
+    """The same with holes for weights: any size, and no disk."""
+    inside = folder / "ckpt-0"
+    inside.mkdir(parents=True)
+    for file in source_files(Sizes.of(constants)):
+        with (inside / file.name).open("xb") as out:
+            _write(out, file, None)
+    return inside
+
+
+def _write(out: BinaryIO, file: SourceFile, random: np.random.Generator | None) -> None:
     out.write(b"\x80\x04")
     if file.groups:
         out.write(QUANTIZED + b"}\x94(")
     for part, (kind, shape) in zip(("weight", "scales"), file.arrays, strict=False):
         out.write((text(part) if file.groups else b"") + array(kind, shape))
         left = math.prod(shape)
-        while left:
+        if random is None:
+            out.seek(left * ITEM_BYTES[kind], os.SEEK_CUR)
+            left = 0
+        while left and random is not None:
             count = min(left, ROW)
             out.write(_numbers(kind, count, random))
             left -= count

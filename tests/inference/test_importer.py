@@ -1,15 +1,12 @@
-"""The importer: the same numbers as the naive conversion, whatever stops it meanwhile, in little memory."""
+"""The importer: the same numbers as the naive conversion, in files that others read; its command."""
 
 from __future__ import annotations
 
 import functools
 import io
 import json
-import os
 import pickle
-import random
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,15 +25,16 @@ from transformers import AutoModelForCausalLM
 from inference import manifest
 from inference.grok1 import Grok1Config
 from inference.modelfiles import describe
-from inference.release import checkpoint, convert
+from inference.release import convert
 from inference.release.constants import RELEASE, Sizes, UnusableConstants, model_config, read_constants
-from inference.release.importer import SHARD_BYTES, Import, run
+from inference.release.importer import SHARD_BYTES
 from inference.release.layout import source_files, targets
-from inference.release.outfolder import STATE, CannotImport, OutFolder, Work
+from inference.release.outfolder import STATE
 from inference.release.progress import Progress, spoken
 from inference.release.safefile import plan
 from inference.release.unpickle import arrays_in
 from tests.data.grok1.convert import Quantized, Reader
+from tests.inference.importing import SEVERAL, TOKENIZER, files_of, imported, start, tensors
 from tests.inference.release_pickles import (
     CKPT,
     CONFIG,
@@ -46,33 +44,13 @@ from tests.inference.release_pickles import (
     array,
     quantized,
     whole,
-    write_release,
 )
-
-TOKENIZER = ROOT / "inference" / "demo" / "model" / "tokenizer.model"
-SEVERAL = 1_000_000  # bytes of a shard: the reference becomes four of them in int8
-
-
-def imported(target: Path, dtype: str = "int8", shard_bytes: int = SHARD_BYTES, **more: Any) -> Path:
-    run(Import(CKPT, target, dtype, CONSTANTS, shard_bytes=shard_bytes, **more), Progress())
-    return target
-
-
-def tensors(folder: Path) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
-    for shard in sorted(folder.glob("*.safetensors")):
-        found |= load_file(shard)
-    return found
 
 
 @functools.cache
 def naive() -> dict[str, Tensor]:
     """What the naive conversion made of the same files: int8 * scale in float32, [out, in]."""
     return load_file(DATA / "model.safetensors")
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 # -- the same numbers ------------------------------------------------------------------------
@@ -246,220 +224,7 @@ def test_the_tests_own_pickles_are_true_ones() -> None:
     assert found_in(data) == [("i1", (2, 3), b"\x01\xff\x03\x04\x05\x06"), ("bf16", (1, 3), b"\x80\x3f" * 3)]
 
 
-# -- stopped, and gone on with --------------------------------------------------------------------
-
-GO = """
-import json, sys
-from pathlib import Path
-from inference.release.importer import Import, run
-from inference.release.progress import Progress
-{before}
-source, target, dtype, constants, most = sys.argv[1:]
-run(Import(Path(source), Path(target), dtype, json.loads(constants), shard_bytes=int(most)), Progress())
-{after}
-"""
-DIE_AT = """
-import os, signal
-sync, left = os.fsync, {left}
-def dying(number):
-    global left
-    sync(number)
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-os.fsync = dying
-"""
-# Not ru_maxrss: that begins with what the process held which started this one.
-PEAK = "print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
-
-
-def start(
-    source: Path,
-    target: Path,
-    constants: dict[str, Any],
-    most: int,
-    dtype: str = "int8",
-    before: str = "",
-    after: str = "",
-) -> subprocess.Popen[str]:
-    code = GO.format(before=before, after=after)
-    arguments = [str(source), str(target), dtype, json.dumps(constants), str(most)]
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return files_of(imported(tmp_path_factory.mktemp("undisturbed") / "out", shard_bytes=SEVERAL))
-
-
-@pytest.mark.parametrize("moment", [1, 2, 3, 6, 9, 14, 17, 20])
-def test_killed_at_any_step_the_same_command_finishes(
-    tmp_path: Path, undisturbed: dict[str, bytes], moment: int
-) -> None:
-    """Each step to the disk ends in a sync; the process dies right after one of them."""
-    out = tmp_path / "out"
-    with start(CKPT, out, CONSTANTS, SEVERAL, before=DIE_AT.format(left=moment)) as killed:
-        assert killed.wait(60) == -signal.SIGKILL
-    before = {name: (out / name).stat() for name in files_of(out) if name.endswith(".safetensors")}
-    assert not (out / manifest.NAME).exists() or len(before) == 4
-    imported(out, shard_bytes=SEVERAL)
-    assert files_of(out) == undisturbed
-    for name, status in before.items():
-        assert (out / name).stat().st_ino == status.st_ino  # not written again
-
-
-def test_killed_at_random_moments_until_it_finishes(tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
-    out, patience, runs = tmp_path / "out", 0.15, 0
-    moments = random.Random(7)
-    while True:
-        with start(CKPT, out, CONSTANTS, SEVERAL) as process:
-            try:
-                assert process.wait(moments.uniform(0, patience)) == 0
-                break
-            except subprocess.TimeoutExpired:
-                process.kill()
-        patience, runs = patience * 1.3, runs + 1
-    assert runs > 1
-    assert files_of(out) == undisturbed
-
-
-def test_finished_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tmp_path / "out"
-    with start(CKPT, out, CONSTANTS, SEVERAL, before=DIE_AT.format(left=8)) as killed:
-        killed.wait(60)
-    done = set(json.loads((out / STATE).read_text())["done"])
-    assert done
-    opened: set[str] = set()
-    opens = checkpoint.Checkpoint.open
-
-    def noted(self: checkpoint.Checkpoint, file: Any, reader: Any) -> checkpoint.OpenFile:
-        opened.add(file.name)
-        return opens(self, file, reader)
-
-    monkeypatch.setattr(checkpoint.Checkpoint, "open", noted)
-    imported(out, shard_bytes=SEVERAL)
-    shards = plan(targets(Sizes.of(CONSTANTS), "int8"), SEVERAL)
-    needed = {s.name for shard in shards if shard.name not in done for t in shard.targets for s in t.sources}
-    assert opened == needed
-    assert len(opened) < 134
-
-
-def half(out: Path, **kwargs: Any) -> Path:
-    with start(CKPT, out, CONSTANTS, SEVERAL, before=DIE_AT.format(left=8)) as killed:
-        killed.wait(60)
-    return out
-
-
-def test_other_work_is_not_mixed_in(tmp_path: Path) -> None:
-    out = half(tmp_path / "out")
-    before = files_of(out)
-    with pytest.raises(CannotImport, match="unfinished import of another --dtype"):
-        imported(out, "float32", SEVERAL)
-    with pytest.raises(CannotImport, match="unfinished import of another --tokenizer"):
-        imported(out, shard_bytes=SEVERAL, tokenizer=TOKENIZER)
-    with pytest.raises(CannotImport, match="unfinished import of another --config"):
-        run(Import(CKPT, out, "int8", CONSTANTS | {"rope_base": 20_000}, shard_bytes=SEVERAL), Progress())
-    copy = shutil.copytree(CKPT, tmp_path / "ckpt-0")  # keeps the times of change
-    os.utime(copy / "tensor00077_000")
-    with pytest.raises(CannotImport, match="unfinished import of other files"):
-        run(Import(copy, out, "int8", CONSTANTS, shard_bytes=SEVERAL), Progress())
-    assert files_of(out) == before
-    shutil.rmtree(copy)
-    shutil.copytree(CKPT, copy)  # the same release from another place: goes on
-    run(Import(copy, out, "int8", CONSTANTS, shard_bytes=SEVERAL), Progress())
-    assert manifest.check(out, [])
-
-
-def test_a_second_import_at_once_is_refused(tmp_path: Path) -> None:
-    out = half(tmp_path / "out")
-    work = json.loads((out / STATE).read_text())["work"]
-    first = OutFolder(out, Work(**work), ["config.json"])
-    first.begin()
-    try:
-        with pytest.raises(CannotImport, match="another import is writing"):
-            imported(out, shard_bytes=SEVERAL)
-    finally:
-        first.release()
-
-
-def test_the_same_command_again_does_nothing(tmp_path: Path) -> None:
-    out = imported(tmp_path / "out")
-    before = {file: file.stat().st_mtime_ns for file in out.iterdir()}
-    said = io.StringIO()
-    run(Import(CKPT, out, "int8", CONSTANTS), Progress(said))
-    assert "finished" in said.getvalue()
-    assert {file: file.stat().st_mtime_ns for file in out.iterdir()} == before
-    with pytest.raises(CannotImport, match="is not empty"):
-        imported(out, "float32")
-
-
-def test_what_the_disk_gives_back_wrongly_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tmp_path / "out"
-    keep = OutFolder.keep
-
-    def damaging(self: OutFolder, name: str, sha256: str) -> None:
-        if name == "model-00002-of-00004.safetensors":
-            with self.part(name).open("r+b") as file:
-                file.seek(500_000)
-                byte = file.read(1)
-                file.seek(500_000)
-                file.write(bytes([byte[0] ^ 1]))
-        keep(self, name, sha256)
-
-    monkeypatch.setattr(OutFolder, "keep", damaging)
-    with pytest.raises(OSError, match="model-00002-of-00004.safetensors reads back differently from what"):
-        imported(out, shard_bytes=SEVERAL)
-    assert not (out / manifest.NAME).exists()
-    monkeypatch.undo()
-    imported(out, shard_bytes=SEVERAL)
-    assert manifest.check(out, [])
-
-
-# -- memory, disk, progress ------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell peaks")
-@pytest.mark.parametrize("dtype", ["int8", "bfloat16"])
-def test_memory_stays_below_three_times_the_largest_tensor(tmp_path: Path, dtype: str) -> None:
-    """The whole process, interpreter included, against the largest tensor of the release as it is stored."""
-    constants = {"emb_size": 1024, "num_layers": 1, "num_q_heads": 8, "num_kv_heads": 1, "vocab_size": 9_000}
-    source = write_release(tmp_path, constants)
-    largest = max(file.payload for file in source_files(Sizes.of(constants)))
-    assert largest > 44e6
-    with start(source, tmp_path / "out", constants, SHARD_BYTES, dtype, after=PEAK) as process:
-        peak = int(process.communicate(timeout=60)[0]) * 1024
-    assert process.returncode == 0
-    assert peak <= 3 * largest, f"{peak / 1e6:.0f} MB for a tensor of {largest / 1e6:.0f} MB"
-
-
-def test_a_full_disk_is_foretold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage(tmp_path)._replace(free=3_000_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(CannotImport, match=r"not enough disk for .*out: needs 0\.01 GB, 0\.00 GB free"):
-        imported(tmp_path / "deep" / "out", "float32")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_disk_that_fills_up_keeps_what_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fsync = os.fsync
-    calls = 0
-
-    def full(number: int) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 8:
-            raise OSError(28, "No space left on device")
-        fsync(number)
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        imported(tmp_path / "out", shard_bytes=SEVERAL)
-    monkeypatch.undo()
-    assert json.loads((tmp_path / "out" / STATE).read_text())["done"]
-    imported(tmp_path / "out", shard_bytes=SEVERAL)
-    assert manifest.check(tmp_path / "out", [])
+# -- progress ------------------------------------------------------------------------------------
 
 
 class Terminal(io.StringIO):
@@ -570,6 +335,22 @@ def test_an_out_dir_with_something_in_it_is_left_alone(tmp_path: Path, spoil: An
     with pytest.raises(CommandError, match=words):
         command(CKPT, tmp_path / "out", "--config", CONFIG)
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is no SentencePiece model"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is no SentencePiece model"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_tokenizer_that_is_none(tmp_path: Path, data: bytes | None, words: str) -> None:
+    if data is not None:
+        (tmp_path / "tokenizer.model").write_bytes(data)
+    with pytest.raises(CommandError, match=words):
+        command(CKPT, tmp_path / "out", "--config", CONFIG, "--tokenizer", tmp_path / "tokenizer.model")
+    assert not (tmp_path / "out").exists()
 
 
 def test_folders_inside_each_other_are_refused(tmp_path: Path) -> None:
