@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.release.layout import MOST_PROGRAM, SourceFile
-from inference.release.reader import Reader
+from inference.release.reader import Reader, ReadingFailed
 from inference.release.unpickle import Array, NotTheRelease, shown
 
 KINDS = {
@@ -29,11 +29,12 @@ KINDS = {
 ONLY_ITSELF = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 INSIDE = "ckpt-0"  # what the release calls its folder
 
-Stamp = tuple[int, int, int, int, int]  # device, inode, size, times of change (ns): the same file, untouched
+Stamp = tuple[int, int, int, int]  # device, inode, size, time of change (ns): the same file, untouched
 
 
 def stamp_of(found: os.stat_result) -> Stamp:
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    # Not the time of the inode's change, which a backup that links the files moves.
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class OpenFile:
@@ -65,6 +66,11 @@ class OpenFile:
             if not count:
                 raise NotTheRelease(f"{self.file.name} became shorter while it was read")
             view = view[count:]
+
+    def expect(self, array: int, start: int, length: int) -> None:
+        """These bytes come next: the disk may fetch them while others are worked on."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._number, self.arrays[array].offset + start, length, os.POSIX_FADV_WILLNEED)
 
     def ensure_untouched(self) -> None:
         if stamp_of(os.fstat(self._number)) != self._stamp:
@@ -116,11 +122,11 @@ class Checkpoint:
 
     def fingerprint(self) -> str:
         """Of names, sizes and times of change: whether an import goes on with the files it began with."""
-        lines = [f"{name} {size} {time}" for name, (_, _, size, time, _) in sorted(self._stamps.items())]
+        lines = [f"{name} {size} {time}" for name, (_, _, size, time) in sorted(self._stamps.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def open(self, file: SourceFile, reader: Reader) -> OpenFile:
-        """Open a file and find its arrays in the reading process. Raises NotTheRelease."""
+        """Open a file and find its arrays in the reading process. Raises NotTheRelease, ReadingFailed."""
         try:  # O_NONBLOCK: should it have become a fifo, nobody waits for a writer
             number = os.open(file.name, ONLY_ITSELF | os.O_NONBLOCK, dir_fd=self._folder)
         except OSError as error:
@@ -135,8 +141,8 @@ class Checkpoint:
                 raise NotTheRelease(f"{file.name} was changed during the import")
             try:
                 arrays = reader.arrays(number)
-            except NotTheRelease as refused:
-                raise NotTheRelease(f"{file.name} {refused}") from None
+            except (NotTheRelease, ReadingFailed) as error:
+                raise type(error)(f"{file.name} {error}") from None
             fault = file.fault(arrays)
             if fault:
                 raise NotTheRelease(f"{file.name} {fault}")

@@ -55,6 +55,7 @@ def _matrix(source: OpenFile, expert: int, stored: str) -> Iterator[NDArray[Any]
     inputs, out = source.file.shape[-2:]
     matrix: NDArray[np.int8] = np.empty((inputs, out), np.int8)
     source.read_into(matrix, 0, expert * matrix.nbytes)
+    source.expect(0, (expert + 1) * matrix.nbytes, matrix.nbytes)
     scales = widened(_scales(source, expert)) if stored != "I8" else None  # [G, out]
     rows = max(1, PIECE // (inputs * STORED_BYTES[stored] * TILE[1])) * TILE[1]  # whole tiles
     for first in range(0, out, rows):

@@ -19,15 +19,15 @@ from typing import Any
 import sentencepiece
 
 from inference import manifest
-from inference.release import safefile
-from inference.release.checkpoint import Checkpoint
+from inference.release.checkpoint import Checkpoint, OpenFile
 from inference.release.constants import Sizes, model_config
 from inference.release.convert import pieces
-from inference.release.layout import DTYPES, SourceFile, source_files, targets
+from inference.release.layout import DTYPES, SourceFile, Target, source_files, targets
 from inference.release.outfolder import CannotImport, OutFolder, Work
 from inference.release.progress import Progress
 from inference.release.reader import Reader
-from inference.release.safefile import Shard
+from inference.release.safefile import Shard, Stream, has_header, index_of, plan
+from inference.release.unpickle import NotTheRelease
 
 SHARD_BYTES = 5 * 10**9  # one layer of the release in int8 takes 4.9 GB
 MOST_TOKENIZER = 64 * 2**20  # bytes; the released one has 2.2 MB
@@ -51,10 +51,10 @@ class Import:
 
 
 def run(job: Import, progress: Progress) -> None:
-    """Import, or go on with an import. Raises NotTheRelease and CannotImport, each one line."""
+    """Import, or go on with an import. Raises NotTheRelease, CannotImport and OSError, each one line."""
     sizes = Sizes.of(job.constants)
     files = source_files(sizes)
-    shards = safefile.plan(targets(sizes, job.dtype), job.shard_bytes)
+    shards = plan(targets(sizes, job.dtype), job.shard_bytes)
     small = _small_files(job, shards)
     _ensure_apart(job)
     with Checkpoint(job.source, files) as checkpoint:
@@ -72,7 +72,7 @@ def run(job: Import, progress: Progress) -> None:
             try:
                 _write(checkpoint, ahead, reader, out, progress)
                 _finish(shards, small, out, progress)
-            except ValueError:
+            except NotTheRelease:
                 out.discard()
                 raise
             finally:
@@ -84,7 +84,7 @@ def _small_files(job: Import, shards: list[Shard]) -> dict[str, bytes]:
     config = json.dumps(model_config(job.constants, job.dtype), indent=2)
     small = {CONFIG: f"{config}\n".encode()}
     if len(shards) > 1:
-        small[INDEX] = safefile.index_of(shards)
+        small[INDEX] = index_of(shards)
     if job.tokenizer is not None:
         small[TOKENIZER] = _tokenizer(job.tokenizer)
     return small
@@ -134,31 +134,32 @@ def _look_into(checkpoint: Checkpoint, ahead: list[Shard], reader: Reader, progr
     progress.begin("looking", len(files), 0)
     for file in files:
         with checkpoint.open(file, reader):
-            progress.file()
+            progress.file(file.name)
 
 
 def _write(
     checkpoint: Checkpoint, ahead: list[Shard], reader: Reader, out: OutFolder, progress: Progress
 ) -> None:
     progress.begin("importing", len(_sources(ahead)), sum(shard.bytes for shard in ahead))
-    seen: set[SourceFile] = set()
     for shard in ahead:
-        with safefile.Stream(out.part(shard.name)) as stream:
+        with Stream(out.part(shard.name)) as stream:
             stream.put(shard.header)
             progress.bytes(len(shard.header))
             for target in shard.targets:
                 with ExitStack() as opened:
                     sources = [opened.enter_context(checkpoint.open(file, reader)) for file in target.sources]
-                    for piece in pieces(target, sources):
-                        stream.put(piece)
-                        progress.bytes(piece.nbytes)
-                    for source in sources:
-                        source.ensure_untouched()
-                for file in set(target.sources) - seen:
-                    seen.add(file)
-                    progress.file()
+                    _write_tensor(target, sources, stream, progress)
         out.keep(shard.name, stream.sha256)
     progress.end()
+
+
+def _write_tensor(target: Target, sources: list[OpenFile], stream: Stream, progress: Progress) -> None:
+    for piece in pieces(target, sources):
+        stream.put(piece)
+        progress.bytes(piece.nbytes)
+    for source in sources:
+        source.ensure_untouched()
+        progress.file(source.file.name)
 
 
 def _finish(shards: list[Shard], small: dict[str, bytes], out: OutFolder, progress: Progress) -> None:
@@ -177,9 +178,9 @@ def _check(shards: list[Shard], out: OutFolder, progress: Progress) -> None:
 
     def sound(name: str) -> bool:
         file = out.path / name
-        whole = name not in by_name or safefile.has_header(file, by_name[name])
+        whole = name not in by_name or has_header(file, by_name[name])
         whole = whole and manifest.sha256_of(file, progress.bytes) == out.done[name]["sha256"]
-        progress.file()
+        progress.file(name)
         return whole
 
     with ThreadPoolExecutor(manifest.READERS) as readers:

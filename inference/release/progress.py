@@ -29,7 +29,8 @@ class Progress:
     def begin(self, what: str, files: int, total: int) -> None:
         """`total` bytes in `files` files are ahead."""
         self._what, self._files, self._total = what, files, total
-        self._done = self._files_done = 0
+        self._done = 0
+        self._files_done: set[str] = set()
         self._begun = self._shown = self._clock()
 
     def bytes(self, count: int) -> None:
@@ -39,9 +40,10 @@ class Progress:
             if self._clock() - self._shown >= every:
                 self._show()
 
-    def file(self) -> None:
+    def file(self, name: str) -> None:
+        """A file was worked on; some are more than once, and count once."""
         with self._lock:
-            self._files_done += 1
+            self._files_done.add(name)
 
     def end(self) -> None:
         with self._lock:
@@ -58,7 +60,7 @@ class Progress:
         if self._done >= self._total:
             left = f"done in {spoken(seconds)}"
         return (
-            f"{self._what}: {self._files_done}/{self._files} files, "
+            f"{self._what}: {len(self._files_done)}/{self._files} files, "
             f"{self._done / 1e9:.2f}/{self._total / 1e9:.2f} GB, {rate / 1e9:.2f} GB/s, {left}"
         )
 

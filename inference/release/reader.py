@@ -3,8 +3,8 @@
 The importer opens a file and sends the open file; the reading process, which gave up everything else
 (confine.py), walks its pickle and answers with where the arrays lie: numbers and one line of text, as JSON of
 bounded length, never objects. The importer then checks these numbers against the release's layout and the
-file's size, and takes the bytes itself. No answer, a late or an odd one is a refusal; there is no second way
-to read.
+file's size, and takes the bytes itself. Without an answer, or with an odd one, the import ends; there is no
+second way to read.
 """
 
 from __future__ import annotations
@@ -25,12 +25,17 @@ from inference.release.unpickle import ITEM_BYTES, Array, NotTheRelease, shown
 ROOT = Path(__file__).resolve().parents[2]
 MOST_ANSWER = 8192  # bytes
 PATIENCE = 120.0  # seconds for a few kilobytes, should they lie on a slow disk
+ODD = "cannot be read: the reading process answered nonsense"
 LAST_WAIT = 5.0  # seconds the process has to end in
 # Isolated (-I) and without site packages (-S): nothing of the caller's environment or folders is imported.
 PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]);"
     "from inference.release.child import serve; serve(int(sys.argv[2]))"
 )
+
+
+class ReadingFailed(OSError):
+    """One line: the reading process gave no answer. The file need not be at fault (memory, a slow disk)."""
 
 
 class Reader:
@@ -54,13 +59,10 @@ class Reader:
 
     def __enter__(self) -> Reader:
         try:
-            layers = self._answer().get("held")
-            if not isinstance(layers, list) or not all(isinstance(layer, str) for layer in layers):
-                raise NotTheRelease("cannot be read: the reading process did not start as it should")
-        except BaseException:
+            self.layers = [shown(str(layer)) for layer in self._answer()["held"]]
+        except (ReadingFailed, NotTheRelease, KeyError, TypeError):
             self.close()
-            raise
-        self.layers = [shown(layer) for layer in layers]
+            raise ReadingFailed("the reading process did not start") from None
         return self
 
     def __exit__(
@@ -81,44 +83,38 @@ class Reader:
             self._process.wait()
 
     def arrays(self, file: int) -> list[Array]:
-        """The arrays of an open file. Raises NotTheRelease."""
+        """The arrays of an open file. Raises NotTheRelease and ReadingFailed."""
         size = os.fstat(file).st_size
         try:
             socket.send_fds(self._pipe, [b"r"], [file])
         except OSError:
-            raise NotTheRelease("cannot be read: the reading process has ended") from None
+            raise ReadingFailed("cannot be read: the reading process has ended") from None
         answer = self._answer()
         if isinstance(answer.get("refused"), str):
             raise NotTheRelease(shown_line(answer["refused"]))
-        return [_array(one, size) for one in answer["arrays"]] if _plausible(answer) else _odd()
+        arrays = answer.get("arrays")
+        if not isinstance(arrays, list) or len(arrays) not in (1, 2):
+            raise NotTheRelease(ODD)
+        return [_array(one, size) for one in arrays]
 
     def _answer(self) -> dict[str, Any]:
         try:
             (length,) = struct.unpack("<I", _exactly(self._pipe, 4))
             value = json.loads(_exactly(self._pipe, length)) if length <= MOST_ANSWER else None
         except TimeoutError:
-            raise NotTheRelease(f"was not read within {PATIENCE:.0f} seconds") from None
+            raise ReadingFailed(f"was not read within {PATIENCE:.0f} seconds") from None
         except (OSError, EOFError):
-            raise NotTheRelease(
-                "cannot be read: the reading process has ended, at one of its limits"
-            ) from None
+            raise ReadingFailed("cannot be read: the reading process has ended") from None
         except ValueError:
             value = None
-        return value if isinstance(value, dict) else _odd()
+        if not isinstance(value, dict):
+            raise NotTheRelease(ODD)
+        return value
 
 
 def shown_line(text: str) -> str:
     """A line of the reading process, which may have been taken over: printable, and not long."""
     return "".join(one if one.isascii() and one.isprintable() else "?" for one in text[:400])
-
-
-def _odd() -> Any:
-    raise NotTheRelease("cannot be read: the reading process answered nonsense")
-
-
-def _plausible(answer: dict[str, Any]) -> bool:
-    arrays = answer.get("arrays")
-    return isinstance(arrays, list) and len(arrays) in (1, 2)
 
 
 def _array(value: Any, size: int) -> Array:
@@ -130,7 +126,7 @@ def _array(value: Any, size: int) -> Array:
             and length == math.prod(shape) * ITEM_BYTES[kind]
         ):
             return Array(kind, tuple(shape), offset, length)
-    return Array(*_odd())
+    raise NotTheRelease(ODD)
 
 
 def _exactly(pipe: socket.socket, count: int) -> bytes:

@@ -135,13 +135,10 @@ class Stream:
                     os.fsync(out.fileno())
                     _forget(out.fileno())
             self.sha256 = digest.hexdigest()
-        except (
-            OSError,
-            MemoryError,
-        ) as failure:  # told by put() or at the end; what is still queued is dropped
-            self._failure = failure
+        except (OSError, MemoryError) as failure:
+            self._failure = failure  # told by put() or at the end
             while self._queue.get() is not None:
-                pass
+                pass  # nobody writes it any more
 
 
 def _ready() -> Future[None]:

@@ -1,7 +1,7 @@
 """Where the arrays of one file of the release lie, found without unpickling it. Standard library alone.
 
-A pickle is a program for a stack machine, and loading one runs it. The files of the release need 24 of its 68
-opcodes and six names, so this walks those, on values that only describe: a name stays a name, a call makes a
+A pickle is a program for a stack machine, and loading one runs it. The files of the release need 26 of its 68
+opcodes and five names, so this walks those, on values that only describe: a name stays a name, a call makes a
 description of an array, and a payload is an offset and a length that nobody reads here. Whatever else a file
 holds is refused. The answer is at most two arrays: kind, shape, and the bytes of the file they occupy.
 
@@ -280,7 +280,7 @@ STEPS: dict[bytes, Callable[[Machine], None]] = {
     b"J": lambda m: m.stack.append(m.number("<i")),
     b"C": lambda m: m.payload("<B"),
     b"B": lambda m: m.payload("<I"),
-    b"\x8e": lambda m: m.payload("<Q"),  # a payload of 4 GiB or more
+    b"\x8e": lambda m: m.payload("<Q"),  # 4 GiB or more: the one opcode that only larger models need
     b"N": lambda m: m.stack.append(None),
     b"\x88": lambda m: m.stack.append(True),
     b"\x89": lambda m: m.stack.append(False),

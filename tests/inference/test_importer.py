@@ -240,7 +240,7 @@ def test_progress_on_a_terminal_and_in_a_log() -> None:
         for _ in range(60):
             now += 1
             progress.bytes(10**9)
-        progress.file()
+        progress.file("tensor00000_000")
         line = progress.line()
         assert line == "importing: 1/770 files, 60.00/300.00 GB, 1.00 GB/s, 4 min left"
         assert ("\r" in stream.getvalue()) is redrawn
