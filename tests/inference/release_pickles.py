@@ -6,6 +6,7 @@ hold what xAI's do (tests compare them with numpy's own, and with the files in t
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -101,47 +102,37 @@ def whole(body: bytes) -> bytes:
     return b"\x80\x04" + body + b"."
 
 
-def write_release(folder: Path, constants: dict[str, Any], seed: int = 0) -> Path:
-    """A release of any size with random weights; returns the folder, `ckpt-0` inside the one given."""
-    inside = folder / "ckpt-0"
-    inside.mkdir(parents=True)
-    random = np.random.default_rng(seed)
-    for file in source_files(Sizes.of(constants)):
-        with (inside / file.name).open("xb") as out:
-            _write(out, file, random)
-    return inside
-
-
-def write_sparse_release(folder: Path, constants: dict[str, Any]) -> Path:
-    """The same with holes for weights: any size, and no disk."""
+def write_release(folder: Path, constants: dict[str, Any], *, holes: bool = False) -> Path:
+    """A release of any size, `ckpt-0` inside a folder; returns it. With holes it takes no disk."""
     inside = folder / "ckpt-0"
     inside.mkdir(parents=True)
     for file in source_files(Sizes.of(constants)):
         with (inside / file.name).open("xb") as out:
-            _write(out, file, None)
+            _write(out, file, holes)
     return inside
 
 
-def _write(out: BinaryIO, file: SourceFile, random: np.random.Generator | None) -> None:
+def _write(out: BinaryIO, file: SourceFile, holes: bool) -> None:
     out.write(b"\x80\x04")
     if file.groups:
         out.write(QUANTIZED + b"}\x94(")
     for part, (kind, shape) in zip(("weight", "scales"), file.arrays, strict=False):
         out.write((text(part) if file.groups else b"") + array(kind, shape))
-        left = math.prod(shape)
-        if random is None:
-            out.seek(left * ITEM_BYTES[kind], os.SEEK_CUR)
+        left = math.prod(shape) * ITEM_BYTES[kind]
+        if holes:
+            out.seek(left, os.SEEK_CUR)
             left = 0
-        while left and random is not None:
-            count = min(left, ROW)
-            out.write(_numbers(kind, count, random))
-            left -= count
+        while left:
+            left -= out.write(_numbers(kind)[:left])
         out.write(AFTER)
     out.write(b"ub." if file.groups else b".")
 
 
-def _numbers(kind: str, count: int, random: np.random.Generator) -> bytes:
+@functools.cache
+def _numbers(kind: str) -> bytes:
+    """ROW items: any integers, and numbers that a scale or a norm could be. Large files repeat them."""
+    random = np.random.default_rng(0)
     if kind == "i1":
-        return random.integers(-127, 128, count, np.int8).tobytes()
-    values = random.random(count, np.float32) * 0.02 + 0.001
+        return random.integers(-127, 128, ROW, np.int8).tobytes()
+    values = random.random(ROW, np.float32) * 0.02 + 0.001
     return (values if kind == "f4" else (values.view(np.uint32) >> 16).astype(np.uint16)).tobytes()

@@ -10,7 +10,8 @@ import shutil
 import socket
 import stat
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
+from inference.release import importer
 from inference.release.checkpoint import OpenFile
 from inference.release.importer import Import, run
 from inference.release.outfolder import OutFolder
 from inference.release.progress import Progress
+from inference.release.reader import Reader
 from inference.release.unpickle import ALLOWED, STEPS, NotTheRelease, arrays_in
 from tests.inference.release_pickles import (
     CKPT,
@@ -411,6 +414,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "ckpt-0"
 
 
+@pytest.fixture(scope="module")
+def process() -> Iterator[Reader]:
+    with Reader() as process:
+        yield process
+
+
 def refusal(folder: Path, target: str = "deep/er/out") -> str:
     """The one line of the command; whatever it was, nothing ran and nothing is left."""
     around = tree(folder.parent)
@@ -442,7 +451,11 @@ def test_a_folder_that_is_not_the_release(folder: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", PICKLES)
-def test_a_file_that_is_not_the_release_s(folder: Path, case: str) -> None:
+def test_a_file_that_is_not_the_release_s(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, process: Reader, case: str
+) -> None:
+    """One reading process for all of them: it takes no harm."""
+    monkeypatch.setattr(importer, "Reader", lambda: nullcontext(process))
     file, data, words = PICKLES[case]
     replace(folder, file, data)
     line = refusal(folder)

@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from inference.release.outfolder import STATE, CannotImport, OutFolder, Work
 from inference.release.progress import Progress
 from inference.release.safefile import plan
 from tests.inference.importing import DIE_AT, PEAK, SEVERAL, TOKENIZER, files_of, imported, start
-from tests.inference.release_pickles import CKPT, CONSTANTS, write_release, write_sparse_release
+from tests.inference.release_pickles import CKPT, CONSTANTS, write_release
 
 
 @pytest.fixture(scope="module")
@@ -157,17 +158,27 @@ def test_what_the_disk_gives_back_wrongly_is_found(tmp_path: Path, monkeypatch: 
 # -- memory, disk, progress ------------------------------------------------------------------------
 
 
+LARGE = {"emb_size": 1024, "num_layers": 1, "num_q_heads": 8, "num_kv_heads": 1, "vocab_size": 9_000}
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tensors that weigh more than the interpreter does."""
+    folder = tmp_path_factory.mktemp("large")
+    yield write_release(folder, LARGE)
+    shutil.rmtree(folder)
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell peaks")
 @pytest.mark.parametrize("dtype", ["int8", "bfloat16"])
-def test_memory_stays_below_three_times_the_largest_tensor(tmp_path: Path, dtype: str) -> None:
+def test_memory_stays_below_three_times_the_largest_tensor(tmp_path: Path, large: Path, dtype: str) -> None:
     """The whole process, interpreter included, against the largest tensor of the release as it is stored."""
-    constants = {"emb_size": 1024, "num_layers": 1, "num_q_heads": 8, "num_kv_heads": 1, "vocab_size": 9_000}
-    source = write_release(tmp_path, constants)
-    largest = max(file.payload for file in source_files(Sizes.of(constants)))
+    largest = max(file.payload for file in source_files(Sizes.of(LARGE)))
     assert largest > 44e6
-    with start(source, tmp_path / "out", constants, SHARD_BYTES, dtype, after=PEAK) as process:
+    with start(large, tmp_path / "out", LARGE, SHARD_BYTES, dtype, after=PEAK) as process:
         peak = int(process.communicate(timeout=60)[0]) * 1024
     assert process.returncode == 0
+    shutil.rmtree(tmp_path / "out")  # pytest keeps what tests leave
     assert peak <= 3 * largest, f"{peak / 1e6:.0f} MB for a tensor of {largest / 1e6:.0f} MB"
 
 
@@ -183,7 +194,7 @@ def test_the_release_itself_is_looked_through_and_its_disk_foretold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """770 files of xAI's own sizes, 318 GB of holes: everything but the writing."""
-    source = write_sparse_release(tmp_path, {})
+    source = write_release(tmp_path, {}, holes=True)
     assert sum(file.stat().st_size for file in source.iterdir()) > 318e9
     needs = r"not enough disk for .*out: needs 318\.\d\d GB, 100\.00 GB free"
     usage = shutil.disk_usage(tmp_path)
