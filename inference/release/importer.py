@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import sentencepiece
 
 from inference import manifest
 from inference.release.checkpoint import Checkpoint, OpenFile
@@ -32,6 +32,10 @@ from inference.release.unpickle import NotTheRelease
 SHARD_BYTES = 5 * 10**9  # one layer of the release in int8 takes 4.9 GB
 MOST_TOKENIZER = 64 * 2**20  # bytes; the released one has 2.2 MB
 INDEX, CONFIG, TOKENIZER = "model.safetensors.index.json", "config.json", "tokenizer.model"
+TRY_TOKENIZER = (
+    "import sys, sentencepiece;"
+    "sentencepiece.SentencePieceProcessor().LoadFromSerializedProto(sys.stdin.buffer.read())"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,10 @@ def _tokenizer(file: Path) -> bytes:
             whole = data.read(MOST_TOKENIZER)
     except OSError as error:
         raise CannotImport(f"{file} cannot be read: {error.strerror}") from None
-    try:
-        sentencepiece.SentencePieceProcessor().LoadFromSerializedProto(whole)
-    except RuntimeError:
-        raise CannotImport(f"{file} is no SentencePiece model (a download that was not finished?)") from None
+    # In a process of its own: the library takes 50 MB for it, and reads what somebody else wrote.
+    tried = subprocess.run([sys.executable, "-I", "-c", TRY_TOKENIZER], input=whole, capture_output=True)
+    if tried.returncode != 0:
+        raise CannotImport(f"{file} is no SentencePiece model (a download that was not finished?)")
     return whole
 
 

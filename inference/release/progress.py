@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from typing import TextIO
 
 EVERY_TERMINAL, EVERY_LOG = 0.2, 15.0  # seconds
-WIDTH = 24  # characters of the bar
+WIDTH = 10  # characters of the bar; all of it fits into 80
 
 
 class Progress:
@@ -70,7 +71,8 @@ class Progress:
             return
         if self._terminal:
             full = WIDTH * self._done // max(self._total, 1)
-            self._stream.write(f"\r\x1b[K[{'#' * full}{'.' * (WIDTH - full)}] {self.line()}")
+            shown = f"[{'#' * full}{'.' * (WIDTH - full)}] {self.line()}"
+            self._stream.write(f"\r\x1b[K{shown[: shutil.get_terminal_size().columns - 1]}")
         else:
             self._stream.write(f"{self.line()}\n")
         self._stream.flush()

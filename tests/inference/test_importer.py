@@ -244,6 +244,7 @@ def test_progress_on_a_terminal_and_in_a_log() -> None:
         line = progress.line()
         assert line == "importing: 1/770 files, 60.00/300.00 GB, 1.00 GB/s, 4 min left"
         assert ("\r" in stream.getvalue()) is redrawn
+        assert len(f"[##........] {line}") < 80
         assert stream.getvalue().count("importing") == (60 if redrawn else 4)
     assert [spoken(s) for s in (3.2, 89, 600, 7_000)] == ["3 s", "89 s", "10 min", "1 h 57 min"]
 

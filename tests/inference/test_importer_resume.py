@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from inference import manifest
-from inference.release import checkpoint
+from inference.release import checkpoint, convert, importer
 from inference.release.constants import Sizes
 from inference.release.importer import SHARD_BYTES, Import, run
-from inference.release.layout import source_files, targets
+from inference.release.layout import Target, source_files, targets
 from inference.release.outfolder import STATE, CannotImport, OutFolder, Work
 from inference.release.progress import Progress
 from inference.release.safefile import plan
 from tests.inference.importing import DIE_AT, PEAK, SEVERAL, TOKENIZER, files_of, imported, start
-from tests.inference.release_pickles import CKPT, CONSTANTS, write_release
+from tests.inference.release_pickles import CKPT, CONFIG, CONSTANTS, write_release
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +132,29 @@ def test_the_same_command_again_does_nothing(tmp_path: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in out.iterdir()} == before
     with pytest.raises(CannotImport, match="is not empty"):
         imported(out, "float32")
+
+
+def test_ctrl_c_is_one_line_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, seen = tmp_path / "out", 0
+    command = ("import_grok1", str(CKPT), str(out), "--config", str(CONFIG))
+
+    def interrupted(target: Target, sources: list[checkpoint.OpenFile]) -> Iterator[Any]:
+        nonlocal seen
+        seen += 1
+        if seen == 50:
+            raise KeyboardInterrupt
+        return convert.pieces(target, sources)
+
+    monkeypatch.setattr(importer, "pieces", interrupted)
+    with pytest.raises(CommandError, match="stopped; the same command goes on") as stopped:
+        call_command(*command)
+    assert stopped.value.returncode == 130
+    assert (out / STATE).exists()
+    monkeypatch.undo()
+    call_command(*command)
+    assert manifest.check(out, ["model.safetensors"])
 
 
 def test_what_the_disk_gives_back_wrongly_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
