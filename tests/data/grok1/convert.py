@@ -86,6 +86,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     save_file(convert(folder), HERE / "model.safetensors", metadata={"format": "pt"})
     shutil.copyfile(folder / "golden.npz", HERE / "golden.npz")
+    shutil.copytree(folder / "ckpt-0", HERE / "ckpt-0", dirs_exist_ok=True)  # for the importer's tests
     shutil.copyfile(folder / "config.json", HERE / "xai_config.json")
     constants = json.loads((folder / "config.json").read_text())
     Grok1Config.from_xai(constants, architectures=["Grok1ForCausalLM"], dtype="float32").save_pretrained(HERE)
