@@ -186,6 +186,12 @@ class Grok1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     _supports_flash_attn = False
     _supports_flex_attn = False
 
+    @classmethod
+    def prepare_distribute_model(cls, distributed_config: Any, device_map: Any = None) -> tuple[Any, Any, Any]:
+        """Every rank of CPUs has the one place to put its share; only naming it would ask for `accelerate`."""
+        config, place, mesh = super().prepare_distribute_model(distributed_config, device_map)
+        return config, None if str(place) == "cpu" else place, mesh
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         std = self.config.initializer_range
