@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from inference import modelfiles
 from inference.core.scheduler import Scheduler
 from inference.engines.batching import BatchingEngine
-from inference.grok1.step import TorchStep, load_for_serving
+from inference.grok1.network import load_for_serving
+from inference.grok1.step import TorchStep
 from inference.grok1.tokenizer import load_tokenizer
 
 _TAIL = 65_536  # bytes at the end of a weights file that go into the fingerprint
@@ -31,14 +32,14 @@ class LocalEngine(BatchingEngine):
         files = modelfiles.describe(path)
         tokenizer = load_tokenizer(path)
         torch.set_num_threads(threads)  # loading converts weights, too
-        model = load_for_serving(path)
-        dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+        network = load_for_serving(path)
+        dtype = str(network.embedding.dtype).removeprefix("torch.")
         scheduler = Scheduler(
-            lambda: _TorchBackend(TorchStep(model, slots, files.context)),
+            lambda: _TorchBackend(TorchStep(network, slots, files.context)),
             tokenizer,
             slots=slots,
             context=files.context,
-            vocab_size=model.config.vocab_size,
+            vocab_size=network.config.vocab_size,
             fingerprint=f"{weights_hash(path)} torch-{torch.__version__} {dtype}",
         )
         super().__init__(scheduler, slug=files.slug, name=files.name, context=files.context, exit=exit)

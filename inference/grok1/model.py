@@ -29,6 +29,7 @@ from transformers.modeling_outputs import MoeCausalLMOutputWithPast, MoeModelOut
 from transformers.modeling_utils import PreTrainedModel
 
 from inference.grok1.config import Grok1Config
+from inference.grok1.rotary import rope_tables
 
 
 class RMSNorm(nn.Module):
@@ -41,14 +42,6 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.rms_norm(x.float(), (x.shape[-1],), self.weight.float(), self.eps).to(x.dtype)
-
-
-def rope_tables(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """cos and sin of the rotation of each position: [..., D], float32; both halves carry the same angles."""
-    steps = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32)
-    angles = positions[..., None].float() * (1.0 / theta ** (steps / head_dim))  # [..., D/2]
-    angles = torch.cat((angles, angles), dim=-1)  # [..., D]
-    return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

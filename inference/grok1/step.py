@@ -1,25 +1,27 @@
 """Grok-1 for the engine: one call moves a ragged batch of prompt chunks and single tokens through the
 network.
 
-The mathematics is `model.py`'s and its weights are used in place; only the bookkeeping differs: keys and
+The mathematics is `model.py`'s and the weights are used in place; only the bookkeeping differs: keys and
 values live in preallocated rows, one row a conversation, and the tokens of all rows of a step are laid one
 after another. Letters as in model.py, and n for the tokens of this step.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inference.grok1.config import Grok1Config
-from inference.grok1.model import Block, Grok1ForCausalLM, rope_tables
-from inference.modelfiles import ModelUnusable, describe, ensure_memory
+from inference.grok1.network import Layer, Network, load_for_serving
+from inference.grok1.rotary import rope_tables
+
+if TYPE_CHECKING:  # serving needs no transformers, and does not wait for its import
+    from inference.grok1.model import Grok1ForCausalLM
+
+__all__ = ["TorchStep", "load_for_serving"]
 
 HIDDEN = torch.finfo(torch.float32).min  # added to the score of a key that must not be seen
 
@@ -34,35 +36,6 @@ class Run(NamedTuple):
     hide: bool  # some of them must not see token 0, and the row has one
 
 
-class Layer(NamedTuple):
-    """One block's weights, ready for use: q, k and v as one matrix, the experts as a list."""
-
-    qkv: Tensor  # [(N + 2K) * D, H]
-    o: Tensor  # [H, N * D]
-    router: Tensor  # [E, H], float32
-    gate_up: tuple[Tensor, ...]  # E times [2I, H]
-    down: tuple[Tensor, ...]  # E times [H, I]
-    norms: tuple[Tensor, Tensor, Tensor, Tensor]  # [H] each
-
-
-def _layer(block: Block) -> Layer:
-    a, experts = block.self_attn, block.moe.experts
-    parts = (a.q_proj, a.k_proj, a.v_proj)
-    fused = torch.cat([part.weight for part in parts])
-    # The module's own weights become views of the fused matrix, so that nothing is kept twice.
-    for part, view in zip(parts, torch.split(fused, [part.weight.shape[0] for part in parts]), strict=True):
-        part.weight.data = view
-    norms = (block.norm0.weight, block.norm1.weight, block.norm2.weight, block.norm3.weight)
-    return Layer(
-        qkv=fused,
-        o=a.o_proj.weight.detach(),
-        router=block.moe.router.weight.detach().float(),
-        gate_up=tuple(experts.gate_up_proj.detach().unbind(0)),
-        down=tuple(experts.down_proj.detach().unbind(0)),
-        norms=tuple(norm.detach().float() for norm in norms),  # type: ignore[arg-type]
-    )
-
-
 class TorchStep:
     """The model with a cache of `rows` conversations of up to `context` tokens each.
 
@@ -71,18 +44,20 @@ class TorchStep:
     """
 
     @torch.no_grad()
-    def __init__(self, model: Grok1ForCausalLM, rows: int, context: int) -> None:
-        c = self.config = model.config
+    def __init__(self, network: Network | Grok1ForCausalLM, rows: int, context: int) -> None:
+        """`network` as `load_for_serving` reads it, or the class of transformers (weights shared)."""
+        if not isinstance(network, Network):
+            network = Network.from_model(network)
+        c = self.config = network.config
         if rows < 1 or not 1 <= context <= c.max_position_embeddings:
             raise ValueError(
                 f"needs rows >= 1 and context 1..{c.max_position_embeddings}; got {rows} and {context}"
             )
         self.rows, self.context = rows, context
-        self.embedding = model.model.embed_tokens.weight.detach()  # [V, H]
+        self.embedding = network.embedding  # [V, H]
         self.vocab_size = self.embedding.shape[0]
         self.device, self.dtype = self.embedding.device, self.embedding.dtype
-        self.layers = [_layer(block) for block in model.model.layers]
-        self.last_norm = model.model.norm.weight.detach().float()
+        self.layers, self.last_norm = network.layers, network.last_norm
         self.heads, self.kv_heads, self.head_dim = c.num_attention_heads, c.num_key_value_heads, c.head_dim
         self.top_k = c.num_experts_per_tok
 
@@ -171,7 +146,7 @@ class TorchStep:
                 mixed = torch.cat(
                     [self._attend(i, run, q, mask) for run, mask in zip(runs, masks, strict=True)]
                 )
-            h = h + self._norm(F.linear(mixed, layer.o), layer.norms[1])
+            h = h + self._norm(self._project(mixed, layer), layer.norms[1])
             h = h + self._norm(self._experts(self._norm(h, layer.norms[2]), layer), layer.norms[3])
 
         for run in runs:
@@ -223,6 +198,10 @@ class TorchStep:
                 scores.add_(mask)
             mixed[:, head] = torch.bmm(scores.softmax(-1).to(v.dtype), v[:, :, head])
         return mixed.view(n, -1)
+
+    def _project(self, mixed: Tensor, layer: Layer) -> Tensor:
+        """What the heads found, back into the stream's coordinates: [n, N * D] -> [n, H]."""
+        return F.linear(mixed, layer.o)
 
     def _experts(self, x: Tensor, layer: Layer) -> Tensor:
         """[n, H] -> [n, H]; the gates are the plain softmax over all experts, not renormalised."""
@@ -336,33 +315,3 @@ def _by_expert(chosen: list[list[int]]) -> dict[int, tuple[list[int], list[int]]
             tokens.append(token)
             choices.append(choice)
     return dict(sorted(groups.items()))
-
-
-def load_for_serving(path: Path, dtype: torch.dtype = torch.float32) -> Grok1ForCausalLM:
-    """Read a model folder for the engine, without first filling the weights at random.
-
-    The router and the norms stay in float32 whatever the dtype. Anything wrong is one `ModelUnusable` with
-    one line.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    files = describe(path)
-    ensure_memory(files, bytes_per_weight=dtype.itemsize)
-    settings: dict[str, Any] = json.loads((files.path / "config.json").read_text())
-    config = Grok1Config.from_dict(settings)
-    with torch.device("meta"):
-        model = Grok1ForCausalLM(config)
-    weights: dict[str, Tensor] = {}
-    try:
-        for shard in files.shards:
-            with safe_open(shard, framework="pt") as tensors:
-                for name in tensors.keys():  # noqa: SIM118 - no mapping
-                    precise = "router" in name or "norm" in name
-                    weights[name] = tensors.get_tensor(name).to(torch.float32 if precise else dtype)
-        model.load_state_dict(weights, assign=True)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelUnusable(
-            f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
-        ) from error
-    model.train(False).requires_grad_(False)
-    return model

@@ -226,7 +226,7 @@ def test_released_special_ids(released: ChatTokenizer, golden: dict[str, Any]) -
 def stock() -> Any:
     from transformers import AutoTokenizer
 
-    import inference.grok1  # noqa: F401  registers the class
+    import inference.grok1.auto  # noqa: F401  registers the class
 
     return AutoTokenizer.from_pretrained(DEMO)
 

@@ -1,0 +1,121 @@
+"""Grok-1's constants and weights as the engine's step wants them: tensors, read without transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from inference.modelfiles import ModelFiles, ModelUnusable, describe, ensure_memory
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What the mathematics needs of config.json, under its names; the defaults are those of config.py."""
+
+    vocab_size: int = 131_072
+    hidden_size: int = 6_144
+    intermediate_size: int = 32_768
+    num_hidden_layers: int = 64
+    num_attention_heads: int = 48
+    num_key_value_heads: int = 8
+    head_dim: int = 128
+    num_local_experts: int = 8
+    num_experts_per_tok: int = 2
+    max_position_embeddings: int = 8_192
+    embedding_multiplier: float = 78.38367176906169
+    output_multiplier: float = 0.5773502691896257
+    attention_multiplier: float = 0.08838834764831845
+    attn_logit_softcap: float = 30.0
+    rms_norm_eps: float = 1e-5
+    rope_theta: float = 10_000.0
+    pad_token_id: int | None = 0
+
+    @classmethod
+    def of(cls, config: Any) -> Constants:
+        """From a Grok1Config, or from the dict of a config.json."""
+        given = config if isinstance(config, Mapping) else vars(config)
+        return cls(**{one.name: given[one.name] for one in fields(cls) if one.name in given})
+
+
+class Layer(NamedTuple):
+    """One block's weights, ready for use: q, k and v as one matrix, the experts as a list."""
+
+    qkv: Tensor  # [(N + 2K) * D, H]
+    o: Tensor  # [H, N * D]
+    router: Tensor  # [E, H], float32
+    gate_up: tuple[Tensor, ...]  # E times [2I, H]
+    down: tuple[Tensor, ...]  # E times [H, I]
+    norms: tuple[Tensor, Tensor, Tensor, Tensor]  # [H] each, float32
+
+
+@dataclass(frozen=True)
+class Network:
+    """The constants and all weights, from a folder (`load_for_serving`) or a model of transformers."""
+
+    config: Constants
+    embedding: Tensor  # [V, H]
+    layers: tuple[Layer, ...]
+    last_norm: Tensor  # [H], float32
+
+    @classmethod
+    def from_model(cls, model: Any) -> Network:
+        """The weights of a Grok1ForCausalLM, in place but for q, k and v."""
+        return cls.from_tensors(Constants.of(model.config), model.state_dict())
+
+    @classmethod
+    def from_tensors(cls, config: Constants, tensors: Mapping[str, Tensor]) -> Network:
+        """`tensors` by the names of model.py."""
+        return cls(
+            config,
+            tensors["model.embed_tokens.weight"],
+            tuple(_layer(tensors, f"model.layers.{i}") for i in range(config.num_hidden_layers)),
+            tensors["model.norm.weight"].float(),
+        )
+
+
+def _layer(tensors: Mapping[str, Tensor], start: str) -> Layer:
+    first, second, third, fourth = (tensors[f"{start}.norm{i}.weight"].float() for i in range(4))
+    return Layer(
+        # A copy, but of the smallest part: 1 % of Grok-1.
+        qkv=torch.cat([tensors[f"{start}.self_attn.{part}_proj.weight"] for part in "qkv"]),
+        o=tensors[f"{start}.self_attn.o_proj.weight"],
+        router=tensors[f"{start}.moe.router.weight"].float(),
+        gate_up=tensors[f"{start}.moe.experts.gate_up_proj"].unbind(0),
+        down=tensors[f"{start}.moe.experts.down_proj"].unbind(0),
+        norms=(first, second, third, fourth),
+    )
+
+
+def load_for_serving(path: Path, dtype: torch.dtype = torch.float32) -> Network:
+    """Read a model folder for the engine.
+
+    The router and the norms stay in float32 whatever the dtype. Anything wrong is one `ModelUnusable` with
+    one line.
+    """
+    files = describe(path)
+    ensure_memory(files, bytes_per_weight=dtype.itemsize)
+    config = Constants.of(json.loads((files.path / "config.json").read_text()))
+    return Network.from_tensors(config, _read(files, dtype))
+
+
+def _read(files: ModelFiles, dtype: torch.dtype) -> dict[str, Tensor]:
+    from safetensors import SafetensorError, safe_open
+
+    weights: dict[str, Tensor] = {}
+    try:
+        for shard in files.shards:
+            with safe_open(shard, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - no mapping
+                    precise = "router" in name or "norm" in name
+                    weights[name] = tensors.get_tensor(name).to(torch.float32 if precise else dtype)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelUnusable(
+            f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
+        ) from error
+    return weights
