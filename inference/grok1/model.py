@@ -180,8 +180,10 @@ class Grok1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     _supports_flex_attn = False
 
     @classmethod
-    def prepare_distribute_model(cls, distributed_config: Any, device_map: Any = None) -> tuple[Any, Any, Any]:
-        """Every rank of CPUs has the one place to put its share; only naming it would ask for `accelerate`."""
+    def prepare_distribute_model(
+        cls, distributed_config: Any, device_map: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """On CPUs all ranks have one place to put their share; naming it would ask for `accelerate`."""
         config, place, mesh = super().prepare_distribute_model(distributed_config, device_map)
         return config, None if str(place) == "cpu" else place, mesh
 
