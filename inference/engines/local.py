@@ -32,7 +32,7 @@ class LocalEngine(BatchingEngine):
         files = modelfiles.describe(path)
         tokenizer = load_tokenizer(path)
         torch.set_num_threads(threads)  # loading converts weights, too
-        network = load_for_serving(path)
+        network = load_for_serving(path, slots=slots)
         dtype = str(network.embedding.dtype).removeprefix("torch.")
         scheduler = Scheduler(
             lambda: _TorchBackend(TorchStep(network, slots, files.context)),

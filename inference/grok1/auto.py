@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from inference.grok1 import int8_model  # noqa: F401 - registers int8 folders
 from inference.grok1.config import Grok1Config
 from inference.grok1.hf_tokenizer import Grok1Tokenizer
 from inference.grok1.model import Grok1ForCausalLM, Grok1Model

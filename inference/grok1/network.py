@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from inference.modelfiles import ModelFiles, ModelUnusable, describe, ensure_memory
+from inference.admission import admit, serving_dtype
+from inference.core.int8 import Int8Matrix, Weight, stack
+from inference.grok1.layout import SCALE
+from inference.headers import json_object
+from inference.modelfiles import ModelFiles, ModelUnusable
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,11 @@ class Constants:
 class Layer(NamedTuple):
     """One block's weights, ready for use: q, k and v as one matrix, the experts as a list."""
 
-    qkv: Tensor  # [(N + 2K) * D, H]
-    o: Tensor  # [H, N * D]
+    qkv: Weight  # [(N + 2K) * D, H]
+    o: Weight  # [H, N * D]
     router: Tensor  # [E, H], float32
-    gate_up: tuple[Tensor, ...]  # E times [2I, H]
-    down: tuple[Tensor, ...]  # E times [H, I]
+    gate_up: tuple[Weight, ...]  # E times [2I, H]
+    down: tuple[Weight, ...]  # E times [H, I]
     norms: tuple[Tensor, Tensor, Tensor, Tensor]  # [H] each, float32
 
 
@@ -69,53 +73,76 @@ class Network:
         return cls.from_tensors(Constants.of(model.config), model.state_dict())
 
     @classmethod
-    def from_tensors(cls, config: Constants, tensors: Mapping[str, Tensor]) -> Network:
-        """`tensors` by the names of model.py."""
+    def from_tensors(
+        cls, config: Constants, tensors: Mapping[str, Tensor], *, exact: bool = False
+    ) -> Network:
+        """`tensors` by the names of model.py; `exact` keeps int8 weights from rounding (core/int8.py)."""
+        layers = range(config.num_hidden_layers)
         return cls(
             config,
             tensors["model.embed_tokens.weight"],
-            tuple(_layer(tensors, f"model.layers.{i}") for i in range(config.num_hidden_layers)),
+            tuple(_layer(tensors, f"model.layers.{i}", exact) for i in layers),
             tensors["model.norm.weight"].float(),
         )
 
 
-def _layer(tensors: Mapping[str, Tensor], start: str) -> Layer:
+def _layer(tensors: Mapping[str, Tensor], start: str, exact: bool) -> Layer:
     first, second, third, fourth = (tensors[f"{start}.norm{i}.weight"].float() for i in range(4))
     return Layer(
         # A copy, but of the smallest part: 1 % of Grok-1.
-        qkv=torch.cat([tensors[f"{start}.self_attn.{part}_proj.weight"] for part in "qkv"]),
-        o=tensors[f"{start}.self_attn.o_proj.weight"],
+        qkv=stack([_matrix(tensors, f"{start}.self_attn.{part}_proj.weight", exact) for part in "qkv"]),
+        o=_matrix(tensors, f"{start}.self_attn.o_proj.weight", exact),
         router=tensors[f"{start}.moe.router.weight"].float(),
-        gate_up=tensors[f"{start}.moe.experts.gate_up_proj"].unbind(0),
-        down=tensors[f"{start}.moe.experts.down_proj"].unbind(0),
+        gate_up=_experts(tensors, f"{start}.moe.experts.gate_up_proj", exact),
+        down=_experts(tensors, f"{start}.moe.experts.down_proj", exact),
         norms=(first, second, third, fourth),
     )
 
 
-def load_for_serving(path: Path, dtype: torch.dtype = torch.float32) -> Network:
-    """Read a model folder for the engine.
+def _matrix(tensors: Mapping[str, Tensor], name: str, exact: bool) -> Weight:
+    values = tensors[name]
+    return Int8Matrix(values, tensors[name + SCALE], exact) if values.dtype == torch.int8 else values
 
-    The router and the norms stay in float32 whatever the dtype. Anything wrong is one `ModelUnusable` with
-    one line.
+
+def _experts(tensors: Mapping[str, Tensor], name: str, exact: bool) -> tuple[Weight, ...]:
+    experts = tensors[name].unbind(0)
+    if experts[0].dtype != torch.int8:
+        return experts
+    scales = tensors[name + SCALE].unbind(0)
+    return tuple(Int8Matrix(values, scale, exact) for values, scale in zip(experts, scales, strict=True))
+
+
+def load_for_serving(
+    path: Path, dtype: torch.dtype | None = None, *, slots: int = 1, exact: bool = False
+) -> Network:
+    """Map a model folder for the engine: weights that have the right dtype are used where they lie.
+
+    Floats in `dtype`, by default what admission.serving_dtype says; the router and the norms in float32
+    whatever it is. `exact` keeps int8 weights from rounding (core/int8.py). Anything wrong is one
+    `ModelUnusable` with one line.
     """
-    files = describe(path)
-    ensure_memory(files, bytes_per_weight=dtype.itemsize)
-    config = Constants.of(json.loads((files.path / "config.json").read_text()))
-    return Network.from_tensors(config, _read(files, dtype))
+    files = admit(path, slots, "" if dtype is None else str(dtype).removeprefix("torch."))
+    config = Constants.of(json_object(files.path / "config.json"))
+    tensors = _read(files, dtype or getattr(torch, serving_dtype(files)))
+    return Network.from_tensors(config, tensors, exact=exact)
 
 
 def _read(files: ModelFiles, dtype: torch.dtype) -> dict[str, Tensor]:
-    from safetensors import SafetensorError, safe_open
-
     weights: dict[str, Tensor] = {}
     try:
         for shard in files.shards:
             with safe_open(shard, framework="pt") as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - no mapping
-                    precise = "router" in name or "norm" in name
-                    weights[name] = tensors.get_tensor(name).to(torch.float32 if precise else dtype)
+                    weights[name] = _as_served(name, tensors.get_tensor(name), dtype)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelUnusable(
             f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
         ) from error
     return weights
+
+
+def _as_served(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """The same memory where the dtype fits."""
+    if tensor.dtype == torch.int8 or name.endswith(SCALE):
+        return tensor
+    return tensor.to(torch.float32 if "router" in name or "norm" in name else dtype)

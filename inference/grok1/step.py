@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inference.core.int8 import Weight, linear
 from inference.grok1.network import Layer, Network, load_for_serving
 from inference.grok1.rotary import rope_tables
 
@@ -127,7 +128,7 @@ class TorchStep:
         h = h * self.config.embedding_multiplier
         for i, layer in enumerate(self.layers):
             x = self._norm(h, layer.norms[0])
-            qkv = F.linear(x, layer.qkv)  # [n, (N + 2K) * D]
+            qkv = linear(x, layer.qkv)  # [n, (N + 2K) * D]
             qk = qkv[:, :wide].view(n, -1, self.head_dim)  # [n, N + K, D]
             qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
             q, k = qk[:, : self.heads], qk[:, self.heads :]
@@ -201,7 +202,7 @@ class TorchStep:
 
     def _project(self, mixed: Tensor, layer: Layer) -> Tensor:
         """What the heads found, back into the stream's coordinates: [n, N * D] -> [n, H]."""
-        return F.linear(mixed, layer.o)
+        return linear(mixed, layer.o)
 
     def _experts(self, x: Tensor, layer: Layer) -> Tensor:
         """[n, H] -> [n, H]; the gates are the plain softmax over all experts, not renormalised."""
@@ -223,9 +224,9 @@ class TorchStep:
         return out
 
     @staticmethod
-    def _expert(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
-        left, right = F.linear(x, gate_up).chunk(2, dim=-1)
-        return F.linear(F.gelu(left, approximate="tanh") * right, down)
+    def _expert(x: Tensor, gate_up: Weight, down: Weight) -> Tensor:
+        left, right = linear(x, gate_up).chunk(2, dim=-1)
+        return linear(F.gelu(left, approximate="tanh") * right, down)
 
     # -- masks and checks ----------------------------------------------------------------
 
