@@ -10,7 +10,6 @@ Rank 0 has the scheduler. It tells the others what to feed, a few integers for e
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +19,14 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from inference.engines.base import EXIT_ENGINE_FAILED
-from inference.grok1.network import Constants, Layer, Network
+from inference.grok1.network import Constants, Layer, Network, _as_served
 from inference.grok1.step import TorchStep
-from inference.modelfiles import ModelUnusable, describe, ensure_memory
+from inference.headers import json_object
+from inference.modelfiles import ModelUnusable, describe
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Share:
                 raise ValueError(f"{self.size} ranks cannot share {what} evenly: {number}")
 
     def of(self, name: str, tensor: Tensor) -> Tensor:
-        """The rank's part of a tensor, by its name in model.py; a view where it can be one.
+        """The rank's part of a tensor, by its name in model.py; rows are a view, columns a copy.
 
         int8 weights are cut like others; of their scales [.., out, G], the same outputs or the same blocks of
         inputs (all of them where one scale stands for all inputs).
@@ -76,7 +77,7 @@ class Share:
         n, rest = divmod(tensor.shape[dim], self.size)
         if rest:
             raise ValueError(f"{self.size} ranks cannot share {tuple(tensor.shape)} evenly along {dim}")
-        return tensor.narrow(dim, self.rank * n, n)
+        return tensor.narrow(dim, self.rank * n, n).contiguous()
 
     def network(self, config: Constants, tensors: Mapping[str, Tensor]) -> Network:
         """The rank's network; `tensors` are its parts already."""
@@ -101,22 +102,20 @@ class Share:
 
 
 def load_share(path: Path, share: Share, dtype: torch.dtype, device: torch.device) -> Network:
-    """Read a rank's part of a model folder. Raises ModelUnusable, or ValueError if it has no even parts."""
-    from safetensors import SafetensorError, safe_open
+    """Read a rank's part of a model folder, which somebody has admitted (inference/admission.py).
 
+    Raises ModelUnusable, or ValueError if the network cannot be shared out evenly.
+    """
     files = describe(path)
-    config = Constants.of(json.loads((files.path / "config.json").read_text()))
+    config = Constants.of(json_object(files.path / "config.json"))
     share.check(config)
-    if device.type == "cpu" and share.rank == 0:  # all ranks' parts lie in one memory: the whole model
-        ensure_memory(files, bytes_per_weight=dtype.itemsize)
     weights: dict[str, Tensor] = {}
     try:
         for shard in files.shards:
             with safe_open(shard, framework="pt") as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - no mapping
-                    precise = "router" in name or "norm" in name
-                    part = share.of(name, tensors.get_tensor(name))  # lazily mapped: the rest is not read
-                    weights[name] = part.to(device, torch.float32 if precise else dtype)
+                    part = share.of(name, tensors.get_tensor(name))  # a memory map: the rest is not read
+                    weights[name] = _as_served(name, part, dtype).to(device)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelUnusable(
             f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
