@@ -79,11 +79,11 @@ class Share:
             raise ValueError(f"{self.size} ranks cannot share {tuple(tensor.shape)} evenly along {dim}")
         return tensor.narrow(dim, self.rank * n, n).contiguous()
 
-    def network(self, config: Constants, tensors: Mapping[str, Tensor]) -> Network:
-        """The rank's network; `tensors` are its parts already."""
+    def network(self, config: Constants, tensors: Mapping[str, Tensor], *, exact: bool = False) -> Network:
+        """The rank's network; `tensors` are its parts already. `exact` as in Network.from_tensors."""
         heads, kv_heads = config.num_attention_heads // self.size, config.num_key_value_heads // self.size
         mine = replace(config, num_attention_heads=heads, num_key_value_heads=kv_heads)
-        network = Network.from_tensors(mine, tensors)
+        network = Network.from_tensors(mine, tensors, exact=exact)
         if not self.whole_experts:
             return network
         like = network.embedding

@@ -15,7 +15,9 @@ import torch
 from safetensors.torch import load_file
 
 from inference.grok1 import Grok1Config, Grok1ForCausalLM
+from inference.grok1.network import Network
 from inference.grok1.step import TorchStep
+from tests.data.grok1 import convert
 
 DATA = Path(__file__).parents[1] / "data" / "grok1"
 PROMPTS = ("len1", "len2", "len7", "len16", "len33", "len48", "pad_inside", "repeat")
@@ -37,6 +39,11 @@ def load_weights() -> Weights:
     return load_file(DATA / "model.safetensors")
 
 
+def load_int8() -> Weights:
+    """The same network in xAI's own integers and scales."""
+    return convert.convert_int8(DATA / "ckpt-0", load_config().num_hidden_layers)
+
+
 def load_config() -> Grok1Config:
     return Grok1Config.from_dict(json.loads((DATA / "config.json").read_text()))
 
@@ -49,7 +56,7 @@ def build(config: Grok1Config, weights: Weights) -> Grok1ForCausalLM:
     return model.eval().requires_grad_(False)
 
 
-def make_step(model: Grok1ForCausalLM, rows: int = 1, context: int = 128) -> TorchStep:
+def make_step(model: Grok1ForCausalLM | Network, rows: int = 1, context: int = 128) -> TorchStep:
     return TorchStep(model, rows=rows, context=context)
 
 
@@ -95,7 +102,7 @@ def by_class(model: Grok1ForCausalLM, tokens: Sequence[int], later: Sequence[int
     return torch.cat(logits).float().numpy()
 
 
-def by_step(model: Grok1ForCausalLM, tokens: Sequence[int], later: Sequence[int]) -> np.ndarray:
+def by_step(model: Grok1ForCausalLM | Network, tokens: Sequence[int], later: Sequence[int]) -> np.ndarray:
     """The engine's step: the prompt whole, then token by token."""
     step = make_step(model)
     prompt = feed(step, 0, tokens, 0, hide=1, chunk=len(tokens))

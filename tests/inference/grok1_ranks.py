@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from grok1_golden import DATA, by_class, feed, load_config, load_golden, load_weights, spoken
+from grok1_golden import DATA, by_class, feed, load_config, load_golden, load_int8, load_weights, spoken
 from transformers import AutoModelForCausalLM
 from transformers.distributed import DistributedConfig
 
@@ -45,18 +45,25 @@ def class_answers() -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
 
 
 def step_answers() -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
-    """The engine's step with slices of experts, then with whole ones; rank 0 leads, the others follow."""
+    """The engine's step with slices of experts, whole ones, and int8; rank 0 leads, the others follow."""
     golden, answers, share = load_golden(), {}, {}
-    constants, weights = Constants.of(load_config()), load_weights()
-    for way, whole in (("step tp", False), ("step ep", True)):
+    constants, floats, int8 = Constants.of(load_config()), load_weights(), load_int8()
+    for way, whole, weights in (
+        ("step tp", False, floats),
+        ("step ep", True, floats),
+        ("step tp int8", False, int8),
+        ("step ep int8", True, int8),
+    ):
         part = Share(dist.get_rank(), dist.get_world_size(), whole)
-        network = part.network(constants, {name: part.of(name, tensor) for name, tensor in weights.items()})
+        mine = {name: part.of(name, tensor) for name, tensor in weights.items()}
+        network = part.network(constants, mine, exact=True)
         step = ParallelStep(network, rows=3, context=128)
         share[f"{way}/keys"] = list(step.keys.shape)
         for i, (gate_up, down) in enumerate(
             zip(network.layers[3].gate_up, network.layers[3].down, strict=True)
         ):
-            share[f"{way}/expert {i}"] = [len(gate_up), down.shape[1]]
+            if weights is floats:
+                share[f"{way}/expert {i}"] = [len(gate_up), down.shape[1]]
         if dist.get_rank() != 0:
             step.follow()
             continue

@@ -44,7 +44,9 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("way", ["class tp", "class ep", "step tp", "step ep"])
+@pytest.mark.parametrize(
+    "way", ["class tp", "class ep", "step tp", "step ep", "step tp int8", "step ep int8"]
+)
 def test_two_ranks_give_the_recorded_answers(together: Path, golden: Golden, way: str) -> None:
     """Prefill and decode; the step in chunks, beside a stranger, with refused calls in between."""
     with np.load(together / "answers.npz") as answers:

@@ -18,9 +18,11 @@ from grok1_golden import (
     Golden,
     assert_same_greedy,
     build,
+    by_step,
     feed,
     load_config,
     load_golden,
+    load_int8,
     load_weights,
     make_step,
     off_by,
@@ -31,6 +33,7 @@ from grok1_golden import (
 from inference.contract import Reason
 from inference.core.scheduler import Scheduler
 from inference.grok1 import Grok1ForCausalLM
+from inference.grok1.network import Constants, Network
 from inference.grok1.step import TorchStep
 
 
@@ -50,6 +53,11 @@ def golden() -> Golden:
 @pytest.fixture(scope="module")
 def model() -> Grok1ForCausalLM:
     return build(load_config(), load_weights())
+
+
+@pytest.fixture(scope="module")
+def int8() -> Network:
+    return Network.from_tensors(Constants.of(load_config()), load_int8(), exact=True)
 
 
 # -- the engine's step ---------------------------------------------------------------------
@@ -92,6 +100,14 @@ def test_one_row_serves_one_conversation_after_another(
         prefill = feed(step, 0, tokens, 0, hide=1, chunk=chunk)
         ours = np.concatenate([prefill, feed(step, 0, later, len(tokens), hide=0, chunk=1)])
         assert off_by(ours, reference(golden, prompt)) < FLOAT32_SD, prompt
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_xais_own_integers_and_scales(golden: Golden, int8: Network, prompt: str) -> None:
+    """Unrounded int8 times scale in the step, as in xAI's float32 run."""
+    ours = by_step(int8, *spoken(golden, prompt))
+    assert off_by(ours, reference(golden, prompt)) < FLOAT32_SD
+    assert_same_greedy(ours, golden, prompt)
 
 
 # -- the transformers class ----------------------------------------------------------------

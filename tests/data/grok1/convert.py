@@ -13,6 +13,7 @@ import json
 import pickle
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,23 @@ def spread(scales: np.ndarray, rows: int) -> np.ndarray:
     return np.repeat(scales, rows // scales.shape[-2], axis=-2)
 
 
+def unpickle(path: Path) -> Any:
+    """One file as it is: an array or a Quantized, matrices [.., in, out] and scales [.., G, out]."""
+    return Reader(io.BytesIO(path.read_bytes())).load()
+
+
 def read(path: Path) -> torch.Tensor:
     """One file as float32; matrices come as [.., in, out]."""
-    value = Reader(io.BytesIO(path.read_bytes())).load()
+    value = unpickle(path)
     if isinstance(value, Quantized):
         weight, scales = value.weight.astype(np.float32), value.scales.astype(np.float32)
         value = weight * spread(scales, weight.shape[-2])
     return torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32))
 
 
-def convert(checkpoint: Path, layers: int) -> dict[str, torch.Tensor]:
+def convert(
+    checkpoint: Path, layers: int, read: Callable[[Path], torch.Tensor] = read
+) -> dict[str, torch.Tensor]:
     """Every tensor of the folder of pickles, under the names of the model's parameters."""
     tensor = [read(checkpoint / f"tensor{i:05d}_000") for i in range(2 + 12 * layers)]
     out = {"model.embed_tokens.weight": tensor[0], "model.norm.weight": tensor[1]}
@@ -89,6 +97,27 @@ def convert(checkpoint: Path, layers: int) -> dict[str, torch.Tensor]:
         for i, norm in enumerate(norms):
             out[f"{name}.norm{i}.weight"] = norm
     return {name: matrix.contiguous() for name, matrix in out.items()}
+
+
+def read_numbers(path: Path) -> torch.Tensor:
+    """As `read`, but of a quantised file the int8 numbers."""
+    value = unpickle(path)
+    return torch.from_numpy(np.ascontiguousarray(value.weight if isinstance(value, Quantized) else value))
+
+
+def read_scales(path: Path) -> torch.Tensor:
+    """As `read`, but of a quantised file the scales, [.., G, out]."""
+    value = unpickle(path)
+    scales = value.scales.astype(np.float32) if isinstance(value, Quantized) else value
+    return torch.from_numpy(np.ascontiguousarray(scales))
+
+
+def convert_int8(checkpoint: Path, layers: int) -> dict[str, torch.Tensor]:
+    """The same with quantised matrices as they are stored: int8 [.., out, in] and `_scale` [.., out, G]."""
+    numbers = convert(checkpoint, layers, read_numbers)
+    scales = convert(checkpoint, layers, read_scales)
+    int8 = [name for name, tensor in numbers.items() if tensor.dtype == torch.int8]
+    return numbers | {f"{name}_scale": scales[name].bfloat16() for name in int8}
 
 
 if __name__ == "__main__":
