@@ -68,7 +68,8 @@ def step_answers() -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
             step.follow()
             continue
         for prompt in PROMPTS:
-            answers[f"{way}/{prompt}"] = beside_a_stranger(step, *spoken(golden, prompt))
+            tokens, later = spoken(golden, prompt)
+            answers[f"{way}/{prompt}"] = beside_a_stranger(step, tokens, later[:8])
             refuse(step)
         step.clear()
         tokens, _ = spoken(golden, "pad_inside")
