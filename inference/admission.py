@@ -23,10 +23,13 @@ OVERHEAD_BYTES = 300 * 2**20
 SMALL_BYTES = 2**30
 
 
-def admit(path: Path, slots: int, dtype: str = "") -> ModelFiles:
-    """The folder, once it is whole, fits in memory and is what its manifest says; else ModelUnusable."""
+def admit(path: Path, slots: int, dtype: str = "", free: int | None = None) -> ModelFiles:
+    """The folder, once it is whole, fits in memory and is what its manifest says; else ModelUnusable.
+
+    `free`: bytes free where the weights go; this machine's memory if not given.
+    """
     files = describe(path)
-    ensure_memory(files, slots, dtype=dtype)
+    ensure_memory(files, slots, free, dtype)
     vouch(files)
     return files
 

@@ -78,7 +78,7 @@ def describe(path: Path) -> ModelFiles:
     return ModelFiles(
         slug=_slug(card, path),
         name=str(card.get("name") or path.resolve().name),
-        context=int(config["max_position_embeddings"]),
+        context=_context(config),
         is_demo=bool(card.get("is_demo", False)),
         about=str(card.get("about", "")),
         weight_bytes=sum(stored.values()),
@@ -122,6 +122,14 @@ def _check_other(config: Mapping[str, Any], found: Mapping[str, Stored], path: P
     other = sorted(name for name, tensor in found.items() if tensor.dtype not in layout.FLOATS)
     if other:
         raise ModelUnusable(f"{other[0]} in {path} is {found[other[0]].dtype}, not a float")
+
+
+def _context(config: Mapping[str, Any]) -> int:
+    """Within a sliding window, if there is one: inside it a network with one is like any other."""
+    longest, window = int(config["max_position_embeddings"]), config.get("sliding_window")
+    if isinstance(window, int) and window > 0 and config.get("use_sliding_window", True):
+        return min(longest, window)
+    return longest
 
 
 def _cached_numbers(config: Mapping[str, Any]) -> int:

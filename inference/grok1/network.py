@@ -67,6 +67,12 @@ class Network:
     layers: tuple[Layer, ...]
     last_norm: Tensor  # [H], float32
 
+    @property
+    def precision(self) -> str:
+        """For people and fingerprints: "float32", "int8 float32"."""
+        int8 = isinstance(self.layers[0].o, Int8Matrix)
+        return f"{'int8 ' if int8 else ''}{str(self.embedding.dtype).removeprefix('torch.')}"
+
     @classmethod
     def from_model(cls, model: Any) -> Network:
         """The weights of a Grok1ForCausalLM, in place but for q, k and v."""
@@ -113,7 +119,12 @@ def _experts(tensors: Mapping[str, Tensor], name: str, exact: bool) -> tuple[Wei
 
 
 def load_for_serving(
-    path: Path, dtype: torch.dtype | None = None, *, slots: int = 1, exact: bool = False
+    path: Path,
+    dtype: torch.dtype | None = None,
+    *,
+    slots: int = 1,
+    exact: bool = False,
+    device: str = "cpu",
 ) -> Network:
     """Map a model folder for the engine: weights that have the right dtype are used where they lie.
 
@@ -121,17 +132,18 @@ def load_for_serving(
     whatever it is. `exact` keeps int8 weights from rounding (core/int8.py). Anything wrong is one
     `ModelUnusable` with one line.
     """
-    files = admit(path, slots, "" if dtype is None else str(dtype).removeprefix("torch."))
+    free = torch.cuda.mem_get_info()[0] if device == "cuda" else None
+    files = admit(path, slots, "" if dtype is None else str(dtype).removeprefix("torch."), free)
     config = Constants.of(json_object(files.path / "config.json"))
-    tensors = _read(files, dtype or getattr(torch, serving_dtype(files)))
+    tensors = _read(files, dtype or getattr(torch, serving_dtype(files)), device)
     return Network.from_tensors(config, tensors, exact=exact)
 
 
-def _read(files: ModelFiles, dtype: torch.dtype) -> dict[str, Tensor]:
+def _read(files: ModelFiles, dtype: torch.dtype, device: str) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = {}
     try:
         for shard in files.shards:
-            with safe_open(shard, framework="pt") as tensors:
+            with safe_open(shard, framework="pt", device=device) as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - no mapping
                     weights[name] = _as_served(name, tensors.get_tensor(name), dtype)
     except (OSError, SafetensorError, RuntimeError) as error:

@@ -9,12 +9,13 @@ after another. Letters as in model.py, and n for the tokens of this step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inference.core.batch import Bounds, Run, runs_of
 from inference.core.int8 import Weight, linear
 from inference.grok1.network import Layer, Network, load_for_serving
 from inference.grok1.rotary import rope_tables
@@ -25,16 +26,6 @@ if TYPE_CHECKING:  # serving needs no transformers, and does not wait for its im
 __all__ = ["TorchStep", "load_for_serving"]
 
 HIDDEN = torch.finfo(torch.float32).min  # added to the score of a key that must not be seen
-
-
-class Run(NamedTuple):
-    """The consecutive tokens of one row within a step."""
-
-    row: int
-    start: int  # where they begin in the flat batch
-    length: int
-    pos: int  # position of the first one
-    hide: bool  # some of them must not see token 0, and the row has one
 
 
 class TorchStep:
@@ -266,35 +257,10 @@ class TorchStep:
         out_at: Sequence[int],
     ) -> list[Run]:
         """Refuse what would reach outside a row; split the batch into runs. A refusal changes nothing."""
-        n = len(ids)
-        if n == 0 or not len(row) == len(pos) == len(hide_pad) == n:
-            raise ValueError(
-                f"ids, row, pos and hide_pad need one length above 0: {n}, {len(row)}, {len(pos)}, ..."
-            )
-        if any(not 0 <= place < n for place in out_at):
-            raise ValueError(f"out_at must lie within 0..{n - 1}: {list(out_at)}")
-        runs: list[Run] = []
-        begin = 0
-        for i in range(n):
-            if not 0 <= ids[i] < self.vocab_size:
-                raise ValueError(f"id {ids[i]} is outside the vocabulary of {self.vocab_size}")
-            if not 0 <= row[i] < self.rows:
-                raise ValueError(f"row {row[i]} is not one of {self.rows}")
-            if not 0 <= pos[i] < self.context:
-                raise ValueError(f"position {pos[i]} is outside the context of {self.context}")
-            if i + 1 < n and row[i + 1] == row[i]:
-                if pos[i + 1] != pos[i] + 1:
-                    raise ValueError(f"row {row[i]}: position {pos[i + 1]} does not follow {pos[i]}")
-                continue
-            runs.append(Run(row[begin], begin, i + 1 - begin, pos[begin], False))
-            begin = i + 1
-        if len({run.row for run in runs}) != len(runs):
-            raise ValueError("the tokens of a row must stand together")
-        for run in runs:
-            if run.pos > self.filled[run.row]:
-                raise ValueError(
-                    f"row {run.row} holds {self.filled[run.row]} tokens; cannot go on at {run.pos}"
-                )
+        if len(hide_pad) != len(ids):
+            raise ValueError(f"hide_pad needs the length of ids: {len(hide_pad)}, {len(ids)}")
+        bounds = Bounds(self.rows, self.context, self.vocab_size)
+        runs = runs_of(ids, row, pos, out_at, bounds, self.filled)
         return [self._remember_pads(run, ids, hide_pad) for run in runs]
 
     def _remember_pads(self, run: Run, ids: Sequence[int], hide_pad: Sequence[int]) -> Run:

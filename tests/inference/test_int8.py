@@ -49,7 +49,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small reference model in int8 as the release stores it: eight blocks of inputs where it has them."""
+    """The small reference model in int8, stored as the release is: in eight blocks where it has eight."""
     out = tmp_path_factory.mktemp("int8") / "reference"
     out.mkdir()
     tensors: dict[str, torch.Tensor] = {}
