@@ -6,16 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from grok1_golden import FLOAT32_SD, Golden, load_config, load_golden, load_weights, off_by, reference
 
 from inference.grok1.network import Constants
-from inference.grok1.parallel import Share, load_share
+from inference.grok1.parallel import ParallelStep, Share, load_share
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -124,6 +126,31 @@ def test_what_cannot_be_shared_out_is_refused(share: Share, constants: dict[str,
     with pytest.raises(ValueError, match=words):
         share.check(replace(Constants.of(load_config()), **constants))
     Share(0, 2).check(Constants.of(load_config()))
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[tuple[ParallelStep, list[int]]]:
+    """A step of one rank, and the statuses that it wanted its process to end with."""
+    store = dist.FileStore(str(tmp_path / "store"), 1)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    ended: list[int] = []
+    network = Share(0, 1).network(Constants.of(load_config()), load_weights())
+    yield ParallelStep(network, 1, 32, exit=ended.append), ended
+    dist.destroy_process_group()
+
+
+def test_a_step_that_fails_half_way_ends_the_process(
+    alone: tuple[ParallelStep, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other ranks wait for a sum that never comes; a refusal, which they never heard of, ends nothing."""
+    step, ended = alone
+    with pytest.raises(ValueError, match="row 1"):
+        step.step([5], [1], [0], [1], [0])
+    assert ended == []
+    monkeypatch.setattr(dist, "all_reduce", lambda part: (_ for _ in ()).throw(RuntimeError("peer closed")))
+    with pytest.raises(RuntimeError, match="peer closed"):
+        step.step([5], [0], [0], [1], [0])
+    assert ended == [70]
 
 
 def test_shares_put_together_are_the_whole() -> None:

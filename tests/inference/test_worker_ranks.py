@@ -17,7 +17,7 @@ from test_grok1_parallel import ROOT, TORCHRUN
 
 from inference import log
 from inference import queue as fair_queue
-from inference.contract import Reason
+from inference.contract import Reason, Sampling
 from inference.grok1.network import load_for_serving
 from inference.grok1.step import TorchStep
 from inference.grok1.tokenizer import load_tokenizer
@@ -55,6 +55,7 @@ class Ranks:
             "PYTHONPATH": str(ROOT),
             "GROKWEB_MODEL": str(DEMO),
             "OMP_NUM_THREADS": "1",
+            "GROKWEB_HANDOVER_SECONDS": "0.5",
         }
         celery = ["-Q", "model.grokweb-demo", "--concurrency", "2", "--without-gossip", "--without-mingle"]
         self.main = subprocess.Popen(
@@ -109,6 +110,9 @@ def test_two_processes_answer_and_end_together(
 ) -> None:
     asked = request(QUESTION, "asked", model="grokweb-demo", max_new_tokens=TOKENS)
     fair_queue.submit(redis_client, asked)
+    hot = Sampling(temperature=5.0)  # nothing that ends soon
+    beside = request("Hi", "beside", model="grokweb-demo", max_new_tokens=700, sampling=hot)
+    fair_queue.submit(redis_client, beside)
     ranks = Ranks(*(["--whole-experts"] if whole_experts else []))
     start.append(ranks)
     ids, reason = answer(redis_client, ranks)
@@ -121,7 +125,7 @@ def test_two_processes_answer_and_end_together(
         status, said = ranks.end()
         assert status == 0, said[-3000:]
     else:
-        os.kill(pids[1], signal.SIGKILL)
+        os.kill(pids[1], signal.SIGKILL)  # in the middle of a step or between two: rank 0 ends, too
         status, _ = ranks.end()
         assert status != 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
