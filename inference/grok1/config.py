@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from transformers.configuration_utils import PreTrainedConfig
 
@@ -15,6 +15,26 @@ class Grok1Config(PreTrainedConfig):  # type: ignore[no-untyped-call]
     model_type = "grok1"
     keys_to_ignore_at_inference = ["past_key_values"]
     attribute_map = {"num_experts": "num_local_experts"}
+
+    # How transformers' `DistributedConfig` shares the network out. Router and norms are whole on every rank,
+    # and so is the embedding, which the logits use as one matrix. tp_size: each rank has some heads, and a
+    # slice of the inner width of every expert ("packed": its part of gate and its part of up). ep_size: whole
+    # experts.
+    base_model_tp_plan: ClassVar[Any] = {
+        "embed_tokens": "replicate",
+        "layers.*.self_attn.q_proj": "colwise",
+        "layers.*.self_attn.k_proj": "colwise",
+        "layers.*.self_attn.v_proj": "colwise",
+        "layers.*.self_attn.o_proj": "rowwise",
+        "layers.*.moe.experts.gate_up_proj": "packed_colwise",
+        "layers.*.moe.experts.down_proj": "rowwise",
+        "layers.*.moe.experts": "moe_tp_experts",
+    }
+    base_model_ep_plan: ClassVar[Any] = {
+        "layers.*.moe.experts.gate_up_proj": "grouped_gemm",
+        "layers.*.moe.experts.down_proj": "grouped_gemm",
+        "layers.*.moe.experts": "ep_dispatch_experts",
+    }
 
     vocab_size: int = 131_072
     hidden_size: int = 6_144
