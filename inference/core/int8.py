@@ -65,9 +65,9 @@ class Int8Matrix:
         if x.shape[0] < FEW:
             few = torch._weight_int8pack_mm(rounded.contiguous(), self.values, self.scale.view(-1))
             return few.to(x.dtype)
-        return self._in_tiles(rounded.float()).bfloat16().to(x.dtype)
+        return self._in_tiles(rounded.float(), rounded=True).to(x.dtype)
 
-    def _in_tiles(self, x: Tensor) -> Tensor:
+    def _in_tiles(self, x: Tensor, *, rounded: bool = False) -> Tensor:
         out_features, in_features = self.values.shape
         # On a GPU in the dtype of x, for its tensor cores; on a CPU in float32, which is faster there.
         dtype = x.dtype if x.is_cuda else torch.float32
@@ -78,7 +78,8 @@ class Int8Matrix:
         for start in range(0, out_features, rows):
             values = self.values[start : start + rows]
             tile = _floats(values, self.scale[start : start + rows], buffer[: len(values)])
-            out[:, start : start + rows] = F.linear(given, tile)
+            part = F.linear(given, tile)
+            out[:, start : start + rows] = part.bfloat16() if rounded else part
         return out.to(x.dtype)
 
 

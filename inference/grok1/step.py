@@ -217,7 +217,7 @@ class TorchStep:
     @staticmethod
     def _expert(x: Tensor, gate_up: Weight, down: Weight) -> Tensor:
         left, right = linear(x, gate_up).chunk(2, dim=-1)
-        return linear(F.gelu(left, approximate="tanh") * right, down)
+        return linear(F.gelu(left, approximate="tanh").mul_(right), down)
 
     # -- masks and checks ----------------------------------------------------------------
 
