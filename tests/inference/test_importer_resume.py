@@ -91,6 +91,16 @@ def half(out: Path, **kwargs: Any) -> Path:
     return out
 
 
+def test_a_finished_file_that_was_cut_since_is_written_again(
+    tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    out = half(tmp_path / "out")
+    first = out / min(json.loads((out / STATE).read_text())["done"])
+    os.truncate(first, 1000)
+    imported(out, shard_bytes=SEVERAL)
+    assert files_of(out) == undisturbed
+
+
 def test_other_work_is_not_mixed_in(tmp_path: Path) -> None:
     out = half(tmp_path / "out")
     before = files_of(out)
