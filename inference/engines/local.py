@@ -76,10 +76,9 @@ class Opened:
 
 
 def _open_grok1(files: ModelFiles, slots: int) -> Opened:
-    tokenizer = load_tokenizer(files.path)
-    network = load_for_serving(files.path, slots=slots, device=_device())
+    network = load_for_serving(files.path, slots=slots, device=_device())  # holds the manifest, first of all
     return Opened(
-        tokenizer,
+        load_tokenizer(files.path),
         network.config.vocab_size,
         network.precision,
         lambda: TorchStep(network, slots, files.context),

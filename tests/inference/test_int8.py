@@ -190,7 +190,22 @@ def test_an_int8_folder_is_whole(demo: Path) -> None:
     assert files.parameters == describe(DEMO).parameters
     assert manifest.check(demo, ["config.json", "model.safetensors", "tokenizer.model", "grokweb.json"])
     assert (demo / "README.md").read_bytes() == (DEMO / "README.md").read_bytes()
-    assert load_engine(str(demo), slots=1, threads=1).slug == "grokweb-demo"
+    engine = load_engine(str(demo), slots=1, threads=1)
+    assert engine.slug == "grokweb-demo"
+    assert engine.fingerprint.endswith(" int8 float32")  # another successor than the float folder's worker
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_folder_is_served_on_cuda(demo: Path) -> None:
+    ids = load_tokenizer(DEMO).render_chat([{"role": "user", "content": "What is GrokWeb?"}])
+    n = len(ids)
+    batch = (ids, [0] * n, range(n), [1] * n, range(n))
+    here = TorchStep(load_for_serving(demo, exact=True), rows=1, context=64).step(*batch)
+    there = TorchStep(load_for_serving(demo, device="cuda"), rows=1, context=64).step(*batch).cpu()
+    assert ((there - here).square().mean(-1).sqrt() / here.std(-1)).median() < 0.01
+    rounded = TorchStep(load_for_serving(demo, torch.bfloat16, device="cuda"), rows=1, context=64)
+    assert ((rounded.step(*batch).cpu() - here).square().mean(-1).sqrt() / here.std(-1)).median() < 0.12
 
 
 def test_shards_and_groups(tmp_path: Path) -> None:
