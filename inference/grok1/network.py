@@ -145,7 +145,7 @@ def _read(files: ModelFiles, dtype: torch.dtype, device: str) -> dict[str, Tenso
         for shard in files.shards:
             with safe_open(shard, framework="pt", device=device) as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - no mapping
-                    weights[name] = _as_served(name, tensors.get_tensor(name), dtype)
+                    weights[name] = as_served(name, tensors.get_tensor(name), dtype)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelUnusable(
             f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
@@ -153,7 +153,7 @@ def _read(files: ModelFiles, dtype: torch.dtype, device: str) -> dict[str, Tenso
     return weights
 
 
-def _as_served(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+def as_served(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """The same memory where the dtype fits."""
     if tensor.dtype == torch.int8 or name.endswith(SCALE):
         return tensor

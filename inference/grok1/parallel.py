@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from inference.engines.base import EXIT_ENGINE_FAILED
-from inference.grok1.network import Constants, Layer, Network, _as_served
+from inference.grok1.network import Constants, Layer, Network, as_served
 from inference.grok1.step import TorchStep
 from inference.headers import json_object
 from inference.modelfiles import ModelUnusable, describe
@@ -115,7 +115,7 @@ def load_share(path: Path, share: Share, dtype: torch.dtype, device: torch.devic
             with safe_open(shard, framework="pt") as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - no mapping
                     part = share.of(name, tensors.get_tensor(name))  # a memory map: the rest is not read
-                    weights[name] = _as_served(name, part, dtype).to(device)
+                    weights[name] = as_served(name, part, dtype).to(device)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelUnusable(
             f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"

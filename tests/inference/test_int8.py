@@ -120,8 +120,9 @@ def test_what_the_kernel_cannot_take_goes_in_tiles() -> None:
     assert not matrix(4, 48, 3).rounds
     assert not matrix(4, 48, 1, torch.float32).rounds
     for weight in (matrix(4, 50, 1), matrix(4, 48, 3)):
-        x = torch.randn(1, weight.values.shape[1])
-        torch.testing.assert_close(weight.times(x), (x.double() @ by_hand(weight).T).float())
+        x = torch.randn(1, weight.values.shape[1], generator=torch.Generator().manual_seed(1))
+        exact = (x.double() @ by_hand(weight).T).float()
+        torch.testing.assert_close(weight.times(x), exact, atol=1e-4, rtol=1e-4)
 
 
 def test_matrices_of_other_groups_stack() -> None:
