@@ -50,7 +50,7 @@ class LocalEngine(BatchingEngine):
             _open_grok1(files, slots) if files.model_type == modelfiles.GROK1 else _open_stock(files, slots)
         )
         scheduler = Scheduler(
-            lambda: _TorchBackend(opened.make_step()),
+            lambda: NumpyStep(opened.make_step()),
             opened.tokenizer,
             slots=slots,
             context=files.context,
@@ -103,7 +103,7 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-class _TorchBackend:
+class NumpyStep:
     """A step answers with a tensor, the scheduler wants numpy's view of it."""
 
     def __init__(self, step: TorchStep | StockStep) -> None:

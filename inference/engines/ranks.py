@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from inference import modelfiles
 from inference.core.scheduler import Scheduler
 from inference.engines.batching import BatchingEngine
-from inference.engines.local import weights_hash
+from inference.engines.local import NumpyStep, weights_hash
 from inference.grok1.parallel import ParallelStep, Share
 from inference.grok1.tokenizer import load_tokenizer
 
@@ -58,25 +56,7 @@ class RanksEngine(BatchingEngine):
         except RuntimeError as error:
             log.warning("the other ranks cannot be told to stop: %s", error)
 
-    def _cleared(self) -> _Backend:
+    def _cleared(self) -> NumpyStep:
         """The scheduler's new step: the same weights, nothing remembered, on all ranks."""
         self._ranks.clear()
-        return _Backend(self._ranks)
-
-
-class _Backend:
-    """ParallelStep answers with a tensor, the scheduler wants numpy's view of it."""
-
-    def __init__(self, step: ParallelStep) -> None:
-        self._step = step
-
-    def step(
-        self,
-        ids: Sequence[int],
-        row: Sequence[int],
-        pos: Sequence[int],
-        hide_pad: Sequence[int],
-        out_at: Sequence[int],
-    ) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = self._step.step(ids, row, pos, hide_pad, out_at).cpu().numpy()
-        return logits
+        return NumpyStep(self._ranks)
