@@ -335,10 +335,13 @@ async def test_a_blocked_pattern_refuses_the_prompt_at_once(tabs: Any, broker: A
     assert not await Message.objects.aexists()
 
 
-async def test_a_blocked_pattern_refuses_the_reply_and_shows_nothing_of_it(tabs: Any, broker: Any) -> None:
+@pytest.mark.parametrize("pattern", ["w7 w8", "W7 W8"])
+async def test_a_blocked_pattern_refuses_the_reply_and_shows_nothing_of_it(
+    tabs: Any, broker: Any, pattern: str
+) -> None:
     broker.start_worker()
     tab = await tabs("alice")
-    await Rule.objects.acreate(name="b", pattern="w7 w8", applies="reply")
+    await Rule.objects.acreate(name="b", pattern=pattern, applies="reply")
     await tab.say(**send("slow:30:2"))
     await tab.until("ack")
     text, done = await tab.reply()
