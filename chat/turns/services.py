@@ -103,6 +103,7 @@ def regenerate(*, user: User, message_id: UUID, client_id: str) -> Turn:
             raise BadInput(_("Only an answer can be asked for again."))
         if answer.status == MessageStatus.LIVE:
             raise Busy(_("The last reply is still being written."))
+        moderation.check_prompt(answer.parent.text)  # rules may be newer than the question
         return _ask_for_reply(user, answer.parent, client_id, [])
 
     return _once(user, client_id, ask)

@@ -335,10 +335,27 @@ async def test_a_blocked_pattern_refuses_the_prompt_at_once(tabs: Any, broker: A
     assert not await Message.objects.aexists()
 
 
-async def test_a_blocked_pattern_refuses_the_reply_and_shows_nothing_of_it(tabs: Any, broker: Any) -> None:
+async def test_a_question_that_is_forbidden_by_now_is_not_asked_again(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
-    await Rule.objects.acreate(name="b", pattern="w7 w8", applies="reply")
+    await tab.say(**send("hello word"))
+    ack = await tab.next()
+    await tab.reply()
+    await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="complete").exists())
+    await Rule.objects.acreate(name="b", pattern="hello", words="Not here, please.")
+    await tab.say(type="regenerate", message_id=ack["message_id"], client_id="again")
+    error = await tab.next()
+    assert (error["code"], error["words"]) == ("refused", "Not here, please.")
+    assert await Generation.objects.acount() == 1
+
+
+@pytest.mark.parametrize("pattern", ["w7 w8", "W7 W8"])
+async def test_a_blocked_pattern_refuses_the_reply_and_shows_nothing_of_it(
+    tabs: Any, broker: Any, pattern: str
+) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await Rule.objects.acreate(name="b", pattern=pattern, applies="reply")
     await tab.say(**send("slow:30:2"))
     await tab.until("ack")
     text, done = await tab.reply()
