@@ -137,11 +137,13 @@ def _earlier(user: User, client_id: str) -> Turn | None:
 def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message]) -> Turn:
     conversation = asked.conversation
     model = conversation.model
+    history = prompt_of(asked)
+    if not history:
+        raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     _check_queue(user, model.slug)
     reply = Message.objects.create(
         conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE
     )
-    history = prompt_of(asked)
     prompt_tokens = sum(estimate_tokens(message["content"]) for message in history)
     generation_id = uuid4()
     prompt_tokens = min(prompt_tokens, model.context_tokens)
@@ -224,7 +226,12 @@ def estimate_tokens(text: str) -> int:
 
 
 def prompt_of(asked: Message) -> list[dict[str, str]]:
-    """The branch up to and including `asked`, as the model reads it. What moderation hid is left out."""
+    """The branch up to and including `asked`, as the model reads it. What moderation hid is left out.
+
+    Empty if the question itself is hidden: then there is nothing to answer.
+    """
+    if asked.hidden_at is not None:
+        return []
     return [
         {"role": message.role, "content": message.text}
         for message in conversations.path_to(asked, HISTORY_MESSAGES)

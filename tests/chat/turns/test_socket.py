@@ -12,6 +12,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import override_settings
 
 from chat.accounts import services as accounts
@@ -21,6 +22,7 @@ from chat.moderation.models import Rule
 from chat.moderation.services import decide, report_message
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
 from chat.turns.models import Generation
+from chat.turns.tasks import reconcile
 from grokweb.asgi import application
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -400,6 +402,66 @@ async def test_other_tabs_hear_of_a_rename_a_deletion_and_a_hidden_message(
     assert (hidden["hidden"], hidden["text"]) == (True, "")
     await sync_to_async(conversations.delete)(conversation=message.conversation)
     assert (await tab.until("conversation"))["deleted"] is True
+
+
+async def hide(message: Message, cast: Any) -> None:
+    report = await sync_to_async(report_message)(
+        reporter=cast.alice, message=message, reason="harmful", note=""
+    )
+    await sync_to_async(decide)(report=report, by=cast.staff, action="hidden", note="")
+
+
+async def asked_twice(tab: Any) -> tuple[Message, dict[str, Any]]:
+    """A question whose first answer was stopped, and the ack of the second, which is live."""
+    await tab.say(**send("slow:300:100 x"))
+    first = await tab.next()
+    await tab.say(type="stop", message_id=first["message_id"])
+    await eventually(lambda: Message.objects.filter(pk=first["message_id"], status="stopped").exists())
+    await tab.say(type="regenerate", message_id=first["message_id"], client_id="again")
+    question = await Message.objects.select_related("conversation__owner").aget(role="user")
+    return question, await tab.until("ack")
+
+
+async def test_a_hidden_question_is_not_answered(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    question, ack = await asked_twice(tab)
+    await hide(question, cast)
+    await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="stopped").exists())
+    await tab.say(type="regenerate", message_id=ack["message_id"], client_id="third")
+    while (frame := await tab.next())["type"] != "error":
+        pass
+    assert (frame["code"], frame["client_id"]) == ("bad_input", "third")
+    assert "removed by a moderator" in frame["words"]
+    assert await Generation.objects.acount() == 2
+
+
+async def test_one_row_that_cannot_be_mended_keeps_nobody_else_from_it(
+    tabs: Any, broker: Any, redis_client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All three are lost with Redis: the question of one was hidden meanwhile, another is broken."""
+    alice, bob, stranger = await tabs("alice"), await tabs("bob"), await tabs("stranger")
+    hidden, _ = await asked_twice(alice)
+    await bob.say(**send("broken"))
+    broken = await bob.until("ack")
+    await stranger.say(**send("sound"))
+    sound = await stranger.until("ack")
+    await Message.objects.filter(pk=hidden.pk).aupdate(hidden_at=Now())
+    await Generation.objects.filter(pk=broken["generation_id"]).aupdate(parameters={})
+    redis_client.flushall()
+    with override_settings(RECONCILE_AGE_SECONDS=-60, REDIS_REST_SECONDS=0.001):
+        for _ in range(3):  # the first only notes that Redis is new
+            await sync_to_async(reconcile)()
+            await asyncio.sleep(0.01)
+        assert await Generation.objects.filter(message__parent=hidden, status="stopped").acount() == 2
+        mended = await Generation.objects.aget(pk=sound["generation_id"])
+        left = await Generation.objects.aget(pk=broken["generation_id"])
+    assert (mended.attempt, mended.status) == (2, "queued")
+    assert (left.attempt, left.status) == (1, "queued")
+    assert f"not mended: {left.pk}" in caplog.text
+    broker.start_worker()
+    broker.ticket("scripted")
+    assert (await stranger.reply())[0] == "sound"
 
 
 async def test_deleting_a_chat_stops_its_reply_and_gives_no_quota_back(tabs: Any, broker: Any) -> None:
