@@ -46,6 +46,7 @@ Frame = dict[str, Any]
 
 FRAMES_PER_SECOND, FRAMES_BURST = 10, 40
 REF_LENGTH = 64
+SOCKETS_A_PERSON = 64  # in this process; each may hold an outbox full of text
 # A few threads. They keep their connection to SQLite (opening one costs more than most frames) and borrow one
 # from the pool on PostgreSQL.
 DATABASE_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="socket")
@@ -70,6 +71,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         code = CLOSE_CODES.get(verdict.get(self.session, "logged_out"))
         if code:
             await self.close(code)
+            return
+        if guard().sockets_of(self.user.pk) >= SOCKETS_A_PERSON:
+            await self.close(1013)
             return
         guard().enter(self, self.session, self.user.pk, self.close)
         with contextlib.suppress(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import override_settings
@@ -21,9 +22,13 @@ from chat.conversations.models import Conversation, Message, ModelCard
 from chat.moderation.models import Rule
 from chat.moderation.services import decide, report_message
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
+from chat.turns import consumers
+from chat.turns.live import Outbox
 from chat.turns.models import Generation
 from chat.turns.tasks import reconcile
 from grokweb.asgi import application
+from inference.log import Piece
+from tests.chat.turns.conftest import Tab, cookie_of
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -360,13 +365,37 @@ async def test_a_suspended_person_is_sent_away(tabs: Any, broker: Any, cast: Any
     assert frame["code"] == 4403
     await eventually(lambda: Generation.objects.filter(status="stopped").exists())
     await other.say(**send("bob goes on"))
-    await other.until("ack")
+    assert (await other.reply())[0] == "bob goes on"
 
 
 async def test_a_logged_out_persons_socket_closes(tabs: Any, broker: Any, cast: Any) -> None:
     tab = await tabs("alice")
     await sync_to_async(cast.client("alice").logout)()
     assert await tab.next() == {"type": "close", "code": 4401}  # within 5 s: the guard looks every 3
+
+
+async def test_one_person_has_a_bounded_number_of_sockets(
+    tabs: Any, broker: Any, cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SOCKETS_A_PERSON", 2)
+    first, second = await tabs("alice"), await tabs("alice")
+    cookie = cookie_of(await sync_to_async(cast.client)("alice"))
+    third = Tab(cookie, settings.SITE_URLS[0])
+    assert await third.open() == {"type": "close", "code": 1013}
+    await third.socket.disconnect()
+    await tabs("bob")
+    await first.socket.disconnect()
+    await tabs("alice")
+    await second.say(**send("still here"))
+    await second.until("ack")
+
+
+async def test_an_outbox_that_nobody_empties_stays_bounded() -> None:
+    outbox = Outbox()
+    for number in range(3000):
+        outbox.put("one", Piece(number, number + 1, "x" * 1000, ()))
+    assert outbox.overflowed
+    assert sum(len(item.text) for _, item in outbox.take() if isinstance(item, Piece)) < 1_010_000
 
 
 async def test_strangers_do_not_get_in(tabs: Any, broker: Any) -> None:
