@@ -193,11 +193,15 @@ def _parent(user: User, conversation: Conversation, parent_id: UUID | None) -> M
 
 
 def _check_queue(user: User, model: str) -> None:
-    """The bound on length (rule 5): live rows, counted in the transaction that would add one."""
+    """The bound on length (rule 5): live rows, counted in the transaction that would add one.
+
+    Who has no live reply is let in up to twice the limit, so that a few people cannot fill it for all.
+    """
     live = Generation.objects.live().aggregate(
         waiting=Count("pk", filter=Q(model=model)), own=Count("pk", filter=Q(user=user))
     )
-    for count, limit in ((live["waiting"], settings.QUEUE_LIMIT), (live["own"], settings.USER_LIVE_LIMIT)):
+    room = settings.QUEUE_LIMIT if live["own"] else 2 * settings.QUEUE_LIMIT
+    for count, limit in ((live["waiting"], room), (live["own"], settings.USER_LIVE_LIMIT)):
         if count >= limit:
             raise QueueFull(waiting=count, retry_after=BUSY_RETRY_SECONDS)
 

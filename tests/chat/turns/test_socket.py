@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.db import connection
@@ -22,7 +23,8 @@ from chat.conversations.models import Conversation, Message, ModelCard
 from chat.moderation.models import Rule
 from chat.moderation.services import decide, report_message
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
-from chat.turns import consumers
+from chat.turns import consumers, events
+from chat.turns.guard import guard
 from chat.turns.live import Outbox
 from chat.turns.models import Generation
 from chat.turns.tasks import reconcile
@@ -224,6 +226,10 @@ BAD_FRAMES = [
     ('{"type": "send", "content": 5, "client_id": "a"}', "bad_input"),
     ('{"type": "send", "content": "nul\\u0000", "client_id": "a"}', "bad_input"),
     ('{"type": "send", "content": "half \\ud800", "client_id": "a"}', "bad_input"),
+    ('{"type": "nope", "ref": "\\ud800"}', "bad_input"),
+    ('{"type": "send", "content": "x", "client_id": "\\ud800"}', "bad_input"),
+    ('{"type": "send", "content": "x", "client_id": "a", "ref": {"deep": NaN}}', "bad_frame"),
+    (json.dumps({"type": "send", "content": "x", "client_id": "a", "ref": "r" * 65}), "bad_frame"),
     ('{"type": "send", "content": "x", "client_id": ""}', "bad_input"),
     (json.dumps({"type": "send", "content": "x", "client_id": "c" * 65}), "bad_input"),
     ('{"type": "send", "content": "x"}', "bad_frame"),
@@ -246,6 +252,32 @@ async def test_bad_frames_get_a_clear_answer_and_the_next_message_works(tabs: An
     await tab.say(**send("still here"))
     await tab.until("ack")
     assert (await tab.reply())[0] == "still here"
+
+
+async def test_a_socket_that_breaks_leaves_nothing_behind(
+    tabs: Any, broker: Any, cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: Any) -> None:
+        raise RuntimeError("broken")
+
+    left: list[str] = []
+    layer = get_channel_layer()
+    discard = layer.group_discard
+
+    async def noted(group: str, channel: str) -> None:
+        left.append(group)
+        await discard(group, channel)
+
+    monkeypatch.setattr(layer, "group_discard", noted, raising=False)
+    tab = Tab(cookie_of(await sync_to_async(cast.client)("alice")), settings.SITE_URLS[0])
+    await tab.open()
+    assert guard().sockets_of(cast.alice.pk) == 1
+    monkeypatch.setattr(consumers.ChatConsumer, "_send_error", breaks)
+    await tab.say(type="dance")
+    with pytest.raises(RuntimeError, match="broken"):
+        await tab.socket.wait(timeout=10)
+    assert guard().sockets_of(cast.alice.pk) == 0
+    assert left == [events.group(cast.alice.pk)]
 
 
 async def test_a_flood_of_frames_is_slowed_down(tabs: Any, broker: Any) -> None:
@@ -307,15 +339,20 @@ async def test_no_second_question_while_the_reply_is_written(tabs: Any, broker: 
 
 async def test_a_full_queue_stores_nothing(tabs: Any, broker: Any) -> None:
     alice, bob = await tabs("alice"), await tabs("bob")
+    stranger = await tabs("stranger")
     with override_settings(QUEUE_LIMIT=1):
         await alice.say(**send("waits"))
         await alice.until("ack")
-        await bob.say(**send("no room"))
-        error = await bob.next()
+        await alice.say(**send("no room"))
+        assert (await alice.until_error())["code"] == "queue_full"
+        await bob.say(**send("has none yet"))  # whoever fills the queue keeps nobody out alone
+        await bob.until("ack")
+        await stranger.say(**send("no room"))
+        error = await stranger.until_error()
     assert error["code"] == "queue_full"
     assert error["retry_after"] > 0
     assert await Message.objects.filter(text="no room").acount() == 0
-    assert await Conversation.objects.acount() == 1
+    assert await Conversation.objects.acount() == 2
 
 
 async def test_the_quota_a_person_runs_into(tabs: Any, broker: Any, cast: Any) -> None:
