@@ -141,6 +141,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "chat.core.middleware.PrivateMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "chat.accounts.middleware.SuspensionMiddleware",
     "chat.core.middleware.ErrorMiddleware",

@@ -60,6 +60,8 @@ class Outbox:
         self._characters = 0
 
     def put(self, generation_id: str, item: Item) -> None:
+        if self.overflowed:
+            return  # the socket closes as soon as what it sends has gone out, or its ping is not answered
         items = self._items.setdefault(generation_id, [])
         if isinstance(item, Piece):
             self._characters += len(item.text)

@@ -138,11 +138,13 @@ def _earlier(user: User, client_id: str) -> Turn | None:
 def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message]) -> Turn:
     conversation = asked.conversation
     model = conversation.model
+    history = prompt_of(asked)
+    if not history:
+        raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     _check_queue(user, model.slug)
     reply = Message.objects.create(
         conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE
     )
-    history = prompt_of(asked)
     prompt_tokens = sum(estimate_tokens(message["content"]) for message in history)
     generation_id = uuid4()
     prompt_tokens = min(prompt_tokens, model.context_tokens)
@@ -192,11 +194,15 @@ def _parent(user: User, conversation: Conversation, parent_id: UUID | None) -> M
 
 
 def _check_queue(user: User, model: str) -> None:
-    """The bound on length (rule 5): live rows, counted in the transaction that would add one."""
+    """The bound on length (rule 5): live rows, counted in the transaction that would add one.
+
+    Who has no live reply is let in up to twice the limit, so that a few people cannot fill it for all.
+    """
     live = Generation.objects.live().aggregate(
         waiting=Count("pk", filter=Q(model=model)), own=Count("pk", filter=Q(user=user))
     )
-    for count, limit in ((live["waiting"], settings.QUEUE_LIMIT), (live["own"], settings.USER_LIVE_LIMIT)):
+    room = settings.QUEUE_LIMIT if live["own"] else 2 * settings.QUEUE_LIMIT
+    for count, limit in ((live["waiting"], room), (live["own"], settings.USER_LIVE_LIMIT)):
         if count >= limit:
             raise QueueFull(waiting=count, retry_after=BUSY_RETRY_SECONDS)
 
@@ -225,7 +231,12 @@ def estimate_tokens(text: str) -> int:
 
 
 def prompt_of(asked: Message) -> list[dict[str, str]]:
-    """The branch up to and including `asked`, as the model reads it. What moderation hid is left out."""
+    """The branch up to and including `asked`, as the model reads it. What moderation hid is left out.
+
+    Empty if the question itself is hidden: then there is nothing to answer.
+    """
+    if asked.hidden_at is not None:
+        return []
     return [
         {"role": message.role, "content": message.text}
         for message in conversations.path_to(asked, HISTORY_MESSAGES)
