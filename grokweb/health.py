@@ -78,7 +78,8 @@ def _may_read_metrics(request: HttpRequest) -> bool:
     # A proxy on this machine is loopback too: what it forwards is a visitor's.
     if local and not {"X-Forwarded-For", "X-Real-Ip", "Forwarded", "Via"} & request.headers.keys():
         return True
-    return bool(request.user.is_authenticated and request.user.is_active and request.user.is_staff)
+    user = request.user
+    return bool(user.is_authenticated and user.is_active and user.is_staff and not user.is_suspended)
 
 
 @never_cache

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import structlog
+
+# Who has the link has the page: its token is a secret, and it stands in addresses, which are logged.
+SHARED = re.compile(r"(/s(?:hare)?/)[\w-]{16,}")
+
+
+def mask_shared(_logger: Any, _name: str, line: Any) -> str:
+    return SHARED.sub(r"\1…", line)
 
 
 def json_formatter(**_: Any) -> structlog.stdlib.ProcessorFormatter:
@@ -20,5 +28,6 @@ def json_formatter(**_: Any) -> structlog.stdlib.ProcessorFormatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
+            mask_shared,
         ],
     )

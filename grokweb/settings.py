@@ -90,6 +90,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": REDIS_PREFIX,
+        "OPTIONS": {"serializer": "grokweb.cache.JSONSerializer"},
     }
 }
 # Control events only (the sidebar, a socket to close). Tokens never pass here: DESIGN rule 3.
@@ -140,6 +141,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "chat.core.middleware.PrivateMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "chat.accounts.middleware.SuspensionMiddleware",
     "chat.core.middleware.ErrorMiddleware",

@@ -2,11 +2,12 @@
 
 Daphne's command line cannot say that an over-long frame is answered with close code 1009 instead of a dropped
 connection (1006), that a socket may be closed with 1013, that all are closed with 1012 when the process
-stops, or that a stop takes two seconds.
+stops, or that a stop takes two seconds. Nor does it wait for clients that do not read, or refuse big bodies.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -14,9 +15,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import uvloop
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
+uvloop.install()  # before Daphne: it makes its event loop when it is imported
 
 from daphne.endpoints import build_endpoint_description_strings
+from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
@@ -31,10 +36,74 @@ GOODBYE_SECONDS = 1.0
 # An answer of the OpenAI-compatible door may wait for its turn and then stream.
 HTTP_SECONDS = max(900, int(2 * settings.QUEUE_TIMEOUT))
 
+# What is posted is forms and JSON. Django refuses half of this, but only once it has all of it.
+BODY_BYTES = 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+# What still comes meanwhile is thrown away, so that the answer arrives before the connection ends.
+TOO_LARGE_SECONDS = 1.0
+
 Application = Callable[..., Awaitable[None]]
 
 
+class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
+    """Refuses a body that is too large when its length is announced, or as soon as that much has come."""
+
+    received = 0
+    refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        if length is not None and length > BODY_BYTES:
+            self._refuse()
+        super().gotLength(0 if self.refused else length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self.received += len(data)
+        if self.received > BODY_BYTES and not self.refused:
+            self._refuse()
+        if not self.refused:
+            super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        return self.channel.loseConnection() if self.refused else super().process()
+
+    def _refuse(self) -> None:
+        self.refused = True
+        self.requestHeaders.removeHeader(b"expect")  # no "100 Continue" after the answer
+        channel = self.channel
+        channel.transport.write(TOO_LARGE)
+        task.deferLater(reactor, TOO_LARGE_SECONDS, channel.loseConnection)
+
+
 class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
+    """Sends wait while the client does not read, and nothing is read from it either: both ways stay bounded.
+
+    It is what Twisted calls the transport's producer, and is told when to pause.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drained = asyncio.Event()
+        self.drained.set()
+
+    def onOpen(self) -> None:
+        self.transport.unregisterProducer()  # the HTTP channel, which has handed the connection over
+        self.transport.registerProducer(self, True)
+        super().onOpen()
+
+    def pauseProducing(self) -> None:
+        self.drained.clear()
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.drained.set()
+        if self.transport.disconnecting:
+            self.transport.startWriting()  # a goodbye was the last to drain: one more look ends it
+        else:
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        self.drained.set()
+
     def serverClose(self, code: int | None = None) -> None:
         """Any close code. Stock Daphne passes 1000 and 3000-4999 and breaks at 1012 and 1013."""
         self.sendCloseFrame(code=1000 if code is None else code)
@@ -65,7 +134,20 @@ class WebServer(Server):  # type: ignore[misc]  # daphne has no types
         )
         self.ports: list[Any] = []
 
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send" and isinstance(protocol, Socket):
+            await protocol.drained.wait()
+        await super().handle_reply(protocol, message)
+
     def set_socket_options(self) -> None:
+        build = self.http_factory.buildProtocol
+
+        def limited(address: Any) -> Any:
+            protocol = build(address)
+            protocol.requestFactory = Request
+            return protocol
+
+        self.http_factory.buildProtocol = limited
         self.ws_factory.protocol = Socket
         # A refused frame gets a close frame that says why, instead of a dropped connection.
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=1)

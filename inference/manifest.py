@@ -61,12 +61,13 @@ def read(folder: Path) -> dict[str, dict[str, Any]] | None:
     except (OSError, ValueError) as error:
         raise ManifestMismatch(f"{NAME} in {folder} cannot be read: {error}") from None
     files = value.get("files") if isinstance(value, dict) and value.get("format") == FORMAT else None
-    if not isinstance(files, dict) or not all(_is_entry(name, entry) for name, entry in files.items()):
+    if not isinstance(files, dict) or not all(is_entry(name, entry) for name, entry in files.items()):
         raise ManifestMismatch(f"{NAME} in {folder} is not a manifest of format {FORMAT}")
     return files
 
 
-def _is_entry(name: str, entry: Any) -> bool:
+def is_entry(name: str, entry: Any) -> bool:
+    """Whether this is one file of a manifest: a name without a folder, a length, a digest."""
     sound = (
         isinstance(entry, dict) and isinstance(entry.get("bytes"), int) and len(entry.get("sha256", "")) == 64
     )

@@ -180,6 +180,13 @@ class Runtime:
                 time.sleep(0.3)
 
 
+def _engine_of_settings() -> Engine:
+    return load_engine(settings.MODEL, slots=settings.SLOTS, threads=settings.THREADS)
+
+
+make_engine: Callable[[], Engine] = (
+    _engine_of_settings  # worker_ranks.py puts one over several processes here
+)
 _runtime: Runtime | None = None
 
 
@@ -209,7 +216,7 @@ def _load(**_: Any) -> None:
     global _runtime
     logging.basicConfig(level=settings.LOG_LEVEL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        engine = load_engine(settings.MODEL, slots=settings.SLOTS, threads=settings.THREADS)
+        engine = make_engine()
     except ValueError as error:  # ModelUnusable is one: a person can act on its line
         print(f"model: {error}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(EX_CONFIG)

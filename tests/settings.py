@@ -12,7 +12,7 @@ from pathlib import Path
 
 from grokweb.redis_server import EmbeddedRedis
 
-KEPT = {"GROKWEB_CHROMIUM", "GROKWEB_STATIC", "GROKWEB_TEST_COUNTS"}
+KEPT = {"GROKWEB_CHROMIUM", "GROKWEB_GROK1_TOKENIZER", "GROKWEB_STATIC", "GROKWEB_TEST_COUNTS"}
 for _name in list(os.environ):
     if (_name.startswith("GROKWEB_") and _name not in KEPT) or _name in {"PORT", "EMAIL_URL", "REDIS_URL"}:
         del os.environ[_name]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.stagekit import clear_login
@@ -58,5 +60,27 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             language.remember(response, user.language)
         return response
 
+    def send_mail(self, template_prefix: str, email: str, values: dict[str, Any]) -> None:
+        """Links and names are of the first of GROKWEB_URLS, whatever Host a request named.
+
+        Django lets any port of an allowed host pass, so a stranger could have somebody else's link led there.
+        """
+        asked = context.request.build_absolute_uri("/")
+        here = f"{settings.SITE_URLS[0].rstrip('/')}/"
+        links = {
+            name: here + value.removeprefix(asked)
+            for name, value in values.items()
+            if isinstance(value, str) and value.startswith(asked)
+        }
+        super().send_mail(template_prefix, email, {**values, **links, "current_site": _site()})
+
+    def format_email_subject(self, subject: str) -> str:
+        return f"[{_site().name}] {subject}"
+
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)
+
+
+def _site() -> SimpleNamespace:
+    host = urlsplit(settings.SITE_URLS[0]).netloc
+    return SimpleNamespace(name=host, domain=host)

@@ -11,7 +11,7 @@ from chat.accounts import services, suspension
 from chat.core.api import error_response
 from chat.core.errors import Suspended
 
-# Open to anybody anyway; the page that tells about the suspension needs the first two.
+# Open to anybody anyway: the page about the suspension needs the first two, and /metrics looks for itself.
 OPEN = ("/i18n/", "/jsi18n/", "/robots.txt", "/healthz", "/readyz", "/metrics")
 
 

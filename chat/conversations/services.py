@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.conversations import signals
 from chat.conversations.errors import Unavailable
-from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, ModelCard
+from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, ModelCard, Role
 from chat.core.errors import BadInput
 from chat.core.text import one_line
 
@@ -214,6 +214,8 @@ SELECT id FROM path ORDER BY depth DESC
 
 def path_to(leaf: Message, limit: int) -> list[Message]:
     """`leaf` and up to `limit` - 1 messages above it, the oldest first, with their generations loaded."""
+    if leaf.parent_id is None:
+        return [leaf]
     key = Message._meta.pk.get_db_prep_value(leaf.pk, connection)
     with connection.cursor() as cursor:
         cursor.execute(_PATH, [key, limit])
@@ -273,7 +275,7 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
 
 def message_json(message: Message) -> dict[str, Any]:
     """A hidden message keeps its place and loses its words; a live one has its words in the token log."""
-    generation = getattr(message, "generation", None)
+    generation = getattr(message, "generation", None) if message.role == Role.ASSISTANT else None
     silent = message.hidden_at is not None or message.status == MessageStatus.LIVE
     return {
         "id": str(message.pk),

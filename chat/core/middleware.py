@@ -39,3 +39,17 @@ class ErrorMiddleware:
         if "retry_after" in exception.extra:
             response["Retry-After"] = str(exception.extra["retry_after"])
         return response
+
+
+class PrivateMiddleware:
+    """What somebody logged in reads stays out of every cache, unless the page says otherwise."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        if is_page and "Cache-Control" not in response and request.user.is_authenticated:
+            response["Cache-Control"] = "private, no-store"
+        return response

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Characters that are invisible or turn the writing direction of what follows them (bidi controls).
-_UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# Characters that are invisible or turn the writing direction of what follows them (bidi controls). Joiners
+# and variation selectors stay: emoji are written with them, and some scripts.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]"
+)
 
 
 def one_line(text: str) -> str:

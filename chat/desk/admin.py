@@ -46,8 +46,22 @@ class ConversationAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if self.has_view_or_change_permission(request):  # titles tell, too
-            audit.record(request.user, "list conversations", "conversations", search=request.GET.get("q", ""))
+            asked = request.GET.copy()
+            search = asked.pop("q", [""])[-1]
+            more = {"filters": asked.urlencode()} if asked else {}  # any field can be searched in the address
+            audit.record(request.user, "list conversations", "conversations", search=search, **more)
         return super().changelist_view(request, extra_context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Nothing is ever changed here, so all it shows is the title."""
+        found = self.get_object(request, object_id)
+        if found is not None and self.has_view_or_change_permission(request, found):
+            audit.record(
+                request.user, "read conversation title", audit.on_model(found), owner=found.owner.email
+            )
+        return super().history_view(request, object_id, extra_context)
 
     def change_view(
         self,

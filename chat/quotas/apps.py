@@ -1,10 +1,12 @@
 """Quotas show today's usage on pages of the apps to the left."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class QuotasConfig(AppConfig):
     name = "chat.quotas"
+    verbose_name = _("Quotas")
 
     def ready(self) -> None:
         from chat.accounts.views import SETTINGS_EXTRAS

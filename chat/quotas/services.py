@@ -7,7 +7,7 @@ its generation stand or fall together.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -24,26 +24,31 @@ from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
 LEAST_ANSWER_TOKENS = 16
 
 
-def limit_for(user: User) -> int:
-    """Tokens a day."""
-    policy = _policy_for(user)
-    return policy.tokens_per_day if policy else int(settings.DAILY_TOKENS)
+class Terms(NamedTuple):
+    """What one person may use."""
+
+    tokens_per_day: int
+    weight: float  # share in the fair queue
 
 
-def weight_for(user: User) -> float:
-    """Share in the fair queue, from the same policy as the limit."""
-    policy = _policy_for(user)
-    return policy.weight if policy else 1.0
+def terms_for(user: User) -> Terms:
+    """A person's own policy; else the largest of their groups'; else everybody's; else the setting."""
+    groups = User.groups.through.objects.filter(user=user).values("group")
+    candidates = QuotaPolicy.objects.filter(Q(user=user) | Q(group__in=groups) | Q(user=None, group=None))
+    policy = max(candidates, key=_precedence, default=None)
+    return Terms(policy.tokens_per_day, policy.weight) if policy else Terms(int(settings.DAILY_TOKENS), 1.0)
 
 
-@transaction.atomic
-def reserve(*, user: User, generation_id: UUID, model: str, prompt_tokens: int, max_new_tokens: int) -> int:
+@transaction.atomic(savepoint=False)
+def reserve(
+    *, user: User, terms: Terms, generation_id: UUID, model: str, prompt_tokens: int, max_new_tokens: int
+) -> int:
     """Set tokens aside for a reply and return how many it may generate: max_new_tokens, or what is left.
 
     Parallel sends cannot overshoot: each looks and writes under the lock of the day's row (PostgreSQL), or of
     the database (SQLite begins every transaction IMMEDIATE).
     """
-    limit, day = limit_for(user), _today()
+    limit, day = terms.tokens_per_day, _today()
     counter = _locked_counter(user, day)
     taken = counter.used + counter.reserved
     granted = min(max_new_tokens, limit - taken - prompt_tokens)
@@ -88,17 +93,9 @@ def usage_json(user: User) -> dict[str, Any]:
     return {
         "used": counter.used if counter else 0,
         "reserved": counter.reserved if counter else 0,
-        "limit": limit_for(user),
+        "limit": terms_for(user).tokens_per_day,
         "resets_at": _midnight().isoformat(),
     }
-
-
-def _policy_for(user: User) -> QuotaPolicy | None:
-    """A person's own; else the largest of their groups'; else everybody's. One query."""
-    candidates = QuotaPolicy.objects.filter(
-        Q(user=user) | Q(group__in=user.groups.values("pk")) | Q(user=None, group=None)
-    )
-    return max(candidates, key=_precedence, default=None)
 
 
 def _precedence(policy: QuotaPolicy) -> tuple[bool, bool, int]:
@@ -106,8 +103,12 @@ def _precedence(policy: QuotaPolicy) -> tuple[bool, bool, int]:
 
 
 def _locked_counter(user: User, day: date) -> UsageCounter:
-    UsageCounter.objects.bulk_create([UsageCounter(user=user, day=day)], ignore_conflicts=True)
-    return UsageCounter.objects.select_for_update().get(user=user, day=day)
+    todays = UsageCounter.objects.select_for_update().filter(user=user, day=day)
+    counter = todays.first()
+    if counter is None:  # the first question of the day, perhaps in two tabs at once
+        UsageCounter.objects.bulk_create([UsageCounter(user=user, day=day)], ignore_conflicts=True)
+        counter = todays.get()
+    return counter
 
 
 def _today() -> date:

@@ -1,6 +1,7 @@
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from chat.conversations.models import Conversation
@@ -8,6 +9,7 @@ if TYPE_CHECKING:
 
 class SharingConfig(AppConfig):
     name = "chat.sharing"
+    verbose_name = _("Sharing")
 
     def ready(self) -> None:
         from chat.conversations.services import CONVERSATION_EXTRAS

@@ -7,16 +7,24 @@ below. The page's CSP stands behind it.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import logging
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import nh3
+from django.core.cache import cache
 from django.utils.html import escape, linebreaks
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
 
 TAGS = {
     *("p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span"),
@@ -27,6 +35,7 @@ ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "*": set[str]()}
 CLASSES = {"span": {"host"}}
 SCHEMES = {"http", "https", "mailto"}
 MARKDOWN_CHARS = 40_000  # longer replies are shown as typed; up to here the worst of them take a second or so
+KEPT_SECONDS = 600  # anybody with the address may ask for a page as often as they like
 
 
 def reply_html(text: str) -> SafeString:
@@ -34,6 +43,22 @@ def reply_html(text: str) -> SafeString:
     if len(text) > MARKDOWN_CHARS:
         return prompt_html(text)
     return _sanitised(_markdown.render(text))
+
+
+def replies_html(texts: list[str]) -> list[SafeString]:
+    """`reply_html` of each, made once and then kept for a while; without Redis they are made anew."""
+    keys = [f"reply-html:{get_language()}:{hashlib.sha256(text.encode()).hexdigest()}" for text in texts]
+    kept: dict[str, str] = {}
+    try:
+        kept = cache.get_many(keys) if keys else {}
+    except RedisError:
+        log.warning("a shared page is made anew: Redis does not answer")
+    made = {key: str(reply_html(text)) for key, text in zip(keys, texts, strict=True) if key not in kept}
+    if made:
+        with contextlib.suppress(RedisError):
+            cache.set_many(made, KEPT_SECONDS)
+    html = {**kept, **made}
+    return [mark_safe(html[key]) for key in keys]  # noqa: S308 - the sanitiser's own output, kept
 
 
 def prompt_html(text: str) -> SafeString:

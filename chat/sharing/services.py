@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from chat.moderation.models import Report
 from chat.moderation.services import report_share
 from chat.sharing.models import Share
 from chat.sharing.policies import POLICIES
-from chat.sharing.render import prompt_html, reply_html
+from chat.sharing.render import prompt_html, replies_html
 
 EXPIRY_DAYS = 3650  # at most
 SNAPSHOT_MESSAGES = 5000  # the newest ones of a longer conversation
@@ -89,22 +90,36 @@ def share_json(share: Share) -> dict[str, Any]:
     }
 
 
-def readable(share: Share) -> list[dict[str, Any]]:
-    """The copied messages as the page shows them, without the text of those that moderation hid since."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a reader sees of a share."""
+
+    title: str
+    messages: list[dict[str, Any]]
+
+
+def readable(share: Share) -> Page:
+    """Without the text of the messages that moderation hid since. The title may be made of a question, so it
+    goes with the first hidden one, whichever that was."""
     hidden = _hidden_since(share)
-    return [
+    html = _html([each for each in share.snapshot if each["id"] not in hidden])
+    messages = [
         {
             "id": each["id"],
             "role": each["role"],
             "hidden": each["id"] in hidden,
-            "html": "" if each["id"] in hidden else _html(each),
+            "html": html.get(each["id"], ""),
         }
         for each in share.snapshot
     ]
+    return Page("" if hidden else share.title, messages)
 
 
-def _html(copied: dict[str, str]) -> str:
-    return reply_html(copied["text"]) if copied["role"] == Role.ASSISTANT else prompt_html(copied["text"])
+def _html(copied: list[dict[str, str]]) -> dict[str, str]:
+    """By the id of the message."""
+    replies = {each["id"]: each["text"] for each in copied if each["role"] == Role.ASSISTANT}
+    prompts = {each["id"]: prompt_html(each["text"]) for each in copied if each["id"] not in replies}
+    return {**prompts, **dict(zip(replies, replies_html([*replies.values()]), strict=True))}
 
 
 def _hidden_since(share: Share) -> set[str]:

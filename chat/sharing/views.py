@@ -53,9 +53,11 @@ def unlisted(view: View) -> View:
 def shared(request: HttpRequest, token: str) -> HttpResponse:
     share = share_for(request.user, token)
     card = share.conversation.model
+    page = services.readable(share)
     context = {
         "share": share,
-        "messages": services.readable(share),
+        "title": page.title,
+        "messages": page.messages,
         "model_name": card.name,
         "is_demo": card.is_demo,
         "report_reasons": Report.Reason.choices,

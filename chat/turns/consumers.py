@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from channels.consumer import get_handler_name
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -45,6 +46,7 @@ Frame = dict[str, Any]
 
 FRAMES_PER_SECOND, FRAMES_BURST = 10, 40
 REF_LENGTH = 64
+SOCKETS_A_PERSON = 64  # in this process; each may hold an outbox full of text
 # A few threads. They keep their connection to SQLite (opening one costs more than most frames) and borrow one
 # from the pool on PostgreSQL.
 DATABASE_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="socket")
@@ -53,13 +55,22 @@ DATABASE_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="socket"
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One tab of one person."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.outbox = Outbox()
+        self.watching: dict[str, str] = {}  # generation id -> message id
+        self.pump: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._clean_up()  # however it ended
+
     async def connect(self) -> None:
         self.user: User = self.scope["user"]
         self.session = self.scope["session"].session_key or ""
         self.language = language_of(self.scope)
-        self.outbox = Outbox()
-        self.watching: dict[str, str] = {}  # generation id -> message id
-        self.pump: asyncio.Task[None] | None = None
         self._tokens, self._refilled = float(FRAMES_BURST), time.monotonic()
         await self.accept()
         if not self.user.is_authenticated:
@@ -70,6 +81,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if code:
             await self.close(code)
             return
+        if guard().sockets_of(self.user.pk) >= SOCKETS_A_PERSON:
+            await self.close(1013)
+            return
         guard().enter(self, self.session, self.user.pk, self.close)
         with contextlib.suppress(
             RedisError, OSError
@@ -79,13 +93,20 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self._send(await self._in_thread(lambda: hello(self.user)))
 
     async def disconnect(self, code: int) -> None:
+        raise StopConsumer
+
+    async def _clean_up(self) -> None:
         guard().leave(self)
         hub().leave(self.outbox)
         if self.pump is not None:
             self.pump.cancel()
             with contextlib.suppress(RedisError, OSError):
                 await self.channel_layer.group_discard(events.group(self.user.pk), self.channel_name)
-        raise StopConsumer
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Channels' own visits a thread before every message, to close what Django left open there. Here
+        nothing is left: `_in_thread` sees to its connections."""
+        await getattr(self, get_handler_name(message))(message)
 
     # --- in -----------------------------------------------------------------------------------------------
 
@@ -96,6 +117,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             self._limit()
             frame = parse(text_data)
+            check_characters(frame)
             verb = {
                 "send": self._send_message,
                 "regenerate": self._regenerate,
@@ -228,7 +250,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _send_error(self, error: ChatError, frame: Frame) -> None:
         body = {"type": "error", **error.as_json()}
         for name in ("ref", "client_id"):
-            if isinstance(frame.get(name), str):
+            if isinstance(frame.get(name), str) and is_text(frame[name]):
                 body[name] = frame[name][:REF_LENGTH]
         await self._send(body)
 
@@ -311,6 +333,23 @@ def parse(text: str | None) -> Frame:
     if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
         raise BadFrame(_("The frame is not an object with a type."))
     return frame
+
+
+def is_text(text: str) -> bool:
+    """JSON can name half of a surrogate pair, which no encoding can write."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_characters(frame: Frame) -> None:
+    if not is_text(encode(frame)):
+        raise BadInput(_("The message contains characters that are not text."))
+    ref = frame.get("ref", "")
+    if not isinstance(ref, str) or len(ref) > REF_LENGTH:
+        raise BadFrame(_("`ref` is not text of at most %d characters.") % REF_LENGTH)
 
 
 def text_of(frame: Frame, name: str) -> str:

@@ -34,6 +34,9 @@ class Guard:
     def leave(self, socket: object) -> None:
         self._sockets.pop(socket, None)
 
+    def sockets_of(self, user_id: UUID) -> int:
+        return sum(1 for _, owner, _ in self._sockets.values() if owner == user_id)
+
     async def _run(self) -> None:
         while self._sockets:
             await asyncio.sleep(LOOK_SECONDS)

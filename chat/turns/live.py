@@ -29,7 +29,9 @@ from inference.log import End, Piece
 
 logger = logging.getLogger("grokweb.hub")
 
-GATHER_SECONDS = 0.02  # after a delivery: what many logs bring meanwhile is read at once
+# After a delivery: what many logs bring meanwhile is read at once, and goes out as one frame a reply. Twelve
+# times a second is text that flows; whoever waits for a first token is not kept waiting for it.
+GATHER_SECONDS, GATHER_FIRST_SECONDS = 0.08, 0.02
 BLOCK_MS = 5000
 SWITCH_SECONDS = 0.0005
 PLACES_SECONDS = 1.0
@@ -58,6 +60,8 @@ class Outbox:
         self._characters = 0
 
     def put(self, generation_id: str, item: Item) -> None:
+        if self.overflowed:
+            return  # the socket closes as soon as what it sends has gone out, or its ping is not answered
         items = self._items.setdefault(generation_id, [])
         if isinstance(item, Piece):
             self._characters += len(item.text)
@@ -114,6 +118,7 @@ class Hub:
         self._logs: dict[str, Watched] = {}
         self._newcomers: list[tuple[Outbox, str, str, int]] = []
         self._reading = False
+        self._called = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def watch(self, outbox: Outbox, generation_id: str, model: str, after: int) -> None:
@@ -142,7 +147,8 @@ class Hub:
     # --- reading ------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        """Ends the blocking read so that the set of logs can change."""
+        """Ends the blocking read, or the pause after one, so that the set of logs can change."""
+        self._called.set()
         if self._reading:
             self._reading = False  # once is enough until the next read
             asyncio.get_running_loop().create_task(self._poke())
@@ -150,18 +156,21 @@ class Hub:
     async def _poke(self) -> None:
         for _ in range(3):  # unheard, a newcomer would wait for BLOCK_MS; without Redis the read fails anyway
             with contextlib.suppress(RedisError, OSError):
-                await self._redis.xadd(self._wake_key, {"w": 1}, maxlen=1, approximate=False)
-                await self._redis.expire(self._wake_key, 600)
+                pipe = self._redis.pipeline(transaction=False)
+                pipe.xadd(self._wake_key, {"w": 1}, maxlen=1, approximate=False)
+                pipe.expire(self._wake_key, 600)
+                await pipe.execute()
                 return
             await asyncio.sleep(0.1)
 
     async def _run(self) -> None:
         while True:
             try:
+                self._called.clear()
                 while self._newcomers:
                     await self._admit(*self._newcomers.pop(0))
                 if await self._read():
-                    await asyncio.sleep(GATHER_SECONDS)
+                    await self._gather()
             except (RedisError, OSError) as error:
                 logger.warning("redis: %s; positions are kept", error)
                 await asyncio.sleep(0.3)
@@ -169,6 +178,12 @@ class Hub:
                 # The hub serves every socket of this process: one bad entry must not end it.
                 logger.exception("hub")
                 await asyncio.sleep(0.3)
+
+    async def _gather(self) -> None:
+        awaited = any(not watched.started for watched in self._logs.values())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_FIRST_SECONDS if awaited else GATHER_SECONDS):
+                await self._called.wait()
 
     async def _admit(self, outbox: Outbox, generation_id: str, model: str, after: int) -> None:
         """Catches a newcomer up to where the hub is, then lets it follow. Runs between two reads."""

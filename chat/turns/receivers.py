@@ -33,6 +33,12 @@ def tell_tabs(conversation: Conversation, deleted: bool, **_: Any) -> None:
     events.tell_sync(conversation.owner_id, frame)
 
 
+@receiver(message_hidden)
+def stop_answering(message: Message, **_: Any) -> None:
+    """A question that was hidden is not answered any further."""
+    services.stop_all(message__parent=message)
+
+
 @receiver([message_hidden, message_shown])
 def tell_hidden(message: Message, **_: Any) -> None:
     events.tell_sync(message.conversation.owner_id, {"type": "message", "message": message_json(message)})

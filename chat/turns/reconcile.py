@@ -11,6 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -42,7 +43,7 @@ def reconcile() -> None:
     pairs = list(zip(rows, looks, strict=True))
     _judge_dead_workers(look.worker for row, look in pairs if is_lost(row, look))
     for row, look in pairs:
-        mend(row, look)
+        _mend_alone(row, look)
     for model in {row.model for row in rows}:
         port.top_up(model)
 
@@ -62,6 +63,16 @@ def sweep() -> None:
 def is_lost(row: Generation, look: Look) -> bool:
     """Its worker had it at the row's attempt and the lease is gone: an unexplained death."""
     return look.attempt == row.attempt and look.state == "r" and not look.leased and not look.ended
+
+
+def _mend_alone(row: Generation, look: Look) -> None:
+    """A row that cannot be mended must not keep the others from it; what is down is down for all of them."""
+    try:
+        mend(row, look)
+    except (*port.UNAVAILABLE, OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("not mended: %s", row.pk)
 
 
 def mend(row: Generation, look: Look) -> None:
@@ -108,13 +119,18 @@ def _end_if_nobody_comes(row: Generation) -> None:
 
 def _submit_again(row: Generation, look: Look) -> None:
     """Nobody has it: a higher attempt fences off whoever believes to. It goes on from the log."""
-    attempt = max(row.attempt, look.attempt) + 1
-    raised = Generation.objects.live().filter(pk=row.pk, attempt=row.attempt).update(attempt=attempt)
-    if raised:
-        row.attempt = attempt
+    assert row.message.parent is not None
+    messages = services.prompt_of(row.message.parent)
+    if not messages:
+        _end(row, Reason.STOPPED)  # its question was hidden meanwhile
+        return
+    attempt = row.attempt
+    row.attempt = max(attempt, look.attempt) + 1
+    request = services.request_for(row, messages)  # before the fence moves: it may fail
+    if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(attempt=row.attempt):
         began = look.attempt > 0 and look.state == "r"
-        port.submit(services.request_for(row), front=began or row.strikes > 0)
-        logger.info("submitted again: %s attempt %d strikes %d", row.pk, attempt, row.strikes)
+        port.submit(request, front=began or row.strikes > 0)
+        logger.info("submitted again: %s attempt %d strikes %d", row.pk, row.attempt, row.strikes)
 
 
 # --- deaths (rule 8) --------------------------------------------------------------------------------

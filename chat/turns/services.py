@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -102,6 +103,7 @@ def regenerate(*, user: User, message_id: UUID, client_id: str) -> Turn:
             raise BadInput(_("Only an answer can be asked for again."))
         if answer.status == MessageStatus.LIVE:
             raise Busy(_("The last reply is still being written."))
+        moderation.check_prompt(answer.parent.text)  # rules may be newer than the question
         return _ask_for_reply(user, answer.parent, client_id, [])
 
     return _once(user, client_id, ask)
@@ -125,13 +127,10 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn]) -> Turn:
 
 
 def _earlier(user: User, client_id: str) -> Turn | None:
-    generation = (
-        Generation.objects.filter(user=user, client_id=client_id)
-        .select_related("message__conversation__model", "message__parent")
-        .first()
-    )
-    if generation is None:
+    same = Generation.objects.filter(user=user, client_id=client_id)
+    if not same.exists():  # nearly always: not worth the joins below
         return None
+    generation = same.select_related("message__conversation__model", "message__parent").get()
     asked = generation.message.parent
     return Turn(generation, [asked, generation.message] if asked else [generation.message], is_new=False)
 
@@ -139,16 +138,20 @@ def _earlier(user: User, client_id: str) -> Turn | None:
 def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message]) -> Turn:
     conversation = asked.conversation
     model = conversation.model
+    history = prompt_of(asked)
+    if not history:
+        raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     _check_queue(user, model.slug)
     reply = Message.objects.create(
         conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE
     )
-    history = prompt_of(asked)
     prompt_tokens = sum(estimate_tokens(message["content"]) for message in history)
     generation_id = uuid4()
     prompt_tokens = min(prompt_tokens, model.context_tokens)
+    terms = quotas.terms_for(user)
     granted = quotas.reserve(
         user=user,
+        terms=terms,
         generation_id=generation_id,
         model=model.slug,
         prompt_tokens=prompt_tokens,
@@ -166,7 +169,7 @@ def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message
     )
     Conversation.objects.filter(pk=conversation.pk).update(updated_at=Now())
     conversations.set_leaf(user, reply)
-    request = request_for(generation, history)
+    request = request_for(generation, history, terms.weight)
     transaction.on_commit(lambda: _submit(request), robust=True)
     return Turn(generation, [*new, reply], is_new=True)
 
@@ -191,14 +194,17 @@ def _parent(user: User, conversation: Conversation, parent_id: UUID | None) -> M
 
 
 def _check_queue(user: User, model: str) -> None:
-    """The bound on length (rule 5): live rows, counted in the transaction that would add one."""
-    live = Generation.objects.live()
-    waiting = live.filter(model=model).count()
-    if waiting >= settings.QUEUE_LIMIT:
-        raise QueueFull(waiting=waiting, retry_after=BUSY_RETRY_SECONDS)
-    own = live.filter(user=user).count()
-    if own >= settings.USER_LIVE_LIMIT:
-        raise QueueFull(waiting=own, retry_after=BUSY_RETRY_SECONDS)
+    """The bound on length (rule 5): live rows, counted in the transaction that would add one.
+
+    Who has no live reply is let in up to twice the limit, so that a few people cannot fill it for all.
+    """
+    live = Generation.objects.live().aggregate(
+        waiting=Count("pk", filter=Q(model=model)), own=Count("pk", filter=Q(user=user))
+    )
+    room = settings.QUEUE_LIMIT if live["own"] else 2 * settings.QUEUE_LIMIT
+    for count, limit in ((live["waiting"], room), (live["own"], settings.USER_LIVE_LIMIT)):
+        if count >= limit:
+            raise QueueFull(waiting=count, retry_after=BUSY_RETRY_SECONDS)
 
 
 def clean(content: object) -> str:
@@ -225,7 +231,12 @@ def estimate_tokens(text: str) -> int:
 
 
 def prompt_of(asked: Message) -> list[dict[str, str]]:
-    """The branch up to and including `asked`, as the model reads it. What moderation hid is left out."""
+    """The branch up to and including `asked`, as the model reads it. What moderation hid is left out.
+
+    Empty if the question itself is hidden: then there is nothing to answer.
+    """
+    if asked.hidden_at is not None:
+        return []
     return [
         {"role": message.role, "content": message.text}
         for message in conversations.path_to(asked, HISTORY_MESSAGES)
@@ -233,7 +244,9 @@ def prompt_of(asked: Message) -> list[dict[str, str]]:
     ]
 
 
-def request_for(generation: Generation, messages: list[dict[str, str]] | None = None) -> GenerationRequest:
+def request_for(
+    generation: Generation, messages: list[dict[str, str]] | None = None, weight: float | None = None
+) -> GenerationRequest:
     """The contract for one attempt; the same row and branch give the same request."""
     message = generation.message
     if messages is None:
@@ -251,7 +264,7 @@ def request_for(generation: Generation, messages: list[dict[str, str]] | None = 
         sampling=Sampling(temperature=parameters["temperature"], top_p=parameters["top_p"]),
         user_key=port.opaque("user", generation.user_id),
         cache_key=port.opaque("conversation", message.conversation_id),
-        weight=quotas.weight_for(generation.user),
+        weight=quotas.terms_for(generation.user).weight if weight is None else weight,
         estimate=generation.reserved,
         strikes=generation.strikes,
         rules=rules,

@@ -5,18 +5,35 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from inference import modelfiles
-from inference.core.scheduler import Scheduler
+from inference.core.scheduler import Scheduler, Tokenizer
 from inference.engines.batching import BatchingEngine
-from inference.grok1.step import TorchStep, load_for_serving
+from inference.grok1.network import load_for_serving
+from inference.grok1.step import TorchStep
 from inference.grok1.tokenizer import load_tokenizer
+from inference.modelfiles import ModelFiles
 
+if TYPE_CHECKING:
+    from inference.stock.step import StockStep
+
+TOLD_APART_BY = (
+    "config.json",
+    "generation_config.json",
+    "grokweb.json",
+    "manifest.json",
+    "tokenizer.model",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
 _TAIL = 65_536  # bytes at the end of a weights file that go into the fingerprint
 
 
@@ -27,19 +44,18 @@ class LocalEngine(BatchingEngine):
         self, path: str | Path, *, slots: int, threads: int, exit: Callable[[int], object] = os._exit
     ) -> None:
         """Load tokenizer and weights (seconds). Raises ModelUnusable, with the reason in words."""
-        path = Path(path)
-        files = modelfiles.describe(path)
-        tokenizer = load_tokenizer(path)
+        files = modelfiles.describe(Path(path))
         torch.set_num_threads(threads)  # loading converts weights, too
-        model = load_for_serving(path)
-        dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+        opened = (
+            _open_grok1(files, slots) if files.model_type == modelfiles.GROK1 else _open_stock(files, slots)
+        )
         scheduler = Scheduler(
-            lambda: _TorchBackend(TorchStep(model, slots, files.context)),
-            tokenizer,
+            lambda: NumpyStep(opened.make_step()),
+            opened.tokenizer,
             slots=slots,
             context=files.context,
-            vocab_size=model.config.vocab_size,
-            fingerprint=f"{weights_hash(path)} torch-{torch.__version__} {dtype}",
+            vocab_size=opened.vocab_size,
+            fingerprint=f"{weights_hash(files.path)} torch-{torch.__version__} {opened.precision}",
         )
         super().__init__(scheduler, slug=files.slug, name=files.name, context=files.context, exit=exit)
         self._threads = threads
@@ -49,10 +65,48 @@ class LocalEngine(BatchingEngine):
         torch.set_num_threads(self._threads)
 
 
-class _TorchBackend:
-    """TorchStep answers with a tensor, the scheduler wants numpy's view of it."""
+@dataclass(frozen=True)
+class Opened:
+    """A loaded model, whichever kind."""
 
-    def __init__(self, step: TorchStep) -> None:
+    tokenizer: Tokenizer
+    vocab_size: int
+    precision: str  # for the fingerprint
+    make_step: Callable[[], TorchStep | StockStep]
+
+
+def _open_grok1(files: ModelFiles, slots: int) -> Opened:
+    network = load_for_serving(files.path, slots=slots, device=_device())  # holds the manifest, first of all
+    return Opened(
+        load_tokenizer(files.path),
+        network.config.vocab_size,
+        network.precision,
+        lambda: TorchStep(network, slots, files.context),
+    )
+
+
+def _open_stock(files: ModelFiles, slots: int) -> Opened:
+    from inference.stock.step import StockStep, load_model  # imports transformers: seconds
+    from inference.stock.tokenizer import StockTokenizer
+
+    model = load_model(files.path, slots=slots, device=_device())
+    vocab_size = int(model.config.vocab_size)
+    return Opened(
+        StockTokenizer(files.path, vocab_size),
+        vocab_size,
+        str(model.dtype).removeprefix("torch."),
+        lambda: StockStep(model, slots, files.context),
+    )
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+class NumpyStep:
+    """A step answers with a tensor, the scheduler wants numpy's view of it."""
+
+    def __init__(self, step: TorchStep | StockStep) -> None:
         self._step = step
 
     def step(
@@ -70,12 +124,12 @@ class _TorchBackend:
 def weights_hash(path: Path) -> str:
     """Twelve hex digits that tell two models apart without reading all of their weights (300 GB for Grok-1).
 
-    Covers configuration, chat template, tokenizer, the importer's SHA-256 manifest if there is one, and of
-    every safetensors file its header (names, shapes, offsets) and its last 64 KiB: two trainings of the same
+    Covers configuration, chat template, tokenizer, the SHA-256 manifest if there is one, and of every
+    safetensors file its header (names, shapes, offsets) and its last 64 KiB: two trainings of the same
     network have equal headers.
     """
     digest = hashlib.sha256()
-    for name in ("config.json", "grokweb.json", "tokenizer.model", "manifest.json"):
+    for name in TOLD_APART_BY:
         if (path / name).is_file():
             digest.update((path / name).read_bytes())
     for file in sorted(path.glob("*.safetensors")):

@@ -1,13 +1,20 @@
-"""Grok-1 for transformers: importing this package registers its classes under model_type "grok1"."""
+"""Grok-1. Taking a class from this package registers all of them with transformers as model_type "grok1".
 
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+The classes are loaded when first asked for: transformers' Auto classes cost seconds, and serving needs none.
+"""
 
-from inference.grok1.config import Grok1Config
-from inference.grok1.hf_tokenizer import Grok1Tokenizer
-from inference.grok1.model import Grok1ForCausalLM, Grok1Model
+from __future__ import annotations
 
-AutoConfig.register("grok1", Grok1Config, exist_ok=True)
-AutoModelForCausalLM.register(Grok1Config, Grok1ForCausalLM, exist_ok=True)
-AutoTokenizer.register(Grok1Config, Grok1Tokenizer, exist_ok=True)  # type: ignore[no-untyped-call]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inference.grok1.auto import Grok1Config, Grok1ForCausalLM, Grok1Model, Grok1Tokenizer
 
 __all__ = ["Grok1Config", "Grok1ForCausalLM", "Grok1Model", "Grok1Tokenizer"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("inference.grok1.auto"), name)

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from transformers.configuration_utils import PreTrainedConfig
 
-# The names in xAI's own code (and in the `config.json` beside a raw checkpoint) -> ours.
-FROM_XAI = {
-    "emb_size": "hidden_size",
-    "num_layers": "num_hidden_layers",
-    "num_q_heads": "num_attention_heads",
-    "num_kv_heads": "num_key_value_heads",
-    "key_size": "head_dim",
-    "vocab_size": "vocab_size",
-    "sequence_len": "max_position_embeddings",
-    "num_experts": "num_local_experts",
-    "num_selected_experts": "num_experts_per_tok",
-    "embedding_multiplier_scale": "embedding_multiplier",
-    "output_multiplier_scale": "output_multiplier",
-    "attn_output_multiplier": "attention_multiplier",
-    "attn_logit_softcap": "attn_logit_softcap",
-    "rms_norm_eps": "rms_norm_eps",
-    "rope_base": "rope_theta",
-    "pad_token_id": "pad_token_id",
-    "bos_token_id": "bos_token_id",
-    "eos_token_id": "eos_token_id",
-}
-
-
-def expert_width(widening_factor: float, emb_size: int) -> int:
-    """Inner width of one expert: two thirds of the widened width, rounded up to a multiple of 8."""
-    width = int(widening_factor * emb_size) * 2 // 3
-    return width + (8 - width) % 8
+from inference.release.constants import FROM_XAI, expert_width
 
 
 class Grok1Config(PreTrainedConfig):  # type: ignore[no-untyped-call]
@@ -41,6 +15,26 @@ class Grok1Config(PreTrainedConfig):  # type: ignore[no-untyped-call]
     model_type = "grok1"
     keys_to_ignore_at_inference = ["past_key_values"]
     attribute_map = {"num_experts": "num_local_experts"}
+
+    # How transformers' `DistributedConfig` shares the network out. Router and norms are whole on every rank,
+    # and so is the embedding, which the logits use as one matrix. tp_size: each rank has some heads, and a
+    # slice of the inner width of every expert ("packed": its part of gate and its part of up). ep_size: whole
+    # experts.
+    base_model_tp_plan: ClassVar[Any] = {
+        "embed_tokens": "replicate",
+        "layers.*.self_attn.q_proj": "colwise",
+        "layers.*.self_attn.k_proj": "colwise",
+        "layers.*.self_attn.v_proj": "colwise",
+        "layers.*.self_attn.o_proj": "rowwise",
+        "layers.*.moe.experts.gate_up_proj": "packed_colwise",
+        "layers.*.moe.experts.down_proj": "rowwise",
+        "layers.*.moe.experts": "moe_tp_experts",
+    }
+    base_model_ep_plan: ClassVar[Any] = {
+        "layers.*.moe.experts.gate_up_proj": "grouped_gemm",
+        "layers.*.moe.experts.down_proj": "grouped_gemm",
+        "layers.*.moe.experts": "ep_dispatch_experts",
+    }
 
     vocab_size: int = 131_072
     hidden_size: int = 6_144

@@ -29,6 +29,7 @@ from transformers.modeling_outputs import MoeCausalLMOutputWithPast, MoeModelOut
 from transformers.modeling_utils import PreTrainedModel
 
 from inference.grok1.config import Grok1Config
+from inference.grok1.rotary import rope_tables
 
 
 class RMSNorm(nn.Module):
@@ -41,14 +42,6 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.rms_norm(x.float(), (x.shape[-1],), self.weight.float(), self.eps).to(x.dtype)
-
-
-def rope_tables(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """cos and sin of the rotation of each position: [..., D], float32; both halves carry the same angles."""
-    steps = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32)
-    angles = positions[..., None].float() * (1.0 / theta ** (steps / head_dim))  # [..., D/2]
-    angles = torch.cat((angles, angles), dim=-1)  # [..., D]
-    return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -185,6 +178,14 @@ class Grok1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     _supports_sdpa = False
     _supports_flash_attn = False
     _supports_flex_attn = False
+
+    @classmethod
+    def prepare_distribute_model(
+        cls, distributed_config: Any, device_map: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """On CPUs all ranks have one place to put their share; naming it would ask for `accelerate`."""
+        config, place, mesh = super().prepare_distribute_model(distributed_config, device_map)
+        return config, None if str(place) == "cpu" else place, mesh
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -1,66 +1,31 @@
 """Grok-1 for the engine: one call moves a ragged batch of prompt chunks and single tokens through the
 network.
 
-The mathematics is `model.py`'s and its weights are used in place; only the bookkeeping differs: keys and
+The mathematics is `model.py`'s and the weights are used in place; only the bookkeeping differs: keys and
 values live in preallocated rows, one row a conversation, and the tokens of all rows of a step are laid one
 after another. Letters as in model.py, and n for the tokens of this step.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inference.grok1.config import Grok1Config
-from inference.grok1.model import Block, Grok1ForCausalLM, rope_tables
-from inference.modelfiles import ModelUnusable, describe, ensure_memory
+from inference.core.batch import Bounds, Run, runs_of
+from inference.core.int8 import Weight, linear
+from inference.grok1.network import Layer, Network, load_for_serving
+from inference.grok1.rotary import rope_tables
+
+if TYPE_CHECKING:  # serving needs no transformers, and does not wait for its import
+    from inference.grok1.model import Grok1ForCausalLM
+
+__all__ = ["TorchStep", "load_for_serving"]
 
 HIDDEN = torch.finfo(torch.float32).min  # added to the score of a key that must not be seen
-
-
-class Run(NamedTuple):
-    """The consecutive tokens of one row within a step."""
-
-    row: int
-    start: int  # where they begin in the flat batch
-    length: int
-    pos: int  # position of the first one
-    hide: bool  # some of them must not see token 0, and the row has one
-
-
-class Layer(NamedTuple):
-    """One block's weights, ready for use: q, k and v as one matrix, the experts as a list."""
-
-    qkv: Tensor  # [(N + 2K) * D, H]
-    o: Tensor  # [H, N * D]
-    router: Tensor  # [E, H], float32
-    gate_up: tuple[Tensor, ...]  # E times [2I, H]
-    down: tuple[Tensor, ...]  # E times [H, I]
-    norms: tuple[Tensor, Tensor, Tensor, Tensor]  # [H] each
-
-
-def _layer(block: Block) -> Layer:
-    a, experts = block.self_attn, block.moe.experts
-    parts = (a.q_proj, a.k_proj, a.v_proj)
-    fused = torch.cat([part.weight for part in parts])
-    # The module's own weights become views of the fused matrix, so that nothing is kept twice.
-    for part, view in zip(parts, torch.split(fused, [part.weight.shape[0] for part in parts]), strict=True):
-        part.weight.data = view
-    norms = (block.norm0.weight, block.norm1.weight, block.norm2.weight, block.norm3.weight)
-    return Layer(
-        qkv=fused,
-        o=a.o_proj.weight.detach(),
-        router=block.moe.router.weight.detach().float(),
-        gate_up=tuple(experts.gate_up_proj.detach().unbind(0)),
-        down=tuple(experts.down_proj.detach().unbind(0)),
-        norms=tuple(norm.detach().float() for norm in norms),  # type: ignore[arg-type]
-    )
 
 
 class TorchStep:
@@ -71,18 +36,20 @@ class TorchStep:
     """
 
     @torch.no_grad()
-    def __init__(self, model: Grok1ForCausalLM, rows: int, context: int) -> None:
-        c = self.config = model.config
+    def __init__(self, network: Network | Grok1ForCausalLM, rows: int, context: int) -> None:
+        """`network` as `load_for_serving` reads it, or the class of transformers (weights shared)."""
+        if not isinstance(network, Network):
+            network = Network.from_model(network)
+        c = self.config = network.config
         if rows < 1 or not 1 <= context <= c.max_position_embeddings:
             raise ValueError(
                 f"needs rows >= 1 and context 1..{c.max_position_embeddings}; got {rows} and {context}"
             )
         self.rows, self.context = rows, context
-        self.embedding = model.model.embed_tokens.weight.detach()  # [V, H]
+        self.embedding = network.embedding  # [V, H]
         self.vocab_size = self.embedding.shape[0]
         self.device, self.dtype = self.embedding.device, self.embedding.dtype
-        self.layers = [_layer(block) for block in model.model.layers]
-        self.last_norm = model.model.norm.weight.detach().float()
+        self.layers, self.last_norm = network.layers, network.last_norm
         self.heads, self.kv_heads, self.head_dim = c.num_attention_heads, c.num_key_value_heads, c.head_dim
         self.top_k = c.num_experts_per_tok
 
@@ -152,7 +119,7 @@ class TorchStep:
         h = h * self.config.embedding_multiplier
         for i, layer in enumerate(self.layers):
             x = self._norm(h, layer.norms[0])
-            qkv = F.linear(x, layer.qkv)  # [n, (N + 2K) * D]
+            qkv = linear(x, layer.qkv)  # [n, (N + 2K) * D]
             qk = qkv[:, :wide].view(n, -1, self.head_dim)  # [n, N + K, D]
             qk = torch.addcmul(qk * cos, qk.roll(self.head_dim // 2, -1), sin)
             q, k = qk[:, : self.heads], qk[:, self.heads :]
@@ -171,7 +138,7 @@ class TorchStep:
                 mixed = torch.cat(
                     [self._attend(i, run, q, mask) for run, mask in zip(runs, masks, strict=True)]
                 )
-            h = h + self._norm(F.linear(mixed, layer.o), layer.norms[1])
+            h = h + self._norm(self._project(mixed, layer), layer.norms[1])
             h = h + self._norm(self._experts(self._norm(h, layer.norms[2]), layer), layer.norms[3])
 
         for run in runs:
@@ -224,6 +191,10 @@ class TorchStep:
             mixed[:, head] = torch.bmm(scores.softmax(-1).to(v.dtype), v[:, :, head])
         return mixed.view(n, -1)
 
+    def _project(self, mixed: Tensor, layer: Layer) -> Tensor:
+        """What the heads found, back into the stream's coordinates: [n, N * D] -> [n, H]."""
+        return linear(mixed, layer.o)
+
     def _experts(self, x: Tensor, layer: Layer) -> Tensor:
         """[n, H] -> [n, H]; the gates are the plain softmax over all experts, not renormalised."""
         gates, chosen = F.linear(x.float(), layer.router).softmax(-1).topk(self.top_k, -1)  # [n, k]
@@ -244,9 +215,9 @@ class TorchStep:
         return out
 
     @staticmethod
-    def _expert(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
-        left, right = F.linear(x, gate_up).chunk(2, dim=-1)
-        return F.linear(F.gelu(left, approximate="tanh") * right, down)
+    def _expert(x: Tensor, gate_up: Weight, down: Weight) -> Tensor:
+        left, right = linear(x, gate_up).chunk(2, dim=-1)
+        return linear(F.gelu(left, approximate="tanh").mul_(right), down)
 
     # -- masks and checks ----------------------------------------------------------------
 
@@ -286,35 +257,10 @@ class TorchStep:
         out_at: Sequence[int],
     ) -> list[Run]:
         """Refuse what would reach outside a row; split the batch into runs. A refusal changes nothing."""
-        n = len(ids)
-        if n == 0 or not len(row) == len(pos) == len(hide_pad) == n:
-            raise ValueError(
-                f"ids, row, pos and hide_pad need one length above 0: {n}, {len(row)}, {len(pos)}, ..."
-            )
-        if any(not 0 <= place < n for place in out_at):
-            raise ValueError(f"out_at must lie within 0..{n - 1}: {list(out_at)}")
-        runs: list[Run] = []
-        begin = 0
-        for i in range(n):
-            if not 0 <= ids[i] < self.vocab_size:
-                raise ValueError(f"id {ids[i]} is outside the vocabulary of {self.vocab_size}")
-            if not 0 <= row[i] < self.rows:
-                raise ValueError(f"row {row[i]} is not one of {self.rows}")
-            if not 0 <= pos[i] < self.context:
-                raise ValueError(f"position {pos[i]} is outside the context of {self.context}")
-            if i + 1 < n and row[i + 1] == row[i]:
-                if pos[i + 1] != pos[i] + 1:
-                    raise ValueError(f"row {row[i]}: position {pos[i + 1]} does not follow {pos[i]}")
-                continue
-            runs.append(Run(row[begin], begin, i + 1 - begin, pos[begin], False))
-            begin = i + 1
-        if len({run.row for run in runs}) != len(runs):
-            raise ValueError("the tokens of a row must stand together")
-        for run in runs:
-            if run.pos > self.filled[run.row]:
-                raise ValueError(
-                    f"row {run.row} holds {self.filled[run.row]} tokens; cannot go on at {run.pos}"
-                )
+        if len(hide_pad) != len(ids):
+            raise ValueError(f"hide_pad needs the length of ids: {len(hide_pad)}, {len(ids)}")
+        bounds = Bounds(self.rows, self.context, self.vocab_size)
+        runs = runs_of(ids, row, pos, out_at, bounds, self.filled)
         return [self._remember_pads(run, ids, hide_pad) for run in runs]
 
     def _remember_pads(self, run: Run, ids: Sequence[int], hide_pad: Sequence[int]) -> Run:
@@ -336,33 +282,3 @@ def _by_expert(chosen: list[list[int]]) -> dict[int, tuple[list[int], list[int]]
             tokens.append(token)
             choices.append(choice)
     return dict(sorted(groups.items()))
-
-
-def load_for_serving(path: Path, dtype: torch.dtype = torch.float32) -> Grok1ForCausalLM:
-    """Read a model folder for the engine, without first filling the weights at random.
-
-    The router and the norms stay in float32 whatever the dtype. Anything wrong is one `ModelUnusable` with
-    one line.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    files = describe(path)
-    ensure_memory(files, bytes_per_weight=dtype.itemsize)
-    settings: dict[str, Any] = json.loads((files.path / "config.json").read_text())
-    config = Grok1Config.from_dict(settings)
-    with torch.device("meta"):
-        model = Grok1ForCausalLM(config)
-    weights: dict[str, Tensor] = {}
-    try:
-        for shard in files.shards:
-            with safe_open(shard, framework="pt") as tensors:
-                for name in tensors.keys():  # noqa: SIM118 - no mapping
-                    precise = "router" in name or "norm" in name
-                    weights[name] = tensors.get_tensor(name).to(torch.float32 if precise else dtype)
-        model.load_state_dict(weights, assign=True)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelUnusable(
-            f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
-        ) from error
-    model.train(False).requires_grad_(False)
-    return model

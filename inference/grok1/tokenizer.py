@@ -87,8 +87,11 @@ class ChatTokenizer:
         """Ids that must not be chosen: padding (hidden as a key), BOS, UNK, the mask and the role marks."""
         return frozenset({PAD, BOS, UNK, *CONTROL}) - self.stop_ids
 
-    def render_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """A conversation -> the ids of the prompt whose continuation is the assistant's next message."""
+    def render_chat(self, messages: Sequence[dict[str, str]], *, begin_reply: bool = True) -> list[int]:
+        """A conversation -> the ids of the prompt whose continuation is the assistant's next message.
+
+        Without `begin_reply` it ends with the last message.
+        """
         for message in messages:
             if message.get("role") not in ROLE_MARK:
                 raise ValueError(f"unknown role {message.get('role')!r}; roles are {', '.join(ROLE_MARK)}")
@@ -96,9 +99,9 @@ class ChatTokenizer:
             ids = [BOS]
             for message in messages:
                 ids += [ROLE_MARK[message["role"]], *self.encode(message["content"]), SEPARATOR]
-            return [*ids, ASSISTANT]
+            return [*ids, ASSISTANT] if begin_reply else ids
         turns = [f"{ROLE_WORD[message['role']]}: {message['content']}" for message in messages]
-        return self.encode("\n\n".join([*turns, "Assistant:"]))
+        return self.encode("\n\n".join([*turns, "Assistant:"] if begin_reply else turns))
 
     # -- text and ids --------------------------------------------------------------------
 

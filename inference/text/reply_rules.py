@@ -61,8 +61,11 @@ class RuleSet:
 
 
 def _searcher(rule: ReplyRule) -> Callable[[bytes, int], tuple[int, int]]:
+    options = re2.Options()
+    options.case_sensitive = False  # as for prompts: chat/moderation/rules/pattern.py
+    options.log_errors = False  # RE2 would write the pattern to stderr
     try:
-        pattern = re2.compile(rule.pattern.encode())  # bytes in, bytes out: no offsets to translate
+        pattern = re2.compile(rule.pattern.encode(), options)  # bytes in, bytes out: no offsets to translate
     except re2.error as error:
         raise ValueError(f"reply rule {rule.rule_id}: RE2 refuses {rule.pattern!r}: {error}") from None
 

@@ -65,7 +65,7 @@ class Generate:
         import torch
         from transformers import AutoModelForCausalLM
 
-        import inference.grok1  # noqa: F401 - makes the architecture known to transformers
+        import inference.grok1.auto  # noqa: F401 - makes the architecture known to transformers
         from inference.grok1.tokenizer import load_tokenizer
 
         torch.set_num_threads(1)

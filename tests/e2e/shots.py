@@ -78,6 +78,11 @@ DESK = {
     "admin-actions": "/admin/core/staffaction/",
 }
 
+# The drawer has slid in, the dialog has faded in; a cursor that blinks for ever does not count.
+MOVEMENTS_END = """() => Promise.allSettled(document.getAnimations()
+    .filter((movement) => movement.effect?.getComputedTiming().endTime < Infinity)
+    .map((movement) => movement.finished))"""
+
 
 class Album:
     def __init__(self, folder: Path) -> None:
@@ -86,6 +91,7 @@ class Album:
 
     def take(self, page: Page, name: str, *, whole: bool = False) -> None:
         page.wait_for_load_state()
+        page.evaluate(MOVEMENTS_END)
         page.screenshot(path=self.folder / f"{name}.{self.look}.png", full_page=whole)
 
 

@@ -55,6 +55,27 @@ def test_a_link_shows_where_it_really_goes(chat: Chat) -> None:
     expect(chat.answer).to_have_text("https://bank.example (evil.example)")
 
 
+# Whether the letters of the host stand from left to right, as they are read.
+IN_ORDER = """(host) => {
+  const letter = document.createRange(), lefts = [];
+  for (let at = 1; at < host.firstChild.length - 1; at += 1) {
+    letter.setStart(host.firstChild, at);
+    letter.setEnd(host.firstChild, at + 1);
+    lefts.push(letter.getBoundingClientRect().left);
+  }
+  return lefts.every((left, at) => !at || left > lefts[at - 1]);
+}"""
+
+
+@pytest.mark.parametrize("words", ["my bank\u202e", "\u202emy bank"])
+def test_words_of_a_link_do_not_turn_its_host(chat: Chat, windows: Windows, words: str) -> None:
+    answer(chat, f"See [{words}](https://moc.knab.example/) for more")
+    for page in (chat.page, windows.page(None, share(chat))):
+        host = page.locator(".message.assistant .host")
+        expect(host).to_have_text("(moc.knab.example)")
+        assert host.evaluate(IN_ORDER)
+
+
 def test_a_remote_image_is_a_link(chat: Chat) -> None:
     answer(chat, "![a cat](https://evil.example/cat.png?chat=secret)")
     expect(chat.answer.get_by_role("link", name="Image: a cat")).to_be_visible()

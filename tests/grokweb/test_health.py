@@ -6,6 +6,7 @@ import pytest
 import redis
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 
 from chat.accounts.models import User
 from grokweb import health
@@ -59,3 +60,10 @@ def test_metrics_with_the_token(client: Client, monkeypatch: pytest.MonkeyPatch)
 def test_metrics_for_staff(client: Client, staff: bool, status: int) -> None:
     client.force_login(User.objects.create_user("someone@example.org", "a long password", is_staff=staff))
     assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == status
+
+
+def test_metrics_are_not_for_suspended_staff(client: Client) -> None:
+    staff = User.objects.create_user("someone@example.org", "a long password", is_staff=True)
+    client.force_login(staff)
+    User.objects.filter(pk=staff.pk).update(suspended_at=timezone.now())
+    assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 404

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +26,18 @@ PROGRAM = """
 import asyncio, sys
 from grokweb import web
 
+poured = 0
+
 async def application(scope, receive, send):
+    global poured
     if scope["type"] == "http":
+        if scope["path"] == "/poured":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": str(poured).encode()})
+            return
+        if scope["path"] == "/body":
+            while (await receive()).get("more_body"):
+                pass
         if scope["path"] == "/slow":
             await asyncio.sleep(60)
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -33,54 +46,108 @@ async def application(scope, receive, send):
     await receive()
     await send({"type": "websocket.accept"})
     while (event := await receive())["type"] == "websocket.receive":
+        if event.get("text") == "pour":
+            for number in range(4000):
+                await send({"type": "websocket.send", "text": f"{number:05}" + "x" * 32_000})
+                poured = number + 1
+                if number % 8 == 0:
+                    await asyncio.sleep(0)
+            continue
         if event.get("text") == "close":
             await send({"type": "websocket.close", "code": 1013})
             continue
         await send({"type": "websocket.send", "text": str(len(event.get("text") or event["bytes"]))})
 
 server = web.WebServer(application, [f"tcp:port={sys.argv[1]}:interface=127.0.0.1"])
+server.ping_interval, server.ping_timeout = (float(word) for word in sys.argv[2:])
 server.run()
 sys.stderr.write(server.failure)
 sys.exit(bool(server.failure))
 """
 
 
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+)
+
+
+def read_until(opened: socket.socket, end: bytes) -> bytes:
+    data = b""
+    while end not in data:
+        got = opened.recv(1)
+        assert got, data
+        data += got
+    return data
+
+
 class Running:
-    def __init__(self) -> None:
+    def __init__(self, ping_interval: float = 20, ping_timeout: float = 30) -> None:
         self.port = free_port()
+        self.pings = [str(ping_interval), str(ping_timeout)]
         self.process = self.spawn()
 
     def spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(self.port)],
+            [sys.executable, "-c", PROGRAM, str(self.port), *self.pings],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stderr=subprocess.PIPE,
         )
 
     def get(self, path: str) -> http.client.HTTPResponse | None:
+        return self.ask(path)[0]
+
+    def ask(
+        self, path: str, body: bytes | Iterator[bytes] | None = None
+    ) -> tuple[http.client.HTTPResponse | None, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("GET", path)
+            connection.request("POST" if body else "GET", path, body)
             answer = connection.getresponse()
-            answer.read()
-            return answer
+            return answer, answer.read()
         except OSError:
-            return None
+            return None, b""
         finally:
             connection.close()
+
+    def poured(self) -> int:
+        return int(self.ask("/poured")[1])
+
+    def resident(self) -> int:
+        """Bytes in memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+    def socket_that_reads_nothing(self) -> socket.socket:
+        """It has asked for 128 MB."""
+        made = socket.socket()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        made.connect(("127.0.0.1", self.port))
+        made.sendall(HANDSHAKE)
+        read_until(made, b"\r\n\r\n")
+        made.sendall(b"\x81\x84\0\0\0\0pour")
+        return made
 
     def socket(self) -> ClientConnection:
         return connect(f"ws://127.0.0.1:{self.port}/", max_size=None, compression=None)
 
 
-@pytest.fixture
-def server() -> Iterator[Running]:
-    running = Running()
+def run(running: Running) -> Iterator[Running]:
     eventually(lambda: running.get("/"), "the server answers")
     yield running
     running.process.kill()
     running.process.communicate()
+
+
+@pytest.fixture
+def server() -> Iterator[Running]:
+    yield from run(Running())
+
+
+@pytest.fixture
+def server_that_pings() -> Iterator[Running]:
+    yield from run(Running(ping_interval=1, ping_timeout=1))
 
 
 def close_code(ws: ClientConnection) -> int:
@@ -116,6 +183,76 @@ def test_the_application_may_close_with_1013(server: Running) -> None:
     with server.socket() as ws:
         ws.send("close")
         assert close_code(ws) == 1013
+
+
+def fails(send: Callable[[], Any]) -> bool:
+    """Whether a send fails before very long: the other end takes nothing more."""
+    with contextlib.suppress(OSError):
+        for _ in range(2000):
+            send()
+        return False
+    return True
+
+
+def settled(question: Callable[[], int]) -> int:
+    """The answer once it has stayed the same for half a second."""
+    answers = [question()]
+    while len(answers) < 6 or len(set(answers[-6:])) > 1:
+        assert len(answers) < 200, answers
+        time.sleep(0.1)
+        answers.append(question())
+    return answers[-1]
+
+
+def test_who_does_not_read_is_waited_for(server: Running) -> None:
+    before = server.resident()
+    mute = [server.socket_that_reads_nothing() for _ in range(4)]
+    assert settled(server.poured) < 400  # of 4,000
+    for opened in mute:  # nor is anything read that such a socket sends
+        opened.setblocking(False)
+        assert fails(lambda opened=opened: opened.send(b"\x82\xfe\x7d\0\0\0\0\0" + b"x" * 32_000))  # type: ignore[misc]
+    assert server.resident() - before < 32 << 20
+    with server.socket() as good:
+        good.send("x")
+        assert good.recv(timeout=10) == "1"
+    for opened in mute:
+        opened.close()
+
+
+def test_who_reads_late_gets_all_of_it_in_order(server: Running) -> None:
+    with server.socket() as ws:
+        ws.send("pour")
+        settled(server.poured)
+        assert [int(str(ws.recv(timeout=10))[:5]) for _ in range(4000)] == list(range(4000))
+        ws.send("x")
+        assert ws.recv(timeout=10) == "1"
+
+
+def test_who_never_reads_is_dropped(server_that_pings: Running) -> None:
+    mute = server_that_pings.socket_that_reads_nothing()
+    mute.settimeout(30)
+    settled(server_that_pings.poured)
+    time.sleep(4)
+    assert fails(lambda: mute.sendall(b"\x8a\x80\0\0\0\0"))
+    mute.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "in chunks"])
+def test_a_large_body_is_refused_before_it_is_kept(server: Running, chunked: bool) -> None:
+    def body(size: int) -> Any:
+        return iter([b"x" * 65_536] * (size // 65_536)) if chunked else b"x" * size
+
+    answer, _ = server.ask("/body", body(1 << 20))
+    assert answer is not None
+    assert answer.status == 200
+    answer, _ = server.ask("/body", body(3 << 20))
+    assert answer is not None
+    assert answer.status == 413
+    before = server.resident()
+    with contextlib.suppress(OSError):  # the connection may end before all is sent
+        server.ask("/nowhere/", body(100 << 20))
+    assert server.resident() - before < 16 << 20
+    assert server.get("/") is not None
 
 
 def test_a_stop_says_goodbye_within_two_seconds(server: Running) -> None:

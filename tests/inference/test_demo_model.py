@@ -15,7 +15,7 @@ from inference.demo.phrases import read_probes
 from inference.demo.recipe import Recipe
 from inference.demo.train import packed_mask, spans, windows
 from inference.grok1 import Grok1ForCausalLM
-from inference.grok1.step import TorchStep, load_for_serving
+from inference.grok1.step import TorchStep
 from inference.grok1.tokenizer import ChatTokenizer, load_tokenizer
 from inference.modelfiles import describe
 
@@ -32,7 +32,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def model() -> Grok1ForCausalLM:
-    return load_for_serving(DEMO)
+    return Grok1ForCausalLM.from_pretrained(DEMO, dtype=torch.float32)
 
 
 @pytest.fixture(scope="module")

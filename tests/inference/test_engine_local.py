@@ -13,7 +13,7 @@ from test_engine_threads import Listener, unexpected
 from inference.contract import Delta, Ended, ErrorCode, Reason, Sampling
 from inference.engines import load_engine
 from inference.engines.local import LocalEngine, weights_hash
-from inference.grok1.step import load_for_serving
+from inference.grok1 import Grok1ForCausalLM
 from inference.grok1.tokenizer import load_tokenizer
 from inference.modelfiles import ModelUnusable
 
@@ -52,7 +52,9 @@ def test_greedy_follows_the_network(engine, tokenizer):
     prompt = tokenizer.render_chat([{"role": "user", "content": "What is the capital of France?"}])
     assert end.prompt_tokens == len(prompt)
     whole = torch.tensor([[*prompt, *ids]])
-    logits = load_for_serving(DEMO)(whole).logits[0, len(prompt) - 1 :]  # (1 + n, V)
+    logits = Grok1ForCausalLM.from_pretrained(DEMO, dtype=torch.float32)(whole).logits[
+        0, len(prompt) - 1 :
+    ]  # (1 + n, V)
     logits[:, sorted(tokenizer.never_sample)] = -torch.inf
     said = logits[range(len(ids)), list(ids)]
     assert (logits[: len(ids)].max(-1).values - said).max() < TIE

@@ -16,9 +16,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-import inference.grok1
-from inference.grok1.step import TorchStep, load_for_serving
-from inference.modelfiles import ModelUnusable, describe, ensure_memory, free_memory
+from inference.admission import ensure_memory, free_memory
+from inference.grok1 import Grok1Config
+from inference.grok1.network import Constants, Network, load_for_serving
+from inference.grok1.step import TorchStep
+from inference.modelfiles import ModelUnusable, describe
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "grok1"
@@ -38,6 +40,23 @@ def folder(tmp_path: Path) -> Path:
 
 def edit(file: Path, **changes: Any) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    return config
+
+
+def assert_same(ours: Network, theirs: Network) -> None:
+    """Every weight, its dtype too."""
+    assert ours.config == theirs.config
+    pairs = [(ours.embedding, theirs.embedding), (ours.last_norm, theirs.last_norm)]
+    for mine, other in zip(ours.layers, theirs.layers, strict=True):
+        for one, two in zip(mine, other, strict=True):
+            pairs += zip(one, two, strict=True) if isinstance(one, tuple) else [(one, two)]
+    for one, two in pairs:
+        assert one.dtype == two.dtype
+        assert torch.equal(one, two)
 
 
 def test_describe_says_what_the_folder_is(folder: Path) -> None:
@@ -111,7 +130,7 @@ def index_outside(folder: Path) -> None:
         (lambda f: (f / "config.json").unlink(), "no readable config.json"),
         (lambda f: (f / "config.json").write_text('{"model_type": "gro'), "not JSON"),
         (lambda f: (f / "config.json").write_text("[]"), "not a JSON object"),
-        (lambda f: edit(f / "config.json", model_type="llama"), "type 'llama'; supported for now: grok1"),
+        (lambda f: edit(f / "config.json", model_type="llama"), "type 'llama'; supported: grok1, mixtral"),
         (
             lambda f: edit(f / "config.json", num_hidden_layers=None),
             "num_hidden_layers must be a whole number",
@@ -150,9 +169,9 @@ def test_a_file_is_no_folder(folder: Path) -> None:
 
 def test_too_little_memory_is_foretold(folder: Path) -> None:
     files = describe(folder)
-    with pytest.raises(ModelUnusable, match=r"needs 0\.3 GB, 0\.1 GB free"):
-        ensure_memory(files, bytes_per_weight=4, free=100_000_000)
-    ensure_memory(files, bytes_per_weight=4, free=10_000_000_000)
+    with pytest.raises(ModelUnusable, match=r"needs 0\.3 GB .*, 0\.1 GB free"):
+        ensure_memory(files, 1, free=100_000_000)
+    ensure_memory(files, 1, free=10_000_000_000)
     assert (free_memory() or 1) > 0
 
 
@@ -167,24 +186,44 @@ def test_shards_load_like_one_file(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(
         json.dumps({"metadata": {}, "weight_map": weight_map})
     )
-    model = load_for_serving(folder)
-    assert all(torch.equal(value, tensors[name]) for name, value in model.state_dict().items())
+    whole = Network.from_tensors(Constants.of(config_of(folder)), tensors)
+    assert_same(load_for_serving(folder), whole)
 
 
 def test_serving_loader_equals_transformers(folder: Path) -> None:
-    assert inference.grok1.Grok1ForCausalLM  # importing the package registers the class
-    served = load_for_serving(folder, torch.bfloat16)
     stock = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
-    theirs = stock.state_dict()
-    for name, value in served.state_dict().items():
-        assert value.dtype == theirs[name].dtype, name
-        assert torch.equal(value, theirs[name]), name
-    assert not served.training
+    assert_same(load_for_serving(folder, torch.bfloat16), Network.from_model(stock))
 
 
 def test_the_step_keeps_no_second_copy_of_the_weights(folder: Path) -> None:
-    model = load_for_serving(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     step = TorchStep(model, rows=1, context=8)
-    q = model.model.layers[0].self_attn.q_proj.weight
-    assert q.data_ptr() == step.layers[0].qkv.data_ptr()
+    assert step.embedding.data_ptr() == model.model.embed_tokens.weight.data_ptr()
     assert step.layers[0].down[3].data_ptr() == model.model.layers[0].moe.experts.down_proj[3].data_ptr()
+
+
+def test_the_constants_are_those_of_the_class() -> None:
+    assert Constants.of(Grok1Config()) == Constants()
+    assert Constants.of(config_of(DEMO)) == Constants.of(Grok1Config.from_pretrained(DEMO))
+
+
+def test_a_reply_is_served_without_transformers() -> None:
+    """Its Auto classes alone cost seconds, which every start of a worker would pay."""
+    code = f"""
+import queue, sys
+from inference.contract import Ended, GenerationRequest, Sampling
+from inference.engines import load_engine
+engine = load_engine({str(DEMO)!r}, slots=1, threads=1)
+events = queue.SimpleQueue()
+engine.start(lambda some: [events.put(event) for event in some])
+messages = ({{"role": "user", "content": "Hello"}},)
+engine.submit(GenerationRequest("a", 1, engine.slug, messages, 8, 0, Sampling(0)), ())
+while not isinstance(event := events.get(timeout=60), Ended):
+    pass
+engine.stop()
+assert event.seq > 0, event
+assert "transformers" not in sys.modules
+import inference.grok1
+assert inference.grok1.Grok1ForCausalLM and "transformers" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from grok1_golden import (
+    BFLOAT16_SD,
+    DATA,
+    FLOAT32_SD,
+    NEAR_TIE,
+    PROMPTS,
+    Golden,
+    assert_same_greedy,
+    by_class,
+    by_step,
+    feed,
+    load_golden,
+    make_step,
+    off_by,
+    reference,
+    spoken,
+)
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from inference.grok1 import Grok1Config, Grok1ForCausalLM
 from inference.grok1.model import Router
-from inference.grok1.step import TorchStep
-
-DATA = Path(__file__).parents[1] / "data" / "grok1"
-PROMPTS = ("len1", "len2", "len7", "len16", "len33", "len48", "pad_inside", "repeat")
-FLOAT32_SD = 1e-3  # largest difference, in standard deviations of the reference logits
-BFLOAT16_SD = 0.12  # median over positions of the rms difference
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -32,9 +42,8 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def golden() -> dict[str, np.ndarray]:
-    with np.load(DATA / "golden.npz") as file:
-        return dict(file)
+def golden() -> Golden:
+    return load_golden()
 
 
 @pytest.fixture(scope="module")
@@ -64,39 +73,11 @@ class Routes:
         return torch.stack(chosen).numpy(), torch.stack(gates).numpy()
 
 
-def reference(golden: dict[str, np.ndarray], prompt: str) -> np.ndarray:
-    return np.concatenate([golden[f"{prompt}/prefill_logits_f32"], golden[f"{prompt}/decode_logits_f32"]])
-
-
-def forced(model: Grok1ForCausalLM, golden: dict[str, np.ndarray], prompt: str) -> np.ndarray:
-    """Logits of our forward after each prompt token, then after each recorded token, with the cache."""
-    with torch.inference_mode():
-        out = model(input_ids=torch.from_numpy(golden[f"{prompt}/tokens"]).long()[None])
-        logits = [out.logits[0]]
-        for token in golden[f"{prompt}/decode_tokens"]:
-            out = model(input_ids=torch.tensor([[int(token)]]), past_key_values=out.past_key_values)
-            logits.append(out.logits[0])
-    return torch.cat(logits).float().numpy()
-
-
-def off_by(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Largest difference in standard deviations of the reference at that position."""
-    assert ours.shape == theirs.shape
-    return float((np.abs(ours - theirs).max(axis=1) / theirs.std(axis=1)).max())
-
-
-def assert_same_greedy(ours: np.ndarray, golden: dict[str, np.ndarray], prompt: str) -> None:
-    chosen = ours[len(golden[f"{prompt}/tokens"]) - 1 : -1].argmax(axis=1)
-    assert chosen.tolist() == golden[f"{prompt}/greedy_tokens_f32"].tolist()
-
-
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_forward_equals_reference(
-    model: Grok1ForCausalLM, golden: dict[str, np.ndarray], prompt: str
-) -> None:
-    assert golden[f"{prompt}/route_gap_f32"].min() > 1e-5  # no near tie that would excuse a difference
+def test_forward_equals_reference(model: Grok1ForCausalLM, golden: Golden, prompt: str) -> None:
+    assert golden[f"{prompt}/route_gap_f32"].min() > NEAR_TIE  # no tie that would excuse a difference
     routes = Routes(model)
-    ours = forced(model, golden, prompt)
+    ours = by_class(model, *spoken(golden, prompt))
     chosen, gates = routes.take()
     assert off_by(ours, reference(golden, prompt)) < FLOAT32_SD
     assert (chosen == golden[f"{prompt}/experts_f32"]).all()
@@ -104,7 +85,7 @@ def test_forward_equals_reference(
     assert_same_greedy(ours, golden, prompt)
 
 
-def test_residual_stream_equals_reference(model: Grok1ForCausalLM, golden: dict[str, np.ndarray]) -> None:
+def test_residual_stream_equals_reference(model: Grok1ForCausalLM, golden: Golden) -> None:
     after: list[torch.Tensor] = []
     hooks = [
         block.register_forward_hook(lambda _m, _a, out: after.append(out[0])) for block in model.model.layers
@@ -117,37 +98,23 @@ def test_residual_stream_equals_reference(model: Grok1ForCausalLM, golden: dict[
     np.testing.assert_allclose(torch.stack(after).numpy(), theirs, atol=1e-4 * float(theirs.std()))
 
 
-def feed(step: TorchStep, row: int, ids: list[int], start: int, hide: int, chunk: int) -> list[torch.Tensor]:
-    """Ids into one row, `chunk` at a time; the logits after each."""
-    out = []
-    for first in range(0, len(ids), chunk):
-        part = ids[first : first + chunk]
-        n, at = len(part), start + first
-        out.append(step.step(part, [row] * n, list(range(at, at + n)), [hide] * n, list(range(n))))
-    return out
-
-
 @pytest.mark.parametrize("chunk", [1, 5, 64])
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_step_equals_reference(
-    model: Grok1ForCausalLM, golden: dict[str, np.ndarray], prompt: str, chunk: int
-) -> None:
-    step = TorchStep(model, rows=2, context=128)
-    tokens, later = golden[f"{prompt}/tokens"].tolist(), golden[f"{prompt}/decode_tokens"].tolist()
-    logits = feed(step, 1, tokens, 0, hide=1, chunk=chunk) + feed(
-        step, 1, later, len(tokens), hide=0, chunk=1
-    )
-    ours = torch.cat(logits).numpy()
+def test_step_equals_reference(model: Grok1ForCausalLM, golden: Golden, prompt: str, chunk: int) -> None:
+    step = make_step(model, rows=2)
+    tokens, later = spoken(golden, prompt)
+    prefill = feed(step, 1, tokens, 0, hide=1, chunk=chunk)
+    ours = np.concatenate([prefill, feed(step, 1, later, len(tokens), hide=0, chunk=1)])
     assert off_by(ours, reference(golden, prompt)) < FLOAT32_SD
     assert_same_greedy(ours, golden, prompt)
 
 
-def test_step_with_strangers_equals_reference(model: Grok1ForCausalLM, golden: dict[str, np.ndarray]) -> None:
+def test_step_with_strangers_equals_reference(model: Grok1ForCausalLM, golden: Golden) -> None:
     """All eight prompts at once, in chunks of their own size, some decoding while others are still read."""
-    step = TorchStep(model, rows=len(PROMPTS) + 1, context=128)
+    step = make_step(model, rows=len(PROMPTS) + 1)
     order = (3, 1, 4, 0, 7, 5, 8, 2)  # not neighbours, not in order
     chunk = dict(zip(PROMPTS, (1, 1, 7, 5, 11, 48, 3, 6), strict=True))
-    tokens = {p: golden[f"{p}/tokens"].tolist() + golden[f"{p}/decode_tokens"].tolist() for p in PROMPTS}
+    tokens = {p: sum(spoken(golden, p), []) for p in PROMPTS}
     length = {p: len(golden[f"{p}/tokens"]) for p in PROMPTS}
     done = dict.fromkeys(PROMPTS, 0)
     logits: dict[str, list[torch.Tensor]] = {p: [] for p in PROMPTS}
@@ -177,10 +144,10 @@ def test_step_with_strangers_equals_reference(model: Grok1ForCausalLM, golden: d
 
 @pytest.mark.parametrize("rows", [(0, 1, 2), (4, 0, 2)])
 def test_pure_decode_of_several_rows_equals_reference(
-    model: Grok1ForCausalLM, golden: dict[str, np.ndarray], rows: tuple[int, ...]
+    model: Grok1ForCausalLM, golden: Golden, rows: tuple[int, ...]
 ) -> None:
     prompts = ("len7", "pad_inside", "repeat")
-    step = TorchStep(model, rows=5, context=128)
+    step = make_step(model, rows=5)
     for p, row in zip(prompts, rows, strict=True):
         feed(step, row, golden[f"{p}/tokens"].tolist(), 0, hide=1, chunk=64)
     for i in range(32):
@@ -190,31 +157,28 @@ def test_pure_decode_of_several_rows_equals_reference(
             assert off_by(ours[None], golden[f"{p}/decode_logits_f32"][i][None]) < FLOAT32_SD
 
 
-def test_bfloat16_stays_within_its_bound(golden: dict[str, np.ndarray]) -> None:
+def test_bfloat16_stays_within_its_bound(golden: Golden) -> None:
     model = AutoModelForCausalLM.from_pretrained(DATA, dtype=torch.bfloat16).eval()
     assert model.model.layers[0].moe.router.weight.dtype == torch.float32
     far: dict[str, list[float]] = {"forward": [], "step": []}
-    step = TorchStep(model, rows=1, context=128)
     for prompt in PROMPTS:
         theirs = reference(golden, prompt)
-        tokens, later = golden[f"{prompt}/tokens"].tolist(), golden[f"{prompt}/decode_tokens"].tolist()
-        step.reset_row(0)
-        stepped = feed(step, 0, tokens, 0, 1, 64) + feed(step, 0, later, len(tokens), 0, 1)
-        for way, ours in (("forward", forced(model, golden, prompt)), ("step", torch.cat(stepped).numpy())):
+        for way, run in (("forward", by_class), ("step", by_step)):
+            ours = run(model, *spoken(golden, prompt))
             rms = np.sqrt(np.square(ours - theirs).mean(axis=1)) / theirs.std(axis=1)
             far[way] += rms.tolist()
     assert np.median(far["forward"]) < BFLOAT16_SD
     assert np.median(far["step"]) < BFLOAT16_SD
 
 
-def test_generate_follows_the_reference_path(model: Grok1ForCausalLM, golden: dict[str, np.ndarray]) -> None:
+def test_generate_follows_the_reference_path(model: Grok1ForCausalLM, golden: Golden) -> None:
     tokens = torch.from_numpy(golden["len33/tokens"]).long()[None]
     made = model.generate(tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=32, do_sample=False)
     wanted = golden["len33/greedy_tokens_f32"].tolist()
     assert made[0, tokens.shape[1] :].tolist() == wanted
 
 
-def test_generate_in_a_left_padded_batch(model: Grok1ForCausalLM, golden: dict[str, np.ndarray]) -> None:
+def test_generate_in_a_left_padded_batch(model: Grok1ForCausalLM, golden: Golden) -> None:
     """Strangers of other lengths in the batch of generate() do not change the path."""
     prompts = ("len7", "len33", "repeat")
     longest = max(len(golden[f"{p}/tokens"]) for p in prompts)
@@ -272,14 +236,14 @@ def test_config_defaults_are_the_release_and_xai_names_are_mapped() -> None:
 def test_step_refuses_what_is_out_of_bounds(
     model: Grok1ForCausalLM, ids: list[int], row: list[int], pos: list[int], out_at: list[int]
 ) -> None:
-    step = TorchStep(model, rows=2, context=16)
+    step = make_step(model, rows=2, context=16)
     with pytest.raises(ValueError, match=r"\w"):
         step.step(ids, row, pos, [0] * len(ids), out_at)
     assert step.filled == [0, 0]
 
 
 def test_a_row_is_reused_and_rewound(model: Grok1ForCausalLM) -> None:
-    step = TorchStep(model, rows=1, context=16)
+    step = make_step(model, context=16)
     first = step.step([5, 6, 7], [0] * 3, [0, 1, 2], [1] * 3, [2])
     step.step([0, 8], [0] * 2, [3, 4], [1] * 2, [])
     again = step.step(
@@ -293,7 +257,7 @@ def test_a_row_is_reused_and_rewound(model: Grok1ForCausalLM) -> None:
 
 
 def test_logits_may_be_changed_in_place(model: Grok1ForCausalLM) -> None:
-    logits = TorchStep(model, rows=1, context=16).step([5], [0], [0], [1], [0])
+    logits = make_step(model, context=16).step([5], [0], [0], [1], [0])
     logits[0, 0] = float("-inf")  # the engine bars ids this way
     assert logits.dtype == torch.float32
     assert logits.shape == (1, 320)

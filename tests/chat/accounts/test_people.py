@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -174,6 +175,21 @@ def test_who_is_not_active_is_logged_out(cast, sessions):
     cast.alice.is_active = False
     cast.alice.save()
     assert still_allowed({sessions["alice"]: cast.alice.pk}) == {sessions["alice"]: "logged_out"}
+
+
+def test_a_mail_links_to_the_site_whatever_host_was_asked(cast, client, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    client.post(
+        "/accounts/password/reset/", {"email": "alice@example.org"}, headers={"host": "localhost:6666"}
+    )
+    (sent,) = mail.outbox
+    assert f"{settings.SITE_URLS[0]}/accounts/password/reset/key/" in sent.body
+    assert "6666" not in sent.subject + sent.body
+
+
+@pytest.mark.parametrize("page", ["/accounts/email/", "/accounts/password/change/", "/accounts/2fa/", "/"])
+def test_no_page_of_somebody_logged_in_is_kept_by_a_browser(cast, page):
+    assert cast.client("alice").get(page)["Cache-Control"] == "private, no-store"
 
 
 # --- Made by scripts ----------------------------------------------------------------------------------------

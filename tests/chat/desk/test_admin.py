@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -63,7 +64,12 @@ class Scene:
         self.rule = Rule.objects.create(name="fish", pattern="fish")
         self.policy = QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=1000)
         quotas.reserve(
-            user=cast.alice, generation_id=uuid4(), model="scripted", prompt_tokens=1, max_new_tokens=20
+            user=cast.alice,
+            terms=quotas.terms_for(cast.alice),
+            generation_id=uuid4(),
+            model="scripted",
+            prompt_tokens=1,
+            max_new_tokens=20,
         )
 
 
@@ -221,6 +227,65 @@ def test_conversations_are_found_by_owner_and_title_and_the_search_is_on_record(
     response = cast.client("staff").get("/admin/conversations/conversation/", {"q": asked})
     assert response.context["cl"].result_count == found
     assert StaffAction.objects.get(verb="list conversations").detail == {"search": asked}
+
+
+def test_what_is_asked_in_the_address_is_on_record_too(cast, scene):
+    listed = cast.client("staff").get("/admin/conversations/conversation/", {"title__icontains": "soup"})
+    assert listed.context["cl"].result_count == 1
+    row = StaffAction.objects.get(verb="list conversations")
+    assert row.detail == {"search": "", "filters": "title__icontains=soup"}
+
+
+def test_a_title_in_the_history_is_on_record(cast, scene):
+    page = cast.client("staff").get(page_of(scene.conversation, "history")).content.decode()
+    assert "Alice&#x27;s soup" in page
+    row = StaffAction.objects.latest("pk")
+    assert (row.verb, row.target) == ("read conversation title", f"conversation:{scene.conversation.pk}")
+    assert row.detail == {"owner": "alice@example.org"}
+
+
+@pytest.mark.parametrize("who", ["staff", "moderator"])
+def test_no_way_around_the_pages_and_their_audit(cast, scene, who):
+    names = {"app_label": "sharing", "model_name": "share", "field_name": "conversation", "term": "soup"}
+    assert cast.client(who).get("/admin/autocomplete/", names).status_code == 404
+    for obj in (scene.share, scene.conversation):
+        kind = ContentType.objects.get_for_model(obj).pk
+        assert cast.client(who).get(f"/admin/r/{kind}/{obj.pk}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("who", "rows", "asked"),
+    [
+        ("moderator", "sharing/share", "snapshot__icontains"),
+        ("moderator", "sharing/share", "conversation__title__icontains"),
+        ("moderator", "moderation/report", "author__password__startswith"),
+        ("staff", "accounts/user", "password__startswith"),
+        ("staff", "mfa/authenticator", "data__icontains"),
+        ("staff", "conversations/conversation", "messages__text__icontains"),
+    ],
+)
+def test_lists_do_not_answer_questions_about_what_they_do_not_show(cast, scene, who, rows, asked):
+    for guess in ("Hot", "no such thing"):
+        response = cast.client(who).get(f"/admin/{rows}/", {asked: guess})
+        assert response.status_code == 400, guess
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked"),
+    [
+        ("sharing/share", {"taken_down_at__isnull": "True", "policy__exact": "anyone"}),
+        ("sharing/share", {"owner__id__exact": ""}),
+        ("conversations/conversation", {"model__id__exact": "1"}),
+        ("turns/generation", {"status__exact": "complete", "created_at__year": "2026"}),
+        ("moderation/report", {"status__exact": "open", "reason__exact": "other"}),
+        ("moderation/rule", {"active__exact": "1"}),
+        ("accounts/user", {"is_staff__exact": "1", "suspended": "no", "groups__id__exact": "1"}),
+        ("core/staffaction", {"at__month": "1", "at__year": "2026"}),
+        ("accounts/user", {"pk": ""}),
+    ],
+)
+def test_lists_are_filtered_by_what_they_show(cast, scene, rows, asked):
+    assert cast.client("staff").get(f"/admin/{rows}/", asked).status_code in {200, 302}
 
 
 def test_deleted_conversations_are_gone_for_staff_too(cast, scene):

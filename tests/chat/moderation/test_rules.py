@@ -48,7 +48,21 @@ def test_a_pattern_refuses_however_it_is_written(db, text):
         services.check_prompt(text)
 
 
-@pytest.mark.parametrize("text", ["hello", "", "forbid den"])
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        *("\u00ad", "\u034f", "\u061c", "\u115f", "\u1160", "\u180e", "\u200d", "\u202e", "\u2065", "\u20d2"),
+        *("\u3164", "\ufe0f", "\uffa0", "\ufff9", "\U000e0061", "\U000e0100", "\x01", "\r", "\x85", "\u0336"),
+    ],
+)
+def test_nothing_unseen_hides_a_word(cast, unseen):
+    rule("forbidden")
+    for text in (unseen.join("forbidden"), f"forb{unseen * 3}idden"):
+        with pytest.raises(RefusedByRule):
+            services.check_prompt(text)
+
+
+@pytest.mark.parametrize("text", ["hello", "", "forbid den", "forbid\nden", "forbid\tden"])
 def test_other_texts_pass(db, text):
     rule("forbidden")
     services.check_prompt(text)

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import connection, transaction
 
 from chat.core.errors import QuotaExceeded
 from chat.quotas import services
@@ -16,13 +16,15 @@ from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
 
 
 def reserve(user, prompt=100, answer=100, generation=None):
-    return services.reserve(
-        user=user,
-        generation_id=generation or uuid4(),
-        model="scripted",
-        prompt_tokens=prompt,
-        max_new_tokens=answer,
-    )
+    with transaction.atomic():  # as turns does: a refusal takes everything back
+        return services.reserve(
+            user=user,
+            terms=services.terms_for(user),
+            generation_id=generation or uuid4(),
+            model="scripted",
+            prompt_tokens=prompt,
+            max_new_tokens=answer,
+        )
 
 
 def usage(user):
@@ -36,22 +38,22 @@ def everybody(tokens, weight=1.0):
 
 def test_whose_policy_counts(cast, settings):
     settings.DAILY_TOKENS = 77
-    assert (services.limit_for(cast.alice), services.weight_for(cast.alice)) == (77, 1.0)
+    assert services.terms_for(cast.alice) == (77, 1.0)
     everybody(1_000, weight=0.5)
-    assert (services.limit_for(cast.alice), services.weight_for(cast.alice)) == (1_000, 0.5)
+    assert services.terms_for(cast.alice) == (1_000, 0.5)
     for name, tokens, weight in [("students", 200, 2.0), ("teachers", 900, 3.0)]:
         group = Group.objects.create(name=name)
         cast.alice.groups.add(group)
         QuotaPolicy.objects.create(group=group, tokens_per_day=tokens, weight=weight)
-    assert (services.limit_for(cast.alice), services.weight_for(cast.alice)) == (900, 3.0)
+    assert services.terms_for(cast.alice) == (900, 3.0)
     QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=50, weight=4.0)
-    assert (services.limit_for(cast.alice), services.weight_for(cast.alice)) == (50, 4.0)
-    assert services.limit_for(cast.bob) == 1_000
+    assert services.terms_for(cast.alice) == (50, 4.0)
+    assert services.terms_for(cast.bob).tokens_per_day == 1_000
 
 
 def test_asking_for_the_policy_is_one_query(cast, django_assert_num_queries):
     with django_assert_num_queries(1):
-        services.limit_for(cast.alice)
+        services.terms_for(cast.alice)
 
 
 def test_a_reservation_is_settled_to_what_was_used(cast):

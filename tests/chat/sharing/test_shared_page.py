@@ -7,7 +7,8 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from chat.conversations.models import Message, MessageStatus, ModelCard, Role
 from chat.sharing import services
@@ -105,6 +106,59 @@ def test_a_message_hidden_after_the_copy_is_replaced(cast):
     page = opened(cast, share).content.decode()
     assert REMOVED in page
     assert "Hello there" not in page
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_title_goes_with_the_question_it_was_made_of(cast, when):
+    conversation = talk(cast.alice, title="How to hurt Bob")
+    asked, _ = say(conversation, "How to hurt Bob", "No.")
+    hide = Message.objects.filter(pk=asked.pk)
+    if when == "before":
+        hide.update(hidden_at=timezone.now())
+    share = services.create_share(conversation=conversation, owner=cast.alice)
+    if when == "after":
+        assert "How to hurt Bob" in opened(cast, share).content.decode()
+        hide.update(hidden_at=timezone.now())
+    page = opened(cast, share).content.decode()
+    assert "hurt" not in page
+    assert '<h1 dir="auto">Shared conversation</h1>' in page
+    hide.update(hidden_at=None)
+    assert "How to hurt Bob" in opened(cast, share).content.decode()
+
+
+def test_a_page_that_is_hard_to_make_is_made_once(cast):
+    """As hard as it gets: each of a reader's requests would cost the same again."""
+    share = shared(cast.alice, *("[![]()" * 340 + f" {n}" for n in range(12)))
+    spent = []
+    for _ in range(2):
+        before = time.thread_time()
+        assert opened(cast, share).status_code == 200
+        spent.append(time.thread_time() - before)
+    assert spent[1] < spent[0] / 4
+
+
+def test_what_is_kept_of_a_page_is_in_the_reader_s_language(cast):
+    share = shared(cast.alice, "Hi", "![](https://example.org/dog.png)")
+    for _ in range(2):
+        for language in ("en", "fr"):
+            page = cast.client("anonymous").get(share.get_absolute_url(), HTTP_ACCEPT_LANGUAGE=language)
+            with translation.override(language):
+                assert gettext("no description") in page.content.decode()
+
+
+def test_the_same_words_are_markdown_only_from_the_model(cast):
+    page = opened(cast, shared(cast.alice, "**Hi**", "**Hi**")).content.decode()
+    assert "<p>**Hi**</p>" in page
+    assert "<p><strong>Hi</strong></p>" in page
+
+
+def test_a_page_opens_while_redis_is_away(cast, settings, caplog):
+    share = shared(cast.alice, "Hi", "**Hello**")
+    away = {**settings.CACHES["default"], "LOCATION": "unix:///nowhere/redis.sock"}
+    settings.CACHES = {"default": away}
+    page = opened(cast, share, "anonymous")
+    assert "<strong>Hello</strong>" in page.content.decode()
+    assert "Redis does not answer" in caplog.text
 
 
 def test_opening_costs_the_same_however_long_it_is(cast, django_assert_num_queries):

@@ -114,6 +114,11 @@ class Tab:
                 return frame
             assert frame["type"] not in {"error", "close"}, frame
 
+    async def until_error(self) -> dict[str, Any]:
+        while (frame := await self.next())["type"] != "error":
+            assert frame["type"] != "close", frame
+        return frame
+
     async def reply(self) -> tuple[str, dict[str, Any]]:
         """Text as a page assembles it, to its end; every number seen once."""
         text, seq = "", 0

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import override_settings
 
 from chat.accounts import services as accounts
@@ -20,8 +23,14 @@ from chat.conversations.models import Conversation, Message, ModelCard
 from chat.moderation.models import Rule
 from chat.moderation.services import decide, report_message
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
+from chat.turns import consumers, events
+from chat.turns.guard import guard
+from chat.turns.live import Outbox
 from chat.turns.models import Generation
+from chat.turns.tasks import reconcile
 from grokweb.asgi import application
+from inference.log import Piece
+from tests.chat.turns.conftest import Tab, cookie_of
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -217,6 +226,10 @@ BAD_FRAMES = [
     ('{"type": "send", "content": 5, "client_id": "a"}', "bad_input"),
     ('{"type": "send", "content": "nul\\u0000", "client_id": "a"}', "bad_input"),
     ('{"type": "send", "content": "half \\ud800", "client_id": "a"}', "bad_input"),
+    ('{"type": "nope", "ref": "\\ud800"}', "bad_input"),
+    ('{"type": "send", "content": "x", "client_id": "\\ud800"}', "bad_input"),
+    ('{"type": "send", "content": "x", "client_id": "a", "ref": {"deep": NaN}}', "bad_frame"),
+    (json.dumps({"type": "send", "content": "x", "client_id": "a", "ref": "r" * 65}), "bad_frame"),
     ('{"type": "send", "content": "x", "client_id": ""}', "bad_input"),
     (json.dumps({"type": "send", "content": "x", "client_id": "c" * 65}), "bad_input"),
     ('{"type": "send", "content": "x"}', "bad_frame"),
@@ -239,6 +252,32 @@ async def test_bad_frames_get_a_clear_answer_and_the_next_message_works(tabs: An
     await tab.say(**send("still here"))
     await tab.until("ack")
     assert (await tab.reply())[0] == "still here"
+
+
+async def test_a_socket_that_breaks_leaves_nothing_behind(
+    tabs: Any, broker: Any, cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: Any) -> None:
+        raise RuntimeError("broken")
+
+    left: list[str] = []
+    layer = get_channel_layer()
+    discard = layer.group_discard
+
+    async def noted(group: str, channel: str) -> None:
+        left.append(group)
+        await discard(group, channel)
+
+    monkeypatch.setattr(layer, "group_discard", noted, raising=False)
+    tab = Tab(cookie_of(await sync_to_async(cast.client)("alice")), settings.SITE_URLS[0])
+    await tab.open()
+    assert guard().sockets_of(cast.alice.pk) == 1
+    monkeypatch.setattr(consumers.ChatConsumer, "_send_error", breaks)
+    await tab.say(type="dance")
+    with pytest.raises(RuntimeError, match="broken"):
+        await tab.socket.wait(timeout=10)
+    assert guard().sockets_of(cast.alice.pk) == 0
+    assert left == [events.group(cast.alice.pk)]
 
 
 async def test_a_flood_of_frames_is_slowed_down(tabs: Any, broker: Any) -> None:
@@ -300,15 +339,20 @@ async def test_no_second_question_while_the_reply_is_written(tabs: Any, broker: 
 
 async def test_a_full_queue_stores_nothing(tabs: Any, broker: Any) -> None:
     alice, bob = await tabs("alice"), await tabs("bob")
+    stranger = await tabs("stranger")
     with override_settings(QUEUE_LIMIT=1):
         await alice.say(**send("waits"))
         await alice.until("ack")
-        await bob.say(**send("no room"))
-        error = await bob.next()
+        await alice.say(**send("no room"))
+        assert (await alice.until_error())["code"] == "queue_full"
+        await bob.say(**send("has none yet"))  # whoever fills the queue keeps nobody out alone
+        await bob.until("ack")
+        await stranger.say(**send("no room"))
+        error = await stranger.until_error()
     assert error["code"] == "queue_full"
     assert error["retry_after"] > 0
     assert await Message.objects.filter(text="no room").acount() == 0
-    assert await Conversation.objects.acount() == 1
+    assert await Conversation.objects.acount() == 2
 
 
 async def test_the_quota_a_person_runs_into(tabs: Any, broker: Any, cast: Any) -> None:
@@ -335,10 +379,27 @@ async def test_a_blocked_pattern_refuses_the_prompt_at_once(tabs: Any, broker: A
     assert not await Message.objects.aexists()
 
 
-async def test_a_blocked_pattern_refuses_the_reply_and_shows_nothing_of_it(tabs: Any, broker: Any) -> None:
+async def test_a_question_that_is_forbidden_by_now_is_not_asked_again(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
-    await Rule.objects.acreate(name="b", pattern="w7 w8", applies="reply")
+    await tab.say(**send("hello word"))
+    ack = await tab.next()
+    await tab.reply()
+    await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="complete").exists())
+    await Rule.objects.acreate(name="b", pattern="hello", words="Not here, please.")
+    await tab.say(type="regenerate", message_id=ack["message_id"], client_id="again")
+    error = await tab.next()
+    assert (error["code"], error["words"]) == ("refused", "Not here, please.")
+    assert await Generation.objects.acount() == 1
+
+
+@pytest.mark.parametrize("pattern", ["w7 w8", "W7 W8"])
+async def test_a_blocked_pattern_refuses_the_reply_and_shows_nothing_of_it(
+    tabs: Any, broker: Any, pattern: str
+) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    await Rule.objects.acreate(name="b", pattern=pattern, applies="reply")
     await tab.say(**send("slow:30:2"))
     await tab.until("ack")
     text, done = await tab.reply()
@@ -358,13 +419,37 @@ async def test_a_suspended_person_is_sent_away(tabs: Any, broker: Any, cast: Any
     assert frame["code"] == 4403
     await eventually(lambda: Generation.objects.filter(status="stopped").exists())
     await other.say(**send("bob goes on"))
-    await other.until("ack")
+    assert (await other.reply())[0] == "bob goes on"
 
 
 async def test_a_logged_out_persons_socket_closes(tabs: Any, broker: Any, cast: Any) -> None:
     tab = await tabs("alice")
     await sync_to_async(cast.client("alice").logout)()
     assert await tab.next() == {"type": "close", "code": 4401}  # within 5 s: the guard looks every 3
+
+
+async def test_one_person_has_a_bounded_number_of_sockets(
+    tabs: Any, broker: Any, cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SOCKETS_A_PERSON", 2)
+    first, second = await tabs("alice"), await tabs("alice")
+    cookie = cookie_of(await sync_to_async(cast.client)("alice"))
+    third = Tab(cookie, settings.SITE_URLS[0])
+    assert await third.open() == {"type": "close", "code": 1013}
+    await third.socket.disconnect()
+    await tabs("bob")
+    await first.socket.disconnect()
+    await tabs("alice")
+    await second.say(**send("still here"))
+    await second.until("ack")
+
+
+async def test_an_outbox_that_nobody_empties_stays_bounded() -> None:
+    outbox = Outbox()
+    for number in range(3000):
+        outbox.put("one", Piece(number, number + 1, "x" * 1000, ()))
+    assert outbox.overflowed
+    assert sum(len(item.text) for _, item in outbox.take() if isinstance(item, Piece)) < 1_010_000
 
 
 async def test_strangers_do_not_get_in(tabs: Any, broker: Any) -> None:
@@ -400,6 +485,66 @@ async def test_other_tabs_hear_of_a_rename_a_deletion_and_a_hidden_message(
     assert (hidden["hidden"], hidden["text"]) == (True, "")
     await sync_to_async(conversations.delete)(conversation=message.conversation)
     assert (await tab.until("conversation"))["deleted"] is True
+
+
+async def hide(message: Message, cast: Any) -> None:
+    report = await sync_to_async(report_message)(
+        reporter=cast.alice, message=message, reason="harmful", note=""
+    )
+    await sync_to_async(decide)(report=report, by=cast.staff, action="hidden", note="")
+
+
+async def asked_twice(tab: Any) -> tuple[Message, dict[str, Any]]:
+    """A question whose first answer was stopped, and the ack of the second, which is live."""
+    await tab.say(**send("slow:300:100 x"))
+    first = await tab.next()
+    await tab.say(type="stop", message_id=first["message_id"])
+    await eventually(lambda: Message.objects.filter(pk=first["message_id"], status="stopped").exists())
+    await tab.say(type="regenerate", message_id=first["message_id"], client_id="again")
+    question = await Message.objects.select_related("conversation__owner").aget(role="user")
+    return question, await tab.until("ack")
+
+
+async def test_a_hidden_question_is_not_answered(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    question, ack = await asked_twice(tab)
+    await hide(question, cast)
+    await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="stopped").exists())
+    await tab.say(type="regenerate", message_id=ack["message_id"], client_id="third")
+    while (frame := await tab.next())["type"] != "error":
+        pass
+    assert (frame["code"], frame["client_id"]) == ("bad_input", "third")
+    assert "removed by a moderator" in frame["words"]
+    assert await Generation.objects.acount() == 2
+
+
+async def test_one_row_that_cannot_be_mended_keeps_nobody_else_from_it(
+    tabs: Any, broker: Any, redis_client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All three are lost with Redis: the question of one was hidden meanwhile, another is broken."""
+    alice, bob, stranger = await tabs("alice"), await tabs("bob"), await tabs("stranger")
+    hidden, _ = await asked_twice(alice)
+    await bob.say(**send("broken"))
+    broken = await bob.until("ack")
+    await stranger.say(**send("sound"))
+    sound = await stranger.until("ack")
+    await Message.objects.filter(pk=hidden.pk).aupdate(hidden_at=Now())
+    await Generation.objects.filter(pk=broken["generation_id"]).aupdate(parameters={})
+    redis_client.flushall()
+    with override_settings(RECONCILE_AGE_SECONDS=-60, REDIS_REST_SECONDS=0.001):
+        for _ in range(3):  # the first only notes that Redis is new
+            await sync_to_async(reconcile)()
+            await asyncio.sleep(0.01)
+        assert await Generation.objects.filter(message__parent=hidden, status="stopped").acount() == 2
+        mended = await Generation.objects.aget(pk=sound["generation_id"])
+        left = await Generation.objects.aget(pk=broken["generation_id"])
+    assert (mended.attempt, mended.status) == (2, "queued")
+    assert (left.attempt, left.status) == (1, "queued")
+    assert f"not mended: {left.pk}" in caplog.text
+    broker.start_worker()
+    broker.ticket("scripted")
+    assert (await stranger.reply())[0] == "sound"
 
 
 async def test_deleting_a_chat_stops_its_reply_and_gives_no_quota_back(tabs: Any, broker: Any) -> None:

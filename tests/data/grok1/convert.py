@@ -13,6 +13,7 @@ import json
 import pickle
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,21 +54,37 @@ class Reader(pickle.Unpickler):
         return ALLOWED[module, name]
 
 
+def layer_order(layers: int) -> list[int]:
+    """Which layer the files describe, twelve after twelve: 0, 1, 10, 2, ... (sorted as strings)."""
+    return sorted(range(layers), key=str)
+
+
+def spread(scales: np.ndarray, rows: int) -> np.ndarray:
+    """[.., G, out] -> [.., rows, out]: row g of the scales covers the g-th block of input rows."""
+    return np.repeat(scales, rows // scales.shape[-2], axis=-2)
+
+
+def unpickle(path: Path) -> Any:
+    """One file as it is: an array or a Quantized, matrices [.., in, out] and scales [.., G, out]."""
+    return Reader(io.BytesIO(path.read_bytes())).load()
+
+
 def read(path: Path) -> torch.Tensor:
     """One file as float32; matrices come as [.., in, out]."""
-    value = Reader(io.BytesIO(path.read_bytes())).load()
+    value = unpickle(path)
     if isinstance(value, Quantized):
         weight, scales = value.weight.astype(np.float32), value.scales.astype(np.float32)
-        groups = scales.shape[-2]  # row g of the scales covers the g-th block of input rows
-        value = weight * np.repeat(scales, weight.shape[-2] // groups, axis=-2)
+        value = weight * spread(scales, weight.shape[-2])
     return torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32))
 
 
-def convert(source: Path) -> dict[str, torch.Tensor]:
-    layers = json.loads((source / "config.json").read_text())["num_layers"]
-    tensor = [read(source / "ckpt-0" / f"tensor{i:05d}_000") for i in range(2 + 12 * layers)]
+def convert(
+    checkpoint: Path, layers: int, read: Callable[[Path], torch.Tensor] = read
+) -> dict[str, torch.Tensor]:
+    """Every tensor of the folder of pickles, under the names of the model's parameters."""
+    tensor = [read(checkpoint / f"tensor{i:05d}_000") for i in range(2 + 12 * layers)]
     out = {"model.embed_tokens.weight": tensor[0], "model.norm.weight": tensor[1]}
-    for place, layer in enumerate(sorted(range(layers), key=str)):  # string order: 0, 1, 10, 2, ...
+    for place, layer in enumerate(layer_order(layers)):
         (linear, linear_1, linear_v, key, output, query, value, *norms, router) = tensor[2 + 12 * place :][
             :12
         ]
@@ -82,10 +99,33 @@ def convert(source: Path) -> dict[str, torch.Tensor]:
     return {name: matrix.contiguous() for name, matrix in out.items()}
 
 
+def read_numbers(path: Path) -> torch.Tensor:
+    """As `read`, but of a quantised file the int8 numbers."""
+    value = unpickle(path)
+    return torch.from_numpy(np.ascontiguousarray(value.weight if isinstance(value, Quantized) else value))
+
+
+def read_scales(path: Path) -> torch.Tensor:
+    """As `read`, but of a quantised file the scales, [.., G, out]."""
+    value = unpickle(path)
+    scales = value.scales.astype(np.float32) if isinstance(value, Quantized) else value
+    return torch.from_numpy(np.ascontiguousarray(scales))
+
+
+def convert_int8(checkpoint: Path, layers: int) -> dict[str, torch.Tensor]:
+    """The same with quantised matrices as they are stored: int8 [.., out, in] and `_scale` [.., out, G]."""
+    numbers = convert(checkpoint, layers, read_numbers)
+    scales = convert(checkpoint, layers, read_scales)
+    int8 = [name for name, tensor in numbers.items() if tensor.dtype == torch.int8]
+    return numbers | {f"{name}_scale": scales[name].bfloat16() for name in int8}
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    save_file(convert(folder), HERE / "model.safetensors", metadata={"format": "pt"})
-    shutil.copyfile(folder / "golden.npz", HERE / "golden.npz")
-    shutil.copyfile(folder / "config.json", HERE / "xai_config.json")
     constants = json.loads((folder / "config.json").read_text())
+    weights = convert(folder / "ckpt-0", constants["num_layers"])
+    save_file(weights, HERE / "model.safetensors", metadata={"format": "pt"})
+    shutil.copyfile(folder / "golden.npz", HERE / "golden.npz")
+    shutil.copytree(folder / "ckpt-0", HERE / "ckpt-0", dirs_exist_ok=True)  # for the importer's tests
+    shutil.copyfile(folder / "config.json", HERE / "xai_config.json")
     Grok1Config.from_xai(constants, architectures=["Grok1ForCausalLM"], dtype="float32").save_pretrained(HERE)

@@ -1,0 +1,103 @@
+"""Whether a model folder may be opened here: does its manifest vouch for it, and do its weights fit.
+
+Both are asked before any weight is read. Weights are used where they lie in the file, as a memory map, if
+their dtype fits. bfloat16 is the exception: a processor computes in float32 about as fast or faster, and with
+less rounding, so a small model is converted.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from inference import manifest
+from inference.headers import BYTES
+from inference.modelfiles import ModelFiles, ModelUnusable, describe
+
+log = logging.getLogger(__name__)
+
+# Beside the weights and the cache: the interpreter, torch, and room to work.
+OVERHEAD_BYTES = 300 * 2**20
+# bfloat16 weights are held in float32 up to this size, and in place, as bfloat16, beyond.
+SMALL_BYTES = 2**30
+
+
+def admit(path: Path, slots: int, dtype: str = "", free: int | None = None) -> ModelFiles:
+    """The folder, once it is whole, fits in memory and is what its manifest says; else ModelUnusable.
+
+    `free`: bytes free where the weights go; this machine's memory if not given.
+    """
+    files = describe(path)
+    ensure_memory(files, slots, free, dtype)
+    vouch(files)
+    return files
+
+
+def vouch(files: ModelFiles) -> None:
+    """Hold every file against the manifest; without one, say in the log that nothing vouches for them."""
+    needed = ["config.json", files.tokenizer, *(shard.name for shard in files.shards)]
+    try:
+        if not manifest.check(files.path, needed):
+            log.warning("%s has no %s: nothing vouches for its weights", files.path, manifest.NAME)
+    except manifest.ManifestMismatch as error:
+        raise ModelUnusable(str(error)) from error
+
+
+def serving_dtype(files: ModelFiles) -> str:
+    """What floats are held, cached and computed in on a CPU: "float32" or "bfloat16".
+
+    Of an int8 folder this is the embedding's; the int8 matrices stay what they are.
+    """
+    floats = {dtype: size for dtype, size in files.stored.items() if dtype in ("BF16", "F16", "F32", "F64")}
+    as_float32 = sum(4 * size // BYTES[dtype] for dtype, size in floats.items())
+    mostly = max(floats, key=lambda dtype: floats[dtype], default="F32")
+    return "bfloat16" if mostly == "BF16" and as_float32 > SMALL_BYTES else "float32"
+
+
+def needed_bytes(files: ModelFiles, slots: int, dtype: str = "") -> int:
+    """Weights as they are served, a cache of `slots` whole contexts, and what any worker takes."""
+    size = BYTES["BF16" if (dtype or serving_dtype(files)) == "bfloat16" else "F32"]
+    weights = sum(
+        stored if kind == "I8" else stored // BYTES[kind] * size for kind, stored in files.stored.items()
+    )
+    return weights + slots * files.context * files.cached_numbers * size + OVERHEAD_BYTES
+
+
+def ensure_memory(files: ModelFiles, slots: int, free: int | None = None, dtype: str = "") -> None:
+    """Refuse before loading what this machine cannot hold. (Not in `describe`: the web host holds none.)"""
+    free = free_memory() if free is None else free
+    needed = needed_bytes(files, slots, dtype)
+    if free is not None and needed > free:
+        cache = needed - needed_bytes(files, 0, dtype)
+        raise ModelUnusable(
+            f"not enough memory for {files.name}: needs {_gb(needed)} GB ({_gb(cache)} GB of it to remember "
+            f"{slots} conversations), {_gb(free)} GB free"
+        )
+
+
+def free_memory() -> int | None:
+    """Bytes a new process may use: the machine's, or this container's if less; None if nobody says."""
+    bounds = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                bounds.append(int(line.split()[1]) * 1024)
+    except (OSError, ValueError):
+        pass
+    try:
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            reclaimable = re.search(
+                r"^inactive_file (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE
+            )
+            used = int((group / "memory.current").read_text()) - (int(reclaimable[1]) if reclaimable else 0)
+            bounds.append(max(0, int(limit) - used))
+    except (OSError, ValueError):
+        pass
+    return min(bounds, default=None)
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f}"

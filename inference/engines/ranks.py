@@ -1,0 +1,62 @@
+"""The local engine whose model lies on several ranks: this process is rank 0, the others follow its steps."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from inference import modelfiles
+from inference.core.scheduler import Scheduler
+from inference.engines.batching import BatchingEngine
+from inference.engines.local import NumpyStep, weights_hash
+from inference.grok1.parallel import ParallelStep, Share
+from inference.grok1.tokenizer import load_tokenizer
+
+log = logging.getLogger(__name__)
+
+
+class RanksEngine(BatchingEngine):
+    """Serves the model whose share `step` has here."""
+
+    def __init__(
+        self,
+        path: Path,
+        share: Share,
+        step: ParallelStep,
+        *,
+        threads: int,
+        exit: Callable[[int], object] = os._exit,
+    ) -> None:
+        files = modelfiles.describe(path)
+        dtype = str(step.dtype).removeprefix("torch.")
+        way = f"{'ep' if share.whole_experts else 'tp'}{share.size}"
+        scheduler = Scheduler(
+            self._cleared,
+            load_tokenizer(path),
+            slots=step.rows,
+            context=files.context,
+            vocab_size=step.vocab_size,
+            fingerprint=f"{weights_hash(path)} torch-{torch.__version__} {dtype} {way}",
+        )
+        super().__init__(scheduler, slug=files.slug, name=files.name, context=files.context, exit=exit)
+        self._ranks = step
+        self._threads = threads
+
+    def prepare_thread(self) -> None:
+        torch.set_num_threads(self._threads)
+
+    def stop(self) -> None:
+        super().stop()
+        try:
+            self._ranks.stop()
+        except RuntimeError as error:
+            log.warning("the other ranks cannot be told to stop: %s", error)
+
+    def _cleared(self) -> NumpyStep:
+        """The scheduler's new step: the same weights, nothing remembered, on all ranks."""
+        self._ranks.clear()
+        return NumpyStep(self._ranks)

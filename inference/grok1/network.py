@@ -1,0 +1,160 @@
+"""Grok-1's constants and weights as the engine's step wants them: tensors, read without transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from inference.admission import admit, serving_dtype
+from inference.core.int8 import Int8Matrix, Weight, stack
+from inference.grok1.layout import SCALE
+from inference.headers import json_object
+from inference.modelfiles import ModelFiles, ModelUnusable
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What the mathematics needs of config.json, under its names; the defaults are those of config.py."""
+
+    vocab_size: int = 131_072
+    hidden_size: int = 6_144
+    intermediate_size: int = 32_768
+    num_hidden_layers: int = 64
+    num_attention_heads: int = 48
+    num_key_value_heads: int = 8
+    head_dim: int = 128
+    num_local_experts: int = 8
+    num_experts_per_tok: int = 2
+    max_position_embeddings: int = 8_192
+    embedding_multiplier: float = 78.38367176906169
+    output_multiplier: float = 0.5773502691896257
+    attention_multiplier: float = 0.08838834764831845
+    attn_logit_softcap: float = 30.0
+    rms_norm_eps: float = 1e-5
+    rope_theta: float = 10_000.0
+    pad_token_id: int | None = 0
+
+    @classmethod
+    def of(cls, config: Any) -> Constants:
+        """From a Grok1Config, or from the dict of a config.json."""
+        given = config if isinstance(config, Mapping) else vars(config)
+        return cls(**{one.name: given[one.name] for one in fields(cls) if one.name in given})
+
+
+class Layer(NamedTuple):
+    """One block's weights, ready for use: q, k and v as one matrix, the experts as a list."""
+
+    qkv: Weight  # [(N + 2K) * D, H]
+    o: Weight  # [H, N * D]
+    router: Tensor  # [E, H], float32
+    gate_up: tuple[Weight, ...]  # E times [2I, H]
+    down: tuple[Weight, ...]  # E times [H, I]
+    norms: tuple[Tensor, Tensor, Tensor, Tensor]  # [H] each, float32
+
+
+@dataclass(frozen=True)
+class Network:
+    """The constants and all weights, from a folder (`load_for_serving`) or a model of transformers."""
+
+    config: Constants
+    embedding: Tensor  # [V, H]
+    layers: tuple[Layer, ...]
+    last_norm: Tensor  # [H], float32
+
+    @property
+    def precision(self) -> str:
+        """For people and fingerprints: "float32", "int8 float32"."""
+        int8 = isinstance(self.layers[0].o, Int8Matrix)
+        return f"{'int8 ' if int8 else ''}{str(self.embedding.dtype).removeprefix('torch.')}"
+
+    @classmethod
+    def from_model(cls, model: Any) -> Network:
+        """The weights of a Grok1ForCausalLM, in place but for q, k and v."""
+        return cls.from_tensors(Constants.of(model.config), model.state_dict())
+
+    @classmethod
+    def from_tensors(
+        cls, config: Constants, tensors: Mapping[str, Tensor], *, exact: bool = False
+    ) -> Network:
+        """`tensors` by the names of model.py; `exact` keeps int8 weights from rounding (core/int8.py)."""
+        layers = range(config.num_hidden_layers)
+        return cls(
+            config,
+            tensors["model.embed_tokens.weight"],
+            tuple(_layer(tensors, f"model.layers.{i}", exact) for i in layers),
+            tensors["model.norm.weight"].float(),
+        )
+
+
+def _layer(tensors: Mapping[str, Tensor], start: str, exact: bool) -> Layer:
+    first, second, third, fourth = (tensors[f"{start}.norm{i}.weight"].float() for i in range(4))
+    return Layer(
+        # A copy, but of the smallest part: 1 % of Grok-1.
+        qkv=stack([_matrix(tensors, f"{start}.self_attn.{part}_proj.weight", exact) for part in "qkv"]),
+        o=_matrix(tensors, f"{start}.self_attn.o_proj.weight", exact),
+        router=tensors[f"{start}.moe.router.weight"].float(),
+        gate_up=_experts(tensors, f"{start}.moe.experts.gate_up_proj", exact),
+        down=_experts(tensors, f"{start}.moe.experts.down_proj", exact),
+        norms=(first, second, third, fourth),
+    )
+
+
+def _matrix(tensors: Mapping[str, Tensor], name: str, exact: bool) -> Weight:
+    values = tensors[name]
+    return Int8Matrix(values, tensors[name + SCALE], exact) if values.dtype == torch.int8 else values
+
+
+def _experts(tensors: Mapping[str, Tensor], name: str, exact: bool) -> tuple[Weight, ...]:
+    experts = tensors[name].unbind(0)
+    if experts[0].dtype != torch.int8:
+        return experts
+    scales = tensors[name + SCALE].unbind(0)
+    return tuple(Int8Matrix(values, scale, exact) for values, scale in zip(experts, scales, strict=True))
+
+
+def load_for_serving(
+    path: Path,
+    dtype: torch.dtype | None = None,
+    *,
+    slots: int = 1,
+    exact: bool = False,
+    device: str = "cpu",
+) -> Network:
+    """Map a model folder for the engine: weights that have the right dtype are used where they lie.
+
+    Floats in `dtype`, by default what admission.serving_dtype says; the router and the norms in float32
+    whatever it is. `exact` keeps int8 weights from rounding (core/int8.py). Anything wrong is one
+    `ModelUnusable` with one line.
+    """
+    free = torch.cuda.mem_get_info()[0] if device == "cuda" else None
+    files = admit(path, slots, "" if dtype is None else str(dtype).removeprefix("torch."), free)
+    config = Constants.of(json_object(files.path / "config.json"))
+    tensors = _read(files, dtype or getattr(torch, serving_dtype(files)), device)
+    return Network.from_tensors(config, tensors, exact=exact)
+
+
+def _read(files: ModelFiles, dtype: torch.dtype, device: str) -> dict[str, Tensor]:
+    weights: dict[str, Tensor] = {}
+    try:
+        for shard in files.shards:
+            with safe_open(shard, framework="pt", device=device) as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - no mapping
+                    weights[name] = as_served(name, tensors.get_tensor(name), dtype)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelUnusable(
+            f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
+        ) from error
+    return weights
+
+
+def as_served(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """The same memory where the dtype fits."""
+    if tensor.dtype == torch.int8 or name.endswith(SCALE):
+        return tensor
+    return tensor.to(torch.float32 if "router" in name or "norm" in name else dtype)

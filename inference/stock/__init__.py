@@ -1,0 +1,1 @@
+"""Any Mixture-of-Experts folder as transformers saves it: Mixtral, OLMoE, Qwen-MoE, Granite-MoE."""

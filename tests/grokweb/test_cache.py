@@ -1,0 +1,40 @@
+"""The cache in Redis: nothing in it can do more than be read."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+from django.core.cache import cache
+
+VALUES = ["text é", 5, "5", 2.5, True, None, [1, "a"], {"day": [1732546800.5]}, ""]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_what_goes_in_comes_out_and_is_json_in_redis(value: object) -> None:
+    cache.set("kept", value, 60)
+    try:
+        assert cache.get("kept", "nothing") == value
+        stored = cache._cache.get_client(None).get(cache.make_key("kept"))
+        assert json.loads(stored) == value
+    finally:
+        cache.delete("kept")
+
+
+def test_counting_goes_on() -> None:
+    cache.set("count", 1, 60)
+    try:
+        assert cache.incr("count") == 2
+        assert cache.get("count") == 2
+    finally:
+        cache.delete("count")
+
+
+def test_a_pickle_put_there_by_somebody_else_is_not_loaded() -> None:
+    cache._cache.get_client(None).set(cache.make_key("strange"), pickle.dumps(["x"]))
+    try:
+        with pytest.raises(ValueError):
+            cache.get("strange")
+    finally:
+        cache.delete("strange")
