@@ -10,6 +10,7 @@ import pytest
 
 from inference.demo.evaluate import Router, honest, language
 from inference.demo.phrases import (
+    FRESH,
     TEXT,
     Group,
     expand,
@@ -110,13 +111,13 @@ def test_a_pattern_matches_what_its_template_makes(groups: dict[tuple[str, bool]
 def test_nothing_held_out_is_in_the_text(groups: dict[tuple[str, bool], Group]) -> None:
     patterns = [pattern(t) for group in groups.values() for t in group.questions]
     patterns += [pattern(t) for group in groups.values() for t, _ in group.follow_ups]
-    for probe in read_probes():
+    for probe in [*read_probes(), *read_probes(FRESH)]:
         asked = plain(probe.question)
         assert not any(known.fullmatch(asked) for known in patterns), probe.question
 
 
 def test_enough_is_held_out(groups: dict[tuple[str, bool], Group]) -> None:
-    probes = read_probes()
+    probes = [*read_probes(), *read_probes(FRESH)]
     kinds = [probe.kind for probe in probes]
     least = {"product": 150, "identity": 60, "small": 60, "french": 80}
     assert all(kinds.count(kind) >= number for kind, number in least.items())
