@@ -139,8 +139,8 @@ def any_pair(question: str, answer: str) -> bool:
 
 
 # Drawn more often than the others: who it is, what must not go wrong, and what can be asked about anything.
-FIRST = dict.fromkeys(("who", "grok", "other assistants", "person", "maker", "hello"), 1.7)
-FIRST |= {"too small": 4.0, "self-harm": 2.0, "illegal": 2.0}
+FIRST = dict.fromkeys(("who", "grok", "other assistants", "person", "maker", "hello"), 2.5)
+FIRST |= {"too small": 7.0, "self-harm": 2.0, "illegal": 2.0}
 # Fits after any answer.
 ANY_TIME = (
     "thanks",
