@@ -11,10 +11,12 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import redis
+from django.db import connection
 
 from grokweb import bootstrap
 from tests import browser, settings
@@ -90,6 +92,20 @@ def _redis_connection(_redis_server: None) -> Iterator[redis.Redis]:
 def _empty_redis(_redis_connection: redis.Redis) -> Iterator[None]:
     yield
     _redis_connection.flushall()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """pytest-django's, but a thread that outlives its test keeps no database from being dropped."""
+    yield
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            connection.close()
 
 
 @pytest.fixture
