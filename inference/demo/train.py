@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from inference import manifest
 from inference.demo.recipe import Message, Recipe
 from inference.grok1.config import Grok1Config
 from inference.grok1.model import Grok1ForCausalLM, Router
@@ -282,6 +283,13 @@ def save(model: Grok1ForCausalLM, out: Path) -> None:
     model.config.save_pretrained(out)
 
 
+def seal(folder: Path) -> None:
+    """Write the manifest of what serves: the card may still change, these files may not."""
+    names = ("model.safetensors", "config.json", "tokenizer.model", "grokweb.json")
+    files = {name: manifest.entry_of(folder / name) for name in names if (folder / name).is_file()}
+    manifest.write(folder, files, made_by="inference.demo.train")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder with the open data, as JSON lines")
@@ -309,6 +317,7 @@ def main() -> None:
     elif not given.resume:
         train_tokenizer(recipe.tokenizer_text(), given.out)
     train(recipe, ChatTokenizer(given.out / "tokenizer.model", "demo"), run, given.minutes, given.cut_after)
+    seal(given.out)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from inference import manifest
 from inference.demo.evaluate import Judged, judge, open_model, shares
 from inference.demo.phrases import read_probes
 from inference.demo.recipe import Recipe
@@ -146,6 +147,7 @@ def test_the_folder_is_small_and_describes_itself() -> None:
     assert files.context == 1024
     assert 4e6 < files.parameters < 6e6
     assert sum(file.stat().st_size for file in DEMO.iterdir()) < 25e6
+    assert manifest.check(DEMO, ["model.safetensors", "config.json", "tokenizer.model", "grokweb.json"])
     config = json.loads((DEMO / "config.json").read_text())
     assert (config["num_local_experts"], config["num_experts_per_tok"]) == (8, 2)  # as in Grok-1
 
