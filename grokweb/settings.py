@@ -268,7 +268,11 @@ PIECE_BYTES_OUT = 32 * 1024
 MODEL, TEST_ENGINES, SLOTS = live.MODEL, live.TEST_ENGINES, live.SLOTS
 MAX_NEW_TOKENS = env.integer("GROKWEB_MAX_NEW_TOKENS", 512, "Longest answer, in tokens", low=1, high=8192)
 QUEUE_LIMIT = env.integer(
-    "GROKWEB_QUEUE_LIMIT", 200, "Replies waiting or running before new ones are refused", low=1, high=100000
+    "GROKWEB_QUEUE_LIMIT",
+    200,
+    "Replies waiting or running before new ones are refused; twice that for people who have none",
+    low=1,
+    high=100000,
 )
 USER_LIVE_LIMIT = env.integer(
     "GROKWEB_USER_LIVE_LIMIT", 8, "Replies one person may have waiting or running", low=1, high=1000
