@@ -101,6 +101,16 @@ def stamp_messages() -> Stamp:
     return Stamp(ROOT / "build" / ".stamp-messages", hash_of(translations()))
 
 
+def stamp_native() -> Stamp:
+    from inference.native.build import SOURCE, compiler, cpu_flags, source_hash
+
+    # A compiler that came, or another processor below the same folder, is a reason to try again.
+    return Stamp(
+        ROOT / "build" / "native" / ".stamp",
+        hash_of([SOURCE], source_hash(), compiler(), *sorted(cpu_flags())),
+    )
+
+
 def translations() -> list[Path]:
     return sorted((ROOT / "locale").glob("*/LC_MESSAGES/*.po"))
 
@@ -211,12 +221,23 @@ def build_static() -> None:
         )
 
 
+def build_native() -> None:
+    """The model's step in C++; without a compiler the command says so, and the model runs on torch."""
+    stamp = stamp_native()
+    if stamp.is_current():
+        return
+    tell("compiling the model's step for this processor …")
+    with stamp:
+        call([str(PYTHON), "-m", "inference.native.build"], "the native step could not be built")
+
+
 def install(extra: str = "") -> None:
     check_python()
     install_packages(extra)
     install_modules()
     build_messages()
     build_static()
+    build_native()
 
 
 # --- Commands --------------------------------------------------------------------------------------------

@@ -23,13 +23,15 @@ OVERHEAD_BYTES = 300 * 2**20
 SMALL_BYTES = 2**30
 
 
-def admit(path: Path, slots: int, dtype: str = "", free: int | None = None) -> ModelFiles:
+def admit(
+    path: Path, slots: int, dtype: str = "", free: int | None = None, *, packed: bool = False
+) -> ModelFiles:
     """The folder, once it is whole, fits in memory and is what its manifest says; else ModelUnusable.
 
-    `free`: bytes free where the weights go; this machine's memory if not given.
+    `free`: bytes free where the weights go; this machine's memory if not given. `packed`: see needed_bytes.
     """
     files = describe(path)
-    ensure_memory(files, slots, free, dtype)
+    ensure_memory(files, slots, free, dtype, packed=packed)
     vouch(files)
     return files
 
@@ -55,21 +57,28 @@ def serving_dtype(files: ModelFiles) -> str:
     return "bfloat16" if mostly == "BF16" and as_float32 > SMALL_BYTES else "float32"
 
 
-def needed_bytes(files: ModelFiles, slots: int, dtype: str = "") -> int:
-    """Weights as they are served, a cache of `slots` whole contexts, and what any worker takes."""
-    size = BYTES["BF16" if (dtype or serving_dtype(files)) == "bfloat16" else "F32"]
+def needed_bytes(files: ModelFiles, slots: int, dtype: str = "", *, packed: bool = False) -> int:
+    """Weights as they are served, a cache of `slots` whole contexts, and what any worker takes.
+
+    `packed`: as the native step has them, bfloat16 in its two bytes and the cache in float32.
+    """
+    short = not packed and (dtype or serving_dtype(files)) == "bfloat16"
+    size = BYTES["BF16" if short else "F32"]
+    kept = {"I8", "BF16"} if packed else {"I8"}
     weights = sum(
-        stored if kind == "I8" else stored // BYTES[kind] * size for kind, stored in files.stored.items()
+        stored if kind in kept else stored // BYTES[kind] * size for kind, stored in files.stored.items()
     )
     return weights + slots * files.context * files.cached_numbers * size + OVERHEAD_BYTES
 
 
-def ensure_memory(files: ModelFiles, slots: int, free: int | None = None, dtype: str = "") -> None:
+def ensure_memory(
+    files: ModelFiles, slots: int, free: int | None = None, dtype: str = "", *, packed: bool = False
+) -> None:
     """Refuse before loading what this machine cannot hold. (Not in `describe`: the web host holds none.)"""
     free = free_memory() if free is None else free
-    needed = needed_bytes(files, slots, dtype)
+    needed = needed_bytes(files, slots, dtype, packed=packed)
     if free is not None and needed > free:
-        cache = needed - needed_bytes(files, 0, dtype)
+        cache = needed - needed_bytes(files, 0, dtype, packed=packed)
         raise ModelUnusable(
             f"not enough memory for {files.name}: needs {_gb(needed)} GB ({_gb(cache)} GB of it to remember "
             f"{slots} conversations), {_gb(free)} GB free"

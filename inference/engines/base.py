@@ -28,6 +28,7 @@ class Engine(Protocol):
     slug: str
     name: str
     fingerprint: str  # weights, back end, precision: two workers with the same one give the same answer
+    back_end: str  # what runs the network: "native-1a2b3c4d", "torch-2.13.0"
     context: int  # tokens, prompt and answer
     slots: int  # generations at once; more wait inside the engine
 

@@ -1,8 +1,9 @@
-"""Our engine: a model directory, torch (or another back end with the same `step`), one thread."""
+"""Our engine: a model directory, one thread, and a back end: the native step where it fits, else torch."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,19 @@ from numpy.typing import NDArray
 from inference import modelfiles
 from inference.core.scheduler import Scheduler, Tokenizer
 from inference.engines.batching import BatchingEngine
-from inference.grok1.network import load_for_serving
+from inference.grok1.network import load_for_serving, open_for_packing
 from inference.grok1.step import TorchStep
 from inference.grok1.tokenizer import load_tokenizer
+from inference.headers import json_object
 from inference.modelfiles import ModelFiles
+from inference.native.build import NotBuilt
+from inference.native.library import build_id
+from inference.native.step import NativeStep, ensure_native
 
 if TYPE_CHECKING:
     from inference.stock.step import StockStep
+
+log = logging.getLogger(__name__)
 
 TOLD_APART_BY = (
     "config.json",
@@ -47,7 +54,9 @@ class LocalEngine(BatchingEngine):
         files = modelfiles.describe(Path(path))
         torch.set_num_threads(threads)  # loading converts weights, too
         opened = (
-            _open_grok1(files, slots) if files.model_type == modelfiles.GROK1 else _open_stock(files, slots)
+            _open_grok1(files, slots, threads)
+            if files.model_type == modelfiles.GROK1
+            else _open_stock(files, slots)
         )
         scheduler = Scheduler(
             lambda: NumpyStep(opened.make_step()),
@@ -55,8 +64,9 @@ class LocalEngine(BatchingEngine):
             slots=slots,
             context=files.context,
             vocab_size=opened.vocab_size,
-            fingerprint=f"{weights_hash(files.path)} torch-{torch.__version__} {opened.precision}",
+            fingerprint=f"{weights_hash(files.path)} {opened.back_end} {opened.precision}",
         )
+        self.back_end = opened.back_end
         super().__init__(scheduler, slug=files.slug, name=files.name, context=files.context, exit=exit)
         self._threads = threads
 
@@ -71,18 +81,28 @@ class Opened:
 
     tokenizer: Tokenizer
     vocab_size: int
-    precision: str  # for the fingerprint
-    make_step: Callable[[], TorchStep | StockStep]
+    back_end: str  # "native-1a2b3c4d", "torch-2.13.0"
+    precision: str
+    make_step: Callable[[], TorchStep | NativeStep | StockStep]
 
 
-def _open_grok1(files: ModelFiles, slots: int) -> Opened:
-    network = load_for_serving(files.path, slots=slots, device=_device())  # holds the manifest, first of all
-    return Opened(
-        load_tokenizer(files.path),
-        network.config.vocab_size,
-        network.precision,
-        lambda: TorchStep(network, slots, files.context),
-    )
+def _open_grok1(files: ModelFiles, slots: int, threads: int) -> Opened:
+    """Either way the folder is first held against its manifest and the free memory."""
+    tokenizer = load_tokenizer(files.path)
+    try:
+        ensure_native(json_object(files.path / "config.json"), _device())
+    except NotBuilt as reason:
+        log.info("%s runs on torch: %s", files.name, reason)
+        network = load_for_serving(files.path, slots=slots, device=_device())
+        return Opened(
+            tokenizer,
+            network.config.vocab_size,
+            f"torch-{torch.__version__}",
+            network.precision,
+            lambda: TorchStep(network, slots, files.context),
+        )
+    native = NativeStep(open_for_packing(files.path, slots=slots), slots, files.context, threads=threads)
+    return Opened(tokenizer, native.vocab_size, f"native-{build_id()}", native.precision, native.renewed)
 
 
 def _open_stock(files: ModelFiles, slots: int) -> Opened:
@@ -94,6 +114,7 @@ def _open_stock(files: ModelFiles, slots: int) -> Opened:
     return Opened(
         StockTokenizer(files.path, vocab_size),
         vocab_size,
+        f"torch-{torch.__version__}",
         str(model.dtype).removeprefix("torch."),
         lambda: StockStep(model, slots, files.context),
     )
@@ -106,7 +127,7 @@ def _device() -> str:
 class NumpyStep:
     """A step answers with a tensor, the scheduler wants numpy's view of it."""
 
-    def __init__(self, step: TorchStep | StockStep) -> None:
+    def __init__(self, step: TorchStep | NativeStep | StockStep) -> None:
         self._step = step
 
     def step(

@@ -42,6 +42,7 @@ class RanksEngine(BatchingEngine):
             vocab_size=step.vocab_size,
             fingerprint=f"{weights_hash(path)} torch-{torch.__version__} {dtype} {way}",
         )
+        self.back_end = f"torch-{torch.__version__} {way}"
         super().__init__(scheduler, slug=files.slug, name=files.name, context=files.context, exit=exit)
         self._ranks = step
         self._threads = threads

@@ -97,6 +97,7 @@ class ScriptedEngine:
     slug = "scripted"
     name = "Scripted test engine"
     fingerprint = "scripted-1"
+    back_end = "scripted"
     context = 8192
 
     def __init__(self, *, slots: int, exit: Callable[[int], object] = os._exit) -> None:

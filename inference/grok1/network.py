@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -64,7 +64,7 @@ class Network:
 
     config: Constants
     embedding: Tensor  # [V, H]
-    layers: tuple[Layer, ...]
+    layers: Sequence[Layer]
     last_norm: Tensor  # [H], float32
 
     @property
@@ -139,18 +139,63 @@ def load_for_serving(
     return Network.from_tensors(config, tensors, exact=exact)
 
 
-def _read(files: ModelFiles, dtype: torch.dtype, device: str) -> dict[str, Tensor]:
+def open_for_packing(path: Path, *, slots: int = 1) -> Network:
+    """As `load_for_serving` for the native step, which copies: a layer is read when it is asked for and not
+    kept, so that the model is not in memory twice. bfloat16 weights stay bfloat16.
+    """
+    files = admit(path, slots, packed=True)
+    config = Constants.of(json_object(files.path / "config.json"))
+    rest = _read(files, None, "cpu", "model.embed_tokens.", "model.norm.")
+    return Network(
+        config,
+        rest["model.embed_tokens.weight"],
+        LayersOnDisk(files, config.num_hidden_layers),
+        rest["model.norm.weight"].float(),
+    )
+
+
+class LayersOnDisk(Sequence[Layer]):
+    """The layers of a folder; each access reads."""
+
+    def __init__(self, files: ModelFiles, count: int) -> None:
+        self._files, self._count = files, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, i: int) -> Layer: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Layer]: ...
+    def __getitem__(self, i: int | slice) -> Layer | Sequence[Layer]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(self._count))]
+        if not 0 <= i < self._count:
+            raise IndexError(i)
+        start = f"model.layers.{i}"
+        return _layer(_read(self._files, None, "cpu", f"{start}."), start, exact=True)
+
+
+def _read(files: ModelFiles, dtype: torch.dtype | None, device: str, *starts: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with one of `starts`, or all; floats in `dtype`, None: see `packable`."""
     weights: dict[str, Tensor] = {}
     try:
         for shard in files.shards:
             with safe_open(shard, framework="pt", device=device) as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - no mapping
-                    weights[name] = as_served(name, tensors.get_tensor(name), dtype)
+                    if not starts or name.startswith(starts):
+                        tensor = tensors.get_tensor(name)
+                        weights[name] = as_served(name, tensor, dtype or packable(tensor))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelUnusable(
             f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
         ) from error
     return weights
+
+
+def packable(tensor: Tensor) -> torch.dtype:
+    """What the native step can read without loss."""
+    return torch.bfloat16 if tensor.dtype == torch.bfloat16 else torch.float32
 
 
 def as_served(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.bench.report import ROOT, Figure, figure
 
@@ -84,8 +85,8 @@ def start(folder: Path, words: str) -> dict[str, float]:
     return answer
 
 
-def make_folder(out: Path) -> None:
-    """Random float32 weights of SIZES."""
+def make_folder(out: Path, sizes: dict[str, Any] = SIZES) -> None:
+    """Random float32 weights of these sizes."""
     import torch
     from safetensors.torch import save_file
 
@@ -94,13 +95,13 @@ def make_folder(out: Path) -> None:
     out.mkdir()
     generator = torch.Generator().manual_seed(0)
     tensors = {}
-    for one in tensors_of(SIZES, out):
+    for one in tensors_of(sizes, out):
         norm = "norm" in one.name
         tensors[one.name] = (
             torch.ones(one.shape) if norm else torch.randn(one.shape, generator=generator).mul_(0.02)
         )
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
-    (out / "config.json").write_text(json.dumps(SIZES))
+    (out / "config.json").write_text(json.dumps(sizes))
     shutil.copyfile(DEMO / "tokenizer.model", out / "tokenizer.model")
 
 

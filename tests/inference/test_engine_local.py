@@ -18,6 +18,7 @@ from inference.grok1.tokenizer import load_tokenizer
 from inference.modelfiles import ModelUnusable
 
 DEMO = Path(__file__).resolve().parents[2] / "inference" / "demo" / "model"
+PRECISION = "float32"
 TIE = 1e-3  # logits this near may change places between batched and single arithmetic
 
 
@@ -41,7 +42,8 @@ def ask(engine, content, name, *, emitted=(), **fields):
 
 def test_it_describes_the_model(engine):
     assert (engine.slug, engine.slots) == ("grokweb-demo", 4)
-    assert engine.fingerprint == f"{weights_hash(DEMO)} torch-{torch.__version__} float32"
+    assert engine.fingerprint == f"{weights_hash(DEMO)} {engine.back_end} {PRECISION}"
+    assert engine.back_end.startswith(("native-", f"torch-{torch.__version__}"))
 
 
 @torch.inference_mode()
