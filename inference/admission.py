@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 OVERHEAD_BYTES = 300 * 2**20
 # bfloat16 weights are held in float32 up to this size, and in place, as bfloat16, beyond.
 SMALL_BYTES = 2**30
+# Rows that only keep beginnings: looking through more would take longer than they save.
+MOST_KEPT = 256
 
 
 def admit(
@@ -69,6 +71,20 @@ def needed_bytes(files: ModelFiles, slots: int, dtype: str = "", *, packed: bool
         stored if kind in kept else stored // BYTES[kind] * size for kind, stored in files.stored.items()
     )
     return weights + slots * files.context * files.cached_numbers * size + OVERHEAD_BYTES
+
+
+def rows_of(
+    files: ModelFiles, slots: int, budget: int, free: int | None = None, *, packed: bool = False
+) -> int:
+    """Rows of the cache: one a slot, and those that `budget` bytes give to keep beginnings of conversations.
+
+    Fewer where memory is short: a kept beginning saves time, a slot is needed.
+    """
+    free = free_memory() if free is None else free
+    base = needed_bytes(files, slots, packed=packed)
+    each = needed_bytes(files, 1, packed=packed) - needed_bytes(files, 0, packed=packed)
+    left = budget if free is None else min(budget, free - base)
+    return slots + min(MOST_KEPT, max(0, left) // each)
 
 
 def ensure_memory(

@@ -39,6 +39,13 @@ MODEL = env.text(
 TEST_ENGINES = env.flag("GROKWEB_TEST_ENGINES", False, "Allows GROKWEB_MODEL=scripted; /healthz then says so")
 SLOTS = env.integer("GROKWEB_SLOTS", 4, "Generations one model worker runs at once", low=1, high=256)
 THREADS = env.integer("GROKWEB_THREADS", 1, "CPU threads of the engine", low=1, high=256)
+CACHE_MB = env.integer(
+    "GROKWEB_CACHE_MB",
+    256,
+    "Memory to keep the beginnings of conversations for their next turn, beside the slots'",
+    low=0,
+    high=2**24,
+)
 NATIVE = env.flag("GROKWEB_NATIVE", True, "Run Grok-1 in C++ on a CPU that fits what was built; 0: in torch")
 USER_RUNNING_LIMIT = env.integer(
     "GROKWEB_USER_RUNNING_LIMIT", 2, "Replies of one person that run at once", low=1, high=256

@@ -181,7 +181,9 @@ class Runtime:
 
 
 def _engine_of_settings() -> Engine:
-    return load_engine(settings.MODEL, slots=settings.SLOTS, threads=settings.THREADS)
+    return load_engine(
+        settings.MODEL, slots=settings.SLOTS, threads=settings.THREADS, kept_bytes=settings.CACHE_MB * 2**20
+    )
 
 
 make_engine: Callable[[], Engine] = (

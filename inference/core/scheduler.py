@@ -13,13 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason
+from inference.core.rows import Key, Rows
 from inference.core.sampling import choose, usable
 from inference.engines.base import Cancel, Drop, Inbox
 from inference.text.detokenize import TextStream
@@ -83,6 +83,11 @@ class Work:
     first_at: float = 0.0  # when the first token of this attempt was chosen
 
     @property
+    def cache_key(self) -> Key:
+        """Whose conversation a row of the cache would be kept for."""
+        return self.request.user_key, self.request.cache_key
+
+    @property
     def generated(self) -> int:
         return len(self.tokens) - self.prompt_size
 
@@ -115,8 +120,12 @@ class Scheduler:
         vocab_size: int,
         fingerprint: str,
         prefill_chunk: int = 256,
+        rows: int = 0,
     ) -> None:
-        """`make_step` gives a step with an empty cache, again after a failed one. Sizes in tokens."""
+        """`make_step` gives a step with an empty cache, again after a failed one. Sizes in tokens.
+
+        `rows`: of the cache, `slots` or more; those beyond `slots` only keep beginnings of conversations.
+        """
         self.inbox: Inbox[Submit | Cancel | Drop] = Inbox()
         self.steps = 0
         self.failures = 0  # steps that failed in a row
@@ -129,7 +138,9 @@ class Scheduler:
         self.slots = slots
         self._prefill_chunk = max(prefill_chunk, slots)
         self._never: NDArray[np.int64] = np.array(sorted(tokenizer.never_sample), dtype=np.int64)
-        self._free = list(range(slots))  # a heap: low rows first keeps the rows in use together
+        self._rows = Rows(max(rows, slots))
+        self.prompt_computed = 0  # tokens of prompts that were fed, and those that a kept row spared
+        self.prompt_reused = 0
         self._waiting: deque[Work] = deque()
         self._running: list[Work] = []
         self._events: list[Event] = []
@@ -165,7 +176,7 @@ class Scheduler:
     @property
     def can_step(self) -> bool:
         """Whether turn() would do something now; otherwise wait for the inbox."""
-        return bool(self._running or self.inbox or (self._free and any(work.ready for work in self._waiting)))
+        return bool(self._running or self.inbox or any(work.ready for work in self._waiting))
 
     @property
     def worn_out(self) -> bool:
@@ -222,9 +233,10 @@ class Scheduler:
                 self._end(work, Reason.FAILED, work.problem)
             elif work.generated >= work.max_new:
                 self._end(work, Reason.LENGTH)  # the earlier attempt died between its last token and its end
-            elif self._free:
+            elif len(self._running) < self.slots:
                 self._waiting.remove(work)
-                work.row = heappop(self._free)
+                work.row, work.fed = self._rows.take(work.cache_key, work.tokens)
+                self.prompt_reused += min(work.fed, work.prompt_size)
                 work.admitted_at = time.monotonic()
                 self._running.append(work)
 
@@ -290,6 +302,7 @@ class Scheduler:
                 out_at.append(len(ids) - 1)
         logits = step.step(ids, rows, pos, hide, out_at)
         for work in batch:
+            self.prompt_computed += max(0, min(work.fed + work.take, work.prompt_size) - work.fed)
             work.fed += work.take
         return done, logits
 
@@ -339,6 +352,7 @@ class Scheduler:
     def _renew_cache(self) -> None:
         """Start over with an empty cache: whoever is still running is fed again from the beginning."""
         self._step = None
+        self._rows.forget()
         for work in self._running:
             work.fed = 0
 
@@ -375,7 +389,7 @@ class Scheduler:
     def _forget(self, work: Work) -> None:
         if work.row >= 0:
             self._running.remove(work)
-            heappush(self._free, work.row)
+            self._rows.give_back(work.row, work.cache_key, work.tokens[: work.fed])
             work.row = -1
         else:
             self._waiting.remove(work)

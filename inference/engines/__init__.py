@@ -21,9 +21,10 @@ def engine_class(name: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def load_engine(model: str, *, slots: int, threads: int) -> Engine:
+def load_engine(model: str, *, slots: int, threads: int, kept_bytes: int = 0) -> Engine:
     """The engine for `model`: a model directory, or "scripted" in tests. Not started yet.
 
+    `kept_bytes` may hold the beginnings of conversations, for their next turn, beside the slots' own.
     Raises ValueError for "scripted" without GROKWEB_TEST_ENGINES=1, and ModelUnusable for a directory that
     cannot be served.
     """
@@ -34,5 +35,5 @@ def load_engine(model: str, *, slots: int, threads: int) -> Engine:
             )
         scripted: Engine = engine_class("scripted")(slots=slots)
         return scripted
-    local: Engine = engine_class("local")(model, slots=slots, threads=threads)
+    local: Engine = engine_class("local")(model, slots=slots, threads=threads, kept_bytes=kept_bytes)
     return local

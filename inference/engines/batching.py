@@ -47,6 +47,16 @@ class BatchingEngine:
     def busy(self) -> bool:
         return self._scheduler.busy
 
+    @property
+    def prompt_tokens_computed(self) -> int:
+        """Tokens of prompts that went through the model since the start."""
+        return self._scheduler.prompt_computed
+
+    @property
+    def prompt_tokens_reused(self) -> int:
+        """Tokens of prompts whose keys and values were still there from an earlier turn."""
+        return self._scheduler.prompt_reused
+
     def start(self, emit: Emit) -> None:
         if self._thread:
             raise RuntimeError("this engine was started before")

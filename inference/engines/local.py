@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from inference import modelfiles
+from inference.admission import rows_of
 from inference.core.scheduler import Scheduler, Tokenizer
 from inference.engines.batching import BatchingEngine
 from inference.grok1.network import load_for_serving, open_for_packing
@@ -48,13 +49,22 @@ class LocalEngine(BatchingEngine):
     """Serves one model directory."""
 
     def __init__(
-        self, path: str | Path, *, slots: int, threads: int, exit: Callable[[int], object] = os._exit
+        self,
+        path: str | Path,
+        *,
+        slots: int,
+        threads: int,
+        kept_bytes: int = 0,
+        exit: Callable[[int], object] = os._exit,
     ) -> None:
-        """Load tokenizer and weights (seconds). Raises ModelUnusable, with the reason in words."""
+        """Load tokenizer and weights (seconds). Raises ModelUnusable, with the reason in words.
+
+        `kept_bytes`: see load_engine.
+        """
         files = modelfiles.describe(Path(path))
         torch.set_num_threads(threads)  # loading converts weights, too
         opened = (
-            _open_grok1(files, slots, threads)
+            _open_grok1(files, slots, threads, kept_bytes)
             if files.model_type == modelfiles.GROK1
             else _open_stock(files, slots)
         )
@@ -64,6 +74,7 @@ class LocalEngine(BatchingEngine):
             slots=slots,
             context=files.context,
             vocab_size=opened.vocab_size,
+            rows=opened.rows,
             fingerprint=f"{weights_hash(files.path)} {opened.back_end} {opened.precision}",
         )
         self.back_end = opened.back_end
@@ -83,26 +94,32 @@ class Opened:
     vocab_size: int
     back_end: str  # "native-1a2b3c4d", "torch-2.13.0"
     precision: str
+    rows: int  # of the cache
     make_step: Callable[[], TorchStep | NativeStep | StockStep]
 
 
-def _open_grok1(files: ModelFiles, slots: int, threads: int) -> Opened:
+def _open_grok1(files: ModelFiles, slots: int, threads: int, kept_bytes: int) -> Opened:
     """Either way the folder is first held against its manifest and the free memory."""
-    tokenizer = load_tokenizer(files.path)
+    tokenizer, device = load_tokenizer(files.path), _device()
     try:
-        ensure_native(json_object(files.path / "config.json"), _device())
+        ensure_native(json_object(files.path / "config.json"), device)
     except NotBuilt as reason:
         log.info("%s runs on torch: %s", files.name, reason)
-        network = load_for_serving(files.path, slots=slots, device=_device())
+        rows = rows_of(files, slots, kept_bytes) if device == "cpu" else slots
+        network = load_for_serving(files.path, slots=rows, device=device)
         return Opened(
             tokenizer,
             network.config.vocab_size,
             f"torch-{torch.__version__}",
             network.precision,
-            lambda: TorchStep(network, slots, files.context),
+            rows,
+            lambda: TorchStep(network, rows, files.context),
         )
-    native = NativeStep(open_for_packing(files.path, slots=slots), slots, files.context, threads=threads)
-    return Opened(tokenizer, native.vocab_size, f"native-{build_id()}", native.precision, native.renewed)
+    rows = rows_of(files, slots, kept_bytes, packed=True)
+    native = NativeStep(open_for_packing(files.path, slots=rows), rows, files.context, threads=threads)
+    return Opened(
+        tokenizer, native.vocab_size, f"native-{build_id()}", native.precision, rows, native.renewed
+    )
 
 
 def _open_stock(files: ModelFiles, slots: int) -> Opened:
@@ -116,6 +133,7 @@ def _open_stock(files: ModelFiles, slots: int) -> Opened:
         vocab_size,
         f"torch-{torch.__version__}",
         str(model.dtype).removeprefix("torch."),
+        slots,
         lambda: StockStep(model, slots, files.context),
     )
 

@@ -75,8 +75,9 @@ class FakeStep:
         for i, (token, r, p, hide) in enumerate(zip(ids, row, pos, hide_pad, strict=True)):
             assert 0 <= r < self.rows
             assert 0 <= p < self.context
-            if p == 0:
-                self.fed[r] = []
+            if i == 0 or row[i - 1] != r:  # a row may begin again anywhere up to its end
+                assert p <= len(self.fed[r]), f"row {r}: fed {p} after {len(self.fed[r])} tokens"
+                del self.fed[r][p:]
             assert len(self.fed[r]) == p, f"row {r}: fed {p} after {len(self.fed[r])} tokens"
             self.fed[r].append((token, hide))
             if token == BOOM:
@@ -91,8 +92,8 @@ class FakeStep:
 
     def _row(self, r: int) -> np.ndarray:
         tokens = [token for token, _ in self.fed[r]]
-        prompt = sum(hide for _, hide in self.fed[r])
-        assert all(hide == (i < prompt) for i, (_, hide) in enumerate(self.fed[r]))
+        # An answer that became part of the next turn's prompt was fed as an answer.
+        prompt = max((i + 1 for i, (_, hide) in enumerate(self.fed[r]) if hide), default=0)
         if NAN in tokens:
             return np.full(VOCAB, np.nan, np.float32)
         return self.answer(tokens, prompt)
@@ -120,12 +121,19 @@ class Bench:
     """A scheduler on a FakeStep, turned by hand, with all events kept by generation."""
 
     def __init__(
-        self, answer=parrot, *, slots: int = 4, context: int = 256, stop_strings=(), prefill_chunk: int = 256
+        self,
+        answer=parrot,
+        *,
+        slots: int = 4,
+        context: int = 256,
+        stop_strings=(),
+        prefill_chunk: int = 256,
+        rows: int = 0,
     ) -> None:
         self.made: list[FakeStep] = []
 
         def make_step() -> FakeStep:
-            self.made.append(FakeStep(slots, context, answer))
+            self.made.append(FakeStep(max(rows, slots), context, answer))
             return self.made[-1]
 
         self.scheduler = Scheduler(
@@ -136,6 +144,7 @@ class Bench:
             vocab_size=VOCAB,
             fingerprint="fake",
             prefill_chunk=prefill_chunk,
+            rows=rows,
         )
         self.events: dict[str, list[Event]] = defaultdict(list)
 
