@@ -20,6 +20,7 @@ CHAT_QUEUE = "chat"
 JOBS_QUEUE = "jobs"
 
 SEED_LIMIT = 2**63
+LOGPROBS_LIMIT = 20
 
 
 def model_queue(slug: str) -> str:
@@ -50,12 +51,20 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. temperature 0 is greedy; top_k 0, top_p 1 and min_p 0 are off."""
+    """How the next token is chosen. temperature 0 is greedy; top_k 0, top_p 1 and min_p 0 are off.
+
+    Penalties, off by default, come first of all: `repetition` divides the logits above 0 of tokens that
+    occurred in prompt or answer and multiplies those below (Keskar et al. 2019); `presence` is taken once,
+    and `frequency` for each time, from the logits of tokens in the answer (as in OpenAI's interface).
+    """
 
     temperature: float = 0.7
     top_k: int = 0
     top_p: float = 0.95
     min_p: float = 0.0
+    repetition: float = 1.0
+    presence: float = 0.0
+    frequency: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.temperature <= 5.0:
@@ -66,6 +75,15 @@ class Sampling:
             raise ValueError(f"top_p {self.top_p} is not above 0 and at most 1")
         if not 0.0 <= self.min_p <= 1.0:
             raise ValueError(f"min_p {self.min_p} is not between 0 and 1")
+        if not 0.1 <= self.repetition <= 10.0:
+            raise ValueError(f"repetition {self.repetition} is not between 0.1 and 10")
+        for name in ("presence", "frequency"):
+            if not -2.0 <= getattr(self, name) <= 2.0:
+                raise ValueError(f"{name} {getattr(self, name)} is not between -2 and 2")
+
+    @property
+    def penalises(self) -> bool:
+        return (self.repetition, self.presence, self.frequency) != (1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,7 @@ class GenerationRequest:
     strikes: int = 0  # unexplained worker deaths so far
     rules: tuple[ReplyRule, ...] = ()
     hold_back: int = 0  # characters kept unlogged so that a rule's match is never half shown
+    logprobs: int | None = None  # with each token its log-probability, and those of this many likeliest
 
     def __post_init__(self) -> None:
         if self.attempt < 1:
@@ -109,6 +128,8 @@ class GenerationRequest:
             raise ValueError("a request needs at least one message")
         if self.weight <= 0:
             raise ValueError(f"weight {self.weight} is not above 0")
+        if self.logprobs is not None and not 0 <= self.logprobs <= LOGPROBS_LIMIT:
+            raise ValueError(f"logprobs {self.logprobs} is not between 0 and {LOGPROBS_LIMIT}")
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, separators=(",", ":"))
@@ -124,6 +145,14 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """How likely the model held a token and its rivals: natural logarithms, before any sampling parameter."""
+
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()  # (token id, log-probability), likeliest first
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """Some generated tokens: those numbered after+1 ... seq, and the text they decode to, exactly.
 
@@ -136,6 +165,7 @@ class Delta:
     seq: int
     text: str
     ids: tuple[int, ...]  # len == seq - after
+    scores: tuple[Score, ...] = ()  # one for each id if the request asked for logprobs
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import redis
 
 from inference import scripts
-from inference.contract import Reason
+from inference.contract import Reason, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Piece:
     seq: int
     text: str
     ids: tuple[int, ...]
+    scores: tuple[Score, ...] = ()  # one for each id, if the request asked for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,11 @@ def parse(entry_id: str, fields: Mapping[str, str]) -> Piece | End:
     seq = int(entry_id.partition("-")[0])
     if "end" in fields:
         return End(seq, Reason(fields["end"]), json.loads(fields["body"] or "{}"))
-    return Piece(int(fields["after"]), seq, fields["text"], tuple(json.loads(fields["ids"])))
+    scores = tuple(
+        Score(logprob, tuple((token, at) for token, at in top))
+        for logprob, top in json.loads(fields.get("scores", "[]"))
+    )
+    return Piece(int(fields["after"]), seq, fields["text"], tuple(json.loads(fields["ids"])), scores)
 
 
 def assemble(entries: Iterable[tuple[str, Mapping[str, str]]]) -> Log:
@@ -90,7 +95,9 @@ def read(client: redis.Redis, generation_id: str) -> Log:
 def append_call(generation_id: str, attempt: int, worker: str, piece: Piece) -> scripts.Call:
     """For scripts.run_all; answers [appended | already_there | stale | missing | gap, last, stop]."""
     ids = json.dumps(piece.ids, separators=(",", ":"))
-    return ("append", (generation_id, attempt, worker, piece.after, piece.seq, piece.text, ids))
+    scores = [[round(score.logprob, 6), score.top] for score in piece.scores]
+    kept = json.dumps(scores, separators=(",", ":")) if scores else ""
+    return ("append", (generation_id, attempt, worker, piece.after, piece.seq, piece.text, ids, kept))
 
 
 def finish_call(

@@ -19,7 +19,7 @@ import redis
 
 from inference import lease, log, scripts
 from inference import queue as fair_queue
-from inference.contract import FINISH_TASK, RETURNED_TASK, Delta, Ended, Event, GenerationRequest
+from inference.contract import FINISH_TASK, RETURNED_TASK, Delta, Ended, Event, GenerationRequest, Score
 from inference.log import Log, Piece
 
 logger = logging.getLogger("grokweb.writer")
@@ -58,15 +58,17 @@ class Held:
             return None
         texts: list[str] = []
         ids: list[int] = []
+        scores: list[Score] = []
         length, seq = 0, self.sent
         for piece in self.pieces[first:]:
             if texts and length + len(piece.text) > PIECE_CHARACTERS:
                 break
             texts.append(piece.text)
             ids.extend(piece.ids)
+            scores.extend(piece.scores)
             length += len(piece.text)
             seq = piece.seq
-        return Piece(self.pieces[first].after, seq, "".join(texts), tuple(ids))
+        return Piece(self.pieces[first].after, seq, "".join(texts), tuple(ids), tuple(scores))
 
     def body(self) -> dict[str, Any]:
         """What the terminal entry carries besides the reason."""
@@ -181,7 +183,7 @@ class Writer:
         if held is None or held.request.attempt != event.attempt or held.stage is not Stage.RUNNING:
             return  # fenced off or handed over meanwhile
         if isinstance(event, Delta):
-            held.pieces.append(Piece(event.after, event.seq, event.text, event.ids))
+            held.pieces.append(Piece(event.after, event.seq, event.text, event.ids, event.scores))
         else:
             held.ended = event
             held.stage = Stage.ENDING

@@ -2,7 +2,8 @@
 
 Every back end comes through here, in float64 on the CPU, so that a reply resumed on another worker goes on
 as it would have. Nothing is remembered between calls: the random number for token i is a hash of (seed, i).
-The filters run in the order temperature, top_k, top_p, min_p; equal logits are ordered by lower id. The draw
+Penalties change the logits of all rows at once; then the filters run in the order temperature, top_k, top_p,
+min_p; equal logits are ordered by lower id. The draw
 itself walks the surviving ids in id order, not in order of probability: logits that differ in the last bits
 between two machines then move the answer only when the random number falls between the two, never because
 two tokens changed places.
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.contract import Sampling
+from inference.contract import Sampling, Score
 
 _MASK = 2**64 - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -44,20 +45,27 @@ def usable(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
     return fine
 
 
+# Tokens of the prompt and of the answer so far; where nothing is penalised only the answer's length counts.
+History = tuple[Sequence[int], Sequence[int]]
+
+
 def choose(
     logits: NDArray[np.float32],
     sampling: Sequence[Sampling],
     seeds: Sequence[int],
-    indices: Sequence[int],
+    histories: Sequence[History],
     never: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """The next token of each row: logits (n, V) -> ids (n,). Rows do not influence each other.
 
-    `indices[i]` counts the tokens already generated in row i; `never` holds ids that are not to be chosen.
-    Rows must be `usable`. Raises ValueError when every token of a row is masked.
+    `never` holds ids that are not to be chosen. Rows must be `usable`. Raises ValueError when every token of
+    a row is masked.
     """
-    if never.size:
+    indices = [len(answer) for _, answer in histories]
+    penalised = [i for i, asked in enumerate(sampling) if asked.penalises]
+    if never.size or penalised:
         logits = logits.copy()
+        _penalise(logits, penalised, sampling, histories)
         logits[:, never] = -np.inf
     ids: NDArray[np.int64] = logits.argmax(axis=1)  # (n,); numpy returns the first of equals: the lower id
     for i, asked in enumerate(sampling):
@@ -67,6 +75,62 @@ def choose(
         if asked.temperature > 0 and asked.top_k != 1:
             ids[i] = _draw(logits[i], float(best), asked, uniform(seeds[i], indices[i]))
     return ids
+
+
+def _penalise(
+    logits: NDArray[np.float32],
+    rows: Sequence[int],
+    sampling: Sequence[Sampling],
+    histories: Sequence[History],
+) -> None:
+    """Change logits (n, V) of `rows` in place: one pass over the tokens that occurred, for all rows."""
+    if not rows:
+        return
+    asked = [sampling[i] for i in rows]
+    row, ids, _ = _occurred(rows, [[*histories[i][0], *histories[i][1]] for i in rows])
+    factor = np.repeat([one.repetition for one in asked], np.bincount(row, minlength=len(rows)))
+    at = np.array(rows)[row], ids
+    seen = logits[at]
+    logits[at] = np.where(seen > 0, seen / factor, seen * factor)
+    row, ids, times = _occurred(rows, [histories[i][1] for i in rows])
+    presence, frequency = (
+        np.array([getattr(one, n) for one in asked])[row] for n in ("presence", "frequency")
+    )
+    logits[np.array(rows)[row], ids] -= presence + frequency * times
+
+
+def _occurred(
+    rows: Sequence[int], texts: Sequence[Sequence[int]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Place in `rows`, token and count of every different token of each text, as three flat arrays."""
+    found = [np.unique(np.array(text, dtype=np.int64), return_counts=True) for text in texts]
+    row = np.repeat(np.arange(len(rows)), [ids.size for ids, _ in found])
+    return row, np.concatenate([ids for ids, _ in found]), np.concatenate([times for _, times in found])
+
+
+def scores(
+    logits: NDArray[np.float32], chosen: Sequence[int], tops: Sequence[int | None]
+) -> list[Score | None]:
+    """Log-probabilities of chosen tokens and of the likeliest `tops[i]`; None: not asked. logits: (n, V)."""
+    asked = [i for i, top in enumerate(tops) if top is not None]
+    out: list[Score | None] = [None] * len(tops)
+    if not asked:
+        return out
+    rows = logits[asked].astype(np.float64)
+    rows -= rows.max(axis=1, keepdims=True)
+    rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
+    for row, i in zip(rows, asked, strict=True):
+        best = _top(row, tops[i] or 0)
+        out[i] = Score(float(row[chosen[i]]), tuple((int(one), float(row[one])) for one in best))
+    return out
+
+
+def _top(row: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """The ids of the `count` largest of row (V,), largest first, equals by id."""
+    if not count:
+        return np.zeros(0, dtype=np.int64)
+    ids = _top_k(row, min(count, row.size))
+    return ids[np.argsort(-row[ids], kind="stable")]
 
 
 def _draw(row: NDArray[np.float32], best: float, asked: Sampling, u: float) -> int:
@@ -86,7 +150,7 @@ def _draw(row: NDArray[np.float32], best: float, asked: Sampling, u: float) -> i
     return at if ids is None else int(ids[at])
 
 
-def _top_k(row: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+def _top_k(row: NDArray[Any], k: int) -> NDArray[np.int64]:
     """The ids of the k largest of row (V,), ascending."""
     return _largest(row, np.partition(row, row.size - k)[row.size - k], k)
 

@@ -18,9 +18,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason
+from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason, Score
 from inference.core.rows import Key, Rows
-from inference.core.sampling import choose, usable
+from inference.core.sampling import History, choose, scores, usable
 from inference.engines.base import Cancel, Drop, Inbox
 from inference.text.detokenize import TextStream
 from inference.text.prompt import TooLong, fit
@@ -76,6 +76,7 @@ class Work:
     prompt_size: int = 0
     max_new: int = 0
     stream: TextStream | None = None
+    scores: list[Score] = field(default_factory=list)  # of this attempt's tokens, if they were asked for
     row: int = -1
     fed: int = 0  # tokens whose keys and values are in the cache
     take: int = 0  # tokens that the step being planned feeds
@@ -90,6 +91,13 @@ class Work:
     @property
     def generated(self) -> int:
         return len(self.tokens) - self.prompt_size
+
+    @property
+    def history(self) -> History:
+        """For `choose`, which reads the tokens only if there are penalties."""
+        if not self.request.sampling.penalises:
+            return (), range(self.generated)
+        return self.tokens[: self.prompt_size], self.tokens[self.prompt_size :]
 
     @property
     def to_feed(self) -> int:
@@ -265,7 +273,7 @@ class Scheduler:
             done, logits = self._feed(self._step, batch)
             good = usable(logits) if done else np.zeros(0, np.bool_)
             fine = [i for i in range(len(done)) if good[i]]
-            chosen = self._choose(logits, [done[i] for i in fine], fine)
+            chosen, scored = self._choose(logits, [done[i] for i in fine], fine)
         except Exception as error:
             log.exception("engine step failed (%d in a row before it)", self.failures)
             self._fail(batch, error)
@@ -275,8 +283,8 @@ class Scheduler:
             if not good[i]:
                 log.error("generation %s: logits are not finite", work.request.generation_id)
                 self._end(work, Reason.FAILED, ErrorCode.NAN)
-        for i, token in zip(fine, chosen, strict=True):
-            self._accept(done[i], token)
+        for i, token, score in zip(fine, chosen, scored, strict=True):
+            self._accept(done[i], token, score)
         if len(fine) < len(done):
             # NaN keys and values stay NaN behind a mask (0 * NaN), so they must not wait for the row's next
             # owner.
@@ -306,20 +314,24 @@ class Scheduler:
             work.fed += work.take
         return done, logits
 
-    def _choose(self, logits: NDArray[np.float32], works: list[Work], at: list[int]) -> list[int]:
+    def _choose(
+        self, logits: NDArray[np.float32], works: list[Work], at: list[int]
+    ) -> tuple[list[int], list[Score | None]]:
+        """A token for each of `works`, and its score where that was asked for."""
         if not works:
-            return []
+            return [], []
         requests = [work.request for work in works]
+        mine = logits if len(at) == len(logits) else logits[at]
         chosen: list[int] = choose(
-            logits if len(at) == len(logits) else logits[at],
+            mine,
             [request.sampling for request in requests],
             [request.seed for request in requests],
-            [work.generated for work in works],
+            [work.history for work in works],
             self._never,
         ).tolist()
-        return chosen
+        return chosen, scores(mine, chosen, [request.logprobs for request in requests])
 
-    def _accept(self, work: Work, token: int) -> None:
+    def _accept(self, work: Work, token: int, score: Score | None) -> None:
         """Add one chosen token to its generation: text, or the end."""
         stream = work.stream
         assert stream is not None  # running work is ready
@@ -328,6 +340,8 @@ class Scheduler:
             self._end(work, Reason.STOP)
             return
         work.tokens.append(token)
+        if score:
+            work.scores.append(score)
         try:
             reason = stream.push(token)
         except Exception:
@@ -360,8 +374,12 @@ class Scheduler:
         piece = stream.take()
         if piece:
             asked = work.request
+            first, last = piece.after - len(work.emitted), piece.seq - len(work.emitted)
+            scored = tuple(work.scores[first:last])
             self._events.append(
-                Delta(asked.generation_id, asked.attempt, piece.after, piece.seq, piece.text, piece.ids)
+                Delta(
+                    asked.generation_id, asked.attempt, piece.after, piece.seq, piece.text, piece.ids, scored
+                )
             )
 
     def _end(self, work: Work, reason: Reason, error: str = "") -> None:

@@ -1,4 +1,4 @@
--- id attempt worker after seq text ids -> {appended | already_there | stale | missing | gap, last, stop}
+-- id attempt worker after seq text ids scores -> {appended | already_there | stale | missing | gap, last, stop}
 local id, g = ARGV[2], read(ARGV[2])
 local at, ended = last(id)
 if not g then return {'missing', at, 0} end
@@ -8,5 +8,7 @@ if g.attempt < tonumber(ARGV[3]) or g.state ~= 'r' or g.worker ~= ARGV[4] then r
 local after, seq = tonumber(ARGV[5]), tonumber(ARGV[6])
 if at >= seq then return {'already_there', at, stop} end
 if at ~= after then return {'gap', at, stop} end
-redis.call('XADD', log_key(id), seq .. '-0', 'after', after, 'text', ARGV[7], 'ids', ARGV[8])
+local entry = {'after', after, 'text', ARGV[7], 'ids', ARGV[8]}
+if ARGV[9] ~= '' then entry[7], entry[8] = 'scores', ARGV[9] end
+redis.call('XADD', log_key(id), seq .. '-0', unpack(entry))
 return {'appended', seq, stop}

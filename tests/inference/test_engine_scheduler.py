@@ -203,6 +203,34 @@ def test_a_resume_at_every_cut_equals_the_undisturbed_run(sampling, data):
         assert (ids[:after] + more, shown + rest, *end) == (ids, text, reason, error)
 
 
+PENALISED = Sampling(temperature=1.0, repetition=1.3, presence=0.4, frequency=0.3)
+
+
+def test_penalties_and_scores_survive_a_resume_and_a_crowd():
+    asked = request([7, 8, 9], sampling=PENALISED, max_new_tokens=24, logprobs=3, seed=1)
+    whole = Bench(hashed).submit(asked).drain()
+    ids = whole.outcome()[0]
+    scored = [score for event in whole.events["a"][:-1] for score in event.scores]
+    assert len(scored) == len(ids) > 6
+    for token, score in zip(ids, scored, strict=True):
+        assert len(score.top) == 3
+        assert score.logprob <= score.top[0][1] <= 0
+        assert dict(score.top).get(token, score.logprob) == score.logprob
+    crowd = Bench(hashed, slots=3)
+    crowd.submit(request([9, 9], "x", sampling=PENALISED), request([10], "y"), asked).drain()
+    assert crowd.outcome()[0] == ids
+    for cut in (1, 5, len(ids) - 1):
+        again = Bench(hashed).submit(asked, emitted=ids[:cut]).drain()
+        assert ids[:cut] + again.outcome(after=cut)[0] == ids
+        later = [score for event in again.events["a"][:-1] for score in event.scores]
+        assert later == scored[cut:]
+
+
+def test_who_asks_for_no_scores_gets_none():
+    bench = Bench(hashed).submit(request([7, 8, 9])).drain()
+    assert all(event.scores == () for event in bench.events["a"][:-1])
+
+
 def test_a_resume_after_the_last_token_only_ends():
     bench = Bench().submit(request([7, 8, 9], max_new_tokens=2), emitted=[7, 8]).drain()
     assert bench.outcome(after=2)[:2] == ((), "")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inference.contract import Sampling
 from inference.core import sampling as sampling_module
-from inference.core.sampling import choose, uniform, usable
+from inference.core.sampling import choose, scores, uniform, usable
 
 NONE = np.zeros(0, np.int64)
 
@@ -30,7 +30,7 @@ rows = st.lists(
 
 
 def one(row, sampling, seed=0, index=0, never=NONE):
-    return int(choose(np.array([row], np.float32), [sampling], [seed], [index], never)[0])
+    return int(choose(np.array([row], np.float32), [sampling], [seed], [((), range(index))], never)[0])
 
 
 def survivors_by_hand(row, s):
@@ -90,7 +90,11 @@ def near_border_of_top_p(row, s):
 def test_a_row_is_chosen_alike_alone_and_in_a_batch(table, sampling, seed):
     n = len(table)
     together = choose(
-        np.array(table, np.float32), [sampling] * n, [seed + i for i in range(n)], [*range(n)], NONE
+        np.array(table, np.float32),
+        [sampling] * n,
+        [seed + i for i in range(n)],
+        [((), range(i)) for i in range(n)],
+        NONE,
     )
     assert together.tolist() == [one(row, sampling, seed + i, i) for i, row in enumerate(table)]
 
@@ -110,9 +114,73 @@ def test_ties_go_to_the_lower_id():
 @pytest.mark.parametrize("sampling", [Sampling(0), Sampling(5.0, top_p=1.0), Sampling(1.0, top_k=3)])
 def test_never_means_never_and_leaves_the_logits_alone(sampling):
     logits = np.array([[9, 9, 0, 0, 9]], np.float32)
-    got = {int(choose(logits, [sampling], [1], [i], np.array([0, 1, 4], np.int64))[0]) for i in range(200)}
+    never = np.array([0, 1, 4], np.int64)
+    got = {int(choose(logits, [sampling], [1], [((), range(i))], never)[0]) for i in range(200)}
     assert got <= {2, 3}
     assert logits.tolist() == [[9, 9, 0, 0, 9]]
+
+
+tokens = st.lists(st.integers(0, 15), max_size=12)
+
+
+def penalised_by_hand(row, s, prompt, answer):
+    out = [float(x) for x in row]
+    for i in set(prompt) | set(answer):
+        out[i] = out[i] / s.repetition if out[i] > 0 else out[i] * s.repetition
+    for i in set(answer):
+        out[i] -= s.presence + s.frequency * answer.count(i)
+    return out
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    table=st.lists(
+        st.tuples(
+            st.lists(st.integers(-12, 12).map(lambda i: i / 2), min_size=16, max_size=16),
+            tokens,
+            tokens,
+            st.builds(
+                Sampling,
+                temperature=st.just(0.0),
+                repetition=st.sampled_from([1.0, 1.0, 0.5, 2.0]),
+                presence=st.sampled_from([0.0, 0.5, -0.5, 2.0]),
+                frequency=st.sampled_from([0.0, 0.25, 1.0]),
+            ),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_penalties_of_many_rows_at_once_are_those_of_each(table):
+    logits = np.array([row for row, *_ in table], np.float32)
+    before = logits.copy()
+    samplings = [s for *_, s in table]
+    histories = [(prompt, answer) for _, prompt, answer, _ in table]
+    got = choose(logits, samplings, [0] * len(table), histories, NONE).tolist()
+    for (row, prompt, answer, s), chosen in zip(table, got, strict=True):
+        by_hand = penalised_by_hand(row, s, prompt, answer)
+        assert by_hand[chosen] == pytest.approx(max(by_hand))
+    assert (logits == before).all()
+
+
+def test_log_probabilities_are_those_of_the_softmax():
+    logits = np.array([[1, 3, 2, -math.inf], [0, 0, 0, 0], [5, 1, 1, 1]], np.float32)
+    first, none, third = scores(logits, [2, 1, 0], [2, None, 0])
+    norm = math.log(math.e + math.e**3 + math.e**2)
+    assert first.logprob == pytest.approx(2 - norm)
+    assert [token for token, _ in first.top] == [1, 2]
+    assert [at for _, at in first.top] == pytest.approx([3 - norm, 2 - norm])
+    assert none is None
+    assert third.top == ()
+    assert third.logprob == pytest.approx(5 - math.log(math.e**5 + 3 * math.e))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"repetition": 0.0}, {"repetition": 11.0}, {"presence": 2.1}, {"frequency": -2.1}]
+)
+def test_penalties_out_of_bounds_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Sampling(**wrong)
 
 
 def test_a_masked_token_is_not_drawn_even_at_zero(monkeypatch):
