@@ -15,9 +15,10 @@ from tests.bench.loading import make_folder
 from tests.bench.report import Figure, figure
 
 ROUNDS = 3
+BANDWIDTH_ROUNDS = 5
 CONTEXT = 256
 READ = 64  # tokens of each row before it is measured
-SIZES = {
+SIZES: dict[str, Any] = {
     "model_type": "grok1",
     "vocab_size": 32_768,
     "hidden_size": 768,
@@ -49,6 +50,46 @@ def prefill(step: Any, ids: list[int]) -> float:
     begun = time.perf_counter()
     step.step(ids, [0] * len(ids), range(len(ids)), [1] * len(ids), [len(ids) - 1])
     return len(ids) / (time.perf_counter() - begun)
+
+
+def active_bytes(folder: Path) -> int:
+    """What one token makes the native step read: all but the experts that are not chosen; no cache."""
+    from inference.grok1.layout import SCALE
+    from inference.headers import read_headers, weight_files
+
+    share = SIZES["num_experts_per_tok"] / SIZES["num_local_experts"]
+    total = 0
+    for name, stored in read_headers(weight_files(folder)).items():
+        size = 4 * stored.numbers if name.endswith(SCALE) else stored.bytes
+        total += int(size * share) if "experts" in name else size
+    return total
+
+
+def bandwidth() -> float:
+    """Bytes a second that one thread reads from memory: the sum of 1 GB of whole numbers."""
+    import numpy as np
+
+    block = np.ones(2**27, dtype=np.int64)
+    begun = time.perf_counter()
+    block.sum()
+    return block.nbytes / (time.perf_counter() - begun)
+
+
+def of_bandwidth(name: str, step: Any, ids: list[int], folder: Path) -> Figure:
+    """Bytes of weights a second at batch 1 beside what one thread reads at most."""
+    ours, most = [], []
+    for _ in range(BANDWIDTH_ROUNDS):
+        ours.append(decode(step, ids, 1, 24) * active_bytes(folder) / 1e9)
+        most.append(bandwidth() / 1e9)
+    return figure(
+        f"native step, {name}: weights read, 1 at once, against memory",
+        ours,
+        "GB/s",
+        better="higher",
+        against=most,
+        floor=0.5,
+        aim=0.8,
+    )
 
 
 def compare(name: str, native: Any, torchs: Any, ids: list[int], floors: bool) -> list[Figure]:
@@ -99,4 +140,5 @@ def run() -> list[Figure]:
             torchs = TorchStep(load_for_serving(folder), rows, CONTEXT)
             # torch's int8 kernel rounds to bfloat16 and is the fastest it has.
             figures += compare(f"{name} against torch's", native, torchs, ids, floors=True)
+            figures.append(of_bandwidth(name, native, ids, folder))
     return figures
