@@ -25,7 +25,7 @@ from transformers import AutoModelForCausalLM
 from inference import manifest
 from inference.grok1 import Grok1Config
 from inference.modelfiles import describe
-from inference.release import convert
+from inference.release import convert, layout
 from inference.release.constants import RELEASE, Sizes, UnusableConstants, model_config, read_constants
 from inference.release.importer import SHARD_BYTES
 from inference.release.layout import source_files, targets
@@ -101,15 +101,40 @@ def test_int8_keeps_the_integers_and_the_scales(tmp_path: Path) -> None:
         assert scales.shape[1] == (8 if part == "o" else 1)
 
 
-def test_transformers_loads_it_and_answers_like_xai(tmp_path: Path) -> None:
-    imported(tmp_path / "out", "float32", SEVERAL)
-    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.float32)
+def off_by(folder: Path) -> float:
+    """How far transformers' answers with this folder are from xAI's, in standard deviations."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     golden = np.load(DATA / "golden.npz")
     ids = torch.from_numpy(golden["len16/tokens"]).long()[None]
     with torch.no_grad():
         logits = model(ids).logits[0, torch.from_numpy(golden["len16/prefill_pos"]).long()]
     wanted = torch.from_numpy(golden["len16/prefill_logits_f32"])
-    assert ((logits - wanted).abs().amax(-1) / wanted.std(-1)).max() < 1e-3
+    return float(((logits - wanted).abs().amax(-1) / wanted.std(-1)).max())
+
+
+def test_transformers_loads_it_and_answers_like_xai(tmp_path: Path) -> None:
+    assert off_by(imported(tmp_path / "out", "float32", SEVERAL)) < 1e-3
+
+
+def tiled(weights: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Scale rows in turns instead of in blocks: input i gets row i modulo 8."""
+    return weights * np.tile(scales.T, (1, weights.shape[1] // scales.shape[0]))
+
+
+@pytest.mark.parametrize(
+    ("room", "function", "wrong"),
+    [
+        (layout, "layer_order", lambda layers: list(range(layers))),
+        (convert, "multiplied", tiled),
+    ],
+    ids=["layers in numeric order", "tiled scale rows"],
+)
+def test_a_wrong_importer_would_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: Any, function: str, wrong: Any
+) -> None:
+    """It imports without complaint, for the shapes are the same; the answers tell."""
+    monkeypatch.setattr(room, function, wrong)
+    assert off_by(imported(tmp_path / "out", "float32")) > 0.1
 
 
 @pytest.mark.parametrize("dtype", ["int8", "bfloat16", "float32"])
