@@ -133,7 +133,8 @@ class ParallelStep(TorchStep):
     def __init__(
         self, network: Network, rows: int, context: int, *, exit: Callable[[int], object] = os._exit
     ) -> None:
-        super().__init__(network, rows, context)
+        # A rank may hold some of the experts only: the host picks those.
+        super().__init__(network, rows, context, on_device=False)
         self._exit = exit
         # Plans go between processors, whatever the shares lie on: no GPU waits to read how many tokens come.
         self._plans = dist.new_group(backend="gloo", timeout=IDLE)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inference.core.batch import Bounds, Run, runs_of
-from inference.core.int8 import Weight, linear
+from inference.core.int8 import Int8Matrix, Weight, linear
 from inference.grok1.network import Layer, Network, load_for_serving
 from inference.grok1.rotary import rope_tables
 
@@ -36,8 +36,19 @@ class TorchStep:
     """
 
     @torch.no_grad()
-    def __init__(self, network: Network | Grok1ForCausalLM, rows: int, context: int) -> None:
-        """`network` as `load_for_serving` reads it, or the class of transformers (weights shared)."""
+    def __init__(
+        self,
+        network: Network | Grok1ForCausalLM,
+        rows: int,
+        context: int,
+        *,
+        on_device: bool | None = None,
+    ) -> None:
+        """`network` as `load_for_serving` reads it, or the class of transformers (weights shared).
+
+        `on_device`: which experts serve which tokens stays on the device, so that a GPU never waits for the
+        host within a step. None: for bfloat16 on a GPU, which grouped products are made for.
+        """
         if not isinstance(network, Network):
             network = Network.from_model(network)
         c = self.config = network.config
@@ -52,6 +63,7 @@ class TorchStep:
         self.layers, self.last_norm = network.layers, network.last_norm
         self.heads, self.kv_heads, self.head_dim = c.num_attention_heads, c.num_key_value_heads, c.head_dim
         self.top_k = c.num_experts_per_tok
+        self.on_device = self._suits_gpu() if on_device is None else on_device
 
         shape = (len(self.layers), rows, context, self.kv_heads, self.head_dim)
         self.keys = torch.zeros(shape, dtype=self.dtype, device=self.device)
@@ -66,6 +78,9 @@ class TorchStep:
         self.cos = cos.to(self.dtype).unsqueeze(1)  # [context, 1, D]
         self.sin = sin.to(self.dtype).unsqueeze(1)
         self.places = positions
+
+    def _suits_gpu(self) -> bool:
+        return self.device.type != "cpu" and self.dtype == torch.bfloat16
 
     @property
     def cache_bytes(self) -> int:
@@ -198,6 +213,8 @@ class TorchStep:
     def _experts(self, x: Tensor, layer: Layer) -> Tensor:
         """[n, H] -> [n, H]; the gates are the plain softmax over all experts, not renormalised."""
         gates, chosen = F.linear(x.float(), layer.router).softmax(-1).topk(self.top_k, -1)  # [n, k]
+        if self.on_device:
+            return self._experts_on_device(x, layer, gates, chosen)
         if x.shape[0] == 1:
             out = None
             for gate, e in zip(gates[0].tolist(), chosen[0].tolist(), strict=True):
@@ -213,6 +230,25 @@ class TorchStep:
             y *= gates[token, torch.tensor(choices, device=self.device)].unsqueeze(1)
             out.index_add_(0, token, y)
         return out
+
+    def _experts_on_device(self, x: Tensor, layer: Layer, gates: Tensor, chosen: Tensor) -> Tensor:
+        """The same without a number that the host would have to know."""
+        if any(isinstance(one, Int8Matrix) for one in layer.down):
+            out = torch.zeros_like(x)
+            # Every expert for every token, times nought where it was not chosen: a crowd needs them all.
+            for e, (gate_up, down) in enumerate(zip(layer.gate_up, layer.down, strict=True)):
+                gate = (gates * (chosen == e)).sum(-1, keepdim=True)  # [n, 1]
+                out += self._expert(x, gate_up, down) * gate.to(x.dtype)
+            return out
+        flat = chosen.flatten()
+        order = flat.argsort(stable=True)  # choices by expert
+        token = order // self.top_k
+        ends = (flat[:, None] == torch.arange(len(layer.down), device=x.device)).sum(0).cumsum(0).int()
+        gate_up, down = whole(layer.gate_up), whole(layer.down)
+        left, right = F.grouped_mm(x[token], gate_up.transpose(1, 2), offs=ends).chunk(2, dim=-1)
+        y = F.grouped_mm(F.gelu(left, approximate="tanh").mul_(right), down.transpose(1, 2), offs=ends)
+        y *= gates.flatten()[order].unsqueeze(1).to(x.dtype)
+        return y[order.argsort()].view(x.shape[0], self.top_k, -1).sum(1)  # always in the same order
 
     @staticmethod
     def _expert(x: Tensor, gate_up: Weight, down: Weight) -> Tensor:
@@ -271,6 +307,20 @@ class TorchStep:
         if self.config.pad_token_id is not None:
             pads.update(run.pos + i - run.start for i in places if ids[i] == self.config.pad_token_id)
         return run._replace(hide=bool(pads) and any(hide_pad[i] for i in places))
+
+
+def whole(parts: Sequence[Weight]) -> Tensor:
+    """The matrices of all experts as one [E, out, in]; without copying where they are slices of one."""
+    first = parts[0]
+    assert isinstance(first, Tensor)
+    tensors = [part for part in parts if isinstance(part, Tensor)]
+    size, storage = first.numel(), first.untyped_storage().data_ptr()
+    places = [part.storage_offset() for part in tensors]
+    if all(
+        part.is_contiguous() and part.untyped_storage().data_ptr() == storage for part in tensors
+    ) and places == [places[0] + i * size for i in range(len(tensors))]:
+        return first.as_strided((len(tensors), *first.shape), (size, *first.stride()), places[0])
+    return torch.stack(tensors)
 
 
 def _by_expert(chosen: list[list[int]]) -> dict[int, tuple[list[int], list[int]]]:

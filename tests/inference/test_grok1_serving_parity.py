@@ -34,15 +34,7 @@ from inference.contract import Reason
 from inference.core.scheduler import Scheduler
 from inference.grok1 import Grok1ForCausalLM
 from inference.grok1.network import Constants, Network
-from inference.grok1.step import TorchStep
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from inference.grok1.step import TorchStep, whole
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +100,29 @@ def test_xais_own_integers_and_scales(golden: Golden, int8: Network, prompt: str
     ours = by_step(int8, *spoken(golden, prompt))
     assert off_by(ours, reference(golden, prompt)) < FLOAT32_SD
     assert_same_greedy(ours, golden, prompt)
+
+
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_experts_chosen_without_the_host(
+    model: Grok1ForCausalLM, golden: Golden, int8: Network, prompt: str, weights: str
+) -> None:
+    """The way of GPUs, here on a CPU: prompt in chunks and decoding."""
+    tokens, later = spoken(golden, prompt)
+    network = int8 if weights == "int8" else Network.from_model(model)
+    step = TorchStep(network, rows=1, context=128, on_device=True)
+    ours = np.concatenate(
+        [feed(step, 0, tokens, 0, hide=1, chunk=20), feed(step, 0, later, len(tokens), hide=0, chunk=1)]
+    )
+    assert off_by(ours, reference(golden, prompt)) < FLOAT32_SD
+    assert_same_greedy(ours, golden, prompt)
+
+
+def test_experts_are_not_copied_for_it(model: Grok1ForCausalLM) -> None:
+    layer = Network.from_model(model).layers[0]
+    assert whole(layer.down).data_ptr() == layer.down[0].data_ptr()
+    mixed = whole(layer.down[::-1])  # in another order they have to be
+    assert torch.equal(mixed[0], layer.down[-1])
 
 
 # -- the transformers class ----------------------------------------------------------------
