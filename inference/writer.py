@@ -116,8 +116,19 @@ class Writer:
                 if held.stage is not Stage.RUNNING:
                     held.stage = Stage.ENDING
                 return held
+            if held is not None:
+                self._overtaken(held)
             held = self._held[request.generation_id] = Held(request, list(kept.pieces), kept.seq)
             return held
+
+    def _overtaken(self, held: Held) -> None:
+        """This worker woke, and a slot of it has the newer attempt before a tick saw that the older is stale.
+
+        The engine drops the older when it gets the newer; its slot is free, and the strike is taken back.
+        """
+        if held.stage is Stage.RUNNING:
+            self._returned.append(held.request.generation_id)
+        self._forget(held)
 
     def take(self, events: list[Event]) -> None:
         """From the engine thread, once a step; never blocks."""
