@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -39,8 +39,9 @@ class Held:
     """One reply on this worker, with its whole log: Redis may lose its copy."""
 
     request: GenerationRequest
-    pieces: list[Piece]
+    pieces: list[Piece]  # the first `entries` of them as they are or were in the log, then what is to be sent
     sent: int  # number of the last token known to be in the log
+    entries: int = 0
     stage: Stage = Stage.RUNNING
     ended: Ended | None = None
     begun: bool = False  # the engine has it
@@ -52,21 +53,22 @@ class Held:
         return self.pieces[-1].seq if self.pieces else 0
 
     def unsent(self) -> Piece | None:
-        """The pieces after `sent` as one; None if there is none."""
+        """What to append next; None if there is nothing. New pieces go as one, lost entries one by one."""
         first = next((i for i, piece in enumerate(self.pieces) if piece.after >= self.sent), None)
         if first is None:
             return None
-        texts: list[str] = []
-        ids: list[int] = []
-        length, seq = 0, self.sent
-        for piece in self.pieces[first:]:
-            if texts and length + len(piece.text) > PIECE_CHARACTERS:
-                break
-            texts.append(piece.text)
-            ids.extend(piece.ids)
-            length += len(piece.text)
-            seq = piece.seq
-        return Piece(self.pieces[first].after, seq, "".join(texts), tuple(ids))
+        return self.pieces[first] if first < self.entries else merge(self.pieces[first:])
+
+    def note_logged(self, seq: int) -> None:
+        """The log reaches to `seq`: what was new up to there is one entry.
+
+        Should Redis lose it, the same entries are written again: then a reader's place in the old log is a
+        place in the new one, and no page gets a token twice.
+        """
+        new = [piece for piece in self.pieces[self.entries :] if piece.seq <= seq]
+        if new:
+            self.pieces[self.entries : self.entries + len(new)] = [join(new)]
+            self.entries += 1
 
     def body(self) -> dict[str, Any]:
         """What the terminal entry carries besides the reason."""
@@ -75,6 +77,21 @@ class Held:
         for known in ("generation_id", "attempt", "seq", "reason"):
             del body[known]
         return body
+
+
+def merge(pieces: Sequence[Piece]) -> Piece:
+    """As many of them as one entry may hold, as one."""
+    length = 0
+    for number, piece in enumerate(pieces):
+        length += len(piece.text)
+        if number and length > PIECE_CHARACTERS:
+            return join(pieces[:number])
+    return join(pieces)
+
+
+def join(pieces: Sequence[Piece]) -> Piece:
+    text = "".join(piece.text for piece in pieces)
+    return Piece(pieces[0].after, pieces[-1].seq, text, tuple(i for piece in pieces for i in piece.ids))
 
 
 class Writer:
@@ -118,7 +135,9 @@ class Writer:
                 return held
             if held is not None:
                 self._overtaken(held)
-            held = self._held[request.generation_id] = Held(request, list(kept.pieces), kept.seq)
+            held = self._held[request.generation_id] = Held(
+                request, list(kept.pieces), kept.seq, entries=len(kept.pieces)
+            )
             return held
 
     def _overtaken(self, held: Held) -> None:
@@ -212,6 +231,7 @@ class Writer:
         for (held, piece), (code, last, stop) in zip(batch, scripts.run_all(self.client, calls), strict=True):
             if code in ("appended", "already_there"):
                 held.sent = piece.seq
+                held.note_logged(piece.seq)
             elif code == "gap":
                 self._go_back(held, last)
             else:
@@ -297,6 +317,7 @@ class Writer:
         """Redis has the log up to `last` only: send again from there, or all if our pieces differ."""
         if last in {0, held.seq} or any(piece.after == last for piece in held.pieces):
             held.sent = last
+            held.note_logged(last)  # an append whose answer was lost
         else:
             log.rewrite(self.client, held.request.generation_id, held.request.attempt, self.worker)
             held.sent = 0

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import redis
 
-from inference import lease, log, queue
+from inference import lease, log, queue, scripts
 from inference.contract import RETURNED_TASK, Delta, GenerationRequest
+from inference.log import Piece
 from inference.writer import Held, Writer
 
 WORKER = "w1"
@@ -93,3 +94,55 @@ def test_the_same_worker_claims_the_newer_attempt_before_a_tick(worker: Worker) 
     assert worker.told == [(RETURNED_TASK, [WORKER, [ASKED.generation_id]])]
     (look,) = lease.look(worker.client, [ASKED.generation_id])
     assert (look.attempt, look.worker) == (2, WORKER)
+
+
+def entries_of(worker: Worker) -> list[tuple[int, int]]:
+    return [(piece.after, piece.seq) for piece in log.read(worker.client, ASKED.generation_id).pieces]
+
+
+def test_a_lost_log_is_written_again_in_the_same_entries(worker: Worker) -> None:
+    """So that a reader whose place was 2 or 5 goes on from there, and gets nothing twice."""
+    queue.submit(worker.client, ASKED)
+    held = worker.claim()
+    write(worker, held, 0, 2, "one two ")
+    worker.writer.take([Delta(ASKED.generation_id, 1, 2, 3, "three ", (2,))])
+    write(worker, held, 3, 5, "four five ")
+    before = entries_of(worker)
+    assert before == [(0, 2), (2, 5)]
+    worker.client.flushall()
+    worker.writer.take([Delta(ASKED.generation_id, 1, 5, 6, "six ", (5,))])
+    write(worker, held, 6, 7, "seven ")
+    assert entries_of(worker) == [*before, (5, 7)]
+    told = log.read(worker.client, ASKED.generation_id)
+    assert told.text == "one two three four five six seven "
+    assert [i for piece in told.pieces for i in piece.ids] == list(range(7))
+
+
+def test_a_log_that_came_back_shorter_is_made_whole_from_there(worker: Worker) -> None:
+    queue.submit(worker.client, ASKED)
+    held = worker.claim()
+    write(worker, held, 0, 1, "one ")
+    write(worker, held, 1, 2, "two ")
+    worker.client.copy(log.key(ASKED.generation_id), "older")
+    write(worker, held, 2, 3, "three ")
+    write(worker, held, 3, 4, "four ")
+    worker.client.rename("older", log.key(ASKED.generation_id))
+    write(worker, held, 4, 6, "five six ")
+    assert entries_of(worker) == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 6)]
+
+
+def test_an_append_whose_answer_was_lost(worker: Worker) -> None:
+    queue.submit(worker.client, ASKED)
+    held = worker.claim()
+    write(worker, held, 0, 1, "one ")
+    unheard = log.append_call(ASKED.generation_id, 1, WORKER, Piece(1, 3, "two three ", (1, 2)))
+    scripts.run_all(worker.client, [unheard])
+    worker.writer.take(
+        [Delta(ASKED.generation_id, 1, n, n + 1, text, (n,)) for n, text in ((1, "two "), (2, "three "))]
+    )
+    write(worker, held, 3, 4, "four ")
+    before = entries_of(worker)
+    assert before == [(0, 1), (1, 3), (3, 4)]
+    worker.client.flushall()
+    write(worker, held, 4, 5, "five ")
+    assert entries_of(worker) == [*before, (4, 5)]
