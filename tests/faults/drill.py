@@ -29,15 +29,19 @@ class Blow:
     at: float
     caught: Sequence[Reply]
 
+    def waits_over(self) -> bool:
+        """Whether one of those that fell silent goes on."""
+        return any(seen is not None and seen[1] for seen in map(self._next_of, self.caught))
+
     def waits(self) -> list[float]:
         """Seconds to the next token of each reply that it interrupted; of all it caught, if it did none."""
-        seen = [self._next(reply.times) for reply in self.caught]
+        seen = [self._next_of(reply) for reply in self.caught]
         waits = [(until - self.at, silent) for until, silent in filter(None, seen)]
         return [wait for wait, silent in waits if silent] or [wait for wait, _ in waits]
 
-    def _next(self, times: Sequence[float]) -> tuple[float, bool] | None:
+    def _next_of(self, reply: Reply) -> tuple[float, bool] | None:
         """The end of the first silence after the fault: until then, pieces come that were under way."""
-        after = [at for at in times if at > self.at]
+        after = [at for at in reply.times if at > self.at]
         for before, at in zip([self.at, *after], after, strict=False):
             if at - before >= SILENCE:
                 return at, True

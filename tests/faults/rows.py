@@ -34,6 +34,21 @@ class Rows:
         with psycopg.connect(self.url) as connection:
             return connection.execute(sql).fetchall()  # type: ignore[arg-type]
 
+    def has_model(self, slug: str) -> bool:
+        return (slug,) in self.select("SELECT slug FROM conversations_modelcard")
+
+    def make_default(self, slug: str) -> None:
+        """As an administrator does it: new conversations are with this model."""
+        sql = f"UPDATE conversations_modelcard SET is_default = (slug = '{slug}')"
+        if self.url.startswith("sqlite"):
+            lite = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=20)
+            with lite:
+                lite.execute(sql)
+            lite.close()
+            return
+        with psycopg.connect(self.url) as connection:
+            connection.execute(sql)
+
     def one(self, sql: str) -> int:
         return int(self.select(sql)[0][0])
 

@@ -43,16 +43,32 @@ class Store:
         pairs = zip(generation_ids, names, strict=True)
         return {pk: pid_of(name) for pk, name in pairs if name}
 
+    def first_holder(self, generation_ids: list[str], *, tokens: int) -> int:
+        """Blocks until one of them has so many tokens; the process that has it in hand at this moment."""
+        names = {log.key(pk): pk for pk in generation_ids}
+        places = dict.fromkeys(names, "0-0")
+        with self.client() as client:
+            while answer := client.xread(places, block=4000):
+                for name, entries in answer:
+                    places[name] = entries[-1][0]
+                    holder = client.get(scripts.key("lease", names[name]))
+                    if holder and int(places[name].partition("-")[0]) >= tokens:
+                        return pid_of(holder)
+        raise AssertionError("no tokens within 4 s")
+
+    def is_cut(self, generation_id: str, pid: int) -> bool:
+        """Whether a process that is dead left it with some tokens and without an end."""
+        with self.client() as client:
+            told = log.read(client, generation_id)
+            worker = client.hget(scripts.key("gen", generation_id), "worker")
+        return bool(told.pieces and told.end is None and worker and pid_of(worker) == pid)
+
     def request(self, generation_id: str) -> GenerationRequest:
         """As the worker got it; gone once the reply is settled."""
         with self.client() as client:
             payload = client.hget(scripts.key("gen", generation_id), "payload")
         assert isinstance(payload, str), f"no request of {generation_id}"
         return GenerationRequest.from_json(payload)
-
-    def log(self, generation_id: str) -> log.Log:
-        with self.client() as client:
-            return log.read(client, generation_id)
 
 
 def pid_of(worker: str) -> int:

@@ -18,6 +18,7 @@ from tests.grokweb.service import Service
 pytestmark = pytest.mark.faults_sqlite
 
 
+@pytest.mark.fault("full stop and start")
 def test_stopped_and_started_again(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(5, replies=6)
