@@ -64,6 +64,12 @@ class Drill:
     def ask(self, content: str = SCRIPT, who: slice = slice(None)) -> list[Reply]:
         return self.crowd.ask(content, who)
 
+    def keep_asking(self) -> None:
+        """Whoever has their answer asks again; call it while waiting."""
+        for place, tab in enumerate(self.crowd.tabs):
+            if all(reply.done for reply in tab.replies):
+                self.ask(who=slice(place, place + 1))
+
     def stop(self, reply: Reply) -> None:
         self.crowd.stop(reply)
 

@@ -44,17 +44,17 @@ class Store:
         return {pk: pid_of(name) for pk, name in pairs if name}
 
     def first_holder(self, generation_ids: list[str], *, tokens: int) -> int:
-        """Blocks until one of them has so many tokens; the process that has it in hand at this moment."""
+        """The process that has the first of them with so many tokens in hand; 0 if none was seen in time."""
         names = {log.key(pk): pk for pk in generation_ids}
         places = dict.fromkeys(names, "0-0")
         with self.client() as client:
-            while answer := client.xread(places, block=4000):
+            while answer := client.xread(places, block=2000):
                 for name, entries in answer:
                     places[name] = entries[-1][0]
                     holder = client.get(scripts.key("lease", names[name]))
                     if holder and int(places[name].partition("-")[0]) >= tokens:
                         return pid_of(holder)
-        raise AssertionError("no tokens within 4 s")
+        return 0
 
     def is_cut(self, generation_id: str, pid: int) -> bool:
         """Whether a process that is dead left it with some tokens and without an end."""

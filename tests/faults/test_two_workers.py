@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.drill import Drill
+from tests.faults.client import Reply
+from tests.faults.drill import WORDS, Drill
 from tests.faults.model_worker import ModelWorker
 from tests.grokweb.service import Service
 
 pytestmark = pytest.mark.faults_sqlite
-
-LONG = "slow:220:40"  # lasts while both are stopped and one is back
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +25,18 @@ def second(service: Service) -> Iterator[ModelWorker]:
 
 
 def wait_for_both(drill: Drill) -> None:
-    drill.wait(lambda: sum(w.slots > 0 for w in drill.store.workers("scripted")) == 2, "two workers")
+    drill.wait(lambda: both_run(drill), "two workers")
 
 
-def wait_until_writing(drill: Drill) -> None:
-    drill.wait(lambda: len(drill.in_the_middle()) == 8, "eight replies in the middle")
+def both_run(drill: Drill) -> bool:
+    return sum(worker.slots > 0 for worker in drill.store.workers("scripted")) == 2
 
 
 @pytest.mark.fault("SIGSTOP, another worker goes on")
 def test_one_sleeps_and_is_fenced_off_when_it_wakes(drill: Drill, second: ModelWorker) -> None:
     wait_for_both(drill)
     asked = drill.ask()
-    wait_until_writing(drill)
+    drill.wait_until_writing(30, replies=8)
     caught = drill.in_hand_of(second.pid)
     assert 0 < len(caught) < 8
     drill.strike(second.pid, signal.SIGSTOP, caught)
@@ -52,25 +51,38 @@ def test_one_sleeps_and_is_fenced_off_when_it_wakes(drill: Drill, second: ModelW
     assert {drill.row(reply)["strikes"] for reply in asked} == {0}  # it was not dead: taken back
 
 
+def under_load(drill: Drill, check: Callable[[], object], what: str) -> None:
+    def checked() -> object:
+        drill.keep_asking()
+        return check()
+
+    drill.wait(checked, what)
+
+
+def ask_to_leave(drill: Drill, pid: int) -> None:
+    """So early in two replies that it cannot end them before it hands over."""
+
+    def early() -> list[Reply]:
+        return [reply for reply in drill.in_hand_of(pid) if reply.seq <= WORDS // 3]
+
+    under_load(drill, lambda: len(early()) >= 2, "it begins two replies")
+    drill.strike(pid, signal.SIGTERM, early())
+
+
 @pytest.mark.fault("rolling restart of two workers")
 def test_restarted_in_turn(drill: Drill, second: ModelWorker) -> None:
     wait_for_both(drill)
-    asked = drill.ask(LONG)
-    wait_until_writing(drill)
-    caught = drill.in_hand_of(second.pid)
-    drill.strike(second.pid, signal.SIGTERM, caught)
-    drill.wait(second.has_ended, "the second worker ended")
+    ask_to_leave(drill, second.pid)
+    under_load(drill, second.has_ended, "the second worker ended")
     second.start()
-    wait_for_both(drill)
+    under_load(drill, lambda: both_run(drill), "two workers")
     first = drill.service.pid("model-worker")
-    also_caught = drill.in_hand_of(first)
-    drill.strike(first, signal.SIGTERM, also_caught)
-    assert caught
-    assert also_caught
-    drill.wait(
-        lambda: drill.service.pid("model-worker") not in {0, first}, "the first worker is started again"
+    ask_to_leave(drill, first)
+    under_load(
+        drill, lambda: drill.service.pid("model-worker") not in {0, first}, "the first is started again"
     )
-    wait_for_both(drill)
+    under_load(drill, lambda: both_run(drill), "two workers")
     drill.ended_well()
-    rows = [drill.row(reply) for reply in asked]
+    rows = [drill.row(reply) for reply in drill.crowd.replies]
+    assert len(rows) > 8
     assert {(row["attempt"], row["strikes"]) for row in rows} == {(1, 0)}
