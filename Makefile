@@ -11,7 +11,7 @@ help:
 	@echo "make test     every test, on SQLite and PostgreSQL (make test ARGS=\"tests/core -k name\")"
 	@echo "make lint     ruff and mypy"
 	@echo "make bench    every benchmark (make bench ONLY=engine)"
-	@echo "make drills   starts the service and breaks it on purpose"
+	@echo "make drills   starts the service and breaks it on purpose, each fault once (make drills N=20)"
 	@echo "make install  install and build only, for a start without network later"
 	@echo "make clean    remove what was installed and built; the data stay"
 

@@ -277,7 +277,16 @@ def bench(arguments: list[str]) -> None:
     become([str(PYTHON), "-m", "tests.bench", *arguments])
 
 
+def times_of(text: str) -> int:
+    """The N of `make drills N=20`."""
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise Refused(f"N is how often each drill runs, from 1 to 1000: {text!r} is not")
+    return int(text)
+
+
 def drills(arguments: list[str]) -> None:
+    """Every fault N times; tests/faults/table.py prints what came of it."""
+    os.environ["N"] = str(times_of(os.environ.get("N") or "1"))
     install("test")
     become(
         [

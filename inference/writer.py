@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -19,7 +19,7 @@ import redis
 
 from inference import lease, log, scripts
 from inference import queue as fair_queue
-from inference.contract import FINISH_TASK, RETURNED_TASK, Delta, Ended, Event, GenerationRequest, Score
+from inference.contract import FINISH_TASK, RETURNED_TASK, Delta, Ended, Event, GenerationRequest
 from inference.log import Log, Piece
 
 logger = logging.getLogger("grokweb.writer")
@@ -39,8 +39,9 @@ class Held:
     """One reply on this worker, with its whole log: Redis may lose its copy."""
 
     request: GenerationRequest
-    pieces: list[Piece]
+    pieces: list[Piece]  # the first `entries` of them as they are or were in the log, then what is to be sent
     sent: int  # number of the last token known to be in the log
+    entries: int = 0
     stage: Stage = Stage.RUNNING
     ended: Ended | None = None
     begun: bool = False  # the engine has it
@@ -52,23 +53,22 @@ class Held:
         return self.pieces[-1].seq if self.pieces else 0
 
     def unsent(self) -> Piece | None:
-        """The pieces after `sent` as one; None if there is none."""
+        """What to append next; None if there is nothing. New pieces go as one, lost entries one by one."""
         first = next((i for i, piece in enumerate(self.pieces) if piece.after >= self.sent), None)
         if first is None:
             return None
-        texts: list[str] = []
-        ids: list[int] = []
-        scores: list[Score] = []
-        length, seq = 0, self.sent
-        for piece in self.pieces[first:]:
-            if texts and length + len(piece.text) > PIECE_CHARACTERS:
-                break
-            texts.append(piece.text)
-            ids.extend(piece.ids)
-            scores.extend(piece.scores)
-            length += len(piece.text)
-            seq = piece.seq
-        return Piece(self.pieces[first].after, seq, "".join(texts), tuple(ids), tuple(scores))
+        return self.pieces[first] if first < self.entries else merge(self.pieces[first:])
+
+    def note_logged(self, seq: int) -> None:
+        """The log reaches to `seq`: what was new up to there is one entry.
+
+        Should Redis lose it, the same entries are written again: then a reader's place in the old log is a
+        place in the new one, and no page gets a token twice.
+        """
+        new = [piece for piece in self.pieces[self.entries :] if piece.seq <= seq]
+        if new:
+            self.pieces[self.entries : self.entries + len(new)] = [join(new)]
+            self.entries += 1
 
     def body(self) -> dict[str, Any]:
         """What the terminal entry carries besides the reason."""
@@ -77,6 +77,26 @@ class Held:
         for known in ("generation_id", "attempt", "seq", "reason"):
             del body[known]
         return body
+
+
+def merge(pieces: Sequence[Piece]) -> Piece:
+    """As many of them as one entry may hold, as one."""
+    length = 0
+    for number, piece in enumerate(pieces):
+        length += len(piece.text)
+        if number and length > PIECE_CHARACTERS:
+            return join(pieces[:number])
+    return join(pieces)
+
+
+def join(pieces: Sequence[Piece]) -> Piece:
+    return Piece(
+        pieces[0].after,
+        pieces[-1].seq,
+        "".join(piece.text for piece in pieces),
+        tuple(i for piece in pieces for i in piece.ids),
+        tuple(score for piece in pieces for score in piece.scores),
+    )
 
 
 class Writer:
@@ -118,8 +138,21 @@ class Writer:
                 if held.stage is not Stage.RUNNING:
                     held.stage = Stage.ENDING
                 return held
-            held = self._held[request.generation_id] = Held(request, list(kept.pieces), kept.seq)
+            if held is not None:
+                self._overtaken(held)
+            held = self._held[request.generation_id] = Held(
+                request, list(kept.pieces), kept.seq, entries=len(kept.pieces)
+            )
             return held
+
+    def _overtaken(self, held: Held) -> None:
+        """This worker woke, and a slot of it has the newer attempt before a tick saw that the older is stale.
+
+        The engine drops the older when it gets the newer; its slot is free, and the strike is taken back.
+        """
+        if held.stage is Stage.RUNNING:
+            self._returned.append(held.request.generation_id)
+        self._forget(held)
 
     def take(self, events: list[Event]) -> None:
         """From the engine thread, once a step; never blocks."""
@@ -203,6 +236,7 @@ class Writer:
         for (held, piece), (code, last, stop) in zip(batch, scripts.run_all(self.client, calls), strict=True):
             if code in ("appended", "already_there"):
                 held.sent = piece.seq
+                held.note_logged(piece.seq)
             elif code == "gap":
                 self._go_back(held, last)
             else:
@@ -288,6 +322,7 @@ class Writer:
         """Redis has the log up to `last` only: send again from there, or all if our pieces differ."""
         if last in {0, held.seq} or any(piece.after == last for piece in held.pieces):
             held.sent = last
+            held.note_logged(last)  # an append whose answer was lost
         else:
             log.rewrite(self.client, held.request.generation_id, held.request.attempt, self.worker)
             held.sent = 0

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 # A model that fails this often in a row is not going to recover inside this process.
 FAILURES_LIMIT = 3
+# Steps that may fail with a request in them, though it never fails alone, before it is given up: then not one
+# request is at fault but that there are so many.
+SHARED_FAILURES_LIMIT = 3
 
 
 class Step(Protocol):
@@ -80,6 +83,8 @@ class Work:
     row: int = -1
     fed: int = 0  # tokens whose keys and values are in the cache
     take: int = 0  # tokens that the step being planned feeds
+    doubted: bool = False  # it was in a step that failed: its next one it makes alone
+    shared_failures: int = 0
     admitted_at: float = 0.0
     first_at: float = 0.0  # when the first token of this attempt was chosen
 
@@ -136,7 +141,7 @@ class Scheduler:
         """
         self.inbox: Inbox[Submit | Cancel | Drop] = Inbox()
         self.steps = 0
-        self.failures = 0  # steps that failed in a row
+        self.failures = 0  # steps of one request that failed in a row
         self._make_step = make_step
         self._step: Step | None = None
         self._tokenizer = tokenizer
@@ -253,8 +258,12 @@ class Scheduler:
 
         Prompts share the chunk so that the shortest is through first: equal parts, what one does not need
         goes to the others. A short question does not wait behind a long document, which loses next to
-        nothing by it.
+        nothing by it. After a failed step those in it go one by one, to find whose fault it was.
         """
+        doubted = next((work for work in self._running if work.doubted), None)
+        if doubted:
+            doubted.take = min(doubted.to_feed, self._prefill_chunk)
+            return [doubted]
         batch = sorted((w for w in self._running if w.to_feed == 1), key=lambda work: work.row)
         for work in batch:
             work.take = 1
@@ -267,7 +276,7 @@ class Scheduler:
         return batch
 
     def _run(self, batch: list[Work]) -> None:
-        """Feed the batch and deal with what comes out; a failure ends those in it and costs the cache."""
+        """Feed the batch and deal with what comes out; a failure costs the cache, and whoever is at fault."""
         try:
             self._step = self._step or self._make_step()
             done, logits = self._feed(self._step, batch)
@@ -275,10 +284,12 @@ class Scheduler:
             fine = [i for i in range(len(done)) if good[i]]
             chosen, scored = self._choose(logits, [done[i] for i in fine], fine)
         except Exception as error:
-            log.exception("engine step failed (%d in a row before it)", self.failures)
+            log.exception("engine step of %d failed (%d alone before it)", len(batch), self.failures)
             self._fail(batch, error)
             return
         self.failures = 0
+        for work in done:
+            work.doubted = False
         for i, work in enumerate(done):
             if not good[i]:
                 log.error("generation %s: logits are not finite", work.request.generation_id)
@@ -356,11 +367,15 @@ class Scheduler:
             self._end(work, reason)
 
     def _fail(self, batch: list[Work], error: Exception) -> None:
-        """End everyone in a failed step; the others are fed again."""
-        self.failures += 1
+        """End who failed alone; several are doubted, and tried one by one. All who go on are fed again."""
         code = ErrorCode.OUT_OF_MEMORY if is_out_of_memory(error) else ErrorCode.ENGINE
+        alone = len(batch) == 1
+        self.failures += alone
         for work in batch:
-            self._end(work, Reason.FAILED, code)
+            work.doubted = True
+            work.shared_failures += not alone
+            if alone or work.shared_failures >= SHARED_FAILURES_LIMIT:
+                self._end(work, Reason.FAILED, code)
         self._renew_cache()
 
     def _renew_cache(self) -> None:

@@ -5,6 +5,7 @@
     poison:      kills the process at its first step
     oom:         runs out of memory
     nan:         yields NaN logits
+    raise:       its step raises
     hang:        the engine stops stepping for ever
     other text   is echoed
 
@@ -41,7 +42,7 @@ AT_ONCE = 64  # words of one answer in one step, at most
 MOST_BEHIND = 0.25  # seconds a late answer catches up; a longer pause (a stopped process) is not made up for
 _SLOW = re.compile(r"slow:(\d{1,6})(?::(\d{1,6}))?(?=\s|$)")
 _WORD = re.compile(r"\s*\S+\s*|\s+")
-_FAULTS = ("poison:", "oom:", "nan:", "hang:")
+_FAULTS = ("poison:", "oom:", "nan:", "raise:", "hang:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,9 @@ class ScriptedEngine:
             self._end(answer, Reason.FAILED, ErrorCode.OUT_OF_MEMORY)
         except FloatingPointError:
             self._end(answer, Reason.FAILED, ErrorCode.NAN)
+        except ArithmeticError:
+            log.exception("engine step failed")
+            self._end(answer, Reason.FAILED, ErrorCode.ENGINE)
         else:
             if reason:
                 self._end(answer, reason)
@@ -254,6 +258,8 @@ class ScriptedEngine:
             raise MemoryError("the script asks for it")
         elif fault == "nan:":
             raise FloatingPointError("the script asks for it")
+        elif fault == "raise:":
+            raise ZeroDivisionError("the script asks for it")
         elif fault == "hang:":
             self._released.wait()
 

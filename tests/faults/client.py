@@ -37,6 +37,8 @@ class Reply:
     done: Frame | None = None
     ends: int = 0
     pieces: int = 0
+    spans: list[tuple[int, int]] = field(default_factory=list)  # of accepted pieces: after, seq
+    times: list[float] = field(default_factory=list)  # when they came
     repeats: int = 0  # pieces that were there already
     restarts: int = 0  # pieces with `after` 0 that began the text again
     holes: int = 0  # pieces that did not fit: asked for again
@@ -51,7 +53,10 @@ class Reply:
         if frame["type"] == "message":
             message = frame["message"]
             if message["status"] != "live" and message["generation"]:
-                self.text, self.seq = message["text"], message["generation"]["seq"]
+                self.text, seq = message["text"], message["generation"]["seq"]
+                if seq > self.seq:  # saved while the page was away: it comes whole, not in pieces
+                    self.spans.append((self.seq, seq))
+                self.seq = seq
         elif frame["type"] == "queued":
             self.places.append(frame["position"])
         elif frame["type"] == "done":
@@ -70,14 +75,22 @@ class Reply:
             self.text += text
         elif after == 0:
             self.restarts += 1
+            self.spans.clear()
             self.text = text
         else:
             self.holes += 1
             return True
         self.seq = seq
         self.pieces += 1
-        self.first_at = self.first_at or time.perf_counter()
+        self.spans.append((after, seq))
+        self.times.append(time.perf_counter())
+        self.first_at = self.first_at or self.times[-1]
         return False
+
+    def saw_each_once(self) -> bool:
+        """Whether every token came in one piece and in no other."""
+        numbers = [number for after, seq in self.spans for number in range(after + 1, seq + 1)]
+        return not self.repeats and not self.restarts and numbers == list(range(1, self.seq + 1))
 
     def is_whole(self) -> bool:
         """Whether the text is the one that `done` vouches for."""
@@ -237,6 +250,12 @@ class Crowd:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+
+def answer_of(script: str) -> str:
+    """What the scripted engine answers when nothing disturbs it."""
+    verb, _, rest = script.partition(":")
+    return words(int(rest.partition(":")[0])) if verb == "slow" else script.removeprefix("echo:")
 
 
 def words(count: int) -> str:

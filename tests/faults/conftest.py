@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.faults.client import Crowd
 from tests.faults.drill import Drill
 from tests.faults.people import invite
 from tests.faults.rows import Rows
+from tests.faults.table import Table
 from tests.grokweb.service import Service
 
 PEOPLE = 8
@@ -29,25 +31,36 @@ ENVIRONMENT = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fault(name): its row in the table that ends `make drills`")
     config.addinivalue_line(
         "markers", "default_timings: a drill of more than a minute, in `make drills` only"
     )
+    config.pluginmanager.register(Table(), "grokweb-drills")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    times = int(os.environ.get("N") or 1)
-    if times > 1 and "drill" in metafunc.fixturenames:
+    times = int(os.environ.get("N") or 1)  # grokweb/bootstrap.py refuses what is no number
+    if times > 1:
         metafunc.fixturenames.append("_round")
         metafunc.parametrize("_round", range(1, times + 1))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The drill with the default timings takes a minute: `make drills` only."""
+    """The drills with the default timings take a minute each: `make drills` only."""
     if config.getoption("markexpr") == "faults":
         return
     long = [item for item in items if item.get_closest_marker("default_timings")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Every report of a drill carries the name of its fault."""
+    report = yield
+    if marker := item.get_closest_marker("fault"):
+        report.user_properties.append(("fault", marker.args[0]))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -82,12 +95,23 @@ def cookies(service: Service) -> list[str]:
 
 
 @pytest.fixture
-def drill(service: Service, cookies: list[str], database_url: str) -> Iterator[Drill]:
+def drill(
+    service: Service, cookies: list[str], database_url: str, request: pytest.FixtureRequest
+) -> Iterator[Drill]:
+    yield from running(service, cookies, database_url, request)
+
+
+def running(
+    service: Service, cookies: list[str], database_url: str, request: pytest.FixtureRequest
+) -> Iterator[Drill]:
+    """Everything is up and everybody has a tab; at the end the drill's times go to the table."""
     crowd = Crowd(service.port, cookies)
     prepared = Drill(service, Rows(database_url), crowd)
     try:
         prepared.wait_until_whole()
         crowd.wait_until_connected()
         yield prepared
+        for blow in prepared.blows:
+            request.node.user_properties.append(("waits", blow.waits()))
     finally:
         crowd.close()

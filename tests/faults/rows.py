@@ -12,6 +12,7 @@ REPLIES = """
     SELECT g.id, g.status, g.attempt, g.strikes, g.reason, g.error, g.completion_tokens, m.text
     FROM turns_generation g JOIN conversations_message m ON m.id = g.message_id
 """
+LIVE = "SELECT COUNT(*) FROM turns_generation WHERE status IN ('queued', 'running')"
 UNSETTLED = "SELECT COUNT(*) FROM quotas_usageentry WHERE settled_at IS NULL"
 RESERVED = "SELECT COALESCE(SUM(reserved), 0) FROM quotas_usagecounter"
 USED = "SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0) FROM quotas_usageentry"
@@ -32,6 +33,21 @@ class Rows:
                 lite.close()
         with psycopg.connect(self.url) as connection:
             return connection.execute(sql).fetchall()  # type: ignore[arg-type]
+
+    def has_model(self, slug: str) -> bool:
+        return (slug,) in self.select("SELECT slug FROM conversations_modelcard")
+
+    def make_default(self, slug: str) -> None:
+        """As an administrator does it: new conversations are with this model."""
+        sql = f"UPDATE conversations_modelcard SET is_default = (slug = '{slug}')"
+        if self.url.startswith("sqlite"):
+            lite = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=20)
+            with lite:
+                lite.execute(sql)
+            lite.close()
+            return
+        with psycopg.connect(self.url) as connection:
+            connection.execute(sql)
 
     def one(self, sql: str) -> int:
         return int(self.select(sql)[0][0])

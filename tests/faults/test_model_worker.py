@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from tests.faults.drill import Drill
 
 
+@pytest.mark.fault("model worker SIGKILL")
 def test_killed_in_the_middle(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(35, replies=6)
@@ -18,6 +21,7 @@ def test_killed_in_the_middle(drill: Drill) -> None:
     assert found == [(1, 0)] * 2 + [(2, 1)] * 6
 
 
+@pytest.mark.fault("model worker SIGSTOP")
 def test_asleep_longer_than_its_lease(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(30, replies=6)
@@ -34,6 +38,7 @@ def test_asleep_longer_than_its_lease(drill: Drill) -> None:
     assert [row["strikes"] for row in rows] == [0] * 8  # it was not dead: taken back
 
 
+@pytest.mark.fault("model worker SIGTERM")
 def test_asked_to_leave(drill: Drill) -> None:
     """SIGTERM: it goes on for GROKWEB_HANDOVER_SECONDS, then gives the rest back without a strike."""
     asked = drill.ask()

@@ -11,6 +11,7 @@ from tests.faults.drill import Drill
 pytestmark = pytest.mark.faults_sqlite
 
 
+@pytest.mark.fault("Redis SIGKILL, data kept")
 def test_killed_and_back_with_its_data(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(15, replies=6)
@@ -23,6 +24,7 @@ def test_killed_and_back_with_its_data(drill: Drill) -> None:
     drill.ended_well()
 
 
+@pytest.mark.fault("Redis SIGKILL, data lost")
 def test_killed_and_everything_lost(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(15, replies=6)

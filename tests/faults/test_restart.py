@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Crowd
-from tests.faults.conftest import PEOPLE
 from tests.faults.drill import Drill
-from tests.faults.people import invite
-from tests.faults.rows import Rows
-from tests.grokweb.service import Service
 
 pytestmark = pytest.mark.faults_sqlite
 
 
+@pytest.mark.fault("full stop and start")
 def test_stopped_and_started_again(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(5, replies=6)
@@ -31,33 +26,3 @@ def test_stopped_and_started_again(drill: Drill) -> None:
     drill.service.start().wait_until_ready()
     drill.ended_well()
     assert {(drill.row(reply)["attempt"], drill.row(reply)["strikes"]) for reply in asked} == {(1, 0)}
-
-
-@pytest.mark.default_timings
-def test_default_timings(tmp_path: Path) -> None:
-    """As an operator runs it: within 30 s of a death replies go on, and all of them end well."""
-    url = f"sqlite:///{tmp_path / 'drill.sqlite3'}"
-    service = Service(tmp_path, DATABASE_URL=url)
-    crowd = None
-    try:
-        service.start().wait_until_ready()
-        crowd = Crowd(service.port, invite(PEOPLE, service.environment)).wait_until_connected()
-        drill = Drill(service, Rows(url), crowd)
-        asked = drill.ask("slow:60:100")
-        drill.wait_until_writing(10, replies=4)
-        drill.kill("model-worker")
-        held = [reply.seq for reply in asked]
-        drill.wait(
-            lambda: sum(r.seq > seq or bool(r.done) for r, seq in zip(asked, held, strict=True)) > 0,
-            "something moves again",
-            30,
-        )
-        drill.ended_well()
-        drill.ask("slow:60:100")
-        drill.wait_until_writing(10, replies=4)
-        drill.kill("redis")
-        drill.ended_well()
-    finally:
-        if crowd is not None:
-            crowd.close()
-        service.close()

@@ -9,7 +9,13 @@ from tests.faults.drill import Drill
 pytestmark = pytest.mark.faults_sqlite
 
 
-@pytest.mark.parametrize("script", ["poison:", "hang:"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("poison:", marks=pytest.mark.fault("poison prompt")),
+        pytest.param("hang:", marks=pytest.mark.fault("engine hangs")),
+    ],
+)
 def test_two_strikes(drill: Drill, script: str) -> None:
     neighbours = drill.ask(who=slice(0, 3))
     drill.wait_until_writing(30, replies=3)

@@ -7,6 +7,7 @@ import pytest
 from tests.faults.drill import Drill
 
 
+@pytest.mark.fault("web process SIGKILL")
 @pytest.mark.faults_sqlite
 def test_web_killed(drill: Drill) -> None:
     asked = drill.ask()
@@ -17,6 +18,7 @@ def test_web_killed(drill: Drill) -> None:
     assert {drill.row(reply)["attempt"] for reply in asked} == {1}
 
 
+@pytest.mark.fault("chat worker SIGKILL")
 def test_chat_worker_killed(drill: Drill) -> None:
     """It saves the replies; what ends while it is away is saved when it is back."""
     asked = drill.ask()

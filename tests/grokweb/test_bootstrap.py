@@ -148,3 +148,25 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize(("given", "times"), [("", "1"), ("20", "20")])
+def test_drills_run_as_often_as_asked(
+    given: str, times: str, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr(bootstrap, "become", became.append)
+    monkeypatch.setenv("N", given)
+    bootstrap.drills([])
+    assert became[0][became[0].index("-m", 2) + 1] == "faults"
+    assert bootstrap.os.environ["N"] == times
+
+
+@pytest.mark.parametrize("given", ["twenty", "0", "-3", "2.5", "100000"])
+def test_drills_refuse_what_is_no_number(
+    given: str, calls: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("N", given)
+    assert bootstrap.main(["drills"]) == 1
+    assert f"from 1 to 1000: {given!r} is not" in capsys.readouterr().err
+    assert calls == []

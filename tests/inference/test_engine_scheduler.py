@@ -298,13 +298,50 @@ def test_a_row_that_saw_nan_gets_a_new_cache():
 
 
 @pytest.mark.parametrize(("token", "code"), [(BOOM, ErrorCode.ENGINE), (OOM, ErrorCode.OUT_OF_MEMORY)])
-def test_an_exception_fails_its_batch_and_nobody_else(token, code):
-    bench = Bench(slots=2).submit(request([7] * 4, "b")).turn(2)
-    bench.submit(request([token]), request([8, 8], "later")).drain()
-    assert [bench.outcome(name)[2].error for name in "ab"] == [code, code]
-    assert bench.outcome("b")[1] == "the the "  # what was said before the fault stays
-    assert bench.outcome("later")[1] == "cat cat "
-    assert len(bench.made) == 2  # the cache was built anew
+def test_an_exception_fails_its_request_and_nobody_else(token, code):
+    bench = Bench(slots=3).submit(request([7] * 4, "b")).turn(2)
+    bench.submit(request([token]), request([8, 8], "c"), request([9], "later")).drain()
+    assert bench.outcome()[2].error == code
+    assert [bench.outcome(name)[1] for name in ("b", "c", "later")] == ["the " * 4, "cat cat ", "sat."]
+    assert len(bench.made) == 3  # the cache was built anew, after the shared failure and after the lone one
+
+
+def test_whoever_was_in_a_failed_step_says_the_same_as_undisturbed():
+    asked = [request([7, 8, n], f"g{n}", seed=n, sampling=WARM, max_new_tokens=9) for n in (9, 22, 24)]
+    alone = [Bench(hashed).submit(one).drain().outcome(one.generation_id)[:2] for one in asked]
+    bench = Bench(hashed, slots=4, prefill_chunk=4).submit(*asked).turn(3)
+    bench.submit(request([8, BOOM])).drain()
+    assert [bench.outcome(one.generation_id)[:2] for one in asked] == alone
+
+
+def test_several_at_fault_in_one_step():
+    bench = Bench(slots=4).submit(request([BOOM]), request([OOM], "b"), request([7] * 3, "c")).drain()
+    assert [bench.outcome(name)[2].error for name in "ab"] == [ErrorCode.ENGINE, ErrorCode.OUT_OF_MEMORY]
+    assert bench.outcome("c")[1] == "the " * 3
+    assert not bench.scheduler.worn_out
+
+
+def test_a_step_that_fails_only_for_several_comes_to_an_end():
+    bench = Bench(slots=2)
+    make = bench.scheduler._make_step
+
+    class Small:
+        """Has memory for one row."""
+
+        def __init__(self):
+            self.whole = make()
+
+        def step(self, ids, row, pos, hide_pad, out_at):
+            if len(set(row)) > 1:
+                raise MemoryError
+            return self.whole.step(ids, row, pos, hide_pad, out_at)
+
+    bench.scheduler._make_step = Small
+    bench.submit(request([7] * 9), request([8] * 9, "b")).drain()
+    for name, word in (("a", "the "), ("b", "cat ")):
+        _, text, end = bench.outcome(name)
+        assert end.error == ErrorCode.OUT_OF_MEMORY
+        assert text == word * 2  # one each after the first and the second failure
 
 
 def test_a_prompt_that_was_not_in_the_failed_step_is_fed_again():

@@ -93,7 +93,10 @@ def test_stop_strings_limits_and_rules(engine):
     assert answer(engine, "slow:4:0", name="exact", max_new_tokens=4)[2].reason is Reason.STOP
 
 
-@pytest.mark.parametrize(("script", "code"), [("oom:", ErrorCode.OUT_OF_MEMORY), ("nan:", ErrorCode.NAN)])
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("oom:", ErrorCode.OUT_OF_MEMORY), ("nan:", ErrorCode.NAN), ("raise:", ErrorCode.ENGINE)],
+)
 def test_contained_faults(engine, script, code):
     engine.submit(request("slow:20:5", "neighbour"), ())
     ids, _, end = answer(engine, script)

@@ -1,0 +1,77 @@
+"""As an operator runs it, nothing shortened: a minute and more each, so in `make drills` only."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.client import Reply
+from tests.faults.conftest import PEOPLE, running
+from tests.faults.drill import Drill
+from tests.faults.people import invite
+from tests.grokweb.service import Service
+
+pytestmark = [pytest.mark.faults_sqlite, pytest.mark.default_timings]
+
+SCRIPT = "slow:60:100"
+NEXT_TOKEN_SECONDS = 15.0  # what is promised after the death of a worker
+SLEEP_SECONDS = 20.0
+END_SECONDS = 150.0  # four at a time, and after a death one at a time
+
+
+@pytest.fixture(scope="module")
+def unhurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, list[str], str]]:
+    folder = tmp_path_factory.mktemp("default-timings")
+    url = f"sqlite:///{folder / 'drill.sqlite3'}"
+    service = Service(folder, DATABASE_URL=url, GROKWEB_DAILY_TOKENS="100000000")
+    try:
+        service.start().wait_until_ready()
+        yield service, invite(PEOPLE, service.environment), url
+    finally:
+        service.close()
+
+
+@pytest.fixture
+def drill(unhurried: tuple[Service, list[str], str], request: pytest.FixtureRequest) -> Iterator[Drill]:
+    yield from running(*unhurried, request)
+
+
+def ask(drill: Drill) -> list[Reply]:
+    asked = drill.ask(SCRIPT)
+    drill.wait_until_writing(10, replies=4)
+    return asked
+
+
+def end(drill: Drill) -> None:
+    drill.wait_until_done(END_SECONDS)
+    drill.ended_well()
+
+
+@pytest.mark.fault("default timings: model worker SIGKILL")
+def test_model_worker_killed(drill: Drill) -> None:
+    ask(drill)
+    drill.kill("model-worker")
+    drill.wait(drill.blows[0].waits_over, "somebody gets a token again", NEXT_TOKEN_SECONDS)
+    end(drill)
+
+
+@pytest.mark.fault("default timings: model worker SIGSTOP for 20 s")
+def test_model_worker_asleep(drill: Drill) -> None:
+    asked = ask(drill)
+    drill.send_signal("model-worker", signal.SIGSTOP)
+    time.sleep(SLEEP_SECONDS)  # the fault itself
+    drill.send_signal("model-worker", signal.SIGCONT)
+    end(drill)
+    assert {drill.row(reply)["strikes"] for reply in asked} == {0}
+    assert sorted(drill.row(reply)["attempt"] for reply in asked) == [1] * 4 + [2] * 4
+
+
+@pytest.mark.fault("default timings: Redis SIGKILL, data kept")
+def test_redis_killed(drill: Drill) -> None:
+    asked = ask(drill)
+    drill.kill("redis")
+    end(drill)
+    assert {drill.row(reply)["strikes"] for reply in asked} == {0}
