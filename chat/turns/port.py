@@ -18,7 +18,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from grokweb.celery import app
-from inference import lease, scripts
+from inference import figures, lease, scripts
 from inference import log as token_log
 from inference import queue as fair_queue
 from inference.contract import (
@@ -102,6 +102,18 @@ def held_by(worker: str) -> list[UUID]:
 
 def unfinished(model: str) -> set[UUID]:
     return {UUID(pk) for pk in fair_queue.unfinished(client(), model)}
+
+
+def count_reply(model: str, status: str, times: figures.Times) -> None:
+    """For the histograms. A settled reply must not look unsettled because they cannot be reached."""
+    try:
+        figures.count_reply(client(), model, status, times)
+    except redis.RedisError as error:
+        logger.warning("a reply is missing in the figures: %s", error)
+
+
+def replies(model: str) -> figures.Replies:
+    return figures.replies(client(), model)
 
 
 def workers(model: str) -> list[fair_queue.Worker]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -133,6 +133,7 @@ class Scheduler:
         self._waiting: deque[Work] = deque()
         self._running: list[Work] = []
         self._events: list[Event] = []
+        self._counted: Counter[str] = Counter(steps=0, rows=0, tokens=0, prompt_computed=0)
 
     # From any thread --------------------------------------------------------------------------------------
 
@@ -159,6 +160,11 @@ class Scheduler:
     @property
     def busy(self) -> bool:
         return bool(self._running or self._waiting or self.inbox)
+
+    def figures(self) -> dict[str, int]:
+        """See base.Engine. The cache is counted in tokens."""
+        used = sum(work.fed for work in tuple(self._running))
+        return {**self._counted, "cache_used": used, "cache_size": self.slots * self._context}
 
     # From the engine's thread -----------------------------------------------------------------------------
 
@@ -291,6 +297,7 @@ class Scheduler:
         logits = step.step(ids, rows, pos, hide, out_at)
         for work in batch:
             work.fed += work.take
+        self._counted.update(steps=1, rows=len(batch), prompt_computed=sum(hide))
         return done, logits
 
     def _choose(self, logits: NDArray[np.float32], works: list[Work], at: list[int]) -> list[int]:
@@ -315,6 +322,7 @@ class Scheduler:
             self._end(work, Reason.STOP)
             return
         work.tokens.append(token)
+        self._counted["tokens"] += 1
         try:
             reason = stream.push(token)
         except Exception:

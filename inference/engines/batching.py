@@ -47,6 +47,9 @@ class BatchingEngine:
     def busy(self) -> bool:
         return self._scheduler.busy
 
+    def figures(self) -> dict[str, int]:
+        return self._scheduler.figures()
+
     def start(self, emit: Emit) -> None:
         if self._thread:
             raise RuntimeError("this engine was started before")

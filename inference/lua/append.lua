@@ -9,4 +9,5 @@ local after, seq = tonumber(ARGV[5]), tonumber(ARGV[6])
 if at >= seq then return {'already_there', at, stop} end
 if at ~= after then return {'gap', at, stop} end
 redis.call('XADD', log_key(id), seq .. '-0', 'after', after, 'text', ARGV[7], 'ids', ARGV[8])
+if after == 0 then mark(id, 'first') end
 return {'appended', seq, stop}

@@ -9,7 +9,7 @@ import secrets
 import pytest
 from django.test import Client
 
-from grokweb.logs import json_formatter
+from grokweb.logs import line_formatter
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ def test_a_shared_link_is_masked(client: Client) -> None:
     token = secrets.token_urlsafe(24)
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(json_formatter())
+    handler.setFormatter(line_formatter())
     logger = logging.getLogger("django.request")
     logger.addHandler(handler)
     try:
