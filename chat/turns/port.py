@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import threading
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from inference.log import Log
 
 logger = logging.getLogger("grokweb.turns")
 
+Worker = fair_queue.Worker
 UNAVAILABLE = (redis.RedisError, OperationalError)
 _local = threading.local()
 
@@ -116,12 +118,47 @@ def replies(model: str) -> figures.Replies:
     return figures.replies(client(), model)
 
 
-def workers(model: str) -> list[fair_queue.Worker]:
+def workers(model: str) -> list[Worker]:
     return fair_queue.workers(client(), model)
 
 
 def announced_models() -> dict[str, dict[str, str]]:
     return fair_queue.announced_models(client())
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model as Redis knows it now."""
+
+    slug: str
+    name: str
+    workers: list[Worker]
+    waiting: int
+    pace_ms: float | None
+
+    @property
+    def slots(self) -> int:
+        return sum(worker.slots for worker in self.workers)
+
+    @property
+    def estimate(self) -> float | None:
+        """Seconds until a reply asked for now would be done, as pages are told; None: nobody can say."""
+        if not self.slots or self.pace_ms is None:
+            return None
+        return (self.waiting + 1) / self.slots * self.pace_ms / 1000
+
+
+def served_models() -> list[ServedModel]:
+    return [
+        ServedModel(
+            slug,
+            card.get("name", slug),
+            workers(slug),
+            len(fair_queue.waiting(client(), slug)),
+            fair_queue.pace_ms(client(), slug),
+        )
+        for slug, card in sorted(announced_models().items())
+    ]
 
 
 def top_up(model: str) -> None:
