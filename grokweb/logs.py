@@ -15,6 +15,11 @@ import structlog
 SHARED = re.compile(r"(/s(?:hare)?/)[\w-]{16,}")
 
 
+def celery_level(level: str) -> str:
+    """At INFO Celery has several lines for each task, and reconcile is one every two seconds."""
+    return "WARNING" if level == "INFO" else level
+
+
 def mask_shared(_logger: Any, _name: str, line: Any) -> str:
     return SHARED.sub(r"\1…", line)
 

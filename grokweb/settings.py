@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from grokweb import env
+from grokweb.logs import celery_level
 from inference import settings as live
 
 BASE_DIR = live.BASE_DIR
@@ -309,5 +310,9 @@ LOGGING = {
     "formatters": {"line": {"()": "grokweb.logs.line_formatter", "style": live.LOG_FORMAT}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"django.server": {"level": "WARNING"}, "daphne": {"level": "WARNING"}},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "celery": {"level": celery_level(LOG_LEVEL)},
+    },
 }

@@ -24,7 +24,7 @@ import redis
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
 
-from grokweb.logs import line_formatter
+from grokweb.logs import celery_level, line_formatter
 from inference import log, modelfiles, scripts, settings
 from inference import queue as fair_queue
 from inference.broker import COMMON
@@ -219,10 +219,13 @@ def card(engine: Engine) -> dict[str, str | int]:
     }
 
 
-def log_to_stderr() -> None:
+@signals.setup_logging.connect
+def log_to_stderr(**_: Any) -> None:
+    """Instead of Celery's own setup, which would set the root logger to Celery's level."""
     handler = logging.StreamHandler()
     handler.setFormatter(line_formatter(settings.LOG_FORMAT))
     logging.basicConfig(level=settings.LOG_LEVEL, handlers=[handler])
+    logging.getLogger("celery").setLevel(celery_level(settings.LOG_LEVEL))
 
 
 @signals.worker_init.connect
