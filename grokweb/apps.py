@@ -1,4 +1,4 @@
-"""The project as an app: it carries `manage.py up` and loads Celery so that tasks can be sent."""
+"""The project as an app: `manage.py up`, Celery so that tasks can be sent, and figures of its own."""
 
 from django.apps import AppConfig
 
@@ -7,4 +7,6 @@ class GrokwebConfig(AppConfig):
     name = "grokweb"
 
     def ready(self) -> None:
-        from grokweb import celery  # noqa: F401
+        from grokweb import celery, metrics  # noqa: F401 - Celery's tasks can be sent then
+
+        metrics.register()

@@ -6,8 +6,9 @@ The model workers have an app of their own, without Django: inference/worker.py.
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
@@ -15,6 +16,12 @@ from django.conf import settings
 
 from inference.broker import COMMON
 from inference.contract import CHAT_QUEUE, JOBS_QUEUE
+
+
+@signals.setup_logging.connect
+def _leave_logging_alone(**_: Any) -> None:
+    """Django has set it up. Without a receiver here Celery sets the root logger to its own level."""
+
 
 app = Celery("grokweb", broker=settings.REDIS_URL)
 app.conf.update(

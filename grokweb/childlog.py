@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 FILE_BYTES = 5 << 20  # then it becomes <name>.log.1, so that logs never fill a disk
 SHOWN = {"warning", "error", "critical"}
 LINE_BYTES = 1 << 16
+LOGFMT = re.compile(r'timestamp=\S+ level=(\w+) logger=\S+ event=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 
 
 class ChildLog:
@@ -55,14 +57,16 @@ class ChildLog:
     def _look(self, line: str) -> None:
         if not line:
             return
-        level, event = read_json(line)
+        level, event = read_line(line)
         self.last_line = event or line
         if level in SHOWN:
             self.show(f"{self.name}: {level}: {event}")
 
 
-def read_json(line: str) -> tuple[str, str]:
+def read_line(line: str) -> tuple[str, str]:
     """Level and text of a line of grokweb/logs.py; ("", "") for any other line."""
+    if found := LOGFMT.match(line):
+        return found[1], found[2] or found[3]
     if line.startswith("{"):
         try:
             record = json.loads(line)

@@ -57,6 +57,13 @@ def flag(name: str, default: bool, about: str) -> bool:
     raise ImproperlyConfigured(f"{name}={raw!r} is neither 1 nor 0")
 
 
+def choice(name: str, default: str, about: str, *, among: tuple[str, ...]) -> str:
+    given = text(name, default, about).lower()
+    if given not in among:
+        raise ImproperlyConfigured(f"{name}={given!r} is not one of: {', '.join(among)}")
+    return given
+
+
 def words(name: str, default: str, about: str) -> list[str]:
     """A comma-separated list."""
     return [word.strip() for word in text(name, default, about).split(",") if word.strip()]

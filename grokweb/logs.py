@@ -1,4 +1,8 @@
-"""One line of JSON for each log record. Prompts and answers never reach a logger: tests look for them."""
+"""One line a log record, of every process. Prompts and answers never reach a logger: tests look for them.
+
+What is worth searching for goes into `extra`, under the same names everywhere: generation, model, worker,
+attempt, and the figures of a reply.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,22 @@ import structlog
 SHARED = re.compile(r"(/s(?:hare)?/)[\w-]{16,}")
 
 
+def celery_level(level: str) -> str:
+    """At INFO Celery has several lines for each task, and reconcile is one every two seconds."""
+    return "WARNING" if level == "INFO" else level
+
+
 def mask_shared(_logger: Any, _name: str, line: Any) -> str:
     return SHARED.sub(r"\1…", line)
 
 
-def json_formatter(**_: Any) -> structlog.stdlib.ProcessorFormatter:
+RENDERERS: dict[str, Any] = {
+    "json": structlog.processors.JSONRenderer(ensure_ascii=False),
+    "logfmt": structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "logger", "event"]),
+}
+
+
+def line_formatter(style: str = "json", **_: Any) -> structlog.stdlib.ProcessorFormatter:
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -27,7 +42,7 @@ def json_formatter(**_: Any) -> structlog.stdlib.ProcessorFormatter:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            RENDERERS[style],
             mask_shared,
         ],
     )

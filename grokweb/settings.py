@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from grokweb import env
+from grokweb.logs import celery_level
 from inference import settings as live
 
 BASE_DIR = live.BASE_DIR
@@ -301,13 +302,17 @@ REDIS_REST_SECONDS = env.number(
 # --- Celery: JSON only, acknowledged early, no results (rule 6) -------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
 
-# --- Logs: one line of JSON each, never a prompt or an answer ---------------------------------------------
+# --- Logs: one line a record, never a prompt or an answer --------------------------------------------------
 LOG_LEVEL = live.LOG_LEVEL
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "grokweb.logs.json_formatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "formatters": {"line": {"()": "grokweb.logs.line_formatter", "style": live.LOG_FORMAT}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"django.server": {"level": "WARNING"}, "daphne": {"level": "WARNING"}},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "celery": {"level": celery_level(LOG_LEVEL)},
+    },
 }

@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.i18n import JavaScriptCatalog
 
 from chat.core import views as core
+from chat.desk import views as desk
 from grokweb import health
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path("", include("chat.quotas.urls")),
     path("", include("chat.accounts.urls")),
     path("accounts/", include("allauth.urls")),
+    path("admin/engine/", admin.site.admin_view(desk.engine_page), name="engine"),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("jsi18n/", JavaScriptCatalog.as_view(packages=["grokweb"]), name="javascript-catalog"),

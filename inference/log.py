@@ -30,11 +30,18 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The terminal entry: why, and what the worker measured (prompt_tokens, prefill_ms, error …)."""
+    """The terminal entry: why, and what the worker measured (prompt_tokens, prefill_ms, error …).
+
+    The times are Redis': from the first submit to the first claim, the first token, the end. None: it did not
+    come so far, or Redis lost it.
+    """
 
     seq: int
     reason: Reason
     body: Mapping[str, Any] = field(default_factory=dict)
+    queued_ms: int | None = None
+    first_ms: int | None = None
+    whole_ms: int | None = None
 
     @property
     def error(self) -> str:
@@ -66,7 +73,8 @@ def key(generation_id: str) -> str:
 def parse(entry_id: str, fields: Mapping[str, str]) -> Piece | End:
     seq = int(entry_id.partition("-")[0])
     if "end" in fields:
-        return End(seq, Reason(fields["end"]), json.loads(fields["body"] or "{}"))
+        times = (int(fields[name]) if name in fields else None for name in ("queued", "first", "whole"))
+        return End(seq, Reason(fields["end"]), json.loads(fields["body"] or "{}"), *times)
     scores = tuple(
         Score(logprob, tuple((token, at) for token, at in top))
         for logprob, top in json.loads(fields.get("scores", "[]"))

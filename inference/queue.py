@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import redis
@@ -100,6 +102,9 @@ class Worker:
     name: str
     slots: int
     busy: int
+    back_end: str = ""
+    fingerprint: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)  # see inference/figures.py
 
 
 def announce_model(client: redis.Redis, slug: str, **card: str | int) -> None:
@@ -117,13 +122,28 @@ def announced_models(client: redis.Redis) -> dict[str, dict[str, str]]:
     return cards
 
 
-def beat(client: redis.Redis, model: str, worker: str, *, slots: int, busy: int, fingerprint: str) -> None:
+def beat(
+    client: redis.Redis,
+    model: str,
+    worker: str,
+    *,
+    slots: int,
+    busy: int,
+    back_end: str,
+    fingerprint: str,
+    figures: Mapping[str, float],
+) -> None:
     """A worker's heartbeat: alive for two leases."""
     life = int(settings.LEASE_SECONDS * 2000)
+    said: Any = {
+        "slots": slots,
+        "busy": busy,
+        "back_end": back_end,
+        "fingerprint": fingerprint,
+        "figures": json.dumps(figures),
+    }
     with client.pipeline(transaction=False) as pipe:
-        pipe.hset(
-            scripts.key("worker", worker), mapping={"slots": slots, "busy": busy, "fingerprint": fingerprint}
-        )
+        pipe.hset(scripts.key("worker", worker), mapping=said)
         pipe.pexpire(scripts.key("worker", worker), life)
         pipe.zadd(scripts.key("workers", model), {worker: time.time()})
         pipe.execute()
@@ -139,9 +159,21 @@ def workers(client: redis.Redis, model: str) -> list[Worker]:
     names: list[str] = client.zrange(scripts.key("workers", model), 0, -1)  # type: ignore[assignment]
     found = []
     for name in names:
-        values: Any = client.hmget(scripts.key("worker", name), "slots", "busy")
-        if values[0] is None:
-            client.zrem(scripts.key("workers", model), name)
+        said: Any = client.hgetall(scripts.key("worker", name))
+        if said:
+            found.append(_worker(name, said))
         else:
-            found.append(Worker(name, int(values[0]), int(values[1])))
+            client.zrem(scripts.key("workers", model), name)
     return found
+
+
+def _worker(name: str, said: Mapping[str, str]) -> Worker:
+    """What an older version does not say is left empty: workers are replaced one after the other."""
+    return Worker(
+        name,
+        int(said["slots"]),
+        int(said["busy"]),
+        said.get("back_end", ""),
+        said.get("fingerprint", ""),
+        json.loads(said.get("figures", "{}")),
+    )

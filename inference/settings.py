@@ -73,4 +73,7 @@ HANG_SECONDS = env.number(
 LOG_KEEP_SECONDS = env.integer(
     "GROKWEB_LOG_KEEP_SECONDS", 600, "Life of a token log after its text was saved", low=1, high=86400
 )
+LOG_FORMAT = env.choice(
+    "GROKWEB_LOG_FORMAT", "json", "json or logfmt (key=value), one line a record", among=("json", "logfmt")
+)
 LOG_LEVEL = env.text("GROKWEB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")

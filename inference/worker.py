@@ -24,12 +24,14 @@ import redis
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
 
+from grokweb.logs import celery_level, line_formatter
 from inference import log, modelfiles, scripts, settings
 from inference import queue as fair_queue
 from inference.broker import COMMON
 from inference.contract import CHAT_QUEUE, FINISH_TASK, SERVE_TASK, model_queue
 from inference.engines import load_engine
 from inference.engines.base import Engine
+from inference.figures import Recent
 from inference.writer import Held, Writer
 
 logger = logging.getLogger("grokweb.worker")
@@ -49,6 +51,7 @@ class Runtime:
         self.engine = engine
         self._publish = publish
         self._card = card(engine)
+        self._recent = Recent()
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.client = scripts.connect()
         self.writer = Writer(
@@ -99,6 +102,8 @@ class Runtime:
         if held.begun:
             return
         held.begun = True
+        about = {**held.about, "worker": self.name, "resumed_at": held.seq}
+        logger.info("reply begun", extra=about)
         self.engine.submit(held.request, [i for piece in held.pieces for i in piece.ids])
 
     def _write(self) -> None:
@@ -137,6 +142,7 @@ class Runtime:
 
     def _beat(self) -> None:
         """Said again with every beat: Redis may have lost it."""
+        figures = self.engine.figures()
         fair_queue.announce_model(self.client, self.engine.slug, **self._card)
         fair_queue.beat(
             self.client,
@@ -144,7 +150,9 @@ class Runtime:
             self.name,
             slots=0 if self.stopping.is_set() else self.engine.slots,
             busy=len(self.writer.running()),
+            back_end=self.engine.back_end,
             fingerprint=self.engine.fingerprint,
+            figures={**figures, **self._recent.add(time.monotonic(), figures)},
         )
 
     def _invite(self) -> None:
@@ -213,10 +221,19 @@ def card(engine: Engine) -> dict[str, str | int]:
     }
 
 
+@signals.setup_logging.connect
+def log_to_stderr(**_: Any) -> None:
+    """Instead of Celery's own setup, which would set the root logger to Celery's level."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(line_formatter(settings.LOG_FORMAT))
+    logging.basicConfig(level=settings.LOG_LEVEL, handlers=[handler])
+    logging.getLogger("celery").setLevel(celery_level(settings.LOG_LEVEL))
+
+
 @signals.worker_init.connect
 def _load(**_: Any) -> None:
     global _runtime
-    logging.basicConfig(level=settings.LOG_LEVEL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr()
     try:
         engine = make_engine()
     except ValueError as error:  # ModelUnusable is one: a person can act on its line

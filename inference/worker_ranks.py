@@ -71,7 +71,7 @@ def serve(path: Path, share: Share, step: ParallelStep, celery: list[str]) -> No
 
 
 def main(arguments: list[str]) -> int:
-    logging.basicConfig(level=settings.LOG_LEVEL, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    worker.log_to_stderr()
     options = argparse.ArgumentParser(prog="inference.worker_ranks", allow_abbrev=False)
     options.add_argument("--whole-experts", action="store_true", help="each rank has whole experts")
     chosen, celery = options.parse_known_args(arguments)

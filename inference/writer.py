@@ -49,6 +49,12 @@ class Held:
     done: threading.Event = field(default_factory=threading.Event)  # the slot is free
 
     @property
+    def about(self) -> dict[str, str | int]:
+        """For log lines: never a word of the conversation."""
+        asked = self.request
+        return {"generation": asked.generation_id, "model": asked.model, "attempt": asked.attempt}
+
+    @property
     def seq(self) -> int:
         return self.pieces[-1].seq if self.pieces else 0
 
@@ -270,10 +276,24 @@ class Writer:
         for held, (code, last) in zip(ready, scripts.run_all(self.client, calls), strict=True):
             if code in ("appended", "already_there"):
                 held.stage = Stage.ENDED
+                self._say_ended(held)
             elif code == "gap":
                 self._go_back(held, last)
             else:
                 self._refused(held, code)
+
+    def _say_ended(self, held: Held) -> None:
+        ended = held.ended
+        assert ended is not None
+        figures = {
+            "reason": str(ended.reason),
+            "error": ended.error,  # a code or a rule's id
+            "prompt_tokens": ended.prompt_tokens,
+            "tokens": ended.seq,
+            "prefill_ms": ended.prefill_ms,
+            "decode_ms": ended.decode_ms,
+        }
+        logger.info("reply ended", extra={**held.about, "worker": self.worker, **figures})
 
     def _renew(self) -> None:
         everything = list(self._held.values())
@@ -299,13 +319,14 @@ class Writer:
 
     def _refused(self, held: Held, code: str) -> None:
         """`missing`: Redis lost it, enter it again with its log. `stale`: a newer attempt has it."""
+        asked = held.request
         if code == "missing":
             answer, last = lease.register(self.client, self.worker, held.request)
             if answer == "ok":
                 self._go_back(held, last)
                 if held.stage is not Stage.RUNNING:
                     held.stage = Stage.ENDING
-                logger.warning("entered again after data loss: %s", held.request.generation_id)
+                logger.warning("entered again after data loss: %s", asked.generation_id, extra=held.about)
                 return
             if answer == "ended":
                 self._drop(held.request.generation_id)
@@ -313,9 +334,9 @@ class Writer:
                 held.done.set()
                 return
         if held.stage is Stage.RUNNING:
-            self._drop(held.request.generation_id)
-            self._returned.append(held.request.generation_id)
-            logger.warning("fenced off: %s attempt %d", held.request.generation_id, held.request.attempt)
+            self._drop(asked.generation_id)
+            self._returned.append(asked.generation_id)
+            logger.warning("fenced off: %s attempt %d", asked.generation_id, asked.attempt, extra=held.about)
         self._forget(held)
 
     def _go_back(self, held: Held, last: int) -> None:

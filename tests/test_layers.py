@@ -22,10 +22,16 @@ LEFT_OF = {
     "sharing": ["core", "accounts", "conversations", "quotas", "moderation", "turns"],
     "desk": [app for app in APPS if app != "desk"],
 }
-REDIS_SIDE = {"inference.queue", "inference.log", "inference.lease", "inference.scripts"}
+REDIS_SIDE = {"inference.queue", "inference.log", "inference.lease", "inference.scripts", "inference.figures"}
 PORTS = {"chat/turns/port.py", "chat/turns/live.py"}
 # Data types of the log that settlement and the consumer read; what queues or reads Redis stays in the ports.
-TYPES_ONLY = {"inference.contract", "inference.settings", "inference.log", "inference.lease"}
+TYPES_ONLY = {
+    "inference.contract",
+    "inference.settings",
+    "inference.log",
+    "inference.lease",
+    "inference.figures",
+}
 EDGES = {"views", "api", "consumers", "tasks", "admin"}
 ROOMS_BELOW = {"services", "access", "models", "port", "reconcile", "live"}
 

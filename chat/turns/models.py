@@ -57,6 +57,10 @@ class Generation(models.Model):
     completion_tokens = models.PositiveIntegerField(_("completion tokens"), default=0)
     prefill_ms = models.PositiveIntegerField(_("time to read the prompt, ms"), default=0)
     decode_ms = models.PositiveIntegerField(_("time to write the answer, ms"), default=0)
+    # As the reader saw it, whatever attempts it took, by Redis' clock; empty where it did not come so far.
+    queued_ms = models.PositiveIntegerField(_("time it waited, ms"), null=True, blank=True)
+    first_token_ms = models.PositiveIntegerField(_("time to the first token, ms"), null=True, blank=True)
+    whole_ms = models.PositiveIntegerField(_("time in all, ms"), null=True, blank=True)
     reason = models.CharField(_("why it ended"), max_length=16, blank=True)
     error = models.CharField(_("error"), max_length=64, blank=True)
     fingerprint = models.CharField(_("engine"), max_length=120, blank=True)
@@ -74,6 +78,7 @@ class Generation(models.Model):
         indexes = [
             models.Index(fields=["created_at"], condition=models.Q(status__in=LIVE), name="generation_live"),
             models.Index(fields=["user", "-created_at"], name="generation_of_user"),
+            models.Index(fields=["finished_at"], name="generation_finished"),  # the last hour's times
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import threading
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from grokweb.celery import app
-from inference import lease, scripts
+from inference import figures, lease, scripts
 from inference import log as token_log
 from inference import queue as fair_queue
 from inference.contract import (
@@ -35,6 +36,7 @@ from inference.log import Log
 
 logger = logging.getLogger("grokweb.turns")
 
+Worker = fair_queue.Worker
 UNAVAILABLE = (redis.RedisError, OperationalError)
 _local = threading.local()
 
@@ -104,12 +106,59 @@ def unfinished(model: str) -> set[UUID]:
     return {UUID(pk) for pk in fair_queue.unfinished(client(), model)}
 
 
-def workers(model: str) -> list[fair_queue.Worker]:
+def count_reply(model: str, status: str, times: figures.Times) -> None:
+    """For the histograms. A settled reply must not look unsettled because they cannot be reached."""
+    try:
+        figures.count_reply(client(), model, status, times)
+    except redis.RedisError as error:
+        logger.warning("a reply is missing in the figures: %s", error)
+
+
+def replies(model: str) -> figures.Replies:
+    return figures.replies(client(), model)
+
+
+def workers(model: str) -> list[Worker]:
     return fair_queue.workers(client(), model)
 
 
 def announced_models() -> dict[str, dict[str, str]]:
     return fair_queue.announced_models(client())
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model as Redis knows it now."""
+
+    slug: str
+    name: str
+    workers: list[Worker]
+    waiting: int
+    pace_ms: float | None
+
+    @property
+    def slots(self) -> int:
+        return sum(worker.slots for worker in self.workers)
+
+    @property
+    def estimate(self) -> float | None:
+        """Seconds until a reply asked for now would be done, as pages are told; None: nobody can say."""
+        if not self.slots or self.pace_ms is None:
+            return None
+        return (self.waiting + 1) / self.slots * self.pace_ms / 1000
+
+
+def served_models() -> list[ServedModel]:
+    return [
+        ServedModel(
+            slug,
+            card.get("name", slug),
+            workers(slug),
+            len(fair_queue.waiting(client(), slug)),
+            fair_queue.pace_ms(client(), slug),
+        )
+        for slug, card in sorted(announced_models().items())
+    ]
 
 
 def top_up(model: str) -> None:

@@ -72,7 +72,7 @@ def _mend_alone(row: Generation, look: Look) -> None:
     except (*port.UNAVAILABLE, OperationalError, InterfaceError):
         raise
     except Exception:
-        logger.exception("not mended: %s", row.pk)
+        logger.exception("not mended: %s", row.pk, extra={"generation": str(row.pk)})
 
 
 def mend(row: Generation, look: Look) -> None:
@@ -130,7 +130,8 @@ def _submit_again(row: Generation, look: Look) -> None:
     if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(attempt=row.attempt):
         began = look.attempt > 0 and look.state == "r"
         port.submit(request, front=began or row.strikes > 0)
-        logger.info("submitted again: %s attempt %d strikes %d", row.pk, row.attempt, row.strikes)
+        about = {"generation": str(row.pk), "model": row.model, "attempt": row.attempt}
+        logger.info("reply submitted again", extra={**about, "strikes": row.strikes})
 
 
 # --- deaths (rule 8) --------------------------------------------------------------------------------
@@ -154,7 +155,13 @@ def _judge(worker: str) -> None:
     # The others are marked too, so that a later pass does not find them alone and blame them.
     spared = {row.pk for row in flights} - set(struck)
     Generation.objects.live().filter(pk__in=spared).update(struck_by=worker)
-    logger.warning("worker %s died with %d replies, %d struck", worker, len(flights), len(struck))
+    logger.warning(
+        "worker %s died with %d replies, %d struck",
+        worker,
+        len(flights),
+        len(struck),
+        extra={"worker": worker},
+    )
 
 
 def worker_returned(worker: str, generation_ids: list[UUID]) -> None:

@@ -29,6 +29,7 @@ from chat.quotas import services as quotas
 from chat.turns import port
 from chat.turns.models import Generation, Status
 from inference.contract import SEED_LIMIT, ErrorCode, GenerationRequest, Reason, ReplyRule, Sampling
+from inference.figures import Times
 from inference.log import Log
 
 logger = logging.getLogger("grokweb.turns")
@@ -38,6 +39,18 @@ CHARACTERS_A_TOKEN = 4  # generous: what passes here and is too long all the sam
 HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
 HOLD_BACK = 64  # characters kept unshown while reply rules are active: the longest match that is hidden whole
 BUSY_RETRY_SECONDS = 15
+REPORTED = (
+    "model",
+    "attempt",
+    "status",
+    "reason",
+    "error",
+    "prompt_tokens",
+    "completion_tokens",
+    "queued_ms",
+    "first_token_ms",
+    "whole_ms",
+)
 
 STATUS_OF = {
     Reason.STOP: Status.COMPLETE,
@@ -176,10 +189,12 @@ def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message
 
 def _submit(request: GenerationRequest) -> None:
     """After the commit. Redis may be down: the person keeps the ack, reconcile submits later (rule 1)."""
+    about = {"generation": request.generation_id, "model": request.model, "attempt": request.attempt}
     try:
         port.submit(request)
+        logger.info("reply asked for", extra={**about, "estimate": request.estimate})
     except port.UNAVAILABLE as error:
-        logger.warning("%s waits for reconcile: %s", request.generation_id, error)
+        logger.warning("%s waits for reconcile: %s", request.generation_id, error, extra=about)
 
 
 def _parent(user: User, conversation: Conversation, parent_id: UUID | None) -> Message | None:
@@ -292,7 +307,7 @@ def request_stop(generation: Generation) -> None:
         try:
             port.stop(pk, attempt)
         except port.UNAVAILABLE as error:
-            logger.warning("stop of %s waits for reconcile: %s", pk, error)
+            logger.warning("stop of %s waits for reconcile: %s", pk, error, extra={"generation": str(pk)})
 
     transaction.on_commit(tell, robust=True)
 
@@ -310,9 +325,30 @@ def finish(generation_id: UUID, attempt: int) -> bool:
     """A worker, a stop or reconcile says that the log has its end. True if this call settled the row."""
     log = port.read(generation_id)
     settled = log.end is not None and settle(generation_id, attempt, log)
+    if settled:
+        _report(generation_id)
     if not Generation.objects.live().filter(pk=generation_id).exists():
         port.settled(generation_id)  # also when somebody else settled it, or the row is gone with its user
     return settled
+
+
+def _report(generation_id: UUID) -> None:
+    """The line in the log and the figures of a settled reply. Numbers, ids and codes: never its text."""
+    row = Generation.objects.filter(pk=generation_id).values(*REPORTED).first()
+    if row is None:
+        return  # deleted at this very moment
+    logger.info("reply settled", extra={"generation": str(generation_id), **row})
+    port.count_reply(
+        row["model"],
+        row["status"],
+        Times.of(
+            queued_ms=row["queued_ms"],
+            first_ms=row["first_token_ms"],
+            whole_ms=row["whole_ms"],
+            prompt_tokens=row["prompt_tokens"],
+            tokens=row["completion_tokens"],
+        ),
+    )
 
 
 @transaction.atomic
@@ -331,6 +367,9 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             completion_tokens=log.seq,
             prefill_ms=int(body.get("prefill_ms", 0)),
             decode_ms=int(body.get("decode_ms", 0)),
+            queued_ms=log.end.queued_ms,
+            first_token_ms=log.end.first_ms,
+            whole_ms=log.end.whole_ms,
             reason=log.end.reason,
             error=log.end.error[:64],
             fingerprint=str(body.get("fingerprint", ""))[:120],

@@ -31,6 +31,7 @@ class Rows:
     """`count` rows. From one thread."""
 
     def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.count = count
         self._clock = clock
         # Oldest first, since dicts keep the order of insertion; None: nothing worth keeping.
         self._free: dict[int, Kept | None] = dict.fromkeys(range(count))
@@ -41,7 +42,8 @@ class Rows:
 
     @property
     def kept_tokens(self) -> int:
-        return sum(len(kept.tokens) for kept in self._free.values() if kept)
+        """From any thread."""
+        return sum(len(kept.tokens) for kept in tuple(self._free.values()) if kept)
 
     def take(self, key: Key, tokens: Sequence[int]) -> tuple[int, int]:
         """A row for a prompt, and how many of its first tokens the row already holds.

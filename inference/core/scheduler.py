@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -152,11 +152,10 @@ class Scheduler:
         self._prefill_chunk = max(prefill_chunk, slots)
         self._never: NDArray[np.int64] = np.array(sorted(tokenizer.never_sample), dtype=np.int64)
         self._rows = Rows(max(rows, slots))
-        self.prompt_computed = 0  # tokens of prompts that were fed, and those that a kept row spared
-        self.prompt_reused = 0
         self._waiting: deque[Work] = deque()
         self._running: list[Work] = []
         self._events: list[Event] = []
+        self._counted: Counter[str] = Counter(steps=0, rows=0, tokens=0, prompt_computed=0, prompt_reused=0)
 
     # From any thread --------------------------------------------------------------------------------------
 
@@ -183,6 +182,11 @@ class Scheduler:
     @property
     def busy(self) -> bool:
         return bool(self._running or self._waiting or self.inbox)
+
+    def figures(self) -> dict[str, int]:
+        """See base.Engine. The cache is counted in tokens."""
+        used = sum(work.fed for work in tuple(self._running)) + self._rows.kept_tokens
+        return {**self._counted, "cache_used": used, "cache_size": self._rows.count * self._context}
 
     # From the engine's thread -----------------------------------------------------------------------------
 
@@ -249,7 +253,7 @@ class Scheduler:
             elif len(self._running) < self.slots:
                 self._waiting.remove(work)
                 work.row, work.fed = self._rows.take(work.cache_key, work.tokens)
-                self.prompt_reused += min(work.fed, work.prompt_size)
+                self._counted["prompt_reused"] += min(work.fed, work.prompt_size)
                 work.admitted_at = time.monotonic()
                 self._running.append(work)
 
@@ -321,8 +325,8 @@ class Scheduler:
                 out_at.append(len(ids) - 1)
         logits = step.step(ids, rows, pos, hide, out_at)
         for work in batch:
-            self.prompt_computed += max(0, min(work.fed + work.take, work.prompt_size) - work.fed)
             work.fed += work.take
+        self._counted.update(steps=1, rows=len(batch), prompt_computed=sum(hide))
         return done, logits
 
     def _choose(
@@ -353,6 +357,7 @@ class Scheduler:
         work.tokens.append(token)
         if score:
             work.scores.append(score)
+        self._counted["tokens"] += 1
         try:
             reason = stream.push(token)
         except Exception:

@@ -40,6 +40,12 @@ class Engine(Protocol):
     def busy(self) -> bool:
         """Whether work is in flight. An idle engine's step counter may rest."""
 
+    def figures(self) -> dict[str, int]:
+        """Plain numbers for monitoring, from any thread (inference/figures.py names them).
+
+        COUNTERS since the start, GAUGES now; what an engine cannot tell is left out.
+        """
+
     def start(self, emit: Emit) -> None:
         """Start the thread. It calls `emit` once per step, for all generations; `emit` must not block."""
 

@@ -47,15 +47,8 @@ class BatchingEngine:
     def busy(self) -> bool:
         return self._scheduler.busy
 
-    @property
-    def prompt_tokens_computed(self) -> int:
-        """Tokens of prompts that went through the model since the start."""
-        return self._scheduler.prompt_computed
-
-    @property
-    def prompt_tokens_reused(self) -> int:
-        """Tokens of prompts whose keys and values were still there from an earlier turn."""
-        return self._scheduler.prompt_reused
+    def figures(self) -> dict[str, int]:
+        return self._scheduler.figures()
 
     def start(self, emit: Emit) -> None:
         if self._thread:

@@ -25,7 +25,7 @@ import re
 import signal
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -112,6 +112,7 @@ class ScriptedEngine:
         self._order = itertools.count()
         self._events: list[Event] = []
         self._thread: threading.Thread | None = None
+        self._counted: Counter[str] = Counter(steps=0, rows=0, tokens=0)
         self._released = threading.Event()  # lets a hanging thread end with stop()
 
     @property
@@ -121,6 +122,10 @@ class ScriptedEngine:
     @property
     def busy(self) -> bool:
         return bool(self._running or self._waiting or self._inbox)
+
+    def figures(self) -> dict[str, int]:
+        """It has no cache, and a step is one in which somebody's word was due."""
+        return dict(self._counted)
 
     def start(self, emit: Emit) -> None:
         if self._thread:
@@ -165,9 +170,10 @@ class ScriptedEngine:
         due = []
         while self._agenda and self._agenda[0][0] <= soon:
             due.append(heapq.heappop(self._agenda)[2])
+        due = [answer for answer in due if self._running.get(answer.request.generation_id) is answer]
         for answer in due:
-            if self._running.get(answer.request.generation_id) is answer:
-                self._advance(answer, soon)
+            self._advance(answer, soon)
+        self._counted.update(steps=bool(due), rows=len(due))
         self._steps += 1
 
     def _seconds_to_next(self) -> float | None:
@@ -272,6 +278,7 @@ class ScriptedEngine:
                 return None
             reason = answer.stream.push(answer.made)
             answer.made += 1
+            self._counted["tokens"] += 1
             answer.due = max(answer.due + answer.script.interval, soon - MOST_BEHIND)
             if reason:
                 return reason

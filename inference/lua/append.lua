@@ -11,4 +11,5 @@ if at ~= after then return {'gap', at, stop} end
 local entry = {'after', after, 'text', ARGV[7], 'ids', ARGV[8]}
 if ARGV[9] ~= '' then entry[7], entry[8] = 'scores', ARGV[9] end
 redis.call('XADD', log_key(id), seq .. '-0', unpack(entry))
+if after == 0 then mark(id, 'first') end
 return {'appended', seq, stop}

@@ -13,6 +13,7 @@ local function give(id, g)
     return {'stopped', id, g.attempt, g.strikes, ''}
   end
   redis.call('HSET', gen_key(id), 'state', 'r', 'worker', worker)
+  mark(id, 'began')
   redis.call('SET', lease_key(id), worker, 'PX', ARGV[4])
   redis.call('SADD', held_key(worker), id)
   redis.call('HINCRBY', queue_key(model, 'run'), g.user, 1)

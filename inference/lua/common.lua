@@ -25,6 +25,30 @@ local function read(id)
     strikes = tonumber(v[10]) or 0, stop = v[11] == '1'}
 end
 
+-- Milliseconds of Redis' own clock: those of the hosts need not agree.
+local function now()
+  local time = redis.call('TIME')
+  return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+end
+
+-- When a reply was asked for, begun, and its first token came. The first time counts, whatever attempt follows.
+local function mark(id, moment) redis.call('HSETNX', gen_key(id), moment, now()) end
+
+-- For the terminal entry: how long it waited, until its first token, and in all. What Redis lost is left out.
+local function times(id)
+  local marks, out = redis.call('HMGET', gen_key(id), 'asked', 'began', 'first'), {}
+  local asked = tonumber(marks[1])
+  if not asked then return out end
+  local named = {queued = marks[2], first = marks[3], whole = now()}
+  for name, at in pairs(named) do
+    if at then
+      out[#out + 1] = name
+      out[#out + 1] = string.format('%.0f', math.max(0, at - asked))
+    end
+  end
+  return out
+end
+
 local function count(key, field, by)
   local n = redis.call('HINCRBY', key, field, by)
   if n <= 0 then redis.call('HDEL', key, field) end
@@ -90,10 +114,11 @@ local function depart(id, g)
   end
 end
 
--- Rule 2: the one terminal entry. `end` carries the reason, `body` the rest as JSON. g may be nil (Redis lost it).
+-- Rule 2: the one terminal entry. `end` carries the reason, `body` the rest as JSON, then milliseconds (see times).
+-- g may be nil (Redis lost it).
 local function terminate(id, g, reason, body, used)
   local seq = last(id)
-  redis.call('XADD', log_key(id), seq .. '-1', 'end', reason, 'body', body)
+  redis.call('XADD', log_key(id), seq .. '-1', 'end', reason, 'body', body, unpack(times(id)))
   if not g then
     redis.call('HSET', gen_key(id), 'attempt', 0, 'state', 'e')
     return

@@ -12,5 +12,6 @@ if tonumber(ARGV[8]) > 0 then where = 'suspects' elseif ARGV[9] == '1' then wher
 redis.call('HSET', gen_key(id), 'attempt', attempt, 'state', 'q', 'model', model, 'user', user, 'weight', ARGV[6],
   'estimate', ARGV[7], 'strikes', ARGV[8], 'where', where, 'worker', '', 'payload', ARGV[10])
 redis.call('PERSIST', gen_key(id))
+mark(id, 'asked')
 enqueue(id, model, user, where)
 return 'queued'

@@ -42,9 +42,9 @@ def test_the_second_turn_feeds_only_what_is_new() -> None:
     assert bench.outcome("b")[0] == (11, 12)
     # The row ended with the last token of the answer unfed: fed are it, its mark, the new message with its
     # mark, and the two tokens of the answer to find its next one.
-    assert bench.scheduler.prompt_reused > 0
-    assert bench.scheduler.prompt_reused + bench.scheduler.prompt_computed == 6 + 14
-    assert fed(bench) - before == 14 - bench.scheduler.prompt_reused + 2
+    assert bench.scheduler.figures()["prompt_reused"] > 0
+    assert bench.scheduler.figures()["prompt_reused"] + bench.scheduler.figures()["prompt_computed"] == 6 + 14
+    assert fed(bench) - before == 14 - bench.scheduler.figures()["prompt_reused"] + 2
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_nobody_else_profits(second: GenerationRequest) -> None:
     bench.submit(turn("a", "7 8 9")).drain()
     bench.submit(second).drain()
     assert bench.outcome("b")[0] == (11,)
-    assert bench.scheduler.prompt_reused == 0
+    assert bench.scheduler.figures()["prompt_reused"] == 0
 
 
 def test_an_edited_question_keeps_what_stands_before_it() -> None:
@@ -69,7 +69,7 @@ def test_an_edited_question_keeps_what_stands_before_it() -> None:
     bench.submit(turn("a", "7 8 9", "10", "11 12 13")).drain()
     bench.submit(turn("b", "7 8 9", "10", "11 14 13")).drain()
     assert bench.outcome("b")[0] == (11, 14, 13)
-    assert bench.scheduler.prompt_reused == 8  # up to and with 11
+    assert bench.scheduler.figures()["prompt_reused"] == 8  # up to and with 11
 
 
 def test_the_same_question_again_is_fed_but_for_its_end() -> None:
@@ -77,7 +77,7 @@ def test_the_same_question_again_is_fed_but_for_its_end() -> None:
     for name in ("a", "b"):
         bench.submit(turn(name, "7 8 9")).drain()
         assert bench.outcome(name)[0] == (7, 8, 9)
-    assert bench.scheduler.prompt_reused == 4  # of BOS, three tokens and the mark
+    assert bench.scheduler.figures()["prompt_reused"] == 4  # of BOS, three tokens and the mark
 
 
 def test_a_resumed_reply_goes_on_from_its_own_row() -> None:
@@ -101,7 +101,7 @@ def test_a_failed_step_leaves_nothing_to_go_on_from() -> None:
     bench.submit(turn("bad", f"7 {BOOM}", talk="other")).drain()
     bench.submit(turn("b", "7 8 9", "7 8 9", "11")).drain()
     assert bench.outcome("b")[0] == (11,)
-    assert bench.scheduler.prompt_reused == 0
+    assert bench.scheduler.figures()["prompt_reused"] == 0
 
 
 def test_the_oldest_beginning_makes_room() -> None:
@@ -109,9 +109,9 @@ def test_the_oldest_beginning_makes_room() -> None:
     for talk in "vwxyz":
         bench.submit(turn(talk, "7 8 9", talk=talk)).drain()
     for talk, reused in (("v", False), ("z", True)):
-        before = bench.scheduler.prompt_reused
+        before = bench.scheduler.figures()["prompt_reused"]
         bench.submit(turn(f"{talk}2", "7 8 9", "7 8 9", "11", talk=talk)).drain()
-        assert (bench.scheduler.prompt_reused > before) is reused, talk
+        assert (bench.scheduler.figures()["prompt_reused"] > before) is reused, talk
 
 
 def test_a_beginning_is_kept_for_ten_minutes() -> None:
@@ -183,15 +183,15 @@ def test_the_demo_models_second_turn() -> None:
     _, answer = ask(engine, heard, "one", *first)
     second = (*first, answer, "And what can you do?")
     kept = ask(engine, heard, "two", *second)
-    spared, computed = engine.prompt_tokens_reused, engine.prompt_tokens_computed
+    counted = engine.figures()
     engine.stop()
     fresh, heard = started()
     alone = ask(fresh, heard, "two", *second)
     fresh.stop()
     assert kept == alone
     assert alone[1]
-    assert spared >= len(answer.split())
-    assert computed > 0
+    assert counted["prompt_reused"] >= len(answer.split())
+    assert counted["prompt_computed"] > 0
 
 
 # -- how many rows -------------------------------------------------------------------------------------

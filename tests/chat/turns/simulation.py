@@ -32,7 +32,7 @@ class Died(Exception):
 
 class StepEngine:
     slug, name, fingerprint, context, slots = "scripted", "steps", "steps-1", 8192, SLOTS
-    steps, busy = 0, False
+    steps, busy, back_end = 0, False, "steps"
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[GenerationRequest, int]] = {}
@@ -65,6 +65,9 @@ class StepEngine:
                 self.events.append(Delta(generation_id, request.attempt, made, made + 1, text, (made,)))
         events, self.events = self.events, []
         return events
+
+    def figures(self) -> dict[str, int]:
+        return {}
 
     def start(self, emit: Any) -> None: ...
 

@@ -1,0 +1,130 @@
+"""What the staff's engine page shows: workers as they announce themselves, and the last hour's replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+
+from django.db.models.functions import Now
+from django.utils import formats
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chat.turns import port
+from chat.turns.models import Generation
+from inference.figures import Times
+
+HOUR = timedelta(hours=1)
+MOST = 5000  # newest replies that the last hour's times are taken from: the page asks every few seconds
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLine:
+    name: str
+    back_end: str
+    is_stopping: bool
+    facts: list[tuple[str, str]]  # what, and how much
+
+
+@dataclass(frozen=True, slots=True)
+class TimesLine:
+    what: Promise
+    median: str
+    p95: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPart:
+    """One model on the page."""
+
+    name: str
+    slug: str
+    waiting: int
+    estimate: str
+    workers: list[WorkerLine]
+    replies: int
+    times: list[TimesLine]
+
+
+def models() -> list[ModelPart]:
+    """Raises port.UNAVAILABLE: Redis alone knows."""
+    return [_part(model) for model in port.served_models()]
+
+
+def _part(model: port.ServedModel) -> ModelPart:
+    times = last_hour(model.slug)
+    return ModelPart(
+        model.name,
+        model.slug,
+        model.waiting,
+        duration(model.estimate),
+        [_worker(worker) for worker in model.workers],
+        len(times),
+        [
+            _line(gettext_lazy("until a worker began"), (each.queued for each in times)),
+            _line(gettext_lazy("until the first token"), (each.first_token for each in times)),
+            _line(gettext_lazy("for each further token"), (each.per_token for each in times)),
+        ],
+    )
+
+
+def _worker(worker: port.Worker) -> WorkerLine:
+    figures = worker.figures
+    facts = [
+        (_("Busy"), _("%(number)s of %(all)s") % {"number": worker.busy, "all": worker.slots}),
+        (_("Tokens a second"), number(figures.get("tokens_per_second"), 1)),
+        (_("Replies in a step"), number(figures.get("rows_per_step"), 1)),
+        (_("Cache in use"), share(figures.get("cache_used"), figures.get("cache_size"))),
+    ]
+    if "prompt_reused" in figures:
+        read = figures["prompt_reused"] + figures.get("prompt_computed", 0)
+        facts.append((_("Prompt tokens reused"), share(figures["prompt_reused"], read)))
+    return WorkerLine(worker.name, worker.back_end, worker.slots == 0, facts)
+
+
+def last_hour(model: str) -> list[Times]:
+    rows = Generation.objects.filter(model=model, finished_at__gte=Now() - HOUR).order_by("-finished_at")
+    columns = rows.values_list(
+        "queued_ms", "first_token_ms", "whole_ms", "prompt_tokens", "completion_tokens"
+    )
+    return [
+        Times.of(queued_ms=queued, first_ms=first, whole_ms=whole, prompt_tokens=prompt, tokens=tokens)
+        for queued, first, whole, prompt, tokens in columns[:MOST]
+    ]
+
+
+def _line(what: Promise, values: Iterable[float | None]) -> TimesLine:
+    known = sorted(value for value in values if value is not None)
+    return TimesLine(what, duration(_quantile(known, 0.5)), duration(_quantile(known, 0.95)))
+
+
+def _quantile(ordered: list[float], part: float) -> float | None:
+    """The smallest value that `part` of them do not exceed."""
+    return ordered[ceil(part * len(ordered)) - 1] if ordered else None
+
+
+# --- words ------------------------------------------------------------------------------------------------
+
+UNKNOWN = "–"
+
+
+def number(value: float | None, places: int = 0) -> str:
+    return UNKNOWN if value is None else formats.number_format(value, places, force_grouping=True)
+
+
+def share(part: float | None, whole: float | None) -> str:
+    if part is None or whole is None:
+        return UNKNOWN
+    percent = number(100 * part / whole if whole else 0)
+    return _("%(percent)s %% of %(number)s") % {"percent": percent, "number": number(whole)}
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 1:
+        return _("%s ms") % number(seconds * 1000, 1 if seconds < 0.1 else 0)
+    return _("%s s") % number(seconds, 1 if seconds < 60 else 0)

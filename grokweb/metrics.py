@@ -1,0 +1,118 @@
+"""What /metrics says beside Django's own figures: the queue, the model workers, the replies.
+
+Read from Redis at each scrape: workers have no HTTP port, and replies are settled in another process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from chat.turns import port
+from inference.figures import BUCKETS, COUNTERS, GAUGES, Replies
+from inference.queue import Worker
+
+BY_MODEL = ["model"]
+BY_WORKER = ["model", "worker"]
+OF_REPLIES = {
+    "queued_seconds": "From the question to the moment a worker began",
+    "first_token_seconds": "From the question to the first token",
+    "token_seconds": "Mean time of one token after the first",
+    "tokens": "Tokens of a reply",
+}
+RECENT = {
+    "tokens_per_second": "Tokens generated a second, over the last minute",
+    "rows_per_step": "Replies in one step of the model, mean of the last minute",
+}
+
+
+class EngineCollector(Collector):
+    def describe(self) -> Iterable[Metric]:
+        """Nothing at registration: Redis may not be there yet."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            served = port.served_models()
+            counted = {model.slug: port.replies(model.slug) for model in served}
+        except port.UNAVAILABLE:
+            return [_up(0)]
+        return [_up(1), *_queues(served), *_workers(served), *_replies(counted)]
+
+
+def register() -> None:
+    REGISTRY.register(EngineCollector())
+
+
+def _up(value: int) -> Metric:
+    return GaugeMetricFamily("grokweb_redis_up", "Whether Redis answered this scrape", value=value)
+
+
+def _queues(served: list[port.ServedModel]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("grokweb_queue_waiting", "Replies that wait for a worker", labels=BY_MODEL)
+    estimate = GaugeMetricFamily(
+        "grokweb_queue_estimate_seconds", "When a reply asked for now would be done", labels=BY_MODEL
+    )
+    workers = GaugeMetricFamily("grokweb_workers", "Living model workers", labels=BY_MODEL)
+    for model in served:
+        waiting.add_metric([model.slug], model.waiting)
+        workers.add_metric([model.slug], len(model.workers))
+        if model.estimate is not None:
+            estimate.add_metric([model.slug], model.estimate)
+    yield from (waiting, estimate, workers)
+
+
+def _workers(served: list[port.ServedModel]) -> Iterator[Metric]:
+    living = [(model.slug, worker) for model in served for worker in model.workers]
+    info = GaugeMetricFamily(
+        "grokweb_worker_info", "1; what the worker runs on", labels=[*BY_WORKER, "back_end", "fingerprint"]
+    )
+    slots = GaugeMetricFamily(
+        "grokweb_worker_slots", "Replies it takes at once; 0: stopping", labels=BY_WORKER
+    )
+    busy = GaugeMetricFamily("grokweb_worker_busy", "Replies it works on now", labels=BY_WORKER)
+    for slug, worker in living:
+        info.add_metric([slug, worker.name, worker.back_end, worker.fingerprint], 1)
+        slots.add_metric([slug, worker.name], worker.slots)
+        busy.add_metric([slug, worker.name], worker.busy)
+    yield from (info, slots, busy)
+    yield from (_figure(CounterMetricFamily, name, COUNTERS[name], living) for name in COUNTERS)
+    gauges = {**GAUGES, **RECENT}
+    yield from (_figure(GaugeMetricFamily, name, gauges[name], living) for name in gauges)
+
+
+def _figure(
+    kind: type[CounterMetricFamily | GaugeMetricFamily],
+    name: str,
+    about: str,
+    living: list[tuple[str, Worker]],
+) -> Metric:
+    """What an engine does not tell has no sample."""
+    family = kind(f"grokweb_engine_{name}", about, labels=BY_WORKER)
+    for slug, worker in living:
+        if name in worker.figures:
+            family.add_metric([slug, worker.name], worker.figures[name])
+    return family
+
+
+def _replies(counted: dict[str, Replies]) -> Iterator[Metric]:
+    ended = CounterMetricFamily("grokweb_replies", "Settled replies", labels=[*BY_MODEL, "status"])
+    read = CounterMetricFamily(
+        "grokweb_reply_prompt_tokens", "Prompt tokens of settled replies", labels=BY_MODEL
+    )
+    written = CounterMetricFamily("grokweb_reply_completion_tokens", "Their tokens", labels=BY_MODEL)
+    histograms = {
+        name: HistogramMetricFamily(f"grokweb_reply_{name}", OF_REPLIES[name], labels=BY_MODEL)
+        for name in BUCKETS
+    }
+    for slug, replies in counted.items():
+        for status, count in sorted(replies.ended.items()):
+            ended.add_metric([slug, status], count)
+        read.add_metric([slug], replies.prompt_tokens)
+        written.add_metric([slug], replies.completion_tokens)
+        for name, histogram in replies.histograms.items():
+            histograms[name].add_metric([slug], histogram.buckets, histogram.total)
+    yield from (ended, read, written, *histograms.values())

@@ -1,0 +1,60 @@
+"""One reply through real processes: its id is in their logs, and not a word of it in any log or metric."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults.client import Crowd
+from tests.faults.people import invite
+from tests.grokweb.service import PATIENCE, Service, eventually
+
+WORDS = ("xylocarp", "quokkaberry")  # in the question and in the answer
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """With everything that any library has to say."""
+    made = Service(tmp_path_factory.mktemp("private-logs"), GROKWEB_LOG_LEVEL="DEBUG")
+    try:
+        yield made.start().wait_until_ready()
+    finally:
+        made.close()
+
+
+def logs(service: Service) -> dict[str, str]:
+    return {path.stem: path.read_text() for path in (service.data / "logs").glob("*.log*")}
+
+
+def lines(text: str, generation: str) -> dict[str, dict[str, Any]]:
+    """Our own lines about one generation, by what they say."""
+    found = [json.loads(line) for line in text.splitlines() if line.startswith("{") and generation in line]
+    return {each["event"]: each for each in found if each.get("generation") == generation}
+
+
+def test_ids_and_figures_but_no_word(service: Service) -> None:
+    crowd = Crowd(service.port, invite(1, service.environment)).wait_until_connected(PATIENCE)
+    try:
+        reply = crowd.ask(f"echo:{' '.join(WORDS)}")[0]
+        eventually(lambda: reply.done is not None, "the end of the reply")
+        assert reply.text == " ".join(WORDS)
+        eventually(lambda: "reply settled" in logs(service)["chat-worker"], "the settlement in the log")
+    finally:
+        crowd.close()
+    written, pk = logs(service), reply.generation_id
+    asked = lines(written["web"], pk)["reply asked for"]
+    begun = lines(written["model-worker"], pk)["reply begun"]
+    ended = lines(written["model-worker"], pk)["reply ended"]
+    settled = lines(written["chat-worker"], pk)["reply settled"]
+    assert {each["model"] for each in (asked, begun, ended, settled)} == {"scripted"}
+    assert begun["worker"] == ended["worker"] != ""
+    assert (ended["reason"], ended["tokens"]) == ("stop", 2)
+    assert (settled["status"], settled["completion_tokens"]) == ("complete", 2)
+    assert settled["queued_ms"] <= settled["first_token_ms"] <= settled["whole_ms"]
+    metrics = service.get("/metrics")[1]
+    assert "grokweb_reply_tokens_count" in metrics
+    for name, text in {**written, "metrics": metrics, "terminal": "\n".join(service.lines)}.items():
+        assert not [word for word in WORDS if word in text], name
