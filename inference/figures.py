@@ -57,7 +57,7 @@ WAITS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 BUCKETS: dict[str, tuple[float, ...]] = {
     "queued_seconds": WAITS,
     "first_token_seconds": WAITS,
-    "token_seconds": (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2),
+    "token_seconds": (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2),
     "tokens": (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192),
 }
 MICRO = 1_000_000  # sums are whole millionths: Redis adds whole numbers without an error
@@ -146,12 +146,12 @@ def replies(client: redis.Redis, model: str) -> Replies:
 def _bound(name: str, value: float) -> str:
     bounds = BUCKETS[name]
     place = bisect_left(bounds, value)
-    return f"{bounds[place]:g}" if place < len(bounds) else "+Inf"
+    return str(float(bounds[place])) if place < len(bounds) else "+Inf"
 
 
 def _histogram(name: str, stored: Mapping[str, str]) -> Histogram:
     buckets, below = [], 0
-    for bound in (*(f"{bound:g}" for bound in BUCKETS[name]), "+Inf"):
+    for bound in (*(str(float(bound)) for bound in BUCKETS[name]), "+Inf"):
         below += int(stored.get(f"{name}:{bound}", 0))
         buckets.append((bound, float(below)))
     return Histogram(buckets, int(stored.get(f"{name}:sum", 0)) / MICRO)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from chat.turns import consumers
+from grokweb import metrics
 
 ROOT = Path(__file__).parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
@@ -47,3 +48,18 @@ def test_every_close_code_is_documented() -> None:
     )
     for code in used:
         assert code in PROTOCOL, code
+
+
+def test_every_metric_is_documented() -> None:
+    """The collector's names and labels against the table in docs/operators.md."""
+    section = (ROOT / "docs" / "operators.md").read_text().split("### Metrics\n", 1)[1].split("\n### ", 1)[0]
+    listed = {}
+    for names, labels in re.findall(r"^\| (`grokweb_[^|]+) \| ([^|]*)\|", section, re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", names):
+            listed[name] = {label.strip() for label in labels.split(",") if label.strip()}
+    families = [metrics._up(1), *metrics._queues([]), *metrics._workers([]), *metrics._replies({})]
+    exported = {
+        family.name + ("_total" if family.type == "counter" else ""): set(getattr(family, "_labelnames", ()))
+        for family in families
+    }
+    assert exported == listed

@@ -60,7 +60,7 @@ def _part(model: port.ServedModel) -> ModelPart:
         model.name,
         model.slug,
         model.waiting,
-        duration(model.estimate),
+        UNKNOWN if model.estimate is None else duration(ceil(model.estimate)),
         [_worker(worker) for worker in model.workers],
         len(times),
         [
@@ -77,7 +77,7 @@ def _worker(worker: port.Worker) -> WorkerLine:
         (_("Busy"), _("%(number)s of %(all)s") % {"number": worker.busy, "all": worker.slots}),
         (_("Tokens a second"), number(figures.get("tokens_per_second"), 1)),
         (_("Replies in a step"), number(figures.get("rows_per_step"), 1)),
-        (_("Cache in use"), share(figures.get("cache_used"), figures.get("cache_size"))),
+        (_("Cache in use, tokens"), share(figures.get("cache_used"), figures.get("cache_size"))),
     ]
     if "prompt_reused" in figures:
         read = figures["prompt_reused"] + figures.get("prompt_computed", 0)
@@ -127,4 +127,4 @@ def duration(seconds: float | None) -> str:
         return UNKNOWN
     if seconds < 1:
         return _("%s ms") % number(seconds * 1000, 1 if seconds < 0.1 else 0)
-    return _("%s s") % number(seconds, 1 if seconds < 60 else 0)
+    return _("%s s") % number(seconds, 1 if seconds < 60 and seconds % 1 else 0)

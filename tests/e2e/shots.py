@@ -69,6 +69,7 @@ INSIDE = {
 }
 DESK = {
     "admin": "/admin/",
+    "admin-engine": "/admin/engine/",
     "admin-users": "/admin/accounts/user/",
     "admin-reports": "/admin/moderation/report/",
     "admin-conversations": "/admin/conversations/conversation/",

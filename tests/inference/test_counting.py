@@ -30,7 +30,7 @@ def test_replies_add_up(redis_client: redis.Redis) -> None:
     assert found.ended == {"complete": 2, "failed": 1}
     assert (found.prompt_tokens, found.completion_tokens) == (21, 63)
     queued = dict(found.histograms["queued_seconds"].buckets)
-    assert (queued["0.1"], queued["0.25"], queued["600"], queued["+Inf"]) == (0, 1, 1, 2)
+    assert (queued["0.1"], queued["0.25"], queued["600.0"], queued["+Inf"]) == (0, 1, 1, 2)
     assert found.histograms["queued_seconds"].total == pytest.approx(1000.199)
     assert dict(found.histograms["first_token_seconds"].buckets)["+Inf"] == 2
     assert found.histograms["token_seconds"].total == pytest.approx(0.2)
