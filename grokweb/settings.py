@@ -298,6 +298,14 @@ REDIS_REST_SECONDS = env.number(
     low=0.5,
     high=120,
 )
+# Drills kill the same process again and again; each time is the first.
+HEALTHY_SECONDS = env.number(
+    "GROKWEB_HEALTHY_SECONDS",
+    30,
+    "A process of `up` that lived this long is started again without backoff",
+    low=1,
+    high=3600,
+)
 
 # --- Celery: JSON only, acknowledged early, no results (rule 6) -------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

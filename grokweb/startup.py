@@ -103,6 +103,7 @@ def plan(without: frozenset[str]) -> Plan:
         slots=settings.SLOTS,
         handover=live.HANDOVER_SECONDS,
         redis_url=os.environ.get("REDIS_URL", ""),
+        healthy=settings.HEALTHY_SECONDS,
         without=without,
     )
 

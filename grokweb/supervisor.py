@@ -27,7 +27,7 @@ from grokweb.redis_server import CHILD, EmbeddedRedis, RedisUnavailable
 
 GUARDIAN = str(Path(__file__).with_name("guardian.py"))
 EX_CONFIG = 78  # exit status of a model worker whose model can not be served; nothing is gained by a restart
-FIRST_DELAY, LONGEST_DELAY, HEALTHY_SECONDS = 0.5, 30.0, 30.0
+FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 STILLBORN = 3  # a web process that ends this often before it ever answered stops the start
 
 # Seconds of a stop; with a hand-over of 8 s they add up to less than 15.
@@ -82,6 +82,7 @@ class Plan:
     handover: float
     redis_url: str  # empty: embedded
     without: frozenset[str] = frozenset()
+    healthy: float = 30.0  # seconds of life that end a child's backoff
     root: Path = field(default_factory=lambda: Path(__file__).resolve().parent.parent)
 
 
@@ -310,7 +311,7 @@ class Supervisor:
         ):
             self.failure = f"the web process does not start: {child.log.last_line}"
             return
-        if now - child.started >= HEALTHY_SECONDS:
+        if now - child.started >= self.plan.healthy:
             child.delay = FIRST_DELAY
         child.due = now + child.delay
         words = f"; it said: {child.log.last_line}" if status > 0 and child.log.last_line else ""

@@ -165,8 +165,11 @@ def _judge(worker: str) -> None:
 
 
 def worker_returned(worker: str, generation_ids: list[UUID]) -> None:
-    """It was not dead, only away (stopped, cut off): fencing gives no strike."""
-    blamed = Generation.objects.live().filter(pk__in=generation_ids, struck_by=worker)
+    """It was not dead, only away (stopped, cut off): fencing gives no strike.
+
+    Also where another worker has ended the reply meanwhile; only what failed keeps its reasons.
+    """
+    blamed = Generation.objects.filter(pk__in=generation_ids, struck_by=worker).exclude(status=Status.FAILED)
     blamed.filter(strikes__gt=0).update(strikes=F("strikes") - 1, struck_by="")
     blamed.update(struck_by="")
 

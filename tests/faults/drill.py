@@ -157,6 +157,10 @@ class Drill:
                 assert row["strikes"] < 2
         assert self.crowd.errors == []
 
+    def nobody_is_blamed(self, replies: Sequence[Reply]) -> None:
+        """A worker that woke has said so: strikes are taken back, a moment after the end perhaps."""
+        self.wait(lambda: not any(self.row(reply)["strikes"] for reply in replies), "no strike left")
+
     def is_settled(self) -> None:
         """No live row, no reservation, nothing in Redis' queue; every token charged once."""
 

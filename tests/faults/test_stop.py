@@ -64,7 +64,7 @@ def test_while_its_worker_does_not_answer(drill: Drill) -> None:
         drill.send_signal("model-worker", signal.SIGCONT)
     drill.ended_well(others=(given_up,))
     assert is_stopped(drill, given_up)
-    assert [drill.row(reply)["strikes"] for reply in rest] == [0, 0]
+    drill.nobody_is_blamed(rest)
 
 
 @pytest.mark.fault("stop: one more token at most")

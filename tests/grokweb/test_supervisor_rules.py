@@ -74,7 +74,7 @@ def test_health_resets_the_delay(running: supervisor.Supervisor, child: Make) ->
     dying = child("web", "raise SystemExit(1)")
     running.page_answers.set()
     dying.delay = 16.0
-    dying.started -= supervisor.HEALTHY_SECONDS
+    dying.started -= running.plan.healthy
     wait_for_death(running, dying)
     assert dying.delay == 1.0
 
