@@ -40,9 +40,6 @@ TEST_ENGINES = env.flag("GROKWEB_TEST_ENGINES", False, "Allows GROKWEB_MODEL=scr
 SLOTS = env.integer("GROKWEB_SLOTS", 4, "Generations one model worker runs at once", low=1, high=256)
 THREADS = env.integer("GROKWEB_THREADS", 1, "CPU threads of the engine", low=1, high=256)
 NATIVE = env.flag("GROKWEB_NATIVE", True, "Run Grok-1 in C++ on a CPU that fits what was built; 0: in torch")
-USER_RUNNING_LIMIT = env.integer(
-    "GROKWEB_USER_RUNNING_LIMIT", 2, "Replies of one person that run at once", low=1, high=256
-)
 
 # Timings of rules 7 to 11 in docs/live-path.md. They must agree; drills shorten them.
 LEASE_SECONDS = env.number(
