@@ -41,7 +41,9 @@ class QuotaPolicy(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("How many replies of one person run at the same time. Empty: GROKWEB_USER_RUNNING_LIMIT."),
+        help_text=_(
+            "How many replies of one person run at the same time. Empty: GROKWEB_USER_RUNNING_LIMIT."
+        ),
     )
 
     class Meta:
@@ -61,7 +63,9 @@ class QuotaPolicy(models.Model):
             models.CheckConstraint(
                 condition=models.Q(running_limit=None) | models.Q(running_limit__gt=0),
                 name="policy_running_limit_positive",
-                violation_error_message=_("At least one reply must be able to run; a quota of 0 tokens blocks."),
+                violation_error_message=_(
+                    "At least one reply must be able to run; a quota of 0 tokens blocks."
+                ),
             ),
             models.UniqueConstraint(
                 models.Value(1),

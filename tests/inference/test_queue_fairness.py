@@ -1,10 +1,10 @@
 """Who is served next. Real Redis and the real scripts; orders and counts, no times.
 
-The bound is that of start-time fair queueing (Goyal, Vin, Cheng 1996; with several replies at once: Jin, Chase,
-Kaur 2004). A claim charges a reply's estimate l to its user, divided by the weight w, and serves whoever was
-charged least. Among users who always have something waiting, what i got beyond j is then at most one reply of
-i (served at the last moment when i was not ahead of j) and those of j that were charged at that moment
-but not done, at most one for each of the D slots:
+The bound is that of start-time fair queueing (Goyal, Vin, Cheng 1996; several replies at once: Jin, Chase, Kaur
+2004). A claim charges a reply's estimate l to its user, divided by the weight w, and serves whoever was charged
+least. Among users who always have something waiting, what i got beyond j is then at most one reply of i
+(served at the last moment when i was not ahead of j) and those of j that were charged at that moment but
+not done, at most one for each of the D slots:
 
     served_i / w_i - served_j / w_j  <=  l_i / w_i + D * l_j / w_j
 
@@ -22,10 +22,10 @@ import pytest
 import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from queue_driver import MODEL, claim, connect, drain, finish, queue_key, request
 
 from inference import lease, scripts
 from inference import queue as fair_queue
-from queue_driver import MODEL, claim, connect, drain, finish, queue_key, request
 
 ESTIMATE = 600
 WEIGHTS = st.sampled_from([0.25, 0.5, 1.0, 2.0, 8.0])
@@ -98,7 +98,7 @@ class Crowd:
             assert ahead <= bound + 1e-6, (i, j, self.used)
 
 
-@settings(max_examples=25, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 @given(
     weights=st.lists(WEIGHTS, min_size=2, max_size=5),
     slots=st.integers(1, 4),
@@ -115,11 +115,9 @@ def test_what_users_get_by_weight_differs_by_the_bound_at_most(
             crowd.check()
 
 
-@settings(max_examples=25, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 @given(
-    others=st.lists(
-        st.tuples(WEIGHTS, st.integers(50, ESTIMATE), st.integers(1, 3)), min_size=1, max_size=8
-    ),
+    others=st.lists(st.tuples(WEIGHTS, st.integers(50, ESTIMATE), st.integers(1, 3)), min_size=1, max_size=8),
     weight=WEIGHTS,
     before=st.integers(0, 30),
     slots=st.integers(1, 3),
@@ -191,7 +189,7 @@ class Others:
 # --- single rules -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 @given(
     asked=st.lists(st.tuples(st.integers(0, 4), st.sampled_from([64, 128, 256])), min_size=1, max_size=14),
     weights=st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=5, max_size=5),

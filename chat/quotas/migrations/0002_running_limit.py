@@ -6,21 +6,30 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
-        ('quotas', '0001_initial'),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("quotas", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='quotapolicy',
-            name='running_limit',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='How many replies of one person run at the same time. Empty: GROKWEB_USER_RUNNING_LIMIT.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='replies at once'),
+            model_name="quotapolicy",
+            name="running_limit",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="How many replies of one person run at the same time. Empty: GROKWEB_USER_RUNNING_LIMIT.",
+                null=True,
+                validators=[django.core.validators.MinValueValidator(1)],
+                verbose_name="replies at once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='quotapolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('running_limit', None), ('running_limit__gt', 0), _connector='OR'), name='policy_running_limit_positive', violation_error_message='At least one reply must be able to run; a quota of 0 tokens blocks.'),
+            model_name="quotapolicy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("running_limit", None), ("running_limit__gt", 0), _connector="OR"),
+                name="policy_running_limit_positive",
+                violation_error_message="At least one reply must be able to run; a quota of 0 tokens blocks.",
+            ),
         ),
     ]
