@@ -278,6 +278,13 @@ QUEUE_LIMIT = env.integer(
 USER_LIVE_LIMIT = env.integer(
     "GROKWEB_USER_LIVE_LIMIT", 8, "Replies one person may have waiting or running", low=1, high=1000
 )
+USER_RUNNING_LIMIT = env.integer(
+    "GROKWEB_USER_RUNNING_LIMIT",
+    2,
+    "Replies of one person that run at once where no quota policy says otherwise",
+    low=1,
+    high=256,
+)
 DAILY_TOKENS = env.integer(
     "GROKWEB_DAILY_TOKENS", 100_000, "Tokens a day where no quota policy says otherwise", low=0, high=10**12
 )

@@ -111,6 +111,7 @@ class GenerationRequest:
     user_key: str = ""  # opaque: whose turn it is in the fair queue
     cache_key: str = ""  # opaque: which kept KV prefix may serve it
     weight: float = 1.0  # fairness weight of the user
+    running_limit: int = 2  # replies of the user that may run at once
     estimate: int = 0  # tokens, prompt and answer: charged to the user's virtual time at claim
     strikes: int = 0  # unexplained worker deaths so far
     rules: tuple[ReplyRule, ...] = ()
@@ -130,6 +131,8 @@ class GenerationRequest:
             raise ValueError(f"weight {self.weight} is not above 0")
         if self.logprobs is not None and not 0 <= self.logprobs <= LOGPROBS_LIMIT:
             raise ValueError(f"logprobs {self.logprobs} is not between 0 and {LOGPROBS_LIMIT}")
+        if self.running_limit < 1:
+            raise ValueError(f"running_limit {self.running_limit} is below 1")
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, separators=(",", ":"))

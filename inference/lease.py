@@ -47,6 +47,7 @@ def register(
         request.user_key,
         request.weight,
         request.estimate,
+        request.running_limit,
         request.strikes,
         request.to_json(),
     )

@@ -37,6 +37,7 @@ def submit(client: redis.Redis, request: GenerationRequest, *, front: bool = Fal
         request.user_key,
         request.weight,
         request.estimate,
+        request.running_limit,
         request.strikes,
         int(front),
         request.to_json(),
@@ -46,15 +47,7 @@ def submit(client: redis.Redis, request: GenerationRequest, *, front: bool = Fal
 
 def claim(client: redis.Redis, model: str, worker: str, *, suspects: bool) -> Claim | None:
     """The next reply for a free slot, leased to `worker`; None when nobody waits."""
-    answer = scripts.run(
-        client,
-        "claim",
-        model,
-        worker,
-        int(settings.LEASE_SECONDS * 1000),
-        int(suspects),
-        settings.USER_RUNNING_LIMIT,
-    )
+    answer = scripts.run(client, "claim", model, worker, int(settings.LEASE_SECONDS * 1000), int(suspects))
     if answer is None:
         return None
     kind, generation_id, attempt, _strikes, payload = answer

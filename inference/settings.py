@@ -47,9 +47,6 @@ CACHE_MB = env.integer(
     high=2**24,
 )
 NATIVE = env.flag("GROKWEB_NATIVE", True, "Run Grok-1 in C++ on a CPU that fits what was built; 0: in torch")
-USER_RUNNING_LIMIT = env.integer(
-    "GROKWEB_USER_RUNNING_LIMIT", 2, "Replies of one person that run at once", low=1, high=256
-)
 
 # Timings of rules 7 to 11 in docs/live-path.md. They must agree; drills shorten them.
 LEASE_SECONDS = env.number(

@@ -10,8 +10,8 @@ from chat.quotas.models import QuotaPolicy, UsageCounter
 
 @admin.register(QuotaPolicy)
 class QuotaPolicyAdmin(AuditedAdmin):
-    audited_fields = ("user", "group", "tokens_per_day", "weight")
-    list_display = ("__str__", "user", "group", "tokens_per_day", "weight")
+    audited_fields = ("user", "group", "tokens_per_day", "weight", "running_limit")
+    list_display = ("__str__", "user", "group", "tokens_per_day", "weight", "running_limit")
     search_fields = ("user__email", "group__name")
     raw_id_fields = ("user",)
 

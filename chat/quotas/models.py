@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
 class QuotaPolicy(models.Model):
-    """Tokens a day for a person, a group, or everybody. A person's own policy beats the groups' (the largest
-    of them), which beats everybody's, which beats GROKWEB_DAILY_TOKENS."""
+    """What a person, each member of a group, or everybody may use, and their share of the queue.
+
+    A person's own policy beats the groups' (the largest of them), which beats everybody's, which beats the
+    settings.
+    """
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -32,6 +36,15 @@ class QuotaPolicy(models.Model):
     weight = models.FloatField(
         _("weight in the queue"), default=1.0, help_text=_("2 is served twice as much as 1 when many wait.")
     )
+    running_limit = models.PositiveSmallIntegerField(
+        _("replies at once"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "How many replies of one person run at the same time. Empty: GROKWEB_USER_RUNNING_LIMIT."
+        ),
+    )
 
     class Meta:
         verbose_name = _("quota policy")
@@ -46,6 +59,13 @@ class QuotaPolicy(models.Model):
                 condition=models.Q(weight__gt=0),
                 name="policy_weight_positive",
                 violation_error_message=_("The weight must be above 0."),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(running_limit=None) | models.Q(running_limit__gt=0),
+                name="policy_running_limit_positive",
+                violation_error_message=_(
+                    "At least one reply must be able to run; a quota of 0 tokens blocks."
+                ),
             ),
             models.UniqueConstraint(
                 models.Value(1),

@@ -29,14 +29,18 @@ class Terms(NamedTuple):
 
     tokens_per_day: int
     weight: float  # share in the fair queue
+    running_limit: int  # replies that run at once
 
 
 def terms_for(user: User) -> Terms:
-    """A person's own policy; else the largest of their groups'; else everybody's; else the setting."""
+    """A person's own policy; else the largest of their groups'; else everybody's; else the settings."""
     groups = User.groups.through.objects.filter(user=user).values("group")
     candidates = QuotaPolicy.objects.filter(Q(user=user) | Q(group__in=groups) | Q(user=None, group=None))
     policy = max(candidates, key=_precedence, default=None)
-    return Terms(policy.tokens_per_day, policy.weight) if policy else Terms(int(settings.DAILY_TOKENS), 1.0)
+    if policy is None:
+        return Terms(int(settings.DAILY_TOKENS), 1.0, settings.USER_RUNNING_LIMIT)
+    running_limit = policy.running_limit or settings.USER_RUNNING_LIMIT
+    return Terms(policy.tokens_per_day, policy.weight, running_limit)
 
 
 @transaction.atomic(savepoint=False)

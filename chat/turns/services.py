@@ -182,7 +182,7 @@ def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message
     )
     Conversation.objects.filter(pk=conversation.pk).update(updated_at=Now())
     conversations.set_leaf(user, reply)
-    request = request_for(generation, history, terms.weight)
+    request = request_for(generation, history, terms)
     transaction.on_commit(lambda: _submit(request), robust=True)
     return Turn(generation, [*new, reply], is_new=True)
 
@@ -260,13 +260,14 @@ def prompt_of(asked: Message) -> list[dict[str, str]]:
 
 
 def request_for(
-    generation: Generation, messages: list[dict[str, str]] | None = None, weight: float | None = None
+    generation: Generation, messages: list[dict[str, str]] | None = None, terms: quotas.Terms | None = None
 ) -> GenerationRequest:
     """The contract for one attempt; the same row and branch give the same request."""
     message = generation.message
     if messages is None:
         assert message.parent is not None
         messages = prompt_of(message.parent)
+    terms = terms or quotas.terms_for(generation.user)
     parameters = generation.parameters
     rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
     return GenerationRequest(
@@ -279,7 +280,8 @@ def request_for(
         sampling=Sampling(temperature=parameters["temperature"], top_p=parameters["top_p"]),
         user_key=port.opaque("user", generation.user_id),
         cache_key=port.opaque("conversation", message.conversation_id),
-        weight=quotas.terms_for(generation.user).weight if weight is None else weight,
+        weight=terms.weight,
+        running_limit=terms.running_limit,
         estimate=generation.reserved,
         strikes=generation.strikes,
         rules=rules,

@@ -1,17 +1,14 @@
--- model worker lease_ms suspect_allowed user_limit -> nil | {run|stopped, id, attempt, strikes, payload}
+-- model worker lease_ms suspect_allowed -> nil | {run|stopped, id, attempt, strikes, payload}
 -- Whose turn, pop, lease, running count and stop flag in one call (rule 5). Suspects first, one a worker (rule 8),
--- then recovered work, then the waiting user with the smallest virtual time who is below the limit.
+-- then recovered work, then the waiting user with the smallest virtual time. Nobody runs more than their limit.
 local model, worker = ARGV[2], ARGV[3]
 
 local function give(id, g)
-  dequeue(id, g)
   if g.stop then
-    redis.call('HSET', gen_key(id), 'state', 'p') -- popped: neither list nor worker has it
-    g.state = 'p'
     terminate(id, g, 'stopped', '{}', (last(id)))
-    depart(id, g)
     return {'stopped', id, g.attempt, g.strikes, ''}
   end
+  dequeue(id, g)
   redis.call('HSET', gen_key(id), 'state', 'r', 'worker', worker)
   mark(id, 'began')
   redis.call('SET', lease_key(id), worker, 'PX', ARGV[4])
@@ -24,29 +21,42 @@ local function give(id, g)
   return {'run', id, g.attempt, g.strikes, redis.call('HGET', gen_key(id), 'payload')}
 end
 
--- The first id of a list that is really waiting there; what is not (its hash was lost) is thrown away.
-local function head(list, where)
-  while true do
-    local id = redis.call('LINDEX', list, 0)
-    if not id then return nil end
+-- The first id of a list whose user may run one more. What does not wait there (its hash was lost) is thrown away.
+local function first(list, where)
+  for _, id in ipairs(redis.call('LRANGE', list, 0, -1)) do
     local g = read(id)
-    if g and g.state == 'q' and g.where == where then return id, g end
-    redis.call('LPOP', list)
+    if not g or g.state ~= 'q' or g.where ~= where then
+      redis.call('LREM', list, 1, id)
+    elseif g.stop or (tonumber(redis.call('HGET', queue_key(model, 'run'), g.user)) or 0) < g.limit then
+      return id, g
+    end
   end
 end
 
+-- The clock goes on to this start. Those passed over, who run their limit already, keep no credit for turns that
+-- they could not take: it would grow without bound, and be spent on everybody else's slots.
+local function advance(user, start, passed)
+  local clock = tonumber(redis.call('GET', queue_key(model, 'clock'))) or 0
+  if start > clock then redis.call('SET', queue_key(model, 'clock'), start) end
+  for _, name in ipairs(passed) do raise(model, name, start) end
+  last_of_equals(model, user)
+end
+
 if ARGV[5] == '1' then
-  local id, g = head(queue_key(model, 'suspects'), 'suspects')
+  local id, g = first(queue_key(model, 'suspects'), 'suspects')
   if id then return give(id, g) end
 end
-local id, g = head(queue_key(model, 'front'), 'front')
+local id, g = first(queue_key(model, 'front'), 'front')
 if id then return give(id, g) end
-for _, user in ipairs(redis.call('ZRANGE', queue_key(model, 'waiting'), 0, -1)) do
-  local running = tonumber(redis.call('HGET', queue_key(model, 'run'), user)) or 0
-  if running < tonumber(ARGV[6]) then
-    local uid, ug = head(queue_key(model, 'of:' .. user), 'user')
-    if uid then return give(uid, ug) end
-    redis.call('ZREM', queue_key(model, 'waiting'), user)
+local passed = {}
+for _, turn in ipairs(by_turn(model)) do
+  local start, user = turn[1], turn[3]
+  local list = queue_key(model, 'of:' .. user)
+  local uid, ug = first(list, 'user')
+  if uid then
+    if not ug.stop then advance(user, start, passed) end
+    return give(uid, ug)
   end
+  if redis.call('LLEN', list) == 0 then waits_no_more(model, user) else passed[#passed + 1] = user end
 end
 return nil

@@ -18,11 +18,11 @@ end
 
 local function read(id)
   local v = redis.call('HMGET', gen_key(id), 'attempt', 'state', 'model', 'user', 'worker', 'where', 'weight',
-    'estimate', 'charged', 'strikes', 'stop')
+    'estimate', 'charged', 'strikes', 'stop', 'limit')
   if not v[1] then return nil end
   return {attempt = tonumber(v[1]), state = v[2], model = v[3], user = v[4], worker = v[5] or '', where = v[6] or '',
     weight = tonumber(v[7]) or 1, estimate = tonumber(v[8]) or 0, charged = v[9] == '1',
-    strikes = tonumber(v[10]) or 0, stop = v[11] == '1'}
+    strikes = tonumber(v[10]) or 0, stop = v[11] == '1', limit = tonumber(v[12]) or 1}
 end
 
 -- Milliseconds of Redis' own clock: those of the hosts need not agree.
@@ -52,37 +52,56 @@ end
 local function count(key, field, by)
   local n = redis.call('HINCRBY', key, field, by)
   if n <= 0 then redis.call('HDEL', key, field) end
-  return n
-end
-
--- Rule 5: on joining, virtual time = max(own, smallest of the waiting or running users).
--- `ids` holds what waits or runs: reconcile drops those whose row is settled (Redis came back with older data).
-local function join(id, model, user)
-  redis.call('SADD', queue_key(model, 'ids'), id)
-  redis.call('HINCRBY', queue_key(model, 'live'), user, 1)
-  local own = tonumber(redis.call('HGET', queue_key(model, 'vt'), user)) or 0
-  local first = redis.call('ZRANGE', queue_key(model, 'active'), 0, 0, 'WITHSCORES')
-  if first[2] then own = math.max(own, tonumber(first[2])) end
-  redis.call('HSET', queue_key(model, 'vt'), user, own)
-  redis.call('ZADD', queue_key(model, 'active'), own, user)
 end
 
 local function charge(model, user, tokens, weight)
-  local vt = tonumber(redis.call('HINCRBYFLOAT', queue_key(model, 'vt'), user, tokens / weight))
-  if redis.call('ZSCORE', queue_key(model, 'active'), user) then
-    redis.call('ZADD', queue_key(model, 'active'), vt, user)
-  end
-  if redis.call('ZSCORE', queue_key(model, 'waiting'), user) then
-    redis.call('ZADD', queue_key(model, 'waiting'), vt, user)
+  local vt = redis.call('HINCRBYFLOAT', queue_key(model, 'vt'), user, tokens / weight)
+  redis.call('ZADD', queue_key(model, 'waiting'), 'XX', vt, user)
+end
+
+local function raise(model, user, least)
+  if (tonumber(redis.call('HGET', queue_key(model, 'vt'), user)) or 0) >= least then return end
+  redis.call('HSET', queue_key(model, 'vt'), user, least)
+  redis.call('ZADD', queue_key(model, 'waiting'), 'XX', least, user)
+end
+
+-- Rule 5, start-time fair queueing: who has nothing waiting begins at the queue's clock (the latest start that claim
+-- served), so that being away gives no credit and having been alone here no debt.
+-- `ids` holds what waits or runs: reconcile drops those whose row is settled (Redis came back with older data).
+local function join(id, model, user)
+  redis.call('SADD', queue_key(model, 'ids'), id)
+  if not redis.call('ZSCORE', queue_key(model, 'waiting'), user) then
+    raise(model, user, tonumber(redis.call('GET', queue_key(model, 'clock'))) or 0)
   end
 end
 
+-- Behind everybody who waits with the same virtual time: first come, first served.
+local function last_of_equals(model, user)
+  redis.call('HSET', queue_key(model, 'since'), user, redis.call('INCR', queue_key(model, 'arrivals')))
+end
+
+local function waits_no_more(model, user)
+  redis.call('ZREM', queue_key(model, 'waiting'), user)
+  redis.call('HDEL', queue_key(model, 'since'), user)
+end
+
+-- {virtual time, arrival, user} of everybody who waits, in the order of their turns.
+local function by_turn(model)
+  local scored, turns = redis.call('ZRANGE', queue_key(model, 'waiting'), 0, -1, 'WITHSCORES'), {}
+  for i = 1, #scored, 2 do
+    local since = tonumber(redis.call('HGET', queue_key(model, 'since'), scored[i])) or 0
+    turns[#turns + 1] = {tonumber(scored[i + 1]), since, scored[i]}
+  end
+  table.sort(turns, function(a, b) if a[1] ~= b[1] then return a[1] < b[1] end return a[2] < b[2] end)
+  return turns
+end
+
 local function enqueue(id, model, user, where)
-  if where == 'user' then
-    redis.call('RPUSH', queue_key(model, 'of:' .. user), id)
-    redis.call('ZADD', queue_key(model, 'waiting'), redis.call('HGET', queue_key(model, 'vt'), user) or 0, user)
-  else
+  if where ~= 'user' then
     redis.call('RPUSH', queue_key(model, where), id)
+  elseif redis.call('RPUSH', queue_key(model, 'of:' .. user), id) == 1 then
+    redis.call('ZADD', queue_key(model, 'waiting'), redis.call('HGET', queue_key(model, 'vt'), user) or 0, user)
+    last_of_equals(model, user)
   end
 end
 
@@ -90,7 +109,7 @@ local function dequeue(id, g)
   if g.where == 'user' then
     local list = queue_key(g.model, 'of:' .. g.user)
     redis.call('LREM', list, 1, id)
-    if redis.call('LLEN', list) == 0 then redis.call('ZREM', queue_key(g.model, 'waiting'), g.user) end
+    if redis.call('LLEN', list) == 0 then waits_no_more(g.model, g.user) end
   else
     redis.call('LREM', queue_key(g.model, g.where), 1, id)
   end
@@ -102,16 +121,11 @@ local function stop_running(id, g)
   redis.call('DEL', lease_key(id))
 end
 
--- Out of the queue or off its worker, whichever it is on.
+-- Out of the queue or off its worker, whichever it is on; false if it was on neither.
 local function take_off(id, g)
-  if g.state == 'q' then dequeue(id, g) elseif g.state == 'r' then stop_running(id, g) end
-end
-
-local function depart(id, g)
+  if g.state == 'q' then dequeue(id, g) elseif g.state == 'r' then stop_running(id, g) else return false end
   redis.call('SREM', queue_key(g.model, 'ids'), id)
-  if count(queue_key(g.model, 'live'), g.user, -1) <= 0 then
-    redis.call('ZREM', queue_key(g.model, 'active'), g.user)
-  end
+  return true
 end
 
 -- Rule 2: the one terminal entry. `end` carries the reason, `body` the rest as JSON, then milliseconds (see times).
@@ -123,8 +137,6 @@ local function terminate(id, g, reason, body, used)
     redis.call('HSET', gen_key(id), 'attempt', 0, 'state', 'e')
     return
   end
-  take_off(id, g)
-  if g.charged then charge(g.model, g.user, used - g.estimate, g.weight) end
-  if g.state == 'q' or g.state == 'r' then depart(id, g) end
+  if take_off(id, g) and g.charged then charge(g.model, g.user, used - g.estimate, g.weight) end
   redis.call('HSET', gen_key(id), 'state', 'e')
 end

@@ -2,7 +2,6 @@
 local id, g = ARGV[2], read(ARGV[2])
 if g then
   take_off(id, g)
-  if g.state == 'q' or g.state == 'r' then depart(id, g) end
   redis.call('HDEL', gen_key(id), 'payload')
   redis.call('HSET', gen_key(id), 'state', 's')
   redis.call('PEXPIRE', gen_key(id), ARGV[3])

@@ -1,4 +1,4 @@
--- id attempt model user weight estimate strikes front payload -> queued | known | stale | ended
+-- id attempt model user weight estimate limit strikes front payload -> queued | known | stale | ended
 -- Idempotent by (id, attempt). A higher attempt takes the work away from whoever has it. Never refuses for length.
 local id, attempt, model, user = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local _, ended = last(id)
@@ -6,11 +6,17 @@ if ended then return 'ended' end
 local g = read(id)
 if g and g.attempt > attempt then return 'stale' end
 if g and g.attempt == attempt then return 'known' end
-if g and (g.state == 'q' or g.state == 'r') then take_off(id, g) else join(id, model, user) end
+local weight, estimate = ARGV[6], ARGV[7]
+if g then
+  take_off(id, g)
+  -- What was charged is corrected by the same figures, whatever the policy says by now.
+  if g.charged then weight, estimate = g.weight, g.estimate end
+end
 local where = 'user'
-if tonumber(ARGV[8]) > 0 then where = 'suspects' elseif ARGV[9] == '1' then where = 'front' end
-redis.call('HSET', gen_key(id), 'attempt', attempt, 'state', 'q', 'model', model, 'user', user, 'weight', ARGV[6],
-  'estimate', ARGV[7], 'strikes', ARGV[8], 'where', where, 'worker', '', 'payload', ARGV[10])
+if tonumber(ARGV[9]) > 0 then where = 'suspects' elseif ARGV[10] == '1' then where = 'front' end
+join(id, model, user)
+redis.call('HSET', gen_key(id), 'attempt', attempt, 'state', 'q', 'model', model, 'user', user, 'weight', weight,
+  'estimate', estimate, 'limit', ARGV[8], 'strikes', ARGV[9], 'where', where, 'worker', '', 'payload', ARGV[11])
 redis.call('PERSIST', gen_key(id))
 mark(id, 'asked')
 enqueue(id, model, user, where)

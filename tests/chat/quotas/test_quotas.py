@@ -38,16 +38,16 @@ def everybody(tokens, weight=1.0):
 
 def test_whose_policy_counts(cast, settings):
     settings.DAILY_TOKENS = 77
-    assert services.terms_for(cast.alice) == (77, 1.0)
+    assert services.terms_for(cast.alice) == (77, 1.0, 2)
     everybody(1_000, weight=0.5)
-    assert services.terms_for(cast.alice) == (1_000, 0.5)
+    assert services.terms_for(cast.alice) == (1_000, 0.5, 2)
     for name, tokens, weight in [("students", 200, 2.0), ("teachers", 900, 3.0)]:
         group = Group.objects.create(name=name)
         cast.alice.groups.add(group)
         QuotaPolicy.objects.create(group=group, tokens_per_day=tokens, weight=weight)
-    assert services.terms_for(cast.alice) == (900, 3.0)
+    assert services.terms_for(cast.alice) == (900, 3.0, 2)
     QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=50, weight=4.0)
-    assert services.terms_for(cast.alice) == (50, 4.0)
+    assert services.terms_for(cast.alice) == (50, 4.0, 2)
     assert services.terms_for(cast.bob).tokens_per_day == 1_000
 
 

@@ -161,8 +161,7 @@ def leftovers(client: redis.Redis) -> list[str]:
         "q:*:front",
         "q:*:suspects",
         "q:*:run",
-        "q:*:live",
-        "q:*:active",
+        "q:*:since",
     ):
         found += client.keys(scripts.key(pattern))
     return found + client.keys(scripts.key("q", "*", "ids")) + client.keys(scripts.key("lease", "*"))

@@ -1,0 +1,84 @@
+"""The fair queue's scripts driven by hand on a real Redis: who asks, which worker claims, what ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis
+
+from inference import log, scripts
+from inference import queue as fair_queue
+from inference.contract import GenerationRequest, Reason
+from inference.log import Piece
+
+MODEL = "m"
+
+
+def connect() -> redis.Redis:
+    """An emptied Redis."""
+    client = scripts.connect()
+    client.flushdb()
+    return client
+
+
+def request(generation_id: str, user: str, **fields: Any) -> GenerationRequest:
+    asked = {
+        "attempt": 1,
+        "model": MODEL,
+        "messages": ({"role": "user", "content": "?"},),
+        "max_new_tokens": 1000,
+        "seed": 0,
+        **fields,
+    }
+    return GenerationRequest(generation_id=generation_id, user_key=user, **asked)
+
+
+def claim(client: redis.Redis, worker: str = "w", *, suspects: bool = True) -> fair_queue.Claim | None:
+    return fair_queue.claim(client, MODEL, worker, suspects=suspects)
+
+
+def drain(client: redis.Redis, worker: str = "w") -> list[str]:
+    """Everything that waits, in the order of the claims; nothing of it ends."""
+    served = []
+    while (claimed := claim(client, worker)) is not None:
+        served.append(claimed.generation_id)
+    return served
+
+
+def write(client: redis.Redis, generation_id: str, attempt: int, worker: str, after: int, seq: int) -> str:
+    """One piece, `after` to `seq`; the script's answer."""
+    piece = Piece(after, seq, "x" * (seq - after), tuple(range(after, seq)))
+    answer = scripts.run_all(client, [log.append_call(generation_id, attempt, worker, piece)])[0]
+    return str(answer[0])
+
+
+def finish(
+    client: redis.Redis, generation_id: str, attempt: int, worker: str, seq: int = 0, prompt: int = 0
+) -> str:
+    call = log.finish_call(generation_id, attempt, worker, seq, Reason.STOP, {"prompt_tokens": prompt})
+    return str(scripts.run_all(client, [call])[0][0])
+
+
+def able_to_write(
+    client: redis.Redis, holders: Sequence[tuple[str, int, str]], lengths: Mapping[str, int]
+) -> list[tuple[str, int, str]]:
+    """Those of (id, attempt, worker) whose tokens the log would take. A piece with a hole before it tells,
+    and changes nothing."""
+    calls = []
+    for generation_id, attempt, worker in holders:
+        at = lengths[generation_id]
+        calls.append(log.append_call(generation_id, attempt, worker, Piece(at + 1, at + 2, "x", (0,))))
+    answers = scripts.run_all(client, calls)
+    return [holder for holder, answer in zip(holders, answers, strict=True) if answer[0] == "gap"]
+
+
+def queue_key(name: str) -> str:
+    return scripts.key("q", MODEL, name)
+
+
+def leftovers(client: redis.Redis) -> list[str]:
+    """Keys that must be gone when nobody waits or runs: all of the queue's but what it remembers."""
+    kept = {queue_key(name) for name in ("vt", "clock", "arrivals", "pace")}
+    found = {*client.keys(scripts.key("q", "*")), *client.keys(scripts.key("held", "*"))}
+    return sorted((found - kept) | set(client.keys(scripts.key("lease", "*"))))
