@@ -41,9 +41,7 @@ class QuotaPolicy(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_(
-            "How many replies of one person run at the same time. Empty: GROKWEB_USER_RUNNING_LIMIT."
-        ),
+        help_text=_("How many replies of one person run at once. Empty: GROKWEB_USER_RUNNING_LIMIT."),
     )
 
     class Meta:

@@ -1,9 +1,9 @@
 """Who is served next. Real Redis and the real scripts; orders and counts, no times.
 
-The bound is that of start-time fair queueing (Goyal, Vin, Cheng 1996; several replies at once: Jin, Chase, Kaur
-2004). A claim charges a reply's estimate l to its user, divided by the weight w, and serves whoever was charged
-least. Among users who always have something waiting, what i got beyond j is then at most one reply of i
-(served at the last moment when i was not ahead of j) and those of j that were charged at that moment but
+The bound is that of start-time fair queueing (Goyal, Vin, Cheng 1996; several replies at once: Jin, Chase,
+Kaur 2004). A claim charges a reply's estimate l to its user, divided by the weight w, and serves whoever was
+charged least. Among users who always have something waiting, what i got beyond j is then at most one reply
+of i (served at the last moment when i was not ahead of j) and those of j that were charged at that moment but
 not done, at most one for each of the D slots:
 
     served_i / w_i - served_j / w_j  <=  l_i / w_i + D * l_j / w_j
@@ -213,6 +213,14 @@ def test_equals_are_served_as_they_came(client: redis.Redis) -> None:
     for name in names:
         fair_queue.submit(client, request(name, name, estimate=100))
     assert drain(client) == names
+
+
+def test_equals_take_turns(client: redis.Redis) -> None:
+    """Also where an estimate moves nobody on."""
+    for name in ("ann", "bob"):
+        for n in range(3):
+            fair_queue.submit(client, request(f"{name}{n}", name, estimate=0, running_limit=3))
+    assert drain(client) == ["ann0", "bob0", "ann1", "bob1", "ann2", "bob2"]
 
 
 def test_the_limit_is_the_one_of_the_request(client: redis.Redis) -> None:

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name="running_limit",
             field=models.PositiveSmallIntegerField(
                 blank=True,
-                help_text="How many replies of one person run at the same time. Empty: GROKWEB_USER_RUNNING_LIMIT.",
+                help_text="How many replies of one person run at once. Empty: GROKWEB_USER_RUNNING_LIMIT.",
                 null=True,
                 validators=[django.core.validators.MinValueValidator(1)],
                 verbose_name="replies at once",

@@ -9,7 +9,7 @@ from django.urls import path
 from redis.exceptions import ConnectionError as RedisDown
 
 from chat.core import limits, views
-from chat.core.errors import BadInput, NotFound, QuotaExceeded, TooManyRequests
+from chat.core.errors import BadInput, NotFound, QueueFull, QuotaExceeded, TooManyRequests
 from chat.core.text import one_line
 from grokweb import urls as real
 
@@ -19,6 +19,7 @@ def fail(request, kind):
         "missing": NotFound(),
         "bad": BadInput("Not like this <b>."),
         "quota": QuotaExceeded(used=990, limit=1000, retry_after=77),
+        "full": QueueFull(waiting=200, retry_after=15),
         "bug": ZeroDivisionError("a bug"),
         "redis": RedisDown("away"),
     }[kind]
@@ -29,7 +30,9 @@ handler404, handler403, handler500 = real.handler404, real.handler403, real.hand
 
 
 @override_settings(ROOT_URLCONF=__name__)
-@pytest.mark.parametrize(("kind", "status"), [("missing", 404), ("bad", 400), ("quota", 429), ("redis", 503)])
+@pytest.mark.parametrize(
+    ("kind", "status"), [("missing", 404), ("bad", 400), ("quota", 429), ("full", 429), ("redis", 503)]
+)
 def test_a_chat_error_becomes_a_page_or_json(db, client, kind, status):
     page = client.get(f"/fail/{kind}/")
     assert page.status_code == status
@@ -52,6 +55,14 @@ def test_words_are_escaped_and_numbers_travel(db, client):
         "limit": 1000,
         "retry_after": 77,
     }
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_full_queue_says_when_to_come_back(db, client):
+    answer = client.get("/api/fail/full/")
+    assert (answer.status_code, answer["Retry-After"]) == (429, "15")
+    assert answer.json()["error"]["code"] == "queue_full"
+    assert answer.json()["error"]["retry_after"] == 15
 
 
 @override_settings(ROOT_URLCONF=__name__)

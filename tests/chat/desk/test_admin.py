@@ -595,6 +595,7 @@ def test_changes_of_rules_and_quotas_are_on_record(cast, scene):
         ({"group": "moderators"}, "not for both"),
         ({"user": ""}, "everybody already"),
         ({"tokens_per_day": "-1"}, "greater than or equal"),
+        ({"running_limit": "0"}, "greater than or equal"),
     ],
 )
 def test_policies_that_make_no_sense_are_refused(cast, scene, change, words):
