@@ -182,3 +182,14 @@ def test_people_without_rights_get_no_desk(windows: Windows, person: Person, wit
     witness.allow(r"403 \(Forbidden\)")
     page = windows.page(person, "/admin/")
     expect(page.get_by_role("heading")).to_have_text("Not allowed")
+
+
+def test_the_engine_page_keeps_itself_current(chat: Chat, desk: Page) -> None:
+    chat.ask("echo:something short").wait_for_end()
+    desk.get_by_role("link", name="Engine", exact=True).click()
+    expect(desk.locator("[data-worker]")).to_contain_text("scripted")
+    expect(desk.locator("[data-engine] table")).to_contain_text("in the last hour")
+    before = desk.locator("[data-engine] time").get_attribute("datetime")
+    desk.evaluate("window.untouched = true")
+    expect(desk.locator("[data-engine] time")).not_to_have_attribute("datetime", before or "", timeout=30_000)
+    assert desk.evaluate("window.untouched")  # without a reload
