@@ -139,7 +139,7 @@ def test_a_suspended_person_is_out_at_once_and_reads_why(
     chat: Chat, desk: Page, windows: Windows, person: Person, witness: Witness
 ) -> None:
     witness.allow("WebSocket connection to", r"403 \(Forbidden\)")
-    chat.ask("slow:300:50").wait_for_words(2)
+    chat.ask("slow:500:100").wait_for_words(2)
     search(desk, "Users", person.email)
     open_first(desk)
     desk.get_by_role("link", name="Suspend…").click()
@@ -152,7 +152,7 @@ def test_a_suspended_person_is_out_at_once_and_reads_why(
     expect(desk.locator(".messagelist")).to_contain_text("no longer suspended")
     chat.page.goto("/")
     again = Chat(chat.page)
-    again.entry("slow:300:50").get_by_role("link").click()
+    again.entry("slow:500:100").get_by_role("link").click()
     expect(again.answers.last).to_contain_text("You stopped this reply.")
     again.ask("I am back").wait_for_end()
     expect(again.answer).to_have_text("I am back")
