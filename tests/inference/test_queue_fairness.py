@@ -20,7 +20,7 @@ from itertools import permutations
 
 import pytest
 import redis
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from queue_driver import MODEL, claim, connect, drain, finish, queue_key, request
 
@@ -194,6 +194,7 @@ class Others:
     asked=st.lists(st.tuples(st.integers(0, 4), st.sampled_from([64, 128, 256])), min_size=1, max_size=14),
     weights=st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=5, max_size=5),
 )
+@example(asked=[(0, 64), (0, 64), (0, 64), (1, 128), (1, 128)], weights=[1.0] * 5)  # equal in the midst
 def test_places_are_the_order_of_the_claims(asked: list[tuple[int, int]], weights: list[float]) -> None:
     with connect() as client:
         for n, (user, estimate) in enumerate(asked):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -404,7 +405,7 @@ def test_nobody_is_lost_nobody_is_twice_whatever_dies() -> None:
     run_state_machine_as_test(
         Walk,
         settings=settings(
-            max_examples=25,
+            max_examples=40,
             stateful_step_count=40,
             # Shrinking takes minutes with a real Redis.
             phases=[phase for phase in Phase if phase is not Phase.shrink],
@@ -412,3 +413,32 @@ def test_nobody_is_lost_nobody_is_twice_whatever_dies() -> None:
             derandomize=True,
         ),
     )
+
+
+# --- two fences that walks seldom meet --------------------------------------------------------------------
+
+
+def test_what_was_handed_over_is_not_taken_back_from_its_holder(redis_client: redis.Redis) -> None:
+    """The worker that handed it over never heard that it worked, and goes on."""
+    asked = request("g", "ann")
+    fair_queue.submit(redis_client, asked)
+    claim(redis_client, "w1")
+    assert fair_queue.release(redis_client, "g", 1, "w1")
+    claim(redis_client, "w2")
+    assert write(redis_client, "g", 1, "w1", 0, 1) == "missing"
+    assert lease.register(redis_client, "w1", asked) == ("stale", 0)
+    assert write(redis_client, "g", 1, "w2", 0, 1) == "appended"
+    redis_client.delete(scripts.key("lease", "g"))  # now nobody is known to have it: the first that says so
+    assert lease.register(redis_client, "w1", asked) == ("ok", 1)
+    assert write(redis_client, "g", 1, "w2", 1, 2) == "missing"
+    assert lease.register(redis_client, "w2", asked) == ("stale", 1)
+
+
+def test_a_fenced_worker_hears_it_when_it_renews(redis_client: redis.Redis) -> None:
+    fair_queue.submit(redis_client, request("g", "ann"))
+    claim(redis_client, "w1")
+    fair_queue.submit(redis_client, request("g", "ann", attempt=2), front=True)
+    assert [renewal.code for renewal in lease.renew(redis_client, "w1", [("g", 1)])] == ["stale"]
+    claim(redis_client, "w2")
+    assert [renewal.code for renewal in lease.renew(redis_client, "w1", [("g", 1)])] == ["stale"]
+    assert [renewal.code for renewal in lease.renew(redis_client, "w2", [("g", 2)])] == ["ok"]

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from chat.core.errors import QuotaExceeded
 from chat.quotas import services
@@ -49,6 +49,21 @@ def test_whose_policy_counts(cast, settings):
     QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=50, weight=4.0)
     assert services.terms_for(cast.alice) == (50, 4.0, 2)
     assert services.terms_for(cast.bob).tokens_per_day == 1_000
+
+
+def test_replies_at_once_are_the_policys_or_the_settings(cast, settings):
+    settings.USER_RUNNING_LIMIT = 3
+    everybody(1_000)
+    assert services.terms_for(cast.alice).running_limit == 3
+    group = Group.objects.create(name="students")
+    cast.alice.groups.add(group)
+    QuotaPolicy.objects.create(group=group, tokens_per_day=200, running_limit=1)
+    assert services.terms_for(cast.alice).running_limit == 1
+    assert services.terms_for(cast.bob).running_limit == 3
+    own = QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=50)
+    assert services.terms_for(cast.alice).running_limit == 3  # one policy counts, whole
+    with pytest.raises(IntegrityError), transaction.atomic():
+        QuotaPolicy.objects.filter(pk=own.pk).update(running_limit=0)
 
 
 def test_asking_for_the_policy_is_one_query(cast, django_assert_num_queries):

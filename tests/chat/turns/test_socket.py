@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import override_settings
@@ -353,6 +354,26 @@ async def test_a_full_queue_stores_nothing(tabs: Any, broker: Any) -> None:
     assert error["retry_after"] > 0
     assert await Message.objects.filter(text="no room").acount() == 0
     assert await Conversation.objects.acount() == 2
+
+
+async def test_a_groups_limit_holds_a_second_reply_back_and_nobody_else(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    group = await Group.objects.acreate(name="students")
+    await cast.alice.groups.aadd(group)
+    await QuotaPolicy.objects.acreate(group=group, tokens_per_day=100_000, running_limit=1)
+    broker.start_worker(slots=4)
+    alice, other, bob = await tabs("alice"), await tabs("alice"), await tabs("bob")
+    await alice.say(**send("slow:500:50"))
+    first = await alice.until("ack")
+    await alice.until("token")
+    await other.say(**send("the second"))
+    assert (await other.until("queued"))["position"] == 1
+    await bob.say(**send("hello"))
+    assert (await bob.reply())[0] == "hello"
+    await alice.say(type="stop", message_id=first["message_id"])
+    frame = await other.until("token")  # the place is free, so the second runs
+    assert frame["after"] == 0
 
 
 async def test_the_quota_a_person_runs_into(tabs: Any, broker: Any, cast: Any) -> None:
