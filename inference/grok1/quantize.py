@@ -80,7 +80,9 @@ def _save(tensors: Iterator[dict[str, Tensor]], out: Path, shard_bytes: int) -> 
     held: dict[str, Tensor] = {}
 
     def close() -> None:
-        save_file(held, out / f"part-{len(shards)}.safetensors", metadata={"format": "pt"})
+        part = out / f"part-{len(shards)}.safetensors"
+        save_file(held, part, metadata={"format": "pt"})
+        part.chmod(0o644)  # safetensors makes it the owner's alone
         shards.append(list(held))
         held.clear()
 

@@ -102,11 +102,11 @@ def test_parts_of_int8_weights_keep_their_scales(whole_experts: bool) -> None:
             assert torch.equal(ours * spread, share.of(f"model.layers.0.{name}", value)), name
 
 
-def test_a_part_of_a_folder_is_read() -> None:
+def test_a_part_of_a_folder_is_read(demo_floats: Path) -> None:
     """The demo model: 2 key heads of 32, inner width 128, 8 experts."""
     cpu = torch.device("cpu")
-    slices = load_share(DEMO, Share(1, 2), torch.float32, cpu)
-    whole = load_share(DEMO, Share(1, 2, whole_experts=True), torch.bfloat16, cpu)
+    slices = load_share(demo_floats, Share(1, 2), torch.float32, cpu)
+    whole = load_share(demo_floats, Share(1, 2, whole_experts=True), torch.bfloat16, cpu)
     assert slices.layers[0].qkv.shape[0] == whole.layers[0].qkv.shape[0] == (6 + 2 * 2) * 32 // 2
     assert {len(gate_up) for gate_up in slices.layers[0].gate_up} == {128}
     assert [len(gate_up) for gate_up in whole.layers[0].gate_up] == [0] * 4 + [256] * 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,14 +30,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from inference.grok1 import Grok1Config, Grok1ForCausalLM
 from inference.grok1.model import Router
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

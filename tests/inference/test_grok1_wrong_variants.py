@@ -47,14 +47,6 @@ XAI = json.loads((DATA / "xai_config.json").read_text())
 Change = Callable[[Weights, Grok1Config, pytest.MonkeyPatch], None]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def golden() -> Golden:
     return load_golden()

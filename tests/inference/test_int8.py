@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,19 +31,17 @@ TALKS = ROOT / "tests" / "data" / "held_out_talks.jsonl"
 SAME_ARGMAX = 0.98  # share of held-out tokens
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture(scope="module")
+def demo() -> Path:
+    """The demo model as it is shipped: in int8."""
+    return DEMO
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo model in int8."""
+def again(demo_floats: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its floats, quantised."""
     out = tmp_path_factory.mktemp("int8") / "demo"
-    quantise_folder(DEMO, out)
+    quantise_folder(demo_floats, out)
     return out
 
 
@@ -178,22 +176,31 @@ def after_every_token(folder: Path, **how: object) -> torch.Tensor:
     return torch.cat(out)
 
 
-def test_int8_says_what_float32_says(demo: Path) -> None:
-    ours, theirs = after_every_token(demo), after_every_token(DEMO, dtype=torch.float32)
+def test_int8_says_what_float32_says(demo: Path, demo_floats: Path) -> None:
+    """With torch's kernel, which rounds to bfloat16."""
+    ours, theirs = after_every_token(demo), after_every_token(demo_floats)
     same = (ours.argmax(-1) == theirs.argmax(-1)).double().mean().item()
     print(f"same argmax on {same:.2%} of {len(ours)} held-out tokens")
     assert same >= SAME_ARGMAX
 
 
-def test_an_int8_folder_is_whole(demo: Path) -> None:
-    files = describe(demo)
-    assert files.weight_bytes < 0.6 * describe(DEMO).weight_bytes
-    assert files.parameters == describe(DEMO).parameters
-    assert manifest.check(demo, ["config.json", "model.safetensors", "tokenizer.model", "grokweb.json"])
-    assert (demo / "README.md").read_bytes() == (DEMO / "README.md").read_bytes()
-    engine = load_engine(str(demo), slots=1, threads=1)
+def test_an_int8_folder_is_whole(again: Path, demo_floats: Path) -> None:
+    files = describe(again)
+    assert files.weight_bytes < 0.4 * describe(demo_floats).weight_bytes
+    assert files.parameters == describe(demo_floats).parameters
+    assert manifest.check(again, ["config.json", "model.safetensors", "tokenizer.model", "grokweb.json"])
+    assert (again / "README.md").read_bytes() == (DEMO / "README.md").read_bytes()
+    assert all(file.stat().st_mode & 0o044 for file in again.iterdir())  # a worker may be another user
+    engine = load_engine(str(again), slots=1, threads=1)
     assert engine.slug == "grokweb-demo"
-    assert engine.fingerprint.endswith(" int8 float32")  # another successor than the float folder's worker
+    assert " int8 " in engine.fingerprint  # another successor than the float folder's worker
+
+
+def test_quantising_what_was_int8_gives_the_same_numbers(again: Path, demo: Path) -> None:
+    first, second = (load_file(folder / "model.safetensors") for folder in (demo, again))
+    assert first.keys() == second.keys()
+    same = [bool((first[name] == second[name]).all()) for name in first if first[name].dtype == torch.int8]
+    assert sum(same) > 0.9 * len(same)  # a scale that bfloat16 rounds once more may move a matrix
 
 
 @pytest.mark.gpu
@@ -209,23 +216,26 @@ def test_a_folder_is_served_on_cuda(demo: Path) -> None:
     assert ((rounded.step(*batch).cpu() - here).square().mean(-1).sqrt() / here.std(-1)).median() < 0.12
 
 
-def test_shards_and_groups(tmp_path: Path) -> None:
-    quantise_folder(DEMO, tmp_path / "out", group_size=64, shard_bytes=1_000_000)
+def test_shards_and_groups(tmp_path: Path, demo_floats: Path) -> None:
+    quantise_folder(demo_floats, tmp_path / "out", group_size=64, shard_bytes=1_000_000)
     files = describe(tmp_path / "out")
     assert len(files.shards) > 3
     step = TorchStep(load_for_serving(tmp_path / "out"), rows=1, context=8)
-    whole = TorchStep(load_for_serving(DEMO), rows=1, context=8)
+    whole = TorchStep(load_for_serving(demo_floats), rows=1, context=8)
     near = [s.step([5, 900], [0, 0], [0, 1], [1, 1], [1]) for s in (step, whole)]
     assert (near[0] - near[1]).square().mean().sqrt() < 0.05 * near[1].std()
 
 
-def test_the_command_refuses_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(DEMO), str(tmp_path / "out"), "--group-size", "7"]) == 2
+def test_the_command_refuses_in_words(
+    tmp_path: Path, demo_floats: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    floats = str(demo_floats)
+    assert main([floats, str(tmp_path / "out"), "--group-size", "7"]) == 2
     assert "no multiple of a group size of 7" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    assert main([str(DEMO), str(tmp_path / "out")]) == 0
+    assert main([floats, str(tmp_path / "out")]) == 0
     assert "MB of weights" in capsys.readouterr().out
-    assert main([str(DEMO), str(tmp_path / "out")]) == 2
+    assert main([floats, str(tmp_path / "out")]) == 2
     assert "exists already" in capsys.readouterr().err
     assert main([str(tmp_path / "out"), str(tmp_path / "again")]) == 2
     assert "no Grok-1 folder with float weights" in capsys.readouterr().err
@@ -280,11 +290,11 @@ def test_the_class_reads_the_folder_and_agrees_with_the_step(demo: Path) -> None
 
 
 @torch.inference_mode()
-def test_a_bfloat16_model_uses_the_kernel(demo: Path) -> None:
+def test_a_bfloat16_model_uses_the_kernel(demo: Path, demo_floats: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(demo, dtype=torch.bfloat16)
     assert model.model.layers[0].self_attn.q_proj.weight_scale.dtype == torch.bfloat16
     ids = load_tokenizer(DEMO).render_chat([{"role": "user", "content": "What is GrokWeb?"}])
-    theirs = load_for_serving(DEMO, torch.float32)
+    theirs = load_for_serving(demo_floats)
     n = len(ids)
     whole = TorchStep(theirs, rows=1, context=64).step(ids, [0] * n, range(n), [1] * n, range(n))
     ours = model(torch.tensor([ids])).logits[0].float()

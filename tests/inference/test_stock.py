@@ -72,14 +72,6 @@ FAMILIES: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def byte_level() -> Tokenizer:
     """As OLMoE's, Qwen's and Granite's: BPE over letters that stand for bytes."""
     made = Tokenizer(models.BPE())
