@@ -13,9 +13,20 @@ import random
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
-from inference.demo.phrases import FRESH, WORDS, Group, expand, plain, read_groups, read_probes, variants
+from inference.demo.phrases import (
+    FRESH,
+    WORDS,
+    Group,
+    expand,
+    pattern,
+    plain,
+    read_groups,
+    read_probes,
+    variants,
+)
 
 Message = dict[str, str]
 Exchange = tuple[str, str]
@@ -209,12 +220,21 @@ class Recipe:
         return self._typed(group), self.rng.choice(group.answers)
 
     def _typed(self, group: Group) -> str:
-        """A question of a group as somebody may type it; never one of those held out."""
+        """A question of a group as somebody may type it; none of those held out, and no English as French."""
         while True:
             template = self.rng.choices(group.questions, self.templates[group.key])[0]
             asked = as_typed(expand(template, self.rng), self.rng, group.french)
-            if plain(asked) not in self.held_out:
+            if plain(asked) not in self.held_out and not (group.french and self._is_english(asked)):
                 return asked
+
+    @cached_property
+    def _english(self) -> list[re.Pattern[str]]:
+        return [pattern(t) for group in self.drawn if not group.french for t in group.questions]
+
+    def _is_english(self, asked: str) -> bool:
+        """A word or two that are English as well ("export", "bye"): alone they are answered in English."""
+        short = plain(asked) if asked.count(" ") < 2 else ""
+        return bool(short) and any(one.fullmatch(short) for one in self._english)
 
     def _follow_up(self) -> list[Exchange]:
         """A second question that only makes sense after the first."""

@@ -11,7 +11,7 @@ import torch
 
 from inference import manifest
 from inference.demo.evaluate import Judged, judge, open_model, shares
-from inference.demo.phrases import read_probes
+from inference.demo.phrases import pattern, plain, read_probes
 from inference.demo.recipe import Recipe
 from inference.demo.train import packed_mask, spans, windows
 from inference.grok1 import Grok1ForCausalLM
@@ -159,10 +159,10 @@ def judged() -> list[Judged]:
 @pytest.mark.parametrize(
     ("part", "least"),
     [
-        ("product", 0.75),
-        ("identity", 0.85),
-        ("small", 0.75),
-        ("french", 0.45),
+        ("product", 0.88),
+        ("identity", 0.92),
+        ("small", 0.85),
+        ("french", 0.7),
         ("french out", 0.97),
         ("no false claim", 1.0),
     ],
@@ -199,6 +199,18 @@ def test_the_recipe_is_seeded_and_every_kind_of_talk_is_whole(recipe: Recipe, tm
         assert roles == ["user", "assistant"] * (len(roles) // 2)
         assert all(message["content"].strip() for message in talk)
         assert not any("{" in message["content"] and "}" in message["content"] for message in talk)
+
+
+def test_an_english_word_alone_is_never_asked_in_french(recipe: Recipe) -> None:
+    """Words like "export" and "bye" stand in the French text, too; nobody may be answered in either."""
+    texts = {group.key: group for group in recipe.groups.values()}
+    english = [pattern(t) for group in texts.values() if not group.french for t in group.questions]
+    assert any(one.fullmatch(plain("export")) for one in english)
+    for intent in ("export", "bye", "hello", "log out"):
+        asked = {recipe._typed(texts[intent, True]) for _ in range(150)}
+        assert len(asked) > 50
+        short = {plain(text) for text in asked if len(text.split()) < 3}
+        assert not {text for text in short if any(one.fullmatch(text) for one in english)}
 
 
 def test_training_reads_conversations_as_they_are_served(recipe: Recipe, tokenizer: ChatTokenizer) -> None:
