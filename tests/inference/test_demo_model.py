@@ -161,7 +161,7 @@ def judged() -> list[Judged]:
     [
         ("product", 0.88),
         ("identity", 0.92),
-        ("small", 0.85),
+        ("small", 0.78),
         ("french", 0.7),
         ("french out", 0.97),
         ("no false claim", 1.0),
