@@ -9,7 +9,8 @@ import redis
 from inference import log, queue, scripts
 from inference.contract import GenerationRequest, model_queue
 
-STAYS = {"vt", "pace"}  # of a queue that nobody waits in: whose turn was when, and how long a reply takes
+# Of a queue that nobody waits in: whose turn was when, the clock, how many came, how long a reply takes.
+STAYS = {"vt", "clock", "arrivals", "pace"}
 
 
 class Store:
