@@ -86,6 +86,7 @@ def test_ctrl_c_twice_ends_everything_at_once(fresh: Service) -> None:
     pids = fresh.pids()
     kill(pids["web"], signal.SIGSTOP)  # it will not answer the polite request
     kill(fresh.process.pid, signal.SIGINT)
+    eventually(lambda: fresh.said("Stopping"), "the first press to be seen")
     time.sleep(0.7)  # two presses within half a second count as one
     started = time.monotonic()
     kill(fresh.process.pid, signal.SIGINT)
