@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +17,8 @@ from inference.core.int8 import Int8Matrix, Weight, stack
 from inference.grok1.layout import SCALE
 from inference.headers import json_object
 from inference.modelfiles import ModelFiles, ModelUnusable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ class Layer(NamedTuple):
     qkv: Weight  # [(N + 2K) * D, H]
     o: Weight  # [H, N * D]
     router: Tensor  # [E, H], float32
-    gate_up: tuple[Weight, ...]  # E times [2I, H]
-    down: tuple[Weight, ...]  # E times [H, I]
+    gate_up: Sequence[Weight]  # E times [2I, H]
+    down: Sequence[Weight]  # E times [H, I]
     norms: tuple[Tensor, Tensor, Tensor, Tensor]  # [H] each, float32
 
 
@@ -87,13 +90,14 @@ class Network:
         return cls(
             config,
             tensors["model.embed_tokens.weight"],
-            tuple(_layer(tensors, f"model.layers.{i}", exact) for i in layers),
+            tuple(_layer(tensors, i, exact) for i in layers),
             tensors["model.norm.weight"].float(),
         )
 
 
-def _layer(tensors: Mapping[str, Tensor], start: str, exact: bool) -> Layer:
-    first, second, third, fourth = (tensors[f"{start}.norm{i}.weight"].float() for i in range(4))
+def _layer(tensors: Mapping[str, Tensor], i: int, exact: bool) -> Layer:
+    start = f"model.layers.{i}"
+    first, second, third, fourth = (tensors[f"{start}.norm{j}.weight"].float() for j in range(4))
     return Layer(
         # A copy, but of the smallest part: 1 % of Grok-1.
         qkv=stack([_matrix(tensors, f"{start}.self_attn.{part}_proj.weight", exact) for part in "qkv"]),
@@ -139,63 +143,102 @@ def load_for_serving(
     return Network.from_tensors(config, tensors, exact=exact)
 
 
-def open_for_packing(path: Path, *, slots: int = 1) -> Network:
-    """As `load_for_serving` for the native step, which copies: a layer is read when it is asked for and not
+def open_for_packing(path: Path, *, slots: int = 1) -> NetworkOnDisk:
+    """As `load_for_serving` for the native step, which copies: a matrix is read when it is asked for and not
     kept, so that the model is not in memory twice. bfloat16 weights stay bfloat16.
     """
     files = admit(path, slots, packed=True)
-    config = Constants.of(json_object(files.path / "config.json"))
-    rest = _read(files, None, "cpu", "model.embed_tokens.", "model.norm.")
-    return Network(
-        config,
-        rest["model.embed_tokens.weight"],
-        LayersOnDisk(files, config.num_hidden_layers),
-        rest["model.norm.weight"].float(),
-    )
+    return NetworkOnDisk(Constants.of(json_object(files.path / "config.json")), TensorsOnDisk(files))
 
 
-class LayersOnDisk(Sequence[Layer]):
-    """The layers of a folder; each access reads."""
+class TensorsOnDisk(Mapping[str, Tensor]):
+    """The tensors of a folder by name. Each access maps the file anew: the pages go when the tensor goes."""
 
-    def __init__(self, files: ModelFiles, count: int) -> None:
-        self._files, self._count = files, count
+    def __init__(self, files: ModelFiles) -> None:
+        self._files = files
+        self._shards: dict[str, Path] = {}
+        for shard in files.shards:
+            with _opened(files, shard) as tensors:
+                self._shards.update(dict.fromkeys(tensors.keys(), shard))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shards)
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def __getitem__(self, name: str) -> Tensor:
+        with _opened(self._files, self._shards[name]) as tensors:
+            tensor: Tensor = tensors.get_tensor(name)
+            return tensor
+
+
+class NetworkOnDisk:
+    """A network that is read as it is walked through: its embedding, its layers, their experts."""
+
+    def __init__(self, config: Constants, tensors: TensorsOnDisk) -> None:
+        self.config, self._tensors = config, tensors
+
+    @property
+    def embedding(self) -> Tensor:
+        return self._tensors["model.embed_tokens.weight"]
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        return _Each(self.config.num_hidden_layers, self._layer)
+
+    @property
+    def last_norm(self) -> Tensor:
+        return self._tensors["model.norm.weight"].float()
+
+    def _layer(self, i: int) -> Layer:
+        def part(name: str) -> Sequence[Weight]:
+            whole = f"model.layers.{i}.moe.experts.{name}_proj"
+            return _Each(self.config.num_local_experts, lambda e: _experts(self._tensors, whole, True)[e])
+
+        return _layer(self._tensors, i, exact=True)._replace(gate_up=part("gate_up"), down=part("down"))
+
+
+class _Each(Sequence[T]):
+    """`read(i)` anew for each access to place i."""
+
+    def __init__(self, count: int, read: Callable[[int], T]) -> None:
+        self._count, self._read = count, read
 
     def __len__(self) -> int:
         return self._count
 
     @overload
-    def __getitem__(self, i: int) -> Layer: ...
+    def __getitem__(self, i: int) -> T: ...
     @overload
-    def __getitem__(self, i: slice) -> Sequence[Layer]: ...
-    def __getitem__(self, i: int | slice) -> Layer | Sequence[Layer]:
+    def __getitem__(self, i: slice) -> Sequence[T]: ...
+    def __getitem__(self, i: int | slice) -> T | Sequence[T]:
         if isinstance(i, slice):
             return [self[j] for j in range(*i.indices(self._count))]
         if not 0 <= i < self._count:
             raise IndexError(i)
-        start = f"model.layers.{i}"
-        return _layer(_read(self._files, None, "cpu", f"{start}."), start, exact=True)
+        return self._read(i)
 
 
-def _read(files: ModelFiles, dtype: torch.dtype | None, device: str, *starts: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with one of `starts`, or all; floats in `dtype`, None: see `packable`."""
+def _read(files: ModelFiles, dtype: torch.dtype, device: str) -> dict[str, Tensor]:
+    """Every tensor, floats in `dtype`."""
     weights: dict[str, Tensor] = {}
+    for shard in files.shards:
+        with _opened(files, shard, device) as tensors:
+            for name in tensors.keys():  # noqa: SIM118 - no mapping
+                weights[name] = as_served(name, tensors.get_tensor(name), dtype)
+    return weights
+
+
+@contextmanager
+def _opened(files: ModelFiles, shard: Path, device: str = "cpu") -> Iterator[Any]:
     try:
-        for shard in files.shards:
-            with safe_open(shard, framework="pt", device=device) as tensors:
-                for name in tensors.keys():  # noqa: SIM118 - no mapping
-                    if not starts or name.startswith(starts):
-                        tensor = tensors.get_tensor(name)
-                        weights[name] = as_served(name, tensor, dtype or packable(tensor))
+        with safe_open(shard, framework="pt", device=device) as tensors:
+            yield tensors
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelUnusable(
             f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
         ) from error
-    return weights
-
-
-def packable(tensor: Tensor) -> torch.dtype:
-    """What the native step can read without loss."""
-    return torch.bfloat16 if tensor.dtype == torch.bfloat16 else torch.float32
 
 
 def as_served(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:

@@ -96,8 +96,8 @@ class Share:
         before, behind = n * self.rank, n * (self.size - 1 - self.rank)
         gate_up, down = nothing
         return layer._replace(
-            gate_up=(gate_up,) * before + layer.gate_up + (gate_up,) * behind,
-            down=(down,) * before + layer.down + (down,) * behind,
+            gate_up=(*(gate_up,) * before, *layer.gate_up, *(gate_up,) * behind),
+            down=(*(down,) * before, *layer.down, *(down,) * behind),
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inference.core.batch import Bounds, runs_of
 from inference.core.int8 import Int8Matrix, Weight
-from inference.grok1.network import Network
+from inference.grok1.network import Network, NetworkOnDisk
 from inference.grok1.rotary import rope_tables
 from inference.native.build import NotBuilt
 from inference.native.library import Sizes, library
@@ -21,6 +21,7 @@ from inference.native.library import Sizes, library
 FLOAT32, BFLOAT16, INT8 = range(3)  # `Kind` of step.cpp
 EMBEDDING, QKV, OUT, GATE_UP, DOWN = range(5)
 ROUTER, NORMS, LAST_NORM, COSINE, SINE = 0, 1, 5, 6, 7
+ROWS_AT_ONCE = 512
 VECTOR = 16  # sizes must be multiples of the widest vector
 
 
@@ -36,7 +37,13 @@ class NativeStep:
     """
 
     def __init__(
-        self, network: Network, rows: int, context: int, *, threads: int = 1, dot8: bool | None = None
+        self,
+        network: Network | NetworkOnDisk,
+        rows: int,
+        context: int,
+        *,
+        threads: int = 1,
+        dot8: bool | None = None,
     ) -> None:
         """Raises NotBuilt if this machine or this network cannot be served so, MemoryError if it is too big.
 
@@ -115,14 +122,14 @@ class NativeStep:
 
     # -- packing -------------------------------------------------------------------------
 
-    def _pack(self, network: Network) -> None:
+    def _pack(self, network: Network | NetworkOnDisk) -> None:
         self._matrix(EMBEDDING, 0, 0, network.embedding)
         for i, layer in enumerate(network.layers):
             self._matrix(QKV, i, 0, layer.qkv)
             self._matrix(OUT, i, 0, layer.o)
-            for e, (gate_up, down) in enumerate(zip(layer.gate_up, layer.down, strict=True)):
-                self._matrix(GATE_UP, i, e, gate_up)
-                self._matrix(DOWN, i, e, down)
+            for e in range(network.config.num_local_experts):  # one at a time is read from disk
+                self._matrix(GATE_UP, i, e, layer.gate_up[e])
+                self._matrix(DOWN, i, e, layer.down[e])
             self._vector(ROUTER, i, layer.router)
             for j, norm in enumerate(layer.norms):
                 self._vector(NORMS + j, i, norm)
@@ -176,9 +183,6 @@ def ensure_native(config: Mapping[str, Any], device: str) -> None:
 
 def _floats(weight: Tensor) -> tuple[int, Tensor]:
     """bfloat16 where that loses nothing (most released weights), else float32: (kind, contiguous)."""
-    if weight.dtype != torch.bfloat16:
-        short = weight.bfloat16()
-        if not torch.equal(short.float(), weight.float()):
-            return FLOAT32, weight.float().contiguous()
-        weight = short
-    return BFLOAT16, weight.contiguous()
+    if all(torch.equal(rows.bfloat16().float(), rows.float()) for rows in torch.split(weight, ROWS_AT_ONCE)):
+        return BFLOAT16, weight.bfloat16().contiguous()
+    return FLOAT32, weight.float().contiguous()

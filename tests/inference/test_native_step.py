@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,14 +31,17 @@ from grok1_golden import (
     reference,
     spoken,
 )
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from test_engine_threads import Listener, unexpected
 
 from inference import settings
 from inference.engines.local import LocalEngine
+from inference.grok1.layout import tensors_of
 from inference.grok1.network import Constants, Network, load_for_serving
+from inference.grok1.quantize import quantise_folder
 from inference.grok1.step import TorchStep
 from inference.grok1.tokenizer import load_tokenizer
+from inference.modelfiles import describe
 from inference.native import build as native_build
 from inference.native import library as native_library
 from inference.native.build import NotBuilt
@@ -276,6 +280,41 @@ def test_sizes_without_code_are_refused(networks: dict[str, Network]) -> None:
     odd = replace(networks["float32"], config=replace(networks["float32"].config, head_dim=24))
     with pytest.raises(NotBuilt, match="head_dim 24 is no multiple of 16"):
         NativeStep(odd, 1, 16)
+
+
+PACK = """
+import re, sys
+from pathlib import Path
+import torch
+from inference.grok1.network import open_for_packing
+from inference.native.step import NativeStep
+
+torch.mm(torch.ones(64, 64), torch.ones(64, 64))
+# Not getrusage(), which begins with what the process that forked this one had.
+taken = lambda: int(re.search("VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
+before = taken()
+NativeStep(open_for_packing(Path(sys.argv[1])), 1, 16)
+print((taken() - before) * 1024)
+"""
+
+
+@pytest.mark.parametrize("form", ["float32", "int8"])
+def test_packing_never_holds_the_model_twice(tmp_path: Path, form: str) -> None:
+    sizes = json.loads((DEMO / "config.json").read_text())
+    del sizes["quantization_config"]
+    sizes |= {"hidden_size": 256, "intermediate_size": 4_096, "num_hidden_layers": 1, "num_local_experts": 8}
+    folder = tmp_path / "floats"
+    folder.mkdir()
+    shapes = {one.name: one.shape for one in tensors_of(sizes, folder)}
+    save_file({name: torch.rand(shape) for name, shape in shapes.items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(sizes))
+    shutil.copyfile(DEMO / "tokenizer.model", folder / "tokenizer.model")
+    if form == "int8":
+        quantise_folder(folder, tmp_path / "int8")
+        folder = tmp_path / "int8"
+    command = [sys.executable, "-c", PACK, str(folder)]
+    peak = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert int(peak) < 1.2 * describe(folder).weight_bytes + 20e6  # modules that are imported meanwhile
 
 
 # -- when it is not there ------------------------------------------------------------------------------
