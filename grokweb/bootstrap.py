@@ -159,6 +159,13 @@ def has(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
+# Its library alone, for this processor.
+LLAMA_BUILD = {
+    "CMAKE_ARGS": "-DGGML_NATIVE=ON -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF "
+    "-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_CURL=OFF -DMTMD_BUILD=OFF -DLLAVA_BUILD=OFF",
+}
+
+
 def requirements(extra: str = "") -> list[str]:
     import tomllib
 
@@ -272,8 +279,21 @@ def lint(arguments: list[str]) -> None:
     call([str(bin_ / "mypy")], "mypy found something")
 
 
+def install_yardsticks(arguments: list[str]) -> None:
+    """What a benchmark compares with; without it the benchmark says so, and runs."""
+    stamp = stamp_packages("bench")
+    if (arguments and "steps" not in arguments) or stamp.is_current():
+        return
+    tell("building llama.cpp from source, once: 10 to 20 minutes …")
+    with stamp:
+        command = [*make_venv(), "install", "--quiet", "--disable-pip-version-check", *requirements("bench")]
+        if subprocess.run(command, cwd=ROOT, env={**LLAMA_BUILD, **os.environ}, check=False).returncode:
+            tell("llama.cpp could not be built (see above): what is compared with it is left out")
+
+
 def bench(arguments: list[str]) -> None:
     install("test")
+    install_yardsticks(arguments)
     become([str(PYTHON), "-m", "tests.bench", *arguments])
 
 

@@ -43,14 +43,13 @@ constexpr int LANES = 4;
 typedef float Vec __attribute__((vector_size(LANES * 4)));
 typedef int32_t IVec __attribute__((vector_size(LANES * 4)));
 typedef uint16_t HVec __attribute__((vector_size(LANES * 2)));
-typedef int8_t BVec __attribute__((vector_size(LANES)));
 
 constexpr int PANEL = 64;          // outputs side by side
 constexpr int ROWS = 6;            // rows that share one reading of the weights: as many as registers hold
 constexpr int BLOCK = 16;          // keys side by side
 constexpr int PARTS = BLOCK / LANES;
 // Vectors of outputs at a time: all of a panel while they fit the registers.
-template <int M> constexpr int WIDTH = (M == 1 || LANES == 16) ? PANEL / LANES : 16 / LANES;
+template <int M> constexpr int WIDTH = (M == 1 || LANES == 16) ? PANEL / LANES : (M == 2 ? 32 : 16) / LANES;
 
 struct bfloat16 { uint16_t bits; };
 
@@ -59,16 +58,12 @@ inline void put(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
 inline Vec load(const float* w) { return read<Vec>(w); }
 // Widening a vector: gcc's own way takes three times as many instructions as there are for it.
 #if defined(__AVX512F__)
-inline IVec widen(const int8_t* w) { return (IVec)_mm512_cvtepi8_epi32(read<__m128i>(w)); }
 inline IVec widen(const bfloat16* w) { return (IVec)_mm512_cvtepu16_epi32(read<__m256i>(w)); }
 #elif defined(__AVX2__)
-inline IVec widen(const int8_t* w) { return (IVec)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)w)); }
 inline IVec widen(const bfloat16* w) { return (IVec)_mm256_cvtepu16_epi32(read<__m128i>(w)); }
 #else
-inline IVec widen(const int8_t* w) { return __builtin_convertvector(read<BVec>(w), IVec); }
 inline IVec widen(const bfloat16* w) { return __builtin_convertvector(read<HVec>(w), IVec); }
 #endif
-inline Vec load(const int8_t* w) { return __builtin_convertvector(widen(w), Vec); }
 inline Vec load(const bfloat16* w) { return (Vec)(widen(w) << 16); }
 // a * b + c, rounded once where the processor can. The compiler must not choose where (-ffp-contract=off): it
 // would choose differently for one row and for six, and a reply would depend on who else is served.
@@ -182,24 +177,25 @@ class Pool {
 
 // -- matrices ----------------------------------------------------------------------------------------
 
-enum Kind { FLOAT32, BFLOAT16, INT8, DOT8 };  // DOT8: int8 against int8 rows (VNNI)
+enum Kind { FLOAT32, BFLOAT16, INT8, DOT8 };  // int8 against int16 rows, and against int8 rows (VNNI)
 
-// Rows of a batch that are about to be multiplied; `which` picks some of them.
+// Rows of a batch that are about to be multiplied: those that `which` names, or all from `first` on.
 struct Input {
     const float* x;
-    int size;              // numbers in a row
-    const int* which;      // nullptr: all, in order
-    const int8_t* bytes;   // for DOT8: the rows in whole numbers, their scales and -128 x their sums by block
-    const float* scale;
-    const int32_t* offset;
-    int row(int m) const { return which ? which[m] : m; }
+    int size;                        // numbers in a row
+    const void* whole = nullptr;     // for int8 weights: the rows in whole numbers, int16 or int8,
+    const float* scale = nullptr;    // their scales by block,
+    const int32_t* offset = nullptr; // and for int8 -128 x their sums by block
+    const int* which = nullptr;
+    int first = 0;
+    int row(int m) const { return which ? which[m] : first + m; }
 };
 
 struct Matrix {
-    int outputs = 0, inputs = 0, groups = 1, block = 0;  // block: inputs that share a scale of the row (DOT8)
+    int outputs = 0, inputs = 0, groups = 1, block = 0;  // block: inputs that share a scale of the row (int8)
     Kind kind = FLOAT32;
     const void* data = nullptr;
-    float* scale = nullptr;  // [panel][group][64], int8 kinds only
+    float* scale = nullptr;  // [panel][group][64], int8 only
     Memory memory, scales;
 
     int panels() const { return (outputs + PANEL - 1) / PANEL; }
@@ -215,15 +211,17 @@ struct Matrix {
         }
         data = to;
     }
-    // [inputs/4][64][4], offset by 128.
-    void pack_dot(const int8_t* from, const int* order) {
-        uint8_t* to = memory.make<uint8_t>(size_t(panels()) * PANEL * inputs);
-        std::memset(to, 128, size_t(panels()) * PANEL * inputs);
+    // [inputs/T][64][T]: T inputs of an output together.
+    template <class How> void pack_whole(const int8_t* from, const int* order) {
+        constexpr int T = How::TOGETHER;
+        size_t size = size_t(panels()) * PANEL * inputs;
+        uint8_t* to = memory.make<uint8_t>(size);
+        std::memset(to, How::OFFSET, size);
         for (int o = 0; o < panels() * PANEL; o++) {
             if (order[o] < 0) continue;
             const int8_t* row = from + size_t(order[o]) * inputs;
-            uint8_t* column = to + size_t(o / PANEL) * PANEL * inputs + o % PANEL * 4;
-            for (int k = 0; k < inputs; k++) column[size_t(k / 4) * PANEL * 4 + k % 4] = uint8_t(row[k] + 128);
+            uint8_t* column = to + size_t(o / PANEL) * PANEL * inputs + o % PANEL * T;
+            for (int k = 0; k < inputs; k++) column[size_t(k / T) * PANEL * T + k % T] = uint8_t(row[k] + How::OFFSET);
         }
         data = to;
     }
@@ -233,25 +231,77 @@ struct Matrix {
             for (int g = 0; g < groups && order[o] >= 0; g++)
                 scale[(size_t(o / PANEL) * groups + g) * PANEL + o % PANEL] = from[size_t(order[o]) * groups + g];
     }
-    float at(int output, int input) const {  // float kinds only
-        size_t place = (size_t(output / PANEL) * inputs + input) * PANEL + output % PANEL;
-        return kind == FLOAT32 ? static_cast<const float*>(data)[place]
-                               : number(static_cast<const bfloat16*>(data)[place]);
+    // What one output is made of, times a factor; float kinds only.
+    void row(int output, float factor, float* to) const {
+        size_t place = size_t(output / PANEL) * inputs * PANEL + output % PANEL;
+        for (int k = 0; k < inputs; k++, place += PANEL)
+            to[k] = factor * (kind == FLOAT32 ? static_cast<const float*>(data)[place]
+                                              : number(static_cast<const bfloat16*>(data)[place]));
     }
 };
 
-// M rows through one panel: out [M][64].
+// How int8 weights meet rows in whole numbers: acc += weights . row, for LANES outputs and TOGETHER inputs each.
+// int16 rows lose next to nothing (2^-16 of a block's largest) and take half as many instructions as floats.
+struct Words {
+    typedef int16_t Row;
+    static constexpr int TOGETHER = 2, OFFSET = 0, LARGEST = 32767;
+    typedef int16_t Weights __attribute__((vector_size(LANES * 4)));
+    static Weights load(const uint8_t* w) {
+#if defined(__AVX512BW__)
+        return (Weights)_mm512_cvtepi8_epi16(read<__m256i>(w));
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+        return (Weights)_mm256_cvtepi8_epi16(read<__m128i>(w));
+#else
+        typedef int8_t Bytes __attribute__((vector_size(LANES * 2)));
+        return __builtin_convertvector(read<Bytes>(w), Weights);
+#endif
+    }
+    static IVec dot(IVec acc, Weights w, const Row* x) {
+#if defined(__AVX512BW__)
+        return acc + (IVec)_mm512_madd_epi16((__m512i)w, _mm512_set1_epi32(read<int32_t>(x)));
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+        return acc + (IVec)_mm256_madd_epi16((__m256i)w, _mm256_set1_epi32(read<int32_t>(x)));
+#else
+        for (int i = 0; i < LANES; i++) acc[i] += w[2 * i] * x[0] + w[2 * i + 1] * x[1];
+        return acc;
+#endif
+    }
+};
+// Weights with an offset of 128, for the instruction wants them unsigned.
+struct Bytes {
+    typedef int8_t Row;
+    static constexpr int TOGETHER = 4, OFFSET = 128, LARGEST = 127;
+    typedef uint8_t Weights __attribute__((vector_size(LANES * 4)));
+    static Weights load(const uint8_t* w) { return read<Weights>(w); }
+    static IVec dot(IVec acc, Weights w, const Row* x) {
+#ifdef __AVX512VNNI__
+        return (IVec)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, _mm512_set1_epi32(read<int32_t>(x)));
+#else
+        for (int i = 0; i < LANES; i++)
+            for (int j = 0; j < 4; j++) acc[i] += w[4 * i + j] * x[j];
+        return acc;
+#endif
+    }
+};
+constexpr int MOST_BLOCK = 64;  // inputs; int32 sums of Words hold up to 512
+
+constexpr int CHUNK = 128;  // inputs whose weights lie in L1 meanwhile
+
+// M rows through one panel: out [M][64]. All columns of some inputs before the next inputs, so that memory is read
+// from end to end and what is read again lies in L1.
 template <class T, int M> void panel_floats(const Matrix& a, int panel, const Input& in, int first, float* out) {
     constexpr int V = WIDTH<M>;
     const T* weights = static_cast<const T*>(a.data) + size_t(panel) * PANEL * a.inputs;
     const float* x[M];
     for (int m = 0; m < M; m++) x[m] = in.x + size_t(in.row(first + m)) * in.size;
-    const int span = a.inputs / a.groups;
-    for (int column = 0; column < PANEL; column += V * LANES)
-        for (int g = 0; g < a.groups; g++) {
-            Vec acc[M][V] = {};
-            const T* w = weights + size_t(g) * span * PANEL + column;
-            for (int k = g * span; k < (g + 1) * span; k++, w += PANEL) {
+    std::fill(out, out + M * PANEL, 0.0f);
+    for (int from = 0; from < a.inputs; from += CHUNK)
+        for (int column = 0; column < PANEL; column += V * LANES) {
+            Vec acc[M][V];
+            for (int m = 0; m < M; m++)
+                for (int v = 0; v < V; v++) acc[m][v] = load(out + m * PANEL + column + v * LANES);
+            const T* w = weights + size_t(from) * PANEL + column;
+            for (int k = from, end = std::min(from + CHUNK, a.inputs); k < end; k++, w += PANEL) {
                 Vec weight[V];
 #pragma GCC unroll 8
                 for (int v = 0; v < V; v++) weight[v] = load(w + v * LANES);
@@ -261,71 +311,64 @@ template <class T, int M> void panel_floats(const Matrix& a, int panel, const In
                     for (int v = 0; v < V; v++) acc[m][v] = madd(x[m][k], weight[v], acc[m][v]);
             }
             for (int m = 0; m < M; m++)
+                for (int v = 0; v < V; v++) put(out + m * PANEL + column + v * LANES, acc[m][v]);
+        }
+}
+
+// The same for int8 weights; sums are exact within a block.
+template <class How, int M> void panel_whole(const Matrix& a, int panel, const Input& in, int first, float* out) {
+    constexpr int V = WIDTH<M>, T = How::TOGETHER;
+    typedef typename How::Row Row;
+    const int blocks = a.inputs / a.block, per_group = blocks / a.groups;
+    const Row* x[M];
+    const float* row_scale[M];
+    const int32_t* offset[M];
+    for (int m = 0; m < M; m++) {
+        const size_t row = in.row(first + m);
+        x[m] = static_cast<const Row*>(in.whole) + row * in.size;
+        row_scale[m] = in.scale + row * blocks, offset[m] = in.offset + row * blocks;
+    }
+    std::fill(out, out + M * PANEL, 0.0f);
+    alignas(64) float part[M * PANEL] = {};
+    const uint8_t* weights = static_cast<const uint8_t*>(a.data) + size_t(panel) * PANEL * a.inputs;
+    const float* scale = a.scale + size_t(panel) * a.groups * PANEL;
+    for (int b = 0; b < blocks; b++, weights += a.block * PANEL) {
+        for (int column = 0; column < PANEL; column += V * LANES) {
+            IVec acc[M][V];
+            for (int m = 0; m < M; m++)
+                for (int v = 0; v < V; v++) acc[m][v] = IVec{} + offset[m][b];
+            const uint8_t* w = weights + column * T;
+            for (int k = b * a.block; k < (b + 1) * a.block; k += T, w += PANEL * T) {
+                typename How::Weights weight[V];
+#pragma GCC unroll 8
+                for (int v = 0; v < V; v++) weight[v] = How::load(w + v * LANES * T);
+#pragma GCC unroll 8
+                for (int m = 0; m < M; m++)
+#pragma GCC unroll 8
+                    for (int v = 0; v < V; v++) acc[m][v] = How::dot(acc[m][v], weight[v], x[m] + k);
+            }
+            for (int m = 0; m < M; m++)
                 for (int v = 0; v < V; v++) {
-                    float* to = out + m * PANEL + column + v * LANES;
-                    if constexpr (std::is_same_v<T, int8_t>) {
-                        const float* scale = a.scale + (size_t(panel) * a.groups + g) * PANEL + column + v * LANES;
-                        acc[m][v] = madd(acc[m][v], load(scale), g ? load(to) : Vec{});
-                    }
-                    put(to, acc[m][v]);
+                    float* to = part + m * PANEL + column + v * LANES;
+                    put(to, madd(row_scale[m][b], __builtin_convertvector(acc[m][v], Vec), load(to)));
                 }
         }
-}
-
-// Sixteen outputs, four inputs each: acc += u8 . s8.
-typedef int32_t Sixteen __attribute__((vector_size(64)));
-inline void dot4(Sixteen& acc, const uint8_t* w, int32_t four) {
-#ifdef __AVX512VNNI__
-    acc = (Sixteen)_mm512_dpbusd_epi32((__m512i)acc, _mm512_loadu_si512(w), _mm512_set1_epi32(four));
-#else
-    int8_t x[4];
-    std::memcpy(x, &four, 4);
-    for (int i = 0; i < 16; i++)
-        acc[i] += w[4 * i] * x[0] + w[4 * i + 1] * x[1] + w[4 * i + 2] * x[2] + w[4 * i + 3] * x[3];
-#endif
-}
-
-template <int M> void panel_dot(const Matrix& a, int panel, const Input& in, int first, float* out) {
-    typedef float Floats __attribute__((vector_size(64)));
-    const uint8_t* w = static_cast<const uint8_t*>(a.data) + size_t(panel) * PANEL * a.inputs;
-    const int blocks = a.inputs / a.block, per_group = blocks / a.groups;
-    Floats total[M][4] = {}, part[M][4] = {};
-    for (int b = 0; b < blocks; b++) {
-        Sixteen acc[M][4];
-        const int8_t* x[M];
-        for (int m = 0; m < M; m++) {
-            int row = in.row(first + m);
-            x[m] = in.bytes + size_t(row) * in.size + b * a.block;
-            for (int v = 0; v < 4; v++) acc[m][v] = Sixteen{} + in.offset[size_t(row) * blocks + b];
-        }
-        for (int k = 0; k < a.block; k += 4, w += PANEL * 4)
-#pragma GCC unroll 8
-            for (int m = 0; m < M; m++) {
-                int32_t four;
-                std::memcpy(&four, x[m] + k, 4);
-#pragma GCC unroll 4
-                for (int v = 0; v < 4; v++) dot4(acc[m][v], w + v * 64, four);
-            }
-        bool ends = (b + 1) % per_group == 0;
-        const float* scale = a.scale + (size_t(panel) * a.groups + b / per_group) * PANEL;
+        if ((b + 1) % per_group) continue;
         for (int m = 0; m < M; m++)
-            for (int v = 0; v < 4; v++) {
-                float s = in.scale[size_t(in.row(first + m)) * blocks + b];
-                part[m][v] += __builtin_convertvector(acc[m][v], Floats) * s;
-                if (!ends) continue;
-                total[m][v] += part[m][v] * read<Floats>(scale + v * 16);
-                part[m][v] = Floats{};
+            for (int i = m * PANEL; i < (m + 1) * PANEL; i += LANES) {
+                put(out + i, madd(load(part + i), load(scale + i % PANEL), load(out + i)));
+                put(part + i, Vec{});
             }
+        scale += PANEL;
     }
-    for (int m = 0; m < M; m++) std::memcpy(out + m * PANEL, total[m], PANEL * 4);
 }
 
 template <int M> void panel_rows(const Matrix& a, int panel, const Input& in, int first, float* out) {
     switch (a.kind) {
         case FLOAT32: return panel_floats<float, M>(a, panel, in, first, out);
         case BFLOAT16: return panel_floats<bfloat16, M>(a, panel, in, first, out);
-        case INT8: return panel_floats<int8_t, M>(a, panel, in, first, out);
-        case DOT8: return panel_dot<M>(a, panel, in, first, out);
+        case INT8: return panel_whole<Words, M>(a, panel, in, first, out);
+        case DOT8: return panel_whole<Bytes, M>(a, panel, in, first, out);
     }
 }
 
@@ -365,6 +408,8 @@ struct Look { int row, head, first, count; };  // key head; first query (token x
 
 struct Choice { int expert; float gate; int slot; };
 
+struct Step;
+
 struct Model {
     Sizes c;
     Pool pool;
@@ -374,7 +419,9 @@ struct Model {
     Memory key_memory, value_memory;
     float *keys, *values;
     std::vector<uint8_t> pads;  // [rows][context]: 1 where token 0 stands
+    std::unique_ptr<Step> work;
 
+    ~Model();
     explicit Model(const Sizes& sizes) : c(sizes), pool(sizes.threads), layers(sizes.layers) {
         size_t each = size_t(c.layers) * c.rows * c.kv_heads * padded() * c.head;
         keys = key_memory.make<float>(each);
@@ -397,13 +444,15 @@ struct Model {
              const int32_t* out_at, float* logits);
 };
 
-// Buffers of one step and what is done with them.
+// Buffers of a step and what is done with them. They are kept for the next one: fresh memory is slow.
 struct Step {
     Model& model;
     const Sizes& c;
-    int n, qkv_size, group;
+    const int qkv_size, group;
+    int n = 0;
     const int32_t *row, *pos, *hide;
     std::vector<float> h, x, qkv, mixed, projected, act, expert_out, row_scale;
+    std::vector<int16_t> row_words;
     std::vector<int8_t> row_bytes;
     std::vector<int32_t> row_offset;
     std::vector<Look> looks;
@@ -411,12 +460,19 @@ struct Step {
     std::vector<int> expert_rows;  // tokens by expert
     std::vector<int> starts;       // [E + 1], into expert_rows
 
-    Step(Model& m, int n, const int32_t* row, const int32_t* pos, const int32_t* hide)
-        : model(m), c(m.c), n(n), qkv_size((c.heads + 2 * c.kv_heads) * c.head), group(c.heads / c.kv_heads),
-          row(row), pos(pos), hide(hide), h(size_t(n) * c.hidden), x(h.size()), qkv(size_t(n) * qkv_size),
-          mixed(size_t(n) * c.heads * c.head), projected(h.size()), act(size_t(n) * c.chosen * c.inner),
-          expert_out(size_t(n) * c.chosen * c.hidden), choices(size_t(n) * c.chosen),
-          expert_rows(choices.size()), starts(c.experts + 1) {
+    explicit Step(Model& m) : model(m), c(m.c), qkv_size((c.heads + 2 * c.kv_heads) * c.head), group(c.heads / c.kv_heads) {}
+
+    void begin(int tokens, const int32_t* rows, const int32_t* positions, const int32_t* hidden) {
+        n = tokens, row = rows, pos = positions, hide = hidden;
+        for (auto* rows : {&h, &x, &projected}) rows->resize(size_t(n) * c.hidden);
+        qkv.resize(size_t(n) * qkv_size);
+        mixed.resize(size_t(n) * c.heads * c.head);
+        choices.resize(size_t(n) * c.chosen);
+        act.resize(choices.size() * c.inner);
+        expert_out.resize(choices.size() * c.hidden);
+        expert_rows.resize(choices.size());
+        starts.resize(c.experts + 1);
+        looks.clear();
         for (int first = 0; first < n;) {
             int end = first + 1;
             while (end < n && row[end] == row[first]) end++;
@@ -430,39 +486,46 @@ struct Step {
 
     bool large(size_t weights) const { return weights * n > 60000; }  // some ten microseconds of work
 
-    // The rows as int8 for the matrices that want them so: symmetric, one scale for each block.
-    Input input(const std::vector<float>& rows, int size, const Matrix& a, const int* which, int count) {
-        Input in{rows.data(), size, which, nullptr, nullptr, nullptr};
-        if (a.kind != DOT8) return in;
-        int blocks = size / a.block;
-        row_bytes.resize(size_t(count) * size);
+    // The first `count` of the rows as the matrix wants them.
+    Input input(const std::vector<float>& rows, const Matrix& a, int count) {
+        Input in{rows.data(), a.inputs};
+        if (a.kind == INT8) in.whole = round<Words>(rows, a, count, row_words);
+        if (a.kind == DOT8) in.whole = round<Bytes>(rows, a, count, row_bytes);
+        in.scale = row_scale.data(), in.offset = row_offset.data();
+        return in;
+    }
+
+    // Symmetric, one scale for each block.
+    template <class How>
+    const void* round(const std::vector<float>& rows, const Matrix& a, int count, std::vector<typename How::Row>& whole) {
+        const int blocks = a.inputs / a.block;
+        whole.resize(size_t(count) * a.inputs);
         row_scale.resize(size_t(count) * blocks);
         row_offset.resize(size_t(count) * blocks);
-        model.pool.each(count, large(size), [&](int m) {
+        model.pool.each(count, large(a.inputs), [&](int m) {
             for (int b = 0; b < blocks; b++) {
-                const float* from = rows.data() + size_t(m) * size + b * a.block;
-                int8_t* to = row_bytes.data() + size_t(m) * size + b * a.block;
-                float largest = 0;
-                for (int i = 0; i < a.block; i++) largest = std::max(largest, std::fabs(from[i]));
-                float scale = largest / 127, inverse = largest > 0 ? 127 / largest : 0;
-                int total = 0;
-                bool finite = true;
+                const float* from = rows.data() + size_t(m) * a.inputs + b * a.block;
+                auto* to = whole.data() + size_t(m) * a.inputs + b * a.block;
+                int32_t most = 0, total = 0;  // as whole numbers floats have the same order, infinity and NaN on top
+                for (int i = 0; i < a.block; i++) most = std::max(most, read<int32_t>(from + i) & 0x7fffffff);
+                const bool finite = most < 0x7f800000;
+                const float largest = finite ? read<float>(&most) : 0;
+                const float inverse = largest > 0 ? How::LARGEST / largest : 0;
                 for (int i = 0; i < a.block; i++) {
-                    finite = finite && std::isfinite(from[i]);
-                    to[i] = finite ? int8_t(std::lrint(from[i] * inverse)) : 0;
+                    float number = finite ? from[i] * inverse : 0;
+                    to[i] = typename How::Row((number + 12582912.0f) - 12582912.0f);  // to the nearest
                     total += to[i];
                 }
-                row_scale[size_t(m) * blocks + b] = finite ? scale : NAN;  // a NaN must come out as one
-                row_offset[size_t(m) * blocks + b] = -128 * total;
+                row_scale[size_t(m) * blocks + b] = finite ? largest / How::LARGEST : NAN;  // NaN must come out as NaN
+                row_offset[size_t(m) * blocks + b] = -How::OFFSET * total;
             }
         });
-        in.bytes = row_bytes.data(), in.scale = row_scale.data(), in.offset = row_offset.data();
-        return in;
+        return whole.data();
     }
 
     // rows [n, inputs] -> out [n, outputs]
     void multiply(const Matrix& a, const std::vector<float>& rows, float* out, int count, float factor = 1) {
-        Input in = input(rows, a.inputs, a, nullptr, count);
+        Input in = input(rows, a, count);
         model.pool.each(a.panels(), large(size_t(a.outputs) * a.inputs), [&](int panel) {
             through(a, panel, in, count, [&](int m, const float* numbers) {
                 float* to = out + size_t(m) * a.outputs + panel * PANEL;
@@ -638,7 +701,7 @@ struct Step {
             if (starts[e + 1] > starts[e]) used.push_back(e);
         bool many = large(size_t(c.inner) * c.hidden * c.chosen);
         const Matrix& up = layer.gate_up[0];
-        Input in = input(x, c.hidden, up, nullptr, n);
+        Input in = input(x, up, n);
         model.pool.each(int(used.size()) * up.panels(), many, [&](int piece) {
             int e = used[piece / up.panels()], panel = piece % up.panels(), start = starts[e];
             Input mine = in;
@@ -652,13 +715,11 @@ struct Step {
             });
         });
         const Matrix& down = layer.down[0];
-        Input acts = input(act, c.inner, down, nullptr, n * c.chosen);
-        std::vector<int> slots(choices.size());
-        for (size_t i = 0; i < slots.size(); i++) slots[i] = int(i);
+        Input acts = input(act, down, n * c.chosen);
         model.pool.each(int(used.size()) * down.panels(), many, [&](int piece) {
             int e = used[piece / down.panels()], panel = piece % down.panels(), start = starts[e];
             Input mine = acts;
-            mine.which = &slots[start];
+            mine.first = start;
             through(layer.down[e], panel, mine, starts[e + 1] - start, [&](int m, const float* numbers) {
                 std::memcpy(&expert_out[size_t(start + m) * c.hidden + panel * PANEL], numbers, down.width(panel) * 4);
             });
@@ -676,13 +737,16 @@ struct Step {
     }
 };
 
+Model::~Model() = default;
+
 int Model::step(int n, const int32_t* ids, const int32_t* row, const int32_t* pos, const int32_t* hide, int outs,
                 const int32_t* out_at, float* logits) {
-    Step step(*this, n, row, pos, hide);
+    if (!work) work = std::make_unique<Step>(*this);
+    Step& step = *work;
+    step.begin(n, row, pos, hide);
     for (int i = 0; i < n; i++) {
         pads[size_t(row[i]) * c.context + pos[i]] = ids[i] == c.pad;
-        for (int d = 0; d < c.hidden; d++)
-            step.h[size_t(i) * c.hidden + d] = embedding.at(ids[i], d) * c.embedding_multiplier;
+        embedding.row(ids[i], c.embedding_multiplier, &step.h[size_t(i) * c.hidden]);
     }
     for (int l = 0; l < c.layers; l++) {
         step.attention(l);
@@ -741,15 +805,17 @@ int gw_matrix(Model* model, int which, int layer, int expert, int kind, const vo
             order[o] = which == 3 ? (inner >= c.inner ? -1 : o % PANEL < 32 ? inner : c.inner + inner)
                                   : (o < a.outputs ? o : -1);
         }
-        int block = 64;
-        while (block > 2 && (a.inputs / a.groups) % block) block /= 2;
-        if (kind == INT8 && c.dot8 && block >= 4) a.kind = DOT8, a.block = block;
-        if (kind == INT8) a.pack_scales(scale, order.data());
+        if (kind == INT8) {
+            a.kind = c.dot8 ? DOT8 : INT8, a.block = MOST_BLOCK;
+            while (a.inputs / a.groups % a.block) a.block /= 2;
+            if (a.block % (c.dot8 ? Bytes::TOGETHER : Words::TOGETHER)) return -2;
+            a.pack_scales(scale, order.data());
+        }
         switch (a.kind) {
             case FLOAT32: a.pack(static_cast<const float*>(data), order.data()); break;
             case BFLOAT16: a.pack(static_cast<const bfloat16*>(data), order.data()); break;
-            case INT8: a.pack(static_cast<const int8_t*>(data), order.data()); break;
-            case DOT8: a.pack_dot(static_cast<const int8_t*>(data), order.data()); break;
+            case INT8: a.pack_whole<Words>(static_cast<const int8_t*>(data), order.data()); break;
+            case DOT8: a.pack_whole<Bytes>(static_cast<const int8_t*>(data), order.data()); break;
         }
         return 0;
     } catch (const std::exception&) {

@@ -14,6 +14,7 @@ from typing import Any
 from tests.bench.report import ROOT, Figure, figure
 
 DEMO = ROOT / "inference" / "demo" / "model"
+EMBEDDING = "model.embed_tokens.weight"
 STARTS, ROUNDS, TOKENS = 5, 7, 24
 # Grok-1 at a quarter of its width, one block: 310 million weights, 87 million at work for a token. Narrower
 # ones fit the processor's cache, which no real model does.
@@ -85,8 +86,8 @@ def start(folder: Path, words: str) -> dict[str, float]:
     return answer
 
 
-def make_folder(out: Path, sizes: dict[str, Any] = SIZES) -> None:
-    """Random float32 weights of these sizes."""
+def make_folder(out: Path, sizes: dict[str, Any] = SIZES, *, released: bool = False) -> None:
+    """Random float32 weights of these sizes; `released`: the embedding in bfloat16, as in xAI's release."""
     import torch
     from safetensors.torch import save_file
 
@@ -100,6 +101,8 @@ def make_folder(out: Path, sizes: dict[str, Any] = SIZES) -> None:
         tensors[one.name] = (
             torch.ones(one.shape) if norm else torch.randn(one.shape, generator=generator).mul_(0.02)
         )
+    if released:
+        tensors[EMBEDDING] = tensors[EMBEDDING].bfloat16()
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     (out / "config.json").write_text(json.dumps(sizes))
     shutil.copyfile(DEMO / "tokenizer.model", out / "tokenizer.model")

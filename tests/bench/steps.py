@@ -1,21 +1,22 @@
-"""The native step beside torch's: a network of 157 million weights, one thread, in turns.
+"""The native step beside torch's and llama.cpp: a network of 157 million weights, one thread, in turns.
 
-Random weights, since only the speed is asked for; the same tokens for both.
+Random weights, since only the speed is asked for; the same weights and tokens for all. In int8 the embedding
+is bfloat16, as in xAI's release; llama.cpp has its own int8 (q8_0), the embedding too.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.bench.llamacpp import LlamaStep, is_built, write_gguf
 from tests.bench.loading import make_folder
 from tests.bench.report import Figure, figure
 
-ROUNDS = 3
-BANDWIDTH_ROUNDS = 5
+ROUNDS = 5
 CONTEXT = 256
 READ = 64  # tokens of each row before it is measured
 SIZES: dict[str, Any] = {
@@ -29,15 +30,29 @@ SIZES: dict[str, Any] = {
     "head_dim": 64,
     "num_local_experts": 8,
     "num_experts_per_tok": 2,
-    "max_position_embeddings": CONTEXT,
+    "max_position_embeddings": 1_024,
 }
-BATCHES = {1: 16, 4: 8, 16: 4, 64: 2}  # rows, and steps of a round
+BATCHES = {1: 24, 4: 10, 16: 5, 64: 3}  # rows, and steps of a round
+PROMPTS = (200, 1_000)
+ONE, SIXTEEN, SHORT = "1 at once", "16 at once", "a prompt of 200"  # ways that torch has floors for
+WAYS = (*(f"{rows} at once" for rows in BATCHES), *(f"a prompt of {length}" for length in PROMPTS))
+# Of the native step and torch's, as shares of llama.cpp's tokens/s: (floor, aim) by way.
+AGAINST_LLAMA: dict[str, tuple[tuple[float, float], ...]] = {
+    "float32": ((1.1, 1.4), (1.4, 1.8), (1.8, 2.5), (1.7, 2.8), (2.0, 3.0), (2.0, 3.0)),
+    "int8": ((1.3, 1.8), (1.5, 2.2), (3.0, 4.5), (3.5, 6.0), (4.0, 6.0), (4.0, 6.0)),
+}
+TORCH_AGAINST_LLAMA = {ONE: (0.35, 0.5), SIXTEEN: (0.8, 1.5), SHORT: (1.3, 3.0)}
+Speeds = Mapping[str, Mapping[str, list[float]]]  # tokens/s of each round by way and engine
+
+
+def read(step: Any, ids: list[int], rows: int) -> None:
+    """What the rows hold before they are measured."""
+    for row in range(rows):
+        step.step(ids[:READ], [row] * READ, range(READ), [1] * READ, [READ - 1])
 
 
 def decode(step: Any, ids: list[int], rows: int, steps: int) -> float:
-    """Tokens a second of `rows` conversations at once."""
-    for row in range(rows):
-        step.step(ids[:READ], [row] * READ, range(READ), [1] * READ, [READ - 1])
+    """Tokens a second of `rows` conversations at once; always the same places, over what was there."""
     begun = time.perf_counter()
     for i in range(READ, READ + steps):
         tokens = [ids[(i + 7 * row) % len(ids)] for row in range(rows)]
@@ -75,47 +90,80 @@ def bandwidth() -> float:
     return block.nbytes / (time.perf_counter() - begun)
 
 
-def of_bandwidth(name: str, step: Any, ids: list[int], folder: Path) -> Figure:
+def of_bandwidth(form: str, step: Any, ids: list[int], folder: Path) -> Figure:
     """Bytes of weights a second at batch 1 beside what one thread reads at most."""
     ours, most = [], []
-    for _ in range(BANDWIDTH_ROUNDS):
+    read(step, ids, 1)
+    for _ in range(ROUNDS):
         ours.append(decode(step, ids, 1, 24) * active_bytes(folder) / 1e9)
         most.append(bandwidth() / 1e9)
-    return figure(
-        f"native step, {name}: weights read, 1 at once, against memory",
-        ours,
-        "GB/s",
-        better="higher",
-        against=most,
-        floor=0.5,
-        aim=0.8,
-    )
+    name = f"{form}: weights read by the native step, 1 at once, against memory"
+    return figure(name, ours, "GB/s", better="higher", against=most, floor=0.5, aim=0.8)
 
 
-def compare(name: str, native: Any, torchs: Any, ids: list[int], floors: bool) -> list[Figure]:
-    figures = []
-    ways: dict[str, Callable[[Any], float]] = {
-        f"{rows} at once": lambda step, rows=rows, steps=steps: decode(step, ids, rows, steps)
-        for rows, steps in BATCHES.items()
-    }
-    ways["prompt of 200"] = lambda step: prefill(step, ids[:200])
-    for way, measure in ways.items():
-        ours, theirs = [], []
+def measure(engines: Mapping[str, Callable[[int, int], Any]], ids: list[int]) -> Speeds:
+    """Every engine in every way, in turns; an engine is made for (rows, context)."""
+    speeds: dict[str, dict[str, list[float]]] = {}
+
+    def rounds(ways: Mapping[str, Callable[[Any], float]], steps: Mapping[str, Any]) -> None:
         for number in range(ROUNDS + 1):
-            pair = (measure(native), measure(torchs))
-            if number:  # the first round only warms up
-                ours.append(pair[0])
-                theirs.append(pair[1])
-        figures.append(
+            for way, run_one in ways.items():
+                for name, step in steps.items():
+                    speed = run_one(step)
+                    if number:  # the first round only warms up
+                        speeds.setdefault(way, {}).setdefault(name, []).append(speed)
+
+    for rows, count in BATCHES.items():
+        steps = {name: make(rows, CONTEXT) for name, make in engines.items()}
+        for step in steps.values():
+            read(step, ids, rows)
+        rounds({f"{rows} at once": lambda step, r=rows, n=count: decode(step, ids, r, n)}, steps)
+    steps = {name: make(1, SIZES["max_position_embeddings"]) for name, make in engines.items()}
+    rounds({f"a prompt of {n}": lambda step, n=n: prefill(step, (4 * ids)[:n]) for n in PROMPTS}, steps)
+    return speeds
+
+
+def compare(form: str, speeds: Speeds) -> list[Figure]:
+    """The native step's figures in this form, way by way."""
+    figures = []
+    for way, (floor, aim) in zip(WAYS, AGAINST_LLAMA[form], strict=True):
+        by = speeds[way]
+        name = f"{form}: native step against"
+        against = {"torch's": (by["torch"], 1.0, None)}
+        if "llama.cpp" in by:
+            against["llama.cpp"] = (by["llama.cpp"], floor, aim)
+        figures += [
             figure(
-                f"native step, {name}: {way}",
-                ours,
+                f"{name} {whose}, {way}",
+                by["native"],
                 "tokens/s",
                 better="higher",
                 against=theirs,
-                floor=1.0 if floors else None,
+                floor=low,
+                aim=high,
             )
-        )
+            for whose, (theirs, low, high) in against.items()
+        ]
+    return figures
+
+
+def fallback(measured: Mapping[str, Speeds]) -> list[Figure]:
+    """Torch's step against llama.cpp, each way in the form in which it does best."""
+    figures = []
+    for way, (floor, aim) in TORCH_AGAINST_LLAMA.items():
+        forms = [
+            figure(
+                f"{form}: torch's step against llama.cpp, {way}",
+                speeds[way]["torch"],
+                "tokens/s",
+                better="higher",
+                against=speeds[way]["llama.cpp"],
+                floor=floor,
+                aim=aim,
+            )
+            for form, speeds in measured.items()
+        ]
+        figures.append(max(forms, key=lambda one: one.judged))
     return figures
 
 
@@ -129,16 +177,26 @@ def run() -> list[Figure]:
 
     torch.set_num_threads(1)
     ids = torch.randint(400, 4_000, (CONTEXT,), generator=torch.Generator().manual_seed(1)).tolist()
-    rows = max(BATCHES)
-    figures = []
+    figures: list[Figure] = []
+    measured: dict[str, Speeds] = {}
     with tempfile.TemporaryDirectory() as place:
-        floats, int8 = Path(place) / "floats", Path(place) / "int8"
+        floats, released, int8 = Path(place) / "floats", Path(place) / "released", Path(place) / "int8"
         make_folder(floats, SIZES)
-        quantise_folder(floats, int8)
-        for name, folder in (("float32", floats), ("int8", int8)):
-            native = NativeStep(open_for_packing(folder), rows, CONTEXT)
-            torchs = TorchStep(load_for_serving(folder), rows, CONTEXT)
-            # torch's int8 kernel rounds to bfloat16 and is the fastest it has.
-            figures += compare(f"{name} against torch's", native, torchs, ids, floors=True)
-            figures.append(of_bandwidth(name, native, ids, folder))
-    return figures
+        make_folder(released, SIZES, released=True)
+        quantise_folder(released, int8)
+        if not is_built():
+            print("llama.cpp is not installed: not compared with it")
+        for form, folder, theirs in (("float32", floats, "F32"), ("int8", int8, "Q8_0")):
+            engines: dict[str, Callable[[int, int], Any]] = {
+                "native": lambda rows, context, at=folder: NativeStep(open_for_packing(at), rows, context),
+                # In int8 torch's kernel rounds to bfloat16 and is the fastest it has.
+                "torch": lambda rows, context, at=folder: TorchStep(load_for_serving(at), rows, context),
+            }
+            if is_built():
+                file = Path(place) / f"{theirs}.gguf"
+                write_gguf(floats, file, theirs)
+                engines["llama.cpp"] = lambda rows, context, at=file: LlamaStep(at, rows, context)
+            measured[form] = measure(engines, ids)
+            figures += compare(form, measured[form])
+            figures.append(of_bandwidth(form, engines["native"](1, CONTEXT), ids, folder))
+    return figures + (fallback(measured) if is_built() else [])
