@@ -286,6 +286,9 @@ struct Bytes {
 constexpr int MOST_BLOCK = 64;  // inputs; int32 sums of Words hold up to 512
 
 constexpr int CHUNK = 128;  // inputs whose weights lie in L1 meanwhile
+// With several rows the processor works long enough on a chunk to fetch the next one (int8: the next but one) meanwhile,
+// if it is told to. With one row it is memory that is waited for, and asking only gets in the way.
+constexpr int AHEAD = 2;
 
 // M rows through one panel: out [M][64]. All columns of some inputs before the next inputs, so that memory is read
 // from end to end and what is read again lies in L1.
@@ -301,7 +304,11 @@ template <class T, int M> void panel_floats(const Matrix& a, int panel, const In
             for (int m = 0; m < M; m++)
                 for (int v = 0; v < V; v++) acc[m][v] = load(out + m * PANEL + column + v * LANES);
             const T* w = weights + size_t(from) * PANEL + column;
+            const char* ahead = reinterpret_cast<const char*>(weights + size_t(from + CHUNK) * PANEL) + column * CHUNK * sizeof(T);
             for (int k = from, end = std::min(from + CHUNK, a.inputs); k < end; k++, w += PANEL) {
+                if constexpr (M > 1)
+                    for (size_t line = 0; line < V * LANES * sizeof(T); line += 64) __builtin_prefetch(ahead + line);
+                ahead += V * LANES * sizeof(T);
                 Vec weight[V];
 #pragma GCC unroll 8
                 for (int v = 0; v < V; v++) weight[v] = load(w + v * LANES);
@@ -338,7 +345,10 @@ template <class How, int M> void panel_whole(const Matrix& a, int panel, const I
             for (int m = 0; m < M; m++)
                 for (int v = 0; v < V; v++) acc[m][v] = IVec{} + offset[m][b];
             const uint8_t* w = weights + column * T;
+            const uint8_t* ahead = weights + AHEAD * a.block * PANEL + column * a.block;
             for (int k = b * a.block; k < (b + 1) * a.block; k += T, w += PANEL * T) {
+                if constexpr (M > 1) __builtin_prefetch(ahead);
+                ahead += V * LANES * T;
                 typename How::Weights weight[V];
 #pragma GCC unroll 8
                 for (int v = 0; v < V; v++) weight[v] = How::load(w + v * LANES * T);
