@@ -101,9 +101,8 @@ class GenerationRequest:
     generation_id: str
     attempt: int
     model: str
-    messages: tuple[
-        dict[str, str], ...
-    ]  # {"role": "system"|"user"|"assistant", "content": str}, oldest first
+    # {"role": "system"|"user"|"assistant", "content": str}, oldest first; an answer at the end is gone on with
+    messages: tuple[dict[str, str], ...]
     max_new_tokens: int
     seed: int
     sampling: Sampling = field(default_factory=Sampling)

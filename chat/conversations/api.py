@@ -50,6 +50,23 @@ def messages(request: ApiRequest, pk: UUID) -> dict[str, Any]:
     return services.transcript(request.user, found, before)
 
 
+@json_view("PUT")
+def leaf(request: ApiRequest, pk: UUID) -> dict[str, Any]:
+    """Another branch for this person's page: the one through a message. Answers with its newest messages."""
+    found = conversation_for(request.user, pk)
+    message = message_for(request.user, str(request.data.get("message", "")))
+    if message.conversation_id != found.pk:
+        raise NotFound
+    services.open_branch(request.user, message)
+    return services.transcript(request.user, found)
+
+
+@json_view("DELETE")
+def message(request: ApiRequest, pk: UUID) -> HttpResponse:
+    services.delete_branch(message_for(request.user, pk))
+    return HttpResponse(status=204)
+
+
 def _title(data: dict[str, Any], missing: str | None = None) -> str:
     title = data.get("title", missing)
     if not isinstance(title, str):

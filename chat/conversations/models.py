@@ -105,6 +105,10 @@ class Message(models.Model):
         _("hidden"), null=True, blank=True
     )  # by moderation; the text stays for appeal
 
+    siblings: list[uuid.UUID] | None = (
+        None  # set by services.load_siblings: itself and those beside it, oldest first
+    )
+
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ from chat.accounts.models import User
 from chat.conversations import signals
 from chat.conversations.errors import Unavailable
 from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, ModelCard, Role
-from chat.core.errors import BadInput
+from chat.core.errors import BadInput, Busy
 from chat.core.text import one_line
 
 PAGE = 50  # conversations in one page of the sidebar, messages in one page of a transcript
@@ -233,6 +233,77 @@ def current_leaf(viewer: User, conversation: Conversation) -> Message | None:
     return ends.order_by("-created_at", "-pk").first()
 
 
+# From a message down, the newest child each time, to the end of its branch.
+_END = """
+WITH RECURSIVE down(id, depth) AS (
+    SELECT id, 0 FROM conversations_message WHERE id = %s
+    UNION ALL
+    SELECT (SELECT child.id FROM conversations_message child WHERE child.parent_id = down.id
+            ORDER BY child.created_at DESC, child.id DESC LIMIT 1), down.depth + 1
+    FROM down WHERE down.id IS NOT NULL
+)
+SELECT id FROM down WHERE id IS NOT NULL ORDER BY depth DESC LIMIT 1
+"""
+
+
+def end_of(message: Message) -> Message:
+    """The end of the branch that goes through `message`, along the newest answers."""
+    key = Message._meta.pk.get_db_prep_value(message.pk, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_END, [key])
+        (end,) = cursor.fetchone()
+    return Message.objects.get(pk=UUID(str(end)))
+
+
+def open_branch(viewer: User, message: Message) -> None:
+    """Let this person's page show the branch of a message, to its newest end."""
+    set_leaf(viewer, end_of(message))
+
+
+def delete_branch(message: Message) -> None:
+    """Remove a message with everything below it. Who had it open sees the newest end of what is left."""
+    conversation = message.conversation
+    with transaction.atomic():
+        doomed = _below(message)
+        viewers: set[User] = set()
+        for start in range(len(doomed), 0, -PURGE_ROWS):  # from below: no deletion takes a branch with it
+            batch = Message.objects.filter(pk__in=doomed[max(0, start - PURGE_ROWS) : start])
+            if batch.filter(status=MessageStatus.LIVE).exists():
+                raise Busy(_("An answer is still being written there. Stop it first."))
+            viewers.update(
+                leaf.viewer for leaf in Leaf.objects.filter(message__in=batch).select_related("viewer")
+            )
+            batch.delete()
+        if message.parent is not None:
+            for viewer in viewers:
+                open_branch(viewer, message.parent)
+        transaction.on_commit(
+            lambda: signals.branch_deleted.send_robust(
+                Conversation, conversation=conversation, pk=message.pk
+            ),
+            robust=True,
+        )
+
+
+_BELOW = """
+WITH RECURSIVE below(id, depth) AS (
+    SELECT id, 0 FROM conversations_message WHERE id = %s
+    UNION ALL
+    SELECT child.id, below.depth + 1 FROM below
+    JOIN conversations_message child ON child.parent_id = below.id
+)
+SELECT id FROM below ORDER BY depth
+"""
+
+
+def _below(message: Message) -> list[UUID]:
+    """The ids of a message and all below it, parents first."""
+    key = Message._meta.pk.get_db_prep_value(message.pk, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_BELOW, [key])
+        return [UUID(str(row[0])) for row in cursor.fetchall()]
+
+
 def set_leaf(viewer: User, message: Message) -> None:
     Leaf.objects.bulk_create(
         [Leaf(viewer=viewer, conversation_id=message.conversation_id, message=message)],
@@ -246,7 +317,22 @@ def transcript(viewer: User, conversation: Conversation, before: Message | None 
     """One page of the branch this person has open: its end, or what comes right before a message."""
     end = current_leaf(viewer, conversation) if before is None else before.parent
     messages = path_to(end, PAGE + 1) if end else []
+    load_siblings(messages[-PAGE:])
     return {"messages": [message_json(m) for m in messages[-PAGE:]], "more": len(messages) > PAGE}
+
+
+def load_siblings(messages: list[Message]) -> None:
+    """Tell each of these messages, all of one conversation, what else was said in its place: one query."""
+    if not messages:
+        return
+    roots = Q(parent=None, conversation=messages[0].conversation_id)
+    parents = [message.parent_id for message in messages if message.parent_id]
+    places = Q(parent__in=parents) | roots if len(parents) < len(messages) else Q(parent__in=parents)
+    beside: dict[UUID | None, list[UUID]] = {}
+    for pk, parent in Message.objects.filter(places).order_by("created_at", "pk").values_list("pk", "parent"):
+        beside.setdefault(parent, []).append(pk)
+    for message in messages:
+        message.siblings = beside.get(message.parent_id, [message.pk])
 
 
 # --- As JSON (docs/protocol.md) ---------------------------------------------------------------------------
@@ -274,15 +360,19 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
 
 
 def message_json(message: Message) -> dict[str, Any]:
-    """A hidden message keeps its place and loses its words; a live one has its words in the token log."""
+    """A hidden message keeps its place and loses its words. A live one has its words in the token log; `text`
+    is what they continue, mostly nothing.
+    """
     generation = getattr(message, "generation", None) if message.role == Role.ASSISTANT else None
-    silent = message.hidden_at is not None or message.status == MessageStatus.LIVE
+    if message.siblings is None:
+        load_siblings([message])
     return {
         "id": str(message.pk),
         "conversation": str(message.conversation_id),
         "parent": str(message.parent_id) if message.parent_id else None,
         "role": message.role,
-        "text": "" if silent else message.text,
+        "text": "" if message.hidden_at else message.text,
+        "siblings": [str(pk) for pk in message.siblings or []],
         "status": message.status,
         "created_at": message.created_at.isoformat(),
         "hidden": message.hidden_at is not None,

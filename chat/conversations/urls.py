@@ -10,4 +10,6 @@ urlpatterns = [
     path("api/conversations/", api.conversations),
     path("api/conversations/<uuid:pk>/", api.conversation),
     path("api/conversations/<uuid:pk>/messages/", api.messages),
+    path("api/conversations/<uuid:pk>/leaf/", api.leaf),
+    path("api/messages/<uuid:pk>/", api.message),
 ]

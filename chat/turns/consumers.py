@@ -34,6 +34,7 @@ from chat.turns.guard import CLOSE_CODES, guard
 from chat.turns.language import language_of
 from chat.turns.live import Outbox, Place, hub
 from chat.turns.models import Generation
+from chat.turns.wishes import Wishes
 from inference.log import End, Piece
 
 logger = logging.getLogger("grokweb.socket")
@@ -90,7 +91,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         ):  # control events are a comfort: without Redis none come
             await self.channel_layer.group_add(events.group(self.user.pk), self.channel_name)
         self.pump = asyncio.create_task(self._pump())
-        await self._send(await self._in_thread(lambda: hello(self.user)))
+        try:
+            await self._send(await self._in_thread(lambda: hello(self.user)))
+        except ChatError:  # no worker has announced a model yet
+            await self.close(1013)
 
     async def disconnect(self, code: int) -> None:
         raise StopConsumer
@@ -121,6 +125,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             verb = {
                 "send": self._send_message,
                 "regenerate": self._regenerate,
+                "continue": self._continue,
                 "resume": self._resume,
                 "stop": self._stop,
             }.get(frame["type"])
@@ -151,6 +156,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 parent_id=uuid_of(frame, "parent", optional=True),
                 content=frame.get("content", ""),
                 client_id=text_of(frame, "client_id"),
+                wishes=Wishes.of(frame.get("params")),
             ),
         )
 
@@ -158,6 +164,17 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self._ask(
             frame,
             lambda: services.regenerate(
+                user=self.user,
+                message_id=required_uuid(frame, "message_id"),
+                client_id=text_of(frame, "client_id"),
+                wishes=Wishes.of(frame.get("params")),
+            ),
+        )
+
+    async def _continue(self, frame: Frame) -> None:
+        await self._ask(
+            frame,
+            lambda: services.go_on(
                 user=self.user,
                 message_id=required_uuid(frame, "message_id"),
                 client_id=text_of(frame, "client_id"),
@@ -420,7 +437,7 @@ def ack(turn: services.Turn) -> Frame:
 def settled_frames(generation: Generation) -> list[Frame]:
     """A settled reply, whole, and its end."""
     message = generation.message
-    text = "" if message.hidden_at else message.text
+    text = "" if message.hidden_at else message.text[generation.parameters.get("said", 0) :]
     body = done(
         generation.reason, generation.error, generation.prompt_tokens, generation.completion_tokens, text
     )

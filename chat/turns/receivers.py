@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.dispatch import receiver
 
@@ -10,7 +11,7 @@ from chat.accounts.models import User
 from chat.accounts.signals import user_suspended
 from chat.conversations.models import Conversation, Message
 from chat.conversations.services import conversation_json, message_json
-from chat.conversations.signals import conversation_changed, conversation_deleted
+from chat.conversations.signals import branch_deleted, conversation_changed, conversation_deleted
 from chat.moderation.signals import message_hidden, message_shown
 from chat.turns import events, services
 from chat.turns.guard import CLOSE_CODES
@@ -30,6 +31,12 @@ def stop_suspended(user: User, **_: Any) -> None:
 @receiver(conversation_changed)
 def tell_tabs(conversation: Conversation, deleted: bool, **_: Any) -> None:
     frame = {"type": "conversation", "conversation": conversation_json(conversation), "deleted": deleted}
+    events.tell_sync(conversation.owner_id, frame)
+
+
+@receiver(branch_deleted)
+def tell_branch(conversation: Conversation, pk: UUID, **_: Any) -> None:
+    frame = {"type": "removed", "conversation": str(conversation.pk), "message_id": str(pk)}
     events.tell_sync(conversation.owner_id, frame)
 
 

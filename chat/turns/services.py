@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Q
-from django.db.models.functions import Now
+from django.db.models import Count, Q, TextField, Value
+from django.db.models.functions import Concat, Now
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
@@ -28,6 +28,7 @@ from chat.moderation import services as moderation
 from chat.quotas import services as quotas
 from chat.turns import port
 from chat.turns.models import Generation, Status
+from chat.turns.wishes import Wishes
 from inference.contract import SEED_LIMIT, ErrorCode, GenerationRequest, Reason, ReplyRule, Sampling
 from inference.figures import Times
 from inference.log import Log
@@ -39,6 +40,7 @@ CHARACTERS_A_TOKEN = 4  # generous: what passes here and is too long all the sam
 HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
 HOLD_BACK = 64  # characters kept unshown while reply rules are active: the longest match that is hidden whole
 BUSY_RETRY_SECONDS = 15
+NO_WISHES = Wishes()
 REPORTED = (
     "model",
     "attempt",
@@ -78,7 +80,13 @@ class Turn:
 
 
 def send(
-    *, user: User, conversation_id: UUID | None, parent_id: UUID | None, content: str, client_id: str
+    *,
+    user: User,
+    conversation_id: UUID | None,
+    parent_id: UUID | None,
+    content: str,
+    client_id: str,
+    wishes: Wishes = NO_WISHES,
 ) -> Turn:
     """Stores a message and asks for a reply. Raises ChatErrors; then nothing is stored."""
 
@@ -101,25 +109,46 @@ def send(
         if not conversation.title:
             conversation.title = conversations.title_from(text)
             conversation.save(update_fields=["title"])
-        return _ask_for_reply(user, asked, client_id, [asked])
+        return _ask_for_reply(user, asked, client_id, new=[asked], wishes=wishes)
 
     return _once(user, client_id, ask)
 
 
-def regenerate(*, user: User, message_id: UUID, client_id: str) -> Turn:
+def regenerate(*, user: User, message_id: UUID, client_id: str, wishes: Wishes = NO_WISHES) -> Turn:
     """Asks for a second answer beside an existing one."""
 
     def ask() -> Turn:
         check_not_suspended(user)
-        answer = message_for(user, message_id)
-        if answer.role != Role.ASSISTANT or answer.parent is None:
-            raise BadInput(_("Only an answer can be asked for again."))
-        if answer.status == MessageStatus.LIVE:
-            raise Busy(_("The last reply is still being written."))
-        moderation.check_prompt(answer.parent.text)  # rules may be newer than the question
-        return _ask_for_reply(user, answer.parent, client_id, [])
+        _, asked = _settled(user, message_id)
+        return _ask_for_reply(user, asked, client_id, wishes=wishes)
 
     return _once(user, client_id, ask)
+
+
+def go_on(*, user: User, message_id: UUID, client_id: str) -> Turn:
+    """Asks for the rest of an answer that was cut: another one, which begins with the words of this one."""
+
+    def ask() -> Turn:
+        check_not_suspended(user)
+        answer, asked = _settled(user, message_id)
+        if not answer.text or answer.hidden_at:
+            raise BadInput(_("There is nothing to go on from. Ask again instead."))
+        before = Generation.objects.filter(message=answer).first()  # an imported answer has none
+        wishes = Wishes.like(before) if before else NO_WISHES
+        return _ask_for_reply(user, asked, client_id, wishes=wishes, said=answer.text)
+
+    return _once(user, client_id, ask)
+
+
+def _settled(user: User, message_id: UUID) -> tuple[Message, Message]:
+    """An answer that is not being written, and its question, which the rules still allow."""
+    answer = message_for(user, message_id)
+    if answer.role != Role.ASSISTANT or answer.parent is None:
+        raise BadInput(_("Only an answer can be asked for again."))
+    if answer.status == MessageStatus.LIVE:
+        raise Busy(_("The last reply is still being written."))
+    moderation.check_prompt(answer.parent.text)  # rules may be newer than the question
+    return answer, answer.parent
 
 
 def _once(user: User, client_id: str, ask: Callable[[], Turn]) -> Turn:
@@ -148,15 +177,18 @@ def _earlier(user: User, client_id: str) -> Turn | None:
     return Turn(generation, [asked, generation.message] if asked else [generation.message], is_new=False)
 
 
-def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message]) -> Turn:
+def _ask_for_reply(
+    user: User, asked: Message, client_id: str, *, wishes: Wishes, new: Sequence[Message] = (), said: str = ""
+) -> Turn:
+    """`said`: what the reply begins with, word for word."""
     conversation = asked.conversation
-    model = conversation.model
-    history = prompt_of(asked)
+    model = wishes.card(conversation)
+    history = prompt_of(asked, said)
     if not history:
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     _check_queue(user, model.slug)
     reply = Message.objects.create(
-        conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE
+        conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE, text=said
     )
     prompt_tokens = sum(estimate_tokens(message["content"]) for message in history)
     generation_id = uuid4()
@@ -177,7 +209,7 @@ def _ask_for_reply(user: User, asked: Message, client_id: str, new: list[Message
         model=model.slug,
         client_id=client_id,
         seed=secrets.randbelow(SEED_LIMIT),
-        parameters={"max_new_tokens": granted, "temperature": 0.7, "top_p": 0.95},
+        parameters={"max_new_tokens": granted, "said": len(said), **wishes.sampling()},
         reserved=prompt_tokens + granted,
     )
     Conversation.objects.filter(pk=conversation.pk).update(updated_at=Now())
@@ -245,18 +277,20 @@ def estimate_tokens(text: str) -> int:
     return len(text.encode()) // 3 + 4
 
 
-def prompt_of(asked: Message) -> list[dict[str, str]]:
-    """The branch up to and including `asked`, as the model reads it. What moderation hid is left out.
+def prompt_of(asked: Message, said: str = "") -> list[dict[str, str]]:
+    """The branch up to and including `asked`, as the model reads it, and how the answer begins. What
+    moderation hid is left out.
 
     Empty if the question itself is hidden: then there is nothing to answer.
     """
     if asked.hidden_at is not None:
         return []
-    return [
+    history = [
         {"role": message.role, "content": message.text}
         for message in conversations.path_to(asked, HISTORY_MESSAGES)
         if message.text and message.hidden_at is None
     ]
+    return [*history, {"role": Role.ASSISTANT, "content": said}] if said else history
 
 
 def request_for(
@@ -266,7 +300,7 @@ def request_for(
     message = generation.message
     if messages is None:
         assert message.parent is not None
-        messages = prompt_of(message.parent)
+        messages = prompt_of(message.parent, message.text)
     terms = terms or quotas.terms_for(generation.user)
     parameters = generation.parameters
     rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
@@ -379,9 +413,10 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
     )
     if won == 0:
         return False
-    # NUL cannot be stored in PostgreSQL; a model can print it.
+    # After what it continues. NUL cannot be stored in PostgreSQL; a model can print it.
     Message.objects.filter(generation__pk=generation_id).update(
-        text=log.text.replace("\x00", "\ufffd"), status=MessageStatus(status)
+        text=Concat("text", Value(log.text.replace("\x00", "\ufffd"), TextField())),
+        status=MessageStatus(status),
     )
     quotas.settle(generation_id=generation_id, prompt_tokens=log.end.prompt_tokens, completion_tokens=log.seq)
     return True

@@ -23,7 +23,7 @@ from inference.core.rows import Key, Rows
 from inference.core.sampling import History, choose, scores, usable
 from inference.engines.base import Cancel, Drop, Inbox
 from inference.text.detokenize import TextStream
-from inference.text.prompt import TooLong, fit
+from inference.text.prompt import TooLong, fit, goes_on
 from inference.text.reply_rules import compile_rules
 
 log = logging.getLogger(__name__)
@@ -228,6 +228,7 @@ class Scheduler:
             rules=compile_rules(request.rules),
             hold_back=request.hold_back,
             emitted=work.emitted,
+            begun=goes_on(request.messages),
         )
         work.prompt_size = len(prompt.ids)
         work.max_new = prompt.max_new

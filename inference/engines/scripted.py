@@ -27,12 +27,12 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason
 from inference.engines.base import EXIT_ENGINE_FAILED, Cancel, Drop, Emit, Inbox
 from inference.text.detokenize import TextStream
-from inference.text.prompt import LEAST_ANSWER
+from inference.text.prompt import LEAST_ANSWER, goes_on
 from inference.text.reply_rules import compile_rules
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,14 @@ class Script:
     words: Sequence[str]
     interval: float = 0.0
     fault: str = ""
+
+    def after(self, said: str) -> Script:
+        """What is left of the answer once its beginning was said."""
+        spoken = 0
+        while spoken < len(self.words) and said.startswith(self.words[spoken]):
+            said = said.removeprefix(self.words[spoken])
+            spoken += 1
+        return replace(self, words=self.words[spoken:])
 
 
 def read_script(text: str) -> Script:
@@ -212,7 +220,7 @@ class ScriptedEngine:
         request = asked.request
         script = read_script(
             next((m["content"] for m in reversed(request.messages) if m["role"] == "user"), "")
-        )
+        ).after(request.messages[-1]["content"] if goes_on(request.messages) else "")
         pieces = [word.encode("utf-8", "replace") for word in script.words]
         size = len(script.words) if script.fault else len(request.messages[-1]["content"].split())
         room = self.context - size

@@ -28,6 +28,7 @@ from pathlib import Path
 import sentencepiece
 
 from inference.modelfiles import ModelUnusable
+from inference.text.prompt import goes_on
 
 PAD, BOS, EOS, UNK = range(4)
 SEPARATOR, MASK = 47, 48
@@ -90,7 +91,8 @@ class ChatTokenizer:
     def render_chat(self, messages: Sequence[dict[str, str]], *, begin_reply: bool = True) -> list[int]:
         """A conversation -> the ids of the prompt whose continuation is the assistant's next message.
 
-        Without `begin_reply` it ends with the last message.
+        A last message of the assistant is gone on with. Without `begin_reply` the prompt ends with the last
+        message.
         """
         for message in messages:
             if message.get("role") not in ROLE_MARK:
@@ -99,9 +101,12 @@ class ChatTokenizer:
             ids = [BOS]
             for message in messages:
                 ids += [ROLE_MARK[message["role"]], *self.encode(message["content"]), SEPARATOR]
-            return [*ids, ASSISTANT] if begin_reply else ids
+            if begin_reply:
+                return ids[:-1] if goes_on(messages) else [*ids, ASSISTANT]
+            return ids
         turns = [f"{ROLE_WORD[message['role']]}: {message['content']}" for message in messages]
-        return self.encode("\n\n".join([*turns, "Assistant:"] if begin_reply else turns))
+        begin = [] if goes_on(messages) or not begin_reply else ["Assistant:"]
+        return self.encode("\n\n".join(turns + begin))
 
     # -- text and ids --------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from transformers import AutoTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from inference.modelfiles import ModelUnusable
+from inference.text.prompt import goes_on
 
 SPACE = "\u2581"  # how SentencePiece writes a space inside a piece
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -78,7 +79,9 @@ class StockTokenizer:
                 raise ValueError(f"unknown role {message.get('role')!r}; roles are {', '.join(ROLE_WORD)}")
         if not self.inner.chat_template:
             turns = [f"{ROLE_WORD[message['role']]}: {message['content']}" for message in messages]
-            return self._start + self.encode("\n\n".join([*turns, "Assistant:"]))
+            return self._start + self.encode(
+                "\n\n".join(turns if goes_on(messages) else [*turns, "Assistant:"])
+            )
         try:
             return self._render(messages)
         except TemplateError:
@@ -105,7 +108,10 @@ class StockTokenizer:
         return together if self._controls(together) == own else apart
 
     def _template(self, messages: Sequence[Message]) -> str:
-        text: str = self.inner.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        begun = goes_on(messages)
+        text: str = self.inner.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=not begun, continue_final_message=begun
+        )
         return text.encode("utf-8", "replace").decode()
 
     def _controls(self, ids: Iterable[int]) -> list[int]:

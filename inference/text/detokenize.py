@@ -63,8 +63,10 @@ class TextStream:
         rules: RuleSet = _NO_RULES,
         hold_back: int = 0,
         emitted: Sequence[int] = (),
+        begun: bool = False,
     ) -> None:
-        """`hold_back` in characters; `emitted` are the tokens given out by an earlier attempt.
+        """`hold_back` in characters; `emitted` are the tokens given out by an earlier attempt; `begun`: the
+        prompt ends with text that this reply goes on with.
 
         `piece_bytes(token, first)` are the bytes a token adds; `first` while no token before it had any.
         """
@@ -73,7 +75,7 @@ class TextStream:
         self._stops = tuple(s for s in stop if s)
         self._rules = rules
         self._hold_back = hold_back
-        self._first = True  # no token so far had any bytes
+        self._first = not begun  # no token so far had any bytes
         self._decoder = codecs.getincrementaldecoder("utf-8")("mark_per_byte")
         self._text = "".join([self._decoder.decode(self._bytes(token)) for token in emitted])
         self._raw = self._text.encode() if rules else b""  # the same text, for the rules

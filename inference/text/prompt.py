@@ -62,6 +62,11 @@ def fit(messages: Messages, render: Render, *, context: int, max_new_tokens: int
     return Prompt(ids, min(max_new_tokens, context - len(ids)))
 
 
+def goes_on(messages: Messages) -> bool:
+    """Whether the reply continues an answer that was begun: the last message is the assistant's."""
+    return bool(messages) and messages[-1]["role"] == "assistant"
+
+
 def split_turns(messages: Messages) -> list[list[dict[str, str]]]:
     """Each user message with what follows it; replies before the first one are a turn of their own."""
     turns: list[list[dict[str, str]]] = []

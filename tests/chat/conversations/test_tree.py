@@ -109,6 +109,7 @@ def test_a_message_as_json(cast):
         "created_at": answer.created_at.isoformat(),
         "hidden": False,
         "generation": {"id": str(generation.pk), "seq": 7},
+        "siblings": [str(answer.pk)],
     }
     assert page["messages"][0]["generation"] is None
     assert page["messages"][0]["parent"] is None

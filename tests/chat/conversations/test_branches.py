@@ -1,0 +1,103 @@
+"""Branches as a person's page has them: what stands beside a message, which one is open, what is removed."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from chat.conversations.models import Message
+from tests.chat.conversations.building import live_reply, long_talk, say, talk
+
+pytestmark = pytest.mark.django_db
+
+
+def page(cast, conversation, name="alice", **query):
+    return cast.client(name).get(f"/api/conversations/{conversation.pk}/messages/", query).json()
+
+
+def texts(answer):
+    return [message["text"] for message in answer["messages"]]
+
+
+def open_at(cast, conversation, message, name="alice"):
+    body = {"message": str(message.pk)}
+    return cast.client(name).put(
+        f"/api/conversations/{conversation.pk}/leaf/", body, content_type="application/json"
+    )
+
+
+def remove(cast, message, name="alice"):
+    return cast.client(name).delete(f"/api/messages/{message.pk}/")
+
+
+def test_messages_say_what_stands_beside_them(cast):
+    conversation = talk(cast.alice, "Hi", "Hello", "More", "Yes")
+    first, answer = (conversation.messages.get(text=text) for text in ("Hi", "Hello"))
+    (other,) = say(conversation, "Hey", under=first)
+    (edited,) = say(conversation, "Good day")
+    shown = page(cast, conversation)["messages"]
+    assert [set(message["siblings"]) for message in shown] == [{str(first.pk), str(edited.pk)}]
+    shown = open_at(cast, conversation, answer).json()["messages"]
+    assert set(shown[1]["siblings"]) == {str(answer.pk), str(other.pk)}
+    assert [len(message["siblings"]) for message in shown] == [2, 2, 1, 1]
+
+
+def test_opening_a_branch_goes_to_its_newest_end_and_stays(cast):
+    conversation = talk(cast.alice, "Hi", "Hello", "More", "Yes")
+    first = conversation.messages.get(text="Hi")
+    say(conversation, "Hey", "Again", "No", under=first)
+    assert texts(page(cast, conversation)) == ["Hi", "Hey", "Again", "No"]
+    answer = open_at(cast, conversation, conversation.messages.get(text="Hello"))
+    assert texts(answer.json()) == ["Hi", "Hello", "More", "Yes"]
+    assert texts(page(cast, conversation)) == ["Hi", "Hello", "More", "Yes"]
+
+
+def test_a_long_branch_is_opened_at_its_end(cast):
+    conversation, messages = long_talk(cast.alice, 2_000)
+    say(conversation, "short")
+    answer = open_at(cast, conversation, messages[0]).json()
+    assert (texts(answer)[-1], answer["more"]) == ("m1999", True)
+
+
+def test_only_messages_of_ones_own_conversation_are_opened(cast):
+    mine, other = talk(cast.alice, "Hi", "Hello"), talk(cast.alice, "Other", "One")
+    foreign = talk(cast.bob, "Secret", "Answer")
+    for message in (other.messages.first(), foreign.messages.first()):
+        assert open_at(cast, mine, message).status_code == 404
+    assert open_at(cast, foreign, foreign.messages.first()).status_code == 404
+    for body in ({}, {"message": 7}, {"message": str(uuid4())}):
+        answer = cast.client("alice").put(
+            f"/api/conversations/{mine.pk}/leaf/", body, content_type="application/json"
+        )
+        assert answer.status_code == 404
+
+
+def test_a_branch_goes_with_all_below_it_and_the_other_one_opens(cast):
+    conversation = talk(cast.alice, "Hi", "Hello", "More", "Yes")
+    first = conversation.messages.get(text="Hi")
+    hey, *_ = say(conversation, "Hey", "Again", "No", under=first)
+    assert remove(cast, hey).status_code == 204
+    assert texts(page(cast, conversation)) == ["Hi", "Hello", "More", "Yes"]
+    assert not Message.objects.filter(text__in=["Hey", "Again", "No"]).exists()
+
+
+def test_the_first_message_goes_with_the_whole_talk(cast):
+    conversation, messages = long_talk(cast.alice, 180)
+    assert remove(cast, messages[0]).status_code == 204
+    assert page(cast, conversation) == {"messages": [], "more": False}
+    assert cast.client("alice").get(conversation.get_absolute_url()).status_code == 200
+
+
+def test_nothing_is_removed_while_an_answer_is_written_there(cast):
+    conversation = talk(cast.alice, "Hi", "Hello")
+    reply = live_reply(conversation, "And now?")
+    answer = remove(cast, reply.parent)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "busy")
+    assert conversation.messages.count() == 4
+
+
+def test_nobody_removes_what_is_not_theirs(cast):
+    foreign = talk(cast.bob, "Secret", "Answer").messages.first()
+    assert remove(cast, foreign).status_code == remove(cast, Message(pk=uuid4())).status_code == 404
+    assert Message.objects.filter(pk=foreign.pk).exists()
