@@ -359,6 +359,10 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
     }
 
 
+def _generation_json(generation: Any) -> dict[str, Any]:
+    return {"id": str(generation.pk), "seq": generation.completion_tokens, "model": generation.model}
+
+
 def message_json(message: Message) -> dict[str, Any]:
     """A hidden message keeps its place and loses its words. A live one has its words in the token log; `text`
     is what they continue, mostly nothing.
@@ -376,5 +380,6 @@ def message_json(message: Message) -> dict[str, Any]:
         "status": message.status,
         "created_at": message.created_at.isoformat(),
         "hidden": message.hidden_at is not None,
-        "generation": {"id": str(generation.pk), "seq": generation.completion_tokens} if generation else None,
+        "generation": _generation_json(generation) if generation else None,
+        "reason": generation.reason if generation else "",
     }

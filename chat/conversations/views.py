@@ -16,7 +16,7 @@ from chat.accounts.models import User
 from chat.conversations import services
 from chat.conversations.access import conversation_for
 from chat.conversations.errors import Unavailable
-from chat.conversations.models import Conversation
+from chat.conversations.models import Conversation, ModelCard
 
 # Apps to the right add what they know ("usage"), from their AppConfig.ready.
 PAGE_EXTRAS: list[Callable[[HttpRequest], dict[str, Any]]] = []
@@ -45,6 +45,7 @@ def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse
     page: dict[str, Any] = {
         "user": {"id": str(viewer.pk), "name": viewer.get_short_name()},
         "model": services.model_json(card) if card else None,
+        "models": [services.model_json(each) for each in ModelCard.objects.all()],
         "conversation": services.conversation_json(shown) if shown else None,
         "messages": [],
         "more": False,

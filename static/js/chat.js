@@ -2,8 +2,9 @@
 
 import { Announcer } from "grokweb/announce.js";
 import { call, loginUrl } from "grokweb/api.js";
+import { wireRemoval } from "grokweb/branches.js";
 import { Composer, Kept } from "grokweb/composer.js";
-import { find } from "grokweb/dom.js";
+import { find, showError, wireDialog } from "grokweb/dom.js";
 import { wireAccount, wireSidebar } from "grokweb/frame.js";
 import { somethingOpen } from "grokweb/menu.js";
 import { Notices } from "grokweb/notices.js";
@@ -40,7 +41,19 @@ const announcer = new Announcer(find("[data-announce]"));
 const shareDialog = new ShareDialog(find("#share-dialog"));
 const openReport = wireReport(find("#report-dialog"), () =>
   notices.show("report", gettext("Thank you. Staff will look at it.")));
-const transcript = new Transcript(find("[data-transcript]"), { again: regenerate, report: (message) => openReport(message.id), follow });
+const transcript = new Transcript(find("[data-transcript]"), {
+  does: {
+    again: regenerate,
+    goOn,
+    edited: (message, text) => send(text, message),
+    mayAsk: () => composer.mode === "send",
+    open: openVersion,
+    remove: wireRemoval(find("#remove-dialog"), removeBranch, { showError, wireDialog }),
+    report: (message) => openReport(message.id),
+    models: page.models,
+  },
+  follow,
+});
 const composer = new Composer(find("[data-composer]"), { maxChars: page.max_chars || Infinity, drafts, send, stop });
 const replies = new Replies({
   resume: (id, after) => link.resume(id, after),
@@ -107,9 +120,16 @@ function shown() {
   const state = pendingState(connected || !wasConnected);
   for (const pending of pendings.values()) {
     if (!isHere(pending)) continue;
-    if (pending.type === "send") list.push({ id: pending.client_id, role: "user", text: pending.content, pending: true, state });
-    else list.splice(indexOr(list, pending.message_id)); // the second answer takes the place of the first
-    if (connected || pending.type !== "send") list.push({ id: `${pending.client_id}-reply`, role: "assistant", text: "", status: "live" });
+    let begun = "";
+    if (pending.type === "send") {
+      list.splice(pending.parent === null ? 0 : indexOr(list, pending.parent) + 1); // an edit takes the place of what was there
+      list.push({ id: pending.client_id, role: "user", text: pending.content, pending: true, state });
+    } else { // so does another answer
+      const at = indexOr(list, pending.message_id);
+      if (pending.type === "continue") begun = list[at]?.text ?? "";
+      list.splice(at);
+    }
+    if (connected || pending.type !== "send") list.push({ id: `${pending.client_id}-reply`, role: "assistant", text: begun, status: "live" });
   }
   return list;
 }
@@ -213,18 +233,18 @@ function gone(id) {
 function ask(pending) {
   pendings.set(pending.client_id, pending);
   saveUnsent();
-  const { type, client_id, conversation, parent, content, message_id } = pending;
-  link.ask(type === "send" ? { type, client_id, conversation, parent, content } : { type, client_id, message_id });
+  const { type, client_id, conversation, parent, content, message_id, params } = pending;
+  link.ask(type === "send" ? { type, client_id, conversation, parent, content } : { type, client_id, message_id, ...(params && { params }) });
 }
 
 const saveUnsent = () => unsent.set("asked", pendings.size ? JSON.stringify([...pendings.values()]) : "");
 
-function send(text) {
+/** A question at the end of the branch, or in the place of `edited`. */
+function send(text, edited = null) {
   const content = text.trim();
   notices.clear("error");
-  const pending = {
-    type: "send", client_id: randomId(), conversation: view.id, parent: view.messages.at(-1)?.id ?? null, content, epoch: view.epoch,
-  };
+  const parent = edited ? edited.parent : view.messages.at(-1)?.id ?? null;
+  const pending = { type: "send", client_id: randomId(), conversation: view.id, parent, content, epoch: view.epoch };
   if (new TextEncoder().encode(JSON.stringify(pending)).length > FRAME_BYTES) {
     composer.giveBack(text);
     notices.show("error", gettext("This message is too long to be sent."), { kind: "bad" });
@@ -236,12 +256,38 @@ function send(text) {
   if (matchMedia("(hover: none)").matches) composer.area.blur(); // the phone's keyboard makes room for the answer
 }
 
-function regenerate(message) {
+function regenerate(message, params) { askBeside("regenerate", message, params); }
+function goOn(message) { askBeside("continue", message); }
+
+function askBeside(type, message, params) {
   if (composer.mode !== "send") return;
   notices.clear("error");
-  ask({ type: "regenerate", client_id: randomId(), conversation: view.id, message_id: message.id, epoch: view.epoch });
+  ask({ type, client_id: randomId(), conversation: view.id, message_id: message.id, epoch: view.epoch, params });
   draw();
   follow.toEnd();
+}
+
+/** Another version of a message takes its place, where the reader looks. `way` is the button that had the focus. */
+async function openVersion(message, id, way) {
+  const { epoch } = view;
+  const top = transcript.topOf(message.id);
+  try {
+    const { messages, more } = await call("PUT", `/api/conversations/${view.id}/leaf/`, { message: id });
+    if (epoch !== view.epoch) return;
+    view.messages = messages;
+    view.more = more;
+    for (const each of messages) if (each.status === "live") replies.track(each.id, each.generation?.id, each.conversation);
+    follow.held = false;
+    draw();
+    transcript.putAt(id, top, way);
+  } catch (error) {
+    notices.show("error", error.message, { kind: "bad" });
+  }
+}
+
+async function removeBranch(message) {
+  await call("DELETE", `/api/messages/${message.id}/`);
+  await refresh();
 }
 
 function stop() {
@@ -255,7 +301,7 @@ function stop() {
 // --- Hearing ----------------------------------------------------------------------------------------------
 
 function received(frame) {
-  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed };
+  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, removed };
   handlers[frame.type]?.(frame);
 }
 
@@ -310,6 +356,13 @@ function told({ message }) {
   draw();
 }
 
+/** A branch was deleted, here or in another tab. */
+function removed(frame) {
+  if (frame.conversation !== view.id) return;
+  view.news++;
+  refresh();
+}
+
 function progress(frame) {
   replies.take(frame);
 }
@@ -333,7 +386,8 @@ function ended(reply) {
   if (here) {
     announcer.follow(messageId, text, true);
     announcer.say(status === "complete" ? gettext("The answer is complete.") : words || gettext("The answer has ended early."));
-    patch(messageId, { text, status, reason, words });
+    const begun = view.messages.find((each) => each.id === messageId)?.text ?? "";
+    patch(messageId, { text: begun + text, status, reason, words });
   }
   if (reply.broken) refresh();
 }

@@ -1,6 +1,8 @@
 /** The messages on the page. One view a message, kept as long as the message is shown; painted once a frame. */
 
+import { answerItems, edit, removeItem, versions } from "grokweb/branches.js";
 import { copyText, el, find, icon } from "grokweb/dom.js";
+import { openMenu } from "grokweb/menu.js";
 import { Markdown } from "grokweb/render.js";
 import { date, gettext, outcome, waiting } from "grokweb/words.js";
 
@@ -8,9 +10,12 @@ const LONG_LINES = 14; // of a person's own message, before it folds
 const LONG_CHARS = 900;
 
 export class Transcript {
-  /** `again(message)`, `report(message)` are what the buttons do; `follow` keeps the newest words in sight. */
-  constructor(list, { again, report, follow }) {
-    Object.assign(this, { list, again, report, follow });
+  /**
+   * `does` is what the buttons do: again(message, params), goOn(message), edited(message, text), open(message, id, way),
+   * remove(message), report(message), and `models`, all there are. `follow` keeps the newest words in sight.
+   */
+  constructor(list, { does, follow }) {
+    Object.assign(this, { list, does, follow });
     this.views = new Map();
     this.dirty = new Set();
     this.frame = 0;
@@ -28,7 +33,7 @@ export class Transcript {
     messages.forEach((message, i) => {
       let view = this.views.get(message.id);
       if (!view) {
-        view = message.role === "user" ? new Question(message) : new Answer(message, this);
+        view = message.role === "user" ? new Question(message, this) : new Answer(message, this);
         this.views.set(message.id, view);
       }
       const place = before ? before.nextSibling : this.list.firstChild;
@@ -37,6 +42,20 @@ export class Transcript {
       view.update(message, replies.get(message.id), i === messages.length - 1);
     });
     this.follow.settle();
+  }
+
+  /** How far below the top of the window a message begins. */
+  topOf(id) {
+    return this.views.get(id)?.node.getBoundingClientRect().top ?? 0;
+  }
+
+  /** Scrolls until a message begins there, and gives the focus to its button for the other versions. */
+  putAt(id, top, way) {
+    const node = this.views.get(id)?.node;
+    if (!node) { this.follow.toEnd(); return; }
+    this.follow.box.scrollTop += node.getBoundingClientRect().top - top;
+    const all = [...node.querySelectorAll("[data-version]")];
+    (all.find((each) => each.dataset.version === way && !each.disabled) ?? all.find((each) => !each.disabled))?.focus({ preventScroll: true });
   }
 
   /** New words for one reply; painted with the next frame. */
@@ -63,12 +82,19 @@ const tool = (name, words, run) => {
   return button;
 };
 
+function moreButton(items) {
+  const button = tool("more", gettext("More"), () => openMenu(button, items()));
+  button.setAttribute("aria-haspopup", "menu");
+  button.setAttribute("aria-expanded", "false");
+  return button;
+}
+
 class Question {
-  constructor(message) {
+  constructor(message, transcript) {
+    this.transcript = transcript;
     this.body = el("div", { class: "body", dir: "auto" });
     this.state = el("p", { class: "state" });
-    const at = message.created_at && el("time", { datetime: message.created_at }, date(message.created_at, { dateStyle: "medium", timeStyle: "short" }));
-    this.tools = el("div", { class: "tools" }, at || null, tool("copy", gettext("Copy"), (label) => copyText(this.message.text, label)));
+    this.tools = el("div", { class: "tools" });
     const said = el("span", { class: "sr-only" }, gettext("You:"));
     this.node = el("li", { class: "message user" }, said, this.body, this.state, this.tools);
   }
@@ -79,11 +105,34 @@ class Question {
       this.body.textContent = text;
       if (text.length > LONG_CHARS || text.split("\n").length > LONG_LINES) this.fold();
     }
+    const moved = String(this.message?.siblings) !== String(message.siblings) || !this.message;
     this.message = message;
+    if (moved) this.drawTools();
     this.node.classList.toggle("pending", Boolean(message.pending));
     this.state.hidden = !message.state;
     this.state.textContent = message.state ?? "";
-    this.tools.hidden = Boolean(message.pending) || message.hidden;
+    this.tools.hidden = Boolean(message.pending);
+  }
+
+  drawTools() {
+    const { message, transcript: { does } } = this;
+    const at = message.created_at && el("time", { datetime: message.created_at }, date(message.created_at, { dateStyle: "medium", timeStyle: "short" }));
+    const tools = [at || null, versions(message, does.open)];
+    if (!message.hidden) {
+      tools.push(tool("copy", gettext("Copy"), (label) => copyText(this.message.text, label)));
+      tools.push(tool("pencil", gettext("Edit"), () => this.edit()));
+    }
+    tools.push(moreButton(() => [removeItem(this.message, does.remove)]));
+    this.tools.replaceChildren(...tools.filter(Boolean));
+  }
+
+  edit() {
+    if (!this.transcript.does.mayAsk()) return;
+    this.node.classList.add("editing");
+    edit(this.body, this.message.text, {
+      send: (text) => this.transcript.does.edited(this.message, text),
+      closed: () => { this.node.classList.remove("editing"); find("[title]", this.tools)?.focus({ preventScroll: true }); },
+    });
   }
 
   fold() {
@@ -107,7 +156,7 @@ class Answer {
   }
 
   update(message, reply, last) {
-    const changed = !this.message || ["text", "status", "hidden", "words", "reason"].some((key) => this.message[key] !== message[key]);
+    const changed = !this.message || ["text", "status", "hidden", "words", "reason", "siblings"].some((key) => String(this.message[key]) !== String(message[key]));
     const moved = last !== this.last;
     Object.assign(this, { message, reply, last });
     this.node.classList.toggle("last", last);
@@ -117,10 +166,12 @@ class Answer {
   paint() {
     const { message, reply } = this;
     if (message.status === "live" && reply) {
-      this.markdown.grow(reply.text);
+      this.markdown.grow(message.text + reply.text);
       this.waiting(reply.text ? null : reply.place);
-    } else if (message.status === "live") this.waiting(null);
-    else this.settle();
+    } else if (message.status === "live") {
+      if (message.text) this.markdown.grow(message.text);
+      this.waiting(null);
+    } else this.settle();
     this.node.setAttribute("aria-busy", String(message.status === "live"));
   }
 
@@ -134,7 +185,7 @@ class Answer {
   }
 
   settle() {
-    const { message, last } = this;
+    const { message, last, transcript: { does } } = this;
     const text = message.hidden ? "" : message.text;
     this.wait.hidden = true;
     this.markdown.finish(text);
@@ -145,17 +196,33 @@ class Answer {
     this.end.replaceChildren(el("span", {}, words));
     if (retry) {
       const button = el("button", { class: "text-button", type: "button" }, gettext("Ask again"));
-      button.addEventListener("click", () => this.transcript.again(message));
+      button.addEventListener("click", () => does.again(message));
       this.end.append(button);
     }
-    this.tools.hidden = !text && !last;
-    const tools = [];
+    if (last && text && wasCut(message)) {
+      const button = el("button", { class: "text-button", type: "button" }, gettext("Continue"));
+      button.addEventListener("click", () => does.goOn(message));
+      this.end.hidden = false;
+      this.end.append(button);
+    }
+    this.tools.hidden = false;
+    const tools = [versions(message, does.open)];
     if (text) tools.push(tool("copy", gettext("Copy"), (label) => copyText(text, label)));
-    if (last && !retry && !message.hidden) tools.push(tool("again", gettext("Ask again"), () => this.transcript.again(message)));
-    if (text) tools.push(tool("flag", gettext("Report"), () => this.transcript.report(message)));
-    this.tools.replaceChildren(...tools);
+    if (!retry && !message.hidden) tools.push(tool("again", gettext("Ask again"), () => does.again(message)));
+    tools.push(moreButton(() => this.items(text)));
+    this.tools.replaceChildren(...tools.filter(Boolean));
+  }
+
+  items(text) {
+    const { message, transcript: { does } } = this;
+    const items = message.hidden ? [removeItem(message, does.remove)] : answerItems(message, does);
+    if (text) items.splice(-1, 0, { name: "flag", words: gettext("Report"), run: () => does.report(message) });
+    return items;
   }
 }
+
+/** Whether there may be more to say: the limit was reached, somebody stopped it, or it broke off. */
+const wasCut = (message) => message.reason === "length" || ["stopped", "failed"].includes(message.status);
 
 /** What stands under a message that has not reached the server yet. */
 export const pendingState = (connected) =>

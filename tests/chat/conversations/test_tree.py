@@ -108,7 +108,8 @@ def test_a_message_as_json(cast):
         "status": "complete",
         "created_at": answer.created_at.isoformat(),
         "hidden": False,
-        "generation": {"id": str(generation.pk), "seq": 7},
+        "generation": {"id": str(generation.pk), "seq": 7, "model": "scripted"},
+        "reason": "",
         "siblings": [str(answer.pk)],
     }
     assert page["messages"][0]["generation"] is None

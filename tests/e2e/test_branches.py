@@ -1,0 +1,90 @@
+"""One conversation, several ways it could have gone: edit, ask again, look at both, go on, delete."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, expect
+
+from tests.e2e.browsing import Windows
+from tests.e2e.chat import Chat, words
+from tests.e2e.people import Person
+
+
+def messages(chat: Chat) -> Locator:
+    return chat.page.locator("[data-transcript] > li .body")
+
+
+def tools(chat: Chat, place: int) -> Locator:
+    message = chat.page.locator("[data-transcript] > li").nth(place)
+    message.hover()
+    return message.locator(".tools")
+
+
+def talk(chat: Chat) -> None:
+    for text in ("one", "two"):
+        chat.ask(text).wait_for_end()
+    expect(messages(chat)).to_have_text(["one", "one", "two", "two"])
+
+
+def test_an_edit_is_another_version_and_both_stay(chat: Chat, windows: Windows, person: Person) -> None:
+    talk(chat)
+    tools(chat, 0).get_by_role("button", name="Edit").click()
+    box = chat.page.locator("form.edit textarea")
+    expect(box).to_be_focused()
+    box.fill("first")
+    box.press("Enter")
+    expect(messages(chat)).to_have_text(["first", "first"])
+    chat.wait_for_end()
+    expect(tools(chat, 0).locator(".place")).to_have_text("2 of 2")
+    tools(chat, 0).get_by_role("button", name="Previous version").click()
+    expect(messages(chat)).to_have_text(["one", "one", "two", "two"])
+    chat.page.reload()
+    expect(messages(chat)).to_have_text(["one", "one", "two", "two"])  # each viewer keeps their own branch
+    tools(chat, 0).get_by_role("button", name="Next version").click()
+    expect(messages(chat)).to_have_text(["first", "first"])
+
+
+def test_escape_gives_an_edit_up_and_nothing_changes(chat: Chat) -> None:
+    talk(chat)
+    tools(chat, 2).get_by_role("button", name="Edit").click()
+    box = chat.page.locator("form.edit textarea")
+    box.fill("something else")
+    box.press("Escape")
+    expect(messages(chat)).to_have_text(["one", "one", "two", "two"])
+    expect(chat.page.locator(".versions")).to_have_count(0)
+
+
+def test_an_answer_in_the_middle_is_asked_for_again(chat: Chat) -> None:
+    talk(chat)
+    tools(chat, 1).get_by_role("button", name="Ask again").click()
+    expect(messages(chat)).to_have_text(["one", "one"])
+    chat.wait_for_end()
+    tools(chat, 1).get_by_role("button", name="More").click()
+    chat.page.get_by_role("menuitem", name="Ask again, more freely").click()
+    expect(tools(chat, 1).locator(".place")).to_have_text("3 of 3")
+    tools(chat, 1).get_by_role("button", name="Previous version").click()
+    tools(chat, 1).get_by_role("button", name="Previous version").click()
+    expect(messages(chat)).to_have_text(["one", "one", "two", "two"])
+
+
+def test_a_stopped_answer_goes_on(chat: Chat) -> None:
+    chat.ask("slow:40:60").wait_for_words(3)
+    chat.stop()
+    chat.page.get_by_role("button", name="Continue").click()
+    expect(messages(chat).last).to_have_text(words(40))
+    chat.wait_for_end()
+    expect(tools(chat, 1).locator(".place")).to_have_text("2 of 2")
+    chat.page.reload()
+    expect(messages(chat).last).to_have_text(words(40))
+
+
+def test_a_branch_is_deleted_here_and_in_another_window(chat: Chat, windows: Windows, person: Person) -> None:
+    talk(chat)
+    other = Chat(windows.page(person, chat.page.url))
+    expect(messages(other)).to_have_text(["one", "one", "two", "two"])
+    tools(chat, 2).get_by_role("button", name="More").click()
+    chat.page.get_by_role("menuitem", name="Delete from here").click()
+    chat.page.locator("#remove-dialog").get_by_role("button", name="Delete").click()
+    for window in (chat, other):
+        expect(messages(window)).to_have_text(["one", "one"])
+    chat.ask("three").wait_for_end()
+    expect(messages(other)).to_have_text(["one", "one", "three", "three"])
