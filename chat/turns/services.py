@@ -111,7 +111,7 @@ def send(
             conversation.save(update_fields=["title"])
         return _ask_for_reply(user, asked, client_id, new=[asked], wishes=wishes)
 
-    return _once(user, client_id, ask)
+    return _once(user, client_id, ask, after=parent_id)
 
 
 def regenerate(*, user: User, message_id: UUID, client_id: str, wishes: Wishes = NO_WISHES) -> Turn:
@@ -122,7 +122,7 @@ def regenerate(*, user: User, message_id: UUID, client_id: str, wishes: Wishes =
         _, asked = _settled(user, message_id)
         return _ask_for_reply(user, asked, client_id, wishes=wishes)
 
-    return _once(user, client_id, ask)
+    return _once(user, client_id, ask, after=message_id)
 
 
 def go_on(*, user: User, message_id: UUID, client_id: str) -> Turn:
@@ -137,7 +137,7 @@ def go_on(*, user: User, message_id: UUID, client_id: str) -> Turn:
         wishes = Wishes.like(before) if before else NO_WISHES
         return _ask_for_reply(user, asked, client_id, wishes=wishes, said=answer.text)
 
-    return _once(user, client_id, ask)
+    return _once(user, client_id, ask, after=message_id)
 
 
 def _settled(user: User, message_id: UUID) -> tuple[Message, Message]:
@@ -151,8 +151,12 @@ def _settled(user: User, message_id: UUID) -> tuple[Message, Message]:
     return answer, answer.parent
 
 
-def _once(user: User, client_id: str, ask: Callable[[], Turn]) -> Turn:
-    """Runs `ask` in one transaction; the same client_id again gives the first turn (idempotent)."""
+def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | None) -> Turn:
+    """Runs `ask` in one transaction; the same client_id again gives the first turn (idempotent).
+
+    `after`: the answer that must be complete. The page hears of its end from the log, a moment before the
+    row does; who asks in that moment need not wait.
+    """
     if not client_id or len(client_id) > CLIENT_ID_LENGTH or not client_id.isprintable():
         raise BadInput(_("client_id must have 1 to 64 printable characters."))
     turn = _earlier(user, client_id)
@@ -161,11 +165,27 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn]) -> Turn:
     try:
         with transaction.atomic():
             return ask()
+    except Busy:
+        if after is None or not _settled_by_now(after):
+            raise
+        with transaction.atomic():
+            return ask()
     except IntegrityError:
         turn = _earlier(user, client_id)  # two sockets sent it at the same moment
         if turn is None:
             raise
         return turn
+
+
+def _settled_by_now(message_id: UUID) -> bool:
+    """Whether a reply that `ask` found live has its end in the log; then its row is settled here."""
+    live = Generation.objects.live().filter(message=message_id)
+    try:
+        for row in live:
+            finish(row.pk, row.attempt)
+    except port.UNAVAILABLE:
+        return False
+    return not live.all().exists()
 
 
 def _earlier(user: User, client_id: str) -> Turn | None:

@@ -16,7 +16,7 @@ import { ShareDialog } from "grokweb/share.js";
 import { Sidebar } from "grokweb/sidebar.js";
 import { FRAME_BYTES, Link, randomId } from "grokweb/socket.js";
 import { pendingState, Transcript } from "grokweb/transcript.js";
-import { gettext } from "grokweb/words.js";
+import { fill, gettext } from "grokweb/words.js";
 
 const OFFLINE_AFTER = 1500; // a short break is nobody's business
 const ASLEEP_AFTER = 180_000; // no timer ran for so long: the computer slept, and the socket may be dead unseen
@@ -27,6 +27,7 @@ const main = find("[data-main]");
 const siteName = find(".brand").textContent.trim();
 const drafts = new Kept(page.user.id, "draft");
 const unsent = new Kept(page.user.id, "unsent");
+const lined = new Kept(page.user.id, "lined"); // by conversation: what goes out when the answer is complete
 
 const view = { id: null, epoch: 0, news: 0, messages: [], more: false };
 const pendings = new Map(); // client_id -> what was asked and not yet answered
@@ -54,7 +55,7 @@ const transcript = new Transcript(find("[data-transcript]"), {
   },
   follow,
 });
-const composer = new Composer(find("[data-composer]"), { maxChars: page.max_chars || Infinity, drafts, send, stop });
+const composer = new Composer(find("[data-composer]"), { maxChars: page.max_chars || Infinity, drafts, send, stop, line });
 const replies = new Replies({
   resume: (id, after) => link.resume(id, after),
   changed: (reply, frame) => {
@@ -93,10 +94,12 @@ function open(conversation, messages, more, shares) {
   shareDialog.set(view.id, shares);
   sidebar.open(view.id);
   composer.open(view.id ?? "new");
-  for (const name of ["error", "sidebar", "report"]) notices.clear(name);
+  for (const name of ["error", "sidebar", "report", "elsewhere"]) notices.clear(name);
   for (const message of messages) {
     if (message.status === "live") replies.track(message.id, message.generation?.id, message.conversation);
   }
+  const last = messages.at(-1);
+  if (last && last.status !== "live") sendLined(view.id, last); // it ended while nobody looked
   draw();
   follow.toEnd();
 }
@@ -130,6 +133,11 @@ function shown() {
       list.splice(at);
     }
     if (connected || pending.type !== "send") list.push({ id: `${pending.client_id}-reply`, role: "assistant", text: begun, status: "live" });
+  }
+  const next = view.id && lined.get(view.id);
+  if (next) {
+    const takeBack = () => { lined.set(view.id, ""); composer.giveBack(next); draw(); };
+    list.push({ id: "lined", role: "user", text: next, pending: true, state: gettext("Goes out when the answer is complete."), takeBack });
   }
   return list;
 }
@@ -215,6 +223,8 @@ async function refresh() {
       if (message.status === "live") replies.track(message.id, message.generation?.id, message.conversation);
       else replies.forget(message.id);
     }
+    const last = merged.at(-1);
+    if (last && last.status !== "live") sendLined(id, last);
     draw();
   } catch (error) {
     if (error.status === 404 && epoch === view.epoch) gone(id);
@@ -254,6 +264,25 @@ function send(text, edited = null) {
   draw();
   follow.toEnd();
   if (matchMedia("(hover: none)").matches) composer.area.blur(); // the phone's keyboard makes room for the answer
+}
+
+/** A message that waits for the answer before it; several become one. */
+function line(text) {
+  const live = liveHere();
+  if (!live) { send(text); return; }
+  lined.set(view.id, [lined.get(view.id), text.trim()].filter(Boolean).join("\n\n"));
+  draw();
+  follow.toEnd();
+}
+
+/** The answer that a message waited for has ended: it goes out, or back into the box if there is nothing to follow. */
+function sendLined(conversation, answer) {
+  const content = lined.get(conversation);
+  if (!content) return;
+  lined.set(conversation, "");
+  const pending = { type: "send", client_id: randomId(), conversation, parent: answer.id, content, epoch: view.epoch };
+  if (answer.status === "complete") ask(pending);
+  else giveBack(pending, conversation === view.id);
 }
 
 function regenerate(message, params) { askBeside("regenerate", message, params); }
@@ -349,6 +378,7 @@ function told({ message }) {
   } else if (replies.get(message.id)) {
     replies.forget(message.id);
     sidebar.dot(message.conversation, message.conversation === view.id ? null : "new");
+    sendLined(message.conversation, message);
   }
   if (message.conversation !== view.id) return;
   view.messages = place(view.messages, message);
@@ -390,6 +420,17 @@ function ended(reply) {
     patch(messageId, { text: begun + text, status, reason, words });
   }
   if (reply.broken) refresh();
+  sendLined(conversation, { id: messageId, status });
+  if (here) draw();
+  else tellElsewhere(conversation, status);
+}
+
+/** A quiet word on an answer in another conversation. */
+function tellElsewhere(conversation, status) {
+  if (pendings.size && [...pendings.values()].some((each) => each.conversation === conversation)) return; // it goes on
+  const title = sidebar.get(conversation)?.title || gettext("New chat");
+  const words = status === "complete" ? gettext("“%(title)s” has an answer.") : gettext("The answer in “%(title)s” has ended early.");
+  notices.show("elsewhere", fill(words, { title }), { action: { words: gettext("Open"), run: () => go(conversation) } });
 }
 
 function refused(frame) {
@@ -505,7 +546,7 @@ setInterval(() => {
 
 wireAccount(app, {
   usage: page.usage,
-  leaving: () => { for (const kept of [drafts, unsent]) kept.clear(); }, // the next person at this computer finds no drafts
+  leaving: () => { for (const kept of [drafts, unsent, lined]) kept.clear(); }, // the next person at this computer finds no drafts
 });
 
 open(page.conversation, page.messages, page.more, page.shares);

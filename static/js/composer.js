@@ -7,9 +7,9 @@ import { fill, gettext, number } from "grokweb/words.js";
 const SHOW_COUNT_FROM = 0.8; // of the longest message
 
 export class Composer {
-  /** `send(text)` and `stop()` do the work; `drafts` has get(key) and set(key, text). */
-  constructor(form, { maxChars, drafts, send, stop }) {
-    Object.assign(this, { form, maxChars, drafts, send, stop });
+  /** `send(text)`, `stop()` and `line(text)`, for after the answer, do the work; `drafts` has get(key) and set(key, text). */
+  constructor(form, { maxChars, drafts, send, stop, line }) {
+    Object.assign(this, { form, maxChars, drafts, send, stop, line });
     this.area = find("textarea", form);
     this.button = find(".send", form);
     this.count = find("[data-count]", form);
@@ -27,15 +27,21 @@ export class Composer {
     // 229: the key that ends a composition in an input method (Safari says isComposing false there)
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
     event.preventDefault();
-    if (this.mode === "send") this.submit(); // Enter never stops a reply
+    if (this.mode === "send" || this.lines) this.submit(); // Enter never stops a reply
+  }
+
+  /** Whether what is written now goes out after the answer. */
+  get lines() {
+    return ["stop", "stopping"].includes(this.mode) && this.area.value.trim() !== "";
   }
 
   submit() {
-    if (this.mode === "stop") { this.stop(); return; }
+    if (this.mode === "stop" && !this.lines) { this.stop(); return; }
     const text = this.area.value;
-    if (this.mode !== "send" || !text.trim() || codePoints(text) > this.maxChars) return;
+    if (!(this.mode === "send" || this.lines) || !text.trim() || codePoints(text) > this.maxChars) return;
+    const run = this.lines ? this.line : this.send;
     this.fillIn("");
-    this.send(text);
+    run(text);
   }
 
   /** Opens the draft of another conversation. */
@@ -66,11 +72,18 @@ export class Composer {
 
   setMode(mode) {
     this.mode = mode;
-    const words = { send: gettext("Send"), stop: gettext("Stop"), stopping: gettext("Stopping"), wait: gettext("Sending") }[mode];
-    this.button.replaceChildren(mode.startsWith("stop") ? this.square : this.arrow);
-    this.button.setAttribute("aria-label", words);
-    this.button.title = mode === "stop" ? gettext("Stop (Escape)") : words;
     this.fit();
+  }
+
+  nameButton() {
+    const { mode, lines } = this;
+    const words = lines
+      ? gettext("Send after the answer")
+      : { send: gettext("Send"), stop: gettext("Stop"), stopping: gettext("Stopping"), wait: gettext("Sending") }[mode];
+    const face = mode.startsWith("stop") && !lines ? this.square : this.arrow;
+    if (this.button.firstElementChild !== face) this.button.replaceChildren(face);
+    this.button.setAttribute("aria-label", words);
+    this.button.title = mode === "stop" && !lines ? gettext("Stop (Escape)") : words;
   }
 
   fit() {
@@ -85,7 +98,9 @@ export class Composer {
     count.textContent = over
       ? fill(gettext("%(n)s of %(limit)s characters: too long for this model"), values)
       : fill(gettext("%(n)s of %(limit)s characters"), values);
-    this.button.disabled = this.mode === "wait" || this.mode === "stopping" || (this.mode === "send" && (!area.value.trim() || over));
+    this.nameButton();
+    const idle = { wait: true, stopping: !this.lines, send: !area.value.trim(), stop: false }[this.mode];
+    this.button.disabled = idle || (over && (this.mode === "send" || this.lines));
   }
 }
 

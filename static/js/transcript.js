@@ -111,6 +111,11 @@ class Question {
     this.node.classList.toggle("pending", Boolean(message.pending));
     this.state.hidden = !message.state;
     this.state.textContent = message.state ?? "";
+    if (message.takeBack) {
+      const button = el("button", { class: "text-button", type: "button" }, gettext("Take back"));
+      button.addEventListener("click", message.takeBack);
+      this.state.append(" ", button);
+    }
     this.tools.hidden = Boolean(message.pending);
   }
 

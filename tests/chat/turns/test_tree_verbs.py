@@ -137,6 +137,21 @@ async def test_what_was_begun_survives_the_death_of_a_worker(tabs: Any, broker: 
     await tab.reply()
 
 
+async def test_who_asks_the_moment_an_answer_ends_need_not_wait(
+    tabs: Any, broker: Any, monkeypatch: Any
+) -> None:
+    """The chat worker has not come to settle it: the page has heard of the end all the same."""
+    monkeypatch.setattr(broker, "_finish", lambda pk, attempt: None)
+    broker.start_worker()
+    tab = await tabs("alice")
+    await tab.say(**send("hello"))
+    ack = await tab.until("ack")
+    await tab.reply()
+    await tab.say(**send("next", ack["conversation"]["id"], ack["message_id"]))
+    await tab.until("ack")
+    assert (await Message.objects.aget(pk=ack["message_id"])).text == "hello"
+
+
 async def test_other_tabs_hear_that_a_branch_is_gone(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
