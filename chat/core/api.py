@@ -34,14 +34,19 @@ View = Callable[Concatenate[ApiRequest, P], Answer]
 Endpoint = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
-def json_view(*methods: str, anonymous: bool = False) -> Callable[[View[P]], Endpoint[P]]:
-    """Make a JSON endpoint of a function. CSRF protection stays on: nothing here is exempt."""
+def json_view(
+    *methods: str, anonymous: bool = False, upload: bool = False
+) -> Callable[[View[P]], Endpoint[P]]:
+    """Make a JSON endpoint of a function. CSRF protection stays on: nothing here is exempt.
+
+    `upload`: the body is a form with a file; the view looks into `request.FILES` itself.
+    """
 
     def decorate(view: View[P]) -> Endpoint[P]:
         @functools.wraps(view)
         def edge(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             try:
-                answer = view(_admitted(request, methods, anonymous), *args, **kwargs)
+                answer = view(_admitted(request, methods, anonymous, upload), *args, **kwargs)
             except ChatError as error:
                 answer = error_response(error)
                 if isinstance(error, BadMethod):
@@ -60,12 +65,12 @@ def error_response(error: ChatError) -> JsonResponse:
     return response
 
 
-def _admitted(request: HttpRequest, methods: tuple[str, ...], anonymous: bool) -> ApiRequest:
+def _admitted(request: HttpRequest, methods: tuple[str, ...], anonymous: bool, upload: bool) -> ApiRequest:
     if request.method not in methods:
         raise BadMethod
     if not anonymous and not request.user.is_authenticated:
         raise NotLoggedIn
-    request.data = _parsed(request)  # type: ignore[attr-defined]
+    request.data = {} if upload else _parsed(request)  # type: ignore[attr-defined]
     return request  # type: ignore[return-value]
 
 

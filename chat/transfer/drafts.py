@@ -1,7 +1,7 @@
 """What a file says of one conversation, before anything of it is stored.
 
-Every format (formats/) ends here: loose nodes become one sound tree, or a reason why not. Ids in files only say
-who answers whom; what is stored gets ids of its own.
+Every format (formats/) ends here: loose nodes become one sound tree, or a reason why not. Ids in files only
+say who answers whom; what is stored gets ids of its own.
 """
 
 from __future__ import annotations

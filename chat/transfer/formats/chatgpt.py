@@ -1,4 +1,4 @@
-"""ChatGPT's export: conversations.json, where `mapping` is a tree of nodes, many of them without a message."""
+"""ChatGPT's export: conversations.json, where `mapping` is a tree of nodes, many without a message."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def _node(draft: Draft, key: str, parent: str | None, message: dict[str, object]
             draft.leave_out(why)
         return node
     text, attached = _words(content)
-    draft.leave_out("attachment", attached + len(list_of(dict_of(message.get("metadata")).get("attachments"))))
+    draft.leave_out(
+        "attachment", attached + len(list_of(dict_of(message.get("metadata")).get("attachments")))
+    )
     if text.strip():
         node.role, node.text = str(role), text
     return node

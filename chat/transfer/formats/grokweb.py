@@ -77,4 +77,8 @@ def _status(told: object) -> str:
     """A reply that was still being written stops where it was."""
     if told == MessageStatus.LIVE:
         return MessageStatus.STOPPED.value
-    return MessageStatus(told).value if told in _ENDED else MessageStatus.COMPLETE.value
+    return (
+        MessageStatus(told).value
+        if isinstance(told, str) and told in _ENDED
+        else MessageStatus.COMPLETE.value
+    )
