@@ -14,13 +14,14 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from chat.core.errors import BadInput, BadMethod, ChatError, NotLoggedIn
 
 P = ParamSpec("P")
-Answer = dict[str, Any] | HttpResponse
+Answer = dict[str, Any] | HttpResponseBase
 
 
 class ApiRequest(HttpRequest):
@@ -31,7 +32,7 @@ class ApiRequest(HttpRequest):
 
 
 View = Callable[Concatenate[ApiRequest, P], Answer]
-Endpoint = Callable[Concatenate[HttpRequest, P], HttpResponse]
+Endpoint = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def json_view(
@@ -44,7 +45,7 @@ def json_view(
 
     def decorate(view: View[P]) -> Endpoint[P]:
         @functools.wraps(view)
-        def edge(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def edge(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             try:
                 answer = view(_admitted(request, methods, anonymous, upload), *args, **kwargs)
             except ChatError as error:
@@ -112,7 +113,7 @@ def _has_nul(value: Any) -> bool:
     return isinstance(value, list) and any(_has_nul(each) for each in value)
 
 
-def _finished(answer: Answer) -> HttpResponse:
-    response = answer if isinstance(answer, HttpResponse) else JsonResponse(answer)
+def _finished(answer: Answer) -> HttpResponseBase:
+    response = answer if isinstance(answer, HttpResponseBase) else JsonResponse(answer)
     response.setdefault("Cache-Control", "private, no-store")
     return response

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -120,4 +120,5 @@ def _both(owner: User, key: UUID, language: str) -> list[File]:
             found = Conversation.objects.visible_to(owner).select_related("model").filter(pk=key).first()
             return [make(found, owner) for make in FORMATS.values()] if found else []
     finally:
-        close_old_connections()
+        if not connection.in_atomic_block:
+            close_old_connections()
