@@ -71,7 +71,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt  # for csrf_for_shared_page alone, which checks the same and the null origin besides
 @csrf_for_shared_page
 @require_POST
-def report(request: HttpRequest, token: str) -> HttpResponse:
+def report(request: HttpRequest, token: str) -> HttpResponseBase:
     """From the form of the page, or JSON from a script."""
     return (
         _report_json(request, token)
