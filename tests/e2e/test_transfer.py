@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.chat.transfer import files
-from tests.e2e.browsing import PHONE, Windows, Witness
+from tests.e2e.browsing import Windows, Witness
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
 
@@ -52,7 +52,7 @@ def test_moving_in_and_out(windows: Windows, witness: Witness, person: Person, t
 
 
 def test_everything_leaves_in_one_file_on_a_phone_too(windows: Windows, person: Person) -> None:
-    page = windows.page(person, "/settings/", size=PHONE, language="fr-FR", touch=True)
+    page = windows.page(person, "/settings/", size=(320, 700), language="fr-FR", touch=True)
     section = page.get_by_role("region", name="Vos données")
     expect(section.get_by_role("button", name="Importer")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
