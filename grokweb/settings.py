@@ -128,6 +128,7 @@ INSTALLED_APPS = [
     "chat.moderation",
     "chat.turns",
     "chat.sharing",
+    "chat.transfer",
     "chat.desk",
     "grokweb",
 ]
@@ -262,6 +263,11 @@ LANGUAGE_COOKIE_NAME = "grokweb_language"
 if HTTPS:
     SECURE_HSTS_SECONDS = 3600 * 24 * 30
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+# The one door for files (chat/transfer), which lets bodies of this size in (grokweb/web.py).
+IMPORT_PATH = "/api/import/"
+IMPORT_BYTES = (
+    env.integer("GROKWEB_IMPORT_MB", 50, "Largest file that can be imported, in MB", low=1, high=1000) << 20
+)
 FRAME_BYTES_IN = 64 * 1024  # also given to Daphne in grokweb/supervisor.py
 PIECE_BYTES_OUT = 32 * 1024
 

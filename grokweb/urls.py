@@ -11,6 +11,7 @@ from grokweb import health
 urlpatterns = [
     path("", include("chat.conversations.urls")),
     path("", include("chat.sharing.urls")),
+    path("", include("chat.transfer.urls")),
     path("", include("chat.moderation.urls")),
     path("", include("chat.quotas.urls")),
     path("", include("chat.accounts.urls")),

@@ -38,6 +38,8 @@ HTTP_SECONDS = max(900, int(2 * settings.QUEUE_TIMEOUT))
 
 # What is posted is forms and JSON. Django refuses half of this, but only once it has all of it.
 BODY_BYTES = 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+# One door takes files, with a form around them.
+IMPORT_PATH, IMPORT_BYTES = settings.IMPORT_PATH.encode(), settings.IMPORT_BYTES + (64 << 10)
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 # What still comes meanwhile is thrown away, so that the answer arrives before the connection ends.
 TOO_LARGE_SECONDS = 1.0
@@ -46,25 +48,60 @@ Application = Callable[..., Awaitable[None]]
 
 
 class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
-    """Refuses a body that is too large when its length is announced, or as soon as that much has come."""
+    """Refuses a body that is too large when its length is announced, or as soon as that much has come.
+
+    What it answers waits while the client does not read: it is what Twisted calls a producer, as Socket is.
+    """
 
     received = 0
     refused = False
+    limit = BODY_BYTES
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.drained = asyncio.Event()
+        self.drained.set()
 
     def gotLength(self, length: int | None) -> None:
-        if length is not None and length > BODY_BYTES:
+        if self.channel._path.partition(b"?")[0] == IMPORT_PATH:  # `path` is set when the body is there
+            self.limit = IMPORT_BYTES
+        if length is not None and length > self.limit:
             self._refuse()
         super().gotLength(0 if self.refused else length)
 
     def handleContentChunk(self, data: bytes) -> None:
         self.received += len(data)
-        if self.received > BODY_BYTES and not self.refused:
+        if self.received > self.limit and not self.refused:
             self._refuse()
         if not self.refused:
             super().handleContentChunk(data)
 
     def process(self) -> Any:
         return self.channel.loseConnection() if self.refused else super().process()
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        streams = message["type"] == "http.response.body" and message.get("more_body")
+        if streams and not self.producer and not self.finished and self.channel is not None:
+            self.registerProducer(self, True)
+        super().handle_reply(message)
+
+    def pauseProducing(self) -> None:
+        self.drained.clear()
+
+    def resumeProducing(self) -> None:
+        self.drained.set()
+
+    def stopProducing(self) -> None:
+        self.drained.set()
+
+    def finish(self) -> None:
+        if self.producer:
+            self.unregisterProducer()
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:
+        self.drained.set()
+        super().connectionLost(reason)
 
     def _refuse(self) -> None:
         self.refused = True
@@ -135,7 +172,7 @@ class WebServer(Server):  # type: ignore[misc]  # daphne has no types
         self.ports: list[Any] = []
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        if message["type"] == "websocket.send" and isinstance(protocol, Socket):
+        if message["type"] in {"websocket.send", "http.response.body"} and hasattr(protocol, "drained"):
             await protocol.drained.wait()
         await super().handle_reply(protocol, message)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-APPS = ["core", "accounts", "conversations", "quotas", "moderation", "turns", "sharing", "desk"]
+APPS = ["core", "accounts", "conversations", "quotas", "moderation", "turns", "sharing", "transfer", "desk"]
 LEFT_OF = {
     "core": [],
     "accounts": ["core"],
@@ -20,6 +20,7 @@ LEFT_OF = {
     "moderation": ["core", "accounts", "conversations"],
     "turns": ["core", "accounts", "conversations", "quotas", "moderation"],
     "sharing": ["core", "accounts", "conversations", "quotas", "moderation", "turns"],
+    "transfer": ["core", "accounts", "conversations", "quotas", "moderation", "turns", "sharing"],
     "desk": [app for app in APPS if app != "desk"],
 }
 REDIS_SIDE = {"inference.queue", "inference.log", "inference.lease", "inference.scripts", "inference.figures"}

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from chat.core.errors import BadInput, BadMethod, ChatError, NotLoggedIn
 
 P = ParamSpec("P")
-Answer = dict[str, Any] | HttpResponse
+Answer = dict[str, Any] | HttpResponseBase
 
 
 class ApiRequest(HttpRequest):
@@ -31,17 +32,22 @@ class ApiRequest(HttpRequest):
 
 
 View = Callable[Concatenate[ApiRequest, P], Answer]
-Endpoint = Callable[Concatenate[HttpRequest, P], HttpResponse]
+Endpoint = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
-def json_view(*methods: str, anonymous: bool = False) -> Callable[[View[P]], Endpoint[P]]:
-    """Make a JSON endpoint of a function. CSRF protection stays on: nothing here is exempt."""
+def json_view(
+    *methods: str, anonymous: bool = False, upload: bool = False
+) -> Callable[[View[P]], Endpoint[P]]:
+    """Make a JSON endpoint of a function. CSRF protection stays on: nothing here is exempt.
+
+    `upload`: the body is a form with a file; the view looks into `request.FILES` itself.
+    """
 
     def decorate(view: View[P]) -> Endpoint[P]:
         @functools.wraps(view)
-        def edge(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def edge(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             try:
-                answer = view(_admitted(request, methods, anonymous), *args, **kwargs)
+                answer = view(_admitted(request, methods, anonymous, upload), *args, **kwargs)
             except ChatError as error:
                 answer = error_response(error)
                 if isinstance(error, BadMethod):
@@ -60,12 +66,12 @@ def error_response(error: ChatError) -> JsonResponse:
     return response
 
 
-def _admitted(request: HttpRequest, methods: tuple[str, ...], anonymous: bool) -> ApiRequest:
+def _admitted(request: HttpRequest, methods: tuple[str, ...], anonymous: bool, upload: bool) -> ApiRequest:
     if request.method not in methods:
         raise BadMethod
     if not anonymous and not request.user.is_authenticated:
         raise NotLoggedIn
-    request.data = _parsed(request)  # type: ignore[attr-defined]
+    request.data = {} if upload else _parsed(request)  # type: ignore[attr-defined]
     return request  # type: ignore[return-value]
 
 
@@ -107,7 +113,7 @@ def _has_nul(value: Any) -> bool:
     return isinstance(value, list) and any(_has_nul(each) for each in value)
 
 
-def _finished(answer: Answer) -> HttpResponse:
-    response = answer if isinstance(answer, HttpResponse) else JsonResponse(answer)
+def _finished(answer: Answer) -> HttpResponseBase:
+    response = answer if isinstance(answer, HttpResponseBase) else JsonResponse(answer)
     response.setdefault("Cache-Control", "private, no-store")
     return response

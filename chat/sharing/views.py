@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -26,14 +27,15 @@ from chat.sharing.models import Share
 REPORTS_AN_HOUR = 10  # from one address
 REPORTS_AN_HOUR_OF_ONE = 60  # of one shared page, from all addresses
 
-View = Callable[[HttpRequest, str], HttpResponse]
+View = Callable[[HttpRequest, str], HttpResponseBase]
 
 
 def unlisted(view: View) -> View:
     """Not found by search engines, kept by nobody, told to nobody, and gone in one way only."""
 
     @functools.wraps(view)
-    def wrapped(request: HttpRequest, token: str) -> HttpResponse:
+    def wrapped(request: HttpRequest, token: str) -> HttpResponseBase:
+        response: HttpResponseBase
         try:
             response = view(request, token)
         except NotLoggedIn:
@@ -69,7 +71,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt  # for csrf_for_shared_page alone, which checks the same and the null origin besides
 @csrf_for_shared_page
 @require_POST
-def report(request: HttpRequest, token: str) -> HttpResponse:
+def report(request: HttpRequest, token: str) -> HttpResponseBase:
     """From the form of the page, or JSON from a script."""
     return (
         _report_json(request, token)

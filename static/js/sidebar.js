@@ -2,6 +2,7 @@
 
 import { call } from "grokweb/api.js";
 import { el, find, icon, showError, wireDialog } from "grokweb/dom.js";
+import { chooseExport } from "grokweb/export.js";
 import { openMenu } from "grokweb/menu.js";
 import { fill, gettext, period } from "grokweb/words.js";
 
@@ -107,6 +108,7 @@ export class Sidebar {
     const more = el("button", { class: "icon-button", type: "button", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": words, title: gettext("More") }, icon("more"));
     more.addEventListener("click", () => openMenu(more, [
       { name: "pencil", words: gettext("Rename"), run: () => this.rename(conversation.id) },
+      { name: "download", words: gettext("Export…"), run: () => chooseExport(more, conversation, this.failed) },
       { name: "trash", words: gettext("Delete"), danger: true, run: () => this.ask(conversation.id) },
     ]));
     const dot = kind && el("span", { class: `dot ${kind}`, role: "img", "aria-label": kind === "live" ? gettext("A reply is being written") : gettext("A new reply") });

@@ -65,7 +65,7 @@ def test_with_the_keyboard_alone(chat: Chat) -> None:
     keys.press("Enter")
     expect(page.get_by_role("menuitem", name="Rename")).to_be_focused()
     keys.press("ArrowDown")
-    expect(page.get_by_role("menuitem", name="Delete")).to_be_focused()
+    expect(page.get_by_role("menuitem", name="Export…")).to_be_focused()
     keys.press("Escape")
     expect(page.get_by_role("menu")).to_have_count(0)
     expect(more).to_be_focused()

@@ -35,7 +35,16 @@ async def application(scope, receive, send):
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": str(poured).encode()})
             return
-        if scope["path"] == "/body":
+        if scope["path"] == "/pour":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for number in range(4000):
+                piece = f"{number:05}".encode() + b"x" * 32_000
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                poured = number + 1
+                await asyncio.sleep(0)
+            await send({"type": "http.response.body", "body": b"end"})
+            return
+        if scope["path"] in ("/body", "/api/import/"):
             while (await receive()).get("more_body"):
                 pass
         if scope["path"] == "/slow":
@@ -255,6 +264,30 @@ def test_a_large_body_is_refused_before_it_is_kept(server: Running, chunked: boo
         server.ask("/nowhere/", body(100 << 20))
     assert server.resident() - before < 16 << 20
     assert server.get("/") is not None
+
+
+def test_the_door_for_files_takes_larger_ones_and_no_other(server: Running) -> None:
+    answer, _ = server.ask("/api/import/", b"x" * (50 << 20))
+    assert answer is not None
+    assert answer.status == 200
+    answer, _ = server.ask("/api/import/?a=b", b"x" * (52 << 20))
+    assert answer is not None
+    assert answer.status == 413
+    answer, _ = server.ask("/api/import/x", b"x" * (3 << 20))
+    assert answer is not None
+    assert answer.status == 413
+
+
+def test_a_long_answer_waits_for_who_does_not_read(server: Running) -> None:
+    before = server.resident()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as mute:
+        mute.sendall(b"GET /pour HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert settled(server.poured) < 2000  # of 4,000
+        assert server.resident() - before < 32 << 20
+        read = b"".join(iter(lambda: mute.recv(1 << 20), b""))
+    assert read.count(b"xxxxx") == 4000 * 6400
+    assert b"03999x" in read
+    assert read.rstrip(b"\r\n0").endswith(b"end")
 
 
 def test_a_stop_says_goodbye_within_two_seconds(server: Running) -> None:

@@ -1,0 +1,17 @@
+"""What came in from a file, so that the same file read again makes no second copy."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from chat.conversations.models import Conversation
+
+
+class Imported(models.Model):
+    conversation = models.OneToOneField(
+        Conversation, models.CASCADE, primary_key=True, related_name="imported"
+    )
+    digest = models.CharField(max_length=64, db_index=True)  # of what the file said (services.digest_of)
+
+    def __str__(self) -> str:
+        return f"imported {self.conversation_id}"

@@ -1,0 +1,126 @@
+"""Where the conversations of a JSON file begin and end, found without parsing it.
+
+`json` would build everything at once: fifty megabytes of brackets are gigabytes of lists. So a file is first
+walked token by token: its shape is checked, its depth and the values of each conversation are counted, and
+then one conversation at a time is parsed, of a size that cannot hurt.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from mmap import mmap
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from chat.transfer.drafts import Unreadable
+
+DEPTH = 100
+VALUES = 1_000_000  # of one conversation
+RECORD_BYTES = 16 << 20  # of one conversation
+RECORDS = 10_000  # of one import
+
+# A whole string, or one sign of the shape. A quote alone begins a string that does not end.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},"]', re.DOTALL)
+_SPACE = re.compile(rb"[ \t\r\n]*+")
+_BOM = b"\xef\xbb\xbf"
+_QUOTE, _COMMA = b'",'
+_OPENING, _CLOSING = frozenset(b"[{"), {ord("["): ord("]"), ord("{"): ord("}")}
+
+Buffer = bytes | mmap
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One conversation, not parsed yet. `too_large`: it never will be."""
+
+    start: int
+    end: int
+    too_large: bool
+
+
+def spans(data: Buffer, start: int, end: int) -> Iterator[Span]:
+    """Of the list, or the one object, that lies between. Ends with Unreadable where the shape is broken."""
+    if data[start : start + 3] == _BOM:
+        start += 3
+    start = _after_space(data, start, end)
+    first = data[start] if start < end else 0
+    if first not in _OPENING:
+        raise Unreadable(_("This is not JSON."))
+    end = _without_tail(data, start, end, _CLOSING[first])
+    if first == ord("["):
+        yield from _elements(data, start + 1, end)
+    else:
+        yield from _elements(data, start, end + 1)
+
+
+def _after_space(data: Buffer, start: int, end: int) -> int:
+    found = _SPACE.match(data, start, end)
+    return found.end() if found else start
+
+
+def _without_tail(data: Buffer, start: int, end: int, closing: int) -> int:
+    """Where the outermost bracket closes: the last sign of the file, spaces aside."""
+    while end > start and data[end - 1] in b" \t\r\n":
+        end -= 1
+    if end - start < 2 or data[end - 1] != closing:
+        raise Unreadable(_("The file is cut off or broken."))
+    return end - 1
+
+
+def _elements(data: Buffer, start: int, end: int) -> Iterator[Span]:
+    """What commas part between these two places; each is checked whole by `parsed`."""
+    depth = values = 0
+    begin = start
+    for token in _TOKEN.finditer(data, start, end):
+        at = token.start()
+        sign = data[at]
+        values += 1
+        if sign == _QUOTE:
+            if token.end() - at == 1:
+                raise Unreadable(_("The file is cut off or broken."))
+        elif sign == _COMMA:
+            if depth == 0:
+                yield _span(begin, at, values)
+                begin, values = at + 1, 0
+        elif sign in _OPENING:
+            depth += 1
+            if depth > DEPTH:
+                raise Unreadable(_("The file is nested too deeply."))
+        else:
+            depth -= 1
+            if depth < 0:
+                raise Unreadable(_("The file is cut off or broken."))
+    if depth:
+        raise Unreadable(_("The file is cut off or broken."))
+    if begin > start or _after_space(data, begin, end) < end:
+        yield _span(begin, end, values)
+
+
+def _span(start: int, end: int, values: int) -> Span:
+    return Span(start, end, end - start > RECORD_BYTES or values > VALUES)
+
+
+def parsed(data: Buffer, span: Span) -> Any:
+    if span.too_large:
+        raise Unreadable(_("This conversation is too large."))
+    try:
+        text = bytes(data[span.start : span.end]).decode()
+        return json.loads(text, parse_constant=_no_constants, object_pairs_hook=_no_twins)
+    except (ValueError, RecursionError):  # not UTF-8 and numbers without end are ValueErrors, too
+        raise Unreadable(_("This is not valid JSON.")) from None
+
+
+def _no_constants(name: str) -> None:
+    raise ValueError(name)
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two values under one name: which one is meant is anybody's guess."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("the same name twice")
+    return found

@@ -1,0 +1,179 @@
+"""Conversations leave as files: their owner's alone, under safe names, without what moderation hid."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+from django.test import AsyncClient
+from django.utils import timezone
+
+from chat.conversations import services as conversations
+from chat.conversations.models import Conversation, Message
+from chat.transfer.export import safe_name
+from tests.chat.conftest import Cast
+from tests.chat.conversations.building import live_reply, long_talk, say, talk
+from tests.chat.transfer.test_import import bring, report
+
+
+def test_json_has_the_whole_tree(cast: Cast) -> None:
+    made = talk(cast.alice, "Hello", "First")
+    question = made.messages.get(text="Hello")
+    (other,) = say(made, "Second", under=question)
+    answer = cast.client("alice").get(f"/api/conversations/{made.pk}/export/?format=json")
+    assert answer["Content-Type"].startswith("application/json")
+    assert answer["Cache-Control"] == "private, no-store"
+    assert answer["Content-Disposition"] == 'attachment; filename="A talk.json"'
+    told = json.loads(answer.content)
+    assert (told["format"], told["version"], told["title"]) == ("grokweb.conversation", 1, "A talk")
+    assert told["model"] == {"slug": "scripted", "name": "Scripted"}
+    assert told["leaf"] == str(other.pk)
+    said = {each["text"]: each for each in told["messages"]}
+    assert said["First"]["parent"] == said["Second"]["parent"] == said["Hello"]["id"]
+    assert said["Second"]["role"] == "assistant"
+    assert "alice" not in answer.content.decode()
+
+
+def test_markdown_is_the_branch_one_has_open(cast: Cast) -> None:
+    made = talk(cast.alice, "Hello", "First")
+    say(made, "**Second**", under=made.messages.get(text="Hello"))
+    answer = cast.client("alice").get(f"/api/conversations/{made.pk}/export/?format=markdown")
+    text = answer.content.decode()
+    assert answer["Content-Disposition"].endswith('"A talk.md"')
+    assert text.startswith("# A talk\n\n*Scripted · ")
+    assert text.endswith("## You\n\nHello\n\n## Scripted\n\n**Second**\n")
+    assert "First" not in text
+
+
+@pytest.mark.parametrize("path", ["/api/conversations/{}/export/", "/c/{}/print/"])
+@pytest.mark.parametrize(("who", "statuses"), [("alice", {200}), ("bob", {404}), ("anonymous", {302, 401})])
+def test_who_may_take_a_conversation_out(cast: Cast, path: str, who: str, statuses: set[int]) -> None:
+    made = talk(cast.alice, "Hello", "First")
+    assert cast.client(who).get(path.format(made.pk)).status_code in statuses
+    conversations.delete(conversation=made)
+    assert cast.client(who).get(path.format(made.pk)).status_code != 200
+
+
+def test_what_is_hidden_or_not_written_yet_has_no_words(cast: Cast) -> None:
+    made = talk(cast.alice, "Hello", "a secret")
+    Message.objects.filter(text="a secret").update(hidden_at=timezone.now())
+    live_reply(made, "And?")
+    for path in ("export/?format=json", "export/?format=markdown"):
+        answer = cast.client("alice").get(f"/api/conversations/{made.pk}/{path}")
+        assert answer.status_code == 200
+        assert b"secret" not in answer.content
+    told = report(
+        bring(cast.client("bob"), cast.client("alice").get(f"/api/conversations/{made.pk}/export/").content)
+    )
+    assert told["imported"][0]["notes"] == ["1 hidden message was left out."]
+    assert set(Message.objects.filter(conversation__owner=cast.bob).values_list("status", flat=True)) == {
+        "complete",
+        "stopped",
+    }
+    conversations.set_leaf(cast.alice, Message.objects.get(text="a secret"))
+    page = cast.client("alice").get(f"/c/{made.pk}/print/").content.decode()
+    assert "secret" not in page
+    assert "A moderator removed this message." in page
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("../../etc/passwd", "etc passwd"),
+        ('a\\b:c*d?e"f<g>h|i', "a b c d e f g h i"),
+        ("CON", "conversation"),
+        ("nul.txt", "conversation"),
+        (".hidden", "hidden"),
+        ("-rf $(x) `y`", "rf (x) y"),
+        ("", "conversation"),
+        ("été 😀", "été 😀"),
+        ("x" * 120, "x" * 60),
+    ],
+)
+def test_names_of_files_are_safe(cast: Cast, title: str, name: str) -> None:
+    made = talk(cast.alice, "Hello", title=title)
+    found = safe_name(made)
+    assert found == name or (name == "conversation" and found.startswith("conversation "))
+    answer = cast.client("alice").get(f"/api/conversations/{made.pk}/export/")
+    assert answer["Content-Disposition"].startswith("attachment; filename")
+
+
+def test_another_format_is_refused(cast: Cast) -> None:
+    made = talk(cast.alice, "Hello")
+    assert cast.client("alice").get(f"/api/conversations/{made.pk}/export/?format=exe").status_code == 400
+
+
+def test_the_print_view_needs_no_script_and_runs_none(cast: Cast) -> None:
+    made = talk(cast.alice, "<script>alert(1)</script>", "**bold** <img src=x onerror=alert(1)>")
+    answer = cast.client("alice").get(f"/c/{made.pk}/print/")
+    page = answer.content.decode()
+    assert answer["Cache-Control"] == "private, no-store" or "no-store" in answer["Cache-Control"]
+    assert "<strong>bold</strong>" in page
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert 'type="module"' not in page
+
+
+def test_a_very_long_conversation_prints_its_newest_messages(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.transfer.views.PRINTED", 20)
+    made, _ = long_talk(cast.alice, 50)
+    page = cast.client("alice").get(f"/c/{made.pk}/print/").content.decode()
+    assert "m49" in page
+    assert "m30" in page
+    assert "m29" not in page
+    assert "20" in page
+
+
+def whole(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_everything_as_a_zip_that_comes_in_again(cast: Cast) -> None:
+    talk(cast.alice, "Hello", "First", title="One/two")
+    talk(cast.alice, "Salut", "Deux", title="One/two")
+    conversations.delete(conversation=talk(cast.alice, "gone", title="Gone"))
+    talk(cast.bob, "of bob")
+    answer = cast.client("alice").get("/api/export/")
+    assert answer["Content-Type"] == "application/zip"
+    assert answer["Cache-Control"] == "private, no-store"
+    content = b"".join(answer.streaming_content)
+    found = whole(content)
+    assert sorted(found) == [
+        "json/00001 One two.json",
+        "json/00002 One two.json",
+        "markdown/00001 One two.md",
+        "markdown/00002 One two.md",
+    ]
+    told = report(bring(cast.client("bob"), content, "all.zip"))
+    assert len(told["imported"]) == 2
+    assert told["left_out"] == []
+    assert Conversation.objects.visible_to(cast.bob).filter(title="One/two").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_everything_is_sent_in_pieces(cast: Any) -> None:
+    """As the web process sends it."""
+    from asgiref.sync import sync_to_async
+
+    for number in range(3):
+        await sync_to_async(talk)(cast.alice, f"Hello {number}", title=f"Talk {number}")
+    client = AsyncClient()
+    await client.aforce_login(cast.alice)
+    answer: Any = await client.get("/api/export/")
+    assert answer.is_async
+    pieces = [piece async for piece in answer.streaming_content]
+    assert len(pieces) == 4  # one a conversation, and the directory
+    assert len(whole(b"".join(pieces))) == 6
+
+
+def test_exports_are_limited(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.transfer.api.WHOLE_EXPORTS_AN_HOUR", 0)
+    assert cast.client("alice").get("/api/export/").status_code == 429
+    assert cast.client("anonymous").get("/api/export/").status_code == 401
