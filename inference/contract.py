@@ -101,7 +101,7 @@ class GenerationRequest:
     generation_id: str
     attempt: int
     model: str
-    # {"role": "system"|"user"|"assistant", "content": str}, oldest first; an answer at the end is gone on with
+    # {"role": "system"|"user"|"assistant", "content": str}, oldest first; an answer at the end goes on
     messages: tuple[dict[str, str], ...]
     max_new_tokens: int
     seed: int
