@@ -42,7 +42,7 @@ def ask(engine, content, name, *, emitted=(), **fields):
 def test_it_describes_the_model(engine):
     assert (engine.slug, engine.slots) == ("grokweb-demo", 4)
     precision = engine.fingerprint.removeprefix(f"{weights_hash(DEMO)} {engine.back_end} ")
-    assert precision in {"int8 float32", "int8 rows"}  # the latter with VNNI
+    assert precision in {"int8 by int16", "int8 by int8"}  # the latter with VNNI
     assert engine.back_end.startswith(("native-", f"torch-{torch.__version__}"))
 
 
@@ -135,3 +135,17 @@ def test_the_hash_tells_weights_of_one_shape_apart(tmp_path):
     data[-1] ^= 1
     weights.write_bytes(data)
     assert weights_hash(tmp_path / "copy") != weights_hash(DEMO)
+
+
+@pytest.mark.parametrize("words", [3, 8])
+def test_an_answer_that_was_begun_goes_on_in_the_same_words(engine, words):
+    """Greedy, cut at a word: what follows is what the whole answer had there, its space included."""
+    question = "Write a story about a robot who wanted to be a painter."
+    ask(engine, question, f"whole{words}", max_new_tokens=40)
+    _, whole, _ = engine.heard.end(f"whole{words}")
+    begun = " ".join(whole.split(" ")[:words])
+    messages = ({"role": "user", "content": question}, {"role": "assistant", "content": begun})
+    ask(engine, question, f"rest{words}", messages=messages, max_new_tokens=20)
+    _, rest, _ = engine.heard.end(f"rest{words}")
+    assert rest
+    assert whole.startswith((begun + rest)[: len(whole)])
