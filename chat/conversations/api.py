@@ -42,12 +42,13 @@ def conversation(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse
 @json_view("GET")
 def messages(request: ApiRequest, pk: UUID) -> dict[str, Any]:
     found = conversation_for(request.user, pk)
-    before = None
-    if "before" in request.GET:
-        before = message_for(request.user, request.GET["before"])
-        if before.conversation_id != found.pk:
-            raise NotFound
-    return services.transcript(request.user, found, before)
+    for way in ("before", "after", "around"):
+        if way in request.GET:
+            message = message_for(request.user, request.GET[way])
+            if message.conversation_id != found.pk:
+                raise NotFound
+            return services.transcript(request.user, found, **{way: message})
+    return services.transcript(request.user, found)
 
 
 @json_view("PUT")

@@ -313,12 +313,73 @@ def set_leaf(viewer: User, message: Message) -> None:
     )
 
 
-def transcript(viewer: User, conversation: Conversation, before: Message | None = None) -> dict[str, Any]:
-    """One page of the branch this person has open: its end, or what comes right before a message."""
+def transcript(
+    viewer: User,
+    conversation: Conversation,
+    *,
+    before: Message | None = None,
+    after: Message | None = None,
+    around: Message | None = None,
+) -> dict[str, Any]:
+    """One page of the branch this person has open: its end, or what stands before, after or around a message.
+
+    `more`: there is something above; `later`: something below. `around` opens the branch of that message.
+    """
+    if around is not None:
+        return _around(viewer, conversation, around)
+    if after is not None:
+        later = _later(viewer, conversation, after) or []
+        return _page(later[:PAGE], more=True, later=len(later) > PAGE)
     end = current_leaf(viewer, conversation) if before is None else before.parent
     messages = path_to(end, PAGE + 1) if end else []
     load_siblings(messages[-PAGE:])
-    return {"messages": [message_json(m) for m in messages[-PAGE:]], "more": len(messages) > PAGE}
+    return {
+        "messages": [message_json(m) for m in messages[-PAGE:]],
+        "more": len(messages) > PAGE,
+        "later": before is not None,
+    }
+
+
+def _around(viewer: User, conversation: Conversation, message: Message) -> dict[str, Any]:
+    later = _later(viewer, conversation, message)
+    if later is None:
+        open_branch(viewer, message)
+        later = _later(viewer, conversation, message) or []
+    above = path_to(message, PAGE // 2 + 1)
+    keys = [each.pk for each in above[-PAGE // 2 :]] + later[: PAGE // 2]
+    return _page(keys, more=len(above) > PAGE // 2, later=len(later) > PAGE // 2)
+
+
+# From the end of a branch up to a message, without it.
+_LATER = """
+WITH RECURSIVE path(id, parent_id, depth) AS (
+    SELECT id, parent_id, 1 FROM conversations_message WHERE id = %s
+    UNION ALL
+    SELECT above.id, above.parent_id, path.depth + 1
+    FROM path JOIN conversations_message above ON above.id = path.parent_id
+    WHERE path.id <> %s
+)
+SELECT id FROM path ORDER BY depth DESC
+"""
+
+
+def _later(viewer: User, conversation: Conversation, message: Message) -> list[UUID] | None:
+    """The ids below a message on the branch this person has open; None if it is not on that branch."""
+    leaf = current_leaf(viewer, conversation)
+    if leaf is None:
+        return None
+    keys = [Message._meta.pk.get_db_prep_value(pk, connection) for pk in (leaf.pk, message.pk)]
+    with connection.cursor() as cursor:
+        cursor.execute(_LATER, keys)
+        first, *rest = [UUID(str(row[0])) for row in cursor.fetchall()]
+    return rest if first == message.pk else None
+
+
+def _page(keys: list[UUID], *, more: bool, later: bool) -> dict[str, Any]:
+    found = Message.objects.select_related("generation").in_bulk(keys)
+    messages = [found[key] for key in keys if key in found]
+    load_siblings(messages)
+    return {"messages": [message_json(m) for m in messages], "more": more, "later": later}
 
 
 def load_siblings(messages: list[Message]) -> None:

@@ -49,6 +49,7 @@ def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse
         "conversation": services.conversation_json(shown) if shown else None,
         "messages": [],
         "more": False,
+        "later": False,
         "shares": [],
         "usage": None,
         "max_chars": 4 * card.context_tokens if card else 0,

@@ -21,17 +21,17 @@ import { fill, gettext } from "grokweb/words.js";
 const OFFLINE_AFTER = 1500; // a short break is nobody's business
 const ASLEEP_AFTER = 180_000; // no timer ran for so long: the computer slept, and the socket may be dead unseen
 
-const page = JSON.parse(find("#page").textContent);
+const given = JSON.parse(find("#page").textContent);
 const app = find("[data-app]");
 const main = find("[data-main]");
 const siteName = find(".brand").textContent.trim();
-const drafts = new Kept(page.user.id, "draft");
-const unsent = new Kept(page.user.id, "unsent");
-const lined = new Kept(page.user.id, "lined"); // by conversation: what goes out when the answer is complete
+const drafts = new Kept(given.user.id, "draft");
+const unsent = new Kept(given.user.id, "unsent");
+const lined = new Kept(given.user.id, "lined"); // by conversation: what goes out when the answer is complete
 
-const view = { id: null, epoch: 0, news: 0, messages: [], more: false };
+const view = { id: null, epoch: 0, news: 0, messages: [], more: false, later: false };
 const pendings = new Map(); // client_id -> what was asked and not yet answered
-let model = page.model;
+let model = given.model;
 let connected = false;
 let wasConnected = false;
 let offlineTimer = 0;
@@ -51,11 +51,11 @@ const transcript = new Transcript(find("[data-transcript]"), {
     open: openVersion,
     remove: wireRemoval(find("#remove-dialog"), removeBranch, { showError, wireDialog }),
     report: (message) => openReport(message.id),
-    models: page.models,
+    models: given.models,
   },
   follow,
 });
-const composer = new Composer(find("[data-composer]"), { maxChars: page.max_chars || Infinity, drafts, send, stop, line });
+const composer = new Composer(find("[data-composer]"), { maxChars: given.max_chars || Infinity, drafts, send, stop, line });
 const replies = new Replies({
   resume: (id, after) => link.resume(id, after),
   changed: (reply, frame) => {
@@ -73,8 +73,8 @@ const link = new Link({
   live: () => replies.live(),
 });
 const sidebar = new Sidebar(find("[data-conversations]"), {
-  conversations: page.conversations,
-  next: page.next,
+  conversations: given.conversations,
+  next: given.next,
   go,
   renamed: (conversation) => { if (conversation.id === view.id) setTitle(conversation); },
   deleted: (id) => { if (id === view.id) startNew(); },
@@ -84,11 +84,12 @@ const closeDrawer = wireSidebar(app);
 
 // --- What is open -----------------------------------------------------------------------------------------
 
-function open(conversation, messages, more, shares) {
+function open(conversation, { messages, more, later }, shares) {
   view.id = conversation?.id ?? null;
   view.epoch++;
   view.messages = messages;
   view.more = more;
+  view.later = Boolean(later);
   main.classList.remove("loading");
   setTitle(conversation);
   shareDialog.set(view.id, shares);
@@ -99,7 +100,7 @@ function open(conversation, messages, more, shares) {
     if (message.status === "live") replies.track(message.id, message.generation?.id, message.conversation);
   }
   const last = messages.at(-1);
-  if (last && last.status !== "live") sendLined(view.id, last); // it ended while nobody looked
+  if (last && last.status !== "live" && !later) sendLined(view.id, last); // it ended while nobody looked
   draw();
   follow.toEnd();
 }
@@ -158,6 +159,7 @@ function draw() {
   main.classList.toggle("empty", isEmpty);
   find("[data-share]").hidden = !view.messages.length;
   find("[data-earlier]").hidden = !view.more;
+  find("[data-later]").hidden = !view.later;
   transcript.show(list, replies);
   const waits = [...pendings.values()].some(isHere);
   const live = liveHere();
@@ -168,21 +170,23 @@ function draw() {
   }
 }
 
-async function go(id, { push = true } = {}) {
+/** Opens a conversation, at its end or at one of its messages. */
+async function go(id, { push = true, message = null } = {}) {
   closeDrawer();
-  if (id === view.id && !main.classList.contains("loading")) return;
+  if (id === view.id && !message && !main.classList.contains("loading")) return;
   const epoch = ++view.epoch;
   sidebar.open(id);
   main.classList.add("loading");
   try {
-    const [detail, { messages, more }] = await Promise.all([
+    const [detail, part] = await Promise.all([
       call("GET", `/api/conversations/${id}/`),
-      call("GET", `/api/conversations/${id}/messages/`),
+      call("GET", `/api/conversations/${id}/messages/${message ? `?around=${message}` : ""}`),
     ]);
     if (epoch !== view.epoch) return;
-    if (push) history.pushState(null, "", detail.conversation.url);
-    open(detail.conversation, messages, more, detail.shares);
-    if (!matchMedia("(hover: none)").matches) composer.area.focus();
+    if (push && location.pathname !== detail.conversation.url) history.pushState(null, "", detail.conversation.url);
+    open(detail.conversation, part, detail.shares);
+    if (message) transcript.point(message);
+    else if (!matchMedia("(hover: none)").matches) composer.area.focus();
   } catch (error) {
     if (epoch !== view.epoch) return;
     main.classList.remove("loading");
@@ -195,7 +199,7 @@ async function go(id, { push = true } = {}) {
 function startNew({ push = true } = {}) {
   closeDrawer();
   if (push && location.pathname !== "/") history.pushState(null, "", "/");
-  open(null, [], false, []);
+  open(null, { messages: [] }, []);
   composer.area.focus();
 }
 
@@ -217,6 +221,7 @@ async function refresh() {
     if (!fresh || epoch !== view.epoch) return;
     if (news !== view.news) { refresh(); return; } // the answer may be older than what a frame brought meanwhile
     const merged = merge(view.messages, fresh.messages);
+    if (view.later) return; // somewhere in the middle: the end comes when it is asked for
     if (merged === fresh.messages) view.more = fresh.more;
     view.messages = merged;
     for (const message of merged) {
@@ -250,7 +255,8 @@ function ask(pending) {
 const saveUnsent = () => unsent.set("asked", pendings.size ? JSON.stringify([...pendings.values()]) : "");
 
 /** A question at the end of the branch, or in the place of `edited`. */
-function send(text, edited = null) {
+async function send(text, edited = null) {
+  if (view.later && !edited && !(await toNewest())) { composer.giveBack(text); return; }
   const content = text.trim();
   notices.clear("error");
   const parent = edited ? edited.parent : view.messages.at(-1)?.id ?? null;
@@ -305,6 +311,7 @@ async function openVersion(message, id, way) {
     if (epoch !== view.epoch) return;
     view.messages = messages;
     view.more = more;
+    view.later = false;
     for (const each of messages) if (each.status === "live") replies.track(each.id, each.generation?.id, each.conversation);
     follow.held = false;
     draw();
@@ -506,25 +513,48 @@ for (const button of document.querySelectorAll("[data-suggestions] button")) {
   button.addEventListener("click", () => { if (composer.mode === "send") send(button.textContent); });
 }
 find("[data-share]").addEventListener("click", () => shareDialog.open());
-find("[data-earlier] button").addEventListener("click", async (event) => {
+/** More of the branch: `part(messages)` puts what `query` brings beside what is there. */
+async function page(query, put) {
   const { id, epoch } = view;
-  const button = event.currentTarget;
-  button.disabled = true;
   try {
-    const older = await call("GET", `/api/conversations/${id}/messages/?before=${view.messages[0].id}`);
-    if (epoch !== view.epoch) return;
-    follow.keep(() => {
-      follow.held = false;
-      view.messages = [...older.messages, ...view.messages];
-      view.more = older.more;
-      draw();
-    });
+    const part = await call("GET", `/api/conversations/${id}/messages/?${query}`);
+    if (epoch === view.epoch) put(part);
+    return epoch === view.epoch;
   } catch (error) {
     notices.show("error", error.message, { kind: "bad" });
-  } finally {
-    button.disabled = false;
+    return false;
   }
+}
+
+const earlier = () => page(`before=${view.messages[0].id}`, (part) => follow.keep(() => {
+  follow.held = false;
+  view.messages = [...part.messages, ...view.messages];
+  view.more = part.more;
+  draw();
+}));
+const later = () => page(`after=${view.messages.at(-1).id}`, (part) => {
+  follow.held = false;
+  view.messages = [...view.messages, ...part.messages];
+  view.later = part.later;
+  draw();
 });
+const toNewest = () => page("", (part) => {
+  Object.assign(view, part);
+  draw();
+  follow.toEnd();
+});
+for (const [name, load] of [["earlier", earlier], ["later", later]]) {
+  const button = find(`[data-${name}] button`);
+  const press = async () => {
+    if (button.disabled) return;
+    button.disabled = true;
+    await load();
+    button.disabled = false;
+  };
+  button.addEventListener("click", press);
+}
+find("[data-jump]").addEventListener("click", () => { if (view.later) toNewest(); });
+addEventListener("grokweb:goto", (event) => go(event.detail.conversation, { message: event.detail.message }));
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.isComposing && !event.defaultPrevented && composer.mode === "stop" && !somethingOpen()) stop();
   if (event.key.toLowerCase() === "o" && event.shiftKey && (event.ctrlKey || event.metaKey)) { event.preventDefault(); startNew(); }
@@ -545,11 +575,16 @@ setInterval(() => {
 }, 10_000);
 
 wireAccount(app, {
-  usage: page.usage,
+  usage: given.usage,
   leaving: () => { for (const kept of [drafts, unsent, lined]) kept.clear(); }, // the next person at this computer finds no drafts
 });
 
-open(page.conversation, page.messages, page.more, page.shares);
+open(given.conversation, given, given.shares);
+const wanted = new URLSearchParams(location.search).get("m");
+if (wanted && given.conversation) {
+  history.replaceState(null, "", location.pathname);
+  go(given.conversation.id, { message: wanted });
+}
 try {
   for (const pending of JSON.parse(unsent.get("asked") || "[]")) {
     ask({ ...pending, epoch: pending.conversation === null && view.id === null ? view.epoch : -1 });
@@ -558,5 +593,5 @@ try {
   unsent.set("asked", ""); // not ours, or half written
 }
 draw();
-if (!page.model) notices.show("model", gettext("No model is set up on this server yet."), { kind: "warn", stay: true });
+if (!given.model) notices.show("model", gettext("No model is set up on this server yet."), { kind: "warn", stay: true });
 link.connect();

@@ -58,6 +58,18 @@ export class Transcript {
     (all.find((each) => each.dataset.version === way && !each.disabled) ?? all.find((each) => !each.disabled))?.focus({ preventScroll: true });
   }
 
+  /** Brings a message into sight and says which one it is. */
+  point(id) {
+    const node = this.views.get(id)?.node;
+    if (!node) return;
+    this.follow.held = false;
+    node.tabIndex = -1;
+    node.scrollIntoView({ block: "center" });
+    node.focus({ preventScroll: true });
+    node.classList.add("pointed");
+    node.addEventListener("animationend", () => node.classList.remove("pointed"), { once: true });
+  }
+
   /** New words for one reply; painted with the next frame. */
   grow(reply) {
     const view = this.views.get(reply.messageId);

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.browsing import Windows
 from tests.e2e.chat import Chat, words
 from tests.e2e.people import Person
+from tests.grokweb.service import ROOT, Service
+
+# Prints the address of a talk of so many numbered messages, and the id of the one in the middle.
+LONG_TALK = """
+import sys
+from chat.accounts.models import User
+from tests.chat.conversations.building import long_talk
+conversation, messages = long_talk(User.objects.get(email=EMAIL), LENGTH)
+for n, message in enumerate(messages):
+    message.text = f"message {n}"
+type(messages[0]).objects.bulk_update(messages, ["text"])
+print(conversation.get_absolute_url(), messages[LENGTH // 2].pk)
+"""
+
+
+def long_talk(service: Service, person: Person, length: int) -> tuple[str, str]:
+    script = LONG_TALK.replace("EMAIL", repr(person.email)).replace("LENGTH", str(length))
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", script]
+    done = subprocess.run(
+        command, cwd=ROOT, env=service.environment, capture_output=True, text=True, check=True
+    )
+    address, wanted = done.stdout.split()[-2:]
+    return address, wanted
 
 
 def messages(chat: Chat) -> Locator:
@@ -88,3 +114,21 @@ def test_a_branch_is_deleted_here_and_in_another_window(chat: Chat, windows: Win
         expect(messages(window)).to_have_text(["one", "one"])
     chat.ask("three").wait_for_end()
     expect(messages(other)).to_have_text(["one", "one", "three", "three"])
+
+
+def test_a_link_to_a_message_in_a_long_talk_opens_there_and_goes_on_both_ways(
+    windows: Windows, person: Person, service: Service
+) -> None:
+    address, wanted = long_talk(service, person, 200)
+    page = windows.page(person, f"{address}?m={wanted}")
+    shown = page.locator("[data-transcript] > li .body")
+    expect(page.get_by_text("message 100", exact=True)).to_be_in_viewport()
+    expect(shown).to_have_count(50)
+    page.get_by_role("button", name="Show later messages").click()
+    expect(shown).to_have_count(100)
+    page.get_by_role("button", name="Show earlier messages").click()
+    expect(shown).to_have_count(150)
+    chat = Chat(page)
+    chat.ask("the newest").wait_for_end()
+    expect(shown.nth(-3)).to_have_text("message 199")
+    expect(shown.last).to_have_text("the newest")

@@ -85,7 +85,7 @@ def test_a_branch_goes_with_all_below_it_and_the_other_one_opens(cast):
 def test_the_first_message_goes_with_the_whole_talk(cast):
     conversation, messages = long_talk(cast.alice, 180)
     assert remove(cast, messages[0]).status_code == 204
-    assert page(cast, conversation) == {"messages": [], "more": False}
+    assert page(cast, conversation) == {"messages": [], "more": False, "later": False}
     assert cast.client("alice").get(conversation.get_absolute_url()).status_code == 200
 
 
@@ -101,3 +101,39 @@ def test_nobody_removes_what_is_not_theirs(cast):
     foreign = talk(cast.bob, "Secret", "Answer").messages.first()
     assert remove(cast, foreign).status_code == remove(cast, Message(pk=uuid4())).status_code == 404
     assert Message.objects.filter(pk=foreign.pk).exists()
+
+
+# --- Pages in both directions ---------------------------------------------------------------------------
+
+
+def test_a_message_in_the_middle_is_opened_with_what_stands_around_it(cast):
+    conversation, messages = long_talk(cast.alice, 2_000)
+    answer = page(cast, conversation, around=messages[1_000].pk)
+    shown = texts(answer)
+    assert (shown[0], shown[24], shown[-1]) == ("m976", "m1000", "m1025")
+    assert (answer["more"], answer["later"]) == (True, True)
+
+
+def test_pages_go_on_below_to_the_end(cast):
+    conversation, messages = long_talk(cast.alice, 120)
+    answer = page(cast, conversation, after=messages[60].pk)
+    assert (texts(answer)[0], texts(answer)[-1], answer["later"]) == ("m61", "m110", True)
+    answer = page(cast, conversation, after=answer["messages"][-1]["id"])
+    assert (texts(answer), answer["later"]) == ([f"m{n}" for n in range(111, 120)], False)
+    assert page(cast, conversation, after=messages[-1].pk)["messages"] == []
+
+
+def test_a_message_of_another_branch_opens_that_branch(cast):
+    conversation = talk(cast.alice, "Hi", "Hello", "More", "Yes")
+    say(conversation, "Hey", "Again", "No", under=conversation.messages.get(text="Hi"))
+    wanted = conversation.messages.get(text="More")
+    assert texts(page(cast, conversation, around=wanted.pk)) == ["Hi", "Hello", "More", "Yes"]
+    assert texts(page(cast, conversation)) == ["Hi", "Hello", "More", "Yes"]
+
+
+@pytest.mark.parametrize("way", ["before", "after", "around"])
+def test_pages_begin_only_at_messages_of_the_conversation(cast, way):
+    mine, foreign = talk(cast.alice, "Hi", "Hello"), talk(cast.bob, "Secret", "Answer")
+    for pk in (foreign.messages.first().pk, uuid4(), "x"):
+        url = f"/api/conversations/{mine.pk}/messages/"
+        assert cast.client("alice").get(url, {way: pk}).status_code == 404
