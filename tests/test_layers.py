@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-APPS = ["core", "accounts", "conversations", "quotas", "moderation", "turns", "sharing", "desk"]
+APPS = ["core", "accounts", "conversations", "quotas", "moderation", "feedback", "turns", "sharing", "desk"]
 LEFT_OF = {
     "core": [],
     "accounts": ["core"],
     "conversations": ["core", "accounts"],
     "quotas": ["core", "accounts", "conversations"],
     "moderation": ["core", "accounts", "conversations"],
+    "feedback": ["core", "accounts", "conversations"],
     "turns": ["core", "accounts", "conversations", "quotas", "moderation"],
     "sharing": ["core", "accounts", "conversations", "quotas", "moderation", "turns"],
     "desk": [app for app in APPS if app != "desk"],

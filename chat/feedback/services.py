@@ -46,7 +46,12 @@ def counts() -> list[tuple[str, str, str, int]]:
         .order_by("model__name", "-value", "-number")
     )
     return [
-        (model, str(Feedback.Value(value).label), str(Feedback.Reason(reason).label) if reason else "–", number)
+        (
+            model,
+            str(Feedback.Value(value).label),
+            str(Feedback.Reason(reason).label) if reason else "–",
+            number,
+        )
         for model, value, reason, number in rows
     ]
 
