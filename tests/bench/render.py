@@ -159,7 +159,7 @@ def measure(service: Service) -> list[Watched]:
         windows = Windows(chromium, origin, Witness(origin))
         rounds = []
         for person in people[1:]:
-            page = windows.window(person).new_page()
+            page = windows.window(person, reduced_motion=False).new_page()
             page.add_init_script(LONG_TASKS)
             rounds.append(Round(page, reply()).watch())
             page.close()
