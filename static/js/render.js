@@ -37,6 +37,12 @@ const HOLDS_CARET = "p, ul, ol, li, blockquote, pre, .code, pre > code, h2, h3, 
 
 const fragment = (html) => DOMPurify.sanitize(html, CLEAN);
 
+/** Takes a class of ours away without a trace. */
+function unmark(node, name) {
+  node?.classList.remove(name);
+  if (node?.classList.length === 0) node.removeAttribute("class");
+}
+
 export class Markdown {
   constructor(element) {
     this.element = element;
@@ -76,9 +82,9 @@ export class Markdown {
     for (const each of same ? whole.slice(kept.length) : whole) this.append({ ...each, open: false });
     this.text = text;
     this.blocks.frozen = whole.map((each) => each.html);
-    this.caretAt?.classList.remove("caret");
+    unmark(this.caretAt, "caret");
     this.caretAt = null;
-    for (const each of this.element.querySelectorAll(":scope > .frozen")) each.classList.remove("frozen");
+    for (const each of this.element.querySelectorAll(":scope > .frozen")) unmark(each, "frozen");
   }
 
   clearTail() {
@@ -122,7 +128,7 @@ export class Markdown {
     const last = (node) => [...node.children].findLast((each) => each.matches(HOLDS_CARET));
     for (let next = last(at); next; next = last(at)) at = next;
     if (at === this.caretAt && at.classList.contains("caret")) return;
-    this.caretAt?.classList.remove("caret");
+    unmark(this.caretAt, "caret");
     this.caretAt = at;
     if (at !== this.element) at.classList.add("caret");
   }
@@ -140,7 +146,9 @@ function frameCode(pre, open) {
   const label = el("span", {}, gettext("Copy"));
   const button = el("button", { type: "button" }, icon("copy"), label);
   button.addEventListener("click", () => copyText(code.textContent, label));
-  const frame = el("div", { class: "code" }, el("div", { class: "code-bar" }, el("span", {}, name || gettext("Code")), button));
+  const wrap = el("button", { type: "button", "aria-pressed": "false" }, gettext("Wrap lines"));
+  wrap.addEventListener("click", () => wrap.setAttribute("aria-pressed", String(pre.classList.toggle("wrapped"))));
+  const frame = el("div", { class: "code" }, el("div", { class: "code-bar" }, el("span", {}, name || gettext("Code")), wrap, button));
   pre.replaceWith(frame);
   frame.append(pre);
   pre.tabIndex = 0; // it may scroll sideways: reachable by keyboard

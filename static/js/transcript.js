@@ -1,6 +1,8 @@
 /** The messages on the page. One view a message, kept as long as the message is shown; painted once a frame. */
 
+import { moreOf } from "grokweb/actions.js";
 import { copyText, el, find, icon } from "grokweb/dom.js";
+import { openMenu } from "grokweb/menu.js";
 import { Markdown } from "grokweb/render.js";
 import { date, gettext, outcome, waiting } from "grokweb/words.js";
 
@@ -8,9 +10,9 @@ const LONG_LINES = 14; // of a person's own message, before it folds
 const LONG_CHARS = 900;
 
 export class Transcript {
-  /** `again(message)`, `report(message)` are what the buttons do; `follow` keeps the newest words in sight. */
-  constructor(list, { again, report, follow }) {
-    Object.assign(this, { list, again, report, follow });
+  /** `again(message)`, `report(message)`, `judge(message, value)` are what the buttons do; `follow` keeps the newest words in sight. */
+  constructor(list, { again, report, judge, follow }) {
+    Object.assign(this, { list, again, report, judge, follow });
     this.views = new Map();
     this.dirty = new Set();
     this.frame = 0;
@@ -152,8 +154,16 @@ class Answer {
     const tools = [];
     if (text) tools.push(tool("copy", gettext("Copy"), (label) => copyText(text, label)));
     if (last && !retry && !message.hidden) tools.push(tool("again", gettext("Ask again"), () => this.transcript.again(message)));
-    if (text) tools.push(tool("flag", gettext("Report"), () => this.transcript.report(message)));
+    if (text) tools.push(this.more(message));
     this.tools.replaceChildren(...tools);
+  }
+
+  /** The rest of what can be done, behind one button. */
+  more(message) {
+    const button = tool("more", gettext("More"), () => openMenu(button, moreOf(message, this.transcript)));
+    button.setAttribute("aria-haspopup", "menu");
+    button.setAttribute("aria-expanded", "false");
+    return button;
   }
 }
 

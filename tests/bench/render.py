@@ -1,8 +1,8 @@
 """What the page costs while a long reply arrives: a real chromium before a real service, one person, one tab.
 
 The reply has 4,000 words (tokens of the scripted engine) at 50 a second: prose, lists, tables, code in five
-languages and 60 formulas. CPU is that of the page's main thread by its own clock, so that what else runs on this
-machine counts little; the longest task is by the wall clock, so it does count there.
+languages and 60 formulas. CPU is that of the page's main thread by its own clock: what else runs on this machine
+counts little. The longest task is by the wall clock, so it counts there.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ new PerformanceObserver((list) => {
 
 PROSE = (
     "The starter is fed twice a day, and the dough rests until it has *doubled*; see "
-    "[the guide](https://example.org/bread) or `bake --slow`. What looks like patience is **chemistry**: "
-    "enzymes cut starch into sugar, yeast turns sugar into gas, and gluten holds the gas in a web of thin walls. "
+    "[the guide](https://example.org/bread) or `bake --slow`. What looks like patience "
+    "is **chemistry**: enzymes cut starch into sugar, yeast turns sugar into gas, and gluten "
+    "holds the gas in a web of thin walls. "
 )
 FORMULA = (
     r"So \(x_{%d} = \frac{a_{%d} + \sqrt{b^2 - 4ac}}{2a}\) where $e^{i\pi k} = (-1)^k$ for all $k \leq %d$.",
