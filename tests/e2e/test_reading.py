@@ -60,6 +60,30 @@ def test_an_answer_that_grows_keeps_what_is_selected(chat: Chat) -> None:
     chat.wait_for_end()
 
 
+def test_the_page_lets_go_of_a_reader_and_takes_hold_again(chat: Chat) -> None:
+    """By as little as one turn of the wheel, and by the keyboard."""
+    chat.ask(f"pace:40:{'word ' * 700}")
+    box = chat.page.locator("[data-scroll]")
+    away = "(box) => box.scrollHeight - box.clientHeight - box.scrollTop"
+    until(
+        chat.page, lambda: box.evaluate("(box) => box.scrollHeight > box.clientHeight + 100"), "a full page"
+    )
+    box.hover()
+    for leave, come in (
+        (lambda: chat.page.mouse.wheel(0, -30), lambda: chat.page.mouse.wheel(0, 20_000)),
+        (lambda: box.press("ArrowUp"), lambda: box.press("End")),
+    ):
+        until(chat.page, lambda: box.evaluate(away) < 2, "the newest words are in sight")
+        leave()
+        until(chat.page, lambda: box.evaluate(away) > 80, "the page goes on below")
+        expect(chat.page.locator("[data-jump]")).to_be_visible()
+        come()
+        until(chat.page, lambda: box.evaluate(away) < 2, "it follows again")
+        expect(chat.page.locator("[data-jump]")).to_be_hidden()
+    chat.page.keyboard.press("Escape")
+    chat.wait_for_end()
+
+
 def test_three_actions_and_the_rest_behind_more(chat: Chat) -> None:
     chat.ask("echo:**Bold** words and `code`.").wait_for_end()
     assert chat.answers.last.locator(".tools button").all_inner_texts() == ["Copy", "Ask again", "More"]
