@@ -126,6 +126,7 @@ INSTALLED_APPS = [
     "chat.conversations",
     "chat.quotas",
     "chat.moderation",
+    "chat.feedback",
     "chat.turns",
     "chat.sharing",
     "chat.transfer",

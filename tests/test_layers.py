@@ -11,13 +11,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-APPS = ["core", "accounts", "conversations", "quotas", "moderation", "turns", "sharing", "transfer", "desk"]
+APPS = [
+    "core",
+    "accounts",
+    "conversations",
+    "quotas",
+    "moderation",
+    "feedback",
+    "turns",
+    "sharing",
+    "transfer",
+    "desk",
+]
 LEFT_OF = {
     "core": [],
     "accounts": ["core"],
     "conversations": ["core", "accounts"],
     "quotas": ["core", "accounts", "conversations"],
     "moderation": ["core", "accounts", "conversations"],
+    "feedback": ["core", "accounts", "conversations"],
     "turns": ["core", "accounts", "conversations", "quotas", "moderation"],
     "sharing": ["core", "accounts", "conversations", "quotas", "moderation", "turns"],
     "transfer": ["core", "accounts", "conversations", "quotas", "moderation", "turns", "sharing"],

@@ -17,6 +17,7 @@ PERMISSIONS = {
         "change_rule",
         "delete_rule",
     ),
+    "feedback": ("view_feedback",),
     "sharing": ("view_share",),
 }
 

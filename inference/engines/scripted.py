@@ -2,6 +2,7 @@
 
     slow:N[:MS]  answers "w1 w2 ... wN", one word every MS milliseconds (50)
     echo:TEXT    answers TEXT at once
+    pace:MS:TEXT answers TEXT, one word every MS milliseconds
     poison:      kills the process at its first step
     oom:         runs out of memory
     nan:         yields NaN logits
@@ -41,6 +42,7 @@ TOGETHER = 0.002  # seconds: words due this soon leave in the same step
 AT_ONCE = 64  # words of one answer in one step, at most
 MOST_BEHIND = 0.25  # seconds a late answer catches up; a longer pause (a stopped process) is not made up for
 _SLOW = re.compile(r"slow:(\d{1,6})(?::(\d{1,6}))?(?=\s|$)")
+_PACE = re.compile(r"pace:(\d{1,6}):")
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 _FAULTS = ("poison:", "oom:", "nan:", "raise:", "hang:")
 
@@ -71,6 +73,8 @@ def read_script(text: str) -> Script:
     if slow:
         count, interval = int(slow[1]), int(slow[2] or 50) / 1000
         return Script([f"w{i} " for i in range(1, count)] + [f"w{count}"] * (count > 0), interval)
+    if pace := _PACE.match(text):
+        return Script(_WORD.findall(text[pace.end() :]), int(pace[1]) / 1000)
     return Script(_WORD.findall(text.removeprefix("echo:")))
 
 

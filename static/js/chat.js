@@ -10,9 +10,11 @@ import { somethingOpen } from "grokweb/menu.js";
 import { Notices } from "grokweb/notices.js";
 import { merge, place } from "grokweb/reducer.js";
 import { Replies } from "grokweb/replies.js";
+import { wireFeedback } from "grokweb/feedback.js";
 import { wireReport } from "grokweb/report.js";
 import { Follow, reducedMotion } from "grokweb/scroll.js";
 import { ShareDialog } from "grokweb/share.js";
+import { wireDictation } from "grokweb/speech.js";
 import { Sidebar } from "grokweb/sidebar.js";
 import { FRAME_BYTES, Link, randomId } from "grokweb/socket.js";
 import { pendingState, Transcript } from "grokweb/transcript.js";
@@ -42,6 +44,7 @@ const announcer = new Announcer(find("[data-announce]"));
 const shareDialog = new ShareDialog(find("#share-dialog"));
 const openReport = wireReport(find("#report-dialog"), () =>
   notices.show("report", gettext("Thank you. Staff will look at it.")));
+const openFeedback = wireFeedback(find("#feedback-dialog"), (words) => notices.show("report", words));
 const transcript = new Transcript(find("[data-transcript]"), {
   does: {
     again: regenerate,
@@ -51,11 +54,13 @@ const transcript = new Transcript(find("[data-transcript]"), {
     open: openVersion,
     remove: wireRemoval(find("#remove-dialog"), removeBranch, { showError, wireDialog }),
     report: (message) => openReport(message.id),
+    judge: (message, value) => openFeedback(message.id, value),
     models: given.models,
   },
   follow,
 });
 const composer = new Composer(find("[data-composer]"), { maxChars: given.max_chars || Infinity, drafts, send, stop, line });
+wireDictation(find("[data-dictate]"), (words) => composer.add(words), (words) => notices.show("error", words, { kind: "warn" }));
 const replies = new Replies({
   resume: (id, after) => link.resume(id, after),
   changed: (reply, frame) => {

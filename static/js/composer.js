@@ -64,6 +64,12 @@ export class Composer {
     this.fit();
   }
 
+  /** Words that were dictated, where the text ends. */
+  add(words) {
+    const before = this.area.value;
+    this.fillIn(before && !/\s$/.test(before) ? `${before} ${words}` : before + words);
+  }
+
   /** A message that could not be sent comes back, before what was written since. */
   giveBack(text) {
     this.fillIn([text, this.area.value].filter((each) => each.trim()).join("\n\n"));

@@ -3,6 +3,8 @@
 import DOMPurify from "vendor/dompurify.js";
 import { Blocks, wholeText } from "grokweb/blocks.js";
 import { copyText, el, icon } from "grokweb/dom.js";
+import { setFormula } from "grokweb/formulas.js";
+import { morph } from "grokweb/morph.js";
 import { gettext } from "grokweb/words.js";
 
 const CLEAN = {
@@ -15,13 +17,6 @@ const CLEAN = {
   ADD_URI_SAFE_ATTR: ["align", "rel", "start", "target"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
-  RETURN_DOM_FRAGMENT: true,
-};
-const CLEAN_MATH = {
-  USE_PROFILES: { mathMl: true },
-  ADD_TAGS: ["semantics"],
-  ADD_FORBID_CONTENTS: ["annotation"], // KaTeX repeats the source there
-  FORBID_ATTR: ["style", "href"],
   RETURN_DOM_FRAGMENT: true,
 };
 const CLEAN_CODE = { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true };
@@ -38,7 +33,15 @@ const LANGUAGES = new Set([
 ]); // those that grokweb/vendor.py serves
 const LONGEST_COLOURED = 40_000; // characters; longer code stays plain rather than freezing the page
 
+const HOLDS_CARET = "p, ul, ol, li, blockquote, pre, .code, pre > code, h2, h3, h4, h5, h6, .table, table, tbody, tr, td";
+
 const fragment = (html) => DOMPurify.sanitize(html, CLEAN);
+
+/** Takes a class of ours away without a trace. */
+function unmark(node, name) {
+  node?.classList.remove(name);
+  if (node?.classList.length === 0) node.removeAttribute("class");
+}
 
 export class Markdown {
   constructor(element) {
@@ -52,6 +55,7 @@ export class Markdown {
     this.text = "";
     this.tail = []; // nodes
     this.tailHtml = "";
+    this.caretAt = null;
   }
 
   /** Paint a text that is still growing. */
@@ -61,7 +65,7 @@ export class Markdown {
     const { added, tail } = this.blocks.push(text);
     if (added.length) {
       this.clearTail();
-      for (const each of added) this.append(each);
+      for (const each of added) this.append(each, "frozen");
     }
     if (tail && tail.html !== this.tailHtml) this.paintTail(tail);
     this.caret();
@@ -78,7 +82,9 @@ export class Markdown {
     for (const each of same ? whole.slice(kept.length) : whole) this.append({ ...each, open: false });
     this.text = text;
     this.blocks.frozen = whole.map((each) => each.html);
-    this.element.querySelector(".caret")?.classList.remove("caret");
+    unmark(this.caretAt, "caret");
+    this.caretAt = null;
+    for (const each of this.element.querySelectorAll(":scope > .frozen")) unmark(each, "frozen");
   }
 
   clearTail() {
@@ -87,33 +93,43 @@ export class Markdown {
     this.tailHtml = "";
   }
 
-  append(block) {
+  /** "frozen" blocks out of sight cost nothing while the rest is written; see css/markdown.css. */
+  append(block, name = null) {
     const nodes = fragment(block.html);
     decorate(nodes, block.open);
+    if (name) for (const each of nodes.children) each.classList.add(name);
     this.element.append(nodes);
   }
 
   paintTail(tail) {
     const nodes = fragment(tail.html);
-    decorate(nodes, true);
-    const code = tail.type === "code" && this.tail[0]?.querySelector?.("code");
-    const fresh = nodes.querySelector("code");
-    if (code && fresh && code.className === fresh.className) {
-      code.textContent = fresh.textContent; // a growing code block keeps its scroll position
-    } else {
-      this.clearTail();
-      this.tail = [...nodes.childNodes].filter((node) => node.nodeType === Node.ELEMENT_NODE || node.textContent.trim());
-      this.element.append(...this.tail);
-    }
     this.tailHtml = tail.html;
+    if (this.growCode(nodes)) return;
+    decorate(nodes, true);
+    const fresh = [...nodes.childNodes].filter((node) => node.nodeType === Node.ELEMENT_NODE || node.textContent.trim());
+    if (fresh.length === this.tail.length && fresh.every((node, i) => morph(this.tail[i], node))) return;
+    this.clearTail();
+    this.tailHtml = tail.html;
+    this.tail = fresh;
+    this.element.append(...fresh);
+  }
+
+  /** A growing block of code keeps its frame, its scroll position and what the reader selected in it. */
+  growCode(nodes) {
+    const frame = this.tail.length === 1 && this.tail[0].classList?.contains("code") ? this.tail[0] : null;
+    const fresh = nodes.childElementCount === 1 ? nodes.querySelector(":scope > pre > code") : null;
+    const code = frame?.querySelector("code");
+    return Boolean(fresh && code && code.className.replace(/ ?caret/, "") === fresh.className && morph(code, fresh));
   }
 
   /** The dot at the end of the text, in the innermost block that is last. */
   caret() {
-    this.element.querySelector(".caret")?.classList.remove("caret");
     let at = this.element;
-    const last = (node) => [...node.children].findLast((each) => each.matches("p, ul, ol, li, blockquote, pre, .code, pre > code, h2, h3, h4, h5, h6, .table, table, tbody, tr, td"));
+    const last = (node) => [...node.children].findLast((each) => each.matches(HOLDS_CARET));
     for (let next = last(at); next; next = last(at)) at = next;
+    if (at === this.caretAt && at.classList.contains("caret")) return;
+    unmark(this.caretAt, "caret");
+    this.caretAt = at;
     if (at !== this.element) at.classList.add("caret");
   }
 }
@@ -130,7 +146,9 @@ function frameCode(pre, open) {
   const label = el("span", {}, gettext("Copy"));
   const button = el("button", { type: "button" }, icon("copy"), label);
   button.addEventListener("click", () => copyText(code.textContent, label));
-  const frame = el("div", { class: "code" }, el("div", { class: "code-bar" }, el("span", {}, name || gettext("Code")), button));
+  const wrap = el("button", { type: "button", "aria-pressed": "false" }, gettext("Wrap lines"));
+  wrap.addEventListener("click", () => wrap.setAttribute("aria-pressed", String(pre.classList.toggle("wrapped"))));
+  const frame = el("div", { class: "code" }, el("div", { class: "code-bar" }, el("span", {}, name || gettext("Code")), wrap, button));
   pre.replaceWith(frame);
   frame.append(pre);
   pre.tabIndex = 0; // it may scroll sideways: reachable by keyboard
@@ -150,20 +168,5 @@ async function colour(code, name) {
     code.replaceChildren(DOMPurify.sanitize(html, CLEAN_CODE));
   } catch (error) {
     console.warn("code stays plain:", error); // a module that did not load must not cost the text
-  }
-}
-
-async function setFormula(code) {
-  try {
-    const { default: katex } = await import("vendor/katex.js");
-    const block = code.classList.contains("block");
-    const html = katex.renderToString(code.textContent, {
-      output: "mathml", displayMode: block, throwOnError: true, trust: false, strict: "ignore", maxExpand: 200, maxSize: 20,
-    });
-    const set = el("span", { class: block ? "math block" : "math" });
-    set.append(DOMPurify.sanitize(html, CLEAN_MATH));
-    code.replaceWith(set);
-  } catch {
-    code.classList.remove("math"); // not TeX that KaTeX knows: its source stays readable
   }
 }

@@ -7,7 +7,7 @@ export class Follow {
     this.box = box;
     this.jump = jump;
     this.held = true;
-    this.top = 0;
+    this.top = this.height = this.room = 0;
     box.addEventListener("scroll", () => this.scrolled(), { passive: true });
     box.addEventListener("wheel", (event) => { if (event.deltaY < 0) this.letGo(); }, { passive: true });
     jump.addEventListener("click", () => this.toEnd(true));
@@ -19,11 +19,20 @@ export class Follow {
     return this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < NEAR;
   }
 
+  /** Upwards by wheel, key, finger or bar lets go, however little; a box that grew or text that shrank does not. */
   scrolled() {
-    if (this.atEnd) this.held = true;
-    else if (this.box.scrollTop < this.top) this.held = false;
-    this.top = this.box.scrollTop;
+    const { top, height, room } = this;
+    this.note();
+    const moved = this.top < top - 1 && this.height >= height && this.room <= room;
+    if (moved) this.held = false;
+    else if (this.atEnd && this.top >= top) this.held = true;
     this.show();
+  }
+
+  note() {
+    this.top = this.box.scrollTop;
+    this.height = this.box.scrollHeight;
+    this.room = this.box.clientHeight;
   }
 
   letGo() {
@@ -40,6 +49,7 @@ export class Follow {
   toEnd(smooth = false) {
     this.held = true;
     this.box.scrollTo({ top: this.box.scrollHeight, behavior: smooth && !reducedMotion() ? "smooth" : "instant" });
+    this.note();
     this.show();
   }
 

@@ -1,5 +1,6 @@
 /** The messages on the page. One view a message, kept as long as the message is shown; painted once a frame. */
 
+import { moreOf } from "grokweb/actions.js";
 import { answerItems, edit, removeItem, versions } from "grokweb/branches.js";
 import { copyText, el, find, icon } from "grokweb/dom.js";
 import { openMenu } from "grokweb/menu.js";
@@ -12,7 +13,7 @@ const LONG_CHARS = 900;
 export class Transcript {
   /**
    * `does` is what the buttons do: again(message, params), goOn(message), edited(message, text), open(message, id, way),
-   * remove(message), report(message), and `models`, all there are. `follow` keeps the newest words in sight.
+   * remove(message), report(message), judge(message, value), and `models`, all there are. `follow` keeps the newest words in sight.
    */
   constructor(list, { does, follow }) {
     Object.assign(this, { list, does, follow });
@@ -230,11 +231,11 @@ class Answer {
     this.tools.replaceChildren(...tools.filter(Boolean));
   }
 
+  /** The rest of what can be done, behind one button. */
   items(text) {
     const { message, transcript: { does } } = this;
-    const items = message.hidden ? [removeItem(message, does.remove)] : answerItems(message, does);
-    if (text) items.splice(-1, 0, { name: "flag", words: gettext("Report"), run: () => does.report(message) });
-    return items;
+    if (message.hidden) return [removeItem(message, does.remove)];
+    return [...(text ? moreOf(message, does) : []), ...answerItems(message, does)];
   }
 }
 

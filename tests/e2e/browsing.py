@@ -81,13 +81,14 @@ class Windows:
         language: str = "en-US",
         dark: bool = False,
         touch: bool = False,
+        reduced_motion: bool = True,
     ) -> BrowserContext:
         context = self._browser.new_context(
             base_url=self.origin,
             viewport={"width": size[0], "height": size[1]},
             locale=language,
             color_scheme="dark" if dark else "light",
-            reduced_motion="reduce",
+            reduced_motion="reduce" if reduced_motion else "no-preference",
             has_touch=touch,
             is_mobile=touch,
         )

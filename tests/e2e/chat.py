@@ -60,6 +60,11 @@ class Chat:
         entry.get_by_role("button").click()
         return self.page.get_by_role("menu")
 
+    def more(self, action: str) -> None:
+        """An entry of the newest answer's "More" menu."""
+        self.answers.last.get_by_role("button", name="More").click()
+        self.page.get_by_role("menuitem", name=action, exact=True).click()
+
     def open_account_menu(self) -> Locator:
         self.page.locator(".account-button").click()
         menu = self.page.locator("#account-menu")

@@ -153,6 +153,8 @@ def _menus(album: Album, chat: Chat) -> None:
 def _share(album: Album, chat: Chat) -> str:
     page = chat.page
     page.locator(".tools button").last.click()
+    album.take(page, "more-menu")
+    page.get_by_role("menuitem").last.click()
     album.take(page, "report-dialog")
     page.get_by_role("dialog").locator("[type=submit]").click()
     expect(chat.notice).not_to_be_empty()

@@ -22,7 +22,7 @@ def desk(windows: Windows, admin: Person) -> Page:
 
 
 def report(chat: Chat, note: str) -> None:
-    chat.answers.last.get_by_role("button", name="Report").click()
+    chat.more("Report")
     dialog = chat.page.get_by_role("dialog")
     dialog.get_by_label("Note (optional)").fill(note)
     dialog.get_by_role("button", name="Send report").click()

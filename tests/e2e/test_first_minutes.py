@@ -121,7 +121,7 @@ def test_other_people_cannot_open_it(chat: Chat, windows: Windows, other: Person
 
 def test_report_a_message(chat: Chat) -> None:
     chat.ask("echo:something rude").wait_for_end()
-    chat.answers.last.get_by_role("button", name="Report").click()
+    chat.more("Report")
     dialog = chat.page.get_by_role("dialog")
     dialog.get_by_label("Harmful or hateful").check()
     dialog.get_by_label("Note (optional)").fill("It is rude.")

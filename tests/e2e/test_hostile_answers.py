@@ -5,6 +5,8 @@ The fixture `windows` also fails each test whose page asked another host, or met
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import expect
 
@@ -105,6 +107,36 @@ def test_formulas_are_set(chat: Chat) -> None:
     expect(chat.answer).to_contain_text("costs $5 or $6")
     assert chat.answer.locator("math a, math [href]").count() == 0
     assert not is_hacked(chat)
+
+
+BOMBS = {
+    "doubling": "".join(rf"\def\{a}{{\{b}\{b}}}" for a, b in pairwise("abcdefgh")) + r"\def\h{xx}\a\a",
+    "endless": r"\def\x{\x\x}\x",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_formulas_that_would_not_end_stay_source(chat: Chat, bomb: str) -> None:
+    answer(chat, f"Look: $$ {bomb} $$ and $y$.")
+    expect(chat.answer.locator("math")).to_have_count(1)
+    expect(chat.answer.locator("code:not(.math)")).to_have_text(bomb)
+    assert chat.answer.locator("img, a").count() == 0
+    assert not is_hacked(chat)
+
+
+def test_formulas_link_and_load_nothing(chat: Chat) -> None:
+    outside = r"\includegraphics{https://evil.example/x} \htmlData{a=b}{x} \url{javascript:window.hacked=1}"
+    answer(chat, f"${outside}$, $y$")
+    expect(chat.answer.locator("math")).to_have_count(2)
+    assert chat.answer.locator("img, a, [href], [src], [data-a]").count() == 0
+    assert not is_hacked(chat)
+
+
+def test_a_formula_cannot_cover_the_page(chat: Chat) -> None:
+    answer(chat, r"$\rule{9999em}{9999em}$ and $\kern{-9999em}x$")
+    expect(chat.answer.locator("math")).to_have_count(2)
+    assert chat.answer.bounding_box()["width"] <= 1280  # type: ignore[index]
+    expect(chat.box).to_be_in_viewport()
 
 
 def test_what_a_person_writes_is_text(chat: Chat) -> None:

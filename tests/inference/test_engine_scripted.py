@@ -42,6 +42,8 @@ def answer(engine, script, *, emitted=(), after=0, **fields):
         ("slow:0", ""),
         ("echo:hello  big\nworld", "hello  big\nworld"),
         ("echo:", ""),
+        ("pace:1:hello  big\nworld", "hello  big\nworld"),
+        ("pace:soon:x", "pace:soon:x"),
         (" what else? ", " what else? "),
         ("é😀 \ud800", "é😀 ?"),
     ],

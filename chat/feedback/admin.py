@@ -1,0 +1,56 @@
+"""Verdicts for staff: counts and reasons, not a word of the conversation. Who wants to read that goes through
+its own page, which is audited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chat.core.admin import ReadOnlyAdmin
+from chat.feedback import services
+from chat.feedback.models import Feedback
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(ReadOnlyAdmin):
+    change_list_template = "admin/feedback/feedback/change_list.html"
+    list_display = ("created_at", "value", "reason", "model", "has_note")
+    list_filter = ("value", "reason", "model")
+    list_select_related = ("model",)
+    date_hierarchy = "created_at"
+    fields = ("value", "reason", "note", "model", "created_at", "conversation")
+    readonly_fields = ("conversation",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
+        """Without those of conversations that their owners deleted, which wait for the purge."""
+        found = super().get_queryset(request).select_related("message", "model")
+        return found.filter(message__conversation__deleted_at=None)
+
+    @admin.display(description=gettext_lazy("note"), boolean=True)
+    def has_note(self, row: Feedback) -> bool:
+        return bool(row.note)
+
+    @admin.display(description=gettext_lazy("conversation"))
+    def conversation(self, row: Feedback) -> str:
+        page = reverse("admin:conversations_conversation_change", args=[row.message.conversation_id])
+        words = _("Open the private conversation (this goes on record)")
+        return format_html('<a href="{}?message={}#m-{}">{}</a>', page, row.message_id, row.message_id, words)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The link only where it leads somewhere."""
+        if request.user.has_perm("conversations.view_conversation"):
+            return self.fields
+        return [name for name in self.fields if name != "conversation"]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        more = {"counts": services.counts()} if self.has_view_or_change_permission(request) else {}
+        return super().changelist_view(request, {**more, **(extra_context or {})})

@@ -1,0 +1,142 @@
+"""Reading an answer: it grows without flicker, is copied, read aloud, judged."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.e2e.browsing import Windows, until
+from tests.e2e.chat import Chat
+from tests.e2e.people import Person
+from tests.e2e.shots import ANSWER
+
+# The same text once whole and once in pieces of `size`, painted as the page paints it.
+GROWN = r"""async ({ text, size }) => {
+  const { Markdown } = await import("grokweb/render.js");
+  const make = () => {
+    const box = Object.assign(document.createElement("div"), { className: "markdown" });
+    return document.body.appendChild(box);
+  };
+  const settled = async (box) => {
+    for (let i = 0; i < 500 && box.querySelector("code.math, pre code:not(:has(span))"); i += 1)
+      await new Promise((go) => setTimeout(go, 10));
+    const html = box.innerHTML;
+    box.remove();
+    return html;
+  };
+  const one = make(), two = make();
+  new Markdown(one).finish(text);
+  const grown = new Markdown(two);
+  for (let at = 0; at < text.length; at += size) grown.grow(text.slice(0, at));
+  grown.finish(text);
+  return [await settled(one), await settled(two)];
+}"""
+SELECT = "(p) => getSelection().setBaseAndExtent(p.firstChild, 0, p.firstChild, 11)"
+# A voice that says nothing and finishes at once; headless browsers have none. `spoken` keeps the words.
+VOICE = """
+window.spoken = [];
+window.holds = false;
+Object.defineProperty(window, "speechSynthesis", { value: {
+  speak(said) { window.spoken.push(said.text); if (!window.holds) setTimeout(() => said.onend?.()); },
+  cancel() { window.cancelled = true; },
+}});
+"""
+
+
+def test_streamed_in_any_cuts_is_the_whole(chat: Chat) -> None:
+    text = ANSWER.removeprefix("echo:")
+    for size in (1, 3, 17, 400):
+        whole, grown = chat.page.evaluate(GROWN, {"text": text, "size": size})
+        assert grown == whole, f"in pieces of {size}"
+        assert whole.count("<math") == 2
+        assert "hljs-" in whole
+
+
+def test_an_answer_that_grows_keeps_what_is_selected(chat: Chat) -> None:
+    chat.ask("slow:200:30").wait_for_words(8)
+    chat.answer.locator("p").evaluate(SELECT)
+    chat.wait_for_words(30)
+    assert chat.page.evaluate("String(getSelection())") == "w1 w2 w3 w4"
+    chat.page.keyboard.press("Escape")
+    chat.wait_for_end()
+
+
+def test_the_page_lets_go_of_a_reader_and_takes_hold_again(chat: Chat) -> None:
+    """By as little as one turn of the wheel, and by the keyboard."""
+    chat.ask(f"pace:40:{'word ' * 700}")
+    box = chat.page.locator("[data-scroll]")
+    away = "(box) => box.scrollHeight - box.clientHeight - box.scrollTop"
+    until(
+        chat.page, lambda: box.evaluate("(box) => box.scrollHeight > box.clientHeight + 100"), "a full page"
+    )
+    box.hover()
+    for leave, come in (
+        (lambda: chat.page.mouse.wheel(0, -30), lambda: chat.page.mouse.wheel(0, 20_000)),
+        (lambda: box.press("ArrowUp"), lambda: box.press("End")),
+    ):
+        until(chat.page, lambda: box.evaluate(away) < 2, "the newest words are in sight")
+        leave()
+        until(chat.page, lambda: box.evaluate(away) > 80, "the page goes on below")
+        expect(chat.page.locator("[data-jump]")).to_be_visible()
+        come()
+        until(chat.page, lambda: box.evaluate(away) < 2, "it follows again")
+        expect(chat.page.locator("[data-jump]")).to_be_hidden()
+    chat.page.keyboard.press("Escape")
+    chat.wait_for_end()
+
+
+def test_three_actions_and_the_rest_behind_more(chat: Chat) -> None:
+    chat.ask("echo:**Bold** words and `code`.").wait_for_end()
+    assert chat.answers.last.locator(".tools button").all_inner_texts() == ["Copy", "Ask again", "More"]
+    chat.answers.last.get_by_role("button", name="Copy", exact=True).click()
+    chat.box.press("ControlOrMeta+v")
+    expect(chat.box).to_have_value("**Bold** words and `code`.")
+    chat.box.fill("")
+    chat.more("Copy as text")
+    chat.box.press("ControlOrMeta+v")
+    expect(chat.box).to_have_value("Bold words and code.")
+    more = chat.answers.last.get_by_role("button", name="More")
+    more.press("Enter")
+    expect(chat.page.get_by_role("menuitem").first).to_be_focused()
+    chat.page.keyboard.press("Escape")
+    expect(chat.page.get_by_role("menu")).to_have_count(0)
+    expect(more).to_be_focused()
+
+
+def test_read_aloud_a_sentence_at_a_time_until_stopped(windows: Windows, person: Person) -> None:
+    context = windows.window(person)
+    context.add_init_script(VOICE)
+    page = context.new_page()
+    page.goto("/")
+    chat = Chat(page)
+    chat.ask("echo:First one. Second *one*.\n\n```\ncode\n```").wait_for_end()
+    chat.more("Read aloud")
+    said = ["First one.", "Second one.", "Here is a block of code."]
+    until(page, lambda: page.evaluate("spoken") == said, "every sentence")
+    page.evaluate("holds = true; spoken.length = 0; cancelled = false")
+    chat.more("Read aloud")
+    until(page, lambda: page.evaluate("spoken") == said[:1], "the first sentence")
+    chat.more("Stop reading")
+    assert page.evaluate("cancelled")
+    assert page.evaluate("spoken") == said[:1]
+
+
+def test_a_verdict_with_a_reason(chat: Chat, windows: Windows, admin: Person) -> None:
+    chat.ask("echo:salt the cake").wait_for_end()
+    chat.more("Poor answer")
+    dialog = chat.page.get_by_role("dialog", name="What was poor?")
+    dialog.get_by_label("Not correct").check()
+    dialog.get_by_label("Note").fill("cakes need sugar")
+    dialog.get_by_role("button", name="Send").click()
+    chat.expect_notice("Thank you for the verdict.")
+    chat.more("Poor answer")  # it is remembered, and can be taken back
+    expect(dialog.get_by_label("Note")).to_have_value("cakes need sugar")
+    expect(dialog.get_by_label("Not correct")).to_be_checked()
+    desk = windows.page(admin, "/admin/feedback/feedback/")
+    expect(desk.get_by_role("cell", name="not correct").first).to_be_visible()
+    desk.locator("#result_list tbody th a").first.click()
+    expect(desk.locator("#content")).to_contain_text("cakes need sugar")
+    expect(desk.locator("#content")).not_to_contain_text("salt the cake")
+    dialog.get_by_role("button", name="Take back").click()
+    chat.expect_notice("The verdict is taken back.")
+    desk.goto("/admin/feedback/feedback/")
+    expect(desk.locator("#result_list tbody tr")).to_have_count(0)
