@@ -8,9 +8,10 @@ from django.dispatch import receiver
 
 from chat.accounts.models import User
 from chat.accounts.signals import user_suspended
+from chat.conversations.folders import folders_json
 from chat.conversations.models import Conversation, Message
 from chat.conversations.services import conversation_json, message_json
-from chat.conversations.signals import conversation_changed, conversation_deleted
+from chat.conversations.signals import conversation_changed, conversation_deleted, folders_changed
 from chat.moderation.signals import message_hidden, message_shown
 from chat.turns import events, services
 from chat.turns.guard import CLOSE_CODES
@@ -31,6 +32,11 @@ def stop_suspended(user: User, **_: Any) -> None:
 def tell_tabs(conversation: Conversation, deleted: bool, **_: Any) -> None:
     frame = {"type": "conversation", "conversation": conversation_json(conversation), "deleted": deleted}
     events.tell_sync(conversation.owner_id, frame)
+
+
+@receiver(folders_changed)
+def tell_folders(owner: User, **_: Any) -> None:
+    events.tell_sync(owner.pk, {"type": "folders", "folders": folders_json(owner)})
 
 
 @receiver(message_hidden)
