@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-APPS = ["core", "accounts", "conversations", "quotas", "moderation", "turns", "sharing", "desk"]
+APPS = ["core", "accounts", "conversations", "search", "quotas", "moderation", "turns", "sharing", "desk"]
 LEFT_OF = {
     "core": [],
     "accounts": ["core"],
     "conversations": ["core", "accounts"],
+    "search": ["core", "accounts", "conversations"],
     "quotas": ["core", "accounts", "conversations"],
     "moderation": ["core", "accounts", "conversations"],
     "turns": ["core", "accounts", "conversations", "quotas", "moderation"],
