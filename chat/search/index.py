@@ -1,11 +1,12 @@
 """The index is kept by triggers of the database: a reply is settled by an UPDATE that no signal tells of.
 
-A migration that rebuilds a table (SQLite) loses its triggers, and one that renames columns would trip over them.
-So they are taken away before any migration and put back after it, and what was missed meanwhile is caught up.
+A migration that rebuilds a table (SQLite) loses its triggers, and one that renames columns would trip over
+them. So they are taken away before any migration and put back after it, and what was missed is caught up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connections
@@ -26,12 +27,12 @@ CATCH_UP = [
 ]
 
 
-def before_migrating(using: str, plan: list[Any], **_: Any) -> None:
+def before_migrating(using: str, plan: Sequence[Any] = (), **_: Any) -> None:
     if plan and _exists(using):
         _run(using, _of(using).DROP)
 
 
-def after_migrating(using: str, plan: list[Any], **_: Any) -> None:
+def after_migrating(using: str, plan: Sequence[Any] = (), **_: Any) -> None:
     if _exists(using):
         _run(using, _of(using).DROP)
         _run(using, _of(using).CREATE)

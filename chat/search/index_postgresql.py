@@ -9,7 +9,7 @@ TABLES = [
     """
 CREATE FUNCTION search_folded(said text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT translate(
-        lower(regexp_replace(normalize(left(said, 100000), NFD), '[\u0300-\u036f]+', '', 'g')),
+        lower(regexp_replace(normalize(left(said, 100000), NFD), '[\\u0300-\\u036f]+', '', 'g')),
         $p$!"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«»“”„‘’–—…·¿¡$p$, repeat(' ', 46))
 $$""",
     # Newer means higher; numbers of one millisecond repeat after a million. Years 1970 to 2223.

@@ -20,12 +20,14 @@ _ID = """
 _MESSAGE = """
 INSERT INTO search_entry (id, owner_id, conversation_id, message_id)
     SELECT {id}, owner_id, {row}.conversation_id, {row}.id FROM conversations_conversation
-    WHERE id = {row}.conversation_id AND {row}.hidden_at IS NULL AND {row}.status <> 'live' AND {row}.text <> '';
+    WHERE id = {row}.conversation_id AND {row}.hidden_at IS NULL AND {row}.status <> 'live'
+    AND {row}.text <> '';
 INSERT INTO search_words (rowid, scope, words)
     SELECT id, 'm' || owner_id, substr({row}.text, 1, {most}) FROM search_entry WHERE message_id = {row}.id;
 """.replace("{most}", str(MOST))
 _TITLE = """
-INSERT INTO search_entry (id, owner_id, conversation_id) SELECT {id}, {row}.owner_id, {row}.id WHERE {row}.title <> '';
+INSERT INTO search_entry (id, owner_id, conversation_id)
+    SELECT {id}, {row}.owner_id, {row}.id WHERE {row}.title <> '';
 INSERT INTO search_words (rowid, scope, words)
     SELECT id, 't' || owner_id, {row}.title FROM search_entry
     WHERE conversation_id = {row}.id AND message_id IS NULL;

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Entry(models.Model):
-    """Its words lie beside it: in the FTS5 table `search_words` on SQLite, in its column `words` on PostgreSQL.
+    """Its words: on SQLite in the FTS5 table `search_words`, on PostgreSQL in a column `words` of this table.
 
     No foreign keys: the triggers remove entries, and Django's own cascade would fetch them first.
     """

@@ -17,7 +17,7 @@ from chat.search.words import pieces, words_of
 PAGE = 20
 NEAR = 2_000  # newest entries that PostgreSQL looks through before it asks the index
 
-_CURSOR = re.compile(r"([tm])(\d{1,19})")  # titles or messages below this number
+_CURSOR = re.compile(r"([tm])([0-9]{1,19})")  # titles or messages below this number
 _END = 2**63 - 1
 
 Row = tuple[int, UUID, UUID | None]  # number, conversation, message

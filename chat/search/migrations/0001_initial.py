@@ -6,7 +6,7 @@ from chat.search import index_postgresql, index_sqlite
 def _run(schema_editor, name):
     rooms = {"postgresql": index_postgresql, "sqlite": index_sqlite}
     for statement in getattr(rooms[schema_editor.connection.vendor], name):
-        schema_editor.execute(statement)
+        schema_editor.execute(statement, params=None)  # a % in it is a %
 
 
 def make(apps, schema_editor):
