@@ -7,7 +7,7 @@ from importlib import import_module
 
 from tests.bench import report
 
-BENCHMARKS = ("live", "engine", "steps", "many", "importer", "loading")
+BENCHMARKS = ("live", "engine", "steps", "many", "importer", "loading", "search")
 
 
 def main(asked: list[str]) -> int:
