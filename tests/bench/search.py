@@ -1,4 +1,4 @@
-"""Search as one types, and the sidebar: one person's 100,000 messages in 10,000 conversations, on each database.
+"""Search as one types, and the sidebar: one person's 100,000 messages, 10,000 conversations, each database.
 
 Words follow Zipf's law, as in a language: the most frequent is in most messages, the rarest in one or none.
 """
