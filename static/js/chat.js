@@ -4,6 +4,7 @@ import { Announcer } from "grokweb/announce.js";
 import { call, loginUrl } from "grokweb/api.js";
 import { Composer, Kept } from "grokweb/composer.js";
 import { find } from "grokweb/dom.js";
+import { wireFind } from "grokweb/find.js";
 import { wireAccount, wireSidebar } from "grokweb/frame.js";
 import { somethingOpen } from "grokweb/menu.js";
 import { Notices } from "grokweb/notices.js";
@@ -61,10 +62,11 @@ const link = new Link({
 const sidebar = new Sidebar(find("[data-conversations]"), {
   conversations: page.conversations,
   next: page.next,
+  folders: page.folders,
+  notices,
   go,
   renamed: (conversation) => { if (conversation.id === view.id) setTitle(conversation); },
   deleted: (id) => { if (id === view.id) startNew(); },
-  failed: (words) => notices.show("sidebar", words, { kind: "bad" }),
 });
 const closeDrawer = wireSidebar(app);
 
@@ -255,7 +257,7 @@ function stop() {
 // --- Hearing ----------------------------------------------------------------------------------------------
 
 function received(frame) {
-  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed };
+  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, folders: (each) => sidebar.folders.set(each.folders) };
   handlers[frame.type]?.(frame);
 }
 
@@ -434,6 +436,7 @@ addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.isComposing && !event.defaultPrevented && composer.mode === "stop" && !somethingOpen()) stop();
   if (event.key.toLowerCase() === "o" && event.shiftKey && (event.ctrlKey || event.metaKey)) { event.preventDefault(); startNew(); }
 });
+addEventListener("grokweb:goto", (event) => { event.preventDefault(); go(event.detail.conversation); });
 addEventListener("online", () => link.hurry());
 addEventListener("offline", () => link.drop()); // the socket itself would say nothing for minutes
 addEventListener("pageshow", (event) => { if (event.persisted) link.hurry(); });
@@ -449,6 +452,7 @@ setInterval(() => {
   awake = Date.now();
 }, 10_000);
 
+wireFind();
 wireAccount(app, {
   usage: page.usage,
   leaving: () => { for (const kept of [drafts, unsent]) kept.clear(); }, // the next person at this computer finds no drafts

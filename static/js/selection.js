@@ -15,8 +15,8 @@ export class Selection {
   }
 
   /** What a row's look depends on. */
-  stamp(id) {
-    return this.on ? `choose ${this.chosen.has(id)}` : "";
+  stamp() {
+    return this.on ? "choose" : "";
   }
 
   begin(id) {
@@ -46,7 +46,6 @@ export class Selection {
     box.addEventListener("change", () => {
       if (box.checked) this.chosen.add(id);
       else this.chosen.delete(id);
-      this.sidebar.rows.get(id).dataset.shown = "";
       this.sidebar.rows.get(id).classList.toggle("chosen", box.checked);
       this.count();
     });
@@ -86,7 +85,12 @@ export class Selection {
 
   /** All that the list shows. */
   selectAll() {
-    for (const [id, row] of this.sidebar.rows) if (row.isConnected) this.chosen.add(id);
-    this.sidebar.draw();
+    for (const [id, row] of this.sidebar.rows) {
+      if (!row.isConnected) continue;
+      this.chosen.add(id);
+      row.classList.add("chosen");
+      find("input", row).checked = true;
+    }
+    this.count();
   }
 }

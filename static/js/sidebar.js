@@ -207,10 +207,11 @@ export class Sidebar {
     row.classList.toggle("open", conversation.id === this.current);
     if (find("input[type=text]", row)) return; // being renamed
     const kind = this.dots.get(conversation.id);
-    const shown = `${conversation.title}|${kind}|${conversation.id === this.current}|${this.selection.stamp(conversation.id)}`;
+    const shown = `${conversation.title}|${kind}|${conversation.id === this.current}|${this.selection.stamp()}`;
     if (row.dataset.shown === shown) return;
     row.dataset.shown = shown;
     const title = conversation.title || gettext("New chat");
+    row.classList.remove("chosen");
     if (this.selection.on) { row.replaceChildren(this.selection.choice(conversation.id, title)); return; }
     const dot = kind && el("span", { class: `dot ${kind}`, role: "img", "aria-label": kind === "live" ? gettext("A reply is being written") : gettext("A new reply") });
     row.replaceChildren(...[dot, this.link(conversation, title), this.moreButton(conversation.id, title)].filter(Boolean));
