@@ -60,11 +60,11 @@ def test_with_the_keyboard_alone(chat: Chat) -> None:
     chat.wait_for_words(1)
     keys.press("Escape")
     expect(chat.answers.last).to_contain_text("You stopped this reply.")
-    more = chat.sidebar.get_by_role("button")
+    more = chat.sidebar.locator(".entry").get_by_role("button")
     more.focus()
     keys.press("Enter")
     expect(page.get_by_role("menuitem", name="Rename")).to_be_focused()
-    keys.press("ArrowDown")
+    keys.press("ArrowUp")  # round to the last
     expect(page.get_by_role("menuitem", name="Delete")).to_be_focused()
     keys.press("Escape")
     expect(page.get_by_role("menu")).to_have_count(0)
