@@ -5,9 +5,9 @@ import { el, find, showError, wireDialog } from "grokweb/dom.js";
 import { gettext } from "grokweb/words.js";
 
 export class Folders {
-  /** `changed()` draws again. */
-  constructor(folders, { notices, changed }) {
-    Object.assign(this, { list: folders, notices, changed, dialog: null });
+  /** `changed()` draws again; `lost()` fetches what a folder that is gone had inside. */
+  constructor(folders, { notices, changed, lost }) {
+    Object.assign(this, { list: folders, notices, changed, lost, dialog: null });
   }
 
   get ids() {
@@ -15,8 +15,10 @@ export class Folders {
   }
 
   set(folders) {
+    const before = this.ids;
     this.list = folders;
     this.changed();
+    if ([...before].some((id) => !this.ids.has(id))) this.lost();
   }
 
   put(folder) {

@@ -22,7 +22,7 @@ export class Sidebar {
     this.archive = false; // whether the archive is shown instead
     this.current = null;
     this.mover = new Mover(this, { notices, deleted });
-    this.folders = new Folders(folders, { notices, changed: () => this.draw() });
+    this.folders = new Folders(folders, { notices, changed: () => this.draw(), lost: () => this.restart() });
     this.selection = new Selection(this);
     this.dialog = wireDialog(find("#delete-dialog"));
     find("form", this.dialog).addEventListener("submit", (event) => { event.preventDefault(); this.confirmed(); });
@@ -52,8 +52,21 @@ export class Sidebar {
     const { all, complete } = refreshed([...this.all.values()], conversations, next, this.folders.ids);
     this.all = new Map(all.map((each) => [each.id, each]));
     this.next = new Map([[RECENT, complete ? next : this.next.get(RECENT)]]);
+    this.unfolded = new Set([...this.unfolded].filter((id) => this.folders.ids.has(id)));
     this.draw();
     for (const place of this.archive ? [ARCHIVE] : this.unfolded) this.load(place);
+  }
+
+  /** As the page was opened: what was in a folder that is gone may stand anywhere among the recent ones. */
+  async restart() {
+    try {
+      const page = await call("GET", pageUrl(RECENT));
+      this.all.clear();
+      this.next.set(RECENT, null);
+      this.refresh(page);
+    } catch (error) {
+      this.mover.failed(error);
+    }
   }
 
   open(id) {
