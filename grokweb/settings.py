@@ -124,6 +124,7 @@ INSTALLED_APPS = [
     "chat.core",
     "chat.accounts",
     "chat.conversations",
+    "chat.search",
     "chat.quotas",
     "chat.moderation",
     "chat.feedback",

@@ -10,6 +10,7 @@ from grokweb import health
 
 urlpatterns = [
     path("", include("chat.conversations.urls")),
+    path("", include("chat.search.urls")),
     path("", include("chat.sharing.urls")),
     path("", include("chat.transfer.urls")),
     path("", include("chat.moderation.urls")),

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 
 from chat.accounts.models import User
-from chat.conversations.models import Conversation, Message
+from chat.conversations.models import Conversation, Folder, Message
 from chat.core.errors import NotFound
 
 
@@ -26,6 +26,13 @@ def message_for(user: User | AnonymousUser, pk: UUID | str) -> Message:
             pk=_uuid(pk), conversation__in=theirs
         )
     except Message.DoesNotExist:
+        raise NotFound from None
+
+
+def folder_for(user: User | AnonymousUser, pk: UUID | str) -> Folder:
+    try:
+        return Folder.objects.get(pk=_uuid(pk), owner=_known(user))
+    except Folder.DoesNotExist:
         raise NotFound from None
 
 

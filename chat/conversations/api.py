@@ -1,4 +1,4 @@
-"""/api/conversations/: parse, go through the door, call one verb, answer."""
+"""/api/conversations/ and /api/folders/: parse, go through the door, call one verb, answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from uuid import UUID
 from django.http import HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
-from chat.conversations import services
-from chat.conversations.access import conversation_for, message_for
+from chat.conversations import folders as shelves
+from chat.conversations import services, sidebar
+from chat.conversations.access import conversation_for, folder_for, message_for
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput, NotFound
 from chat.core.limits import take
@@ -18,11 +19,20 @@ from chat.core.limits import take
 @json_view("GET", "POST")
 def conversations(request: ApiRequest) -> dict[str, Any] | HttpResponse:
     if request.method == "GET":
-        return services.sidebar(request.user, request.GET.get("cursor", ""))
-    title = _title(request.data, missing="")
+        return _listed(request)
+    title = _text(request.data, "title", missing="")
     take("new-conversation", str(request.user.pk), 120, 3600)
     made = services.new_conversation(owner=request.user, model=services.default_model(), title=title)
     return JsonResponse({"conversation": services.conversation_json(made)}, status=201)
+
+
+def _listed(request: ApiRequest) -> dict[str, Any]:
+    cursor = request.GET.get("cursor", "")
+    if "folder" in request.GET:
+        return sidebar.in_folder(request.user, folder_for(request.user, request.GET["folder"]), cursor)
+    if request.GET.get("archived") == "1":
+        return sidebar.archive(request.user, cursor)
+    return sidebar.recent(request.user, cursor) if cursor else sidebar.first_page(request.user)
 
 
 @json_view("GET", "PATCH", "DELETE")
@@ -32,11 +42,29 @@ def conversation(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse
         services.delete(conversation=found)
         return HttpResponse(status=204)
     if request.method == "PATCH":
-        services.rename(conversation=found, title=_title(request.data))
+        changes = _changes(request)
+        if "title" in request.data or not changes:
+            services.rename(conversation=found, title=_text(request.data, "title"))
+        if changes:
+            sidebar.arrange(request.user, [found.pk], **changes)
+            found = conversation_for(request.user, pk)
     answer = {"conversation": services.conversation_json(found)}
     for extra in services.CONVERSATION_EXTRAS:
         answer |= extra(found)
     return answer
+
+
+@json_view("POST")
+def bulk(request: ApiRequest) -> dict[str, Any]:
+    """What is not theirs, unknown or gone is passed over alike; the answer names what was done."""
+    ids, action = _ids(request.data), request.data.get("action")
+    if action == "move":
+        changed = sidebar.arrange(request.user, ids, folder=_folder(request))
+    elif isinstance(action, str) and action in sidebar.ACTIONS:
+        changed = sidebar.ACTIONS[action](request.user, ids)
+    else:
+        raise BadInput(_("There is no such action."))
+    return {"conversations": [services.conversation_json(each) for each in changed]}
 
 
 @json_view("GET")
@@ -68,8 +96,57 @@ def message(request: ApiRequest, pk: UUID) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _title(data: dict[str, Any], missing: str | None = None) -> str:
-    title = data.get("title", missing)
-    if not isinstance(title, str):
-        raise BadInput(_("The title must be a text."))
-    return title
+@json_view("GET", "POST")
+def folders(request: ApiRequest) -> dict[str, Any] | HttpResponse:
+    if request.method == "GET":
+        return {"folders": shelves.folders_json(request.user)}
+    made = shelves.new_folder(owner=request.user, name=_text(request.data, "name"))
+    return JsonResponse({"folder": shelves.folder_json(made)}, status=201)
+
+
+@json_view("PATCH", "DELETE")
+def folder(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse:
+    found = folder_for(request.user, pk)
+    if request.method == "DELETE":
+        shelves.delete_folder(folder=found)
+        return HttpResponse(status=204)
+    return {
+        "folder": shelves.folder_json(shelves.rename_folder(folder=found, name=_text(request.data, "name")))
+    }
+
+
+# --- Parsing ----------------------------------------------------------------------------------------------
+
+
+def _text(data: dict[str, Any], field: str, missing: str | None = None) -> str:
+    text = data.get(field, missing)
+    if not isinstance(text, str):
+        raise BadInput(_("The title must be a text.") if field == "title" else _("The name must be a text."))
+    return text
+
+
+def _changes(request: ApiRequest) -> dict[str, Any]:
+    changes = {field: request.data[field] for field in ("pinned", "archived") if field in request.data}
+    if not all(isinstance(value, bool) for value in changes.values()):
+        raise BadInput(_("Pinned and archived are true or false."))
+    return changes | ({"folder": _folder(request)} if "folder" in request.data else {})
+
+
+def _folder(request: ApiRequest) -> Any:
+    wanted = request.data.get("folder")
+    return None if wanted is None else folder_for(request.user, wanted)
+
+
+def _ids(data: dict[str, Any]) -> list[UUID]:
+    ids = data.get("ids")
+    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+        raise BadInput(_("The ids must be a list of texts."))
+    if len(ids) > sidebar.BULK:
+        raise BadInput(_("At most %(limit)d conversations at once.") % {"limit": sidebar.BULK})
+    known = []
+    for each in ids:
+        try:
+            known.append(UUID(each))
+        except ValueError:
+            continue  # as an id that nothing has
+    return list(dict.fromkeys(known))

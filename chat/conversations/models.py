@@ -42,6 +42,23 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(owner=user, deleted_at=None)
 
 
+class Folder(models.Model):
+    """Where a person keeps conversations together. Its end leaves them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="folders")
+    name = models.CharField(_("name"), max_length=60)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("folder")
+        verbose_name_plural = _("folders")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Conversation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -49,6 +66,11 @@ class Conversation(models.Model):
     )
     title = models.CharField(_("title"), max_length=120, blank=True)
     model = models.ForeignKey(ModelCard, models.PROTECT, related_name="+", verbose_name=_("model"))
+    pinned = models.BooleanField(_("pinned"), default=False)
+    archived = models.BooleanField(_("archived"), default=False)
+    folder = models.ForeignKey(
+        Folder, models.SET_NULL, null=True, blank=True, related_name="conversations", verbose_name=_("folder")
+    )
     created_at = models.DateTimeField(_("created"), db_default=Now())
     updated_at = models.DateTimeField(_("last message"), db_default=Now())
     deleted_at = models.DateTimeField(
@@ -61,7 +83,12 @@ class Conversation(models.Model):
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
         ordering = ["-updated_at"]
-        indexes = [models.Index(fields=["owner", "deleted_at", "-updated_at"], name="conversation_sidebar")]
+        indexes = [
+            models.Index(
+                fields=["owner", "deleted_at", "archived", "pinned", "folder", "-updated_at"],
+                name="conversation_places",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title or str(self.pk)

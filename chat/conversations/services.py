@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,15 +21,13 @@ from chat.conversations.models import Conversation, Leaf, Message, MessageStatus
 from chat.core.errors import BadInput, Busy
 from chat.core.text import one_line
 
-PAGE = 50  # conversations in one page of the sidebar, messages in one page of a transcript
+PAGE = 50  # messages in one page of a transcript
 TITLE_CHARS = 60  # of a title made from the first message
 PURGE_AFTER = timedelta(seconds=60)  # time for running replies to be stopped and settled
 PURGE_ROWS = 50  # at once: SQLite's writers share one lock
 
 # Apps to the right add to what is told about one conversation ("shares"), from their AppConfig.ready.
 CONVERSATION_EXTRAS: list[Callable[[Conversation], dict[str, Any]]] = []
-
-_CURSOR = re.compile(r"(\d{1,14})-(\d{1,6})")  # milliseconds since 1970, rows of that millisecond to skip
 
 
 # --- Models -----------------------------------------------------------------------------------------------
@@ -77,7 +74,7 @@ def rename(*, conversation: Conversation, title: str) -> Conversation:
     with transaction.atomic():
         named = Conversation.objects.filter(pk=conversation.pk, deleted_at=None)
         if named.update(title=conversation.title):
-            _tell_after_commit(conversation, deleted=False)
+            tell_after_commit(conversation, deleted=False)
     return conversation
 
 
@@ -87,10 +84,10 @@ def delete(*, conversation: Conversation) -> None:
         kept = Conversation.objects.filter(pk=conversation.pk, deleted_at=None)
         if kept.update(deleted_at=Now()):
             conversation.deleted_at = timezone.now()
-            _tell_after_commit(conversation, deleted=True)
+            tell_after_commit(conversation, deleted=True)
 
 
-def _tell_after_commit(conversation: Conversation, *, deleted: bool) -> None:
+def tell_after_commit(conversation: Conversation, *, deleted: bool) -> None:
     def tell() -> None:
         # Robust: a listener that fails (Redis is down) is logged and does not keep the others from hearing.
         if deleted:
@@ -121,40 +118,6 @@ def _purge_messages(conversation_pk: UUID) -> int:
         Message.objects.filter(parent__in=batch).update(parent=None)
         Message.objects.filter(pk__in=batch).delete()
     return len(batch)
-
-
-def sidebar(owner: User, cursor: str = "") -> dict[str, Any]:
-    """One page of a person's conversations, the latest first, and where the next page starts.
-
-    The cursor counts in milliseconds because SQLite compares times as text, written with three digits by the
-    database and with six by Python; among conversations of one millisecond it says how many were shown.
-    """
-    conversations = Conversation.objects.visible_to(owner).order_by("-updated_at", "-pk")
-    shown_ms, skip = None, 0
-    if cursor:
-        shown_ms, skip = _parsed_cursor(cursor)
-        until = datetime.fromtimestamp(shown_ms // 1000, UTC)
-        until += timedelta(milliseconds=shown_ms % 1000, microseconds=999)
-        conversations = conversations.filter(updated_at__lte=until)
-    rows = list(conversations[skip : skip + PAGE + 1])
-    page = rows[:PAGE]
-    following = None
-    if len(rows) > PAGE:
-        last = _milliseconds(page[-1].updated_at)
-        same = sum(_milliseconds(row.updated_at) == last for row in page)
-        following = f"{last}-{same + (skip if last == shown_ms else 0)}"
-    return {"conversations": [conversation_json(row) for row in page], "next": following}
-
-
-def _parsed_cursor(cursor: str) -> tuple[int, int]:
-    match = _CURSOR.fullmatch(cursor)
-    if match is None:
-        raise BadInput(_("That page does not exist."))
-    return int(match[1]), int(match[2])
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
 
 
 # --- Titles -----------------------------------------------------------------------------------------------
@@ -414,6 +377,9 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
         "id": str(conversation.pk),
         "title": conversation.title,
         "model": conversation.model_id,
+        "pinned": conversation.pinned,
+        "archived": conversation.archived,
+        "folder": str(conversation.folder_id) if conversation.folder_id else None,
         "created_at": conversation.created_at.isoformat(),
         "updated_at": conversation.updated_at.isoformat(),
         "url": conversation.get_absolute_url(),

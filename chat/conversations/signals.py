@@ -1,8 +1,9 @@
-"""News for the apps to the right. All are sent after commit, with `sender=Conversation`.
+"""News for the apps to the right, sent after commit. The first three have `sender=Conversation`.
 
 `conversation_deleted(conversation)`: turns stops its replies, sharing closes its links.
 `conversation_changed(conversation, deleted)`: turns tells the owner's open pages.
 `branch_deleted(conversation, pk)`: a message is gone with all below it; turns tells the owner's pages.
+`folders_changed(owner)`, with `sender=Folder`: turns tells the owner's open pages.
 """
 
 from django.dispatch import Signal
@@ -10,3 +11,4 @@ from django.dispatch import Signal
 conversation_deleted = Signal()
 conversation_changed = Signal()
 branch_deleted = Signal()
+folders_changed = Signal()

@@ -13,7 +13,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from chat.accounts.models import User
-from chat.conversations import services
+from chat.conversations import services, sidebar
 from chat.conversations.access import conversation_for
 from chat.conversations.errors import Unavailable
 from chat.conversations.models import Conversation, ModelCard
@@ -54,7 +54,7 @@ def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse
         "usage": None,
         "max_chars": 4 * card.context_tokens if card else 0,
         "is_staff": viewer.is_staff,
-        **services.sidebar(viewer),
+        **sidebar.first_page(viewer),
     }
     if shown:
         page |= services.transcript(viewer, shown)

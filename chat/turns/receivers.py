@@ -9,9 +9,15 @@ from django.dispatch import receiver
 
 from chat.accounts.models import User
 from chat.accounts.signals import user_suspended
+from chat.conversations.folders import folders_json
 from chat.conversations.models import Conversation, Message
 from chat.conversations.services import conversation_json, message_json
-from chat.conversations.signals import branch_deleted, conversation_changed, conversation_deleted
+from chat.conversations.signals import (
+    branch_deleted,
+    conversation_changed,
+    conversation_deleted,
+    folders_changed,
+)
 from chat.moderation.signals import message_hidden, message_shown
 from chat.turns import events, services
 from chat.turns.guard import CLOSE_CODES
@@ -38,6 +44,11 @@ def tell_tabs(conversation: Conversation, deleted: bool, **_: Any) -> None:
 def tell_branch(conversation: Conversation, pk: UUID, **_: Any) -> None:
     frame = {"type": "removed", "conversation": str(conversation.pk), "message_id": str(pk)}
     events.tell_sync(conversation.owner_id, frame)
+
+
+@receiver(folders_changed)
+def tell_folders(owner: User, **_: Any) -> None:
+    events.tell_sync(owner.pk, {"type": "folders", "folders": folders_json(owner)})
 
 
 @receiver(message_hidden)

@@ -5,6 +5,7 @@ import { call, loginUrl } from "grokweb/api.js";
 import { wireRemoval } from "grokweb/branches.js";
 import { Composer, Kept } from "grokweb/composer.js";
 import { find, showError, wireDialog } from "grokweb/dom.js";
+import { wireFind } from "grokweb/find.js";
 import { wireAccount, wireSidebar } from "grokweb/frame.js";
 import { somethingOpen } from "grokweb/menu.js";
 import { Notices } from "grokweb/notices.js";
@@ -80,10 +81,11 @@ const link = new Link({
 const sidebar = new Sidebar(find("[data-conversations]"), {
   conversations: given.conversations,
   next: given.next,
+  folders: given.folders,
+  notices,
   go,
   renamed: (conversation) => { if (conversation.id === view.id) setTitle(conversation); },
   deleted: (id) => { if (id === view.id) startNew(); },
-  failed: (words) => notices.show("sidebar", words, { kind: "bad" }),
 });
 const closeDrawer = wireSidebar(app);
 
@@ -342,7 +344,7 @@ function stop() {
 // --- Hearing ----------------------------------------------------------------------------------------------
 
 function received(frame) {
-  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, removed };
+  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, removed, folders: (each) => sidebar.folders.set(each.folders) };
   handlers[frame.type]?.(frame);
 }
 
@@ -564,6 +566,7 @@ addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.isComposing && !event.defaultPrevented && composer.mode === "stop" && !somethingOpen()) stop();
   if (event.key.toLowerCase() === "o" && event.shiftKey && (event.ctrlKey || event.metaKey)) { event.preventDefault(); startNew(); }
 });
+addEventListener("grokweb:goto", (event) => { event.preventDefault(); go(event.detail.conversation); });
 addEventListener("online", () => link.hurry());
 addEventListener("offline", () => link.drop()); // the socket itself would say nothing for minutes
 addEventListener("pageshow", (event) => { if (event.persisted) link.hurry(); });
@@ -579,6 +582,7 @@ setInterval(() => {
   awake = Date.now();
 }, 10_000);
 
+wireFind();
 wireAccount(app, {
   usage: given.usage,
   leaving: () => { for (const kept of [drafts, unsent, lined]) kept.clear(); }, // the next person at this computer finds no drafts

@@ -103,7 +103,7 @@ def test_delete_a_conversation(chat: Chat, witness) -> None:
     address = chat.page.url
     chat.menu_of("a secret").get_by_role("menuitem", name="Delete").click()
     dialog = chat.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("“a secret” and its shared links will be gone for good.")
+    expect(dialog).to_contain_text("“a secret” will be deleted, and its shared links stop working for good.")
     dialog.get_by_role("button", name="Delete").click()
     expect(chat.page.get_by_text("What would you like to know?")).to_be_visible()
     expect(chat.sidebar).not_to_contain_text("a secret")

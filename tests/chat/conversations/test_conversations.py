@@ -51,7 +51,7 @@ def test_a_new_conversation(cast, model_card):
     assert made["model"] == model_card.slug
     assert made["url"] == f"/c/{made['id']}/"
     assert client.get(made["url"]).context["page"]["conversation"] == made
-    assert client.get("/api/conversations/").json() == {"conversations": [made], "next": None}
+    assert client.get("/api/conversations/").json() == {"conversations": [made], "next": None, "folders": []}
 
 
 def test_a_new_conversation_without_a_body(cast):

@@ -1,0 +1,140 @@
+"""Finding things as a person does: palette, shortcuts, pins, folders, archive, many at once, undo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+
+from tests.e2e.browsing import PHONE
+from tests.e2e.chat import Chat
+from tests.e2e.people import Person
+
+
+def talks(chat: Chat, *questions: str) -> None:
+    for question in questions:
+        chat.new().ask(question).wait_for_end()
+
+
+def test_the_palette_finds_conversations_messages_and_commands(chat: Chat) -> None:
+    page, keys = chat.page, chat.page.keyboard
+    talks(chat, "echo:une crème brûlée", "echo:plain bread")
+    keys.press("Control+k")
+    palette = page.get_by_role("dialog", name="Search")
+    box = palette.get_by_role("combobox")
+    expect(box).to_be_focused()
+    keys.type("creme BRU")
+    hit = palette.get_by_role("group", name="Messages").get_by_role("option").first
+    expect(hit.locator("mark")).to_have_text(["crème", "brûlée"])
+    keys.press("ArrowDown")  # past the title
+    expect(hit).to_have_attribute("aria-selected", "true")
+    expect(box).to_have_attribute("aria-activedescendant", str(hit.get_attribute("id")))
+    keys.press("Enter")
+    expect(palette).to_be_hidden()
+    expect(chat.answer).to_have_text("une crème brûlée")
+
+    keys.press("Control+k")
+    keys.type('"nothing like this"')
+    expect(palette).to_contain_text("Nothing found.")
+    box.fill("new ch")
+    keys.press("Enter")
+    expect(page.get_by_text("What would you like to know?")).to_be_visible()
+
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(box).to_have_value("")
+    keys.press("Escape")
+    expect(palette).to_be_hidden()
+    expect(page.get_by_role("button", name="Search", exact=True)).to_be_focused()
+
+
+def test_the_sheet_of_shortcuts(chat: Chat) -> None:
+    page = chat.page
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
+    chat.box.press("?")
+    expect(chat.box).to_have_value("?")
+    expect(sheet).to_be_hidden()
+    chat.box.fill("")
+    page.keyboard.press("Control+/")
+    expect(sheet).to_contain_text("New chat")
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    page.locator("[data-find]").focus()
+    page.keyboard.press("?")
+    expect(sheet).to_be_visible()
+
+
+def test_pin_folder_and_archive(chat: Chat, open_chat: Callable[..., Chat], person: Person) -> None:
+    page = chat.page
+    talks(chat, "soup", "salad", "bread")
+    elsewhere = open_chat(person)
+
+    chat.menu_of("soup").get_by_role("menuitem", name="Pin").click()
+    for tab in (chat, elsewhere):
+        expect(tab.sidebar.locator("h2").first).to_have_text("Pinned")
+        expect(tab.sidebar.locator(".entry").first).to_contain_text("soup")
+
+    chat.menu_of("salad").get_by_role("menuitem", name="Move to a folder").click()
+    page.get_by_role("menuitem", name="New folder…").click()
+    page.get_by_label("Name").fill("Recipes")
+    page.keyboard.press("Enter")
+    folder = chat.sidebar.get_by_role("list", name="Recipes")
+    expect(folder).to_contain_text("salad")
+    elsewhere.sidebar.get_by_role("button", name="Recipes", exact=True).click()
+    expect(elsewhere.sidebar.get_by_role("list", name="Recipes")).to_contain_text("salad")
+
+    chat.menu_of("bread").get_by_role("menuitem", name="Archive").click()
+    for tab in (chat, elsewhere):
+        expect(tab.entry("bread")).to_have_count(0)
+    page.reload()
+    expect(chat.entry("salad")).to_have_count(0)  # its folder is closed
+    chat.sidebar.get_by_role("button", name="Archived").click()
+    expect(chat.entry("bread")).to_be_visible()
+    chat.menu_of("bread").get_by_role("menuitem", name="Take out of the archive").click()
+    expect(chat.sidebar).to_contain_text("Nothing is archived.")
+    chat.sidebar.get_by_role("button", name="All conversations").click()
+    expect(chat.entry("bread")).to_be_visible()
+
+    head = chat.sidebar.locator(".folder")
+    head.hover()
+    head.get_by_role("button", name="More about").click()
+    page.get_by_role("menuitem", name="Delete the folder only").click()
+    for tab in (chat, elsewhere):
+        expect(tab.sidebar.locator(".folder")).to_have_count(0)
+        expect(tab.entry("salad")).to_be_visible()
+
+
+def test_delete_several_and_undo(chat: Chat, open_chat: Callable[..., Chat], person: Person) -> None:
+    page = chat.page
+    talks(chat, "one", "two", "three")
+    elsewhere = open_chat(person)
+    chat.menu_of("one").get_by_role("menuitem", name="Select several").click()
+    expect(page.get_by_role("checkbox", name="one")).to_be_focused()
+    page.get_by_role("checkbox", name="two").check()
+    expect(chat.sidebar.get_by_role("status")).to_have_text("2 selected")
+    chat.sidebar.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Delete 2 conversations?")
+    dialog.get_by_role("button", name="Delete").click()
+    for tab in (chat, elsewhere):
+        expect(tab.entry("one")).to_have_count(0)
+        expect(tab.entry("three")).to_be_visible()
+    chat.expect_notice("2 conversations deleted.")
+    chat.notice.get_by_role("button", name="Undo").click()
+    for tab in (chat, elsewhere):
+        for title in ("one", "two", "three"):
+            expect(tab.entry(title)).to_be_visible()
+    chat.entry("one").get_by_role("link").click()
+    expect(chat.answer).to_have_text("one")
+
+
+def test_on_a_phone_in_french(open_chat: Callable[..., Chat], person: Person) -> None:
+    chat = open_chat(person, size=PHONE, touch=True, language="fr-FR")
+    chat.ask("echo:pain de seigle").wait_for_end()
+    page = chat.page
+    page.locator("[data-unfold]").click()
+    page.get_by_role("button", name="Rechercher", exact=True).click()
+    page.get_by_role("combobox").fill("seigle")
+    page.get_by_role("option").filter(has_text=re.compile("^pain de seigle")).first.click()
+    expect(page.locator("[data-sidebar]")).to_be_hidden()
+    expect(chat.answer).to_have_text("pain de seigle")
