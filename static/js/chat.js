@@ -561,12 +561,14 @@ for (const [name, load] of [["earlier", earlier], ["later", later]]) {
   button.addEventListener("click", press);
 }
 find("[data-jump]").addEventListener("click", () => { if (view.later) toNewest(); });
-addEventListener("grokweb:goto", (event) => go(event.detail.conversation, { message: event.detail.message }));
+addEventListener("grokweb:goto", (event) => {
+  event.preventDefault(); // heard
+  go(event.detail.conversation, { message: event.detail.message });
+});
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !event.isComposing && !event.defaultPrevented && composer.mode === "stop" && !somethingOpen()) stop();
   if (event.key.toLowerCase() === "o" && event.shiftKey && (event.ctrlKey || event.metaKey)) { event.preventDefault(); startNew(); }
 });
-addEventListener("grokweb:goto", (event) => { event.preventDefault(); go(event.detail.conversation); });
 addEventListener("online", () => link.hurry());
 addEventListener("offline", () => link.drop()); // the socket itself would say nothing for minutes
 addEventListener("pageshow", (event) => { if (event.persisted) link.hurry(); });

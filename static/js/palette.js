@@ -125,7 +125,7 @@ class Palette {
     const day = date(at, { dateStyle: "medium" });
     const title = conversation.title || gettext("New chat");
     const where = message ? el("span", { class: "where" }, el("span", { dir: "auto" }, title), ` · ${day}`) : el("span", { class: "where" }, conversation.archived ? `${gettext("Archived")} · ${day}` : day);
-    return this.option(message?.id ?? conversation.id, () => visit(result), icon(message ? "search" : "chat"), el("span", { class: "lines" }, words, where));
+    return this.option(message?.id ?? conversation.id, () => visit(result), icon("chat"), el("span", { class: "lines" }, words, where));
   }
 
   // --- Keys -------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /** Choosing several conversations of the sidebar, and what can be done to them at once. */
 
-import { el, find, icon } from "grokweb/dom.js";
+import { el, find } from "grokweb/dom.js";
 import { openMenu } from "grokweb/menu.js";
 import { fill, gettext, ngettext, number } from "grokweb/words.js";
 
@@ -67,8 +67,8 @@ export class Selection {
   }
 
   build() {
-    const button = (name, words, run, more = {}) => {
-      const made = el("button", { class: "button plain", type: "button", ...more }, name && icon(name), words);
+    const button = (words, run, more = {}) => {
+      const made = el("button", { class: "button plain", type: "button", ...more }, words);
       made.addEventListener("click", () => run(made));
       return made;
     };
@@ -76,11 +76,11 @@ export class Selection {
     const archive = this.sidebar.archive;
     const act = async (action) => { await mover.move([...this.chosen], action); this.end(); };
     return el("div", { class: "selection", role: "group", "aria-label": gettext("Selected conversations") },
-      el("div", { class: "line" }, el("p", { role: "status" }), button(null, gettext("Select all"), () => this.selectAll()), button(null, gettext("Done"), () => this.end())),
+      el("div", { class: "line" }, el("p", { role: "status" }), button(gettext("Select all"), () => this.selectAll()), button(gettext("Done"), () => this.end())),
       el("div", { class: "line" },
-        button("archive", archive ? gettext("Take out") : gettext("Archive"), () => act(archive ? "unarchive" : "archive"), { "data-needs": true }),
-        button("folder", gettext("Move"), (made) => openMenu(made, this.sidebar.folderChoices([...this.chosen], null, () => this.end())), { "data-needs": true, "aria-haspopup": "menu", "aria-expanded": "false" }),
-        button("trash", gettext("Delete"), () => this.sidebar.ask([...this.chosen]), { "data-needs": true })));
+        button(archive ? gettext("Take out") : gettext("Archive"), () => act(archive ? "unarchive" : "archive"), { "data-needs": true }),
+        button(gettext("Move"), (made) => openMenu(made, this.sidebar.folderChoices([...this.chosen], null, () => this.end())), { "data-needs": true, "aria-haspopup": "menu", "aria-expanded": "false" }),
+        button(gettext("Delete"), () => this.sidebar.ask([...this.chosen]), { "data-needs": true })));
   }
 
   /** All that the list shows. */
