@@ -201,10 +201,10 @@ def test_the_group_keeps_what_administrators_make_of_it(db):
     from django.core.management import call_command
 
     group = Group.objects.get(name="moderators")
-    assert group.permissions.count() == 8
+    assert group.permissions.count() == 9
     group.permissions.remove(Permission.objects.get(codename="delete_rule"))
     call_command("migrate", verbosity=0)
-    assert group.permissions.count() == 7
+    assert group.permissions.count() == 8
 
 
 # --- Private conversations ----------------------------------------------------------------------------------
