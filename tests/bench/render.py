@@ -125,8 +125,8 @@ def longest(trace: dict[str, list[dict[str, Any]]]) -> tuple[float, float]:
 class Round:
     """One reply on one page, watched from the question to the settled answer."""
 
-    def __init__(self, browser: Browser, page: Page, text: str) -> None:
-        self.browser, self.page, self.text, self.seen, self.at = page, text, Watched(), 0
+    def __init__(self, chromium: Browser, page: Page, text: str) -> None:
+        self.browser, self.page, self.text, self.seen, self.at = chromium, page, text, Watched(), 0
         page.on("websocket", lambda socket: socket.on("framereceived", self._frame))
 
     def _frame(self, payload: str | bytes) -> None:
