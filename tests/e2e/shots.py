@@ -119,15 +119,36 @@ def photograph_chat(album: Album, windows: Windows, person: Person, how: dict[st
     page.locator("[data-scroll]").evaluate("(box) => { box.scrollTop = 500 }")
     album.take(page, "chat-answer-middle")
     chat.ask("slow:500:40").wait_for_words(60)
+    chat.ask("And how long does it keep?")  # waits for the answer
     album.take(page, "chat-writing")
     page.keyboard.press("Escape")
     chat.wait_for_end()
+    chat.box.fill("")
     album.take(page, "chat-stopped")
     chat.box.fill("x" * 33_000)
     album.take(page, "chat-too-long")
     chat.box.fill("")
     _menus(album, chat)
+    _versions(album, chat)
+    page.keyboard.press("Control+k")
+    album.take(page, "palette")
+    page.keyboard.press("Escape")
     return _share(album, chat)
+
+
+def _versions(album: Album, chat: Chat) -> None:
+    """An edit in the making, and a message of which there are two."""
+    page = chat.page
+    first = page.locator("[data-transcript] > li").first
+    first.hover()
+    first.locator(".tools button", has=page.locator("use[href='#i-pencil']")).click()
+    page.locator("form.edit textarea").fill("Why is bread so good when it is warm?")
+    album.take(page, "chat-edit")
+    page.keyboard.press("Enter")
+    chat.wait_for_end()
+    first.hover()
+    album.take(page, "chat-versions")
+    first.locator("[data-version=left]").click()
 
 
 def _menus(album: Album, chat: Chat) -> None:
@@ -154,7 +175,7 @@ def _share(album: Album, chat: Chat) -> str:
     page = chat.page
     page.locator(".tools button").last.click()
     album.take(page, "more-menu")
-    page.get_by_role("menuitem").last.click()
+    page.get_by_role("menuitem").filter(has=page.locator("use[href='#i-flag']")).click()
     album.take(page, "report-dialog")
     page.get_by_role("dialog").locator("[type=submit]").click()
     expect(chat.notice).not_to_be_empty()
