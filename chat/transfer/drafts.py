@@ -45,6 +45,7 @@ class Draft:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     leaf: str | None = None
+    archived: bool = False
     nodes: list[Node] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)  # what stayed out of it -> how many times
 

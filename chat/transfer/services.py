@@ -144,6 +144,7 @@ def _stored(owner: User, draft: Draft, model: ModelCard, *, tell: bool) -> Conve
         title=draft.title,
         created_at=draft.created_at or min(times.values()),
         updated_at=draft.updated_at or max(times.values()),
+        archived=draft.archived,
     )
     keys = {node.key: uuid4() for node in draft.nodes}
     messages = [_message(made, owner, node, keys, times[node.key]) for node in draft.nodes]

@@ -131,4 +131,6 @@ def test_killed_in_the_middle(demo: Drill, workers: list[ModelWorker]) -> None:
     assert len({request.seed for request in requests}) == len(requests)
     demo.ended_well(undisturbed=undisturbed(requests))
     rows = [demo.row(reply) for reply in caught]
-    assert {(row["attempt"], row["strikes"]) for row in rows} == {(2, 1)}
+    # A later attempt without a strike: on a busy machine the other worker may miss its lease once, too.
+    assert {row["strikes"] for row in rows} == {1}
+    assert all(row["attempt"] >= 2 for row in rows)

@@ -25,11 +25,13 @@ def written(conversation: Conversation, messages: list[Message], leaf: Message |
         "created_at": conversation.created_at.isoformat(),
         "updated_at": conversation.updated_at.isoformat(),
         "leaf": str(leaf.pk) if leaf else None,
+        "archived": conversation.archived,
         "messages": [_message(message) for message in messages],
     }
 
 
 def _message(message: Message) -> dict[str, Any]:
+    message.siblings = []  # the parents tell; asking for each would be a query each
     told = message_json(message)
     generation = getattr(message, "generation", None)
     kept = {name: told[name] for name in ("id", "parent", "role", "text", "status", "created_at", "hidden")}
@@ -51,6 +53,7 @@ class GrokWeb:
             created_at=time_of(record.get("created_at")),
             updated_at=time_of(record.get("updated_at")),
             leaf=text_of(record.get("leaf")) or None,
+            archived=record.get("archived") is True,
         )
         for each in list_of(record.get("messages")):
             self._add(draft, dict_of(each))

@@ -37,6 +37,17 @@ def test_json_has_the_whole_tree(cast: Cast) -> None:
     assert "alice" not in answer.content.decode()
 
 
+@pytest.mark.parametrize("form", ["json", "markdown"])
+def test_a_long_one_takes_no_more_questions_to_the_database(
+    cast: Cast, form: str, django_assert_max_num_queries: Any
+) -> None:
+    client = cast.client("alice")
+    for length in (4, 400):
+        made, _ = long_talk(cast.alice, length)
+        with django_assert_max_num_queries(25):
+            client.get(f"/api/conversations/{made.pk}/export/?format={form}")
+
+
 def test_markdown_is_the_branch_one_has_open(cast: Cast) -> None:
     made = talk(cast.alice, "Hello", "First")
     say(made, "**Second**", under=made.messages.get(text="Hello"))

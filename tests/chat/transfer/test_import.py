@@ -96,12 +96,14 @@ def test_ones_own_goes_out_and_comes_in_again(cast: Cast) -> None:
     question = was.messages.get(text="Hello “you” 😀")
     (other,) = say(was, "Second", under=question)
     Message.objects.filter(pk=other.pk).update(status="stopped")
+    Conversation.objects.filter(pk=was.pk).update(archived=True)
     was.refresh_from_db()
     sent = cast.client("alice").get(f"/api/conversations/{was.pk}/export/?format=json").content
     told = report(bring(cast.client("bob"), sent))
     came = Conversation.objects.visible_to(cast.bob).get()
     assert tree(came) == tree(was)
     assert (came.title, came.created_at, came.updated_at) == (was.title, was.created_at, was.updated_at)
+    assert came.archived
     assert not {m.pk for m in came.messages.all()} & {m.pk for m in was.messages.all()}
     assert [m.created_at for m in came.messages.order_by("created_at")] == [
         m.created_at for m in was.messages.order_by("created_at")
