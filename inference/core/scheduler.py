@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -63,7 +64,7 @@ class Tokenizer(Protocol):
     def stop_strings(self) -> tuple[str, ...]: ...
     @property
     def never_sample(self) -> frozenset[int]: ...
-    def render_chat(self, messages: list[dict[str, str]], /) -> list[int]: ...
+    def render_chat(self, messages: list[dict[str, str]], /, *, go_on: bool = False) -> list[int]: ...
     def piece_bytes(self, token: int, first: bool, /) -> bytes: ...
 
 
@@ -216,9 +217,10 @@ class Scheduler:
         request, tokenizer = work.request, self._tokenizer
         if any(not 0 <= token < self._vocab_size for token in work.emitted):
             raise ValueError(f"logged token ids are not in a vocabulary of {self._vocab_size:,}")
+        begun = goes_on(request.messages)
         prompt = fit(
             request.messages,
-            tokenizer.render_chat,
+            partial(tokenizer.render_chat, go_on=True) if begun else tokenizer.render_chat,
             context=self._context,
             max_new_tokens=request.max_new_tokens,
         )
@@ -228,7 +230,7 @@ class Scheduler:
             rules=compile_rules(request.rules),
             hold_back=request.hold_back,
             emitted=work.emitted,
-            begun=goes_on(request.messages),
+            begun=begun,
         )
         work.prompt_size = len(prompt.ids)
         work.max_new = prompt.max_new

@@ -28,7 +28,6 @@ from pathlib import Path
 import sentencepiece
 
 from inference.modelfiles import ModelUnusable
-from inference.text.prompt import goes_on
 
 PAD, BOS, EOS, UNK = range(4)
 SEPARATOR, MASK = 47, 48
@@ -88,11 +87,12 @@ class ChatTokenizer:
         """Ids that must not be chosen: padding (hidden as a key), BOS, UNK, the mask and the role marks."""
         return frozenset({PAD, BOS, UNK, *CONTROL}) - self.stop_ids
 
-    def render_chat(self, messages: Sequence[dict[str, str]], *, begin_reply: bool = True) -> list[int]:
+    def render_chat(
+        self, messages: Sequence[dict[str, str]], *, begin_reply: bool = True, go_on: bool = False
+    ) -> list[int]:
         """A conversation -> the ids of the prompt whose continuation is the assistant's next message.
 
-        A last message of the assistant is gone on with. Without `begin_reply` the prompt ends with the last
-        message.
+        With `go_on` it is the rest of the last message. Without `begin_reply` the prompt ends with that.
         """
         for message in messages:
             if message.get("role") not in ROLE_MARK:
@@ -101,11 +101,11 @@ class ChatTokenizer:
             ids = [BOS]
             for message in messages:
                 ids += [ROLE_MARK[message["role"]], *self.encode(message["content"]), SEPARATOR]
-            if begin_reply:
-                return ids[:-1] if goes_on(messages) else [*ids, ASSISTANT]
-            return ids
+            if go_on:
+                return ids[:-1]
+            return [*ids, ASSISTANT] if begin_reply else ids
         turns = [f"{ROLE_WORD[message['role']]}: {message['content']}" for message in messages]
-        begin = [] if goes_on(messages) or not begin_reply else ["Assistant:"]
+        begin = ["Assistant:"] if begin_reply and not go_on else []
         return self.encode("\n\n".join(turns + begin))
 
     # -- text and ids --------------------------------------------------------------------

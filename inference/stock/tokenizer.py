@@ -19,7 +19,6 @@ from transformers import AutoTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from inference.modelfiles import ModelUnusable
-from inference.text.prompt import goes_on
 
 SPACE = "\u2581"  # how SentencePiece writes a space inside a piece
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -72,45 +71,44 @@ class StockTokenizer:
         # The vocabulary itself spells a control piece: letter by letter nothing joins into one.
         return [i for letter in text for i in self._ids(letter, split=True) if i not in self.control]
 
-    def render_chat(self, messages: Sequence[Message]) -> list[int]:
-        """A conversation -> the ids of the prompt whose continuation is the assistant's next message."""
+    def render_chat(self, messages: Sequence[Message], *, go_on: bool = False) -> list[int]:
+        """A conversation -> the ids of the prompt whose continuation is the next answer, or, with
+        `go_on`, the rest of the last one.
+        """
         for message in messages:
             if message.get("role") not in ROLE_WORD:
                 raise ValueError(f"unknown role {message.get('role')!r}; roles are {', '.join(ROLE_WORD)}")
         if not self.inner.chat_template:
             turns = [f"{ROLE_WORD[message['role']]}: {message['content']}" for message in messages]
-            return self._start + self.encode(
-                "\n\n".join(turns if goes_on(messages) else [*turns, "Assistant:"])
-            )
+            return self._start + self.encode("\n\n".join(turns if go_on else [*turns, "Assistant:"]))
         try:
-            return self._render(messages)
+            return self._render(messages, go_on)
         except TemplateError:
             # Many templates know no system message; the first question may carry it.
             folded = _without_system(messages)
             if folded == list(messages):
                 raise
-            return self._render(folded)
+            return self._render(folded, go_on)
 
-    def _render(self, messages: Sequence[Message]) -> list[int]:
+    def _render(self, messages: Sequence[Message], go_on: bool) -> list[int]:
         nonce = secrets.token_hex(8)
         marks = {f"{nonce}x{i}x": message["content"] for i, message in enumerate(messages)}
         marked = [{**message, "content": mark} for message, mark in zip(messages, marks, strict=True)]
         apart: list[int] = []
         own: list[int] = []  # the control ids that the template itself writes
-        for part in re.split(f"({nonce}x[0-9]+x)", self._template(marked)):
+        for part in re.split(f"({nonce}x[0-9]+x)", self._template(marked, go_on)):
             if part in marks:
                 apart += self.encode(marks[part])
             elif part:
                 ids = self._ids(part, split=False)
                 apart += ids
                 own += self._controls(ids)
-        together = self._ids(self._template(messages), split=False)
+        together = self._ids(self._template(messages, go_on), split=False)
         return together if self._controls(together) == own else apart
 
-    def _template(self, messages: Sequence[Message]) -> str:
-        begun = goes_on(messages)
+    def _template(self, messages: Sequence[Message], go_on: bool) -> str:
         text: str = self.inner.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=not begun, continue_final_message=begun
+            list(messages), tokenize=False, add_generation_prompt=not go_on, continue_final_message=go_on
         )
         return text.encode("utf-8", "replace").decode()
 

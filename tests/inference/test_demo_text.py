@@ -79,7 +79,7 @@ def test_a_label_that_does_not_exist_is_an_error() -> None:
     assert with_labels("Press {Share}.", french=False) == "Press Share."
     assert with_labels("Cliquez sur {Share}.", french=True) == "Cliquez sur Partager."
     with pytest.raises(KeyError):
-        with_labels("Press {Export everything}.", french=False)
+        with_labels("Press {Export the moon}.", french=False)
 
 
 def test_french_is_written_in_french(groups: dict[tuple[str, bool], Group]) -> None:
