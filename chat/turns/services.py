@@ -162,14 +162,14 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | 
     turn = _earlier(user, client_id)
     if turn is not None:
         return turn
+    stored = transaction.atomic(ask)
     try:
-        with transaction.atomic():
-            return ask()
-    except Busy:
-        if after is None or not _settled_by_now(after):
-            raise
-        with transaction.atomic():
-            return ask()
+        try:
+            return stored()
+        except Busy:
+            if after is None or not _settled_by_now(after):
+                raise
+            return stored()
     except IntegrityError:
         turn = _earlier(user, client_id)  # two sockets sent it at the same moment
         if turn is None:

@@ -520,7 +520,8 @@ for (const button of document.querySelectorAll("[data-suggestions] button")) {
   button.addEventListener("click", () => { if (composer.mode === "send") send(button.textContent); });
 }
 find("[data-share]").addEventListener("click", () => shareDialog.open());
-/** More of the branch: `part(messages)` puts what `query` brings beside what is there. */
+
+/** A part of the branch: `put(part)` places what `query` brings. Whether it came and is still wanted. */
 async function page(query, put) {
   const { id, epoch } = view;
   try {
@@ -552,13 +553,11 @@ const toNewest = () => page("", (part) => {
 });
 for (const [name, load] of [["earlier", earlier], ["later", later]]) {
   const button = find(`[data-${name}] button`);
-  const press = async () => {
-    if (button.disabled) return;
+  button.addEventListener("click", async () => {
     button.disabled = true;
     await load();
     button.disabled = false;
-  };
-  button.addEventListener("click", press);
+  });
 }
 find("[data-jump]").addEventListener("click", () => { if (view.later) toNewest(); });
 addEventListener("grokweb:goto", (event) => {
