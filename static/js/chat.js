@@ -2,6 +2,7 @@
 
 import { Announcer } from "grokweb/announce.js";
 import { call, loginUrl } from "grokweb/api.js";
+import { Asked } from "grokweb/asked.js";
 import { wireRemoval } from "grokweb/branches.js";
 import { Composer, Kept } from "grokweb/composer.js";
 import { find, showError, wireDialog } from "grokweb/dom.js";
@@ -9,6 +10,7 @@ import { wireFind } from "grokweb/find.js";
 import { wireAccount, wireSidebar } from "grokweb/frame.js";
 import { somethingOpen } from "grokweb/menu.js";
 import { Notices } from "grokweb/notices.js";
+import { wirePaging } from "grokweb/paging.js";
 import { merge, place } from "grokweb/reducer.js";
 import { Replies } from "grokweb/replies.js";
 import { wireFeedback } from "grokweb/feedback.js";
@@ -17,8 +19,8 @@ import { Follow, reducedMotion } from "grokweb/scroll.js";
 import { ShareDialog } from "grokweb/share.js";
 import { wireDictation } from "grokweb/speech.js";
 import { Sidebar } from "grokweb/sidebar.js";
-import { FRAME_BYTES, Link, randomId } from "grokweb/socket.js";
-import { pendingState, Transcript } from "grokweb/transcript.js";
+import { FRAME_BYTES, Link } from "grokweb/socket.js";
+import { Transcript } from "grokweb/transcript.js";
 import { fill, gettext } from "grokweb/words.js";
 
 const OFFLINE_AFTER = 1500; // a short break is nobody's business
@@ -29,16 +31,14 @@ const app = find("[data-app]");
 const main = find("[data-main]");
 const siteName = find(".brand").textContent.trim();
 const drafts = new Kept(given.user.id, "draft");
-const unsent = new Kept(given.user.id, "unsent");
-const lined = new Kept(given.user.id, "lined"); // by conversation: what goes out when the answer is complete
 
 const view = { id: null, epoch: 0, news: 0, messages: [], more: false, later: false };
-const pendings = new Map(); // client_id -> what was asked and not yet answered
 let model = given.model;
 let connected = false;
 let wasConnected = false;
 let offlineTimer = 0;
 
+const asked = new Asked(given.user.id, view, (frame) => link.ask(frame));
 const notices = new Notices(find("[data-notices]"));
 const follow = new Follow(find("[data-scroll]"), find("[data-jump]"));
 const announcer = new Announcer(find("[data-announce]"));
@@ -123,42 +123,11 @@ function setTitle(conversation) {
   if (demo) demo.hidden = Boolean(another);
 }
 
-const isHere = (pending) => (pending.conversation === null ? view.id === null && pending.epoch === view.epoch : pending.conversation === view.id);
-
-/** Messages of the server, then what this tab has asked for and not yet heard of. */
-function shown() {
-  const list = [...view.messages];
-  const state = pendingState(connected || !wasConnected);
-  for (const pending of pendings.values()) {
-    if (!isHere(pending)) continue;
-    let begun = "";
-    if (pending.type === "send") {
-      list.splice(pending.parent === null ? 0 : indexOr(list, pending.parent) + 1); // an edit takes the place of what was there
-      list.push({ id: pending.client_id, role: "user", text: pending.content, pending: true, state });
-    } else { // so does another answer
-      const at = indexOr(list, pending.message_id);
-      if (pending.type === "continue") begun = list[at]?.text ?? "";
-      list.splice(at);
-    }
-    if (connected || pending.type !== "send") list.push({ id: `${pending.client_id}-reply`, role: "assistant", text: begun, status: "live" });
-  }
-  const next = view.id && lined.get(view.id);
-  if (next) {
-    const takeBack = () => { lined.set(view.id, ""); composer.giveBack(next); draw(); };
-    list.push({ id: "lined", role: "user", text: next, pending: true, state: gettext("Goes out when the answer is complete."), takeBack });
-  }
-  return list;
-}
-
-function indexOr(list, id) {
-  const at = list.findIndex((each) => each.id === id);
-  return at < 0 ? list.length : at;
-}
-
 const liveHere = () => view.messages.findLast((each) => each.status === "live" && replies.get(each.id));
 
 function draw() {
-  const list = shown();
+  const takeBack = (text) => { composer.giveBack(text); draw(); };
+  const list = asked.shown({ connected, wasConnected, takeBack });
   const wasEmpty = main.classList.contains("empty");
   const isEmpty = !list.length;
   const form = find("[data-composer]");
@@ -168,9 +137,8 @@ function draw() {
   find("[data-earlier]").hidden = !view.more;
   find("[data-later]").hidden = !view.later;
   transcript.show(list, replies);
-  const waits = [...pendings.values()].some(isHere);
   const live = liveHere();
-  composer.setMode(waits ? "wait" : !live ? "send" : live.id === view.stopping ? "stopping" : "stop");
+  composer.setMode(asked.here.length ? "wait" : !live ? "send" : live.id === view.stopping ? "stopping" : "stop");
   if (wasEmpty && !isEmpty && !reducedMotion()) {
     const way = from - form.getBoundingClientRect().top;
     form.animate([{ transform: `translateY(${way}px)` }, { transform: "none" }], { duration: 260, easing: "cubic-bezier(0.2, 0, 0, 1)" });
@@ -252,28 +220,19 @@ function gone(id) {
 
 // --- Asking -----------------------------------------------------------------------------------------------
 
-function ask(pending) {
-  pendings.set(pending.client_id, pending);
-  saveUnsent();
-  const { type, client_id, conversation, parent, content, message_id, params } = pending;
-  link.ask(type === "send" ? { type, client_id, conversation, parent, content } : { type, client_id, message_id, ...(params && { params }) });
-}
-
-const saveUnsent = () => unsent.set("asked", pendings.size ? JSON.stringify([...pendings.values()]) : "");
-
 /** A question at the end of the branch, or in the place of `edited`. */
 async function send(text, edited = null) {
   if (view.later && !edited && !(await toNewest())) { composer.giveBack(text); return; }
   const content = text.trim();
   notices.clear("error");
   const parent = edited ? edited.parent : view.messages.at(-1)?.id ?? null;
-  const pending = { type: "send", client_id: randomId(), conversation: view.id, parent, content, epoch: view.epoch };
+  const pending = asked.question(content, parent);
   if (new TextEncoder().encode(JSON.stringify(pending)).length > FRAME_BYTES) {
     composer.giveBack(text);
     notices.show("error", gettext("This message is too long to be sent."), { kind: "bad" });
     return;
   }
-  ask(pending);
+  asked.put(pending);
   draw();
   follow.toEnd();
   if (matchMedia("(hover: none)").matches) composer.area.blur(); // the phone's keyboard makes room for the answer
@@ -283,18 +242,17 @@ async function send(text, edited = null) {
 function line(text) {
   const live = liveHere();
   if (!live) { send(text); return; }
-  lined.set(view.id, [lined.get(view.id), text.trim()].filter(Boolean).join("\n\n"));
+  asked.line(text);
   draw();
   follow.toEnd();
 }
 
 /** The answer that a message waited for has ended: it goes out, or back into the box if there is nothing to follow. */
 function sendLined(conversation, answer) {
-  const content = lined.get(conversation);
+  const content = asked.takeLine(conversation);
   if (!content) return;
-  lined.set(conversation, "");
-  const pending = { type: "send", client_id: randomId(), conversation, parent: answer.id, content, epoch: view.epoch };
-  if (answer.status === "complete") ask(pending);
+  const pending = asked.question(content, answer.id, conversation);
+  if (answer.status === "complete") asked.put(pending);
   else giveBack(pending, conversation === view.id);
 }
 
@@ -304,7 +262,7 @@ function goOn(message) { askBeside("continue", message); }
 function askBeside(type, message, params) {
   if (composer.mode !== "send") return;
   notices.clear("error");
-  ask({ type, client_id: randomId(), conversation: view.id, message_id: message.id, epoch: view.epoch, params });
+  asked.beside(type, message, params);
   draw();
   follow.toEnd();
 }
@@ -357,10 +315,8 @@ function hello(frame) {
 }
 
 function acked(frame) {
-  const pending = pendings.get(frame.client_id);
-  const here = pending ? isHere(pending) : frame.conversation.id === view.id;
-  pendings.delete(frame.client_id);
-  saveUnsent();
+  const pending = asked.take(frame.client_id);
+  const here = pending ? asked.isHere(pending) : frame.conversation.id === view.id;
   sidebar.put(frame.conversation);
   const reply = frame.messages.find((each) => each.id === frame.message_id);
   if (reply?.status === "live") {
@@ -441,7 +397,7 @@ function ended(reply) {
 
 /** A quiet word on an answer in another conversation. */
 function tellElsewhere(conversation, status) {
-  if (pendings.size && [...pendings.values()].some((each) => each.conversation === conversation)) return; // it goes on
+  if (asked.in(conversation)) return; // it goes on
   const title = sidebar.get(conversation)?.title || gettext("New chat");
   const words = status === "complete" ? gettext("“%(title)s” has an answer.") : gettext("The answer in “%(title)s” has ended early.");
   notices.show("elsewhere", fill(words, { title }), { action: { words: gettext("Open"), run: () => go(conversation) } });
@@ -451,11 +407,9 @@ function refused(frame) {
   const resumed = /^resume:(.+)$/.exec(frame.ref ?? "")?.[1];
   if (resumed) { resumeFailed(resumed, frame); return; }
   const words = frame.words || gettext("The server did not understand this message.");
-  const pending = pendings.get(frame.client_id ?? frame.ref);
+  const pending = asked.take(frame.client_id ?? frame.ref);
   if (pending) {
-    const here = isHere(pending);
-    pendings.delete(pending.client_id);
-    saveUnsent();
+    const here = asked.isHere(pending);
     draw();
     if (pending.type === "send") giveBack(pending, here);
     if (frame.code === "not_found" && here && view.id) refresh();
@@ -504,7 +458,7 @@ function connection(state) {
       kind: "warn", stay: true, action: { words: gettext("Try now"), run: () => link.hurry() },
     }), OFFLINE_AFTER);
   }
-  if (before !== connected && pendings.size) draw();
+  if (before !== connected && asked.here.length) draw();
 }
 
 // --- The rest of the page -----------------------------------------------------------------------------------
@@ -521,45 +475,7 @@ for (const button of document.querySelectorAll("[data-suggestions] button")) {
 }
 find("[data-share]").addEventListener("click", () => shareDialog.open());
 
-/** A part of the branch: `put(part)` places what `query` brings. Whether it came and is still wanted. */
-async function page(query, put) {
-  const { id, epoch } = view;
-  try {
-    const part = await call("GET", `/api/conversations/${id}/messages/?${query}`);
-    if (epoch === view.epoch) put(part);
-    return epoch === view.epoch;
-  } catch (error) {
-    notices.show("error", error.message, { kind: "bad" });
-    return false;
-  }
-}
-
-const earlier = () => page(`before=${view.messages[0].id}`, (part) => follow.keep(() => {
-  follow.held = false;
-  view.messages = [...part.messages, ...view.messages];
-  view.more = part.more;
-  draw();
-}));
-const later = () => page(`after=${view.messages.at(-1).id}`, (part) => {
-  follow.held = false;
-  view.messages = [...view.messages, ...part.messages];
-  view.later = part.later;
-  draw();
-});
-const toNewest = () => page("", (part) => {
-  Object.assign(view, part);
-  draw();
-  follow.toEnd();
-});
-for (const [name, load] of [["earlier", earlier], ["later", later]]) {
-  const button = find(`[data-${name}] button`);
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    await load();
-    button.disabled = false;
-  });
-}
-find("[data-jump]").addEventListener("click", () => { if (view.later) toNewest(); });
+const toNewest = wirePaging(view, { draw, follow, failed: (words) => notices.show("error", words, { kind: "bad" }) });
 addEventListener("grokweb:goto", (event) => {
   event.preventDefault(); // heard
   go(event.detail.conversation, { message: event.detail.message });
@@ -586,7 +502,7 @@ setInterval(() => {
 wireFind();
 wireAccount(app, {
   usage: given.usage,
-  leaving: () => { for (const kept of [drafts, unsent, lined]) kept.clear(); }, // the next person at this computer finds no drafts
+  leaving: () => { drafts.clear(); asked.clear(); }, // the next person at this computer finds no drafts
 });
 
 open(given.conversation, given, given.shares);
@@ -595,13 +511,7 @@ if (wanted && given.conversation) {
   history.replaceState(null, "", location.pathname);
   go(given.conversation.id, { message: wanted });
 }
-try {
-  for (const pending of JSON.parse(unsent.get("asked") || "[]")) {
-    ask({ ...pending, epoch: pending.conversation === null && view.id === null ? view.epoch : -1 });
-  }
-} catch {
-  unsent.set("asked", ""); // not ours, or half written
-}
+asked.restore();
 draw();
 if (!given.model) notices.show("model", gettext("No model is set up on this server yet."), { kind: "warn", stay: true });
 link.connect();
