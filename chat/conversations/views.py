@@ -18,7 +18,8 @@ from chat.conversations.access import conversation_for
 from chat.conversations.errors import Unavailable
 from chat.conversations.models import Conversation, ModelCard
 
-# Apps to the right add what they know ("usage"), from their AppConfig.ready.
+# Apps to the right add what they know ("usage"), from their AppConfig.ready. Asked before anything
+# else is read: "news" then tells a page of all that came after it was made.
 PAGE_EXTRAS: list[Callable[[HttpRequest], dict[str, Any]]] = []
 
 # Nothing of a private page is kept by the browser or a proxy: after logging out, Back shows nothing.
@@ -41,6 +42,7 @@ def conversation(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
     viewer = cast(User, request.user)
+    extras = [extra(request) for extra in PAGE_EXTRAS]
     card = shown.model if shown else _default_model()
     page: dict[str, Any] = {
         "user": {"id": str(viewer.pk), "name": viewer.get_short_name()},
@@ -60,8 +62,8 @@ def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse
         page |= services.transcript(viewer, shown)
         for about in services.CONVERSATION_EXTRAS:
             page |= about(shown)
-    for extra in PAGE_EXTRAS:
-        page |= extra(request)
+    for extra in extras:
+        page |= extra
     return render(request, "chat/chat.html", {"page": page})
 
 

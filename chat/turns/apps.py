@@ -1,4 +1,7 @@
+from typing import cast
+
 from django.apps import AppConfig
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,4 +10,11 @@ class TurnsConfig(AppConfig):
     verbose_name = _("Replies")
 
     def ready(self) -> None:
-        from chat.turns import checks, receivers  # noqa: F401
+        from chat.accounts.models import User
+        from chat.conversations.views import PAGE_EXTRAS
+        from chat.turns import checks, news, receivers  # noqa: F401
+
+        def page_news(request: HttpRequest) -> dict[str, int]:
+            return {"news": news.number(cast(User, request.user).pk)}
+
+        PAGE_EXTRAS.append(page_news)

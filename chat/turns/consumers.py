@@ -29,7 +29,7 @@ from chat.accounts.sessions import still_allowed
 from chat.conversations import services as conversations
 from chat.conversations.access import message_for
 from chat.core.errors import BadInput, ChatError, TooManyRequests
-from chat.turns import events, port, services
+from chat.turns import events, news, port, services
 from chat.turns.guard import CLOSE_CODES, guard
 from chat.turns.language import language_of
 from chat.turns.live import Outbox, Place, hub
@@ -61,6 +61,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.outbox = Outbox()
         self.watching: dict[str, str] = {}  # generation id -> message id
         self.pump: asyncio.Task[None] | None = None
+        self.heard: int | None = None  # number of the last control event
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -85,14 +86,16 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if guard().sockets_of(self.user.pk) >= SOCKETS_A_PERSON:
             await self.close(1013)
             return
-        guard().enter(self, self.session, self.user.pk, self.close)
+        guard().enter(self, self.session, self.user.pk)
         with contextlib.suppress(
             RedisError, OSError
         ):  # control events are a comfort: without Redis none come
             await self.channel_layer.group_add(events.group(self.user.pk), self.channel_name)
         self.pump = asyncio.create_task(self._pump())
         try:
-            await self._send(await self._in_thread(lambda: hello(self.user)))
+            first = await self._in_thread(lambda: hello(self.user))
+            self.heard = first["news"]
+            await self._send(first)
         except ChatError:  # no worker has announced a model yet
             await self.close(1013)
 
@@ -274,9 +277,21 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     # --- events of other tabs and of staff ----------------------------------------------------------------
 
     async def tab_frames(self, event: Frame) -> None:
+        number = event["number"]
+        if number is not None and self.heard is not None:
+            if number > self.heard + 1:
+                await self._send({"type": "missed"})
+            self.heard = max(self.heard, number)
         if event.get("but") != self.channel_name:
             for frame in event["frames"]:
                 await self._send(frame)
+
+    async def catch_up(self, number: int) -> None:
+        """The guard: there were events up to this number, and those that are not heard by now are lost."""
+        missed = self.heard is not None and self.heard < number
+        self.heard = number  # lower than before when Redis has forgotten it
+        if missed:
+            await self._send({"type": "missed"})
 
     async def tab_close(self, event: Frame) -> None:
         await self.close(event["code"])
@@ -408,7 +423,8 @@ def hello(user: User) -> Frame:
     except port.UNAVAILABLE:
         running = False
     card = {"slug": model.slug, "name": model.name, "is_demo": model.is_demo, "running": running}
-    return {"type": "hello", "user": {"id": str(user.pk), "name": user.get_short_name()}, "model": card}
+    person = {"id": str(user.pk), "name": user.get_short_name()}
+    return {"type": "hello", "user": person, "model": card, "news": news.number(user.pk)}
 
 
 def done(reason: str, error: str, prompt_tokens: int, seq: int, text: str) -> Frame:

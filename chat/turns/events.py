@@ -1,5 +1,5 @@
-"""Control events to a person's open tabs, through the channel layer. They may be lost: a page that comes back
-asks for what it missed. Tokens never pass here (rule 4)."""
+"""Control events to a person's open tabs, through the channel layer. They may be lost there, so they are
+counted: a page that missed one asks for what is new. Tokens never pass here (rule 4)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import logging
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
+
+from chat.turns import news
 
 logger = logging.getLogger("grokweb.events")
 
@@ -20,7 +22,8 @@ def group(user_id: UUID) -> str:
 
 async def tell(user_id: UUID, *frames: dict[str, Any], but: str = "") -> None:
     """Frames for every tab of a person, except the channel `but`; one event, however many frames."""
-    await _send(user_id, {"type": "tab.frames", "frames": frames, "but": but})
+    number = await sync_to_async(news.count, thread_sensitive=False)(user_id)
+    await _send(user_id, {"type": "tab.frames", "frames": frames, "but": but, "number": number})
 
 
 async def close(user_id: UUID, code: int) -> None:

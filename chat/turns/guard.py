@@ -1,17 +1,20 @@
-"""Closes the sockets of people who logged out or were suspended: one look every 3 s for all of a process."""
+"""One look every 3 s at all sockets of a process: those of people who logged out or were suspended are
+closed, and those that missed a control event are told so."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
 from chat.accounts.sessions import still_allowed
+from chat.turns import news
 
 logger = logging.getLogger("grokweb.guard")
 
@@ -19,37 +22,53 @@ LOOK_SECONDS = 3.0
 CLOSE_CODES = {"logged_out": 4401, "suspended": 4403}
 
 
+class Socket(Protocol):
+    async def close(self, code: int) -> None: ...
+
+    async def catch_up(self, number: int) -> None: ...
+
+
 class Guard:
     def __init__(self) -> None:
-        self._sockets: dict[object, tuple[str, UUID, Callable[[int], Awaitable[None]]]] = {}
+        self._sockets: dict[Socket, tuple[str, UUID]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._numbers: dict[UUID, int] = {}  # of the last control event, a look ago
 
-    def enter(
-        self, socket: object, session: str, user_id: UUID, close: Callable[[int], Awaitable[None]]
-    ) -> None:
-        self._sockets[socket] = (session, user_id, close)
+    def enter(self, socket: Socket, session: str, user_id: UUID) -> None:
+        self._sockets[socket] = (session, user_id)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
-    def leave(self, socket: object) -> None:
+    def leave(self, socket: Socket) -> None:
         self._sockets.pop(socket, None)
 
     def sockets_of(self, user_id: UUID) -> int:
-        return sum(1 for _, owner, _ in self._sockets.values() if owner == user_id)
+        return sum(1 for _, owner in self._sockets.values() if owner == user_id)
 
     async def _run(self) -> None:
         while self._sockets:
             await asyncio.sleep(LOOK_SECONDS)
-            people = {session: user_id for session, user_id, _ in self._sockets.values()}
             try:
-                verdicts = await database_sync_to_async(still_allowed)(people)
+                await self._close_those_not_allowed()
             except DatabaseError as error:
                 logger.warning("not looked: %s", error)
-                continue
-            for session, _user_id, close in list(self._sockets.values()):
-                code = CLOSE_CODES.get(verdicts.get(session, "ok"))
-                if code is not None:
-                    await close(code)
+            await self._tell_what_was_missed()
+
+    async def _close_those_not_allowed(self) -> None:
+        verdicts = await database_sync_to_async(still_allowed)(dict(self._sockets.values()))
+        for socket, (session, _) in list(self._sockets.items()):
+            code = CLOSE_CODES.get(verdicts.get(session, "ok"))
+            if code is not None:
+                await socket.close(code)
+
+    async def _tell_what_was_missed(self) -> None:
+        """An event may still be on its way, so that the number of the look before counts."""
+        before, people = self._numbers, list({user_id for _, user_id in self._sockets.values()})
+        self._numbers = await sync_to_async(news.numbers, thread_sensitive=False)(people)
+        for socket, (_, user_id) in list(self._sockets.items()):
+            number = self._numbers.get(user_id)
+            if number is not None and number == before.get(user_id):
+                await socket.catch_up(number)
 
 
 _guards: WeakKeyDictionary[asyncio.AbstractEventLoop, Guard] = WeakKeyDictionary()

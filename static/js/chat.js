@@ -302,11 +302,13 @@ function stop() {
 // --- Hearing ----------------------------------------------------------------------------------------------
 
 function received(frame) {
-  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, removed, folders: (each) => sidebar.folders.set(each.folders) };
+  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, removed, missed, folders: (each) => sidebar.folders.set(each.folders) };
   handlers[frame.type]?.(frame);
 }
 
 function hello(frame) {
+  if (frame.news !== given.news && given.news !== null) refresh(); // something came between the page and its first connection
+  given.news = null;
   const named = model?.slug === frame.model.slug;
   model = { ...model, ...frame.model };
   if (!named && !view.id) setTitle(null);
@@ -359,6 +361,12 @@ function told({ message }) {
 /** A branch was deleted, here or in another tab. */
 function removed(frame) {
   if (frame.conversation !== view.id) return;
+  view.news++;
+  refresh();
+}
+
+/** Some news did not reach this tab. */
+function missed() {
   view.news++;
   refresh();
 }

@@ -112,6 +112,7 @@ def test_a_branch_is_deleted_here_and_in_another_window(chat: Chat, windows: Win
     chat.page.locator("#remove-dialog").get_by_role("button", name="Delete").click()
     for window in (chat, other):
         expect(messages(window)).to_have_text(["one", "one"])
+    expect(chat.page.locator("#remove-dialog")).to_be_hidden()  # before that, nobody can type
     chat.ask("three").wait_for_end()
     expect(messages(other)).to_have_text(["one", "one", "three", "three"])
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
+from tests.e2e.browsing import Windows
 from tests.e2e.chat import Chat, words
+from tests.e2e.people import Person
 
 
 def test_the_next_message_goes_out_after_the_answer(chat: Chat) -> None:
@@ -48,3 +50,17 @@ def test_two_conversations_are_written_and_the_other_one_is_announced(chat: Chat
     chat.expect_notice("“slow:60:60 apples” has an answer.")
     chat.page.locator(".notice").get_by_role("button", name="Open").click()
     expect(chat.answer).to_have_text(words(60))
+
+
+def test_what_came_before_the_first_connection_is_shown(chat: Chat, windows: Windows, person: Person) -> None:
+    chat.ask("one").wait_for_end()
+    page = windows.window(person).new_page()
+    slow: list[WebSocketRoute] = []
+    # The socket opens, and the server hears nothing of it yet.
+    page.route_web_socket("**/ws/", lambda socket: slow.append(socket))
+    page.goto(chat.page.url)
+    shown = page.locator("[data-transcript] > li .body")
+    expect(shown).to_have_text(["one", "one"])
+    chat.ask("two").wait_for_end()
+    slow[0].connect_to_server()
+    expect(shown).to_have_text(["one", "one", "two", "two"])

@@ -90,6 +90,7 @@ class Tab:
     def __init__(self, cookie: str, origin: str) -> None:
         headers = [(b"origin", origin.encode()), (b"cookie", cookie.encode()), (b"accept-language", b"en")]
         self.socket = WebsocketCommunicator(application, "/ws/", headers=headers)
+        self.first: dict[str, Any] = {}
 
     async def open(self) -> dict[str, Any]:
         connected, code = await self.socket.connect(timeout=WAIT)
@@ -146,8 +147,8 @@ async def tabs(cast: Any, broker: InProcess) -> AsyncIterator[Any]:
         client = await sync_to_async(cast.client)(who)
         tab = Tab(cookie_of(client), origin)
         opened.append(tab)
-        hello = await tab.open()
-        assert hello["type"] == ("close" if who == "anonymous" else "hello"), hello
+        tab.first = await tab.open()
+        assert tab.first["type"] == ("close" if who == "anonymous" else "hello"), tab.first
         return tab
 
     yield open_tab
