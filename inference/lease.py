@@ -50,6 +50,7 @@ def register(
         request.running_limit,
         request.strikes,
         request.to_json(),
+        request.cache_key,
     )
     return code, int(last)
 

@@ -13,6 +13,7 @@ import redis
 from inference import scripts, settings
 from inference.contract import GenerationRequest
 
+PREFIX_MS = 3_600_000  # how long a worker counts as the holder of a conversation; its cache forgets sooner
 Submitted = Literal["queued", "known", "stale", "ended"]
 StopAnswer = Literal["ended", "flagged", "already", "unknown"]
 
@@ -41,15 +42,26 @@ def submit(client: redis.Redis, request: GenerationRequest, *, front: bool = Fal
         request.strikes,
         int(front),
         request.to_json(),
+        request.cache_key,
     )
     return answer
 
 
-def claim(client: redis.Redis, model: str, worker: str, *, suspects: bool) -> Claim | None:
-    """The next reply for a free slot, leased to `worker`; None when nobody waits."""
-    answer = scripts.run(client, "claim", model, worker, int(settings.LEASE_SECONDS * 1000), int(suspects))
+def claim(
+    client: redis.Redis, model: str, worker: str, *, suspects: bool
+) -> Claim | Literal["elsewhere"] | None:
+    """The next reply for a free slot, leased to `worker`; None when nobody waits.
+
+    "elsewhere": what waits belongs to conversations that another worker holds in its cache, and that one has
+    room. Each reply is left so once; the caller wakes a worker, and whoever claims next gets it.
+    """
+    answer = scripts.run(
+        client, "claim", model, worker, int(settings.LEASE_SECONDS * 1000), int(suspects), PREFIX_MS
+    )
     if answer is None:
         return None
+    if answer == ["elsewhere"]:
+        return "elsewhere"
     kind, generation_id, attempt, _strikes, payload = answer
     request = GenerationRequest.from_json(payload) if kind == "run" else None
     return Claim(generation_id, int(attempt), request)

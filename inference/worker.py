@@ -73,7 +73,7 @@ class Runtime:
             try:
                 if not self._serve_one():
                     return
-            except redis.RedisError as error:
+            except (redis.RedisError, OperationalError) as error:
                 logger.warning("redis: %s; the ticket is dropped, reconcile sends another", error)
                 return
 
@@ -92,8 +92,11 @@ class Runtime:
             )
             if claim is None:
                 return False
-            if claim.request is not None:
+            if claim != "elsewhere" and claim.request is not None:
                 return self.writer.hold(claim.request, log.read(self.client, claim.generation_id))
+        if claim == "elsewhere":
+            self._wake()
+            return False
         self._publish(FINISH_TASK, [claim.generation_id, claim.attempt])
         return True
 
@@ -158,7 +161,11 @@ class Runtime:
     def _invite(self) -> None:
         """Work may wait from before this start, its tickets lost: one ticket a slot."""
         for _ in range(min(self.engine.slots, len(fair_queue.waiting(self.client, self.engine.slug)))):
-            app.send_task(SERVE_TASK, queue=model_queue(self.engine.slug), expires=60)
+            self._wake()
+
+    def _wake(self) -> None:
+        """A ticket, for whichever worker of this model is free to take it."""
+        app.send_task(SERVE_TASK, queue=model_queue(self.engine.slug), expires=60)
 
     def close(self) -> None:
         """Ends the engine's and the writer's threads; what they hold is left to leases and reconcile."""

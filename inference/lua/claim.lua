@@ -1,6 +1,7 @@
--- model worker lease_ms suspect_allowed -> nil | {run|stopped, id, attempt, strikes, payload}
+-- model worker lease_ms suspect_allowed prefix_ms -> nil | {run|stopped, id, attempt, strikes, payload} | {elsewhere}
 -- Whose turn, pop, lease, running count and stop flag in one call (rule 5). Suspects first, one a worker (rule 8),
 -- then recovered work, then the waiting user with the smallest virtual time. Nobody runs more than their limit.
+-- `elsewhere`: only replies whose conversation another worker holds, which has room: it may come first, once.
 local model, worker = ARGV[2], ARGV[3]
 
 local function give(id, g)
@@ -13,6 +14,7 @@ local function give(id, g)
   mark(id, 'began')
   redis.call('SET', lease_key(id), worker, 'PX', ARGV[4])
   redis.call('SADD', held_key(worker), id)
+  if g.talk ~= '' then redis.call('SET', prefix_key(model, g.user, g.talk), worker, 'PX', ARGV[6]) end
   redis.call('HINCRBY', queue_key(model, 'run'), g.user, 1)
   if not g.charged then
     redis.call('HSET', gen_key(id), 'charged', '1')
@@ -33,6 +35,18 @@ local function first(list, where)
   end
 end
 
+-- Whether another worker has the beginning of this conversation in its cache, is alive and has a free slot. A hint:
+-- each reply is left for it once, and whoever asks next gets it.
+local function left_to_its_holder(id, g)
+  if g.offered or g.talk == '' then return false end
+  local holder = redis.call('GET', prefix_key(model, g.user, g.talk))
+  if not holder or holder == worker then return false end
+  local slots = tonumber(redis.call('HGET', P .. ':worker:' .. holder, 'slots')) or 0
+  if redis.call('SCARD', held_key(holder)) >= slots then return false end
+  redis.call('HSET', gen_key(id), 'offered', '1')
+  return true
+end
+
 -- The clock goes on to this start. Those passed over, who run their limit already, keep no credit for turns that
 -- they could not take: it would grow without bound, and be spent on everybody else's slots.
 local function advance(user, start, passed)
@@ -48,15 +62,21 @@ if ARGV[5] == '1' then
 end
 local id, g = first(queue_key(model, 'front'), 'front')
 if id then return give(id, g) end
-local passed = {}
+local passed, left = {}, false
 for _, turn in ipairs(by_turn(model)) do
   local start, user = turn[1], turn[3]
   local list = queue_key(model, 'of:' .. user)
   local uid, ug = first(list, 'user')
-  if uid then
+  if uid and not ug.stop and left_to_its_holder(uid, ug) then
+    left = true
+  elseif uid then
     if not ug.stop then advance(user, start, passed) end
     return give(uid, ug)
   end
-  if redis.call('LLEN', list) == 0 then waits_no_more(model, user) else passed[#passed + 1] = user end
+  if redis.call('LLEN', list) == 0 then
+    waits_no_more(model, user)
+  elseif not uid then
+    passed[#passed + 1] = user
+  end
 end
-return nil
+return left and {'elsewhere'} or nil

@@ -7,6 +7,7 @@ local function log_key(id) return P .. ':log:' .. id end
 local function lease_key(id) return P .. ':lease:' .. id end
 local function held_key(worker) return P .. ':held:' .. worker end
 local function queue_key(model, name) return P .. ':q:' .. model .. ':' .. name end
+local function prefix_key(model, user, talk) return P .. ':prefix:' .. model .. ':' .. user .. ':' .. talk end
 
 -- Number of the last token in the log, and whether the log has its terminal entry (id <seq>-1).
 local function last(id)
@@ -18,11 +19,12 @@ end
 
 local function read(id)
   local v = redis.call('HMGET', gen_key(id), 'attempt', 'state', 'model', 'user', 'worker', 'where', 'weight',
-    'estimate', 'charged', 'strikes', 'stop', 'limit')
+    'estimate', 'charged', 'strikes', 'stop', 'limit', 'talk', 'offered')
   if not v[1] then return nil end
   return {attempt = tonumber(v[1]), state = v[2], model = v[3], user = v[4], worker = v[5] or '', where = v[6] or '',
     weight = tonumber(v[7]) or 1, estimate = tonumber(v[8]) or 0, charged = v[9] == '1',
-    strikes = tonumber(v[10]) or 0, stop = v[11] == '1', limit = tonumber(v[12]) or 1}
+    strikes = tonumber(v[10]) or 0, stop = v[11] == '1', limit = tonumber(v[12]) or 1,
+    talk = v[13] or '', offered = v[14] == '1'}
 end
 
 -- Milliseconds of Redis' own clock: those of the hosts need not agree.

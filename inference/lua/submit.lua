@@ -1,4 +1,4 @@
--- id attempt model user weight estimate limit strikes front payload -> queued | known | stale | ended
+-- id attempt model user weight estimate limit strikes front payload talk -> queued | known | stale | ended
 -- Idempotent by (id, attempt). A higher attempt takes the work away from whoever has it. Never refuses for length.
 local id, attempt, model, user = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local _, ended = last(id)
@@ -16,7 +16,7 @@ local where = 'user'
 if tonumber(ARGV[9]) > 0 then where = 'suspects' elseif ARGV[10] == '1' then where = 'front' end
 join(id, model, user)
 redis.call('HSET', gen_key(id), 'attempt', attempt, 'state', 'q', 'model', model, 'user', user, 'weight', weight,
-  'estimate', estimate, 'limit', ARGV[8], 'strikes', ARGV[9], 'where', where, 'worker', '', 'payload', ARGV[11])
+  'estimate', estimate, 'limit', ARGV[8], 'strikes', ARGV[9], 'where', where, 'worker', '', 'payload', ARGV[11], 'talk', ARGV[12])
 redis.call('PERSIST', gen_key(id))
 mark(id, 'asked')
 enqueue(id, model, user, where)

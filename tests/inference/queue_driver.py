@@ -35,7 +35,16 @@ def request(generation_id: str, user: str, **fields: Any) -> GenerationRequest:
 
 
 def claim(client: redis.Redis, worker: str = "w", *, suspects: bool = True) -> fair_queue.Claim | None:
-    return fair_queue.claim(client, MODEL, worker, suspects=suspects)
+    """For replies of no conversation that a worker may hold."""
+    answer = fair_queue.claim(client, MODEL, worker, suspects=suspects)
+    assert answer != "elsewhere"
+    return answer
+
+
+def announce(client: redis.Redis, worker: str, slots: int = 3) -> None:
+    fair_queue.beat(
+        client, MODEL, worker, slots=slots, busy=0, back_end="scripted", fingerprint="", figures={}
+    )
 
 
 def drain(client: redis.Redis, worker: str = "w") -> list[str]:

@@ -21,12 +21,24 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from queue_driver import MODEL, able_to_write, claim, connect, finish, leftovers, queue_key, request, write
+from queue_driver import (
+    MODEL,
+    able_to_write,
+    announce,
+    claim,
+    connect,
+    finish,
+    leftovers,
+    queue_key,
+    request,
+    write,
+)
 
 from inference import lease, log, scripts
 from inference import queue as fair_queue
 from inference.contract import GenerationRequest, Reason
 
+TALKS = ("", "one", "two")  # conversations of each user; the first is one that no cache holds
 USERS = {"ann": (1.0, 1), "bob": (0.5, 2), "cas": (4.0, 2)}  # weight, limit
 LISTS = ("front", "suspects", *(f"of:{user}" for user in USERS))
 
@@ -37,6 +49,7 @@ class Reply:
 
     user: str
     attempt: int = 1
+    talk: str = ""
     strikes: int = 0
     state: str = "q"
     worker: str = ""
@@ -70,10 +83,13 @@ class Walk(RuleBasedStateMachine):
         self.workers = ["w1", "w2"]
         self.dead: set[str] = set()
         self.clock = 0.0
+        self.left = 0  # claims that left a reply to the worker that holds its conversation
 
     @initialize()
     def a_busy_queue(self) -> None:
         """Faults need something to hit."""
+        for worker in self.workers:
+            announce(self.client, worker)
         for user in ("bob", "ann", "bob", "bob", "cas"):
             self.submit(user, 100)
         for worker in self.workers:
@@ -85,6 +101,7 @@ class Walk(RuleBasedStateMachine):
         return request(
             key,
             reply.user,
+            cache_key=reply.talk,
             attempt=reply.attempt,
             strikes=reply.strikes,
             weight=weight,
@@ -105,10 +122,14 @@ class Walk(RuleBasedStateMachine):
 
     # --- people -------------------------------------------------------------------------------------------
 
-    @rule(user=st.sampled_from(sorted(USERS)), estimate=st.sampled_from([0, 30, 100, 900]))
-    def submit(self, user: str, estimate: int) -> None:
+    @rule(
+        user=st.sampled_from(sorted(USERS)),
+        estimate=st.sampled_from([0, 30, 100, 900]),
+        talk=st.sampled_from(TALKS),
+    )
+    def submit(self, user: str, estimate: int, talk: str = "one") -> None:
         key = f"g{len(self.replies)}"
-        self.replies[key] = Reply(user)
+        self.replies[key] = Reply(user, talk=talk)
         assert fair_queue.submit(self.client, self.request(key, estimate)) == "queued"
 
     @precondition(lambda self: self.replies)
@@ -137,7 +158,12 @@ class Walk(RuleBasedStateMachine):
             self.claim_one(name, suspects=suspects)
 
     def claim_one(self, name: str, *, suspects: bool) -> bool:
-        claimed = claim(self.client, name, suspects=suspects)
+        claimed = fair_queue.claim(self.client, MODEL, name, suspects=suspects)
+        if claimed == "elsewhere":
+            self.left += 1
+            assert self.left <= len(self.replies), "a reply was left to its holder twice"
+            assert self.claimable(suspects=suspects)
+            return self.claim_one(name, suspects=suspects)
         if claimed is None:
             assert not self.claimable(suspects=suspects), "somebody could have run"
             return False
@@ -256,6 +282,7 @@ class Walk(RuleBasedStateMachine):
             self.workers.remove(name)
             self.dead.add(name)
             self.workers.append(f"w{len(self.workers) + len(self.dead) + 1}")
+            announce(self.client, self.workers[-1])  # a heartbeat outlives its worker
 
     @rule(strikes=st.integers(0, 1), front=st.booleans(), pick=st.integers(0, 30))
     def recovers(self, strikes: int, front: bool, pick: int) -> None:
