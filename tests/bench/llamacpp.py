@@ -20,8 +20,8 @@ from inference.headers import json_object
 BATCH = 2_048  # tokens of a call at most
 
 
-def write_gguf(folder: Path, out: Path, form: str) -> None:
-    """The float weights of a folder in GGUF, "F32", or matrices, embedding too, in "Q8_0"."""
+def write_gguf(folder: Path, out: Path, form: str, embedding: str = "") -> None:
+    """Float weights in GGUF: matrices as "F32" or "Q8_0", the embedding in a form of its own."""
     import gguf
     from safetensors import safe_open
 
@@ -45,17 +45,17 @@ def write_gguf(folder: Path, out: Path, form: str) -> None:
     writer.add_embedding_scale(config.embedding_multiplier)
     writer.add_logit_scale(config.output_multiplier)
     writer.add_float32("grok.attention.output_scale", config.attention_multiplier)
-    kind = gguf.GGMLQuantizationType[form]
 
-    def add(name: str, values: np.ndarray[Any, Any]) -> None:
+    def add(name: str, values: np.ndarray[Any, Any], form: str = form) -> None:
         small = values.ndim < 2 or "gate_inp" in name
+        kind = gguf.GGMLQuantizationType[form]
         if small or form == "F32":
             writer.add_tensor(f"{name}.weight", np.ascontiguousarray(values, dtype=np.float32))
         else:
             writer.add_tensor(f"{name}.weight", gguf.quants.quantize(values, kind), raw_dtype=kind)
 
     with safe_open(folder / "model.safetensors", framework="np") as tensors:
-        add("token_embd", tensors.get_tensor("model.embed_tokens.weight"))
+        add("token_embd", tensors.get_tensor("model.embed_tokens.weight"), embedding or form)
         add("output_norm", tensors.get_tensor("model.norm.weight"))
         for i in range(config.num_hidden_layers):
             for ours, theirs in _NAMES.items():
