@@ -201,11 +201,9 @@ def run() -> list[Figure]:
                 write_gguf(floats, file, theirs)
                 engines[LLAMA] = lambda rows, context, at=file: LlamaStep(at, rows, context)
             if is_built() and form == "int8":
-                released_embedding = Path(place) / "as-released.gguf"
-                write_gguf(floats, released_embedding, theirs, "BF16")
-                engines[SAME_EMBEDDING] = lambda rows, context, at=released_embedding: LlamaStep(
-                    at, rows, context
-                )
+                as_released = Path(place) / "as-released.gguf"
+                write_gguf(floats, as_released, theirs, "BF16")
+                engines[SAME_EMBEDDING] = lambda rows, context, at=as_released: LlamaStep(at, rows, context)
             measured[form] = measure(engines, ids)
             figures += compare(form, measured[form])
             figures.append(of_bandwidth(form, engines["native"](1, CONTEXT), ids, folder))
