@@ -287,8 +287,10 @@ constexpr int MOST_BLOCK = 64;  // inputs; int32 sums of Words hold up to 512
 
 constexpr int CHUNK = 128;  // inputs whose weights lie in L1 meanwhile
 // With several rows the processor works long enough on a chunk to fetch the next one (int8: the next but one) meanwhile,
-// if it is told to. With one row it is memory that is waited for, and asking only gets in the way.
+// if it is told to. With one row it is memory that is waited for: a chunk ahead gets in the way, a little ahead helps
+// where unpacking fills the processor's window (floats need no unpacking).
 constexpr int AHEAD = 2;
+constexpr int NEAR = 1536;  // bytes
 
 // M rows through one panel: out [M][64]. All columns of some inputs before the next inputs, so that memory is read
 // from end to end and what is read again lies in L1.
@@ -306,8 +308,9 @@ template <class T, int M> void panel_floats(const Matrix& a, int panel, const In
             const T* w = weights + size_t(from) * PANEL + column;
             const char* ahead = reinterpret_cast<const char*>(weights + size_t(from + CHUNK) * PANEL) + column * CHUNK * sizeof(T);
             for (int k = from, end = std::min(from + CHUNK, a.inputs); k < end; k++, w += PANEL) {
-                if constexpr (M > 1)
-                    for (size_t line = 0; line < V * LANES * sizeof(T); line += 64) __builtin_prefetch(ahead + line);
+                if constexpr (M > 1 || sizeof(T) < 4)
+                    for (size_t line = 0; line < V * LANES * sizeof(T); line += 64)
+                        __builtin_prefetch(M > 1 ? ahead + line : reinterpret_cast<const char*>(w) + NEAR + line);
                 ahead += V * LANES * sizeof(T);
                 Vec weight[V];
 #pragma GCC unroll 8
@@ -348,6 +351,7 @@ template <class How, int M> void panel_whole(const Matrix& a, int panel, const I
             const uint8_t* ahead = weights + AHEAD * a.block * PANEL + column * a.block;
             for (int k = b * a.block; k < (b + 1) * a.block; k += T, w += PANEL * T) {
                 if constexpr (M > 1) __builtin_prefetch(ahead);
+                else for (int line = 0; line < V * LANES * T; line += 64) __builtin_prefetch(w + NEAR + line);
                 ahead += V * LANES * T;
                 typename How::Weights weight[V];
 #pragma GCC unroll 8
