@@ -76,8 +76,12 @@ def too_large() -> str:
     return _("A file may have at most %(limit)d MB.") % {"limit": settings.FILE_BYTES // MIB}
 
 
+def bytes_of(owner: User) -> int:
+    return File.objects.filter(owner=owner).aggregate(sum=Sum("size"))["sum"] or 0
+
+
 def _check_room(owner: User, size: int) -> None:
-    used = File.objects.filter(owner=owner).aggregate(sum=Sum("size"))["sum"] or 0
+    used = bytes_of(owner)
     if used + size > settings.FILES_BYTES:
         raise BadInput(
             _(
@@ -180,9 +184,7 @@ def _fenced(file: File) -> str:
 
 def contents(messages: Sequence[Message]) -> dict[UUID, str]:
     """The same for many messages, in one query."""
-    carried: dict[UUID, list[File]] = {}
-    for each in _attachments(messages).select_related("file"):
-        carried.setdefault(each.message_id, []).append(each.file)
+    carried = of_messages(messages, texts=True)
     return {
         message.pk: with_files(message.text, carried[message.pk]) if message.pk in carried else message.text
         for message in messages
@@ -198,10 +200,11 @@ def _attachments(messages: Sequence[Message]) -> Any:
     return Attachment.objects.filter(message__in=asked) if asked else Attachment.objects.none()
 
 
-def of_messages(messages: Sequence[Message]) -> dict[UUID, list[File]]:
-    """Without their texts, for those who only name them."""
+def of_messages(messages: Sequence[Message], *, texts: bool = False) -> dict[UUID, list[File]]:
+    """By the message that carries them; mostly without their texts, for those who only name them."""
     carried: dict[UUID, list[File]] = {}
-    for each in _attachments(messages).select_related("file").defer("file__text"):
+    found = _attachments(messages).select_related("file")
+    for each in found if texts else found.defer("file__text"):
         carried.setdefault(each.message_id, []).append(each.file)
     return carried
 
