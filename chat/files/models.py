@@ -59,6 +59,7 @@ class File(models.Model):
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.READING)
     trouble = models.CharField(max_length=16, blank=True)  # why it could not be read: a key of words.py
     text = models.TextField(_("text"), blank=True)
+    characters = models.PositiveIntegerField(default=0)
     tokens = models.PositiveIntegerField(_("tokens, estimated"), default=0)
     created_at = models.DateTimeField(_("created"), db_default=Now())
 

@@ -108,6 +108,7 @@ def keep_text(*, owner: User, name: str, text: str) -> File:
         sha256=hashlib.sha256(whole).hexdigest(),
         state=State.READY,
         text=text,
+        characters=len(text),
         tokens=estimate_tokens(text),
     )
 
@@ -134,6 +135,7 @@ def read(pk: UUID) -> None:
         state=State.READY if ready else State.FAILED,
         trouble="" if ready else verdict,
         text=text,
+        characters=len(text),
         tokens=estimate_tokens(text) if ready else 0,
     )
     logger.info(
@@ -225,6 +227,7 @@ def file_json(file: File) -> dict[str, Any]:
         "size": file.size,
         "state": file.state,
         "words": words_for(file.trouble),
+        "characters": file.characters,
         "tokens": file.tokens,
         "original": bool(file.stored),
     }
