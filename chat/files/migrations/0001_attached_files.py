@@ -8,56 +8,109 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('conversations', '0002_sidebar_places'),
+        ("conversations", "0002_sidebar_places"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='File',
+            name="File",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('kind', models.CharField(choices=[('text', 'text'), ('pdf', 'PDF')], max_length=8, verbose_name='kind')),
-                ('size', models.PositiveIntegerField(verbose_name='size in bytes')),
-                ('sha256', models.CharField(max_length=64)),
-                ('stored', models.CharField(blank=True, max_length=100)),
-                ('state', models.CharField(choices=[('reading', 'being read'), ('ready', 'ready'), ('failed', 'could not be read')], default='reading', max_length=8, verbose_name='state')),
-                ('trouble', models.CharField(blank=True, max_length=16)),
-                ('text', models.TextField(blank=True, verbose_name='text')),
-                ('characters', models.PositiveIntegerField(default=0)),
-                ('tokens', models.PositiveIntegerField(default=0, verbose_name='tokens, estimated')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='files', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("text", "text"), ("pdf", "PDF")], max_length=8, verbose_name="kind"
+                    ),
+                ),
+                ("size", models.PositiveIntegerField(verbose_name="size in bytes")),
+                ("sha256", models.CharField(max_length=64)),
+                ("stored", models.CharField(blank=True, max_length=100)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("reading", "being read"),
+                            ("ready", "ready"),
+                            ("failed", "could not be read"),
+                        ],
+                        default="reading",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("trouble", models.CharField(blank=True, max_length=16)),
+                ("text", models.TextField(blank=True, verbose_name="text")),
+                ("characters", models.PositiveIntegerField(default=0)),
+                ("tokens", models.PositiveIntegerField(default=0, verbose_name="tokens, estimated")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="created"
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="files",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'file',
-                'verbose_name_plural': 'files',
-                'ordering': ['created_at'],
+                "verbose_name": "file",
+                "verbose_name_plural": "files",
+                "ordering": ["created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Attachment',
+            name="Attachment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('place', models.PositiveSmallIntegerField()),
-                ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attachments', to='conversations.message')),
-                ('file', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attachments', to='files.file')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("place", models.PositiveSmallIntegerField()),
+                (
+                    "message",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attachments",
+                        to="conversations.message",
+                    ),
+                ),
+                (
+                    "file",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attachments",
+                        to="files.file",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['place'],
+                "ordering": ["place"],
             },
         ),
         migrations.AddIndex(
-            model_name='file',
-            index=models.Index(condition=models.Q(('state', 'reading')), fields=['created_at'], name='file_being_read'),
+            model_name="file",
+            index=models.Index(
+                condition=models.Q(("state", "reading")), fields=["created_at"], name="file_being_read"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attachment',
-            constraint=models.UniqueConstraint(fields=('message', 'file'), name='attached_once'),
+            model_name="attachment",
+            constraint=models.UniqueConstraint(fields=("message", "file"), name="attached_once"),
         ),
     ]
