@@ -76,7 +76,7 @@ export class Tray {
 
   open(key) {
     if (key === this.key && this.opened) return;
-    this.shelf.set(this.key, this.files);
+    if (this.opened) this.shelf.set(this.key, this.files);
     this.key = key;
     this.files = this.shelf.get(key) ?? this.remembered(key);
     this.opened = true;
@@ -85,6 +85,7 @@ export class Tray {
 
   rename(key) {
     this.kept.set(this.key, "");
+    this.shelf.delete(this.key);
     this.key = key;
     this.draw();
   }
