@@ -22,6 +22,7 @@ from chat.files import services
 from chat.files.models import File
 from chat.moderation.models import Rule
 from chat.turns import services as turns
+from chat.turns.consumers import uuids_of
 from chat.turns.models import Generation
 from tests.chat.conftest import Cast
 from tests.chat.conversations.building import talk
@@ -109,6 +110,16 @@ def test_a_file_that_is_not_read_is_not_sent(cast: Cast, state: str) -> None:
     with pytest.raises(BadInput, match="notes.txt"):
         ask(cast.alice, make(cast.alice, state=state))
     assert not Conversation.objects.exists()
+
+
+@pytest.mark.parametrize("ids", ["x", 3, ["x"], [3], [None], {"id": 1}])
+def test_a_frame_names_files_by_a_list_of_ids(ids: object) -> None:
+    with pytest.raises(BadInput):
+        uuids_of({"files": ids}, "files")
+
+
+def test_a_frame_needs_no_files() -> None:
+    assert uuids_of({}, "files") == uuids_of({"files": None}, "files") == []
 
 
 def test_at_most_ten(cast: Cast) -> None:
