@@ -128,6 +128,7 @@ INSTALLED_APPS = [
     "chat.quotas",
     "chat.moderation",
     "chat.feedback",
+    "chat.files",
     "chat.turns",
     "chat.sharing",
     "chat.transfer",
@@ -234,6 +235,16 @@ STATICFILES_FINDERS = [
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "grokweb.vendor.HashedStorage"},
+    # What people attach: nothing serves this folder, and nobody else on this machine reads it.
+    "files": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": DATA_DIR / "files",
+            "base_url": None,
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
 }
 
 # --- Doors: headers, cookies, sizes -----------------------------------------------------------------------
@@ -265,10 +276,17 @@ LANGUAGE_COOKIE_NAME = "grokweb_language"
 if HTTPS:
     SECURE_HSTS_SECONDS = 3600 * 24 * 30
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
-# The one door for files (chat/transfer), which lets bodies of this size in (grokweb/web.py).
-IMPORT_PATH = "/api/import/"
+# The doors for files (chat/transfer, chat/files), which let bodies of this size in (grokweb/web.py).
+IMPORT_PATH, FILES_PATH = "/api/import/", "/api/files/"
 IMPORT_BYTES = (
     env.integer("GROKWEB_IMPORT_MB", 50, "Largest file that can be imported, in MB", low=1, high=1000) << 20
+)
+FILE_BYTES = env.integer("GROKWEB_FILE_MB", 10, "Largest file in a message, in MB", low=1, high=100) << 20
+FILES_BYTES = (
+    env.integer(
+        "GROKWEB_FILES_MB", 200, "What the files of one person may take together, in MB", low=1, high=100_000
+    )
+    << 20
 )
 FRAME_BYTES_IN = 64 * 1024  # also given to Daphne in grokweb/supervisor.py
 PIECE_BYTES_OUT = 32 * 1024

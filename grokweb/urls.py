@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("chat.transfer.urls")),
     path("", include("chat.moderation.urls")),
     path("", include("chat.feedback.urls")),
+    path("", include("chat.files.urls")),
     path("", include("chat.quotas.urls")),
     path("", include("chat.accounts.urls")),
     path("accounts/", include("allauth.urls")),

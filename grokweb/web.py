@@ -38,8 +38,12 @@ HTTP_SECONDS = max(900, int(2 * settings.QUEUE_TIMEOUT))
 
 # What is posted is forms and JSON. Django refuses half of this, but only once it has all of it.
 BODY_BYTES = 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-# One door takes files, with a form around them.
-IMPORT_PATH, IMPORT_BYTES = settings.IMPORT_PATH.encode(), settings.IMPORT_BYTES + (64 << 10)
+# Two doors take files, with a form around them.
+FORM_BYTES = 64 << 10
+UPLOADS = {
+    settings.IMPORT_PATH.encode(): settings.IMPORT_BYTES + FORM_BYTES,
+    settings.FILES_PATH.encode(): settings.FILE_BYTES + FORM_BYTES,
+}
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 # What still comes meanwhile is thrown away, so that the answer arrives before the connection ends.
 TOO_LARGE_SECONDS = 1.0
@@ -63,8 +67,8 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
         self.drained.set()
 
     def gotLength(self, length: int | None) -> None:
-        if self.channel._path.partition(b"?")[0] == IMPORT_PATH:  # `path` is set when the body is there
-            self.limit = IMPORT_BYTES
+        path = self.channel._path.partition(b"?")[0]  # `path` is set when the body is there
+        self.limit = UPLOADS.get(path, BODY_BYTES)
         if length is not None and length > self.limit:
             self._refuse()
         super().gotLength(0 if self.refused else length)

@@ -19,6 +19,7 @@ APPS = [
     "quotas",
     "moderation",
     "feedback",
+    "files",
     "turns",
     "sharing",
     "transfer",
@@ -32,9 +33,10 @@ LEFT_OF = {
     "quotas": ["core", "accounts", "conversations"],
     "moderation": ["core", "accounts", "conversations"],
     "feedback": ["core", "accounts", "conversations"],
-    "turns": ["core", "accounts", "conversations", "quotas", "moderation"],
-    "sharing": ["core", "accounts", "conversations", "quotas", "moderation", "turns"],
-    "transfer": ["core", "accounts", "conversations", "quotas", "moderation", "turns", "sharing"],
+    "files": ["core", "accounts", "conversations"],
+    "turns": ["core", "accounts", "conversations", "quotas", "moderation", "files"],
+    "sharing": ["core", "accounts", "conversations", "quotas", "moderation", "files", "turns"],
+    "transfer": ["core", "accounts", "conversations", "quotas", "moderation", "files", "turns", "sharing"],
     "desk": [app for app in APPS if app != "desk"],
 }
 REDIS_SIDE = {"inference.queue", "inference.log", "inference.lease", "inference.scripts", "inference.figures"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -135,6 +135,7 @@ class Message(models.Model):
     siblings: list[uuid.UUID] | None = (
         None  # set by services.load_siblings: itself and those beside it, oldest first
     )
+    extras: dict[str, Any] = {}  # set with them: what apps to the right tell of it
 
     class Meta:
         verbose_name = _("message")

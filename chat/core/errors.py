@@ -70,10 +70,17 @@ class Busy(ChatError):
 class TooLong(ChatError):
     code, http_status = "too_long", 413
 
-    def __init__(self, *, length: int, limit: int) -> None:
+    def __init__(self, *, length: int, limit: int, with_files: bool = False) -> None:
+        words = (
+            _(
+                "Your message and its files have %(length)s characters; this model reads at most about "
+                "%(limit)s. Remove a file or shorten the message."
+            )
+            if with_files
+            else _("Your message has %(length)s characters; this model reads at most about %(limit)s.")
+        )
         super().__init__(
-            _("Your message has %(length)s characters; this model reads at most about %(limit)s.")
-            % {"length": f"{length:,}", "limit": f"{limit:,}"},
+            words % {"length": f"{length:,}", "limit": f"{limit:,}"},
             length=length,
             limit=limit,
         )

@@ -16,6 +16,8 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.conversations.services import current_leaf, path_to
 from chat.core.errors import BadInput, Busy
+from chat.files import services as files
+from chat.files.models import File
 from chat.moderation.models import Report
 from chat.moderation.services import report_share
 from chat.sharing.models import Share
@@ -39,7 +41,8 @@ def create_share(
     branch = path_to(leaf, SNAPSHOT_MESSAGES) if leaf else []
     if any(message.status == MessageStatus.LIVE for message in branch):
         raise Busy(_("The last reply is still being written. Please share when it has ended."))
-    snapshot = [_copied(message) for message in branch if _belongs(message)]
+    carried = files.of_messages(branch)
+    snapshot = [_copied(message, carried.get(message.pk, [])) for message in branch if _belongs(message)]
     if not snapshot:
         raise BadInput(_("There is nothing to share yet."))
     return Share.objects.create(
@@ -56,8 +59,10 @@ def _belongs(message: Message) -> bool:
     return message.role in (Role.USER, Role.ASSISTANT) and message.hidden_at is None and bool(message.text)
 
 
-def _copied(message: Message) -> dict[str, str]:
-    return {"id": str(message.pk), "role": message.role, "text": message.text}
+def _copied(message: Message, carried: list[File]) -> dict[str, Any]:
+    """Of files their names only: what is in them was for the model."""
+    copy: dict[str, Any] = {"id": str(message.pk), "role": message.role, "text": message.text}
+    return {**copy, "files": [file.name for file in carried]} if carried else copy
 
 
 def revoke(*, share: Share) -> None:
@@ -109,13 +114,14 @@ def readable(share: Share) -> Page:
             "role": each["role"],
             "hidden": each["id"] in hidden,
             "html": html.get(each["id"], ""),
+            "files": each.get("files", []),
         }
         for each in share.snapshot
     ]
     return Page("" if hidden else share.title, messages)
 
 
-def _html(copied: list[dict[str, str]]) -> dict[str, str]:
+def _html(copied: list[dict[str, Any]]) -> dict[str, str]:
     """By the id of the message."""
     replies = {each["id"]: each["text"] for each in copied if each["role"] == Role.ASSISTANT}
     prompts = {each["id"]: prompt_html(each["text"]) for each in copied if each["id"] not in replies}

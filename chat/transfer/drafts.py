@@ -33,6 +33,7 @@ class Node:
     text: str = ""
     at: datetime | None = None
     status: str = "complete"
+    files: list[tuple[str, str]] = field(default_factory=list)  # name, text
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from django.utils.translation import override
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.conversations.services import current_leaf, path_to
+from chat.files import services as files
 from chat.transfer.drafts import MESSAGES
 from chat.transfer.formats.grokweb import written
 
@@ -36,8 +37,9 @@ class File:
 
 def as_json(conversation: Conversation, viewer: User) -> File:
     """The whole tree (docs/transfer.md)."""
-    messages = conversation.messages.select_related("generation").order_by("created_at", "pk")
-    told = written(conversation, list(messages), current_leaf(viewer, conversation))
+    messages = list(conversation.messages.select_related("generation").order_by("created_at", "pk"))
+    carried = files.of_messages(messages, texts=True)
+    told = written(conversation, messages, current_leaf(viewer, conversation), carried)
     text = json.dumps(told, ensure_ascii=False, indent=1)
     return File(f"{safe_name(conversation)}.json", "application/json", text)
 
@@ -46,9 +48,15 @@ def as_markdown(conversation: Conversation, viewer: User) -> File:
     """The branch this person has open, to be read."""
     day = date_format(timezone.localtime(conversation.created_at), "DATE_FORMAT")
     parts = [f"# {conversation.title or _('New chat')}", f"*{conversation.model.name} · {day}*"]
-    for message in branch(conversation, viewer, MESSAGES):
+    messages = branch(conversation, viewer, MESSAGES)
+    carried = files.of_messages(messages)
+    for message in messages:
         name = _("You") if message.role == Role.USER else conversation.model.name
-        parts += [f"## {name}", _readable(message)]
+        parts.append(f"## {name}")
+        if message.pk in carried and message.hidden_at is None:
+            names = ", ".join(f"`{file.name}`" for file in carried[message.pk])
+            parts.append(_("Files: %(names)s") % {"names": names})
+        parts.append(_readable(message))
     return File(f"{safe_name(conversation)}.md", "text/markdown", "\n\n".join(parts) + "\n")
 
 

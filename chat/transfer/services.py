@@ -13,6 +13,7 @@ from threading import BoundedSemaphore
 from typing import IO, Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
@@ -26,6 +27,8 @@ from chat.conversations.models import Conversation, Message, ModelCard, Role
 from chat.conversations.services import default_model, set_leaf, title_from
 from chat.core.errors import TooManyRequests
 from chat.core.text import one_line
+from chat.files import services as files
+from chat.files.models import Attachment, File
 from chat.transfer.drafts import Draft, Node, Unreadable, dict_of, storable, text_of
 from chat.transfer.formats import format_of
 from chat.transfer.models import Imported
@@ -149,12 +152,32 @@ def _stored(owner: User, draft: Draft, model: ModelCard, *, tell: bool) -> Conve
     keys = {node.key: uuid4() for node in draft.nodes}
     messages = [_message(made, owner, node, keys, times[node.key]) for node in draft.nodes]
     Message.objects.bulk_create(messages, batch_size=500)
+    _keep_files(owner, draft, keys)
     Imported.objects.create(conversation=made, digest=digest)
     if draft.leaf:
         set_leaf(owner, next(each for each in messages if each.pk == keys[draft.leaf]))
     if tell:
         transaction.on_commit(lambda: _tell(made), robust=True)
     return made
+
+
+def _keep_files(owner: User, draft: Draft, keys: dict[str, UUID]) -> None:
+    """As far as the person's room goes; the rest is told in the report."""
+    if not any(node.files for node in draft.nodes):
+        return
+    room = settings.FILES_BYTES - files.bytes_of(owner)
+    kept, attached = [], []
+    for node in draft.nodes:
+        for place, (name, text) in enumerate(node.files):
+            file = files.keep_text(owner=owner, name=name, text=text)
+            room -= file.size
+            if room < 0:
+                draft.leave_out("attachment")
+                continue
+            kept.append(file)
+            attached.append(Attachment(message_id=keys[node.key], file=file, place=place))
+    File.objects.bulk_create(kept, batch_size=20)
+    Attachment.objects.bulk_create(attached, batch_size=500)
 
 
 def _tell(made: Conversation) -> None:
@@ -190,7 +213,10 @@ def digest_of(draft: Draft) -> str:
     """Of the words, their times and who answers whom; ids differ from one export to the next."""
     places = {node.key: place for place, node in enumerate(draft.nodes)}
     said = [
-        (places.get(node.parent or ""), node.role, node.text, node.at.isoformat() if node.at else None)
+        (
+            *(places.get(node.parent or ""), node.role, node.text, node.at.isoformat() if node.at else None),
+            *node.files,
+        )
         for node in draft.nodes
     ]
     whole = json.dumps([draft.title, said], ensure_ascii=False)

@@ -16,6 +16,7 @@ from chat.conversations.access import conversation_for
 from chat.conversations.models import Message, MessageStatus, Role
 from chat.conversations.views import private
 from chat.core.limits import take
+from chat.files import services as files
 from chat.sharing.render import prompt_html, replies_html
 from chat.transfer.export import branch
 
@@ -49,12 +50,14 @@ def _shown(messages: list[Message]) -> list[dict[str, Any]]:
         if _is_open(message) and message.role == Role.ASSISTANT and len(message.text) <= left:
             as_markdown[message.pk] = message.text
             left -= len(message.text)
+    carried = files.of_messages(messages)
     html = dict(zip(as_markdown, replies_html([*as_markdown.values()]), strict=True))
     return [
         {
             "role": message.role,
             "hidden": message.hidden_at is not None,
             "live": message.status == MessageStatus.LIVE,
+            "files": [file.name for file in carried.get(message.pk, [])],
             "html": (html.get(message.pk) or prompt_html(message.text)) if _is_open(message) else "",
         }
         for message in messages

@@ -11,10 +11,13 @@ class TurnsConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.accounts.models import User
+        from chat.conversations.services import CONVERSATION_EXTRAS
         from chat.conversations.views import PAGE_EXTRAS
         from chat.turns import checks, news, receivers  # noqa: F401
+        from chat.turns.budget import context_of
 
         def page_news(request: HttpRequest) -> dict[str, int]:
             return {"news": news.number(cast(User, request.user).pk)}
 
         PAGE_EXTRAS.append(page_news)
+        CONVERSATION_EXTRAS.append(context_of)

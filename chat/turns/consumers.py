@@ -160,6 +160,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 content=frame.get("content", ""),
                 client_id=text_of(frame, "client_id"),
                 wishes=Wishes.of(frame.get("params")),
+                file_ids=uuids_of(frame, "files"),
             ),
         )
 
@@ -399,6 +400,16 @@ def uuid_of(frame: Frame, name: str, *, optional: bool = False) -> UUID | None:
         return UUID(text_of(frame, name))
     except ValueError:
         raise BadFrame(_("`%(name)s` is not an id.") % {"name": name}) from None
+
+
+def uuids_of(frame: Frame, name: str) -> list[UUID]:
+    """A list of ids, empty if there is none."""
+    values = frame.get(name)
+    if values is None:
+        return []
+    if not isinstance(values, list):
+        raise BadFrame(_("`%(name)s` is not a list of ids.") % {"name": name})
+    return [required_uuid({name: value}, name) for value in values]
 
 
 def required_uuid(frame: Frame, name: str) -> UUID:

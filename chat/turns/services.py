@@ -24,6 +24,9 @@ from chat.conversations import services as conversations
 from chat.conversations.access import conversation_for, message_for
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.core.errors import BadInput, Busy, ChatError, QueueFull, TooLong
+from chat.core.text import estimate_tokens
+from chat.files import services as files
+from chat.files.models import File
 from chat.moderation import services as moderation
 from chat.quotas import services as quotas
 from chat.turns import port
@@ -87,6 +90,7 @@ def send(
     content: str,
     client_id: str,
     wishes: Wishes = NO_WISHES,
+    file_ids: Sequence[UUID] = (),
 ) -> Turn:
     """Stores a message and asks for a reply. Raises ChatErrors; then nothing is stored."""
 
@@ -100,12 +104,14 @@ def send(
             )
         else:
             conversation = conversation_for(user, conversation_id)
-        check_length(text, conversation)
+        attached = files.chosen(user, file_ids, conversation if conversation_id else None)
+        check_length(text, conversation, attached)
         parent = _parent(user, conversation, parent_id)
-        moderation.check_prompt(text)
+        moderation.check_prompt(files.with_files(text, attached))
         asked = Message.objects.create(
             conversation=conversation, parent=parent, role=Role.USER, author=user, text=text
         )
+        files.attach(asked, attached)
         if not conversation.title:
             conversation.title = conversations.title_from(text)
             conversation.save(update_fields=["title"])
@@ -147,7 +153,7 @@ def _settled(user: User, message_id: UUID) -> tuple[Message, Message]:
         raise BadInput(_("Only an answer can be asked for again."))
     if answer.status == MessageStatus.LIVE:
         raise Busy(_("The last reply is still being written."))
-    moderation.check_prompt(answer.parent.text)  # rules may be newer than the question
+    moderation.check_prompt(files.content(answer.parent))  # rules may be newer than the question
     return answer, answer.parent
 
 
@@ -286,15 +292,11 @@ def clean(content: object) -> str:
     return text
 
 
-def check_length(text: str, conversation: Conversation) -> None:
+def check_length(text: str, conversation: Conversation, attached: Sequence[File] = ()) -> None:
     limit = conversation.model.context_tokens * CHARACTERS_A_TOKEN
-    if len(text) > limit:
-        raise TooLong(length=len(text), limit=limit)
-
-
-def estimate_tokens(text: str) -> int:
-    """Before the worker counts: about three bytes of UTF-8 a token, and the marks around a message."""
-    return len(text.encode()) // 3 + 4
+    length = len(files.with_files(text, attached))
+    if length > limit:
+        raise TooLong(length=length, limit=limit, with_files=bool(attached))
 
 
 def prompt_of(asked: Message, said: str = "") -> list[dict[str, str]]:
@@ -305,11 +307,13 @@ def prompt_of(asked: Message, said: str = "") -> list[dict[str, str]]:
     """
     if asked.hidden_at is not None:
         return []
-    history = [
-        {"role": message.role, "content": message.text}
+    path = [
+        message
         for message in conversations.path_to(asked, HISTORY_MESSAGES)
         if message.text and message.hidden_at is None
     ]
+    read = files.contents(path)
+    history = [{"role": message.role, "content": read[message.pk]} for message in path]
     return [*history, {"role": Role.ASSISTANT, "content": said}] if said else history
 
 

@@ -9,7 +9,7 @@ export class ApiError extends Error {
   }
 }
 
-function csrfToken() {
+export function csrfToken() {
   const cookie = /(?:^|; )grokweb_csrf=([^;]+)/.exec(document.cookie); // newer than the page after a login elsewhere
   return cookie ? decodeURIComponent(cookie[1]) : document.querySelector('meta[name="csrf-token"]').content;
 }

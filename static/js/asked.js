@@ -12,18 +12,20 @@ export class Asked {
     this.pendings = new Map(); // client_id -> what was asked and not yet answered
     this.unsent = new Kept(user, "unsent");
     this.lined = new Kept(user, "lined"); // by conversation: what goes out when the answer is complete
+    this.carried = new Kept(user, "carried"); // and its files
   }
 
   /** A question for `conversation` (null: a new one), below the message `parent`. Asked with `put`. */
-  question(content, parent, conversation = this.view.id) {
-    return { type: "send", client_id: randomId(), conversation, parent, content, epoch: this.view.epoch };
+  question(content, parent, { conversation = this.view.id, files = [] } = {}) {
+    return { type: "send", client_id: randomId(), conversation, parent, content, files, epoch: this.view.epoch };
   }
 
   put(pending) {
     this.pendings.set(pending.client_id, pending);
     this.save();
     const { type, client_id, conversation, parent, content, message_id, params } = pending;
-    this.ask(type === "send" ? { type, client_id, conversation, parent, content } : { type, client_id, message_id, ...(params && { params }) });
+    const files = pending.files?.length ? { files: pending.files.map((each) => each.id) } : {};
+    this.ask(type === "send" ? { type, client_id, conversation, parent, content, ...files } : { type, client_id, message_id, ...(params && { params }) });
   }
 
   /** Another answer ("regenerate"), or more of one ("continue"). */
@@ -68,15 +70,29 @@ export class Asked {
     return [...this.pendings.values()].some((each) => each.conversation === conversation);
   }
 
-  line(text) {
+  line(text, files) {
     const { id } = this.view;
     this.lined.set(id, [this.lined.get(id), text.trim()].filter(Boolean).join("\n\n"));
+    const all = [...this.filesOf(id), ...files];
+    this.carried.set(id, all.length ? JSON.stringify(all) : "");
   }
 
+  filesOf(conversation) {
+    try {
+      return JSON.parse(this.carried.get(conversation) || "[]");
+    } catch {
+      return []; // half written
+    }
+  }
+
+  /** { content, files }, or null. */
   takeLine(conversation) {
     const content = this.lined.get(conversation);
-    if (content) this.lined.set(conversation, "");
-    return content;
+    if (!content) return null;
+    const files = this.filesOf(conversation);
+    this.lined.set(conversation, "");
+    this.carried.set(conversation, "");
+    return { content, files };
   }
 
   /** Messages of the server, then what is not yet there. `takeBack(text)` gets the text of a waiting message back. */
@@ -88,7 +104,7 @@ export class Asked {
       let begun = "";
       if (pending.type === "send") {
         list.splice(pending.parent === null ? 0 : indexOr(list, pending.parent) + 1); // an edit takes the place of what was there
-        list.push({ id: pending.client_id, role: "user", text: pending.content, pending: true, state });
+        list.push({ id: pending.client_id, role: "user", text: pending.content, files: pending.files, pending: true, state });
       } else { // so does another answer
         const at = indexOr(list, pending.message_id);
         if (pending.type === "continue") begun = list[at]?.text ?? "";
@@ -99,7 +115,7 @@ export class Asked {
     const next = id && this.lined.get(id);
     if (next) {
       const state = gettext("Goes out when the answer is complete.");
-      list.push({ id: "lined", role: "user", text: next, pending: true, state, takeBack: () => takeBack(this.takeLine(id)) });
+      list.push({ id: "lined", role: "user", text: next, files: this.filesOf(id), pending: true, state, takeBack: () => takeBack(this.takeLine(id)) });
     }
     return list;
   }
@@ -108,6 +124,7 @@ export class Asked {
   clear() {
     this.unsent.clear();
     this.lined.clear();
+    this.carried.clear();
   }
 }
 

@@ -14,6 +14,8 @@ import { wirePaging } from "grokweb/paging.js";
 import { merge, place } from "grokweb/reducer.js";
 import { Replies } from "grokweb/replies.js";
 import { wireFeedback } from "grokweb/feedback.js";
+import { Tray } from "grokweb/files.js";
+import { Gauge } from "grokweb/gauge.js";
 import { wireReport } from "grokweb/report.js";
 import { Follow, reducedMotion } from "grokweb/scroll.js";
 import { ShareDialog } from "grokweb/share.js";
@@ -50,7 +52,7 @@ const transcript = new Transcript(find("[data-transcript]"), {
   does: {
     again: regenerate,
     goOn,
-    edited: (message, text) => send(text, message),
+    edited: (message, text) => send(text, { edited: message, files: message.files }),
     mayAsk: () => composer.mode === "send",
     open: openVersion,
     remove: wireRemoval(find("#remove-dialog"), removeBranch, { showError, wireDialog }),
@@ -60,7 +62,10 @@ const transcript = new Transcript(find("[data-transcript]"), {
   },
   follow,
 });
-const composer = new Composer(find("[data-composer]"), { maxChars: given.max_chars || Infinity, drafts, send, stop, line });
+const maxChars = given.max_chars || Infinity;
+const gauge = new Gauge(find("[data-composer]"), { maxChars });
+const tray = new Tray(find("[data-composer]"), { limits: given.files, kept: new Kept(given.user.id, "files"), notices, tooLong: (text) => gauge.tooLong(text), changed: (files) => gauge.carry(files) });
+const composer = new Composer(find("[data-composer]"), { maxChars, drafts, tray, send, stop, line });
 wireDictation(find("[data-dictate]"), (words) => composer.add(words), (words) => notices.show("error", words, { kind: "warn" }));
 const replies = new Replies({
   resume: (id, after) => link.resume(id, after),
@@ -91,7 +96,7 @@ const closeDrawer = wireSidebar(app);
 
 // --- What is open -----------------------------------------------------------------------------------------
 
-function open(conversation, { messages, more, later }, shares) {
+function open(conversation, { messages, more, later }, shares, context) {
   view.id = conversation?.id ?? null;
   view.epoch++;
   view.messages = messages;
@@ -102,7 +107,8 @@ function open(conversation, { messages, more, later }, shares) {
   shareDialog.set(view.id, shares);
   sidebar.open(view.id);
   composer.open(view.id ?? "new");
-  for (const name of ["error", "sidebar", "report", "elsewhere"]) notices.clear(name);
+  gauge.set(context ?? { tokens: 0, exact: true, limit: given.model?.context_tokens });
+  for (const name of ["files", "error", "sidebar", "report", "elsewhere"]) notices.clear(name);
   for (const message of messages) {
     if (message.status === "live") replies.track(message.id, message.generation?.id, message.conversation);
   }
@@ -126,7 +132,7 @@ function setTitle(conversation) {
 const liveHere = () => view.messages.findLast((each) => each.status === "live" && replies.get(each.id));
 
 function draw() {
-  const takeBack = (text) => { composer.giveBack(text); draw(); };
+  const takeBack = ({ content, files }) => { composer.giveBack(content, files); draw(); };
   const list = asked.shown({ connected, wasConnected, takeBack });
   const wasEmpty = main.classList.contains("empty");
   const isEmpty = !list.length;
@@ -159,7 +165,7 @@ async function go(id, { push = true, message = null } = {}) {
     ]);
     if (epoch !== view.epoch) return;
     if (push && location.pathname !== detail.conversation.url) history.pushState(null, "", detail.conversation.url);
-    open(detail.conversation, part, detail.shares);
+    open(detail.conversation, part, detail.shares, detail.context);
     if (message) transcript.point(message);
     else if (!matchMedia("(hover: none)").matches) composer.area.focus();
   } catch (error) {
@@ -221,14 +227,14 @@ function gone(id) {
 // --- Asking -----------------------------------------------------------------------------------------------
 
 /** A question at the end of the branch, or in the place of `edited`. */
-async function send(text, edited = null) {
-  if (view.later && !edited && !(await toNewest())) { composer.giveBack(text); return; }
+async function send(text, { edited = null, files = [] } = {}) {
+  if (view.later && !edited && !(await toNewest())) { composer.giveBack(text, files); return; }
   const content = text.trim();
   notices.clear("error");
   const parent = edited ? edited.parent : view.messages.at(-1)?.id ?? null;
-  const pending = asked.question(content, parent);
+  const pending = asked.question(content, parent, { files });
   if (new TextEncoder().encode(JSON.stringify(pending)).length > FRAME_BYTES) {
-    composer.giveBack(text);
+    composer.giveBack(text, files);
     notices.show("error", gettext("This message is too long to be sent."), { kind: "bad" });
     return;
   }
@@ -239,19 +245,19 @@ async function send(text, edited = null) {
 }
 
 /** A message that waits for the answer before it; several become one. */
-function line(text) {
+function line(text, { files }) {
   const live = liveHere();
-  if (!live) { send(text); return; }
-  asked.line(text);
+  if (!live) { send(text, { files }); return; }
+  asked.line(text, files);
   draw();
   follow.toEnd();
 }
 
 /** The answer that a message waited for has ended: it goes out, or back into the box if there is nothing to follow. */
 function sendLined(conversation, answer) {
-  const content = asked.takeLine(conversation);
-  if (!content) return;
-  const pending = asked.question(content, answer.id, conversation);
+  const taken = asked.takeLine(conversation);
+  if (!taken) return;
+  const pending = asked.question(taken.content, answer.id, { conversation, files: taken.files });
   if (answer.status === "complete") asked.put(pending);
   else giveBack(pending, conversation === view.id);
 }
@@ -376,6 +382,7 @@ function progress(frame) {
 }
 
 function finished(frame) {
+  if (replies.get(frame.message_id)?.conversation === view.id) gauge.counted(frame.usage);
   if (replies.get(frame.message_id)) replies.take(frame);
   else patch(frame.message_id, { reason: frame.reason, words: frame.words }); // settled before we asked: only the words are news
 }
@@ -427,10 +434,11 @@ function refused(frame) {
 
 /** Nothing is lost: the text goes back into the box it came from. */
 function giveBack(pending, here) {
-  if (here) { composer.giveBack(pending.content); return; }
+  if (here) { composer.giveBack(pending.content, pending.files); return; }
   const key = pending.conversation ?? "new";
   const kept = [pending.content, drafts.get(key)].filter(Boolean).join("\n\n");
   drafts.set(key, kept);
+  tray.giveBack(pending.files, key);
   if (composer.key === key) composer.open(key);
 }
 
@@ -510,10 +518,10 @@ setInterval(() => {
 wireFind();
 wireAccount(app, {
   usage: given.usage,
-  leaving: () => { drafts.clear(); asked.clear(); }, // the next person at this computer finds no drafts
+  leaving: () => { drafts.clear(); asked.clear(); tray.clear(); }, // the next person at this computer finds no drafts
 });
 
-open(given.conversation, given, given.shares);
+open(given.conversation, given, given.shares, given.context);
 const wanted = new URLSearchParams(location.search).get("m");
 if (wanted && given.conversation) {
   history.replaceState(null, "", location.pathname);

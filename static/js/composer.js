@@ -7,9 +7,9 @@ import { fill, gettext, number } from "grokweb/words.js";
 const SHOW_COUNT_FROM = 0.8; // of the longest message
 
 export class Composer {
-  /** `send(text)`, `stop()` and `line(text)`, for after the answer, do the work; `drafts` has get(key) and set(key, text). */
-  constructor(form, { maxChars, drafts, send, stop, line }) {
-    Object.assign(this, { form, maxChars, drafts, send, stop, line });
+  /** `send(text, { files })`, `stop()` and `line(text, { files })`, for after the answer, do the work; `drafts` has get(key) and set(key, text); `tray` holds the files. */
+  constructor(form, { maxChars, drafts, tray, send, stop, line }) {
+    Object.assign(this, { form, maxChars, drafts, tray, send, stop, line });
     this.area = find("textarea", form);
     this.button = find(".send", form);
     this.count = find("[data-count]", form);
@@ -39,14 +39,16 @@ export class Composer {
     if (this.mode === "stop" && !this.lines) { this.stop(); return; }
     const text = this.area.value;
     if (!(this.mode === "send" || this.lines) || !text.trim() || codePoints(text) > this.maxChars) return;
+    if (!this.tray.ready(text)) return;
     const run = this.lines ? this.line : this.send;
     this.fillIn("");
-    run(text);
+    run(text, { files: this.tray.take() });
   }
 
   /** Opens the draft of another conversation. */
   open(key) {
     this.key = key;
+    this.tray.open(key);
     this.area.value = this.drafts.get(key);
     this.fit();
   }
@@ -54,6 +56,7 @@ export class Composer {
   /** The draft stays with the conversation that a first message has just made. */
   rename(key) {
     this.drafts.set(this.key, "");
+    this.tray.rename(key);
     this.key = key;
     this.drafts.set(key, this.area.value);
   }
@@ -71,7 +74,8 @@ export class Composer {
   }
 
   /** A message that could not be sent comes back, before what was written since. */
-  giveBack(text) {
+  giveBack(text, files) {
+    this.tray.giveBack(files);
     this.fillIn([text, this.area.value].filter((each) => each.trim()).join("\n\n"));
     this.area.focus();
   }

@@ -3,6 +3,7 @@
 import { moreOf } from "grokweb/actions.js";
 import { answerItems, edit, removeItem, versions } from "grokweb/branches.js";
 import { copyText, el, find, icon } from "grokweb/dom.js";
+import { drawCarried } from "grokweb/files.js";
 import { openMenu } from "grokweb/menu.js";
 import { Markdown } from "grokweb/render.js";
 import { date, gettext, outcome, waiting } from "grokweb/words.js";
@@ -106,10 +107,11 @@ class Question {
   constructor(message, transcript) {
     this.transcript = transcript;
     this.body = el("div", { class: "body", dir: "auto" });
+    this.files = el("ul", { class: "carried", "aria-label": gettext("Files"), hidden: true });
     this.state = el("p", { class: "state" });
     this.tools = el("div", { class: "tools" });
     const said = el("span", { class: "sr-only" }, gettext("You:"));
-    this.node = el("li", { class: "message user" }, said, this.body, this.state, this.tools);
+    this.node = el("li", { class: "message user" }, said, this.files, this.body, this.state, this.tools);
   }
 
   update(message) {
@@ -118,6 +120,9 @@ class Question {
       this.body.textContent = text;
       if (text.length > LONG_CHARS || text.split("\n").length > LONG_LINES) this.fold();
     }
+    const carried = String(message.files?.map((each) => each.id));
+    if (this.carried !== carried) drawCarried(this.files, message.files);
+    this.carried = carried;
     const moved = String(this.message?.siblings) !== String(message.siblings) || !this.message;
     this.message = message;
     if (moved) this.drawTools();

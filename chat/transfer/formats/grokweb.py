@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.conversations.services import message_json
-from chat.transfer.drafts import Draft, Node, Unreadable, dict_of, finished, list_of, text_of, time_of
+from chat.files.models import File
+from chat.files.services import A_MESSAGE as FILES_A_MESSAGE
+from chat.transfer.drafts import (
+    MESSAGE_CHARS,
+    Draft,
+    Node,
+    Unreadable,
+    dict_of,
+    finished,
+    list_of,
+    storable,
+    text_of,
+    time_of,
+)
 
 NAME, VERSION = "grokweb.conversation", 1
 _ENDED = {MessageStatus.COMPLETE, MessageStatus.STOPPED, MessageStatus.FAILED, MessageStatus.REFUSED}
 
 
-def written(conversation: Conversation, messages: list[Message], leaf: Message | None) -> dict[str, Any]:
+def written(
+    conversation: Conversation,
+    messages: list[Message],
+    leaf: Message | None,
+    files: dict[UUID, list[File]],
+) -> dict[str, Any]:
     """The counterpart of `GrokWeb.read`: a field added here is read there."""
     return {
         "format": NAME,
@@ -26,16 +45,21 @@ def written(conversation: Conversation, messages: list[Message], leaf: Message |
         "updated_at": conversation.updated_at.isoformat(),
         "leaf": str(leaf.pk) if leaf else None,
         "archived": conversation.archived,
-        "messages": [_message(message) for message in messages],
+        "messages": [_message(message, files.get(message.pk, [])) for message in messages],
     }
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message, files: list[File]) -> dict[str, Any]:
     message.siblings = []  # the parents tell; asking for each would be a query each
     told = message_json(message)
     generation = getattr(message, "generation", None)
     kept = {name: told[name] for name in ("id", "parent", "role", "text", "status", "created_at", "hidden")}
-    return {**kept, "model": generation.model if generation else None}
+    told = {**kept, "model": generation.model if generation else None}
+    if files and not message.hidden_at:
+        told["files"] = [
+            {"name": each.name, "size": each.size, "kind": each.kind, "text": each.text} for each in files
+        ]
+    return told
 
 
 class GrokWeb:
@@ -74,6 +98,18 @@ class GrokWeb:
             draft.leave_out("odd")
         else:
             node.role, node.text, node.status = str(role), text_of(told["text"]), _status(told.get("status"))
+            _add_files(draft, node, list_of(told.get("files")))
+
+
+def _add_files(draft: Draft, node: Node, files: list[object]) -> None:
+    """Their names and texts; the bytes they came from are not in an export."""
+    for each in files:
+        name, text = text_of(dict_of(each).get("name")), text_of(dict_of(each).get("text"))
+        fits = len(node.files) < FILES_A_MESSAGE and 0 < len(text) <= MESSAGE_CHARS
+        if node.role == Role.USER and name and fits:
+            node.files.append((name, storable(text)))
+        else:
+            draft.leave_out("attachment")
 
 
 def _status(told: object) -> str:

@@ -111,6 +111,7 @@ def test_a_message_as_json(cast):
         "generation": {"id": str(generation.pk), "seq": 7, "model": "scripted"},
         "reason": "",
         "siblings": [str(answer.pk)],
+        "files": [],
     }
     assert page["messages"][0]["generation"] is None
     assert page["messages"][0]["parent"] is None
@@ -159,7 +160,7 @@ def test_opening_and_appending_cost_the_same_in_a_long_chat(cast):
             }
         )
     assert counts[0] == counts[1]
-    assert counts[0]["newest"] <= 7
+    assert counts[0]["newest"] <= 8
 
 
 def test_a_path_touches_only_its_own_rows(cast):

@@ -1,0 +1,63 @@
+"""/api/files/: up, how far reading is, the text, the original, and back before it is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+
+from chat.core.api import ApiRequest, json_view
+from chat.core.errors import BadInput
+from chat.core.limits import take
+from chat.files import services
+from chat.files.access import file_for
+
+UPLOADS_AN_HOUR = 240
+# Whatever a browser takes the bytes for, nothing in them runs here.
+SANDBOX = "default-src 'none'; sandbox"
+
+
+@json_view("POST", upload=True)
+def files(request: ApiRequest) -> HttpResponse:
+    take("upload", str(request.user.pk), UPLOADS_AN_HOUR, 3600)
+    upload = request.FILES.get("file")
+    if upload is None or upload.file is None or len(request.FILES) > 1:
+        raise BadInput(_("Please choose one file."))
+    kept = services.keep(
+        owner=request.user, content=upload.file, name=upload.name or "", size=upload.size or 0
+    )
+    return JsonResponse({"file": services.file_json(kept)}, status=201)
+
+
+@json_view("GET", "DELETE")
+def file(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse:
+    found = file_for(request.user, pk)
+    if request.method == "DELETE":
+        services.take_back(found)
+        return HttpResponse(status=204)
+    return {"file": services.file_json(found)}
+
+
+@json_view("GET")
+def text(request: ApiRequest, pk: UUID) -> dict[str, Any]:
+    found = file_for(request.user, pk)
+    return {"file": services.file_json(found), "text": found.text}
+
+
+@json_view("GET")
+def original(request: ApiRequest, pk: UUID) -> HttpResponse:
+    """Never shown here, only saved: a file may be a page with scripts."""
+    found = file_for(request.user, pk)
+    response = HttpResponse(services.original(found), content_type="application/octet-stream")
+    response["Content-Disposition"] = content_disposition_header(True, found.name) or "attachment"
+    response["Content-Security-Policy"] = SANDBOX
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def page_extra(request: HttpRequest) -> dict[str, Any]:
+    return {"files": {"max_bytes": settings.FILE_BYTES, "max_count": services.A_MESSAGE}}

@@ -1,0 +1,94 @@
+"""What people attach to their messages. A file waits unsent, then belongs to the messages that carry it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from chat.conversations.models import Conversation, Message
+
+if TYPE_CHECKING:
+    from chat.accounts.models import User
+
+
+class Kind(models.TextChoices):
+    """By content, never by name (kinds.py)."""
+
+    TEXT = "text", _("text")
+    PDF = "pdf", "PDF"
+
+
+class State(models.TextChoices):
+    READING = "reading", _("being read")
+    READY = "ready", _("ready")
+    FAILED = "failed", _("could not be read")
+
+
+class FileQuerySet(models.QuerySet["File"]):
+    def visible_to(self, user: User) -> FileQuerySet:
+        """Their own that are not sent yet, and those of messages that they may open and nobody hid."""
+        if not user.is_authenticated:
+            return self.none()
+        open_to = Message.objects.filter(
+            conversation__in=Conversation.objects.visible_to(user), hidden_at=None
+        )
+        carried = Attachment.objects.filter(message__in=open_to).values("file")
+        own = self.filter(owner=user)
+        return own.filter(models.Q(attachments=None) | models.Q(pk__in=carried))
+
+    def unsent(self) -> FileQuerySet:
+        return self.filter(attachments=None)
+
+
+class File(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="files", verbose_name=_("owner")
+    )
+    name = models.CharField(_("name"), max_length=120)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    size = models.PositiveIntegerField(_("size in bytes"))
+    sha256 = models.CharField(max_length=64)
+    # In the storage "files"; empty where only the text came in (an import).
+    stored = models.CharField(max_length=100, blank=True)
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.READING)
+    trouble = models.CharField(max_length=16, blank=True)  # why it could not be read: a key of words.py
+    text = models.TextField(_("text"), blank=True)
+    characters = models.PositiveIntegerField(default=0)
+    tokens = models.PositiveIntegerField(_("tokens, estimated"), default=0)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+
+    objects = FileQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
+        ordering = ["created_at"]
+        indexes = [
+            models.Index(
+                fields=["created_at"], condition=models.Q(state=State.READING), name="file_being_read"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)  # names are private, and this ends in logs
+
+
+class Attachment(models.Model):
+    """A file in a message. The versions of an edited message carry the same file."""
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="attachments")
+    file = models.ForeignKey(File, models.CASCADE, related_name="attachments")
+    place = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["place"]
+        constraints = [models.UniqueConstraint(fields=["message", "file"], name="attached_once")]
+
+    def __str__(self) -> str:
+        return f"{self.file_id} in {self.message_id}"

@@ -1,0 +1,23 @@
+"""A file's name as people and the model see it; where it is stored has nothing to do with it."""
+
+from __future__ import annotations
+
+import re
+
+from chat.core.text import one_line
+
+CHARS = 120  # of File.name
+_NOT_IN_NAMES = re.compile(r'[<>:"|?*`]+')
+
+
+def clean_name(raw: str) -> str:
+    """Without folders, control, bidi and zero-width characters; a long one keeps its ending."""
+    name = one_line(raw[:4000].encode("utf-8", "replace").decode())
+    name = re.split(r"[\\/]", name)[-1]
+    name = " ".join(_NOT_IN_NAMES.sub(" ", name).split()).strip(" .") or "file"
+    if len(name) <= CHARS:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending) > 12:
+        return name[: CHARS - 1] + "…"
+    return f"{stem[: CHARS - len(ending) - 2]}….{ending}"

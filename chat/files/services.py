@@ -1,0 +1,290 @@
+"""Files: kept, read by a worker, attached to messages, told to the model, removed with what carried them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import IO, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files.storage import Storage, storages
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from chat.accounts.models import User
+from chat.conversations.models import Conversation, Message, Role
+from chat.core.errors import BadInput, NotFound
+from chat.core.text import estimate_tokens
+from chat.files import reading
+from chat.files.kinds import HEAD, kind_of
+from chat.files.models import Attachment, File, Kind, State
+from chat.files.names import clean_name
+from chat.files.words import words_for
+from grokweb.celery import app
+
+logger = logging.getLogger("grokweb.files")
+
+READ_TASK = "jobs.read_file"
+A_MESSAGE = 10  # files
+UNSENT_FOR = timedelta(days=1)
+READ_AGAIN_AFTER = timedelta(minutes=2)  # the ticket may be lost; well above reading.SECONDS
+GIVEN_UP_AFTER = timedelta(minutes=15)
+MIB = 1 << 20
+
+
+def storage() -> Storage:
+    """A private folder; nothing in it has an address."""
+    return storages["files"]
+
+
+# --- In ---------------------------------------------------------------------------------------------------
+
+
+def keep(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
+    """Stores a file and asks a worker to read it. Raises BadInput; then nothing is stored."""
+    if size > settings.FILE_BYTES:
+        raise BadInput(too_large())
+    content.seek(0)
+    kind = kind_of(content.read(HEAD))
+    _check_room(owner, size)  # before the bytes are copied, and again when they count
+    file = File(owner=owner, name=clean_name(name), kind=kind, size=size, sha256=_digest(content))
+    content.seek(0)
+    file.stored = storage().save(f"{file.pk.hex[:2]}/{file.pk.hex}", content)
+    try:
+        with transaction.atomic():
+            User.objects.select_for_update().get(pk=owner.pk)  # two at once do not both find the last room
+            _check_room(owner, size)
+            file.save(force_insert=True)
+            transaction.on_commit(lambda: ask_to_read(file.pk), robust=True)
+    except BaseException:
+        storage().delete(file.stored)
+        raise
+    file.refresh_from_db(fields=["created_at"])
+    return file
+
+
+def too_large() -> str:
+    return _("A file may have at most %(limit)d MB.") % {"limit": settings.FILE_BYTES // MIB}
+
+
+def bytes_of(owner: User) -> int:
+    return File.objects.filter(owner=owner).aggregate(sum=Sum("size"))["sum"] or 0
+
+
+def _check_room(owner: User, size: int) -> None:
+    used = bytes_of(owner)
+    if used + size > settings.FILES_BYTES:
+        raise BadInput(
+            _(
+                "Your files take %(used)d of %(limit)d MB, so this one does not fit. "
+                "Delete conversations with files to make room."
+            )
+            % {"used": -(-used // MIB), "limit": settings.FILES_BYTES // MIB}
+        )
+
+
+def _digest(content: IO[bytes]) -> str:
+    content.seek(0)
+    return hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def keep_text(*, owner: User, name: str, text: str) -> File:
+    """The text of a file whose bytes are not here: from an import."""
+    whole = text.encode()
+    return File(
+        owner=owner,
+        name=clean_name(name),
+        kind=Kind.TEXT,
+        size=len(whole),
+        sha256=hashlib.sha256(whole).hexdigest(),
+        state=State.READY,
+        text=text,
+        characters=len(text),
+        tokens=estimate_tokens(text),
+    )
+
+
+def ask_to_read(pk: UUID) -> None:
+    try:
+        app.send_task(READ_TASK, args=[str(pk)], retry=False, ignore_result=True)
+    except (RedisError, OperationalError) as error:
+        logger.warning("file %s waits for the sweep: %s", pk, error)
+
+
+def read(pk: UUID) -> None:
+    """The worker's part: from bytes to text, once."""
+    file = File.objects.filter(pk=pk, state=State.READING).first()
+    if file is None:
+        return
+    try:
+        with storage().open(file.stored, "rb") as content:
+            verdict, text = reading.read(content, Kind(file.kind))
+    except FileNotFoundError:
+        verdict, text = "lost", ""
+    ready = verdict == "ok"
+    File.objects.filter(pk=pk, state=State.READING).update(
+        state=State.READY if ready else State.FAILED,
+        trouble="" if ready else verdict,
+        text=text,
+        characters=len(text),
+        tokens=estimate_tokens(text) if ready else 0,
+    )
+    logger.info(
+        "file read", extra={"file": str(pk), "kind": file.kind, "bytes": file.size, "verdict": verdict}
+    )
+
+
+# --- With a message ---------------------------------------------------------------------------------------
+
+
+def chosen(user: User, ids: Sequence[UUID], conversation: Conversation | None) -> list[File]:
+    """The files a message names: the sender's own, read, and sent nowhere but in this conversation."""
+    if len(ids) > A_MESSAGE:
+        raise BadInput(_("A message can have at most %(limit)d files.") % {"limit": A_MESSAGE})
+    if not ids:
+        return []
+    elsewhere = Attachment.objects.filter(file__in=ids)
+    if conversation is not None:
+        elsewhere = elsewhere.exclude(message__conversation=conversation)  # a new version keeps its files
+    taken = set(elsewhere.values_list("file", flat=True))
+    found = File.objects.visible_to(user).in_bulk(list(ids))
+    if len(set(ids)) < len(ids) or taken or len(found) < len(ids):
+        raise NotFound
+    files = [found[pk] for pk in ids]
+    for file in files:
+        if file.state != State.READY:
+            raise BadInput(_("“%(name)s” is not ready to be sent.") % {"name": file.name})
+    return files
+
+
+def attach(message: Message, files: Sequence[File]) -> None:
+    Attachment.objects.bulk_create(
+        Attachment(message=message, file=file, place=place) for place, file in enumerate(files)
+    )
+
+
+def with_files(text: str, files: Iterable[File]) -> str:
+    """What the model reads of a message: its files, fenced, then the person's words."""
+    return "\n\n".join([*(_fenced(file) for file in files), text])
+
+
+def _fenced(file: File) -> str:
+    """The fence is longer than any row of backticks inside, so that no file can end it."""
+    longest = max((len(row) for row in re.findall(r"`{3,}", file.text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"File: {file.name}\n{fence}\n{file.text}\n{fence}"
+
+
+def contents(messages: Sequence[Message]) -> dict[UUID, str]:
+    """The same for many messages, in one query."""
+    carried = of_messages(messages, texts=True)
+    return {
+        message.pk: with_files(message.text, carried[message.pk]) if message.pk in carried else message.text
+        for message in messages
+    }
+
+
+def content(message: Message) -> str:
+    return contents([message])[message.pk]
+
+
+def _attachments(messages: Sequence[Message]) -> Any:
+    asked = [message.pk for message in messages if message.role == Role.USER]
+    return Attachment.objects.filter(message__in=asked) if asked else Attachment.objects.none()
+
+
+def of_messages(messages: Sequence[Message], *, texts: bool = False) -> dict[UUID, list[File]]:
+    """By the message that carries them; mostly without their texts, for those who only name them."""
+    carried: dict[UUID, list[File]] = {}
+    found = _attachments(messages).select_related("file")
+    for each in found if texts else found.defer("file__text"):
+        carried.setdefault(each.message_id, []).append(each.file)
+    return carried
+
+
+def load(messages: Sequence[Message]) -> None:
+    """For message_json (conversations/services.py): what each message carries. A hidden one shows nothing."""
+    carried = of_messages(messages)
+    for message in messages:
+        shown = [] if message.hidden_at else carried.get(message.pk, [])
+        message.extras = {**message.extras, "files": [file_json(file) for file in shown]}
+
+
+def file_json(file: File) -> dict[str, Any]:
+    return {
+        "id": str(file.pk),
+        "name": file.name,
+        "kind": file.kind,
+        "size": file.size,
+        "state": file.state,
+        "words": words_for(file.trouble),
+        "characters": file.characters,
+        "tokens": file.tokens,
+        "original": bool(file.stored),
+    }
+
+
+# --- Out --------------------------------------------------------------------------------------------------
+
+
+def original(file: File) -> bytes:
+    """The bytes as they came; where only the text came in, that."""
+    if not file.stored:
+        return file.text.encode()
+    try:
+        with storage().open(file.stored, "rb") as content:
+            whole: bytes = content.read()
+    except FileNotFoundError:
+        raise NotFound from None
+    return whole
+
+
+def take_back(file: File) -> None:
+    """By its owner, before it was sent."""
+    if not File.objects.unsent().filter(pk=file.pk).delete()[0]:
+        raise BadInput(_("This file was sent. It goes with its message."))
+
+
+def remove_unattached(pk: UUID) -> None:
+    """After the last message that carried it."""
+    File.objects.unsent().filter(pk=pk).delete()
+
+
+def remove_bytes(stored: str) -> None:
+    try:
+        storage().delete(stored)
+    except OSError as error:
+        logger.warning("stored file %s waits for the sweep: %s", stored, error)
+
+
+def sweep() -> None:
+    """What was lost on the way: tickets to read, files nobody sent, bytes without a row."""
+    now = timezone.now()
+    File.objects.unsent().filter(created_at__lt=now - UNSENT_FOR).delete()
+    reading_now = File.objects.filter(state=State.READING)
+    reading_now.filter(created_at__lt=now - GIVEN_UP_AFTER).update(state=State.FAILED, trouble="too_slow")
+    for pk in reading_now.filter(created_at__lt=now - READ_AGAIN_AFTER).values_list("pk", flat=True):
+        ask_to_read(pk)
+    _sweep_storage()
+
+
+def _sweep_storage() -> None:
+    """Bytes are older than their row by the moment of an upload; younger ones are left alone."""
+    kept = storage()
+    with suppress(FileNotFoundError):
+        for folder in kept.listdir("")[0]:
+            names = {f"{folder}/{name}" for name in kept.listdir(folder)[1]}
+            names -= set(File.objects.filter(stored__in=names).values_list("stored", flat=True))
+            for name in names:
+                with suppress(FileNotFoundError):
+                    if kept.get_modified_time(name) < timezone.now() - timedelta(hours=1):
+                        remove_bytes(name)

@@ -1,0 +1,46 @@
+"""Attaching over HTTP. Nothing runs Celery here: `read` does what the jobs worker would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from chat.files import services
+from tests.chat.conftest import Cast
+
+Answer = Any
+
+
+def put(client: Client, content: bytes, name: str = "notes.txt", kind: str = "text/plain") -> Answer:
+    return client.post("/api/files/", {"file": SimpleUploadedFile(name, content, content_type=kind)})
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
+    """Files that a worker was asked to read."""
+    found: list[UUID] = []
+    monkeypatch.setattr(services, "ask_to_read", found.append)
+    return found
+
+
+@pytest.fixture
+def attached(
+    cast: Cast, asked: list[UUID], django_capture_on_commit_callbacks: Any
+) -> Callable[..., dict[str, Any]]:
+    """`attached(b"...")`: alice's file as JSON, read by the real child process."""
+
+    def attach(content: bytes, name: str = "notes.txt", who: str = "alice") -> dict[str, Any]:
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = put(cast.client(who), content, name)
+        assert answer.status_code == 201, answer.content
+        pk = answer.json()["file"]["id"]
+        assert asked == [UUID(pk)]
+        services.read(asked.pop())
+        return cast.client(who).get(f"/api/files/{pk}/").json()["file"]
+
+    return attach

@@ -1,0 +1,314 @@
+"""Files in messages: who may send which, what the model reads, how they go, what shares and exports tell."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from chat.accounts.models import User
+from chat.conversations import services as conversations
+from chat.conversations.models import Conversation, Message, ModelCard
+from chat.core.errors import BadInput, ChatError, NotFound, RefusedByRule, TooLong
+from chat.files import services
+from chat.files.models import File
+from chat.moderation.models import Rule
+from chat.turns import services as turns
+from chat.turns.consumers import uuids_of
+from chat.turns.models import Generation
+from tests.chat.conftest import Cast
+from tests.chat.conversations.building import talk
+
+pytestmark = pytest.mark.django_db
+
+
+def make(owner: User, name: str = "notes.txt", text: str = "milk and eggs", state: str = "ready") -> File:
+    file = services.keep_text(owner=owner, name=name, text=text)
+    file.state = state
+    file.stored = services.storage().save(f"aa/{file.pk.hex}", ContentFile(text.encode()))
+    file.save()
+    return file
+
+
+def ask(user: User, *files: File, text: str = "What is in it?", **where: Any) -> Message:
+    turn = turns.send(
+        user=user,
+        conversation_id=where.get("conversation"),
+        parent_id=where.get("parent"),
+        content=text,
+        client_id=uuid4().hex,
+        file_ids=[file.pk for file in files],
+    )
+    return turn.messages[0]
+
+
+def settle(message: Message, text: str = "Food.") -> Message:
+    """The answer to a message, as if a worker had written it."""
+    answer = message.children.get()
+    Generation.objects.filter(message=answer).update(status="complete", prompt_tokens=40, completion_tokens=2)
+    Message.objects.filter(pk=answer.pk).update(status="complete", text=text)
+    return answer
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns.port, "submit", lambda request: None)
+
+
+def test_the_model_reads_the_file_before_the_words_and_the_message_keeps_the_words(cast: Cast) -> None:
+    asked = ask(cast.alice, make(cast.alice), make(cast.alice, "b.md", "```\ncode\n```"))
+    assert asked.text == "What is in it?"
+    assert turns.prompt_of(asked) == [
+        {
+            "role": "user",
+            "content": "File: notes.txt\n```\nmilk and eggs\n```\n\n"
+            "File: b.md\n````\n```\ncode\n```\n````\n\nWhat is in it?",
+        }
+    ]
+    request = turns.request_for(asked.children.get().generation)
+    assert "milk and eggs" in request.messages[0]["content"]
+
+
+def test_files_of_the_whole_branch_take_one_query(cast: Cast) -> None:
+    conversation, asked = None, None
+    for _ in range(3):
+        last = settle(asked).pk if asked else None
+        asked = ask(cast.alice, make(cast.alice), conversation=conversation, parent=last)
+        conversation = asked.conversation_id
+    with CaptureQueriesContext(connection) as queries:
+        prompt = turns.prompt_of(asked)
+    assert sum("milk" in each["content"] for each in prompt) == 3
+    assert len(queries) == 3
+
+
+@pytest.mark.parametrize("whose", ["bob", "nobody", "elsewhere", "twice"])
+def test_only_own_files_that_went_nowhere_else(cast: Cast, whose: str) -> None:
+    file = make(cast.bob if whose == "bob" else cast.alice)
+    files = [file]
+    if whose == "nobody":
+        file.pk = uuid4()
+    if whose == "elsewhere":
+        ask(cast.alice, file)
+    if whose == "twice":
+        files = [file, file]
+    before = Message.objects.count()
+    with pytest.raises(NotFound):
+        ask(cast.alice, *files)
+    assert Message.objects.count() == before
+
+
+@pytest.mark.parametrize("state", ["reading", "failed"])
+def test_a_file_that_is_not_read_is_not_sent(cast: Cast, state: str) -> None:
+    with pytest.raises(BadInput, match="notes.txt"):
+        ask(cast.alice, make(cast.alice, state=state))
+    assert not Conversation.objects.exists()
+
+
+@pytest.mark.parametrize("ids", ["x", 3, ["x"], [3], [None], {"id": 1}])
+def test_a_frame_names_files_by_a_list_of_ids(ids: object) -> None:
+    with pytest.raises(BadInput):
+        uuids_of({"files": ids}, "files")
+
+
+def test_a_frame_needs_no_files() -> None:
+    assert uuids_of({}, "files") == uuids_of({"files": None}, "files") == []
+
+
+def test_at_most_ten(cast: Cast) -> None:
+    with pytest.raises(BadInput, match="at most 10 files"):
+        ask(cast.alice, *[make(cast.alice, f"{n}.txt") for n in range(11)])
+
+
+def test_files_count_against_the_length(cast: Cast, model_card: ModelCard) -> None:
+    limit = model_card.context_tokens * turns.CHARACTERS_A_TOKEN
+    with pytest.raises(TooLong, match="Your message and its files"):
+        ask(cast.alice, make(cast.alice, text="x" * limit))
+    assert not Message.objects.exists()
+
+
+def test_rules_read_files_too(cast: Cast) -> None:
+    Rule.objects.create(name="no eggs", kind="pattern", pattern="eggs")
+    with pytest.raises(RefusedByRule):
+        ask(cast.alice, make(cast.alice))
+
+
+def test_an_edit_keeps_its_files_and_another_conversation_cannot_take_them(cast: Cast) -> None:
+    file = make(cast.alice)
+    first = ask(cast.alice, file)
+    settle(first)
+    second = ask(cast.alice, file, text="And now?", conversation=first.conversation_id)
+    assert "milk" in turns.prompt_of(second)[0]["content"]
+    assert File.objects.get().attachments.count() == 2
+    with pytest.raises(ChatError):
+        ask(cast.alice, file)
+
+
+def test_messages_tell_their_files_and_a_hidden_one_does_not(cast: Cast) -> None:
+    asked = ask(cast.alice, make(cast.alice))
+    address = f"/api/conversations/{asked.conversation_id}/messages/"
+    (told,) = cast.client("alice").get(address).json()["messages"][0]["files"]
+    assert (told["name"], told["size"], told["state"], "text" in told) == ("notes.txt", 13, "ready", False)
+    Message.objects.filter(pk=asked.pk).update(hidden_at=timezone.now())
+    assert cast.client("alice").get(address).json()["messages"][0]["files"] == []
+    assert cast.client("alice").get(f"/api/files/{told['id']}/text/").status_code == 404
+
+
+def test_a_deleted_conversation_closes_the_door_to_its_files(cast: Cast) -> None:
+    file = make(cast.alice)
+    asked = ask(cast.alice, file)
+    conversations.delete(conversation=asked.conversation)
+    assert cast.client("alice").get(f"/api/files/{file.pk}/").status_code == 404
+
+
+@pytest.mark.parametrize("how", ["branch", "purge", "account"])
+def test_files_go_with_what_carried_them(
+    cast: Cast, how: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    file, other = make(cast.alice), make(cast.alice, "other.txt")
+    asked = ask(cast.alice, file)
+    settle(asked)
+    with django_capture_on_commit_callbacks(execute=True):
+        if how == "branch":
+            conversations.delete_branch(asked)
+        elif how == "account":
+            cast.alice.delete()
+        else:
+            Conversation.objects.update(deleted_at=timezone.now() - timedelta(hours=1))
+            conversations.purge()
+    assert not File.objects.filter(pk=file.pk).exists()
+    assert not services.storage().exists(file.stored)
+    assert File.objects.filter(pk=other.pk).exists() is (how != "account")
+
+
+def test_a_file_stays_while_another_version_carries_it(
+    cast: Cast, django_capture_on_commit_callbacks: Any
+) -> None:
+    file = make(cast.alice)
+    first = ask(cast.alice, file)
+    settle(first)
+    second = ask(cast.alice, file, text="And now?", conversation=first.conversation_id)
+    settle(second)
+    with django_capture_on_commit_callbacks(execute=True):
+        conversations.delete_branch(second)
+    assert File.objects.filter(pk=file.pk).exists()
+    assert services.storage().exists(file.stored)
+
+
+def test_a_sent_file_is_not_taken_back(cast: Cast) -> None:
+    file = make(cast.alice)
+    ask(cast.alice, file)
+    answer = cast.client("alice").delete(f"/api/files/{file.pk}/")
+    assert answer.status_code == 400
+    assert File.objects.exists()
+
+
+def test_the_sweep(cast: Cast, asked: list[UUID], django_capture_on_commit_callbacks: Any) -> None:
+    now = timezone.now()
+    forgotten, sent, fresh = make(cast.alice), make(cast.alice), make(cast.alice)
+    ask(cast.alice, sent)
+    waiting, dead = make(cast.bob, state="reading"), make(cast.bob, state="reading")
+    File.objects.filter(pk__in=[forgotten.pk, sent.pk]).update(created_at=now - timedelta(hours=25))
+    File.objects.filter(pk=waiting.pk).update(created_at=now - timedelta(minutes=3))
+    File.objects.filter(pk=dead.pk).update(created_at=now - timedelta(minutes=20))
+    orphan, young = (services.storage().save(f"bb/{uuid4().hex}", ContentFile(b"x")) for _ in range(2))
+    old = (now - timedelta(hours=2)).timestamp()
+    os.utime(services.storage().path(orphan), (old, old))
+    with django_capture_on_commit_callbacks(execute=True):
+        services.sweep()
+    assert set(File.objects.values_list("pk", flat=True)) == {sent.pk, fresh.pk, waiting.pk, dead.pk}
+    assert not services.storage().exists(forgotten.stored)
+    assert asked == [waiting.pk]
+    dead.refresh_from_db()
+    assert dead.state == "failed"
+    assert not services.storage().exists(orphan)
+    assert services.storage().exists(young)
+
+
+# --- The gauge --------------------------------------------------------------------------------------------
+
+
+def test_the_gauge_knows_what_a_worker_counted_and_estimates_the_rest(cast: Cast) -> None:
+    asked = ask(cast.alice, make(cast.alice, text="word " * 300))
+    address = f"/api/conversations/{asked.conversation_id}/"
+    told = cast.client("alice").get(address).json()["context"]
+    assert told["exact"] is False
+    assert told["limit"] == 1024
+    assert told["tokens"] > 1500 // 3
+    settle(asked)
+    assert cast.client("alice").get(address).json()["context"] == {"tokens": 42, "exact": True, "limit": 1024}
+
+
+# --- Shares, exports, imports -----------------------------------------------------------------------------
+
+
+def test_a_share_names_files_and_shows_nothing_of_them(cast: Cast) -> None:
+    asked = ask(cast.alice, make(cast.alice, "the <plan>.txt", "the secret plan"))
+    settle(asked)
+    address = f"/api/conversations/{asked.conversation_id}/share/"
+    share = (
+        cast.client("alice").post(address, json.dumps({}), content_type="application/json").json()["share"]
+    )
+    page = cast.client("anonymous").get(f"/s/{share['token']}/").content.decode()
+    assert "<bdi>the plan .txt</bdi>" in page
+    assert "the secret plan" not in page
+
+
+def test_markdown_and_print_name_files(cast: Cast) -> None:
+    asked = ask(cast.alice, make(cast.alice), make(cast.alice, "b_*.csv"))
+    settle(asked)
+    address = f"/api/conversations/{asked.conversation_id}/export/?format=markdown"
+    text = cast.client("alice").get(address).content.decode()
+    assert "## You\n\nFiles: `notes.txt`, `b_ .csv`\n\nWhat is in it?\n" in text
+    printed = cast.client("alice").get(f"/c/{asked.conversation_id}/print/").content.decode()
+    assert "notes.txt" in printed
+    assert "milk and eggs" not in printed
+
+
+def test_json_takes_the_text_along_and_an_import_brings_it_back(cast: Cast) -> None:
+    asked = ask(cast.alice, make(cast.alice))
+    settle(asked)
+    address = f"/api/conversations/{asked.conversation_id}/export/?format=json"
+    exported = cast.client("alice").get(address).content
+    told = next(each for each in json.loads(exported)["messages"] if each["role"] == "user")
+    assert told["files"] == [{"name": "notes.txt", "size": 13, "kind": "text", "text": "milk and eggs"}]
+    answer = cast.client("bob").post("/api/import/", {"file": ContentFile(exported, "a.json")})
+    (made,) = answer.json()["report"]["imported"]
+    question = Message.objects.get(conversation=made["id"], role="user")
+    assert "milk and eggs" in turns.prompt_of(question)[0]["content"]
+    file = question.attachments.get().file
+    assert (file.owner, file.stored, file.state) == (cast.bob, "", "ready")
+    original = cast.client("bob").get(f"/api/files/{file.pk}/original/")
+    assert original.content == b"milk and eggs"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        "no list",
+        [{"name": "a.txt"}],
+        [{"name": 3, "text": "x"}],
+        [{"name": "a.txt", "text": "x" * 1_000_001}],
+        [{"name": "a.txt", "text": "x"}] * 11,
+        [None, 4, []],
+    ],
+    ids=["no list", "no text", "no name", "long", "many", "odd"],
+)
+def test_odd_files_in_an_import_are_left_out(cast: Cast, files: object) -> None:
+    made = talk(cast.alice, "Hello", "Hi")
+    exported = json.loads(
+        cast.client("alice").get(f"/api/conversations/{made.pk}/export/?format=json").content
+    )
+    exported["messages"][0]["files"] = files
+    answer = cast.client("bob").post("/api/import/", {"file": ContentFile(json.dumps(exported), "a.json")})
+    (came,) = answer.json()["report"]["imported"]
+    assert File.objects.count() <= services.A_MESSAGE
+    if files != "no list":
+        assert "left out" in came["notes"][0]
