@@ -17,6 +17,7 @@ import hypothesis
 import pytest
 import redis
 from django.db import connection
+from django.utils import translation
 
 from grokweb import bootstrap
 from tests import browser, settings
@@ -136,3 +137,9 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dic
     """The system's chromium, if there is one; without its sandbox as root, where it has none."""
     args = ["--no-sandbox"] if os.geteuid() == 0 else []
     return {**browser_type_launch_args, "executable_path": browser.find(), "args": args}
+
+
+@pytest.fixture(autouse=True)
+def the_sites_language() -> None:
+    """A request leaves its language in the thread; the next test begins with the site's."""
+    translation.deactivate()
