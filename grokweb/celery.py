@@ -44,6 +44,11 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"queue": JOBS_QUEUE, "expires": 60},
         },
+        "sweep stored files": {
+            "task": "jobs.sweep_stored_files",
+            "schedule": 3600.0,
+            "options": {"queue": JOBS_QUEUE, "expires": 3600},
+        },
     },
 )
 app.autodiscover_tasks()

@@ -97,8 +97,8 @@ def _digest(content: IO[bytes]) -> str:
     return hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
-def keep_text(*, owner: User, name: str, text: str) -> File:
-    """The text of a file whose bytes are not here: from an import."""
+def of_text(*, owner: User, name: str, text: str) -> File:
+    """A file of which only the text is here, as an import brings it. The caller saves it."""
     whole = text.encode()
     return File(
         owner=owner,
@@ -267,18 +267,17 @@ def remove_bytes(stored: str) -> None:
 
 
 def sweep() -> None:
-    """What was lost on the way: tickets to read, files nobody sent, bytes without a row."""
+    """What was lost on the way: tickets to read, and files nobody sent."""
     now = timezone.now()
     File.objects.unsent().filter(created_at__lt=now - UNSENT_FOR).delete()
     reading_now = File.objects.filter(state=State.READING)
     reading_now.filter(created_at__lt=now - GIVEN_UP_AFTER).update(state=State.FAILED, trouble="too_slow")
     for pk in reading_now.filter(created_at__lt=now - READ_AGAIN_AFTER).values_list("pk", flat=True):
         ask_to_read(pk)
-    _sweep_storage()
 
 
-def _sweep_storage() -> None:
-    """Bytes are older than their row by the moment of an upload; younger ones are left alone."""
+def sweep_storage() -> None:
+    """Bytes without a row. They are older than it by the moment of an upload; younger ones are left alone."""
     kept = storage()
     with suppress(FileNotFoundError):
         for folder in kept.listdir("")[0]:

@@ -18,3 +18,9 @@ def read_file(pk: str) -> None:
 def sweep_files() -> None:
     """From beat (grokweb/celery.py)."""
     services.sweep()
+
+
+@shared_task(name="jobs.sweep_stored_files")
+def sweep_stored_files() -> None:
+    """From beat, more rarely: it looks at every file there is."""
+    services.sweep_storage()

@@ -169,7 +169,7 @@ def _keep_files(owner: User, draft: Draft, keys: dict[str, UUID]) -> None:
     kept, attached = [], []
     for node in draft.nodes:
         for place, (name, text) in enumerate(node.files):
-            file = files.keep_text(owner=owner, name=name, text=text)
+            file = files.of_text(owner=owner, name=name, text=text)
             room -= file.size
             if room < 0:
                 draft.leave_out("attachment")

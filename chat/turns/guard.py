@@ -48,11 +48,14 @@ class Guard:
     async def _run(self) -> None:
         while self._sockets:
             await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self._close_those_not_allowed()
-            except DatabaseError as error:
-                logger.warning("not looked: %s", error)
-            await self._tell_what_was_missed()
+            for look in (self._close_those_not_allowed, self._tell_what_was_missed):
+                try:
+                    await look()
+                except DatabaseError as error:
+                    logger.warning("not looked: %s", error)
+                except Exception:
+                    # The guard serves every socket of this process: one that breaks must not end it.
+                    logger.exception("guard")
 
     async def _close_those_not_allowed(self) -> None:
         verdicts = await database_sync_to_async(still_allowed)(dict(self._sockets.values()))

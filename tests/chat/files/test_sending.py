@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 
 def make(owner: User, name: str = "notes.txt", text: str = "milk and eggs", state: str = "ready") -> File:
-    file = services.keep_text(owner=owner, name=name, text=text)
+    file = services.of_text(owner=owner, name=name, text=text)
     file.state = state
     file.stored = services.storage().save(f"aa/{file.pk.hex}", ContentFile(text.encode()))
     file.save()
@@ -223,6 +223,7 @@ def test_the_sweep(cast: Cast, asked: list[UUID], django_capture_on_commit_callb
     os.utime(services.storage().path(orphan), (old, old))
     with django_capture_on_commit_callbacks(execute=True):
         services.sweep()
+        services.sweep_storage()
     assert set(File.objects.values_list("pk", flat=True)) == {sent.pk, fresh.pk, waiting.pk, dead.pk}
     assert not services.storage().exists(forgotten.stored)
     assert asked == [waiting.pk]

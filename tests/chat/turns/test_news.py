@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -97,3 +99,22 @@ async def test_a_page_can_tell_that_something_came_before_its_socket(
     assert (await tabs("alice")).first["news"] == made_with
     await renamed(conversation, "meanwhile")
     assert (await tabs("alice")).first["news"] > made_with
+
+
+async def test_a_look_that_fails_is_not_the_guards_last(
+    tabs: Any, broker: Any, losing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await tabs("alice")
+    conversation = await conversation_of(tab, broker)
+    failed = threading.Event()
+
+    def broken(users: Any) -> dict[Any, int]:
+        failed.set()
+        raise ValueError("an answer nobody expected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(guard.news, "numbers", broken)
+        assert await asyncio.to_thread(failed.wait, 10)
+    with losing():
+        await renamed(conversation, "lost")
+    await tab.until("missed")
