@@ -26,7 +26,8 @@ from torch import Tensor
 TILE = {"cpu": 2**19, "cuda": 2**26}  # weights turned into floats at once: 2 MB stay in a core's cache
 # From here on the tiles are faster than the kernel, which works through four rows at a time.
 FEW = 16
-# The kernel reads whole vectors and past the end of a row that is no multiple of them.
+# The kernel reads whole vectors and past the end of a row that is no multiple of them; with AVX-512 it faults
+# on matrices that do not begin at one, as those of a mapped file may.
 VECTOR = 16
 
 
@@ -62,7 +63,7 @@ class Int8Matrix:
         if not self.rounds:
             return self._in_tiles(x)
         rounded = x.bfloat16()
-        if x.shape[0] < FEW:
+        if x.shape[0] < FEW and self.values.data_ptr() % VECTOR == 0:
             few = torch._weight_int8pack_mm(rounded.contiguous(), self.values, self.scale.view(-1))
             return few.to(x.dtype)
         return self._in_tiles(rounded.float(), rounded=True).to(x.dtype)

@@ -112,6 +112,18 @@ def test_kernel_and_tiles_differ_by_rounding_alone(outputs: int) -> None:
     assert (many - few).abs().max() < 0.02 * sd
 
 
+@pytest.mark.parametrize("rows", [1, 4, 9])
+def test_a_matrix_may_begin_anywhere(rows: int) -> None:
+    """Files map tensors to multiples of 8 bytes, and on some processors the kernel faults on those."""
+    weight = matrix(64, 208, 1)
+    memory = torch.empty(weight.values.numel() + 16, dtype=torch.int8)
+    apart = memory[8:-8].view(weight.values.shape)
+    apart.copy_(weight.values)
+    x = torch.randn(rows, 208, generator=torch.Generator().manual_seed(3))
+    ours, theirs = replace(weight, values=apart).times(x), weight.times(x)
+    assert (ours - theirs).abs().max() < 0.02 * theirs.std()
+
+
 def test_what_the_kernel_cannot_take_goes_in_tiles() -> None:
     """It reads past the end of rows that are no whole vectors (and crashes), and knows one scale a row."""
     assert not matrix(4, 40, 1).rounds

@@ -93,7 +93,8 @@ def test_it_answers_as_xais_code(
     whole = feed(step, 0, tokens, 0, hide=1, chunk=len(tokens))
     ours = np.concatenate([whole, feed(step, 0, later, len(tokens), hide=0, chunk=1)])
     assert off_by(ours, reference(golden, prompt)) < FLOAT32_SD
-    assert_same_greedy(ours, golden, prompt)
+    # Rows of int16 lose 2^-16 of a block's largest: enough to turn a choice that hangs on 4e-5 (one does).
+    assert_same_greedy(ours, golden, prompt, lead=0.0 if form == "float32" else FLOAT32_SD)
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
