@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -25,6 +26,7 @@ from chat.core.errors import BadInput
 # Apps to the right show something of theirs on the settings page, such as today's usage:
 # callables from a request to template variables, registered in AppConfig.ready.
 SETTINGS_EXTRAS: list[Callable[[HttpRequest], dict[str, Any]]] = []
+PROFILE_FIELDS = ("display_name", "language", "theme", "density")
 
 
 class ProfileForm(forms.Form):
@@ -61,11 +63,23 @@ def _saved(request: HttpRequest, data: dict[str, str]) -> HttpResponse:
     return response
 
 
+@login_required
+@require_POST
+def appearance(request: HttpRequest) -> HttpResponse:
+    """Colours and density without JavaScript; static/js/appearance.js changes them through `profile`."""
+    assert isinstance(request.user, User)
+    services.edit_profile(
+        user=request.user, theme=request.POST.get("theme"), density=request.POST.get("density")
+    )
+    messages.success(request, _("Saved."))
+    return redirect(f"{reverse('settings')}#appearance")
+
+
 @json_view("GET", "PATCH")
 def profile(request: ApiRequest) -> Answer:
-    changed = {name: request.data[name] for name in ("display_name", "language") if name in request.data}
+    changed = {name: request.data[name] for name in PROFILE_FIELDS if name in request.data}
     if any(not isinstance(value, str) for value in changed.values()):
-        raise BadInput(_("Names and languages are texts."))
+        raise BadInput(_("What a profile holds is text."))
     if changed:
         services.edit_profile(user=request.user, **changed)
     user: User = request.user
@@ -75,6 +89,8 @@ def profile(request: ApiRequest) -> Answer:
             "email": user.email,
             "display_name": user.display_name,
             "language": user.language,
+            "theme": user.theme,
+            "density": user.density,
         }
     )
     if "language" in changed:

@@ -518,6 +518,7 @@ setInterval(() => {
 wireFind();
 wireAccount(app, {
   usage: given.usage,
+  kept: (error) => { if (error) notices.show("appearance", error.message, { kind: "bad" }); else notices.clear("appearance"); },
   leaving: () => { drafts.clear(); asked.clear(); tray.clear(); }, // the next person at this computer finds no drafts
 });
 
