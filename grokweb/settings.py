@@ -133,6 +133,7 @@ INSTALLED_APPS = [
     "chat.turns",
     "chat.sharing",
     "chat.transfer",
+    "chat.leaving",
     "chat.desk",
     "grokweb",
 ]

@@ -13,6 +13,7 @@ from chat.conversations.folders import folders_json
 from chat.conversations.models import Conversation, Message
 from chat.conversations.services import conversation_json, message_json
 from chat.conversations.signals import (
+    all_deleted,
     branch_deleted,
     conversation_changed,
     conversation_deleted,
@@ -26,6 +27,12 @@ from chat.turns.guard import CLOSE_CODES
 @receiver(conversation_deleted)
 def stop_in_deleted(conversation: Conversation, **_: Any) -> None:
     services.stop_all(message__conversation=conversation)
+
+
+@receiver(all_deleted)
+def stop_in_all(owner: User, **_: Any) -> None:
+    services.stop_all(message__conversation__owner=owner)
+    events.tell_sync(owner.pk, {"type": "emptied"})
 
 
 @receiver(user_suspended)
