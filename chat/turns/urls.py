@@ -1,0 +1,5 @@
+from django.urls import path
+
+from chat.turns import api
+
+urlpatterns = [path("api/messages/<uuid:pk>/details/", api.details, name="details")]
