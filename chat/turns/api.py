@@ -7,6 +7,12 @@ from uuid import UUID
 from chat.conversations.access import message_for
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.turns.details import details_of
+from chat.turns.served import models_json
+
+
+@json_view("GET")
+def models(request: ApiRequest) -> Answer:
+    return {"models": models_json()}
 
 
 @json_view("GET")
