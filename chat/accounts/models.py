@@ -1,4 +1,4 @@
-"""A person: e-mail, display name, language, and suspension with its reason and end."""
+"""A person: e-mail, display name, language, how pages look, and suspension with its reason and end."""
 
 from __future__ import annotations
 
@@ -25,12 +25,27 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
+class Theme(models.TextChoices):
+    SYSTEM = "system", _("as the system has it")
+    LIGHT = "light", _("light")
+    DARK = "dark", _("dark")
+
+
+class Density(models.TextChoices):
+    COMFORTABLE = "comfortable", _("comfortable")
+    COMPACT = "compact", _("compact")
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(_("e-mail"), unique=True)
     display_name = models.CharField(_("display name"), max_length=80, blank=True)
     language = models.CharField(
         _("language"), max_length=8, blank=True, choices=[("en", "English"), ("fr", "Français")]
+    )
+    theme = models.CharField(_("colours"), max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
+    density = models.CharField(
+        _("density"), max_length=12, choices=Density.choices, default=Density.COMFORTABLE
     )
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("staff"), default=False, help_text=_("May open the admin pages."))

@@ -10,12 +10,13 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import TextChoices
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from chat.accounts import signals
-from chat.accounts.models import User
+from chat.accounts.models import Density, Theme, User
 from chat.core import audit
 from chat.core.errors import BadInput, NotAllowed, Suspended
 from chat.core.text import one_line
@@ -58,7 +59,14 @@ def change_email(*, user: User, email: str) -> None:
     user.save(update_fields=["email"])
 
 
-def edit_profile(*, user: User, display_name: str | None = None, language: str | None = None) -> None:
+def edit_profile(
+    *,
+    user: User,
+    display_name: str | None = None,
+    language: str | None = None,
+    theme: str | None = None,
+    density: str | None = None,
+) -> None:
     """What people may change about themselves; None leaves a field as it is."""
     if display_name is not None:
         name = one_line(display_name)
@@ -69,7 +77,17 @@ def edit_profile(*, user: User, display_name: str | None = None, language: str |
         if language and language not in dict(settings.LANGUAGES):
             raise BadInput(_("That language is not offered."))
         user.language = language
-    user.save(update_fields=["display_name", "language"])
+    if theme is not None:
+        user.theme = _offered(Theme, theme)
+    if density is not None:
+        user.density = _offered(Density, density)
+    user.save(update_fields=["display_name", "language", "theme", "density"])
+
+
+def _offered(choices: type[TextChoices], value: str) -> str:
+    if value not in choices.values:
+        raise BadInput(_("There is no such choice."))
+    return value
 
 
 @transaction.atomic

@@ -11,13 +11,15 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.i18n import set_language as django_set_language
 
-from chat.accounts import language, services
+from chat.accounts import devices, language, services
+from chat.accounts.access import session_for
 from chat.accounts.models import User
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.core.errors import BadInput
@@ -25,6 +27,7 @@ from chat.core.errors import BadInput
 # Apps to the right show something of theirs on the settings page, such as today's usage:
 # callables from a request to template variables, registered in AppConfig.ready.
 SETTINGS_EXTRAS: list[Callable[[HttpRequest], dict[str, Any]]] = []
+PROFILE_FIELDS = ("display_name", "language", "theme", "density")
 
 
 class ProfileForm(forms.Form):
@@ -45,7 +48,8 @@ def settings_page(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, initial=known)
     if request.method == "POST" and form.is_valid():
         return _saved(request, form.cleaned_data)
-    context: dict[str, Any] = {"form": form}
+    known_devices = devices.devices_of(request.user, request.session.session_key or "")
+    context: dict[str, Any] = {"form": form, "devices": known_devices}
     for extra in SETTINGS_EXTRAS:
         context.update(extra(request))
     status = 400 if form.errors else 200
@@ -61,11 +65,46 @@ def _saved(request: HttpRequest, data: dict[str, str]) -> HttpResponse:
     return response
 
 
+@login_required
+@require_POST
+def appearance(request: HttpRequest) -> HttpResponse:
+    """Colours and density without JavaScript; static/js/appearance.js changes them through `profile`."""
+    assert isinstance(request.user, User)
+    services.edit_profile(
+        user=request.user, theme=request.POST.get("theme"), density=request.POST.get("density")
+    )
+    messages.success(request, _("Saved."))
+    return redirect(f"{reverse('settings')}#appearance")
+
+
+@login_required
+@require_POST
+def end_session(request: HttpRequest, pk: int) -> HttpResponse:
+    assert isinstance(request.user, User)
+    devices.end_one(request.user, session_for(request.user, pk))
+    messages.success(request, _("That browser is logged out."))
+    return _back_to_sessions()
+
+
+@login_required
+@require_POST
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)
+    count = devices.end_others(request.user, request.session.session_key or "")
+    words = ngettext("%(count)d browser is logged out.", "%(count)d browsers are logged out.", count)
+    messages.success(request, words % {"count": count})
+    return _back_to_sessions()
+
+
+def _back_to_sessions() -> HttpResponse:
+    return redirect(f"{reverse('settings')}#sessions")
+
+
 @json_view("GET", "PATCH")
 def profile(request: ApiRequest) -> Answer:
-    changed = {name: request.data[name] for name in ("display_name", "language") if name in request.data}
+    changed = {name: request.data[name] for name in PROFILE_FIELDS if name in request.data}
     if any(not isinstance(value, str) for value in changed.values()):
-        raise BadInput(_("Names and languages are texts."))
+        raise BadInput(_("What a profile holds is text."))
     if changed:
         services.edit_profile(user=request.user, **changed)
     user: User = request.user
@@ -75,6 +114,8 @@ def profile(request: ApiRequest) -> Answer:
             "email": user.email,
             "display_name": user.display_name,
             "language": user.language,
+            "theme": user.theme,
+            "density": user.density,
         }
     )
     if "language" in changed:

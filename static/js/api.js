@@ -14,10 +14,12 @@ export function csrfToken() {
   return cookie ? decodeURIComponent(cookie[1]) : document.querySelector('meta[name="csrf-token"]').content;
 }
 
-export async function call(method, path, data) {
+/** `how`: more for fetch, such as {keepalive: true} for what must arrive though the page is left at once. */
+export async function call(method, path, data, how = {}) {
   let response;
   try {
     response = await fetch(path, {
+      ...how,
       method,
       headers: {
         accept: "application/json",

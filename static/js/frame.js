@@ -1,9 +1,9 @@
 /** The frame around the chat: sidebar and drawer, account menu, colours, language. */
 
 import { call } from "grokweb/api.js";
+import { wireAppearance } from "grokweb/appearance.js";
 import { find } from "grokweb/dom.js";
 import { somethingOpen, wireMenu } from "grokweb/menu.js";
-import { wireTheme } from "grokweb/theme.js";
 import { fill, gettext, number } from "grokweb/words.js";
 
 const FOLDED = "grokweb.folded";
@@ -46,7 +46,7 @@ export function wireSidebar(app) {
   return () => drawer(false);
 }
 
-export function wireAccount(app, { usage, leaving }) {
+export function wireAccount(app, { usage, kept, leaving }) {
   const menu = find("#account-menu", app);
   wireMenu(find("[data-menu]", app), menu, {
     above: true,
@@ -57,7 +57,7 @@ export function wireAccount(app, { usage, leaving }) {
     },
   });
   if (usage) showUsage(menu, usage);
-  wireTheme(find("[data-theme-choice]", menu));
+  wireAppearance(find("[data-appearance]", menu), kept);
   const language = find("[data-language]", menu);
   language.addEventListener("change", () => {
     language.elements.next.value = location.pathname;

@@ -98,8 +98,16 @@ def test_in_the_dark(windows: Windows, person: Person) -> None:
     assert brightness(windows.page(person)) > 0.9
 
 
-def test_colours_can_be_chosen_and_stay(chat: Chat) -> None:
-    chat.open_account_menu().get_by_role("radio", name="Dark").check()
-    until(chat.page, lambda: brightness(chat.page) < 0.2, "it is dark")
-    chat.page.reload()
-    assert brightness(chat.page) < 0.2
+def test_colours_can_be_chosen_and_hold_everywhere(chat: Chat, windows: Windows, person: Person) -> None:
+    page, tab = chat.page, Chat(chat.page.context.new_page())
+    tab.page.goto("/")
+    with page.expect_response("**/api/profile/"):
+        chat.open_account_menu().get_by_role("radio", name="Dark").check()
+    until(page, lambda: brightness(page) < 0.2, "it is dark")
+    until(tab.page, lambda: brightness(tab.page) < 0.2, "it is dark in the other tab")
+    page.reload()
+    assert brightness(page) < 0.2
+    assert brightness(windows.page(person)) < 0.2  # another device, before any script
+    with page.expect_response("**/api/profile/"):
+        chat.open_account_menu().get_by_role("radio", name="System").check()
+    until(tab.page, lambda: brightness(tab.page) > 0.9, "it is as the system has it")

@@ -35,20 +35,24 @@ def both_run(drill: Drill) -> bool:
 @pytest.mark.fault("SIGSTOP, another worker goes on")
 def test_one_sleeps_and_is_fenced_off_when_it_wakes(drill: Drill, second: ModelWorker) -> None:
     wait_for_both(drill)
-    asked = drill.ask()
-    drill.wait_until_writing(30, replies=8)
-    caught = drill.in_hand_of(second.pid)
-    assert 0 < len(caught) < 8
+    caught: list[Reply] = []
+
+    def both_write() -> bool:
+        caught[:] = drill.in_hand_of(second.pid)
+        early = all(reply.seq <= WORDS // 2 for reply in caught)  # none ends before the fault
+        return early and len(drill.in_the_middle()) == len(drill.crowd.tabs) > len(caught) > 0
+
+    under_load(drill, both_write, "everybody's reply in the middle, and each worker has some")
     drill.strike(second.pid, signal.SIGSTOP, caught)
     try:
         drill.wait(lambda: drill.blows[0].waits_over(), "the other one goes on with what it had")
     finally:
         second.send_signal(signal.SIGCONT)
     drill.ended_well()
-    attempts = {reply.generation_id: drill.row(reply)["attempt"] for reply in asked}
+    attempts = {reply.generation_id: drill.row(reply)["attempt"] for reply in drill.crowd.replies}
     assert [attempts.pop(reply.generation_id) for reply in caught] == [2] * len(caught)
     assert set(attempts.values()) == {1}
-    drill.nobody_is_blamed(asked)
+    drill.nobody_is_blamed(drill.crowd.replies)
 
 
 def under_load(drill: Drill, check: Callable[[], object], what: str) -> None:

@@ -100,6 +100,8 @@ def test_people_change_their_own_profile(cast, method):
             "email": "alice@example.org",
             "display_name": "Alice II",
             "language": "fr",
+            "theme": "system",
+            "density": "comfortable",
         }
     else:
         assert client.post("/settings/", changed).status_code == 302
