@@ -42,8 +42,7 @@ def build(folder: Path) -> list[str]:
 
 
 def _without(why: str) -> list[str]:
-    line = next((line for line in why.splitlines() if "Error" in line), why.strip().partition("\n")[0])
-    print(f"esbuild did not run, pages load their modules one by one: {line}")  # noqa: T201 - of a command
+    print(f"esbuild did not run, pages load their modules one by one: {why.strip()}")  # noqa: T201 - of a command
     return []
 
 

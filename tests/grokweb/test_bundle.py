@@ -26,9 +26,10 @@ def collected(tmp_path: Path) -> Path:
     (tmp_path / "js" / "chat.js").write_text(
         'import { sum } from "vendor/sums.js"; console.log(sum(1, 2), () => import("grokweb/late.js"));'
     )
-    (tmp_path / "js" / "transfer.js").write_text(
-        'import { sum } from "vendor/sums.js"; console.log(sum(3, 4));'
-    )
+    for name in set(bundle.ENTRIES) - {"chat.js"}:
+        (tmp_path / "js" / name).write_text(
+            f'import {{ sum }} from "vendor/sums.js"; console.log("{name}", sum(3, 4));'
+        )
     return tmp_path
 
 
