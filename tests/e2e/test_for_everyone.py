@@ -110,6 +110,10 @@ def test_the_menu_of_a_message_with_the_keyboard(chat: Chat) -> None:
     keys.press("Enter")
     items = page.get_by_role("menuitem")
     expect(items.first).to_be_focused()
+    keys.press("End")
+    expect(items.last).to_be_focused()
+    keys.press("Home")
+    expect(items.first).to_be_focused()
     keys.press("ArrowDown")
     expect(items.nth(1)).to_be_focused()
     keys.press("Escape")
@@ -131,8 +135,8 @@ def test_nothing_moves_for_those_who_want_no_motion(windows: Windows, person: Pe
     chat.wait_for_end()
 
 
-# What is left of a 1280 px window at 200 %: WCAG 1.4.4.
-NARROW = {"200 %": (640, 400)}
+# 320 px, and what is left of a 1280 px window at 200 % and at 400 %: WCAG 1.4.4 and 1.4.10.
+NARROW = {"320 px": (320, 640), "200 %": (640, 400)}
 
 
 @pytest.mark.parametrize("language", ["en-US", "fr-FR"])
