@@ -80,6 +80,15 @@ def rename(*, conversation: Conversation, title: str) -> Conversation:
     return conversation
 
 
+def retitle(*, conversation: Conversation, title: str, instead_of: str) -> None:
+    """Not by a person: theirs stays. `instead_of` is the title that may go."""
+    with transaction.atomic():
+        unnamed = Conversation.objects.filter(pk=conversation.pk, title=instead_of, deleted_at=None)
+        if unnamed.update(title=_checked_title(title)):
+            conversation.title = title
+            tell_after_commit(conversation, deleted=False)
+
+
 def delete(*, conversation: Conversation) -> None:
     """Gone for everybody from the commit on; the rows follow in `purge`, once no reply is being written."""
     with transaction.atomic():
