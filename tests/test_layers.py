@@ -23,6 +23,7 @@ APPS = [
     "turns",
     "sharing",
     "transfer",
+    "leaving",
     "desk",
 ]
 LEFT_OF = {
@@ -37,6 +38,7 @@ LEFT_OF = {
     "turns": ["core", "accounts", "conversations", "quotas", "moderation", "files"],
     "sharing": ["core", "accounts", "conversations", "quotas", "moderation", "files", "turns"],
     "transfer": ["core", "accounts", "conversations", "quotas", "moderation", "files", "turns", "sharing"],
+    "leaving": ["core", "accounts", "conversations", "search", "quotas", "files", "turns"],
     "desk": [app for app in APPS if app != "desk"],
 }
 REDIS_SIDE = {"inference.queue", "inference.log", "inference.lease", "inference.scripts", "inference.figures"}

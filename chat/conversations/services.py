@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -36,9 +36,22 @@ MESSAGE_EXTRAS: list[Callable[[list[Message]], None]] = []
 
 
 def default_model() -> ModelCard:
-    card = ModelCard.objects.order_by("-is_default", "name").first()
+    card = models().first()
     if card is None:
         raise Unavailable
+    return card
+
+
+def models() -> QuerySet[ModelCard]:
+    """All of them, the default first."""
+    return ModelCard.objects.order_by("-is_default", "name")
+
+
+def model_for(slug: object) -> ModelCard:
+    """Anybody may talk to any of them."""
+    card = ModelCard.objects.filter(slug=slug).first() if isinstance(slug, str) else None
+    if card is None:
+        raise BadInput(_("There is no such model."))
     return card
 
 
@@ -89,6 +102,15 @@ def retitle(*, conversation: Conversation, title: str, instead_of: str) -> None:
             tell_after_commit(conversation, deleted=False)
 
 
+def choose_model(*, conversation: Conversation, model: ModelCard) -> None:
+    """For the answers to come; those that are there, or being written, keep theirs."""
+    with transaction.atomic():
+        known = Conversation.objects.filter(pk=conversation.pk, deleted_at=None)
+        if known.exclude(model=model).update(model=model):
+            conversation.model = model
+            tell_after_commit(conversation, deleted=False)
+
+
 def delete(*, conversation: Conversation) -> None:
     """Gone for everybody from the commit on; the rows follow in `purge`, once no reply is being written."""
     with transaction.atomic():
@@ -112,12 +134,20 @@ def purge() -> int:
     """Remove what was deleted, in small transactions; returns how many conversations went."""
     live = Message.objects.filter(conversation=OuterRef("pk"), status=MessageStatus.LIVE)
     ripe = Conversation.objects.filter(~Exists(live), deleted_at__lt=timezone.now() - PURGE_AFTER)
-    purged = list(ripe.values_list("pk", flat=True))
-    for conversation_pk in purged:
+    return _purge(list(ripe.values_list("pk", flat=True)))
+
+
+def purge_of(owner: User) -> int:
+    """Every conversation of somebody who is leaving, at once. Nothing of theirs is being written any more."""
+    return _purge(list(Conversation.objects.filter(owner=owner).values_list("pk", flat=True)))
+
+
+def _purge(conversation_pks: list[UUID]) -> int:
+    for conversation_pk in conversation_pks:
         while _purge_messages(conversation_pk):
             pass
         Conversation.objects.filter(pk=conversation_pk).delete()
-    return len(purged)
+    return len(conversation_pks)
 
 
 def _purge_messages(conversation_pk: UUID) -> int:
