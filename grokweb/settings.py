@@ -129,6 +129,7 @@ INSTALLED_APPS = [
     "chat.moderation",
     "chat.feedback",
     "chat.files",
+    "chat.voice",
     "chat.turns",
     "chat.sharing",
     "chat.transfer",

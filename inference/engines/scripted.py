@@ -2,6 +2,7 @@
 
     slow:N[:MS]  answers "w1 w2 ... wN", one word every MS milliseconds (50)
     echo:TEXT    answers TEXT at once
+    system:      answers what the system message says
     pace:MS:TEXT answers TEXT, one word every MS milliseconds
     poison:      kills the process at its first step
     oom:         runs out of memory
@@ -76,6 +77,14 @@ def read_script(text: str) -> Script:
     if pace := _PACE.match(text):
         return Script(_WORD.findall(text[pace.end() :]), int(pace[1]) / 1000)
     return Script(_WORD.findall(text.removeprefix("echo:")))
+
+
+def asked_of(messages: Sequence[dict[str, str]]) -> str:
+    """The script: the last user message, or what it points to."""
+    asked = next((each["content"] for each in reversed(messages) if each["role"] == "user"), "")
+    if asked != "system:":
+        return asked
+    return "echo:" + "\n".join(each["content"] for each in messages if each["role"] == "system")
 
 
 @dataclass(slots=True, eq=False)
@@ -222,9 +231,9 @@ class ScriptedEngine:
 
     def _prepare(self, asked: Submit) -> Answer:
         request = asked.request
-        script = read_script(
-            next((m["content"] for m in reversed(request.messages) if m["role"] == "user"), "")
-        ).after(request.messages[-1]["content"] if goes_on(request.messages) else "")
+        script = read_script(asked_of(request.messages)).after(
+            request.messages[-1]["content"] if goes_on(request.messages) else ""
+        )
         pieces = [word.encode("utf-8", "replace") for word in script.words]
         size = len(script.words) if script.fault else len(request.messages[-1]["content"].split())
         room = self.context - size
