@@ -2,7 +2,9 @@
 
     slow:N[:MS]  answers "w1 w2 ... wN", one word every MS milliseconds (50)
     echo:TEXT    answers TEXT at once
+    system:      answers what the system message says
     pace:MS:TEXT answers TEXT, one word every MS milliseconds
+    title:SCRIPT what a title question after it gets; nothing without it (the rest of its line)
     poison:      kills the process at its first step
     oom:         runs out of memory
     nan:         yields NaN logits
@@ -35,6 +37,7 @@ from inference.engines.base import EXIT_ENGINE_FAILED, Cancel, Drop, Emit, Inbox
 from inference.text.detokenize import TextStream
 from inference.text.prompt import LEAST_ANSWER, goes_on
 from inference.text.reply_rules import compile_rules
+from inference.text.title import QUESTION
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ AT_ONCE = 64  # words of one answer in one step, at most
 MOST_BEHIND = 0.25  # seconds a late answer catches up; a longer pause (a stopped process) is not made up for
 _SLOW = re.compile(r"slow:(\d{1,6})(?::(\d{1,6}))?(?=\s|$)")
 _PACE = re.compile(r"pace:(\d{1,6}):")
+_TITLE = re.compile(r"title:(.*)")
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 _FAULTS = ("poison:", "oom:", "nan:", "raise:", "hang:")
 
@@ -76,6 +80,17 @@ def read_script(text: str) -> Script:
     if pace := _PACE.match(text):
         return Script(_WORD.findall(text[pace.end() :]), int(pace[1]) / 1000)
     return Script(_WORD.findall(text.removeprefix("echo:")))
+
+
+def asked_of(messages: Sequence[dict[str, str]]) -> str:
+    """The script: the last question, or what it points to; asked for a title, what the one before says."""
+    questions = [each["content"] for each in messages if each["role"] == "user"] or [""]
+    if questions[-1] == QUESTION:
+        title = _TITLE.search(questions[-2]) if len(questions) > 1 else None
+        return title[1] if title else ""
+    if questions[-1] != "system:":
+        return questions[-1]
+    return "echo:" + "\n".join(each["content"] for each in messages if each["role"] == "system")
 
 
 @dataclass(slots=True, eq=False)
@@ -222,9 +237,9 @@ class ScriptedEngine:
 
     def _prepare(self, asked: Submit) -> Answer:
         request = asked.request
-        script = read_script(
-            next((m["content"] for m in reversed(request.messages) if m["role"] == "user"), "")
-        ).after(request.messages[-1]["content"] if goes_on(request.messages) else "")
+        script = read_script(asked_of(request.messages)).after(
+            request.messages[-1]["content"] if goes_on(request.messages) else ""
+        )
         pieces = [word.encode("utf-8", "replace") for word in script.words]
         size = len(script.words) if script.fault else len(request.messages[-1]["content"].split())
         room = self.context - size
