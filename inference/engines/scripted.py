@@ -83,7 +83,7 @@ def read_script(text: str) -> Script:
 
 
 def asked_of(messages: Sequence[dict[str, str]]) -> str:
-    """The script: the last question, or what it points to; if it asks for a title, what the one before says."""
+    """The script: the last question, or what it points to; for a title, what the one before says."""
     questions = [each["content"] for each in messages if each["role"] == "user"] or [""]
     if questions[-1] == QUESTION:
         title = _TITLE.search(questions[-2]) if len(questions) > 1 else None
