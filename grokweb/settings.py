@@ -130,6 +130,7 @@ INSTALLED_APPS = [
     "chat.moderation",
     "chat.feedback",
     "chat.files",
+    "chat.voice",
     "chat.turns",
     "chat.sharing",
     "chat.transfer",
