@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.conversations.models import Conversation
 from chat.core.errors import BadInput
-from chat.core.text import estimate_tokens, one_line
+from chat.core.text import estimate_tokens, grouped, one_line
 from chat.moderation.services import check_prompt
 from chat.voice import signals
 from chat.voice.access import persona_for, personas_offered
@@ -28,7 +28,7 @@ def clean_text(text: str, limit: int) -> str:
     text = text.replace("\r\n", "\n").replace("\x00", "").strip()
     if len(text) > limit:
         words = _("This text has %(length)s characters; it may have %(limit)s.")
-        raise BadInput(words % {"length": f"{len(text):,}", "limit": f"{limit:,}"})
+        raise BadInput(words % {"length": grouped(len(text)), "limit": grouped(limit)})
     if text:
         check_prompt(text)
     return text
