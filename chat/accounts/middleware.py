@@ -14,7 +14,10 @@ from chat.core.api import error_response
 from chat.core.errors import Suspended
 
 # Open to anybody anyway: the page about the suspension needs the first two, and /metrics looks for itself.
-OPEN = ("/i18n/", "/jsi18n/", "/robots.txt", "/healthz", "/readyz", "/metrics")
+OPEN = (
+    *("/i18n/", "/jsi18n/", "/robots.txt", "/healthz", "/readyz", "/metrics"),
+    *("/manifest.webmanifest", "/worker.js", "/offline/"),
+)
 
 
 class LanguageMiddleware:

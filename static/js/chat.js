@@ -10,6 +10,7 @@ import { wireFind } from "grokweb/find.js";
 import { wireAccount, wireSidebar } from "grokweb/frame.js";
 import { somethingOpen } from "grokweb/menu.js";
 import { Notices } from "grokweb/notices.js";
+import { keepOfflinePage } from "grokweb/offline.js";
 import { wirePaging } from "grokweb/paging.js";
 import { merge, place } from "grokweb/reducer.js";
 import { Replies } from "grokweb/replies.js";
@@ -554,4 +555,5 @@ asked.restore();
 draw();
 if (!given.model) notices.show("model", gettext("No model is set up on this server yet."), { kind: "warn", stay: true });
 link.connect();
+keepOfflinePage();
 performance.mark("grokweb.usable"); // every key and button does what it says; `make bench ONLY=page` reads this
