@@ -43,7 +43,9 @@ def conversation(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse
         return HttpResponse(status=204)
     if request.method == "PATCH":
         changes = _changes(request)
-        if "title" in request.data or not changes:
+        if "model" in request.data:
+            services.choose_model(conversation=found, model=services.model_for(request.data["model"]))
+        if "title" in request.data or not (changes or "model" in request.data):
             services.rename(conversation=found, title=_text(request.data, "title"))
         if changes:
             sidebar.arrange(request.user, [found.pk], **changes)

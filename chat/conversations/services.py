@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -36,9 +36,22 @@ MESSAGE_EXTRAS: list[Callable[[list[Message]], None]] = []
 
 
 def default_model() -> ModelCard:
-    card = ModelCard.objects.order_by("-is_default", "name").first()
+    card = models().first()
     if card is None:
         raise Unavailable
+    return card
+
+
+def models() -> QuerySet[ModelCard]:
+    """All of them, the default first."""
+    return ModelCard.objects.order_by("-is_default", "name")
+
+
+def model_for(slug: object) -> ModelCard:
+    """Anybody may talk to any of them."""
+    card = ModelCard.objects.filter(slug=slug).first() if isinstance(slug, str) else None
+    if card is None:
+        raise BadInput(_("There is no such model."))
     return card
 
 
@@ -78,6 +91,15 @@ def rename(*, conversation: Conversation, title: str) -> Conversation:
         if named.update(title=conversation.title):
             tell_after_commit(conversation, deleted=False)
     return conversation
+
+
+def choose_model(*, conversation: Conversation, model: ModelCard) -> None:
+    """For the answers to come; those that are there, or being written, keep theirs."""
+    with transaction.atomic():
+        known = Conversation.objects.filter(pk=conversation.pk, deleted_at=None)
+        if known.exclude(model=model).update(model=model):
+            conversation.model = model
+            tell_after_commit(conversation, deleted=False)
 
 
 def delete(*, conversation: Conversation) -> None:

@@ -16,7 +16,7 @@ from chat.accounts.models import User
 from chat.conversations import services, sidebar
 from chat.conversations.access import conversation_for
 from chat.conversations.errors import Unavailable
-from chat.conversations.models import Conversation, ModelCard
+from chat.conversations.models import Conversation
 
 # Apps to the right add what they know ("usage"), from their AppConfig.ready. Asked before anything
 # else is read: "news" then tells a page of all that came after it was made.
@@ -47,7 +47,7 @@ def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse
     page: dict[str, Any] = {
         "user": {"id": str(viewer.pk), "name": viewer.get_short_name()},
         "model": services.model_json(card) if card else None,
-        "models": [services.model_json(each) for each in ModelCard.objects.all()],
+        "models": [services.model_json(each) for each in services.models()],
         "conversation": services.conversation_json(shown) if shown else None,
         "messages": [],
         "more": False,

@@ -35,6 +35,7 @@ from chat.turns.guard import CLOSE_CODES, guard
 from chat.turns.language import language_of
 from chat.turns.live import Outbox, Place, hub
 from chat.turns.models import Generation
+from chat.turns.start import Start
 from chat.turns.wishes import Wishes
 from inference.log import End, Piece
 
@@ -159,6 +160,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 content=frame.get("content", ""),
                 client_id=text_of(frame, "client_id"),
                 wishes=Wishes.of(frame.get("params")),
+                start=Start.of(frame.get("start")),
                 file_ids=uuids_of(frame, "files"),
             ),
         )

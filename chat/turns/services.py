@@ -31,6 +31,7 @@ from chat.moderation import services as moderation
 from chat.quotas import services as quotas
 from chat.turns import port
 from chat.turns.models import Generation, Status
+from chat.turns.start import Start
 from chat.turns.wishes import Wishes
 from inference.contract import SEED_LIMIT, ErrorCode, GenerationRequest, Reason, ReplyRule, Sampling
 from inference.figures import Times
@@ -44,6 +45,7 @@ HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
 HOLD_BACK = 64  # characters kept unshown while reply rules are active: the longest match that is hidden whole
 BUSY_RETRY_SECONDS = 15
 NO_WISHES = Wishes()
+DEFAULTS = Start()
 REPORTED = (
     "model",
     "attempt",
@@ -90,6 +92,7 @@ def send(
     content: str,
     client_id: str,
     wishes: Wishes = NO_WISHES,
+    start: Start = DEFAULTS,
     file_ids: Sequence[UUID] = (),
 ) -> Turn:
     """Stores a message and asks for a reply. Raises ChatErrors; then nothing is stored."""
@@ -98,10 +101,7 @@ def send(
         check_not_suspended(user)
         text = clean(content)
         if conversation_id is None:
-            model = conversations.default_model()
-            conversation = conversations.new_conversation(
-                owner=user, model=model, title=conversations.title_from(text)
-            )
+            conversation = start.conversation(user, conversations.title_from(text))
         else:
             conversation = conversation_for(user, conversation_id)
         attached = files.chosen(user, file_ids, conversation if conversation_id else None)

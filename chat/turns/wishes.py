@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from chat.conversations.models import Conversation, ModelCard
+from chat.conversations.services import model_for
 from chat.core.errors import BadInput
 from chat.turns.models import Generation
 
@@ -48,10 +49,7 @@ class Wishes:
     def card(self, conversation: Conversation) -> ModelCard:
         if self.model is None or self.model == conversation.model_id:
             return conversation.model
-        try:
-            return ModelCard.objects.get(slug=self.model)
-        except ModelCard.DoesNotExist:
-            raise BadInput(_("There is no such model.")) from None
+        return model_for(self.model)
 
     def sampling(self) -> dict[str, float]:
         return {"temperature": self.temperature, "top_p": self.top_p}

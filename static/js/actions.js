@@ -1,5 +1,6 @@
 /** What can be done with an answer beyond the buttons in sight: the entries of its "More" menu. */
 
+import { showDetails } from "grokweb/details.js";
 import { copyText, find } from "grokweb/dom.js";
 import { plainText, spokenText } from "grokweb/plaintext.js";
 import { canRead, isReading, readAloud, stopReading } from "grokweb/speech.js";
@@ -15,6 +16,7 @@ export function moreOf(message, { report, judge }) {
     { name: "good", words: gettext("Good answer"), run: () => judge(message, 1) },
     { name: "poor", words: gettext("Poor answer"), run: () => judge(message, -1) },
     { name: "flag", words: gettext("Report"), run: () => report(message) },
+    { name: "info", words: gettext("Details"), run: () => showDetails(message.id) },
   );
   return items;
 }

@@ -16,16 +16,16 @@ export class Asked {
   }
 
   /** A question for `conversation` (null: a new one), below the message `parent`. Asked with `put`. */
-  question(content, parent, { conversation = this.view.id, files = [] } = {}) {
-    return { type: "send", client_id: randomId(), conversation, parent, content, files, epoch: this.view.epoch };
+  question(content, parent, { conversation = this.view.id, files = [], start } = {}) {
+    return { type: "send", client_id: randomId(), conversation, parent, content, files, start, epoch: this.view.epoch };
   }
 
   put(pending) {
     this.pendings.set(pending.client_id, pending);
     this.save();
-    const { type, client_id, conversation, parent, content, message_id, params } = pending;
+    const { type, client_id, conversation, parent, content, start, message_id, params } = pending;
     const files = pending.files?.length ? { files: pending.files.map((each) => each.id) } : {};
-    this.ask(type === "send" ? { type, client_id, conversation, parent, content, ...files } : { type, client_id, message_id, ...(params && { params }) });
+    this.ask(type === "send" ? { type, client_id, conversation, parent, content, ...files, ...(start && { start }) } : { type, client_id, message_id, ...(params && { params }) });
   }
 
   /** Another answer ("regenerate"), or more of one ("continue"). */

@@ -23,8 +23,10 @@ import { wireDictation } from "grokweb/speech.js";
 import { Sidebar } from "grokweb/sidebar.js";
 import { FRAME_BYTES, Link } from "grokweb/socket.js";
 import { Transcript } from "grokweb/transcript.js";
+import { Voice } from "grokweb/voice.js";
 import { fill, gettext } from "grokweb/words.js";
 
+const CHARACTERS_A_TOKEN = 4; // as chat/turns/services.py
 const OFFLINE_AFTER = 1500; // a short break is nobody's business
 const ASLEEP_AFTER = 180_000; // no timer ran for so long: the computer slept, and the socket may be dead unseen
 
@@ -35,7 +37,6 @@ const siteName = find(".brand").textContent.trim();
 const drafts = new Kept(given.user.id, "draft");
 
 const view = { id: null, epoch: 0, news: 0, messages: [], more: false, later: false };
-let model = given.model;
 let connected = false;
 let wasConnected = false;
 let offlineTimer = 0;
@@ -67,6 +68,17 @@ const gauge = new Gauge(find("[data-composer]"), { maxChars });
 const tray = new Tray(find("[data-composer]"), { limits: given.files, kept: new Kept(given.user.id, "files"), notices, tooLong: (text) => gauge.tooLong(text), changed: (files) => gauge.carry(files) });
 const composer = new Composer(find("[data-composer]"), { maxChars, drafts, tray, send, stop, line });
 wireDictation(find("[data-dictate]"), (words) => composer.add(words), (words) => notices.show("error", words, { kind: "warn" }));
+const voice = new Voice(find("[data-voice]"), {
+  models: given.models,
+  notices,
+  heard: (card) => {
+    composer.maxChars = gauge.maxChars = CHARACTERS_A_TOKEN * card.context_tokens;
+    if (gauge.context) gauge.set({ ...gauge.context, limit: card.context_tokens });
+    composer.fit();
+    const demo = find(".demo");
+    if (demo) demo.hidden = !card.is_demo;
+  },
+});
 const replies = new Replies({
   resume: (id, after) => link.resume(id, after),
   changed: (reply, frame) => {
@@ -108,6 +120,7 @@ function open(conversation, { messages, more, later }, shares, context) {
   sidebar.open(view.id);
   composer.open(view.id ?? "new");
   gauge.set(context ?? { tokens: 0, exact: true, limit: given.model?.context_tokens });
+  voice.open(conversation);
   for (const name of ["files", "error", "sidebar", "report", "elsewhere"]) notices.clear(name);
   for (const message of messages) {
     if (message.status === "live") replies.track(message.id, message.generation?.id, message.conversation);
@@ -122,11 +135,6 @@ function setTitle(conversation) {
   const title = conversation ? conversation.title || gettext("New chat") : gettext("New chat");
   find("[data-title]").textContent = title;
   document.title = conversation?.title ? `${title} · ${siteName}` : siteName;
-  const another = conversation && conversation.model !== model?.slug;
-  const name = find(".top .model");
-  if (name) name.textContent = another ? conversation.model : model?.name ?? "";
-  const demo = find(".demo");
-  if (demo) demo.hidden = Boolean(another);
 }
 
 const liveHere = () => view.messages.findLast((each) => each.status === "live" && replies.get(each.id));
@@ -232,7 +240,7 @@ async function send(text, { edited = null, files = [] } = {}) {
   const content = text.trim();
   notices.clear("error");
   const parent = edited ? edited.parent : view.messages.at(-1)?.id ?? null;
-  const pending = asked.question(content, parent, { files });
+  const pending = asked.question(content, parent, { files, start: view.id ? undefined : voice.choices });
   if (new TextEncoder().encode(JSON.stringify(pending)).length > FRAME_BYTES) {
     composer.giveBack(text, files);
     notices.show("error", gettext("This message is too long to be sent."), { kind: "bad" });
@@ -315,9 +323,6 @@ function received(frame) {
 function hello(frame) {
   if (frame.news !== given.news && given.news !== null) refresh(); // something came between the page and its first connection
   given.news = null;
-  const named = model?.slug === frame.model.slug;
-  model = { ...model, ...frame.model };
-  if (!named && !view.id) setTitle(null);
   if (frame.model.running) notices.clear("model");
   else notices.show("model", gettext("The model is not running at the moment. Messages wait until it is back."), { kind: "warn" });
 }
@@ -344,6 +349,7 @@ function adopt(conversation) {
   history.pushState(null, "", conversation.url);
   setTitle(conversation);
   shareDialog.set(view.id, []);
+  voice.open(conversation);
   sidebar.open(view.id);
   composer.rename(view.id);
 }
@@ -464,7 +470,9 @@ function resumeFailed(id, frame) {
 function changed({ conversation, deleted }) {
   if (deleted) { gone(conversation.id); return; }
   sidebar.put(conversation);
-  if (conversation.id === view.id) setTitle(conversation);
+  if (conversation.id !== view.id) return;
+  setTitle(conversation);
+  voice.open(conversation);
 }
 
 function connection(state) {

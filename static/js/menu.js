@@ -50,6 +50,11 @@ export function openMenu(button, items) {
     entry.addEventListener("click", () => { menu.hidePopover(); item.run(); });
     menu.append(entry);
   }
+  showMenu(button, menu);
+}
+
+/** Opens a menu that was made for this once. */
+export function showMenu(button, menu) {
   document.body.append(menu);
   button.setAttribute("aria-expanded", "true");
   menu.addEventListener("keydown", (event) => walk(event, menu));
@@ -60,7 +65,7 @@ export function openMenu(button, items) {
   });
   menu.showPopover();
   beside(menu, button, false);
-  stops(menu)[0]?.focus({ focusVisible: false });
+  (menu.querySelector('[aria-checked="true"]') ?? stops(menu)[0])?.focus({ focusVisible: false });
 }
 
 /** Whether Escape belongs to something that is open above the page. */

@@ -1,0 +1,20 @@
+"""/api/ doors of replies: parse, go through the door, ask one room, answer."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from chat.conversations.access import message_for
+from chat.core.api import Answer, ApiRequest, json_view
+from chat.turns.details import details_of
+from chat.turns.served import models_json
+
+
+@json_view("GET")
+def models(request: ApiRequest) -> Answer:
+    return {"models": models_json()}
+
+
+@json_view("GET")
+def details(request: ApiRequest, pk: UUID) -> Answer:
+    return {"details": details_of(message_for(request.user, pk))}

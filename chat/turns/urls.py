@@ -1,0 +1,8 @@
+from django.urls import path
+
+from chat.turns import api
+
+urlpatterns = [
+    path("api/models/", api.models, name="models"),
+    path("api/messages/<uuid:pk>/details/", api.details, name="details"),
+]

@@ -1,0 +1,113 @@
+"""Which model answers: how each is doing, and choosing one at the beginning of a conversation and later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from chat.conversations.models import Conversation, Message, ModelCard
+from chat.turns import port
+from chat.turns.models import Generation
+from inference import scripts
+from tests.chat.turns.test_socket import send
+from tests.chat.turns.test_tree_verbs import asked
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def other(model_card: ModelCard) -> ModelCard:
+    """A model that nobody runs."""
+    return ModelCard.objects.create(slug="other", name="Another", about="Sleeps.", context_tokens=99)
+
+
+@sync_to_async
+def models(cast: Any, who: str = "alice") -> Any:
+    answer = cast.client(who).get("/api/models/")
+    return answer.json()["models"] if answer.status_code == 200 else answer.status_code
+
+
+@sync_to_async
+def choose(cast: Any, conversation: str, model: Any, who: str = "alice") -> Any:
+    path = f"/api/conversations/{conversation}/"
+    return cast.client(who).patch(path, {"model": model}, content_type="application/json")
+
+
+async def test_each_model_says_what_it_is_and_how_it_is_doing(
+    tabs: Any, broker: Any, cast: Any, other: ModelCard
+) -> None:
+    worker = broker.start_worker(slots=1)
+    worker._beat()
+    tab = await tabs("alice")
+    await tab.say(**send("slow:400:20"))
+    first = await tab.until("ack")
+    await tab.until("token")
+    await tab.say(**send("waits"))
+    second = await tab.until("ack")
+    scripted, sleeper = await models(cast)
+    assert (scripted["slug"], scripted["about"]) == ("scripted", "Answers for tests.")
+    assert (scripted["running"], scripted["waiting"]) == (True, 1)
+    assert (sleeper["slug"], sleeper["running"], sleeper["context_tokens"]) == ("other", False, 99)
+    for ack in (second, first):
+        await tab.say(type="stop", message_id=ack["message_id"])
+    await tab.until("done")
+    await tab.until("done")
+
+
+async def test_without_redis_nobody_says_that_a_model_is_down(
+    cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = scripts.connect("redis://127.0.0.1:1/0")
+    monkeypatch.setattr(port, "client", lambda: nobody)
+    assert [each["running"] for each in await models(cast)] == [None]
+
+
+async def test_anonymous_people_see_no_models(cast: Any) -> None:
+    assert await models(cast, "anonymous") == 401
+
+
+async def test_a_new_conversation_begins_with_a_model(tabs: Any, broker: Any, other: ModelCard) -> None:
+    tab = await tabs("alice")
+    await tab.say(**send("hello", start={"model": "other"}))
+    ack = await tab.until("ack")
+    assert ack["conversation"]["model"] == "other"
+    assert (await Generation.objects.aget(pk=ack["generation_id"])).model == "other"
+
+
+@pytest.mark.parametrize("start", [{"model": "none"}, {"model": 7}, {"models": "other"}, ["model"], "other"])
+async def test_a_start_that_makes_no_sense_stores_nothing(tabs: Any, broker: Any, start: Any) -> None:
+    tab = await tabs("alice")
+    await tab.say(**send("hello", start=start))
+    assert (await tab.until_error())["code"] == "bad_input"
+    assert await Conversation.objects.acount() == await Message.objects.acount() == 0
+
+
+async def test_another_model_for_what_comes_next(tabs: Any, broker: Any, cast: Any, other: ModelCard) -> None:
+    broker.start_worker()
+    tab, second = await tabs("alice"), await tabs("alice")
+    first = await asked(tab, "hello")
+    conversation = first["conversation"]["id"]
+    answer = await choose(cast, conversation, "other")
+    assert answer.json()["conversation"]["model"] == "other"
+    assert answer.json()["context"]["limit"] == 99
+    while (await second.until("conversation"))["conversation"]["model"] != "other":
+        pass  # the other tab hears of the question first
+    await tab.say(**send("next", conversation, first["message_id"]))
+    ack = await tab.until("ack")
+    assert ack["messages"][-1]["generation"]["model"] == "other"
+    assert (await Generation.objects.aget(pk=first["generation_id"])).model == "scripted"
+
+
+@pytest.mark.parametrize(
+    ("who", "model", "status"),
+    [("alice", "none", 400), ("alice", None, 400), ("bob", "other", 404), ("staff", "other", 404)],
+)
+async def test_who_may_choose_what(
+    tabs: Any, broker: Any, cast: Any, other: ModelCard, who: str, model: Any, status: int
+) -> None:
+    broker.start_worker()
+    ack = await asked(await tabs("alice"), "hello")
+    assert (await choose(cast, ack["conversation"]["id"], model, who)).status_code == status
+    assert (await Conversation.objects.aget()).model_id == "scripted"

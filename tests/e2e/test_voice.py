@@ -1,0 +1,94 @@
+"""The voice of the model: which one answers, and how an answer was made."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.e2e.chat import Chat
+from tests.e2e.people import Person
+from tests.grokweb.service import ROOT, Service
+
+SLEEPER = """
+from chat.conversations.models import ModelCard
+ModelCard.objects.create(slug="sleeper", name="Sleeper", about="Is never awake.", context_tokens=2048)
+"""
+NO_SLEEPER = """
+from chat.conversations.models import ModelCard
+ModelCard.objects.filter(slug="sleeper").delete()
+"""
+
+
+def in_service(service: Service, script: str) -> None:
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", script]
+    subprocess.run(command, cwd=ROOT, env=service.environment, capture_output=True, check=True)
+
+
+@pytest.fixture
+def sleeper(service: Service) -> Iterator[None]:
+    """A second model, which nobody runs."""
+    in_service(service, SLEEPER)
+    yield
+    in_service(service, NO_SLEEPER)
+
+
+def picker(chat: Chat) -> Locator:
+    return chat.page.locator("[data-model]")
+
+
+def test_the_picker_says_what_each_model_is_and_which_is_down(sleeper: None, chat: Chat) -> None:
+    expect(picker(chat)).to_contain_text("Scripted test engine")
+    picker(chat).click()
+    entries = chat.page.get_by_role("menuitemradio")
+    here, asleep = entries.first, entries.last
+    expect(here).to_have_attribute("aria-checked", "true")
+    expect(here).to_be_focused()
+    expect(here).to_contain_text("Reads up to 8,192 tokens")
+    expect(asleep).to_contain_text("Is never awake.")
+    expect(asleep).to_contain_text("not running at the moment")
+    asleep.click(force=True)  # explained, and not to be chosen
+    expect(asleep).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(picker(chat)).to_contain_text("Scripted test engine")
+
+
+def test_another_model_takes_over_a_conversation(
+    sleeper: None, service: Service, person: Person, open_chat: Callable[..., Chat]
+) -> None:
+    in_service(
+        service,
+        f"""
+from chat.accounts.models import User
+from tests.chat.conversations.building import talk
+from chat.conversations.models import Conversation
+talk(User.objects.get(email={person.email!r}), "Before?", "Yes.", title="Taken over")
+Conversation.objects.filter(title="Taken over").update(model="sleeper")
+""",
+    )
+    chat = open_chat(person)
+    chat.page.get_by_role("link", name="Taken over").click()
+    expect(picker(chat)).to_contain_text("Sleeper")
+    picker(chat).click()
+    chat.page.get_by_role("menuitemradio", name="Scripted test engine").click()
+    expect(picker(chat)).to_contain_text("Scripted test engine")
+    chat.ask("echo:it answers").wait_for_end()
+    expect(chat.answer).to_have_text("it answers")
+    chat.page.reload()
+    expect(picker(chat)).to_contain_text("Scripted test engine")
+
+
+def test_details_of_an_answer(chat: Chat) -> None:
+    chat.ask("slow:5:20").wait_for_whole(5)
+    chat.more("Details")
+    dialog = chat.page.get_by_role("dialog")
+    facts = dialog.locator(".facts > div")
+    expect(facts.filter(has_text="Tokens written")).to_contain_text("5")
+    expect(facts.filter(has_text="How it ended")).to_contain_text("The model was done.")
+    expect(facts.filter(has_text="Seed")).to_contain_text(re.compile(r"\d{5,}"))
+    chat.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
