@@ -34,6 +34,7 @@ def test_a_second_tab_shows_the_same_live(chat: Chat) -> None:
     chat.wait_for_whole(WORDS)
     second.wait_for_whole(WORDS)
     samples.check(WORDS)
+    assert chat.text() == second.text() == chat.stored()
 
 
 def test_another_device_hears_of_it_without_a_reload(chat: Chat, windows: Windows, person) -> None:
