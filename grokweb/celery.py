@@ -39,6 +39,16 @@ app.conf.update(
             "schedule": 300.0,
             "options": {"queue": JOBS_QUEUE, "expires": 300},
         },
+        "sweep sessions": {
+            "task": "jobs.sweep_sessions",
+            "schedule": 3600.0,
+            "options": {"queue": JOBS_QUEUE, "expires": 3600},
+        },
+        "sweep departures": {
+            "task": "jobs.sweep_departures",
+            "schedule": 60.0,
+            "options": {"queue": JOBS_QUEUE, "expires": 60},
+        },
         "sweep files": {
             "task": "jobs.sweep_files",
             "schedule": 60.0,

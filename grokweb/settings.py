@@ -118,6 +118,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "channels",
     "django_prometheus",
@@ -133,6 +134,7 @@ INSTALLED_APPS = [
     "chat.turns",
     "chat.sharing",
     "chat.transfer",
+    "chat.leaving",
     "chat.desk",
     "grokweb",
 ]
@@ -149,6 +151,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "chat.core.middleware.PrivateMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "chat.accounts.middleware.SeenMiddleware",
     "chat.accounts.middleware.SuspensionMiddleware",
     "chat.core.middleware.ErrorMiddleware",
 ]

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("chat.search.urls")),
     path("", include("chat.sharing.urls")),
     path("", include("chat.transfer.urls")),
+    path("", include("chat.leaving.urls")),
     path("", include("chat.moderation.urls")),
     path("", include("chat.feedback.urls")),
     path("", include("chat.files.urls")),

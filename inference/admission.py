@@ -23,6 +23,8 @@ OVERHEAD_BYTES = 300 * 2**20
 SMALL_BYTES = 2**30
 # Rows that only keep beginnings: looking through more would take longer than they save.
 MOST_KEPT = 256
+# Inputs that share a scale where the native step has the embedding in int8 for the logits.
+HEAD_BLOCK = 64
 
 
 def admit(
@@ -62,7 +64,8 @@ def serving_dtype(files: ModelFiles) -> str:
 def needed_bytes(files: ModelFiles, slots: int, dtype: str = "", *, packed: bool = False) -> int:
     """Weights as they are served, a cache of `slots` whole contexts, and what any worker takes.
 
-    `packed`: as the native step has them, bfloat16 in its two bytes and the cache in float32.
+    `packed`: as the native step has them, bfloat16 in its two bytes and the cache in float32; of an int8
+    folder the embedding once more in int8, which processors with VNNI make the logits with.
     """
     short = not packed and (dtype or serving_dtype(files)) == "bfloat16"
     size = BYTES["BF16" if short else "F32"]
@@ -70,6 +73,9 @@ def needed_bytes(files: ModelFiles, slots: int, dtype: str = "", *, packed: bool
     weights = sum(
         stored if kind in kept else stored // BYTES[kind] * size for kind, stored in files.stored.items()
     )
+    if packed and "I8" in files.stored:
+        floats = sum(size // BYTES[kind] for kind, size in files.stored.items() if kind != "I8")
+        weights += floats + 4 * floats // HEAD_BLOCK
     return weights + slots * files.context * files.cached_numbers * size + OVERHEAD_BYTES
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from inference import scripts, settings
 from inference.contract import GenerationRequest
 
 PREFIX_MS = 3_600_000  # how long a worker counts as the holder of a conversation; its cache forgets sooner
+FORGET_BATCH = 500  # Redis does nothing else meanwhile
 Submitted = Literal["queued", "known", "stale", "ended"]
 StopAnswer = Literal["ended", "flagged", "already", "unknown"]
 
@@ -81,6 +82,14 @@ def stop(client: redis.Redis, generation_id: str) -> StopAnswer:
 def settled(client: redis.Redis, generation_id: str) -> None:
     """The row is saved: the prompt is deleted, the log expires (rule 3, rule 15)."""
     scripts.run(client, "settled", generation_id, settings.LOG_KEEP_SECONDS * 1000)
+
+
+def forget(client: redis.Redis, generation_ids: Sequence[str]) -> None:
+    """Of replies that are settled: their logs go now instead of expiring. That they were settled stays known
+    for a while, or their worker would write the logs again."""
+    for start in range(0, len(generation_ids), FORGET_BATCH):
+        ids = generation_ids[start : start + FORGET_BATCH]
+        client.delete(*(scripts.key("log", pk) for pk in ids))
 
 
 def waiting(client: redis.Redis, model: str) -> list[str]:

@@ -24,6 +24,7 @@ APPS = [
     "turns",
     "sharing",
     "transfer",
+    "leaving",
     "desk",
 ]
 LEFT_OF = {
@@ -49,6 +50,7 @@ LEFT_OF = {
         "turns",
         "sharing",
     ],
+    "leaving": ["core", "accounts", "conversations", "search", "quotas", "files", "turns"],
     "desk": [app for app in APPS if app != "desk"],
 }
 REDIS_SIDE = {"inference.queue", "inference.log", "inference.lease", "inference.scripts", "inference.figures"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from django.utils.translation import gettext as _
 from chat.accounts import language, suspension
 from chat.accounts.models import User
 from chat.core.limits import client_address
+
+NOWHERE = "0.0.0.0"  # noqa: S104 - not bound to: what a proxy or a local socket said is no address
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -78,7 +81,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return f"[{_site().name}] {subject}"
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return client_address(request)
+        """An address and nothing else: allauth keeps it with the session (chat/accounts/devices.py)."""
+        try:
+            return str(ip_address(client_address(request)))
+        except ValueError:
+            return NOWHERE
 
 
 def _site() -> SimpleNamespace:

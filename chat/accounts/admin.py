@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -32,6 +33,7 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 admin.site.unregister(Group)
 admin.site.unregister(EmailAddress)  # follows the e-mail on the person's own page
 admin.site.unregister(Authenticator)
+admin.site.unregister(UserSession)  # people see their own on their settings page
 
 
 @admin.register(Group)

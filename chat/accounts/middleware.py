@@ -1,4 +1,4 @@
-"""Suspended people meet their suspension at every door except the way out."""
+"""Suspended people meet their suspension at every door except the way out; who is here is noted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from chat.accounts import services, suspension
+from chat.accounts import devices, services, suspension
 from chat.core.api import error_response
 from chat.core.errors import Suspended
 
@@ -32,3 +32,16 @@ class SuspensionMiddleware:
                 return error_response(error)
             return suspension.page(request, user)
         return self.get_response(request)  # it ended between the two looks
+
+
+class SeenMiddleware:
+    """When a browser was last here, for the list on the settings page."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not request.path.startswith(OPEN):  # those look at no session
+            devices.note(request)
+        return response

@@ -9,3 +9,6 @@ user_suspended = Signal()
 
 # kwargs: user. May this person be deleted? A receiver that needs them to stay raises a ChatError.
 check_user_deletable = Signal()
+
+# kwargs: user. Some of their sessions ended. Sent after commit; chat.turns looks at their sockets.
+sessions_ended = Signal()

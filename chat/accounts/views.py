@@ -13,12 +13,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.i18n import set_language as django_set_language
 
-from chat.accounts import language, services
+from chat.accounts import devices, language, services
+from chat.accounts.access import session_for
 from chat.accounts.models import User
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.core.errors import BadInput
@@ -47,7 +48,8 @@ def settings_page(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST or None, initial=known)
     if request.method == "POST" and form.is_valid():
         return _saved(request, form.cleaned_data)
-    context: dict[str, Any] = {"form": form}
+    known_devices = devices.devices_of(request.user, request.session.session_key or "")
+    context: dict[str, Any] = {"form": form, "devices": known_devices}
     for extra in SETTINGS_EXTRAS:
         context.update(extra(request))
     status = 400 if form.errors else 200
@@ -73,6 +75,29 @@ def appearance(request: HttpRequest) -> HttpResponse:
     )
     messages.success(request, _("Saved."))
     return redirect(f"{reverse('settings')}#appearance")
+
+
+@login_required
+@require_POST
+def end_session(request: HttpRequest, pk: int) -> HttpResponse:
+    assert isinstance(request.user, User)
+    devices.end_one(request.user, session_for(request.user, pk))
+    messages.success(request, _("That browser is logged out."))
+    return _back_to_sessions()
+
+
+@login_required
+@require_POST
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)
+    count = devices.end_others(request.user, request.session.session_key or "")
+    words = ngettext("%(count)d browser is logged out.", "%(count)d browsers are logged out.", count)
+    messages.success(request, words % {"count": count})
+    return _back_to_sessions()
+
+
+def _back_to_sessions() -> HttpResponse:
+    return redirect(f"{reverse('settings')}#sessions")
 
 
 @json_view("GET", "PATCH")

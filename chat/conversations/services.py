@@ -125,12 +125,20 @@ def purge() -> int:
     """Remove what was deleted, in small transactions; returns how many conversations went."""
     live = Message.objects.filter(conversation=OuterRef("pk"), status=MessageStatus.LIVE)
     ripe = Conversation.objects.filter(~Exists(live), deleted_at__lt=timezone.now() - PURGE_AFTER)
-    purged = list(ripe.values_list("pk", flat=True))
-    for conversation_pk in purged:
+    return _purge(list(ripe.values_list("pk", flat=True)))
+
+
+def purge_of(owner: User) -> int:
+    """Every conversation of somebody who is leaving, at once. Nothing of theirs is being written any more."""
+    return _purge(list(Conversation.objects.filter(owner=owner).values_list("pk", flat=True)))
+
+
+def _purge(conversation_pks: list[UUID]) -> int:
+    for conversation_pk in conversation_pks:
         while _purge_messages(conversation_pk):
             pass
         Conversation.objects.filter(pk=conversation_pk).delete()
-    return len(purged)
+    return len(conversation_pks)
 
 
 def _purge_messages(conversation_pk: UUID) -> int:

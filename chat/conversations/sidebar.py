@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
+from chat.conversations import signals
 from chat.conversations.folders import folders_json
 from chat.conversations.models import Conversation, Folder
 from chat.conversations.services import PURGE_AFTER, conversation_json, tell_after_commit
@@ -129,6 +130,16 @@ def delete_many(owner: User, ids: Sequence[UUID]) -> list[Conversation]:
         conversation.deleted_at = timezone.now()
         tell_after_commit(conversation, deleted=True)
     return kept
+
+
+@transaction.atomic
+def delete_all(owner: User) -> int:
+    """Every conversation of a person, told once; returns how many. The archive and all folders, too."""
+    deleted = 0
+    while batch := list(Conversation.objects.visible_to(owner).values_list("pk", flat=True)[:BULK]):
+        deleted += Conversation.objects.filter(pk__in=batch, deleted_at=None).update(deleted_at=Now())
+    transaction.on_commit(lambda: signals.all_deleted.send_robust(Conversation, owner=owner), robust=True)
+    return deleted
 
 
 @transaction.atomic

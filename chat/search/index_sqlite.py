@@ -5,6 +5,13 @@ TABLES = [
     "scope, words, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3')"
 ]
 DROP_TABLES = ["DROP TABLE search_words"]
+# FTS5 keeps deleted words as marks until its pieces are merged. The first statement lines all pieces up, the
+# second merges so many pages of them; again and again, until there is nothing left to do.
+COMPACT = (
+    "INSERT INTO search_words (search_words, rank) VALUES ('merge', -200)",
+    "INSERT INTO search_words (search_words, rank) VALUES ('merge', 200)",
+)
+CHANGES = "SELECT total_changes()"
 MOST = 100_000  # characters of one message, as on PostgreSQL
 
 # The number of a row: its time, and after those of the same millisecond. Writers of SQLite come one by one.

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.dispatch import receiver
 
+from chat.accounts.models import User
 from chat.conversations.models import Conversation
-from chat.conversations.signals import conversation_deleted
+from chat.conversations.signals import all_deleted, conversation_deleted
 from chat.moderation.signals import share_taken_down
 from chat.sharing import services
 
@@ -16,6 +17,11 @@ from chat.sharing import services
 @receiver(conversation_deleted)
 def on_conversation_deleted(conversation: Conversation, **_: Any) -> None:
     services.close_shares(conversation)
+
+
+@receiver(all_deleted)
+def on_all_deleted(owner: User, **_: Any) -> None:
+    services.close_all(owner)
 
 
 @receiver(share_taken_down)

@@ -75,6 +75,11 @@ def close_shares(conversation: Conversation) -> None:
     Share.objects.filter(conversation=conversation, revoked_at=None).update(revoked_at=Now(), snapshot=[])
 
 
+def close_all(owner: User) -> None:
+    """The same for everything a person shared."""
+    Share.objects.filter(owner=owner, revoked_at=None).update(revoked_at=Now(), snapshot=[])
+
+
 def take_down(share_id: UUID) -> None:
     """Decided by staff. The copy stays for an appeal."""
     Share.objects.filter(pk=share_id, taken_down_at=None).update(taken_down_at=Now())

@@ -24,6 +24,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
+from chat.accounts.devices import SEEN_EVERY, note_socket
 from chat.accounts.models import User
 from chat.accounts.sessions import still_allowed
 from chat.conversations import services as conversations
@@ -74,15 +75,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.user: User = self.scope["user"]
         self.session = self.scope["session"].session_key or ""
         self.language = language_of(self.scope)
+        self.noted = float("-inf")  # when this session's last use was noted
         self._tokens, self._refilled = float(FRAMES_BURST), time.monotonic()
         await self.accept()
         if not self.user.is_authenticated:
             await self.close(4401)
             return
-        verdict = await self._in_thread(lambda: still_allowed({self.session: self.user.pk}))
-        code = CLOSE_CODES.get(verdict.get(self.session, "logged_out"))
-        if code:
-            await self.close(code)
+        if await self._is_sent_away():
             return
         if guard().sockets_of(self.user.pk) >= SOCKETS_A_PERSON:
             await self.close(1013)
@@ -299,6 +298,17 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def tab_close(self, event: Frame) -> None:
         await self.close(event["code"])
 
+    async def tab_look(self, event: Frame) -> None:
+        await self._is_sent_away()
+
+    async def _is_sent_away(self) -> bool:
+        """Closes this socket if its session does not stand."""
+        verdict = await self._in_thread(lambda: still_allowed({self.session: self.user.pk}))
+        code = CLOSE_CODES.get(verdict.get(self.session, "logged_out"))
+        if code:
+            await self.close(code)
+        return code is not None
+
     # --- rooms below --------------------------------------------------------------------------------------
 
     async def _service(self, work: Callable[[], T]) -> T:
@@ -309,6 +319,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 verdict = still_allowed({self.session: self.user.pk}).get(self.session, "logged_out")
                 if verdict != "ok":
                     raise Gone(CLOSE_CODES[verdict])
+                if time.monotonic() - self.noted > SEEN_EVERY:
+                    self.noted = time.monotonic()
+                    note_socket(self.session)
                 return work()
 
         try:

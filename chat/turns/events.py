@@ -30,6 +30,11 @@ async def close(user_id: UUID, code: int) -> None:
     await _send(user_id, {"type": "tab.close", "code": code})
 
 
+def look_sync(user_id: UUID) -> None:
+    """Some session of this person ended: each socket looks whether it was its own."""
+    async_to_sync(_send)(user_id, {"type": "tab.look"})
+
+
 def tell_sync(user_id: UUID, frame: dict[str, Any]) -> None:
     async_to_sync(tell)(user_id, frame)
 

@@ -31,6 +31,11 @@ def count(user_id: UUID) -> int | None:
         return None
 
 
+def forget(user_id: UUID) -> None:
+    """The person is gone."""
+    port.client().delete(key(user_id))
+
+
 def numbers(users: Sequence[UUID]) -> dict[UUID, int]:
     """The number of the latest event of each; nobody's without Redis."""
     if not users:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -92,6 +93,11 @@ def read(generation_id: UUID) -> Log:
 
 def settled(generation_id: UUID) -> None:
     fair_queue.settled(client(), str(generation_id))
+
+
+def forget(generation_ids: Sequence[UUID]) -> None:
+    """What Redis still holds of settled replies."""
+    fair_queue.forget(client(), [str(pk) for pk in generation_ids])
 
 
 def look(generation_ids: list[UUID]) -> list[Look]:

@@ -8,11 +8,12 @@ from uuid import UUID
 from django.dispatch import receiver
 
 from chat.accounts.models import User
-from chat.accounts.signals import user_suspended
+from chat.accounts.signals import sessions_ended, user_suspended
 from chat.conversations.folders import folders_json
 from chat.conversations.models import Conversation, Message
 from chat.conversations.services import conversation_json, message_json
 from chat.conversations.signals import (
+    all_deleted,
     branch_deleted,
     conversation_changed,
     conversation_deleted,
@@ -30,10 +31,21 @@ def stop_in_deleted(conversation: Conversation, **_: Any) -> None:
     services.stop_all(message__conversation=conversation)
 
 
+@receiver(all_deleted)
+def stop_in_all(owner: User, **_: Any) -> None:
+    services.stop_all(message__conversation__owner=owner)
+    events.tell_sync(owner.pk, {"type": "emptied"})
+
+
 @receiver(user_suspended)
 def stop_suspended(user: User, **_: Any) -> None:
     services.stop_all(user=user)
     events.close_sync(user.pk, CLOSE_CODES["suspended"])
+
+
+@receiver(sessions_ended)
+def close_ended(user: User, **_: Any) -> None:
+    events.look_sync(user.pk)
 
 
 @receiver(conversation_changed)

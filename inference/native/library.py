@@ -12,7 +12,7 @@ from pathlib import Path
 from inference import settings
 from inference.native.build import OBJECT, RECORD, NotBuilt, cpu_flags, source_hash
 
-ABI = 1
+ABI = 2
 
 
 class Sizes(ctypes.Structure):

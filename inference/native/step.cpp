@@ -350,8 +350,7 @@ template <class How, int M> void panel_whole(const Matrix& a, int panel, const I
             const uint8_t* w = weights + column * T;
             const uint8_t* ahead = weights + AHEAD * a.block * PANEL + column * a.block;
             for (int k = b * a.block; k < (b + 1) * a.block; k += T, w += PANEL * T) {
-                if constexpr (M > 1) __builtin_prefetch(ahead);
-                else for (int line = 0; line < V * LANES * T; line += 64) __builtin_prefetch(w + NEAR + line);
+                for (int line = 0; line < V * LANES * T; line += 64) __builtin_prefetch((M > 1 ? ahead : w + NEAR) + line);
                 ahead += V * LANES * T;
                 typename How::Weights weight[V];
 #pragma GCC unroll 8
@@ -427,7 +426,7 @@ struct Step;
 struct Model {
     Sizes c;
     Pool pool;
-    Matrix embedding;
+    Matrix embedding, head;  // head: the embedding once more, in int8; none where the exact one makes the logits
     std::vector<Layer> layers;
     std::vector<float> last_norm, cosine, sine;  // tables [context][D]
     Memory key_memory, value_memory;
@@ -768,7 +767,7 @@ int Model::step(int n, const int32_t* ids, const int32_t* row, const int32_t* po
     }
     for (int j = 0; j < outs; j++)
         norm(&step.h[size_t(out_at[j]) * c.hidden], last_norm, &step.x[size_t(j) * c.hidden]);
-    if (outs) step.multiply(embedding, step.x, logits, outs, c.output_multiplier);
+    if (outs) step.multiply(head.data ? head : embedding, step.x, logits, outs, c.output_multiplier);
     return 0;
 }
 
@@ -778,7 +777,7 @@ int Model::step(int n, const int32_t* ids, const int32_t* row, const int32_t* po
 
 extern "C" {
 
-int gw_abi() { return 1; }
+int gw_abi() { return 2; }
 int gw_lanes() { return LANES; }
 int gw_has_vnni() {
 #ifdef __AVX512VNNI__
@@ -798,17 +797,17 @@ Model* gw_open(const Sizes* sizes) {
 
 void gw_close(Model* model) { delete model; }
 
-// which: 0 embedding, 1 qkv, 2 o, 3 gates and ups of an expert, 4 its way down. Copies. `kind` as in Kind, but
-// DOT8, which it becomes by itself. scale: [outputs][groups], int8 only.
+// which: 0 embedding, 1 qkv, 2 o, 3 gates and ups of an expert, 4 its way down, 5 the head (int8 only; without it the
+// embedding serves). Copies. `kind` as in Kind, but DOT8, which it becomes by itself. scale: [outputs][groups], int8 only.
 int gw_matrix(Model* model, int which, int layer, int expert, int kind, const void* data, const float* scale, int groups) {
     const Sizes& c = model->c;
     if (layer < 0 || layer >= c.layers || expert < 0 || expert >= c.experts || kind < FLOAT32 || kind > INT8) return -2;
     Layer& l = model->layers[layer];
     const int wide = c.heads * c.head, all = (c.heads + 2 * c.kv_heads) * c.head;
-    Matrix* targets[] = {&model->embedding, &l.qkv, &l.o, &l.gate_up[expert], &l.down[expert]};
-    const int outputs[] = {c.vocab, all, c.hidden, 2 * c.inner, c.hidden};
-    const int inputs[] = {c.hidden, c.hidden, wide, c.hidden, c.inner};
-    if (which < 0 || which > 4 || (which == 0 && kind == INT8)) return -2;
+    Matrix* targets[] = {&model->embedding, &l.qkv, &l.o, &l.gate_up[expert], &l.down[expert], &model->head};
+    const int outputs[] = {c.vocab, all, c.hidden, 2 * c.inner, c.hidden, c.vocab};
+    const int inputs[] = {c.hidden, c.hidden, wide, c.hidden, c.inner, c.hidden};
+    if (which < 0 || which > 5 || (which == 0 && kind == INT8) || (which == 5 && kind != INT8)) return -2;
     try {
         Matrix& a = *targets[which];
         a.outputs = outputs[which], a.inputs = inputs[which], a.kind = Kind(kind), a.groups = kind == INT8 ? groups : 1;

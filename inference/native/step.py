@@ -11,15 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inference.admission import HEAD_BLOCK
 from inference.core.batch import Bounds, runs_of
-from inference.core.int8 import Int8Matrix, Weight
+from inference.core.int8 import Int8Matrix, Weight, quantise
 from inference.grok1.network import Network, NetworkOnDisk
 from inference.grok1.rotary import rope_tables
 from inference.native.build import NotBuilt
 from inference.native.library import Sizes, library
 
 FLOAT32, BFLOAT16, INT8 = range(3)  # `Kind` of step.cpp
-EMBEDDING, QKV, OUT, GATE_UP, DOWN = range(5)
+EMBEDDING, QKV, OUT, GATE_UP, DOWN, HEAD = range(6)
 ROUTER, NORMS, LAST_NORM, COSINE, SINE = 0, 1, 5, 6, 7
 ROWS_AT_ONCE = 512
 VECTOR = 16  # sizes must be multiples of the widest vector
@@ -30,7 +31,8 @@ class NativeStep:
 
     Arithmetic is float32 whatever the weights are stored as, but where they are int8: those are multiplied by
     rows of int16, one scale for each 64 inputs, which loses next to nothing; with `dot8` by rows of int8,
-    which processors with VNNI do faster. Calls must come from one thread at a time.
+    which processors with VNNI do faster, and the logits are made with the embedding in int8 as well. Calls
+    must come from one thread at a time.
 
     The logits of a token are the same bits whoever else is in the batch, however its prompt was cut into
     chunks, and on any number of threads.
@@ -124,6 +126,8 @@ class NativeStep:
 
     def _pack(self, network: Network | NetworkOnDisk) -> None:
         self._matrix(EMBEDDING, 0, 0, network.embedding)
+        if self.dot8 and isinstance(network.layers[0].qkv, Int8Matrix):
+            self._matrix(HEAD, 0, 0, _in_int8(network.embedding))  # rows are rounded more than it anyhow
         for i, layer in enumerate(network.layers):
             self._matrix(QKV, i, 0, layer.qkv)
             self._matrix(OUT, i, 0, layer.o)
@@ -179,6 +183,18 @@ def ensure_native(config: Mapping[str, Any], device: str) -> None:
     for name in ("hidden_size", "intermediate_size", "head_dim"):
         if config[name] % VECTOR:
             raise NotBuilt(f"{name} {config[name]} is no multiple of {VECTOR}")
+
+
+def _in_int8(matrix: Tensor) -> Int8Matrix:
+    """The nearest, one scale for each HEAD_BLOCK inputs; some rows at a time, as a large one fills memory."""
+    outputs, inputs = matrix.shape
+    groups = inputs // HEAD_BLOCK if inputs % HEAD_BLOCK == 0 else inputs // VECTOR
+    values = torch.empty(outputs, inputs, dtype=torch.int8)
+    scale = torch.empty(outputs, groups)
+    for start in range(0, outputs, ROWS_AT_ONCE):
+        some = slice(start, start + ROWS_AT_ONCE)
+        values[some], scale[some] = quantise(matrix[some], groups)
+    return Int8Matrix(values, scale)
 
 
 def _floats(weight: Tensor) -> tuple[int, Tensor]:

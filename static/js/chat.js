@@ -318,7 +318,7 @@ function stop() {
 // --- Hearing ----------------------------------------------------------------------------------------------
 
 function received(frame) {
-  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, manner: mannered, removed, missed, folders: (each) => sidebar.folders.set(each.folders) };
+  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, manner: mannered, removed, missed, emptied, folders: (each) => sidebar.folders.set(each.folders) };
   handlers[frame.type]?.(frame);
 }
 
@@ -377,6 +377,13 @@ function removed(frame) {
   if (frame.conversation !== view.id) return;
   view.news++;
   refresh();
+}
+
+/** All conversations were deleted, on the settings page. */
+function emptied() {
+  view.news++;
+  if (view.id) gone(view.id);
+  sidebar.restart();
 }
 
 /** Some news did not reach this tab. */

@@ -20,6 +20,7 @@ from tests.bench.report import Figure, figure
 ROUNDS = 5
 CONTEXT = 256
 LLAMA, SAME_EMBEDDING = "llama.cpp", "llama.cpp with the embedding in bfloat16"
+EMBEDDING = "model.embed_tokens.weight"
 READ = 64  # tokens of each row before it is measured
 SIZES: dict[str, Any] = {
     "model_type": "grok1",
@@ -69,8 +70,12 @@ def prefill(step: Any, ids: list[int]) -> float:
     return len(ids) / (time.perf_counter() - begun)
 
 
-def active_bytes(folder: Path) -> int:
-    """What one token makes the native step read: all but the experts that are not chosen; no cache."""
+def active_bytes(folder: Path, *, int8_head: bool) -> int:
+    """What one token makes the native step read: all but the experts that are not chosen; no cache.
+
+    `int8_head`: the logits are made with the embedding in int8, a float32 scale for each HEAD_BLOCK inputs.
+    """
+    from inference.admission import HEAD_BLOCK
     from inference.grok1.layout import SCALE
     from inference.headers import read_headers, weight_files
 
@@ -78,6 +83,8 @@ def active_bytes(folder: Path) -> int:
     total = 0
     for name, stored in read_headers(weight_files(folder)).items():
         size = 4 * stored.numbers if name.endswith(SCALE) else stored.bytes
+        if int8_head and name == EMBEDDING:
+            size = stored.numbers + 4 * stored.numbers // HEAD_BLOCK
         total += int(size * share) if "experts" in name else size
     return total
 
@@ -95,9 +102,10 @@ def bandwidth() -> float:
 def of_bandwidth(form: str, step: Any, ids: list[int], folder: Path) -> Figure:
     """Bytes of weights a second at batch 1 beside what one thread reads at most."""
     ours, most = [], []
+    size = active_bytes(folder, int8_head=step.precision == "int8 by int8")
     read(step, ids, 1)
     for _ in range(ROUNDS):
-        ours.append(decode(step, ids, 1, 24) * active_bytes(folder) / 1e9)
+        ours.append(decode(step, ids, 1, 24) * size / 1e9)
         most.append(bandwidth() / 1e9)
     name = f"{form}: weights read by the native step, 1 at once, against memory"
     return figure(name, ours, "GB/s", better="higher", against=most, floor=0.5, aim=0.8)

@@ -117,6 +117,14 @@ def test_needed_is_weights_as_served_and_a_cache_for_every_slot(
     assert needed_bytes(files, 3) - base == weights + 3 * 8_192 * 131_072 * cached_size
 
 
+def test_packed_int8_counts_the_head_beside_the_embedding() -> None:
+    """What makes the logits in int8, a float32 scale for each 64 inputs."""
+    floats, int8 = sized({"BF16": 2 * GB}), sized({"I8": 100 * GB, "BF16": 2 * GB})
+    base = needed_bytes(sized({}), 0, packed=True)
+    assert needed_bytes(floats, 0, packed=True) - base == 2 * GB
+    assert needed_bytes(int8, 0, packed=True) - base == 102 * GB + GB + 4 * GB // 64
+
+
 def test_the_forecast_is_what_the_step_then_takes(folder: Path) -> None:
     files = describe(folder)
     step = TorchStep(load_for_serving(folder), rows=3, context=files.context)

@@ -6,17 +6,21 @@ import asyncio
 import hashlib
 import json
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.core.cache import cache
 from django.db import connection
 from django.db.models.functions import Now
-from django.test import override_settings
+from django.test import Client, override_settings
+from django.utils import timezone
 
 from chat.accounts import services as accounts
 from chat.conversations import services as conversations
@@ -447,6 +451,44 @@ async def test_a_logged_out_persons_socket_closes(tabs: Any, broker: Any, cast: 
     tab = await tabs("alice")
     await sync_to_async(cast.client("alice").logout)()
     assert await tab.next() == {"type": "close", "code": 4401}  # within 5 s: the guard looks every 3
+
+
+async def test_a_session_ended_from_another_browser_closes_its_sockets_at_once(
+    tabs: Any, broker: Any, cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of that session only; the guard, which would see it within seconds, looks away here."""
+    monkeypatch.setattr("chat.turns.guard.LOOK_SECONDS", 600)
+
+    def elsewhere() -> Client:
+        client = Client()
+        client.force_login(cast.alice)
+        client.get("/settings/")
+        return client
+
+    other = await sync_to_async(elsewhere)()
+    tab = await tabs("alice")
+    lost = Tab(cookie_of(other), settings.SITE_URLS[0])
+    await lost.open()
+    alice = await sync_to_async(cast.client)("alice")
+    await sync_to_async(alice.post)("/settings/sessions/end-others/")
+    assert await lost.next() == {"type": "close", "code": 4401}
+    broker.start_worker()
+    await tab.say(**send("still here"))
+    assert (await tab.reply())[0] == "still here"
+    assert (await sync_to_async(other.get)("/api/profile/")).status_code == 401
+
+
+async def test_talking_over_the_socket_counts_as_being_here(tabs: Any, broker: Any, cast: Any) -> None:
+    tab = await tabs("alice")
+    await sync_to_async(cast.client("alice").get)("/settings/")
+    await sync_to_async(cache.clear)()  # the note of that visit has run out
+    long_ago = timezone.now() - timedelta(days=1)
+    seen = UserSession.objects.filter(user=cast.alice)
+    assert await seen.aupdate(last_seen_at=long_ago) == 1
+    broker.start_worker()
+    await tab.say(**send("hello"))
+    await tab.reply()
+    assert (await seen.aget()).last_seen_at > long_ago
 
 
 async def test_one_person_has_a_bounded_number_of_sockets(

@@ -1,0 +1,13 @@
+"""Celery doorways of accounts."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from chat.accounts import devices
+
+
+@shared_task(name="jobs.sweep_sessions")
+def sweep_sessions() -> None:
+    """From beat (grokweb/celery.py)."""
+    devices.sweep()

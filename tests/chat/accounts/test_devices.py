@@ -1,0 +1,194 @@
+"""The browsers in which somebody is logged in: listed, noted, ended."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib import import_module
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from chat.accounts import devices, tasks
+from tests.chat.conftest import PASSWORD
+
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0"
+CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
+SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5"
+IPHONE = f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) {SAFARI} Mobile/15E148 Safari/604.1"
+
+
+def browser(email: str, agent: str = FIREFOX, address: str = "198.51.100.7") -> Client:
+    """Logged in through the page, as a person does."""
+    client = Client(headers={"user-agent": agent}, REMOTE_ADDR=address)
+    client.post("/accounts/login/", {"login": email, "password": PASSWORD})
+    assert is_in(client)
+    return client
+
+
+def is_in(client: Client) -> bool:
+    return client.get("/api/profile/").status_code == 200
+
+
+def listed(client: Client) -> list[devices.Device]:
+    return client.get("/settings/").context["devices"]
+
+
+@pytest.fixture
+def desk(cast) -> Client:
+    return browser("alice@example.org")
+
+
+@pytest.fixture
+def phone(cast) -> Client:
+    return browser("alice@example.org", IPHONE, "2001:db8::7")
+
+
+def test_each_browser_is_listed_with_what_it_is(cast, desk, phone):
+    browser("bob@example.org")
+    assert [(each.name, each.address, each.is_this) for each in listed(desk)] == [
+        ("Firefox on Windows", "198.51.100.7", True),
+        ("Safari on iPhone", "2001:db8::7", False),
+    ]
+    assert [each.is_this for each in listed(phone)] == [True, False]
+    page = desk.get("/settings/").content.decode()
+    assert "Safari on iPhone" in page
+    assert "this browser" in page
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} Safari/537.36", "Chrome on Linux"),
+        (f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {SAFARI} Safari/605.1.15", "Safari on macOS"),
+        (f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Mobile Safari/537.36", "Chrome on Android"),
+        ("curl/8.5.0", "curl"),
+        ("", "Unknown browser"),
+        ("<script>alert(1)</script>" * 20, "Unknown browser"),
+        ("\u202e\x00" * 90, "Unknown browser"),
+    ],
+)
+def test_names_of_browsers(agent, name):
+    assert devices.name_of(agent) == name
+
+
+def test_one_is_ended_and_the_others_stay(cast, desk, phone):
+    (other,) = [each for each in listed(desk) if not each.is_this]
+    answer = desk.post(f"/settings/sessions/{other.pk}/end/")
+    assert answer["Location"] == "/settings/#sessions"
+    assert not is_in(phone)
+    assert is_in(desk)
+    assert [each.is_this for each in listed(desk)] == [True]
+    assert "That browser is logged out." not in desk.get("/settings/").content.decode()  # said once
+
+
+def test_all_others_are_ended(cast, desk, phone):
+    third, bob = browser("alice@example.org"), browser("bob@example.org")
+    assert (
+        "2 browsers are logged out."
+        in desk.post("/settings/sessions/end-others/", follow=True).content.decode()
+    )
+    assert [is_in(each) for each in (desk, phone, third, bob)] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("who", ["bob", "stranger", "staff"])
+def test_nobody_ends_somebody_else_s(cast, desk, who):
+    row = UserSession.objects.get(user=cast.alice)
+    assert cast.client(who).post(f"/settings/sessions/{row.pk}/end/").status_code == 404
+    assert cast.client(who).post("/settings/sessions/end-others/").status_code == 302
+    assert cast.client(who).post("/settings/sessions/999999/end/").status_code == 404
+    assert is_in(desk)
+
+
+def test_nobody_in_particular_is_sent_to_log_in(db):
+    for path in ("/settings/sessions/1/end/", "/settings/sessions/end-others/"):
+        assert Client().post(path)["Location"].startswith("/accounts/login/")
+    assert Client().get("/accounts/sessions/")["Location"] == "/settings/#sessions"
+
+
+def test_a_form_of_another_site_ends_nothing(cast, desk, phone):
+    forged = Client(enforce_csrf_checks=True)
+    forged.cookies = desk.cookies
+    assert forged.post("/settings/sessions/end-others/").status_code == 403
+    assert is_in(phone)
+
+
+def test_a_changed_password_empties_the_list(cast, desk, phone):
+    new = "another horse battery"
+    form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    assert desk.post("/accounts/password/change/", form).status_code == 302
+    assert not is_in(phone)
+    assert [each.is_this for each in listed(desk)] == [True]
+
+
+def test_when_a_browser_was_last_here(cast, desk, phone):
+    def seen():
+        return next(each.seen_at for each in listed(phone) if not each.is_this)
+
+    long_ago = timezone.now() - timedelta(days=3)
+    UserSession.objects.filter(session_key=desk.session.session_key).update(last_seen_at=long_ago)
+    desk.get("/")
+    assert seen() == long_ago  # it was noted a moment ago, when it logged in and looked
+    cache.clear()
+    desk.get("/healthz")
+    assert seen() == long_ago
+    desk.get("/")
+    assert seen() > long_ago
+    with CaptureQueriesContext(connection) as made:
+        desk.get("/api/profile/")
+    assert not [each for each in made if "UPDATE" in each["sql"]]
+
+
+def test_without_redis_pages_come_all_the_same(cast, desk, settings):
+    settings.CACHES = {
+        "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"},
+    }
+    assert is_in(desk)
+
+
+@pytest.mark.parametrize("address", ["", "unknown", "198.51.100.7:5555"])
+def test_what_is_no_address_is_not_kept_as_one(cast, address):
+    client = browser("alice@example.org", address=address)
+    assert listed(client)[0].address == ""
+
+
+def test_queries_do_not_grow_with_the_browsers(cast, desk):
+    def queries():
+        with CaptureQueriesContext(connection) as made:
+            desk.get("/settings/")
+        return len(made)
+
+    few = queries()
+    for _ in range(8):
+        browser("alice@example.org", IPHONE)
+    assert queries() == few
+    assert len(listed(desk)) == 9
+
+
+def test_what_ran_out_is_swept(cast, desk, phone):
+    Session.objects.filter(session_key=phone.session.session_key).update(expire_date=timezone.now())
+    tasks.sweep_sessions()
+    assert UserSession.objects.get(user=cast.alice).session_key == desk.session.session_key
+    assert Session.objects.count() == 1
+    assert is_in(desk)
+
+
+def test_sessions_of_before_are_listed_by_the_migration(cast, desk, phone):
+    key = phone.session.session_key
+    UserSession.objects.filter(session_key=key).delete()
+    Client().get("/accounts/login/")  # of nobody
+    import_module("chat.accounts.migrations.0003_sessions_known").list_sessions(apps, None)
+    row = UserSession.objects.get(session_key=key)
+    assert (row.user, row.ip) == (cast.alice, devices.NOWHERE)
+    assert UserSession.objects.filter(user=cast.alice).count() == 2
+    assert {each.name for each in listed(desk)} == {"Firefox on Windows", "Unknown browser"}
+
+
+def test_staff_do_not_see_where_people_are_logged_in(cast, desk):
+    assert cast.client("staff").get("/admin/usersessions/usersession/").status_code == 404
