@@ -16,6 +16,7 @@ from typing import Any
 SERVE_TASK = "inference.serve"
 FINISH_TASK = "chat.finish_generation"
 RETURNED_TASK = "chat.worker_returned"
+TITLE_TASK = "chat.title_made"
 CHAT_QUEUE = "chat"
 JOBS_QUEUE = "jobs"
 
@@ -115,6 +116,7 @@ class GenerationRequest:
     strikes: int = 0  # unexplained worker deaths so far
     rules: tuple[ReplyRule, ...] = ()
     hold_back: int = 0  # characters kept unlogged so that a rule's match is never half shown
+    title: bool = False  # whether the conversation may get one from the model (inference/titles.py)
     logprobs: int | None = None  # with each token its log-probability, and those of this many likeliest
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 A folder is one as transformers saves it: config.json, a tokenizer, the weights (`model.safetensors`, or
 several files with `model.safetensors.index.json`), and perhaps grokweb.json: {"slug", "name", "about",
-"is_demo", "chat_template"}. Only headers are read, so a folder of 600 GB is checked in moments.
+"is_demo", "titles", "chat_template"}. Only headers are read, so a folder of 600 GB is checked in moments.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class ModelFiles:
     context: int  # longest prompt plus reply, in tokens
     is_demo: bool
     about: str
+    titles: bool  # whether it is asked for titles of conversations; the demo model's are nonsense
     weight_bytes: int  # on disk
     model_type: str
     path: Path
@@ -81,6 +82,7 @@ def describe(path: Path) -> ModelFiles:
         context=_context(config),
         is_demo=bool(card.get("is_demo", False)),
         about=str(card.get("about", "")),
+        titles=bool(card.get("titles", not card.get("is_demo", False))),
         weight_bytes=sum(stored.values()),
         model_type=model_type,
         path=path,

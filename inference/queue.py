@@ -85,11 +85,11 @@ def settled(client: redis.Redis, generation_id: str) -> None:
 
 
 def forget(client: redis.Redis, generation_ids: Sequence[str]) -> None:
-    """Of replies that are settled: their logs go now instead of expiring. That they were settled stays known
-    for a while, or their worker would write the logs again."""
+    """Of replies that are settled: logs and titles go now instead of expiring. That they were settled
+    stays known for a while, or their worker would write the logs again."""
     for start in range(0, len(generation_ids), FORGET_BATCH):
         ids = generation_ids[start : start + FORGET_BATCH]
-        client.delete(*(scripts.key("log", pk) for pk in ids))
+        client.delete(*(scripts.key(kind, pk) for kind in ("log", "title") for pk in ids))
 
 
 def waiting(client: redis.Redis, model: str) -> list[str]:

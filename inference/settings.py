@@ -48,6 +48,10 @@ CACHE_MB = env.integer(
 )
 NATIVE = env.flag("GROKWEB_NATIVE", True, "Run Grok-1 in C++ on a CPU that fits what was built; 0: in torch")
 
+TITLES = env.flag(
+    "GROKWEB_TITLES", True, "Titles of new conversations by the model, where its folder does not forbid it"
+)
+
 # Timings of rules 7 to 11 in docs/live-path.md. They must agree; drills shorten them.
 LEASE_SECONDS = env.number(
     "GROKWEB_LEASE_SECONDS", 5, "Life of a worker's lease on a reply", low=0.5, high=60

@@ -28,10 +28,11 @@ from grokweb.logs import celery_level, line_formatter
 from inference import log, modelfiles, scripts, settings
 from inference import queue as fair_queue
 from inference.broker import COMMON
-from inference.contract import CHAT_QUEUE, FINISH_TASK, SERVE_TASK, model_queue
+from inference.contract import CHAT_QUEUE, FINISH_TASK, SERVE_TASK, Event, model_queue
 from inference.engines import load_engine
 from inference.engines.base import Engine
 from inference.figures import Recent
+from inference.titles import Titles
 from inference.writer import Held, Writer
 
 logger = logging.getLogger("grokweb.worker")
@@ -57,12 +58,13 @@ class Runtime:
         self.writer = Writer(
             scripts.connect(), self.name, publish=publish, cancel=engine.cancel, drop=engine.drop
         )
+        self.titles = Titles(self.client, engine, publish)
         self.stopping = threading.Event()
         self._closed = threading.Event()
         self._claiming = threading.Lock()  # a suspect must be seen by the next claim (rule 8)
 
     def start(self) -> None:
-        self.engine.start(self.writer.take)
+        self.engine.start(self._take)
         threading.Thread(target=self._write, name="writer", daemon=True).start()
         self._beat()
         self._invite()
@@ -82,7 +84,16 @@ class Runtime:
         if isinstance(held, Held):
             self.begin(held)
             held.done.wait()
+            self._offer_title(held)
         return bool(held)
+
+    def _offer_title(self, held: Held) -> None:
+        """A slot that has just become free may make a title, if nobody wants it for a reply."""
+        if not (held.request.title and self._card["titles"]) or self.stopping.is_set():
+            return
+        free = len(self.writer.running()) < self.engine.slots
+        if free and not fair_queue.waiting(self.client, self.engine.slug):
+            self.titles.offer(held)
 
     def claim(self) -> Held | bool:
         """The next reply for a free slot; False if nobody waits. True: one was stopped before its turn."""
@@ -105,9 +116,16 @@ class Runtime:
         if held.begun:
             return
         held.begun = True
+        self.titles.give_way()
         about = {**held.about, "worker": self.name, "resumed_at": held.seq}
         logger.info("reply begun", extra=about)
         self.engine.submit(held.request, [i for piece in held.pieces for i in piece.ids])
+
+    def _take(self, events: list[Event]) -> None:
+        """From the engine thread: what belongs to replies goes to the writer."""
+        events = self.titles.take(events)
+        if events:
+            self.writer.take(events)
 
     def _write(self) -> None:
         """The writer's thread: at once for a first token, else every 40 ms; leases and heartbeat too."""
@@ -130,6 +148,7 @@ class Runtime:
             try:
                 due = now - polled >= POLL_SECONDS
                 self.writer.tick(renew=due)
+                self.titles.tell()
                 if due:
                     polled = now
                 if now - beat >= settings.RENEW_SECONDS:
@@ -178,6 +197,7 @@ class Runtime:
         if self.stopping.is_set():
             return
         self.stopping.set()
+        self.titles.give_way()
         threading.Thread(target=self._hand_over, name="hand-over", daemon=True).start()
 
     def _hand_over(self) -> None:
@@ -225,6 +245,7 @@ def card(engine: Engine) -> dict[str, str | int]:
         "context": engine.context,
         "is_demo": int(files is not None and files.is_demo),
         "about": files.about if files is not None else "",
+        "titles": int(settings.TITLES and (files is None or files.titles)),
     }
 
 

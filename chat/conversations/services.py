@@ -93,6 +93,15 @@ def rename(*, conversation: Conversation, title: str) -> Conversation:
     return conversation
 
 
+def retitle(*, conversation: Conversation, title: str, instead_of: str) -> None:
+    """Not by a person: theirs stays. `instead_of` is the title that may go."""
+    with transaction.atomic():
+        unnamed = Conversation.objects.filter(pk=conversation.pk, title=instead_of, deleted_at=None)
+        if unnamed.update(title=_checked_title(title)):
+            conversation.title = title
+            tell_after_commit(conversation, deleted=False)
+
+
 def choose_model(*, conversation: Conversation, model: ModelCard) -> None:
     """For the answers to come; those that are there, or being written, keep theirs."""
     with transaction.atomic():

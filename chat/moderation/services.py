@@ -41,6 +41,13 @@ def check_prompt(text: str) -> None:
             raise RefusedByRule(rule.words or _("A rule of this site forbids this message."))
 
 
+def is_forbidden(text: str) -> bool:
+    """Whether any rule, for prompts or for replies, would have refused this text."""
+    texts = readings(text)
+    active = Rule.objects.filter(active=True)
+    return any(_usable(rule) and _hits(rule.kind, rule.pattern, texts) for rule in active)
+
+
 def reply_rules() -> list[dict[str, str]]:
     """For the model workers: [{"rule_id", "pattern"}], RE2 syntax, case does not matter."""
     found = []

@@ -20,7 +20,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from grokweb.celery import app
-from inference import figures, lease, scripts
+from inference import figures, lease, scripts, titles
 from inference import log as token_log
 from inference import queue as fair_queue
 from inference.contract import (
@@ -89,6 +89,11 @@ def end(generation_id: UUID, attempt: int, reason: Reason, error: ErrorCode | No
 
 def read(generation_id: UUID) -> Log:
     return token_log.read(client(), str(generation_id))
+
+
+def title(generation_id: UUID) -> str:
+    """What the model called the conversation of a reply; once; empty if it did not."""
+    return titles.fetch(client(), str(generation_id))
 
 
 def settled(generation_id: UUID) -> None:

@@ -28,7 +28,7 @@ from chat.files import services as files
 from chat.files.models import File
 from chat.moderation import services as moderation
 from chat.quotas import services as quotas
-from chat.turns import port
+from chat.turns import port, titles
 from chat.turns.brief import brief_for, sampling_of
 from chat.turns.models import Generation, Status
 from chat.turns.start import Start
@@ -352,6 +352,7 @@ def request_for(
         strikes=generation.strikes,
         rules=rules,
         hold_back=HOLD_BACK if rules else 0,
+        title=titles.is_wanted(message),
     )
 
 

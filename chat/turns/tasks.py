@@ -7,8 +7,8 @@ from uuid import UUID
 from celery import shared_task
 
 from chat.turns import reconcile as reconciling
-from chat.turns import services
-from inference.contract import FINISH_TASK, RETURNED_TASK
+from chat.turns import services, titles
+from inference.contract import FINISH_TASK, RETURNED_TASK, TITLE_TASK
 
 
 @shared_task(name=FINISH_TASK)
@@ -19,6 +19,11 @@ def finish_generation(generation_id: str, attempt: int) -> None:
 @shared_task(name=RETURNED_TASK)
 def worker_returned(worker: str, generation_ids: list[str]) -> None:
     reconciling.worker_returned(worker, [UUID(pk) for pk in generation_ids])
+
+
+@shared_task(name=TITLE_TASK)
+def title_made(generation_id: str) -> None:
+    titles.take_over(UUID(generation_id))
 
 
 @shared_task(name="chat.reconcile")

@@ -4,6 +4,7 @@
     echo:TEXT    answers TEXT at once
     system:      answers what the system message says
     pace:MS:TEXT answers TEXT, one word every MS milliseconds
+    title:SCRIPT what a title question after it gets; nothing without it (the rest of its line)
     poison:      kills the process at its first step
     oom:         runs out of memory
     nan:         yields NaN logits
@@ -36,6 +37,7 @@ from inference.engines.base import EXIT_ENGINE_FAILED, Cancel, Drop, Emit, Inbox
 from inference.text.detokenize import TextStream
 from inference.text.prompt import LEAST_ANSWER, goes_on
 from inference.text.reply_rules import compile_rules
+from inference.text.title import QUESTION
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ AT_ONCE = 64  # words of one answer in one step, at most
 MOST_BEHIND = 0.25  # seconds a late answer catches up; a longer pause (a stopped process) is not made up for
 _SLOW = re.compile(r"slow:(\d{1,6})(?::(\d{1,6}))?(?=\s|$)")
 _PACE = re.compile(r"pace:(\d{1,6}):")
+_TITLE = re.compile(r"title:(.*)")
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 _FAULTS = ("poison:", "oom:", "nan:", "raise:", "hang:")
 
@@ -79,12 +82,15 @@ def read_script(text: str) -> Script:
     return Script(_WORD.findall(text.removeprefix("echo:")))
 
 
-def asked_of(messages: Sequence[dict[str, str]]) -> str:
-    """The script: the last user message, or what it points to."""
-    asked = next((each["content"] for each in reversed(messages) if each["role"] == "user"), "")
-    if asked != "system:":
-        return asked
-    return "echo:" + "\n".join(each["content"] for each in messages if each["role"] == "system")
+def _asked(messages: Sequence[dict[str, str]]) -> str:
+    """The last question; where that is for a title, what the one before says of it."""
+    questions = [message["content"] for message in messages if message["role"] == "user"] or [""]
+    if questions[-1] == "system:":
+        return "echo:" + "\n".join(each["content"] for each in messages if each["role"] == "system")
+    if questions[-1] != QUESTION:
+        return questions[-1]
+    title = _TITLE.search(questions[-2]) if len(questions) > 1 else None
+    return title[1] if title else ""
 
 
 @dataclass(slots=True, eq=False)
@@ -231,7 +237,7 @@ class ScriptedEngine:
 
     def _prepare(self, asked: Submit) -> Answer:
         request = asked.request
-        script = read_script(asked_of(request.messages)).after(
+        script = read_script(_asked(request.messages)).after(
             request.messages[-1]["content"] if goes_on(request.messages) else ""
         )
         pieces = [word.encode("utf-8", "replace") for word in script.words]

@@ -556,3 +556,4 @@ asked.restore();
 draw();
 if (!given.model) notices.show("model", gettext("No model is set up on this server yet."), { kind: "warn", stay: true });
 link.connect();
+performance.mark("grokweb.usable"); // every key and button does what it says; `make bench ONLY=page` reads this

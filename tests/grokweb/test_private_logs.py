@@ -12,7 +12,7 @@ from tests.faults.client import Crowd
 from tests.faults.people import invite
 from tests.grokweb.service import PATIENCE, Service, eventually
 
-WORDS = ("xylocarp", "quokkaberry")  # in the question and in the answer
+WORDS = ("xylocarp", "quokkaberry", "zibeline")  # in the question and in the answer; the last is the title
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,12 @@ def lines(text: str, generation: str) -> dict[str, dict[str, Any]]:
 def test_ids_and_figures_but_no_word(service: Service) -> None:
     crowd = Crowd(service.port, invite(1, service.environment)).wait_until_connected(PATIENCE)
     try:
-        reply = crowd.ask(f"echo:{' '.join(WORDS)}")[0]
+        text = f"{WORDS[0]} {WORDS[1]} title:{WORDS[2]}"
+        reply = crowd.ask(f"echo:{text}")[0]
         eventually(lambda: reply.done is not None, "the end of the reply")
-        assert reply.text == " ".join(WORDS)
+        assert reply.text == text
         eventually(lambda: "reply settled" in logs(service)["chat-worker"], "the settlement in the log")
+        eventually(lambda: "title taken" in logs(service)["chat-worker"], "the title in the log")
     finally:
         crowd.close()
     written, pk = logs(service), reply.generation_id
@@ -51,8 +53,8 @@ def test_ids_and_figures_but_no_word(service: Service) -> None:
     settled = lines(written["chat-worker"], pk)["reply settled"]
     assert {each["model"] for each in (asked, begun, ended, settled)} == {"scripted"}
     assert begun["worker"] == ended["worker"] != ""
-    assert (ended["reason"], ended["tokens"]) == ("stop", 2)
-    assert (settled["status"], settled["completion_tokens"]) == ("complete", 2)
+    assert (ended["reason"], ended["tokens"]) == ("stop", 3)
+    assert (settled["status"], settled["completion_tokens"]) == ("complete", 3)
     assert settled["queued_ms"] <= settled["first_token_ms"] <= settled["whole_ms"]
     metrics = service.get("/metrics")[1]
     assert "grokweb_reply_tokens_count" in metrics

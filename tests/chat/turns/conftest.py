@@ -19,9 +19,9 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.test import Client
 
-from chat.turns import live, port, services
+from chat.turns import live, port, services, titles
 from grokweb.asgi import application
-from inference.contract import FINISH_TASK
+from inference.contract import FINISH_TASK, TITLE_TASK
 from inference.engines.scripted import ScriptedEngine
 from inference.worker import Runtime
 
@@ -34,6 +34,9 @@ class InProcess:
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="celery")
         self.runtime: Runtime | None = None
+        self.titles_taken: list[UUID] = []
+        self.may_take_titles = threading.Event()
+        self.may_take_titles.set()
 
     def start_worker(self, slots: int = 4) -> Runtime:
         self.runtime = Runtime(ScriptedEngine(slots=slots), self.publish)
@@ -53,6 +56,8 @@ class InProcess:
     def publish(self, task: str, args: list[Any]) -> None:
         if task == FINISH_TASK:
             self.pool.submit(self._finish, UUID(args[0]), args[1])
+        elif task == TITLE_TASK:
+            self.pool.submit(self._take_title, UUID(args[0]))
 
     def publish_finish(self, pk: UUID, attempt: int) -> None:
         self.publish(FINISH_TASK, [str(pk), attempt])
@@ -61,6 +66,14 @@ class InProcess:
     def _finish(pk: UUID, attempt: int) -> None:
         try:
             services.finish(pk, attempt)
+        finally:
+            close_old_connections()
+
+    def _take_title(self, pk: UUID) -> None:
+        try:
+            self.may_take_titles.wait(WAIT)
+            titles.take_over(pk)
+            self.titles_taken.append(pk)
         finally:
             close_old_connections()
 

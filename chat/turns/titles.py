@@ -1,0 +1,69 @@
+"""Titles by the model, in place of the first words of the question (inference/titles.py makes them)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from uuid import UUID
+
+from chat.conversations import services as conversations
+from chat.conversations.models import Message
+from chat.core.text import one_line
+from chat.moderation import services as moderation
+from chat.turns import port
+from chat.turns.models import Generation
+
+logger = logging.getLogger("grokweb.titles")
+
+LABEL = re.compile(r"^(?:title|titre)\s*:", re.IGNORECASE)
+MARKS = re.compile(r"\*\*|__|`")  # markdown inside a line
+BULLETS = "#>-*•– "
+AROUND = " \"'“”‘’«»„‹›*_–—:;,."
+LEAST_VARIETY = 0.6  # different words of all: a model that repeats itself has no title
+
+
+def is_wanted(answer: Message) -> bool:
+    """Whether its conversation still has the plain title that its first question gave it."""
+    asked = answer.parent
+    if asked is None or asked.parent_id is not None:
+        return False
+    return answer.conversation.title == conversations.title_from(asked.text)
+
+
+def take_over(generation_id: UUID) -> None:
+    """The model has found a title. A person who renamed meanwhile wins, and so does whoever deleted."""
+    words = port.title(generation_id)
+    related = ("message__conversation", "message__parent")
+    made = Generation.objects.select_related(*related).filter(pk=generation_id).first()
+    if not words or made is None or not is_wanted(made.message):
+        return
+    answer, asked, conversation = made.message, made.message.parent, made.message.conversation
+    assert asked is not None
+    if answer.hidden_at or asked.hidden_at:
+        return
+    title = title_of(words, f"{asked.text}\n{answer.text}")
+    if title and not moderation.is_forbidden(title):
+        conversations.retitle(conversation=conversation, title=title, instead_of=conversation.title)
+        logger.info("title taken", extra={"generation": str(generation_id), "model": made.model})
+
+
+def title_of(words: str, exchange: str) -> str:
+    """The title in what a model said; empty if that is none: too long, in other letters, repetitive."""
+    title = MARKS.sub("", one_line(words)).lstrip(BULLETS).strip(AROUND)
+    title = LABEL.sub("", title, count=1).strip(AROUND)
+    parts = title.casefold().split()
+    if not 0 < len(title) <= conversations.TITLE_CHARS or set("<>{}") & set(title):
+        return ""
+    if (
+        len(set(parts)) < LEAST_VARIETY * len(parts)
+        or not scripts(title)
+        or scripts(title) - scripts(exchange)
+    ):
+        return ""
+    return title
+
+
+def scripts(text: str) -> set[str]:
+    """LATIN, CYRILLIC, CJK, …: of its letters."""
+    return {unicodedata.name(letter, "").partition(" ")[0] for letter in set(text) if letter.isalpha()}

@@ -1,0 +1,41 @@
+"""What a model is asked for a title of a conversation."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from inference.contract import GenerationRequest, Sampling
+from inference.text.prompt import goes_on
+
+PREFIX = "title-"  # of the ids of such requests
+MOST_TOKENS = 24
+QUESTION = (
+    "Write a title for this conversation: two to six words, in the language of my question, without "
+    "quotation marks. Answer with the title alone."
+)
+# A token has at least one byte, but for a handful of marks around messages.
+ROOM = MOST_TOKENS + len(QUESTION) + 32
+
+
+def title_request(asked: GenerationRequest, answer: str) -> GenerationRequest:
+    """The conversation with its answer and one question more: the cache serves nearly all of it."""
+    *before, last = asked.messages
+    if goes_on(asked.messages):
+        answer = last["content"] + answer
+    else:
+        before.append(last)
+    return dataclasses.replace(
+        asked,
+        generation_id=PREFIX + asked.generation_id,
+        attempt=1,
+        messages=(
+            *before,
+            {"role": "assistant", "content": answer},
+            {"role": "user", "content": QUESTION},
+        ),
+        max_new_tokens=MOST_TOKENS,
+        sampling=Sampling(temperature=0.0),
+        stop=("\n",),
+        title=False,
+        logprobs=None,
+    )
