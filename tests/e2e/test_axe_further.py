@@ -232,9 +232,6 @@ def test_what_staff_read_and_decide(
     windows: Windows, person: Person, admin: Person, how: dict[str, Any], look: Look
 ) -> None:
     windows.witness.allow(r"403 \(Forbidden\)", "WebSocket connection to")
-    # axe copies elements that the admin's own scripts have styled, which the CSP notes (tests/e2e/test_desk.py
-    # opens the same pages without axe and allows nothing).
-    windows.witness.allow("Applying inline style", "CSP: style-src")
     chat = Chat(windows.page(person, **how))
     chat.ask("echo:words to look at").wait_for_end()
     report(chat, "Please look at it.")
