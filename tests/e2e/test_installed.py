@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -54,3 +56,11 @@ def test_the_manifest_is_accepted(windows: Windows, person: Person) -> None:
     assert found["errors"] == []
     left = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
     assert {each["errorId"] for each in left} <= {"in-incognito"}  # as windows of tests are
+
+
+def test_the_manifest_speaks_the_language_that_was_chosen(windows: Windows, person: Person) -> None:
+    chat = Chat(windows.page(person))
+    chat.open_account_menu().get_by_label("Language").select_option("fr")
+    expect(chat.page.locator("html")).to_have_attribute("lang", "fr")
+    found = chat.page.context.new_cdp_session(chat.page).send("Page.getAppManifest")
+    assert json.loads(found["data"])["lang"] == "fr"

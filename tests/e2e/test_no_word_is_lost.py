@@ -5,12 +5,13 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.e2e.browsing import Windows, Witness, until
-from tests.e2e.chat import Chat, Samples
+from tests.e2e.chat import Chat, Samples, words
 from tests.grokweb.service import Service, is_running, kill
 
 WORDS = 120
 SLOW = f"slow:{WORDS}:30"
-AWAY_MS = 3000
+AWAY_MS = 5000
+LIVE_AGAIN = 2.0  # seconds after the network is back
 OFFLINE = ("ERR_INTERNET_DISCONNECTED", "closed before the connection is established")
 
 
@@ -34,6 +35,7 @@ def test_a_second_tab_shows_the_same_live(chat: Chat) -> None:
     chat.wait_for_whole(WORDS)
     second.wait_for_whole(WORDS)
     samples.check(WORDS)
+    assert chat.text() == second.text() == chat.stored()
 
 
 def test_another_device_hears_of_it_without_a_reload(chat: Chat, windows: Windows, person) -> None:
@@ -46,16 +48,19 @@ def test_another_device_hears_of_it_without_a_reload(chat: Chat, windows: Window
     phone.wait_for_whole(40)
 
 
-def test_three_seconds_without_network(chat: Chat, witness: Witness) -> None:
+def test_five_seconds_without_network(chat: Chat, witness: Witness) -> None:
     witness.allow(*OFFLINE)
     samples = Samples().of(chat)
-    chat.ask("slow:200:30").wait_for_words(10)
+    chat.ask("slow:300:30").wait_for_words(10)
     chat.page.context.set_offline(True)
     chat.page.wait_for_timeout(AWAY_MS)  # the time away is what is tested
     chat.expect_notice("The connection is lost. Trying again…")
     chat.page.context.set_offline(False)
-    chat.wait_for_whole(200)
-    samples.check(200)
+    before = len(chat.text().split())
+    until(chat.page, lambda: before < len(chat.text().split()) < 300, "live again", seconds=LIVE_AGAIN)
+    chat.wait_for_whole(300)
+    samples.check(300)
+    assert chat.stored() == words(300)
 
 
 def test_the_web_process_is_killed(chat: Chat, service: Service, witness: Witness) -> None:
