@@ -7,7 +7,18 @@ from importlib import import_module
 
 from tests.bench import report
 
-BENCHMARKS = ("live", "render", "search", "engine", "steps", "many", "endtoend", "importer", "loading")
+BENCHMARKS = (
+    "live",
+    "render",
+    "search",
+    "opening",
+    "engine",
+    "steps",
+    "many",
+    "endtoend",
+    "importer",
+    "loading",
+)
 
 
 def main(asked: list[str]) -> int:
