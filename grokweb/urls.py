@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("chat.moderation.urls")),
     path("", include("chat.feedback.urls")),
     path("", include("chat.files.urls")),
+    path("", include("chat.voice.urls")),
     path("", include("chat.turns.urls")),
     path("", include("chat.quotas.urls")),
     path("", include("chat.accounts.urls")),

@@ -2,7 +2,8 @@
 
 No third-party file is in git. `npm ci` puts the packages of package-lock.json into node_modules, and only the
 files named here leave it, under `vendor/`. Modules import each other by bare name (`grokweb/socket.js`,
-`vendor/marked.js`); the import map of base.html turns those names into hashed addresses.
+`vendor/marked.js`); bundle.py makes few files of them, and where it can not, an import map turns those names
+into hashed addresses.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage
 from whitenoise.compress import Compressor
 from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+from grokweb import bundle
 
 NODE_MODULES = Path(settings.BASE_DIR) / "node_modules"
 HIGHLIGHT = "@highlightjs/cdn-assets"
@@ -98,6 +101,13 @@ class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
 
     def create_compressor(self, **options: Any) -> Compressor:
         return NewFilesCompressor(**options)
+
+    def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        yield from super().post_process(*args, **kwargs)
+        if not kwargs.get("dry_run"):
+            for name in bundle.build(Path(self.location)):  # esbuild has put a hash into each
+                compressed = list(self.create_compressor(quiet=True).compress(self.path(name)))
+                yield name, name, bool(compressed)
 
     def stored_name(self, name: str) -> str:
         return super().stored_name(name) if self.hashed_files else name

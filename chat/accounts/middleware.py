@@ -41,7 +41,6 @@ class SeenMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
         if not request.path.startswith(OPEN):  # those look at no session
             devices.note(request)
-        return response
+        return self.get_response(request)

@@ -9,6 +9,7 @@ from chat.conversations.services import current_leaf
 from chat.core.text import estimate_tokens
 from chat.turns import services
 from chat.turns.models import LIVE, Generation
+from chat.voice import services as voice
 
 
 def context_of(conversation: Conversation) -> dict[str, Any]:
@@ -21,5 +22,7 @@ def context_of(conversation: Conversation) -> dict[str, Any]:
             tokens = last.prompt_tokens + last.completion_tokens
         else:
             exact = False
-            tokens = sum(estimate_tokens(each["content"]) for each in services.prompt_of(leaf))
+            system = voice.system_text(conversation.owner, voice.manner_of(conversation).persona)
+            read = services.prompt_of(leaf, system=system)
+            tokens = sum(estimate_tokens(each["content"]) for each in read)
     return {"context": {"tokens": tokens, "exact": exact, "limit": conversation.model.context_tokens}}

@@ -26,6 +26,7 @@ def details_of(message: Message) -> dict[str, Any] | None:
     parameters = made.parameters
     return {
         "model": card.name if card else made.model,
+        "persona": parameters.get("persona", ""),
         "ended": _ending(made),
         "prompt_tokens": made.prompt_tokens or None,
         "completion_tokens": made.completion_tokens,

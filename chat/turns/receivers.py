@@ -22,6 +22,8 @@ from chat.conversations.signals import (
 from chat.moderation.signals import message_hidden, message_shown
 from chat.turns import events, services
 from chat.turns.guard import CLOSE_CODES
+from chat.voice.services import manner_json
+from chat.voice.signals import manner_changed
 
 
 @receiver(conversation_deleted)
@@ -49,6 +51,12 @@ def close_ended(user: User, **_: Any) -> None:
 @receiver(conversation_changed)
 def tell_tabs(conversation: Conversation, deleted: bool, **_: Any) -> None:
     frame = {"type": "conversation", "conversation": conversation_json(conversation), "deleted": deleted}
+    events.tell_sync(conversation.owner_id, frame)
+
+
+@receiver(manner_changed)
+def tell_manner(conversation: Conversation, **_: Any) -> None:
+    frame = {"type": "manner", "conversation": str(conversation.pk), **manner_json(conversation)}
     events.tell_sync(conversation.owner_id, frame)
 
 

@@ -119,8 +119,7 @@ def _end_if_nobody_comes(row: Generation) -> None:
 
 def _submit_again(row: Generation, look: Look) -> None:
     """Nobody has it: a higher attempt fences off whoever believes to. It goes on from the log."""
-    assert row.message.parent is not None
-    messages = services.prompt_of(row.message.parent)
+    messages = services.prompt_for(row)
     if not messages:
         _end(row, Reason.STOPPED)  # its question was hidden meanwhile
         return

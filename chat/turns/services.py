@@ -6,7 +6,6 @@ Nothing in a transaction here talks to Redis (rule 14); what must follow does so
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +29,11 @@ from chat.files.models import File
 from chat.moderation import services as moderation
 from chat.quotas import services as quotas
 from chat.turns import port, titles
+from chat.turns.brief import brief_for, sampling_of
 from chat.turns.models import Generation, Status
 from chat.turns.start import Start
 from chat.turns.wishes import Wishes
-from inference.contract import SEED_LIMIT, ErrorCode, GenerationRequest, Reason, ReplyRule, Sampling
+from inference.contract import ErrorCode, GenerationRequest, Reason, ReplyRule
 from inference.figures import Times
 from inference.log import Log
 
@@ -140,7 +140,7 @@ def go_on(*, user: User, message_id: UUID, client_id: str) -> Turn:
         if not answer.text or answer.hidden_at:
             raise BadInput(_("There is nothing to go on from. Ask again instead."))
         before = Generation.objects.filter(message=answer).first()  # an imported answer has none
-        wishes = Wishes.like(before) if before else NO_WISHES
+        wishes = Wishes.as_for(before) if before else NO_WISHES
         return _ask_for_reply(user, asked, client_id, wishes=wishes, said=answer.text)
 
     return _once(user, client_id, ask, after=message_id)
@@ -208,8 +208,9 @@ def _ask_for_reply(
 ) -> Turn:
     """`said`: what the reply begins with, word for word."""
     conversation = asked.conversation
-    model = wishes.card(conversation)
-    history = prompt_of(asked, said)
+    brief = brief_for(user, conversation, wishes)
+    model = brief.model
+    history = prompt_of(asked, said, brief.system)
     if not history:
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     _check_queue(user, model.slug)
@@ -226,7 +227,7 @@ def _ask_for_reply(
         generation_id=generation_id,
         model=model.slug,
         prompt_tokens=prompt_tokens,
-        max_new_tokens=min(settings.MAX_NEW_TOKENS, model.context_tokens // 2),
+        max_new_tokens=brief.max_tokens,
     )
     generation = Generation.objects.create(
         id=generation_id,
@@ -234,8 +235,8 @@ def _ask_for_reply(
         user=user,
         model=model.slug,
         client_id=client_id,
-        seed=secrets.randbelow(SEED_LIMIT),
-        parameters={"max_new_tokens": granted, "said": len(said), **wishes.sampling()},
+        seed=brief.seed,
+        parameters={"max_new_tokens": granted, "said": len(said), **brief.parameters},
         reserved=prompt_tokens + granted,
     )
     Conversation.objects.filter(pk=conversation.pk).update(updated_at=Now())
@@ -299,9 +300,9 @@ def check_length(text: str, conversation: Conversation, attached: Sequence[File]
         raise TooLong(length=length, limit=limit, with_files=bool(attached))
 
 
-def prompt_of(asked: Message, said: str = "") -> list[dict[str, str]]:
-    """The branch up to and including `asked`, as the model reads it, and how the answer begins. What
-    moderation hid is left out.
+def prompt_of(asked: Message, said: str = "", system: str = "") -> list[dict[str, str]]:
+    """The system message, the branch up to and including `asked`, as the model reads it, and how the answer
+    begins. What moderation hid is left out.
 
     Empty if the question itself is hidden: then there is nothing to answer.
     """
@@ -313,8 +314,16 @@ def prompt_of(asked: Message, said: str = "") -> list[dict[str, str]]:
         if message.text and message.hidden_at is None
     ]
     read = files.contents(path)
-    history = [{"role": message.role, "content": read[message.pk]} for message in path]
+    history = [{"role": Role.SYSTEM, "content": system}] if system else []
+    history += [{"role": message.role, "content": read[message.pk]} for message in path]
     return [*history, {"role": Role.ASSISTANT, "content": said}] if said else history
+
+
+def prompt_for(generation: Generation) -> list[dict[str, str]]:
+    """What a reply that is being written was asked with; its message holds what it goes on from."""
+    message = generation.message
+    assert message.parent is not None
+    return prompt_of(message.parent, message.text, generation.parameters.get("system", ""))
 
 
 def request_for(
@@ -323,8 +332,7 @@ def request_for(
     """The contract for one attempt; the same row and branch give the same request."""
     message = generation.message
     if messages is None:
-        assert message.parent is not None
-        messages = prompt_of(message.parent, message.text)
+        messages = prompt_for(generation)
     terms = terms or quotas.terms_for(generation.user)
     parameters = generation.parameters
     rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
@@ -335,7 +343,7 @@ def request_for(
         messages=tuple(messages),
         max_new_tokens=parameters["max_new_tokens"],
         seed=generation.seed,
-        sampling=Sampling(temperature=parameters["temperature"], top_p=parameters["top_p"]),
+        sampling=sampling_of(parameters),
         user_key=port.opaque("user", generation.user_id),
         cache_key=port.opaque("conversation", message.conversation_id),
         weight=terms.weight,

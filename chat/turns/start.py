@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -10,22 +11,32 @@ from chat.accounts.models import User
 from chat.conversations import services as conversations
 from chat.conversations.models import Conversation
 from chat.core.errors import BadInput
+from chat.voice import services as voice
+
+MANNER = {"persona", "settings"}
+NAMES = {"model", *MANNER}
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """None: the site's default model."""
+    """None: the site's default model, answering as always."""
 
     model: str | None = None
+    manner: dict[str, Any] = field(
+        default_factory=dict
+    )  # what chat.voice.services.choose takes, not yet checked
 
     @classmethod
     def of(cls, told: object) -> Start:
         if told is None:
             return cls()
-        if not isinstance(told, dict) or set(told) - {"model"}:
-            raise BadInput(_("`start` may hold %(names)s.") % {"names": "model"})
-        return cls(**told)
+        if not isinstance(told, dict) or set(told) - NAMES:
+            raise BadInput(_("`start` may hold %(names)s.") % {"names": ", ".join(sorted(NAMES))})
+        return cls(told.get("model"), {name: told[name] for name in MANNER if name in told})
 
     def conversation(self, owner: User, title: str) -> Conversation:
         model = conversations.default_model() if self.model is None else conversations.model_for(self.model)
-        return conversations.new_conversation(owner=owner, model=model, title=title)
+        made = conversations.new_conversation(owner=owner, model=model, title=title)
+        if self.manner:
+            voice.begin_with(made, **voice.choices_of(owner, self.manner))
+        return made

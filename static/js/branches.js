@@ -63,7 +63,7 @@ export function edit(body, text, { send, closed }) {
 }
 
 /** Menu entries for an answer: other ways to ask again, and the end of a branch. */
-export function answerItems(message, { again, remove, models }) {
+export function answerItems(message, { again, as, remove, models }, button) {
   const others = models.filter((each) => each.slug !== message.generation?.model);
   return [
     { name: "again", words: gettext("Ask again, more exactly"), run: () => again(message, EXACT) },
@@ -71,6 +71,7 @@ export function answerItems(message, { again, remove, models }) {
     ...(models.length > 1 ? others : []).map((each) => ({
       name: "again", words: fill(gettext("Ask again with %(model)s"), { model: each.name }), run: () => again(message, { model: each.slug }),
     })),
+    { name: "again", words: gettext("Ask again as…"), run: () => as(message, button) },
     removeItem(message, remove),
   ];
 }

@@ -60,6 +60,7 @@ const transcript = new Transcript(find("[data-transcript]"), {
     report: (message) => openReport(message.id),
     judge: (message, value) => openFeedback(message.id, value),
     models: given.models,
+    as: (message, button) => voice.offerPersonas(button, undefined, (persona) => regenerate(message, { persona })),
   },
   follow,
 });
@@ -70,10 +71,11 @@ const composer = new Composer(find("[data-composer]"), { maxChars, drafts, tray,
 wireDictation(find("[data-dictate]"), (words) => composer.add(words), (words) => notices.show("error", words, { kind: "warn" }));
 const voice = new Voice(find("[data-voice]"), {
   models: given.models,
+  offers: given.voice,
   notices,
-  heard: (card) => {
+  heard: ({ model: card, tokens }) => {
     composer.maxChars = gauge.maxChars = CHARACTERS_A_TOKEN * card.context_tokens;
-    if (gauge.context) gauge.set({ ...gauge.context, limit: card.context_tokens });
+    gauge.set({ ...(view.id ? gauge.context : { tokens, exact: !tokens }), limit: card.context_tokens });
     composer.fit();
     const demo = find(".demo");
     if (demo) demo.hidden = !card.is_demo;
@@ -108,7 +110,7 @@ const closeDrawer = wireSidebar(app);
 
 // --- What is open -----------------------------------------------------------------------------------------
 
-function open(conversation, { messages, more, later }, shares, context) {
+function open(conversation, { messages, more, later }, { shares, context, manner }) {
   view.id = conversation?.id ?? null;
   view.epoch++;
   view.messages = messages;
@@ -120,7 +122,7 @@ function open(conversation, { messages, more, later }, shares, context) {
   sidebar.open(view.id);
   composer.open(view.id ?? "new");
   gauge.set(context ?? { tokens: 0, exact: true, limit: given.model?.context_tokens });
-  voice.open(conversation);
+  voice.open(conversation, manner);
   for (const name of ["files", "error", "sidebar", "report", "elsewhere"]) notices.clear(name);
   for (const message of messages) {
     if (message.status === "live") replies.track(message.id, message.generation?.id, message.conversation);
@@ -173,7 +175,7 @@ async function go(id, { push = true, message = null } = {}) {
     ]);
     if (epoch !== view.epoch) return;
     if (push && location.pathname !== detail.conversation.url) history.pushState(null, "", detail.conversation.url);
-    open(detail.conversation, part, detail.shares, detail.context);
+    open(detail.conversation, part, detail);
     if (message) transcript.point(message);
     else if (!matchMedia("(hover: none)").matches) composer.area.focus();
   } catch (error) {
@@ -188,7 +190,7 @@ async function go(id, { push = true, message = null } = {}) {
 function startNew({ push = true } = {}) {
   closeDrawer();
   if (push && location.pathname !== "/") history.pushState(null, "", "/");
-  open(null, { messages: [] }, []);
+  open(null, { messages: [] }, { shares: [] });
   composer.area.focus();
 }
 
@@ -240,7 +242,7 @@ async function send(text, { edited = null, files = [] } = {}) {
   const content = text.trim();
   notices.clear("error");
   const parent = edited ? edited.parent : view.messages.at(-1)?.id ?? null;
-  const pending = asked.question(content, parent, { files, start: view.id ? undefined : voice.choices });
+  const pending = asked.question(content, parent, { files, start: view.id ? undefined : voice.start });
   if (new TextEncoder().encode(JSON.stringify(pending)).length > FRAME_BYTES) {
     composer.giveBack(text, files);
     notices.show("error", gettext("This message is too long to be sent."), { kind: "bad" });
@@ -316,7 +318,7 @@ function stop() {
 // --- Hearing ----------------------------------------------------------------------------------------------
 
 function received(frame) {
-  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, removed, missed, emptied, folders: (each) => sidebar.folders.set(each.folders) };
+  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, manner: mannered, removed, missed, emptied, folders: (each) => sidebar.folders.set(each.folders) };
   handlers[frame.type]?.(frame);
 }
 
@@ -475,6 +477,11 @@ function changed({ conversation, deleted }) {
   voice.open(conversation);
 }
 
+/** Another persona or other settings, chosen in another tab. */
+function mannered({ conversation, manner }) {
+  if (conversation === view.id) voice.open(voice.conversation, manner);
+}
+
 function connection(state) {
   const before = connected;
   connected = state === "open";
@@ -537,7 +544,7 @@ wireAccount(app, {
   leaving: () => { drafts.clear(); asked.clear(); tray.clear(); }, // the next person at this computer finds no drafts
 });
 
-open(given.conversation, given, given.shares, given.context);
+open(given.conversation, given, given);
 const wanted = new URLSearchParams(location.search).get("m");
 if (wanted && given.conversation) {
   history.replaceState(null, "", location.pathname);
@@ -547,3 +554,4 @@ asked.restore();
 draw();
 if (!given.model) notices.show("model", gettext("No model is set up on this server yet."), { kind: "warn", stay: true });
 link.connect();
+performance.mark("grokweb.usable"); // every key and button does what it says; `make bench ONLY=page` reads this

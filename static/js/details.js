@@ -22,6 +22,7 @@ function rowsOf(details) {
   const pace = details.tokens_a_second;
   const rows = [
     [gettext("Model"), details.model],
+    [gettext("Persona"), details.persona],
     [gettext("How it ended"), details.ended],
     [gettext("Tokens read"), count(details.prompt_tokens)],
     [gettext("Tokens written"), count(details.completion_tokens)],

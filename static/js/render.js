@@ -27,10 +27,6 @@ const ALIASES = {
   rb: "ruby", rs: "rust", sh: "bash", shell: "bash", svg: "xml", ts: "typescript", tsx: "typescript", yml: "yaml",
   zsh: "bash",
 };
-const LANGUAGES = new Set([
-  "bash", "c", "cpp", "csharp", "css", "diff", "go", "java", "javascript", "json", "kotlin", "markdown", "php",
-  "python", "ruby", "rust", "sql", "swift", "typescript", "xml", "yaml",
-]); // those that grokweb/vendor.py serves
 const LONGEST_COLOURED = 40_000; // characters; longer code stays plain rather than freezing the page
 
 const HOLDS_CARET = "p, ul, ol, li, blockquote, pre, .code, pre > code, h2, h3, h4, h5, h6, .table, table, tbody, tr, td";
@@ -157,15 +153,11 @@ function frameCode(pre, open) {
 
 async function colour(code, name) {
   const text = code.textContent;
-  if (!LANGUAGES.has(name) || text.length > LONGEST_COLOURED) return;
+  if (!name || text.length > LONGEST_COLOURED) return;
   try {
-    const [{ default: highlight }, { default: grammar }] = await Promise.all([
-      import("vendor/highlight.js"),
-      import(`vendor/highlight/${name}.js`),
-    ]);
-    if (!highlight.getLanguage(name)) highlight.registerLanguage(name, grammar);
-    const html = highlight.highlight(text, { language: name, ignoreIllegals: true }).value;
-    code.replaceChildren(DOMPurify.sanitize(html, CLEAN_CODE));
+    const { highlighted } = await import("grokweb/grammars.js");
+    const html = await highlighted(text, name);
+    if (html !== null) code.replaceChildren(DOMPurify.sanitize(html, CLEAN_CODE));
   } catch (error) {
     console.warn("code stays plain:", error); // a module that did not load must not cost the text
   }

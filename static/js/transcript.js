@@ -232,7 +232,8 @@ class Answer {
     const tools = [versions(message, does.open)];
     if (text) tools.push(tool("copy", gettext("Copy"), (label) => copyText(text, label)));
     if (!retry && !message.hidden) tools.push(tool("again", gettext("Ask again"), () => does.again(message)));
-    tools.push(moreButton(() => this.items(text)));
+    this.more = moreButton(() => this.items(text));
+    tools.push(this.more);
     this.tools.replaceChildren(...tools.filter(Boolean));
   }
 
@@ -240,7 +241,7 @@ class Answer {
   items(text) {
     const { message, transcript: { does } } = this;
     if (message.hidden) return [removeItem(message, does.remove)];
-    return [...(text ? moreOf(message, does) : []), ...answerItems(message, does)];
+    return [...(text ? moreOf(message, does) : []), ...answerItems(message, does, this.more)];
   }
 }
 

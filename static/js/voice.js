@@ -1,70 +1,130 @@
 /** The row under the message box: which model answers, and how. A new chat keeps its choices until its first message. */
 
+import { askSettings } from "grokweb/answers.js";
 import { call } from "grokweb/api.js";
 import { openChoices } from "grokweb/choices.js";
 import { find } from "grokweb/dom.js";
 import { fill, gettext, ngettext, number, seconds } from "grokweb/words.js";
 
+const NOTHING_CHOSEN = { persona: null, settings: {} };
+const KEEP_PERSONAS = "/settings/answers/#personas";
+
 export class Voice {
-  /** `models`: all there are, the default first. `heard(card)` for each model that becomes the one to answer. */
-  constructor(row, { models, notices, heard }) {
-    Object.assign(this, { row, models, notices, heard });
+  /** `models`: all there are, the default first; `offers`: personas and bounds. `heard(this)` whenever something is another. */
+  constructor(row, { models, offers, notices, heard }) {
+    Object.assign(this, { row, models, offers, notices, heard });
     this.conversation = null;
-    this.start = {}; // what the next new chat begins with
-    this.button = find("[data-model]", row);
-    this.button.addEventListener("click", () => this.offerModels());
+    this.chosenModel = null; // of a new chat
+    this.manner = NOTHING_CHOSEN;
+    this.buttons = { model: find("[data-model]", row), persona: find("[data-persona]", row), settings: find("[data-answers]", row) };
+    this.buttons.model.addEventListener("click", () => this.offerModels());
+    this.buttons.persona.addEventListener("click", () => this.offerPersonas(this.buttons.persona, this.manner.persona?.id ?? null, (id) => this.choosePersona(id)));
+    this.buttons.settings.addEventListener("click", () => this.offerSettings());
     row.hidden = !models.length;
   }
 
-  /** Another conversation, or null for a new one; also when it has changed. */
-  open(conversation) {
-    if (!conversation && this.conversation) this.start = {};
+  /** Another conversation, or null for a new one; also when it has changed. Without `manner` it answers as before. */
+  open(conversation, manner) {
+    if (!conversation && this.conversation) Object.assign(this, { chosenModel: null, manner: NOTHING_CHOSEN });
     this.conversation = conversation;
+    if (manner) this.manner = manner;
     this.draw();
   }
 
   get model() {
-    const slug = this.conversation?.model ?? this.start.model;
+    const slug = this.conversation?.model ?? this.chosenModel;
     return this.models.find((each) => each.slug === slug) ?? this.models[0];
   }
 
+  /** What persona and instructions take of the context, about. */
+  get tokens() {
+    return this.offers.instructions + (this.manner.persona?.tokens ?? 0);
+  }
+
   /** `start` of the frame that makes a conversation, or undefined. */
-  get choices() {
-    return Object.keys(this.start).length ? this.start : undefined;
+  get start() {
+    const { persona, settings } = this.manner;
+    const start = {
+      ...(this.chosenModel && { model: this.chosenModel }),
+      ...(persona && { persona: persona.id }),
+      ...(Object.keys(settings).length && { settings }),
+    };
+    return Object.keys(start).length ? start : undefined;
   }
 
   draw() {
     if (!this.model) return;
-    find("b", this.button).textContent = this.model.name;
-    this.heard(this.model);
+    const { persona, settings } = this.manner;
+    const changed = Object.keys(settings).length;
+    find("b", this.buttons.model).textContent = this.model.name;
+    find("b", this.buttons.persona).textContent = persona?.name ?? gettext("No persona");
+    find("b", this.buttons.settings).textContent = changed ? fill(ngettext("%(n)s setting", "%(n)s settings", changed), { n: number(changed) }) : gettext("Settings");
+    this.heard(this);
   }
 
   async offerModels() {
-    this.button.disabled = true;
+    const button = this.buttons.model;
+    button.disabled = true;
     try {
       this.models = (await call("GET", "/api/models/")).models;
     } catch { /* what the page knows will do */ }
-    this.button.disabled = false;
+    button.disabled = false;
     const chosen = this.model?.slug;
-    openChoices(this.button, {
+    openChoices(button, {
       label: gettext("Model"),
       choices: this.models.map((each) => ({ value: each.slug, name: each.name, about: each.about, state: stateOf(each), off: each.running === false && each.slug !== chosen })),
       chosen,
-      pick: (slug) => this.choose(slug),
+      pick: (slug) => this.chooseModel(slug),
     });
   }
 
-  async choose(model) {
+  /** The personas there are, beside `button`; `pick(id)`, null for none. */
+  offerPersonas(button, chosen, pick) {
+    const { personas } = this.offers;
+    const current = this.manner.persona;
+    const known = current && !personas.some((each) => each.id === current.id) ? [current, ...personas] : personas; // one of another language
+    openChoices(button, {
+      label: gettext("Persona"),
+      choices: [{ value: null, name: gettext("No persona"), about: gettext("The model as it is.") }, ...known.map((each) => ({ value: each.id, name: each.name, about: each.own ? gettext("Yours") : "" }))],
+      chosen,
+      pick,
+      more: [{ name: "settings", words: gettext("Personas and instructions"), run: () => location.assign(KEEP_PERSONAS) }],
+    });
+  }
+
+  offerSettings() {
+    askSettings(this.offers, this.manner.settings, (settings) => this.change({ settings }, { ...this.manner, settings }));
+  }
+
+  async chooseModel(model) {
     const { conversation } = this;
     if (model === this.model?.slug) return;
     if (!conversation) {
-      this.start = { ...this.start, model };
+      this.chosenModel = model;
       this.draw();
       return;
     }
-    try {
+    await this.trying(async () => {
       const told = await call("PATCH", `/api/conversations/${conversation.id}/`, { model });
       if (this.conversation?.id === conversation.id) this.open(told.conversation);
+    });
+  }
+
+  choosePersona(id) {
+    const persona = this.offers.personas.find((each) => each.id === id) ?? (this.manner.persona?.id === id ? this.manner.persona : null);
+    return this.trying(() => this.change({ persona: id }, { ...this.manner, persona }));
+  }
+
+  /** What is asked of the server, and how it is for a chat that the server does not know yet. */
+  async change(asked, local) {
+    const { conversation } = this;
+    const manner = conversation ? (await call("PATCH", `/api/conversations/${conversation.id}/manner/`, asked)).manner : local;
+    if (this.conversation?.id === conversation?.id) this.open(this.conversation, manner);
+  }
+
+  async trying(work) {
+    try {
+      await work();
     } catch (error) {
       this.notices.show("error", error.message, { kind: "bad" });
     }

@@ -9,6 +9,7 @@ from tests.bench import report
 
 BENCHMARKS = (
     "live",
+    "page",
     "render",
     "search",
     "opening",

@@ -65,6 +65,8 @@ INSIDE = {
     "password": "/accounts/password/change/",
     "two-step": "/accounts/2fa/",
     "logout": "/accounts/logout/",
+    "delete-conversations": "/settings/delete-conversations/",
+    "leave": "/settings/leave/",
     "not-allowed": "/admin/",
 }
 DESK = {
@@ -220,7 +222,7 @@ def photograph(album: Album, windows: Windows, people: list[Person]) -> None:
         link = photograph_chat(album, windows, person, how)
         album.take(windows.page(None, link, **how), "shared", whole=True)
         for name, path in INSIDE.items():
-            album.take(windows.page(person, path, **how), name)
+            album.take(windows.page(person, path, **how), name, whole=True)
         photograph_refusals(album, windows, rest.pop(), how)
         for name, path in DESK.items():
             album.take(windows.page(admin, path, **how), name)

@@ -82,6 +82,62 @@ Conversation.objects.filter(title="Taken over").update(model="sleeper")
     expect(picker(chat)).to_contain_text("Scripted test engine")
 
 
+def pick(chat: Chat, name: str) -> None:
+    chat.page.locator("[data-persona]").click()
+    chat.page.get_by_role("menuitemradio", name=name).click()
+
+
+def test_a_persona_of_ones_own_answers_and_another_one_is_asked(chat: Chat) -> None:
+    chat.page.goto("/settings/answers/")
+    chat.page.get_by_label("What should the model know of you?").fill("I sail.")
+    chat.page.get_by_role("button", name="Save").click()
+    expect(chat.page.get_by_role("status")).to_have_text("Saved.")
+    chat.page.get_by_role("link", name="New persona").click()
+    chat.page.get_by_label("Name").fill("Pirate")
+    chat.page.get_by_label("What the model is told").fill("Talk like a pirate.")
+    chat.page.get_by_role("button", name="Save").click()
+    expect(chat.page.locator("#personas li", has_text="Pirate")).to_be_visible()
+    chat.page.goto("/")
+    pick(chat, "Pirate")
+    chat.ask("system:").wait_for_end()
+    expect(chat.answer).to_contain_text("Talk like a pirate.")
+    expect(chat.answer).to_contain_text("I sail.")
+    chat.more("Details")
+    expect(chat.page.locator(".facts > div", has_text="Persona")).to_contain_text("Pirate")
+    chat.page.keyboard.press("Escape")
+    chat.more("Ask again as…")
+    chat.page.get_by_role("menuitemradio", name="Fun").click()
+    expect(chat.answer).to_contain_text("rebellious streak")
+    chat.wait_for_end()
+    expect(chat.page.locator("[data-persona]")).to_contain_text("Pirate")  # the next answer is hers again
+    chat.page.reload()
+    expect(chat.page.locator("[data-persona]")).to_contain_text("Pirate")
+    pick(chat, "No persona")
+    expect(chat.page.locator("[data-persona]")).to_contain_text("No persona")
+    chat.ask("system:").wait_for_end()
+    expect(chat.answer).not_to_contain_text("pirate")
+
+
+def test_settings_of_answers_and_their_reset(chat: Chat) -> None:
+    button = chat.page.locator("[data-answers]")
+    button.click()
+    dialog = chat.page.get_by_role("dialog")
+    dialog.get_by_label("Longest answer, in tokens").fill("3")
+    dialog.get_by_label("Seed").fill("9223372036854775807")
+    dialog.get_by_role("button", name="Save").click()
+    expect(button).to_have_text("2 settings")
+    chat.ask("slow:9:10").wait_for_end()
+    expect(chat.answer).to_have_text("w1 w2 w3")
+    chat.page.reload()
+    expect(button).to_have_text("2 settings")
+    button.click()
+    expect(dialog.get_by_label("Seed")).to_have_value("9223372036854775807")
+    dialog.get_by_role("button", name="Reset").click()
+    dialog.get_by_role("button", name="Save").click()
+    expect(button).to_have_text("Settings")
+    chat.ask("slow:9:10").wait_for_whole(9)
+
+
 def test_details_of_an_answer(chat: Chat) -> None:
     chat.ask("slow:5:20").wait_for_whole(5)
     chat.more("Details")

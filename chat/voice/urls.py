@@ -1,0 +1,11 @@
+from django.urls import path
+
+from chat.voice import api, views
+
+urlpatterns = [
+    path("settings/answers/", views.page, name="voice"),
+    path("settings/answers/personas/new/", views.persona, name="new_persona"),
+    path("settings/answers/personas/<uuid:pk>/", views.persona, name="persona"),
+    path("settings/answers/personas/<uuid:pk>/delete/", views.delete_persona, name="delete_persona"),
+    path("api/conversations/<uuid:pk>/manner/", api.manner),
+]

