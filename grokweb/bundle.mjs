@@ -4,12 +4,22 @@
 // imports later (`import(…)`) stays a file of its own. bundle/pages.json says which files a page asks for first.
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { build } from "esbuild";
 
 const [folder, ...entries] = process.argv.slice(2);
 const outdir = path.join(folder, "bundle");
 
-const { metafile } = await build({
+/** Which file holds what; one line and the end where it can not be done. */
+async function bundled(options) {
+  try {
+    const { build } = await import("esbuild");
+    return (await build(options)).metafile;
+  } catch (error) {
+    console.log((error.errors?.[0]?.text ?? error.message).split("\n")[0]);
+    process.exit(1);
+  }
+}
+
+const metafile = await bundled({
   absWorkingDir: folder,
   entryPoints: entries.map((name) => path.join("js", name)),
   outdir,
@@ -22,7 +32,7 @@ const { metafile } = await build({
   entryNames: "[name].[hash]",
   chunkNames: "[name].[hash]",
   metafile: true,
-  logLevel: "error",
+  logLevel: "silent",
 });
 
 /** The file and all that its static imports reach, itself first. */

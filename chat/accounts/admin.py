@@ -25,6 +25,7 @@ from django.views.decorators.http import require_POST
 
 from chat.accounts import services
 from chat.accounts.models import User
+from chat.core import audit
 from chat.core.admin import AuditedAdmin
 from chat.core.errors import BadInput, ChatError
 
@@ -47,6 +48,9 @@ class SecondFactorAdmin(AuditedAdmin):
 
     list_display = fields = ("user", "type", "created_at", "last_used_at")
     search_fields = ("user__email",)
+
+    def audited_name(self, obj: Authenticator) -> dict[str, Any]:
+        return {"name": str(obj), "person": audit.on_model(obj.user)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -125,6 +129,9 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
         (gettext_lazy("Dates"), {"fields": ("date_joined", "last_login")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "display_name", "password1", "password2")}),)
+
+    def audited_name(self, obj: User) -> dict[str, Any]:
+        return {}
 
     @admin.display(boolean=True, description=gettext_lazy("suspended"))
     def suspended(self, person: User) -> bool:

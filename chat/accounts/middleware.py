@@ -1,18 +1,45 @@
-"""Suspended people meet their suspension at every door except the way out; who is here is noted."""
+"""The profile's language, suspended people at every door except the way out, and who is here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import translation
 
-from chat.accounts import devices, services, suspension
+from chat.accounts import devices, language, services, suspension
 from chat.core.api import error_response
 from chat.core.errors import Suspended
 
 # Open to anybody anyway: the page about the suspension needs the first two, and /metrics looks for itself.
-OPEN = ("/i18n/", "/jsi18n/", "/robots.txt", "/healthz", "/readyz", "/metrics")
+OPEN = (
+    *("/i18n/", "/jsi18n/", "/robots.txt", "/healthz", "/readyz", "/metrics"),
+    *("/manifest.webmanifest", "/worker.js", "/offline/"),
+)
+
+
+class LanguageMiddleware:
+    """The profile's language is every browser's of a person, also of those that were open when it was chosen.
+
+    Their cookie follows, for what asks nobody who they are: the scripts' words, and pages after logging out.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(OPEN) or not request.user.is_authenticated:
+            return self.get_response(request)
+        chosen, name = request.user.language, settings.LANGUAGE_COOKIE_NAME
+        if not chosen:
+            return self.get_response(request)
+        translation.activate(chosen)
+        response = self.get_response(request)
+        if request.COOKIES.get(name) != chosen and name not in response.cookies:  # unless a view just set it
+            language.remember(response, chosen)
+        return response
 
 
 class SuspensionMiddleware:

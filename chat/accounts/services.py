@@ -102,7 +102,7 @@ def suspend(*, user: User, by: User, reason: str, until: datetime | None = None)
     user.suspended_at, user.suspended_until, user.suspension_reason = timezone.now(), until, reason
     user.save(update_fields=["suspended_at", "suspended_until", "suspension_reason"])
     transaction.on_commit(lambda: _tell_suspended(user), robust=True)
-    audit.record(by, "suspend", audit.on_model(user), email=user.email, reason=reason, until=until)
+    audit.record(by, "suspend", audit.on_model(user), reason=reason, until=until)
 
 
 @transaction.atomic
@@ -112,16 +112,16 @@ def lift_suspension(*, user: User, by: User) -> None:
         return
     user.suspended_at, user.suspended_until, user.suspension_reason = None, None, ""
     user.save(update_fields=["suspended_at", "suspended_until", "suspension_reason"])
-    audit.record(by, "lift suspension", audit.on_model(user), email=user.email)
+    audit.record(by, "lift suspension", audit.on_model(user))
 
 
 @transaction.atomic
 def delete_user(*, user: User, by: User) -> None:
     """With everything they wrote. Only a suspended person, so that nothing of theirs is still running."""
     check_deletable(user, by)
-    target, email = audit.on_model(user), user.email
+    target = audit.on_model(user)
     user.delete()
-    audit.record(by, "delete", target, email=email)
+    audit.record(by, "delete", target)
 
 
 def check_deletable(user: User, by: User) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -9,10 +10,12 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
+from django.utils.translation import gettext_lazy
 
 from chat.core import audit
 from chat.core.context import SITE_NAME
@@ -25,6 +28,7 @@ admin.site.disable_action("delete_selected")  # nothing is deleted in bulk, past
 # Django's own ways past a page and its audit: the names of what may only be listed on record, and the
 # addresses of what staff may not open (a shared link's is the key to it). No page here needs them.
 CLOSED = {"autocomplete", "view_on_site"}
+PERSON = re.compile(r"user:([0-9a-f-]{36})")  # as audit.on_model writes it
 _all_urls = admin.site.get_urls
 
 
@@ -76,8 +80,12 @@ class AuditedAdmin(PageAdmin):
         return super().log_deletions(request, queryset)
 
     def _audit(self, request: HttpRequest, verb: str, obj: Any, **detail: Any) -> None:
-        values = {name: getattr(obj, name) for name in self.audited_fields}
-        audit.record(request.user, verb, audit.on_model(obj), name=str(obj), **values, **detail)
+        values = {name: _told(getattr(obj, name)) for name in self.audited_fields}
+        audit.record(request.user, verb, audit.on_model(obj), **self.audited_name(obj), **values, **detail)
+
+    def audited_name(self, obj: Any) -> dict[str, Any]:
+        """What an entry says of the object beside its number: nothing that names a person."""
+        return {"name": str(obj)}
 
     @staticmethod
     def _changed(message: Any) -> Any:
@@ -85,6 +93,20 @@ class AuditedAdmin(PageAdmin):
         if not isinstance(message, list):
             return str(message)
         return [name for part in message for name in part.get("changed", {}).get("fields", [])]
+
+
+def _told(value: Any) -> Any:
+    return audit.on_model(value) if isinstance(value, get_user_model()) else value
+
+
+def _numbers(row: StaffAction) -> list[str]:
+    return list(dict.fromkeys(PERSON.findall(f"{row.target} {row.detail}")))
+
+
+def _people(rows: Iterable[StaffAction]) -> dict[str, str]:
+    """Addresses by number, of all that these entries are about: one query."""
+    numbers = {pk for row in rows for pk in _numbers(row)}
+    return {str(pk): str(person) for pk, person in get_user_model().objects.in_bulk(list(numbers)).items()}
 
 
 class ReadOnlyAdmin(PageAdmin):
@@ -102,10 +124,26 @@ class ReadOnlyAdmin(PageAdmin):
 
 @admin.register(StaffAction)
 class StaffActionAdmin(ReadOnlyAdmin):
-    list_display = ("at", "actor_email", "verb", "target", "detail")
+    list_display = ("at", "actor_email", "verb", "target", "people", "detail")
     search_fields = ("actor_email", "verb", "target")  # no filter beside it: the details need the width
     date_hierarchy = "at"
-    fields = ("at", "actor", "actor_email", "verb", "target", "detail", "previous", "seal")
+    fields = ("at", "actor", "actor_email", "verb", "target", "people", "detail", "previous", "seal")
+    readonly_fields = ("people",)
+
+    @admin.display(description=gettext_lazy("about"))
+    def people(self, row: StaffAction) -> str:
+        """Whose numbers the entry has. Those of people who are gone say nothing."""
+        known = getattr(row, "known", None)
+        if known is None:
+            known = _people([row])
+        return ", ".join(known[pk] for pk in _numbers(row) if pk in known)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        shown = super().get_changelist_instance(request)
+        known = _people(shown.result_list)
+        for row in shown.result_list:
+            row.known = known
+        return shown
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

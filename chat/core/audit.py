@@ -2,6 +2,9 @@
 
 `verify` finds any row that was changed, removed from the middle or slipped in. What it cannot see is the
 removal of the newest rows: note the newest seal somewhere else (docs/security.md).
+
+What is sealed cannot be taken back, so people whom staff deal with are named by number (`on_model`), never by
+name or address; the admin's list says whose number it is, while they are here. Staff are named by address.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chat.core.text import grouped
+
 
 class ChatError(Exception):
     """Something a person can understand and act on. `code` is for programs, `words` for people."""
@@ -80,7 +82,7 @@ class TooLong(ChatError):
             else _("Your message has %(length)s characters; this model reads at most about %(limit)s.")
         )
         super().__init__(
-            words % {"length": f"{length:,}", "limit": f"{limit:,}"},
+            words % {"length": grouped(length), "limit": grouped(limit)},
             length=length,
             limit=limit,
         )
@@ -95,7 +97,7 @@ class QuotaExceeded(ChatError):
                 "You have used %(used)s of your %(limit)s tokens today. "
                 "The count starts again at midnight UTC."
             )
-            % {"used": f"{used:,}", "limit": f"{limit:,}"},
+            % {"used": grouped(used), "limit": grouped(limit)},
             used=used,
             limit=limit,
             retry_after=retry_after,

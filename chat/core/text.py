@@ -1,9 +1,11 @@
-"""Cleaning of short texts that are shown beside other things: names and titles. And how long a text is."""
+"""Short texts that are shown beside other things, names and titles, cleaned; numbers; how long a text is."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+
+from django.utils.formats import number_format
 
 # Characters that are invisible or turn the writing direction of what follows them (bidi controls). Joiners
 # and variation selectors stay: emoji are written with them, and some scripts.
@@ -23,3 +25,8 @@ def one_line(text: str) -> str:
 def estimate_tokens(text: str) -> int:
     """Before the worker counts: about three bytes of UTF-8 a token, and the marks around a message."""
     return len(text.encode()) // 3 + 4
+
+
+def grouped(number: int) -> str:
+    """`number` as the reader's language writes it: 1,000 would be one in French, which writes 1 000."""
+    return number_format(number, force_grouping=True)

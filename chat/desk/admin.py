@@ -59,7 +59,10 @@ class ConversationAdmin(ReadOnlyAdmin):
         found = self.get_object(request, object_id)
         if found is not None and self.has_view_or_change_permission(request, found):
             audit.record(
-                request.user, "read conversation title", audit.on_model(found), owner=found.owner.email
+                request.user,
+                "read conversation title",
+                audit.on_model(found),
+                owner=audit.on_model(found.owner),
             )
         return super().history_view(request, object_id, extra_context)
 
@@ -78,7 +81,7 @@ class ConversationAdmin(ReadOnlyAdmin):
                 request.user,
                 "read conversation",
                 audit.on_model(found),
-                owner=found.owner.email,
+                owner=audit.on_model(found.owner),
                 page=more["page_obj"].number,
             )
         return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
@@ -144,7 +147,7 @@ class ShareAdmin(ReadOnlyAdmin):
         found = self.get_object(request, object_id)
         more = {}
         if found is not None and self.has_view_permission(request, found):
-            audit.record(request.user, "read share", audit.on_model(found), owner=found.owner.email)
+            audit.record(request.user, "read share", audit.on_model(found), owner=audit.on_model(found.owner))
             more = {
                 "may_take_down": found.taken_down_at is None and request.user.has_perm(moderation.DECIDE),
                 # A link that is closed is as private as the conversation again.

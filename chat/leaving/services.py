@@ -11,7 +11,6 @@ from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
@@ -81,8 +80,7 @@ def _depart(user: User) -> None:
 def _make_nameless(user: User) -> None:
     """From now on nobody logs in as them, and their address is free."""
     EmailAddress.objects.filter(user=user).delete()
-    person = ContentType.objects.get_for_model(User)
-    LogEntry.objects.filter(content_type=person, object_id=str(user.pk)).delete()  # named by their address
+    LogEntry.objects.filter(object_repr__contains=user.email).delete()  # Django's own list of recent actions
     user.email, user.display_name = f"{user.pk.hex}@gone.invalid", ""
     user.is_active = user.is_staff = user.is_superuser = False
     user.set_unusable_password()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 
 from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
@@ -14,6 +16,9 @@ class QuotaPolicyAdmin(AuditedAdmin):
     list_display = ("__str__", "user", "group", "tokens_per_day", "weight", "running_limit")
     search_fields = ("user__email", "group__name")
     raw_id_fields = ("user",)
+
+    def audited_name(self, obj: QuotaPolicy) -> dict[str, Any]:
+        return {}  # its fields say whose it is
 
 
 @admin.register(UsageCounter)

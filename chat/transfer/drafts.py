@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chat.core.text import grouped
+
 MESSAGES = 20_000  # of one conversation
 MESSAGE_CHARS = 1_000_000
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a time before it is nobody's
@@ -96,7 +98,7 @@ NOTES = {
 def finished(draft: Draft, *, joined: bool = False) -> Draft:
     """The draft with a sound tree. `joined`: an answer in several parts, with a tool between, becomes one."""
     if len(draft.nodes) > MESSAGES:
-        raise Unreadable(_("It has more than %(limit)s messages.") % {"limit": f"{MESSAGES:,}"})
+        raise Unreadable(_("It has more than %(limit)s messages.") % {"limit": grouped(MESSAGES)})
     _check_texts(draft)
     draft.nodes = _hoisted(draft, _in_order(draft))
     if joined:
@@ -110,7 +112,8 @@ def _check_texts(draft: Draft) -> None:
     for node in draft.nodes:
         if len(node.text) > MESSAGE_CHARS:
             raise Unreadable(
-                _("One of its messages has more than %(limit)s characters.") % {"limit": f"{MESSAGE_CHARS:,}"}
+                _("One of its messages has more than %(limit)s characters.")
+                % {"limit": grouped(MESSAGE_CHARS)}
             )
         sound = storable(node.text)
         if node.role and sound != node.text:

@@ -23,7 +23,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from chat.core.errors import BadInput
-from chat.core.text import one_line
+from chat.core.text import grouped, one_line
 from chat.transfer.drafts import Unreadable, storable
 from chat.transfer.scan import RECORDS, Buffer, Span, spans
 
@@ -94,7 +94,7 @@ class Package:
                 if len(self.found) + len(found) > RECORDS:
                     raise BadInput(
                         _("There are more than %(limit)s conversations in it. Please import it in parts.")
-                        % {"limit": f"{RECORDS:,}"}
+                        % {"limit": grouped(RECORDS)}
                     )
         except Unreadable as error:
             self.left_out.append((part.name, str(error)))

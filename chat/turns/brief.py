@@ -16,7 +16,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation, ModelCard
 from chat.conversations.services import model_for
 from chat.core.errors import BadInput
-from chat.core.text import estimate_tokens
+from chat.core.text import estimate_tokens, grouped
 from chat.moderation.services import check_prompt
 from chat.turns.wishes import AS_THE_CONVERSATION, Wishes
 from chat.voice import services as voice
@@ -81,7 +81,7 @@ def _check_system(system: str, model: ModelCard) -> None:
             "The persona and your instructions take about %(n)s tokens; this model reads %(limit)s in all. "
             "Please shorten them."
         )
-        raise BadInput(words % {"n": f"{tokens:,}", "limit": f"{model.context_tokens:,}"})
+        raise BadInput(words % {"n": grouped(tokens), "limit": grouped(model.context_tokens)})
 
 
 def sampling_of(parameters: dict[str, Any]) -> Sampling:

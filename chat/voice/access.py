@@ -9,7 +9,7 @@ from django.utils.translation import get_language
 
 from chat.accounts.models import User
 from chat.core.errors import NotFound
-from chat.voice.models import Persona
+from chat.voice.models import Persona, Prompt
 
 
 def personas_offered(user: User) -> QuerySet[Persona]:
@@ -32,6 +32,13 @@ def persona_for(user: User, pk: object) -> Persona:
 def own_persona_for(user: User, pk: object) -> Persona:
     """One that this person may change."""
     found = Persona.objects.filter(owner=user, pk=_uuid(pk)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def own_prompt_for(user: User, pk: object) -> Prompt:
+    found = Prompt.objects.filter(owner=user, pk=_uuid(pk)).first()
     if found is None:
         raise NotFound
     return found

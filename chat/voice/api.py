@@ -9,6 +9,11 @@ from chat.core.api import Answer, ApiRequest, json_view
 from chat.voice import services
 
 
+@json_view("GET")
+def prompts(request: ApiRequest) -> Answer:
+    return {"prompts": services.prompts_json(request.user)}
+
+
 @json_view("PATCH")
 def manner(request: ApiRequest, pk: UUID) -> Answer:
     conversation = conversation_for(request.user, pk)

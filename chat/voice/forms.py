@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from chat.voice.models import INSTRUCTION_CHARS, PERSONA_CHARS
+from chat.voice.models import INSTRUCTION_CHARS, PERSONA_CHARS, PROMPT_CHARS
 
 
 def _area(rows: int) -> forms.Textarea:
@@ -36,5 +36,17 @@ class PersonaForm(forms.Form):
         label=_("What the model is told"),
         help_text=_("For example: “You are a patient teacher. Explain in small steps and ask back.”"),
         max_length=PERSONA_CHARS,
+        widget=_area(8),
+    )
+
+
+class PromptForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=60)
+    text = forms.CharField(
+        label=_("Text"),
+        help_text=_(
+            "Words in double braces are asked for each time: “Translate into {{language}}: {{text}}”."
+        ),
+        max_length=PROMPT_CHARS,
         widget=_area(8),
     )

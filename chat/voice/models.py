@@ -13,6 +13,7 @@ from chat.conversations.models import Conversation
 
 PERSONA_CHARS = 4000
 INSTRUCTION_CHARS = 1500
+PROMPT_CHARS = 8000
 
 
 class Persona(models.Model):
@@ -54,6 +55,24 @@ class Instructions(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class Prompt(models.Model):
+    """A text to ask with, kept under a name; {{words}} in it are asked for when it is used."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="prompts")
+    name = models.CharField(_("name"), max_length=60)
+    text = models.TextField(_("text"), max_length=PROMPT_CHARS)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("prompt")
+        verbose_name_plural = _("prompts")
+        ordering = ["name", "created_at"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Manner(models.Model):

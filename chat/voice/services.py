@@ -10,14 +10,23 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.conversations.models import Conversation
 from chat.core.errors import BadInput
-from chat.core.text import estimate_tokens, one_line
+from chat.core.text import estimate_tokens, grouped, one_line
 from chat.moderation.services import check_prompt
 from chat.voice import signals
 from chat.voice.access import persona_for, personas_offered
-from chat.voice.models import INSTRUCTION_CHARS, PERSONA_CHARS, Instructions, Manner, Persona
+from chat.voice.models import (
+    INSTRUCTION_CHARS,
+    PERSONA_CHARS,
+    PROMPT_CHARS,
+    Instructions,
+    Manner,
+    Persona,
+    Prompt,
+)
 from chat.voice.sampling import BOUNDS, USUAL, as_json, checked
 
 PERSONAS = 50  # of one person
+PROMPTS = 200
 
 
 # --- Texts ------------------------------------------------------------------------------------------------
@@ -28,7 +37,7 @@ def clean_text(text: str, limit: int) -> str:
     text = text.replace("\r\n", "\n").replace("\x00", "").strip()
     if len(text) > limit:
         words = _("This text has %(length)s characters; it may have %(limit)s.")
-        raise BadInput(words % {"length": f"{len(text):,}", "limit": f"{limit:,}"})
+        raise BadInput(words % {"length": grouped(len(text)), "limit": grouped(limit)})
     if text:
         check_prompt(text)
     return text
@@ -58,6 +67,23 @@ def save_persona(*, owner: User, name: str, prompt: str, persona: Persona | None
         raise BadInput(_("Please write what the model should be told."))
     persona.save()
     return persona
+
+
+def save_prompt(*, owner: User, name: str, text: str, prompt: Prompt | None = None) -> Prompt:
+    if prompt is None and Prompt.objects.filter(owner=owner).count() >= PROMPTS:
+        raise BadInput(_("You can keep at most %d prompts.") % PROMPTS)
+    prompt = prompt or Prompt(owner=owner)
+    prompt.name = clean_name(name)
+    prompt.text = clean_text(text, PROMPT_CHARS)
+    if not prompt.text:
+        raise BadInput(_("Please write the text of the prompt."))
+    prompt.save()
+    return prompt
+
+
+def prompts_json(user: User) -> list[dict[str, Any]]:
+    found = Prompt.objects.filter(owner=user)
+    return [{"id": str(each.pk), "name": each.name, "text": each.text} for each in found]
 
 
 def instructions_of(user: User) -> Instructions:
@@ -141,6 +167,7 @@ def offers_json(user: User) -> dict[str, Any]:
     return {
         "personas": [persona_json(each) for each in personas_offered(user)],
         "instructions": estimate_tokens(told) if told else 0,
+        "prompts": Prompt.objects.filter(owner=user).exists(),
         "bounds": {name: [each.lowest, each.highest] for name, each in BOUNDS.items() if name != "seed"},
         "usual": USUAL,
     }

@@ -1,8 +1,9 @@
-"""`{% module "chat.js" %}`: what a page needs to run a module of static/js."""
+"""`{% modules "chat.js" %}`: what a page needs to run modules of static/js."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 
 from django import template
@@ -30,17 +31,19 @@ def import_map() -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def module(context: template.Context, name: str) -> SafeString:
-    """The bundle of this module; where there is none, the module itself and the import map of all."""
+def modules(context: template.Context, *names: str) -> SafeString:
+    """Their bundles; where there are none, the modules themselves and the import map of all. Once a page."""
     nonce = str(context.get("CSP_NONCE", ""))
-    files = bundle.files_of(name)
-    if not files:
+    files = [bundle.files_of(name) for name in names]
+    if not all(files):
         map_ = format_html('<script type="importmap" nonce="{}">{}</script>', nonce, import_map())
-        return map_ + _script(staticfiles_storage.url(f"js/{name}"), nonce)
+        return map_ + _scripts((staticfiles_storage.url(f"js/{name}") for name in names), nonce)
     # Fetched together instead of one level of imports after the other.
-    preloads = format_html_join("", '<link rel="modulepreload" href="{}">', ((file,) for file in files[1:]))
-    return preloads + _script(files[0], nonce)
+    shared = dict.fromkeys(file for first, *others in files for file in others)
+    preloads = format_html_join("", '<link rel="modulepreload" href="{}">', ((file,) for file in shared))
+    return preloads + _scripts((first for first, *_ in files), nonce)
 
 
-def _script(address: str | None, nonce: str) -> SafeString:
-    return format_html('<script type="module" nonce="{}" src="{}"></script>', nonce, address)
+def _scripts(addresses: Iterable[str | None], nonce: str) -> SafeString:
+    script = '<script type="module" nonce="{}" src="{}"></script>'
+    return format_html_join("", script, ((nonce, address) for address in addresses))

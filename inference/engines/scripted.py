@@ -82,15 +82,15 @@ def read_script(text: str) -> Script:
     return Script(_WORD.findall(text.removeprefix("echo:")))
 
 
-def asked_of(messages: Sequence[dict[str, str]]) -> str:
-    """The script: the last question, or what it points to; if it asks for a title, what the one before says."""
-    questions = [each["content"] for each in messages if each["role"] == "user"] or [""]
-    if questions[-1] == QUESTION:
-        title = _TITLE.search(questions[-2]) if len(questions) > 1 else None
-        return title[1] if title else ""
-    if questions[-1] != "system:":
+def _asked(messages: Sequence[dict[str, str]]) -> str:
+    """The last question; where that is for a title, what the one before says of it."""
+    questions = [message["content"] for message in messages if message["role"] == "user"] or [""]
+    if questions[-1] == "system:":
+        return "echo:" + "\n".join(each["content"] for each in messages if each["role"] == "system")
+    if questions[-1] != QUESTION:
         return questions[-1]
-    return "echo:" + "\n".join(each["content"] for each in messages if each["role"] == "system")
+    title = _TITLE.search(questions[-2]) if len(questions) > 1 else None
+    return title[1] if title else ""
 
 
 @dataclass(slots=True, eq=False)
@@ -237,7 +237,7 @@ class ScriptedEngine:
 
     def _prepare(self, asked: Submit) -> Answer:
         request = asked.request
-        script = read_script(asked_of(request.messages)).after(
+        script = read_script(_asked(request.messages)).after(
             request.messages[-1]["content"] if goes_on(request.messages) else ""
         )
         pieces = [word.encode("utf-8", "replace") for word in script.words]

@@ -10,8 +10,10 @@ import { wireFind } from "grokweb/find.js";
 import { wireAccount, wireSidebar } from "grokweb/frame.js";
 import { somethingOpen } from "grokweb/menu.js";
 import { Notices } from "grokweb/notices.js";
+import { keepOfflinePage } from "grokweb/offline.js";
 import { wirePaging } from "grokweb/paging.js";
 import { merge, place } from "grokweb/reducer.js";
+import { wirePrompts } from "grokweb/prompts.js";
 import { Replies } from "grokweb/replies.js";
 import { wireFeedback } from "grokweb/feedback.js";
 import { Tray } from "grokweb/files.js";
@@ -81,6 +83,7 @@ const voice = new Voice(find("[data-voice]"), {
     if (demo) demo.hidden = !card.is_demo;
   },
 });
+wirePrompts(find("[data-prompts]"), composer, { any: given.voice.prompts, notices });
 const replies = new Replies({
   resume: (id, after) => link.resume(id, after),
   changed: (reply, frame) => {
@@ -554,4 +557,5 @@ asked.restore();
 draw();
 if (!given.model) notices.show("model", gettext("No model is set up on this server yet."), { kind: "warn", stay: true });
 link.connect();
+keepOfflinePage();
 performance.mark("grokweb.usable"); // every key and button does what it says; `make bench ONLY=page` reads this

@@ -17,9 +17,11 @@ const stops = (menu) => [...menu.querySelectorAll("a, button, select, input:chec
 
 function walk(event, menu) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step || event.target.matches("select, input")) return;
+  const end = { Home: 0, End: -1 }[event.key];
+  if ((!step && end === undefined) || event.target.matches("select, input")) return;
   const all = stops(menu);
-  all.at((all.indexOf(document.activeElement) + step) % all.length)?.focus();
+  if (end !== undefined) all.at(end)?.focus();
+  else all.at((all.indexOf(document.activeElement) + step) % all.length)?.focus();
   event.preventDefault();
 }
 

@@ -32,11 +32,12 @@ class Palette {
   constructor() {
     this.input = el("input", { type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list", "aria-label": gettext("Search conversations, messages and commands"), placeholder: gettext("Search conversations, messages and commands"), autocomplete: "off", spellcheck: "false", dir: "auto", enterkeyhint: "go" });
     this.list = el("div", { id: "palette-list", role: "listbox", "aria-label": gettext("Results") });
+    this.none = el("p", { class: "none", hidden: true }); // beside the list: a listbox holds options alone
     this.status = el("p", { class: "sr-only", role: "status" });
     this.more = el("button", { class: "button plain", type: "button", hidden: true }, gettext("Show more"));
     const close = el("button", { class: "icon-button", type: "button", "data-close": true, "aria-label": gettext("Close") }, icon("close"));
     this.dialog = wireDialog(el("dialog", { class: "palette", "aria-label": gettext("Search") },
-      el("div", { class: "ask" }, icon("search"), this.input, close), el("div", { class: "found" }, this.list, this.more), this.status));
+      el("div", { class: "ask" }, icon("search"), this.input, close), el("div", { class: "found" }, this.list, this.none, this.more), this.status));
     this.asked = 0;
     this.results = [];
     this.input.addEventListener("input", () => this.typed());
@@ -101,8 +102,11 @@ class Palette {
     const kept = this.current?.dataset.key;
     this.list.replaceChildren(...groups.map(([name, words, options]) =>
       el("div", { role: "group", "aria-labelledby": `palette-${name}` }, el("h3", { id: `palette-${name}`, role: "presentation" }, words), ...options)));
-    if (this.failure) this.list.append(el("p", { class: "none" }, this.failure));
-    else if (answered !== null && !groups.length) this.list.append(el("p", { class: "none" }, gettext("Nothing found.")));
+    const isEmpty = !groups.length;
+    this.none.textContent = this.failure || gettext("Nothing found.");
+    this.none.hidden = !this.failure && !(isEmpty && answered !== null);
+    this.list.hidden = isEmpty;
+    this.input.setAttribute("aria-expanded", String(!isEmpty));
     this.options.forEach((option, i) => { option.id = `palette-option-${i}`; });
     this.more.hidden = !this.next;
     this.mark(this.options.find((option) => option.dataset.key === kept) ?? this.options[0]);

@@ -2,7 +2,6 @@
 
 import { wireAppearance } from "grokweb/appearance.js";
 import { find, showError } from "grokweb/dom.js";
-import "grokweb/transfer.js";
 import { gettext } from "grokweb/words.js";
 
 const form = find("[data-appearance]");

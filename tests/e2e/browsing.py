@@ -20,6 +20,11 @@ addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} blocked ${event.blockedURI} ${event.sample}`));
 """
 
+# The drawer has slid in, the dialog has faded in; a cursor that blinks for ever does not count.
+MOVEMENTS_END = """() => Promise.allSettled(document.getAnimations()
+    .filter((movement) => movement.effect?.getComputedTiming().endTime < Infinity)
+    .map((movement) => movement.finished))"""
+
 
 class Witness:
     """Console errors, exceptions, lost requests, server errors, violations of the CSP, and who was asked."""

@@ -86,6 +86,12 @@ class Chat:
     def text(self) -> str:
         return self.answer.inner_text() if self.answers.count() else ""
 
+    def stored(self) -> str:
+        """The text of the newest answer as the server keeps it."""
+        conversation = self.page.url.rstrip("/").rsplit("/", 1)[-1]
+        told = self.page.request.get(f"/api/conversations/{conversation}/messages/").json()
+        return str(told["messages"][-1]["text"])
+
     def wait_for_words(self, count: int) -> Chat:
         """At least so many words of a slow answer are there, in order."""
         until(self.page, lambda: len(self.text().split()) >= count, f"{count} words")
@@ -103,10 +109,8 @@ class Chat:
         return self.wait_for_end()
 
     def expect_stored(self) -> None:
-        """What is shown of the newest answer is what is kept of it."""
-        at = re.sub(r"^.*/c/", "/api/conversations/", self.page.url)
-        kept = self.page.evaluate("async (at) => (await fetch(at)).json()", f"{at}messages/")
-        assert self.text() == kept["messages"][-1]["text"]
+        """What is shown of the newest answer is what is kept of it, as soon as it is settled."""
+        until(self.page, lambda: self.text() == self.stored(), "kept as shown")
 
     def now(self) -> float:
         """Milliseconds since 1970, by the page's clock."""

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from grokweb import bootstrap
 from tests import browser
-from tests.e2e.browsing import DESKTOP, PHONE, Windows, Witness
+from tests.e2e.browsing import DESKTOP, MOVEMENTS_END, PHONE, Windows, Witness
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person, invite
 from tests.grokweb.service import ROOT, Service
@@ -80,11 +80,6 @@ DESK = {
     "admin-rule": "/admin/moderation/rule/add/",
     "admin-actions": "/admin/core/staffaction/",
 }
-
-# The drawer has slid in, the dialog has faded in; a cursor that blinks for ever does not count.
-MOVEMENTS_END = """() => Promise.allSettled(document.getAnimations()
-    .filter((movement) => movement.effect?.getComputedTiming().endTime < Infinity)
-    .map((movement) => movement.finished))"""
 
 
 class Album:

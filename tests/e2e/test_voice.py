@@ -138,6 +138,29 @@ def test_settings_of_answers_and_their_reset(chat: Chat) -> None:
     chat.ask("slow:9:10").wait_for_whole(9)
 
 
+def test_a_prompt_with_variables_fills_the_message_box(chat: Chat) -> None:
+    chat.page.goto("/settings/answers/prompts/new/")
+    chat.page.get_by_label("Name").fill("Translate")
+    chat.page.get_by_label("Text").fill("echo:{{text}} in {{ language }}")
+    chat.page.get_by_role("button", name="Save").click()
+    expect(chat.page.locator("#prompts li", has_text="Translate")).to_be_visible()
+    chat.page.goto("/")
+    chat.box.press_sequentially("/")
+    chat.page.get_by_role("menuitemradio", name="Translate").click()
+    dialog = chat.page.get_by_role("dialog", name="Translate")
+    dialog.get_by_label("text").fill("good day")
+    dialog.get_by_label("language").fill("French")
+    dialog.get_by_role("button", name="Insert").click()
+    expect(chat.box).to_have_value("echo:good day in French")
+    expect(chat.box).to_be_focused()
+    chat.box.press("Enter")
+    chat.wait_for_end()
+    expect(chat.answer).to_have_text("good day in French")
+    chat.page.locator("[data-prompts]").click()
+    chat.page.keyboard.press("Escape")
+    expect(chat.page.get_by_role("menu")).to_have_count(0)
+
+
 def test_details_of_an_answer(chat: Chat) -> None:
     chat.ask("slow:5:20").wait_for_whole(5)
     chat.more("Details")

@@ -26,9 +26,10 @@ def collected(tmp_path: Path) -> Path:
     (tmp_path / "js" / "chat.js").write_text(
         'import { sum } from "vendor/sums.js"; console.log(sum(1, 2), () => import("grokweb/late.js"));'
     )
-    (tmp_path / "js" / "settings.js").write_text(
-        'import { sum } from "vendor/sums.js"; console.log(sum(3, 4));'
-    )
+    for name in set(bundle.ENTRIES) - {"chat.js"}:
+        (tmp_path / "js" / name).write_text(
+            f'import {{ sum }} from "vendor/sums.js"; console.log("{name}", sum(3, 4));'
+        )
     return tmp_path
 
 
@@ -73,28 +74,39 @@ def test_every_module_that_a_template_begins_with_is_bundled() -> None:
     asked = {
         name
         for path in (ROOT / "templates").rglob("*.html")
-        for name in re.findall(r'\{% module "([^"]+)" %\}', path.read_text())
+        for tag in re.findall(r"\{% modules (.+?) %\}", path.read_text())
+        for name in re.findall(r'"([^"]+)"', tag)
     }
     assert asked == set(bundle.ENTRIES)
 
 
-def render(name: str) -> str:
-    text = Template('{% load static_modules %}{% module "' + name + '" %}')
+def render(names: str) -> str:
+    text = Template("{% load static_modules %}{% modules " + names + " %}")
     return text.render(Context({"CSP_NONCE": "drawn"}))
 
 
 @pytest.fixture
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    pages = {"chat.js": ["chat.ABCDEFGH.js", "chunk.01234567.js"]}
+    pages = {
+        "chat.js": ["chat.ABCDEFGH.js", "chunk.01234567.js"],
+        "transfer.js": ["transfer.HGFEDCBA.js", "chunk.01234567.js"],
+    }
     monkeypatch.setattr(bundle, "_pages", lambda: pages)
 
 
 @pytest.mark.usefixtures("_known")
 def test_a_page_names_its_files_before_they_import_each_other() -> None:
-    assert render("chat.js") == (
+    assert render('"chat.js"') == (
         '<link rel="modulepreload" href="/static/bundle/chunk.01234567.js">'
         '<script type="module" nonce="drawn" src="/static/bundle/chat.ABCDEFGH.js"></script>'
     )
+
+
+@pytest.mark.usefixtures("_known")
+def test_what_two_modules_share_is_named_once() -> None:
+    text = render('"chat.js" "transfer.js"')
+    assert text.count("chunk.01234567.js") == 1
+    assert text.count('type="module"') == 2
 
 
 @pytest.fixture
@@ -110,6 +122,6 @@ def _debug(_known: None, settings: Any) -> None:
 @pytest.mark.parametrize("why", ["_not_made", "_debug"])
 def test_without_a_bundle_the_source_modules_are_loaded(why: str, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue(why)
-    text = render("chat.js")
+    text = render('"chat.js"')
     assert '<script type="importmap" nonce="drawn">{"imports":{' in text
     assert re.search(r'<script type="module" nonce="drawn" src="/static/js/chat[^"]*\.js">', text)

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.accounts import services as accounts
@@ -217,7 +218,7 @@ def test_reading_a_private_conversation_is_on_record(cast, scene):
     read = StaffAction.objects.get(verb="read conversation")
     assert read.actor == cast.staff
     assert read.target == f"conversation:{scene.conversation.pk}"
-    assert read.detail == {"owner": "alice@example.org", "page": 1}
+    assert read.detail == {"owner": f"user:{cast.alice.pk}", "page": 1}
     cast.client("staff").get(page_of(scene.conversation, "change"))
     assert StaffAction.objects.filter(verb="read conversation").count() == 2
 
@@ -241,7 +242,7 @@ def test_a_title_in_the_history_is_on_record(cast, scene):
     assert "Alice&#x27;s soup" in page
     row = StaffAction.objects.latest("pk")
     assert (row.verb, row.target) == ("read conversation title", f"conversation:{scene.conversation.pk}")
-    assert row.detail == {"owner": "alice@example.org"}
+    assert row.detail == {"owner": f"user:{cast.alice.pk}"}
 
 
 @pytest.mark.parametrize("who", ["staff", "moderator"])
@@ -396,7 +397,9 @@ def test_people_are_added_with_a_verified_address(cast):
     client = Client()
     client.post("/accounts/login/", {"login": "new@example.org", "password": PASSWORD})
     assert client.get("/api/profile/").status_code == 200
-    assert StaffAction.objects.get(verb="add").detail["name"] == "new@example.org"
+    assert (
+        StaffAction.objects.get(verb="add").target == f"user:{User.objects.get(email='new@example.org').pk}"
+    )
     again = cast.client("staff").post("/admin/accounts/user/add/", {**form, "email": "ALICE@example.org"})
     assert again.status_code == 200
     assert "already" in again.content.decode()
@@ -473,6 +476,38 @@ def test_people_are_deleted_only_when_suspended_and_nothing_of_theirs_runs(cast,
     assert Report.objects.count() == 2  # what was reported stays, with its text
     assert StaffAction.objects.filter(verb="delete").count() == 1
     assert audit.verify() is None
+
+
+def test_the_audit_names_people_by_number_and_says_whose_while_they_are_here(cast, scene):
+    client = cast.client("staff")
+    accounts.suspend(user=cast.alice, by=cast.staff, reason="x")
+    client.get(page_of(scene.conversation, "change"))
+    policy, _ = QuotaPolicy.objects.get_or_create(user=cast.alice, defaults={"tokens_per_day": 1})
+    form = {"user": str(cast.alice.pk), "tokens_per_day": "7", "weight": "1", "running_limit": ""}
+    assert client.post(page_of(policy, "change"), form).status_code == 302
+    form = {"email": "alice@example.org", "display_name": "A", "is_active": "on"}
+    assert client.post(page_of(cast.alice, "change"), form).status_code == 302
+    rows = list(StaffAction.objects.exclude(verb="report dismissed"))
+    assert sorted(row.verb for row in rows) == ["change", "change", "read conversation", "suspend"]
+    for row in rows:
+        told = f"{row.target} {row.detail}"
+        assert str(cast.alice.pk) in told
+        assert "alice" not in told.lower()
+
+    listed = "/admin/core/staffaction/"
+    with CaptureQueriesContext(connection) as few:
+        page = client.get(listed).content.decode()
+    assert page.count('<td class="field-people">alice@example.org</td>') == len(rows)
+    for _ in range(20):
+        client.get(page_of(scene.conversation, "change"))
+    with CaptureQueriesContext(connection) as many:
+        client.get(listed)
+    assert len(many) == len(few)
+    assert "alice@example.org" in client.get(f"{listed}{rows[0].pk}/change/").content.decode()
+    accounts.delete_user(user=cast.alice, by=cast.staff)
+    page = client.get(listed).content.decode()
+    assert "alice@example.org" not in page
+    assert 'data-chain="intact"' in page
 
 
 # --- Reports ------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core import mail
 from django.db import connection
+from django.db.models import CASCADE, SET_NULL
 from django.test import Client
 
 from chat.accounts import services as accounts
@@ -262,3 +263,11 @@ def test_a_reply_that_nobody_stops_keeps_the_rows(full):
     Generation.objects.update(status=Status.STOPPED)
     tasks.sweep_departures()
     assert not Departure.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "relation", User._meta.related_objects, ids=lambda each: each.related_model._meta.label
+)
+def test_nothing_that_points_at_a_person_keeps_them_here(relation):
+    """A model to come must go with its person or forget them, or leaving would fail for who has one."""
+    assert getattr(relation, "on_delete", CASCADE) in {CASCADE, SET_NULL}

@@ -1,0 +1,164 @@
+"""Every page, light and dark: axe-core finds nothing against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e import axe
+from tests.e2e.browsing import PHONE, Windows
+from tests.e2e.chat import Chat
+from tests.e2e.people import Person
+from tests.e2e.shots import ANSWER
+
+OUTSIDE = (
+    "/accounts/login/",
+    "/accounts/signup/",
+    "/accounts/password/reset/",
+    "/accounts/password/reset/done/",
+    "/accounts/password/reset/key/1-nothing/",
+    "/s/nothing-is-shared-here/",
+    "/nowhere/",
+)
+INSIDE = (
+    "/settings/",
+    "/accounts/email/",
+    "/accounts/password/change/",
+    "/accounts/2fa/",
+    "/accounts/logout/",
+    "/admin/",  # not allowed
+)
+# Pages that our templates make or change; the others are as Django ships them.
+DESK = (
+    "/admin/",
+    "/admin/engine/",
+    "/admin/accounts/user/",
+    "/admin/core/staffaction/",
+    "/admin/feedback/feedback/",
+)
+
+
+@pytest.fixture(params=["light", "dark"])
+def how(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return {"dark": request.param == "dark"}
+
+
+def test_pages_before_the_login(windows: Windows, how: dict[str, Any]) -> None:
+    windows.witness.allow("404")
+    window = windows.window(None, **how)
+    page = window.new_page()
+    for path in OUTSIDE:
+        page.goto(path)
+        axe.check(page, path)
+    page.goto("/accounts/login/")
+    page.locator("[name=login]").fill("nobody@example.org")
+    page.locator("[type=password]").fill("wrong password")
+    page.locator("main form .primary").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    axe.check(page, "a login that failed")
+
+
+def test_pages_of_an_account(windows: Windows, person: Person, how: dict[str, Any]) -> None:
+    windows.witness.allow("403")
+    page = windows.window(person, **how).new_page()
+    for path in INSIDE:
+        page.goto(path)
+        axe.check(page, path)
+
+
+def test_pages_of_staff(windows: Windows, admin: Person, how: dict[str, Any]) -> None:
+    page = windows.window(admin, **how).new_page()
+    found = {}
+    for path in DESK:
+        page.goto(path)
+        found[path] = axe.told(page)
+    assert found == dict.fromkeys(DESK, [])
+
+
+@pytest.fixture(params=["desk", "phone"])
+def page(request: pytest.FixtureRequest, windows: Windows, person: Person, how: dict[str, Any]) -> Page:
+    size = {"size": PHONE, "touch": True} if request.param == "phone" else {}
+    return windows.page(person, **how, **size)
+
+
+def unfold(page: Page) -> None:
+    button = page.locator("[data-unfold]")
+    if button.is_visible():
+        button.click()
+
+
+def test_the_chat(page: Page) -> None:
+    chat = Chat(page)
+    axe.check(page, "empty")
+    chat.ask("slow:300:40").wait_for_words(3)
+    axe.check(page, "while an answer arrives")
+    page.keyboard.press("Escape")
+    chat.wait_for_end()
+    axe.check(page, "stopped")
+    chat.ask(ANSWER).wait_for_end()
+    expect(chat.answer.locator("math").first).to_be_visible()
+    expect(chat.answer.locator(".hljs-keyword").first).to_be_visible()
+    axe.check(page, "with an answer")
+    chat.box.fill("x" * 33_000)
+    axe.check(page, "a message that is too long")
+    chat.box.fill("")
+    first = page.locator("[data-transcript] > li").first
+    first.hover()
+    first.locator(".tools button", has=page.locator("use[href='#i-pencil']")).click()
+    axe.check(page, "editing")
+    page.keyboard.press("Escape")
+    chat.ask("oom:").wait_for_end()
+    axe.check(page, "an answer that failed")
+
+
+def test_menus_and_dialogs_of_the_chat(page: Page) -> None:
+    chat = Chat(page)
+    chat.ask("hello").wait_for_end()
+    page.locator(".message.assistant .tools button").last.click()
+    menu = page.get_by_role("menu")
+    expect(menu).to_be_visible()
+    axe.check(page, "the menu of a message")
+    menu.get_by_role("menuitem").filter(has=page.locator("use[href='#i-flag']")).click()
+    axe.check(page, "the report")
+    page.keyboard.press("Escape")
+    page.locator("[data-share]").click()
+    page.get_by_role("dialog").locator(".primary").click()
+    expect(page.locator("[data-links] code").first).to_be_visible()
+    axe.check(page, "sharing")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    axe.check(page, "the palette")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+/")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    axe.check(page, "the shortcuts")
+    page.keyboard.press("Escape")
+    unfold(page)
+    axe.check(page, "the sidebar")
+    entry = chat.sidebar.locator(".entry").first
+    entry.hover()
+    entry.get_by_role("button").click()
+    expect(page.get_by_role("menu")).to_be_visible()
+    axe.check(page, "the menu of a conversation")
+    page.get_by_role("menuitem").last.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    axe.check(page, "deleting")
+    page.keyboard.press("Escape")
+    chat.open_account_menu()
+    axe.check(page, "the account menu")
+
+
+def test_a_shared_page(windows: Windows, person: Person, how: dict[str, Any]) -> None:
+    chat = Chat(windows.page(person, **how))
+    chat.ask(ANSWER).wait_for_end()
+    chat.page.locator("[data-share]").click()
+    chat.page.get_by_role("dialog").locator(".primary").click()
+    link = chat.page.locator("[data-links] code").first
+    expect(link).to_be_visible()
+    page = windows.page(None, str(link.get_attribute("title")), **how)
+    axe.check(page, "shared")
+    page.locator("details.report summary").click()
+    axe.check(page, "reporting it")
