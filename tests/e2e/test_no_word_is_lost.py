@@ -16,7 +16,11 @@ WORDS = 120
 SLOW = f"slow:{WORDS}:30"
 AWAY_MS = 5000
 FIRST_TEXT_MS, LIVE_AGAIN_MS = 1000, 2000
-OFFLINE = ("ERR_INTERNET_DISCONNECTED", "closed before the connection is established")
+OFFLINE = (
+    "ERR_INTERNET_DISCONNECTED",
+    "closed before the connection is established",
+    "error occurred when fetching the script",  # the service worker's, looked for anew
+)
 
 
 def test_reload_in_mid_reply(chat: Chat) -> None:
