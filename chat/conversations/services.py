@@ -218,13 +218,22 @@ SELECT id FROM path ORDER BY depth DESC
 
 def path_to(leaf: Message, limit: int) -> list[Message]:
     """`leaf` and up to `limit` - 1 messages above it, the oldest first, with their generations loaded."""
+    return _along(leaf, limit, Message.objects.select_related("generation"))
+
+
+def said_to(leaf: Message, limit: int) -> list[Message]:
+    """The same, of each only what was said: many of them are read for every question."""
+    return _along(leaf, limit, Message.objects.only("role", "text", "hidden_at"))
+
+
+def _along(leaf: Message, limit: int, messages: QuerySet[Message]) -> list[Message]:
     if leaf.parent_id is None:
         return [leaf]
     key = Message._meta.pk.get_db_prep_value(leaf.pk, connection)
     with connection.cursor() as cursor:
         cursor.execute(_PATH, [key, limit])
         keys = [UUID(str(row[0])) for row in cursor.fetchall()]
-    found = Message.objects.select_related("generation").in_bulk(keys)
+    found = messages.in_bulk(keys)
     return [found[key] for key in keys if key in found]
 
 

@@ -310,7 +310,7 @@ def prompt_of(asked: Message, said: str = "", system: str = "") -> list[dict[str
         return []
     path = [
         message
-        for message in conversations.path_to(asked, HISTORY_MESSAGES)
+        for message in conversations.said_to(asked, HISTORY_MESSAGES)
         if message.text and message.hidden_at is None
     ]
     read = files.contents(path)

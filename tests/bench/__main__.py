@@ -12,6 +12,7 @@ BENCHMARKS = (
     "page",
     "render",
     "search",
+    "opening",
     "engine",
     "steps",
     "many",

@@ -6,21 +6,13 @@ Words follow Zipf's law, as in a language: the most frequent is in most messages
 from __future__ import annotations
 
 import json
-import os
 import random
 import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
-from tests.bench.report import ROOT, Figure, figure
-from tests.postgresql import NoPostgres, Server
+from tests.bench.databases import analyze, clocked, each, prepare
+from tests.bench.report import Figure, figure
 
 CONVERSATIONS, MESSAGES_EACH, WORDS_EACH = 10_000, 10, 40
 ROUNDS = 3
@@ -74,31 +66,17 @@ def fill(words: list[str], dice: random.Random) -> Any:
     return owner
 
 
-def clocked(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return (time.perf_counter() - begun) * 1000
-
-
 def measure() -> None:
     """In a process whose environment names an empty database: prints the milliseconds of each round."""
-    import django
-
-    os.environ["DJANGO_SETTINGS_MODULE"] = "grokweb.settings"
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connection
-
+    prepare()
     from chat.conversations import sidebar
     from chat.search.services import search
 
-    call_command("migrate", verbosity=0)
     dice = random.Random(5)
     words = vocabulary(dice)
     owner = fill(words, dice)
     asked = questions(words, dice)
-    if connection.vendor == "postgresql":
-        connection.cursor().execute("ANALYZE")  # autovacuum does, soon
+    analyze()
     found, listed = [], []
     for _ in range(ROUNDS):
         times = [clocked(lambda question=question: search(owner, question)) for question in asked]
@@ -107,40 +85,15 @@ def measure() -> None:
     print(json.dumps({"found": found, "listed": listed, "questions": len(asked)}))
 
 
-def figures(kind: str, url: str, data: str) -> list[Figure]:
-    environment = {**os.environ, "DATABASE_URL": url, "GROKWEB_DATA": data}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.search"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    told = json.loads(done.stdout.splitlines()[-1])
-    about = f"{CONVERSATIONS * MESSAGES_EACH:,} messages of one person, {kind}"
-    return [
-        figure(
-            f"search, p95 of {told['questions']} questions: {about}", told["found"], "ms", floor=50, aim=20
-        ),
-        figure(f"sidebar: {CONVERSATIONS:,} conversations, {kind}", told["listed"], "ms", floor=200, aim=20),
-    ]
-
-
 def run() -> list[Figure]:
-    with ExitStack() as stack:
-        build = ROOT / "build"  # a disk; /tmp may be memory
-        build.mkdir(exist_ok=True)
-        data = stack.enter_context(tempfile.TemporaryDirectory(dir=build))
-        taken = figures("SQLite", f"sqlite:///{Path(data) / 'search.sqlite3'}", data)
-        try:
-            server = Server()
-        except NoPostgres as why:
-            print(f"search on PostgreSQL is not measured: {why}")
-            return taken
-        return taken + figures("PostgreSQL", stack.enter_context(server), data)
+    taken = []
+    for kind, told in each("tests.bench.search"):
+        about = f"{CONVERSATIONS * MESSAGES_EACH:,} messages of one person, {kind}"
+        name = f"search, p95 of {told['questions']} questions: {about}"
+        taken.append(figure(name, told["found"], "ms", floor=50, aim=20))
+        name = f"sidebar: {CONVERSATIONS:,} conversations, {kind}"
+        taken.append(figure(name, told["listed"], "ms", floor=200, aim=20))
+    return taken
 
 
 if __name__ == "__main__":

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.browsing import PATIENCE, until
 
-# Every change of the newest answer, as this page showed it; a new page begins a new list.
+# Every change of the newest answer, as this page showed it, and when; a new page begins a new list.
 SAMPLE = """
 (() => {
-  const life = Math.random();
+  const life = `${Math.random()}`;
   let last = null;
   setInterval(() => {
     const text = [...document.querySelectorAll(".message.assistant .body")].at(-1)?.textContent ?? "";
-    if (text !== last) window.sampled(life, last = text);
+    if (text !== last) window.sampled(life, last = text, Date.now());
   }, 50);
 })()
 """
@@ -107,34 +108,60 @@ class Chat:
         expect(self.answer).to_have_text(words(count), timeout=PATIENCE * 1000)
         return self.wait_for_end()
 
+    def expect_stored(self) -> None:
+        """What is shown of the newest answer is what is kept of it, as soon as it is settled."""
+        until(self.page, lambda: self.text() == self.stored(), "kept as shown")
+
+    def now(self) -> float:
+        """Milliseconds since 1970, by the page's clock."""
+        return float(self.page.evaluate("Date.now()"))
+
     def expect_notice(self, text: str | re.Pattern[str]) -> None:
         expect(self.notice).to_contain_text(text, timeout=PATIENCE * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    text: str
+    at: float  # milliseconds since 1970
+
+    @property
+    def count(self) -> int:
+        return len(self.text.split())
 
 
 class Samples:
     """What tabs have shown of a slow answer, every 50 ms, over reloads and losses."""
 
     def __init__(self) -> None:
-        self.lives: dict[str, list[str]] = {}
+        self.lives: dict[str, list[Sample]] = {}
 
     def of(self, chat: Chat) -> Samples:
-        chat.page.context.expose_binding("sampled", lambda _, life, text: self._take(str(life), text))
+        chat.page.context.expose_binding(
+            "sampled", lambda _, life, text, at: self.lives.setdefault(life, []).append(Sample(text, at))
+        )
         chat.page.context.add_init_script(SAMPLE)
         chat.page.evaluate(SAMPLE)
         return self
 
-    def _take(self, life: str, text: str) -> None:
-        self.lives.setdefault(life, []).append(text)
-
     def check(self, count: int) -> None:
         """No page ever showed a hole, a repetition or fewer words than before."""
         for shown in self.lives.values():
-            lengths = [len(text.split()) for text in shown]
+            lengths = [each.count for each in shown]
             assert lengths == sorted(lengths), f"words went away: {lengths}"
-            for text in shown:
-                assert text.split() == words(len(text.split())).split(), f"not in order: {text}"
+            for each in shown:
+                assert each.text.split() == words(each.count).split(), f"not in order: {each.text}"
         assert self.seen() > 5, "nothing was sampled"
-        assert max(len(text.split()) for shown in self.lives.values() for text in shown) <= count
+        assert max(each.count for shown in self.lives.values() for each in shown) <= count
 
     def seen(self) -> int:
         return sum(map(len, self.lives.values()))
+
+    def words_after(self, moment: float) -> float:
+        """Milliseconds from a moment to the first sample with more words than its page had shown before."""
+        for shown in self.lives.values():
+            before = max((each.count for each in shown if each.at <= moment), default=0)
+            for each in shown:
+                if each.at > moment and each.count > before:
+                    return each.at - moment
+        raise AssertionError("no more words came")

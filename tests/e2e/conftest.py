@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from grokweb.redis_server import free_port
 from tests.e2e.browsing import Windows, Witness
 from tests.e2e.chat import Chat
+from tests.e2e.line import Line
 from tests.e2e.people import Person, invite
 from tests.grokweb.service import ROOT, Service
 
@@ -42,8 +44,16 @@ def chromium(browser_type_launch_args: dict[str, object]) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def line_port() -> int:
+    """Of a second way to the service, whose address it has to know."""
+    return free_port()
+
+
+@pytest.fixture(scope="package")
+def service(tmp_path_factory: pytest.TempPathFactory, line_port: int) -> Iterator[Service]:
     running = Service(tmp_path_factory.mktemp("e2e"), **ENVIRONMENT)
+    ports = (running.port, line_port)
+    running.environment["GROKWEB_URLS"] = ",".join(f"http://localhost:{port}" for port in ports)
     try:
         yield running.start().wait_until_ready()
     finally:
@@ -96,6 +106,13 @@ def windows(request: pytest.FixtureRequest, chromium: Browser, witness: Witness)
         opened.photograph(ROOT / "build" / "e2e", request.node.name)
     opened.close()
     assert witness.unexpected() == []
+
+
+@pytest.fixture
+def line(service: Service, line_port: int) -> Iterator[Line]:
+    made = Line(line_port, service.port)
+    yield made
+    made.close()
 
 
 @pytest.fixture
