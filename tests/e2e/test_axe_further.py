@@ -268,3 +268,17 @@ def test_colours_of_ones_own_choice(
     for path in ("/settings/", "/accounts/password/change/", "/nowhere/"):
         chat.page.goto(path)
         look.at(chat.page, path)
+
+
+def test_how_answers_are_made(windows: Windows, person: Person, how: dict[str, Any], look: Look) -> None:
+    page = Chat(windows.page(person, **how)).page
+    for name, role in (("persona", "menu"), ("answers", "dialog"), ("prompts", "menu")):
+        page.locator(f".voice [data-{name}]").click()
+        opened = page.get_by_role(role)
+        expect(opened).to_be_visible()
+        look.at(page, f"{name}, opened")
+        page.keyboard.press("Escape")
+        expect(opened).to_be_hidden()
+    for path in ("/settings/answers/", "/settings/answers/personas/new/", "/settings/answers/prompts/new/"):
+        page.goto(path)
+        look.at(page, path)
