@@ -18,6 +18,7 @@ from django.utils.translation import override
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.conversations.services import current_leaf, path_to
+from chat.core.errors import BadInput
 from chat.files import services as files
 from chat.transfer.drafts import MESSAGES
 from chat.transfer.formats.grokweb import written
@@ -61,6 +62,11 @@ def as_markdown(conversation: Conversation, viewer: User) -> File:
 
 
 FORMATS = {"json": as_json, "markdown": as_markdown}
+
+
+def check_stays(conversation: Conversation) -> None:
+    if conversation.temporary:
+        raise BadInput(_("A temporary chat cannot be exported. Keep it first."))
 
 
 def branch(conversation: Conversation, viewer: User, limit: int) -> list[Message]:
@@ -111,7 +117,7 @@ class _Outlet:
 def everything(owner: User, language: str) -> Iterator[bytes]:
     """A zip in pieces, one conversation in memory at a time. What is deleted meanwhile is not in it."""
     outlet = _Outlet()
-    keys = Conversation.objects.visible_to(owner).order_by("created_at", "pk").values_list("pk", flat=True)
+    keys = Conversation.objects.listed_for(owner).order_by("created_at", "pk").values_list("pk", flat=True)
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, key in enumerate(list(keys), 1):
             for file in _both(owner, key, language):
@@ -125,7 +131,7 @@ def _both(owner: User, key: UUID, language: str) -> list[File]:
     """The connection goes back after each: whoever reads slowly holds none meanwhile."""
     try:
         with override(language):
-            found = Conversation.objects.visible_to(owner).select_related("model").filter(pk=key).first()
+            found = Conversation.objects.listed_for(owner).select_related("model").filter(pk=key).first()
             return [make(found, owner) for make in FORMATS.values()] if found else []
     finally:
         if not connection.in_atomic_block:
