@@ -19,7 +19,7 @@ from tests.e2e.line import Line
 from tests.e2e.people import Person, invite
 from tests.grokweb.service import ROOT, Service
 
-PEOPLE = 60
+PEOPLE = 240
 FAILED = pytest.StashKey[bool]()
 ENVIRONMENT = {
     "GROKWEB_USER_LIVE_LIMIT": "3",

@@ -40,12 +40,18 @@ Object.defineProperty(window, "speechSynthesis", { value: {
   cancel() { window.cancelled = true; },
 }});
 """
+# The source modules, which pages have in a bundle.
+MODULES = """<!doctype html><title>modules</title><script src="/jsi18n/"></script>
+<script type="importmap">{"imports": {"grokweb/": "/static/js/", "vendor/": "/static/vendor/"}}</script>"""
 
 
-def test_streamed_in_any_cuts_is_the_whole(chat: Chat) -> None:
+def test_streamed_in_any_cuts_is_the_whole(windows: Windows, person: Person) -> None:
     text = ANSWER.removeprefix("echo:")
+    page = windows.page(person)
+    page.route("**/modules/", lambda route: route.fulfill(content_type="text/html", body=MODULES))
+    page.goto("/modules/")
     for size in (1, 3, 17, 400):
-        whole, grown = chat.page.evaluate(GROWN, {"text": text, "size": size})
+        whole, grown = page.evaluate(GROWN, {"text": text, "size": size})
         assert grown == whole, f"in pieces of {size}"
         assert whole.count("<math") == 2
         assert "hljs-" in whole
