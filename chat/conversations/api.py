@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from chat.conversations import folders as shelves
 from chat.conversations import services, sidebar
 from chat.conversations.access import conversation_for, folder_for, message_for
+from chat.conversations.models import Conversation
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput, NotFound
 from chat.core.limits import take
@@ -42,18 +43,26 @@ def conversation(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse
         services.delete(conversation=found)
         return HttpResponse(status=204)
     if request.method == "PATCH":
-        changes = _changes(request)
-        if "model" in request.data:
-            services.choose_model(conversation=found, model=services.model_for(request.data["model"]))
-        if "title" in request.data or not (changes or "model" in request.data):
-            services.rename(conversation=found, title=_text(request.data, "title"))
-        if changes:
-            sidebar.arrange(request.user, [found.pk], **changes)
-            found = conversation_for(request.user, pk)
+        _change(request, found)
+        found = conversation_for(request.user, pk)
     answer = {"conversation": services.conversation_json(found)}
     for extra in services.CONVERSATION_EXTRAS:
         answer |= extra(found)
     return answer
+
+
+def _change(request: ApiRequest, found: Conversation) -> None:
+    changes, is_kept = _changes(request), _is_kept(request, found)
+    if changes and found.temporary and not is_kept:
+        raise BadInput(_("A temporary chat cannot be pinned, archived or moved. Keep it first."))
+    if is_kept:
+        services.keep(conversation=found)
+    if "model" in request.data:
+        services.choose_model(conversation=found, model=services.model_for(request.data["model"]))
+    if "title" in request.data or not (changes or {"model", "temporary"} & set(request.data)):
+        services.rename(conversation=found, title=_text(request.data, "title"))
+    if changes:
+        sidebar.arrange(request.user, [found.pk], **changes)
 
 
 @json_view("POST")
@@ -132,6 +141,14 @@ def _changes(request: ApiRequest) -> dict[str, Any]:
     if not all(isinstance(value, bool) for value in changes.values()):
         raise BadInput(_("Pinned and archived are true or false."))
     return changes | ({"folder": _folder(request)} if "folder" in request.data else {})
+
+
+def _is_kept(request: ApiRequest, found: Conversation) -> bool:
+    """Whether the conversation is to be no temporary one."""
+    wanted = request.data.get("temporary", found.temporary)
+    if not isinstance(wanted, bool) or (wanted and not found.temporary):
+        raise BadInput(_("Only a new chat can be made temporary."))
+    return "temporary" in request.data and not wanted
 
 
 def _folder(request: ApiRequest) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +42,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
             return self.none()
         return self.filter(owner=user, deleted_at=None)
 
+    def listed_for(self, user: User) -> ConversationQuerySet:
+        """Those of them that stand in lists and go out with an export: temporary ones are only opened."""
+        return self.visible_to(user).filter(temporary=False)
+
 
 class Folder(models.Model):
     """Where a person keeps conversations together. Its end leaves them."""
@@ -71,6 +76,7 @@ class Conversation(models.Model):
     folder = models.ForeignKey(
         Folder, models.SET_NULL, null=True, blank=True, related_name="conversations", verbose_name=_("folder")
     )
+    temporary = models.BooleanField(_("temporary"), default=False)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     updated_at = models.DateTimeField(_("last message"), db_default=Now())
     deleted_at = models.DateTimeField(
@@ -87,7 +93,8 @@ class Conversation(models.Model):
             models.Index(
                 fields=["owner", "deleted_at", "archived", "pinned", "folder", "-updated_at"],
                 name="conversation_places",
-            )
+            ),
+            models.Index(fields=["updated_at"], condition=Q(temporary=True), name="conversation_temporary"),
         ]
 
     def __str__(self) -> str:

@@ -24,6 +24,7 @@ from chat.core.text import one_line
 PAGE = 50  # messages in one page of a transcript
 TITLE_CHARS = 60  # of a title made from the first message
 PURGE_AFTER = timedelta(seconds=60)  # time for running replies to be stopped and settled
+TEMPORARY_FOR = timedelta(hours=24)  # after the last message
 PURGE_ROWS = 50  # at once: SQLite's writers share one lock
 
 # Apps to the right add to what is told about one conversation ("shares"), from their AppConfig.ready.
@@ -78,8 +79,12 @@ def announce_model(
 # --- Conversations ----------------------------------------------------------------------------------------
 
 
-def new_conversation(*, owner: User, model: ModelCard, title: str = "") -> Conversation:
-    return Conversation.objects.create(owner=owner, model=model, title=_checked_title(title))
+def new_conversation(
+    *, owner: User, model: ModelCard, title: str = "", temporary: bool = False
+) -> Conversation:
+    return Conversation.objects.create(
+        owner=owner, model=model, title=_checked_title(title), temporary=temporary
+    )
 
 
 def rename(*, conversation: Conversation, title: str) -> Conversation:
@@ -111,11 +116,31 @@ def choose_model(*, conversation: Conversation, model: ModelCard) -> None:
             tell_after_commit(conversation, deleted=False)
 
 
+def keep(*, conversation: Conversation) -> None:
+    """A temporary one becomes one like any other."""
+    with transaction.atomic():
+        temporary = Conversation.objects.filter(pk=conversation.pk, temporary=True, deleted_at=None)
+        if temporary.update(temporary=False):
+            conversation.temporary = False
+            tell_after_commit(conversation, deleted=False)
+
+
 def delete(*, conversation: Conversation) -> None:
     """Gone for everybody from the commit on; the rows follow in `purge`, once no reply is being written."""
+    _delete(conversation, Conversation.objects.filter(deleted_at=None))
+
+
+def expire() -> None:
+    """Delete the temporary ones whose time is over, unless they are kept or written in at this moment."""
+    until = timezone.now() - TEMPORARY_FOR
+    over = Conversation.objects.filter(temporary=True, updated_at__lt=until, deleted_at=None)
+    for conversation in over:
+        _delete(conversation, over)
+
+
+def _delete(conversation: Conversation, among: QuerySet[Conversation]) -> None:
     with transaction.atomic():
-        kept = Conversation.objects.filter(pk=conversation.pk, deleted_at=None)
-        if kept.update(deleted_at=Now()):
+        if among.filter(pk=conversation.pk).update(deleted_at=Now()):
             conversation.deleted_at = timezone.now()
             tell_after_commit(conversation, deleted=True)
 
@@ -431,6 +456,7 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
         "model": conversation.model_id,
         "pinned": conversation.pinned,
         "archived": conversation.archived,
+        "temporary": conversation.temporary,
         "folder": str(conversation.folder_id) if conversation.folder_id else None,
         "created_at": conversation.created_at.isoformat(),
         "updated_at": conversation.updated_at.isoformat(),

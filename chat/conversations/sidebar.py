@@ -57,7 +57,7 @@ def archive(owner: User, cursor: str = "") -> dict[str, Any]:
 
 
 def _of(owner: User) -> QuerySet[Conversation]:
-    return Conversation.objects.visible_to(owner).order_by("-updated_at", "-pk")
+    return Conversation.objects.listed_for(owner).order_by("-updated_at", "-pk")
 
 
 def _page(conversations: QuerySet[Conversation], cursor: str) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def arrange(owner: User, ids: Sequence[UUID], **changes: Any) -> list[Conversati
     elif changes.get("pinned"):
         changes["archived"] = False
         _check_pins(owner, ids)
-    theirs = Conversation.objects.visible_to(owner).filter(pk__in=ids)
+    theirs = Conversation.objects.listed_for(owner).filter(pk__in=ids)
     theirs.update(**changes)
     moved = list(theirs)
     for conversation in moved:

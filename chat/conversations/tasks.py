@@ -10,4 +10,5 @@ from chat.conversations import services
 @shared_task(name="jobs.purge")
 def purge() -> None:
     """From beat (grokweb/celery.py)."""
+    services.expire()
     services.purge()

@@ -53,6 +53,7 @@ _SQLITE = """
 SELECT e.id, e.conversation_id, e.message_id
 FROM search_words JOIN search_entry e ON e.id = search_words.rowid
 JOIN conversations_conversation c ON c.id = e.conversation_id AND c.deleted_at IS NULL
+    AND NOT c.temporary
 WHERE search_words MATCH %s AND search_words.rowid < %s
 ORDER BY search_words.rowid DESC LIMIT %s
 """
@@ -62,6 +63,7 @@ FROM (
     SELECT id, conversation_id, message_id, words FROM search_entry
     WHERE owner_id = %s AND message_id IS {null} AND id < %s ORDER BY id DESC LIMIT %s
 ) e JOIN conversations_conversation c ON c.id = e.conversation_id AND c.deleted_at IS NULL
+    AND NOT c.temporary
 WHERE e.words @@ %s::tsquery ORDER BY e.id DESC LIMIT %s
 """
 _FAR = """
@@ -70,6 +72,7 @@ WITH found AS MATERIALIZED (
 )
 SELECT e.id, e.conversation_id, e.message_id
 FROM found e JOIN conversations_conversation c ON c.id = e.conversation_id AND c.deleted_at IS NULL
+    AND NOT c.temporary
 ORDER BY e.id DESC LIMIT %s
 """
 

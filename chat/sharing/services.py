@@ -33,6 +33,8 @@ def create_share(
     *, conversation: Conversation, owner: User, expires_days: int | None = None, policy: str = "anyone"
 ) -> Share:
     """A copy of the branch that the owner has open. What is written later is not in it."""
+    if conversation.temporary:
+        raise BadInput(_("A temporary chat cannot be shared. Keep it first."))
     if policy not in POLICIES:
         raise BadInput(_("Please choose who may open the link."))
     if expires_days is not None and not 1 <= expires_days <= EXPIRY_DAYS:

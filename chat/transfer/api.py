@@ -30,6 +30,7 @@ IMPORTS_AN_HOUR = 30
 @json_view("GET")
 def export_one(request: ApiRequest, pk: UUID) -> HttpResponseBase:
     found = conversation_for(request.user, pk)
+    export.check_stays(found)
     make = export.FORMATS.get(request.GET.get("format", "json"))
     if make is None:
         raise BadInput(_("Conversations are exported as json or markdown."))

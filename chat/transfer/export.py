@@ -20,6 +20,7 @@ from django.utils.translation import override
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.conversations.services import current_leaf, path_to
+from chat.core.errors import BadInput
 from chat.files import services as files
 from chat.transfer import voice
 from chat.transfer.drafts import MESSAGES
@@ -75,6 +76,11 @@ def as_markdown(conversation: Conversation, viewer: User) -> File:
 FORMATS = {"json": as_json, "markdown": as_markdown}
 
 
+def check_stays(conversation: Conversation) -> None:
+    if conversation.temporary:
+        raise BadInput(_("A temporary chat cannot be exported. Keep it first."))
+
+
 def branch(conversation: Conversation, viewer: User, limit: int) -> list[Message]:
     leaf = current_leaf(viewer, conversation)
     return path_to(leaf, limit) if leaf else []
@@ -123,7 +129,7 @@ class _Outlet:
 def everything(owner: User, language: str) -> Iterator[bytes]:
     """A zip in pieces, one conversation in memory at a time. What is deleted meanwhile is not in it."""
     outlet = _Outlet()
-    keys = Conversation.objects.visible_to(owner).order_by("created_at", "pk").values_list("pk", flat=True)
+    keys = Conversation.objects.listed_for(owner).order_by("created_at", "pk").values_list("pk", flat=True)
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
         if told := _own_voice(owner):
             archive.writestr("voice.json", told)
@@ -145,7 +151,7 @@ def _own_voice(owner: User) -> str:
 
 def _both(owner: User, key: UUID, language: str) -> list[File]:
     with _lent_connection(), override(language):
-        found = Conversation.objects.visible_to(owner).select_related("model").filter(pk=key).first()
+        found = Conversation.objects.listed_for(owner).select_related("model").filter(pk=key).first()
         return [make(found, owner) for make in FORMATS.values()] if found else []
 
 

@@ -18,7 +18,7 @@ from chat.conversations.views import private
 from chat.core.limits import take
 from chat.files import services as files
 from chat.sharing.render import prompt_html, replies_html
-from chat.transfer.export import branch
+from chat.transfer.export import branch, check_stays
 
 PRINTED = 2000  # messages: the newest ones of a longer conversation
 PRINTED_AN_HOUR = 120
@@ -32,6 +32,7 @@ def printed(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Made on the server, so that printing needs no script; the browser makes the PDF."""
     viewer = cast(User, request.user)
     conversation = conversation_for(viewer, pk)
+    check_stays(conversation)
     take("print", str(viewer.pk), PRINTED_AN_HOUR, 3600)
     messages = branch(conversation, viewer, PRINTED + 1)
     context = {

@@ -14,14 +14,15 @@ from chat.core.errors import BadInput
 from chat.voice import services as voice
 
 MANNER = {"persona", "settings"}
-NAMES = {"model", *MANNER}
+NAMES = {"model", "temporary", *MANNER}
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """None: the site's default model, answering as always."""
+    """Without a word: the site's default model, answering as always, in a conversation that stays."""
 
     model: str | None = None
+    temporary: bool = False
     manner: dict[str, Any] = field(
         default_factory=dict
     )  # what chat.voice.services.choose takes, not yet checked
@@ -32,11 +33,14 @@ class Start:
             return cls()
         if not isinstance(told, dict) or set(told) - NAMES:
             raise BadInput(_("`start` may hold %(names)s.") % {"names": ", ".join(sorted(NAMES))})
-        return cls(told.get("model"), {name: told[name] for name in MANNER if name in told})
+        if not isinstance(told.get("temporary", False), bool):
+            raise BadInput(_("`temporary` is true or false."))
+        manner = {name: told[name] for name in MANNER if name in told}
+        return cls(told.get("model"), told.get("temporary", False), manner)
 
     def conversation(self, owner: User, title: str) -> Conversation:
         model = conversations.default_model() if self.model is None else conversations.model_for(self.model)
-        made = conversations.new_conversation(owner=owner, model=model, title=title)
+        made = conversations.new_conversation(owner=owner, model=model, title=title, temporary=self.temporary)
         if self.manner:
             voice.begin_with(made, **voice.choices_of(owner, self.manner))
         return made

@@ -24,9 +24,9 @@ LEAST_VARIETY = 0.6  # different words of all: a model that repeats itself has n
 
 
 def is_wanted(answer: Message) -> bool:
-    """Whether its conversation still has the plain title that its first question gave it."""
+    """Whether its conversation stays, and still has the plain title that its first question gave it."""
     asked = answer.parent
-    if asked is None or asked.parent_id is not None:
+    if asked is None or asked.parent_id is not None or answer.conversation.temporary:
         return False
     return answer.conversation.title == conversations.title_from(asked.text)
 

@@ -24,6 +24,7 @@ import { ShareDialog } from "grokweb/share.js";
 import { wireDictation } from "grokweb/speech.js";
 import { Sidebar } from "grokweb/sidebar.js";
 import { FRAME_BYTES, Link } from "grokweb/socket.js";
+import { Temporary } from "grokweb/temporary.js";
 import { Transcript } from "grokweb/transcript.js";
 import { Voice } from "grokweb/voice.js";
 import { fill, gettext } from "grokweb/words.js";
@@ -83,6 +84,15 @@ const voice = new Voice(find("[data-voice]"), {
     if (demo) demo.hidden = !card.is_demo;
   },
 });
+const temporary = new Temporary(main, {
+  kept: (conversation) => {
+    sidebar.put(conversation);
+    draw();
+    notices.show("report", gettext("This chat is kept. You find it in your list."));
+    if (!matchMedia("(hover: none)").matches) composer.area.focus();
+  },
+  failed: (error) => notices.show("error", error.message, { kind: "bad" }),
+});
 wirePrompts(find("[data-prompts]"), composer, { any: given.voice.prompts, notices });
 const replies = new Replies({
   resume: (id, after) => link.resume(id, after),
@@ -126,6 +136,7 @@ function open(conversation, { messages, more, later }, { shares, context, manner
   composer.open(view.id ?? "new");
   gauge.set(context ?? { tokens: 0, exact: true, limit: given.model?.context_tokens });
   voice.open(conversation, manner);
+  temporary.open(conversation);
   for (const name of ["files", "error", "sidebar", "report", "elsewhere"]) notices.clear(name);
   for (const message of messages) {
     if (message.status === "live") replies.track(message.id, message.generation?.id, message.conversation);
@@ -152,7 +163,7 @@ function draw() {
   const form = find("[data-composer]");
   const from = form.getBoundingClientRect().top;
   main.classList.toggle("empty", isEmpty);
-  find("[data-share]").hidden = !view.messages.length;
+  find("[data-share]").hidden = !view.messages.length || temporary.on;
   find("[data-earlier]").hidden = !view.more;
   find("[data-later]").hidden = !view.later;
   transcript.show(list, replies);
@@ -245,7 +256,7 @@ async function send(text, { edited = null, files = [] } = {}) {
   const content = text.trim();
   notices.clear("error");
   const parent = edited ? edited.parent : view.messages.at(-1)?.id ?? null;
-  const pending = asked.question(content, parent, { files, start: view.id ? undefined : voice.start });
+  const pending = asked.question(content, parent, { files, start: view.id ? undefined : temporary.start(voice.start) });
   if (new TextEncoder().encode(JSON.stringify(pending)).length > FRAME_BYTES) {
     composer.giveBack(text, files);
     notices.show("error", gettext("This message is too long to be sent."), { kind: "bad" });
@@ -355,6 +366,7 @@ function adopt(conversation) {
   setTitle(conversation);
   shareDialog.set(view.id, []);
   voice.open(conversation);
+  temporary.open(conversation);
   sidebar.open(view.id);
   composer.rename(view.id);
 }
@@ -478,6 +490,8 @@ function changed({ conversation, deleted }) {
   if (conversation.id !== view.id) return;
   setTitle(conversation);
   voice.open(conversation);
+  temporary.open(conversation);
+  draw();
 }
 
 /** Another persona or other settings, chosen in another tab. */

@@ -34,7 +34,9 @@ export class Sidebar {
     return this.all.get(id);
   }
 
+  /** New or changed; a temporary one is in no list. */
   put(conversation) {
+    if (conversation.temporary) return;
     this.all.set(conversation.id, conversation);
     this.draw();
   }

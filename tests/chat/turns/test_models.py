@@ -76,7 +76,18 @@ async def test_a_new_conversation_begins_with_a_model(tabs: Any, broker: Any, ot
     assert (await Generation.objects.aget(pk=ack["generation_id"])).model == "other"
 
 
-@pytest.mark.parametrize("start", [{"model": "none"}, {"model": 7}, {"models": "other"}, ["model"], "other"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        {"model": "none"},
+        {"model": 7},
+        {"models": "other"},
+        {"temporary": "yes"},
+        {"temporary": 1},
+        ["model"],
+        "other",
+    ],
+)
 async def test_a_start_that_makes_no_sense_stores_nothing(tabs: Any, broker: Any, start: Any) -> None:
     tab = await tabs("alice")
     await tab.say(**send("hello", start=start))
