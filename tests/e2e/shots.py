@@ -1,21 +1,25 @@
-"""`python -m tests.e2e.shots FOLDER`: a picture of every page, on a desk and a phone, light and dark, in each
-language. Nothing is checked here; they are for people to look at.
+"""`python -m tests.e2e.shots FOLDER [PART…]`: a picture of every page in three widths, light and dark, in
+each language. Parts of names choose among the looks, as `360-` or `1440-light-fr`. Nothing is checked here;
+they are for people to look at.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import FilePayload, Page, expect, sync_playwright
 
 from grokweb import bootstrap
 from tests import browser
-from tests.e2e.browsing import DESKTOP, MOVEMENTS_END, PHONE, Windows, Witness
+from tests.chat.transfer import files
+from tests.e2e.browsing import MOVEMENTS_END, Windows, Witness
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person, invite
 from tests.grokweb.service import ROOT, Service
@@ -46,18 +50,24 @@ The crust follows $T(t) = T_0 + (T_1 - T_0)\left(1 - e^{-kt}\right)$, and
 
 $$\int_0^\infty e^{-kt}\,dt = \frac{1}{k}$$
 """
-LOOKS = {
-    "desk-light-en": {"size": DESKTOP, "language": "en-US"},
-    "desk-dark-en": {"size": DESKTOP, "language": "en-US", "dark": True},
-    "desk-light-fr": {"size": DESKTOP, "language": "fr-FR"},
-    "phone-light-en": {"size": PHONE, "language": "en-US", "touch": True},
-    "phone-dark-fr": {"size": PHONE, "language": "fr-FR", "dark": True, "touch": True},
+SIZES = {"360": (360, 740), "768": (768, 1024), "1440": (1440, 900)}
+LOOKS: dict[str, dict[str, Any]] = {
+    f"{width}-{colours}-{language[:2]}": {
+        "size": size,
+        "language": language,
+        "dark": colours == "dark",
+        "touch": width != "1440",
+    }
+    for width, size in SIZES.items()
+    for colours in ("light", "dark")
+    for language in ("en-US", "fr-FR")
 }
 OUTSIDE = {
     "login": "/accounts/login/",
     "signup": "/accounts/signup/",
     "password-reset": "/accounts/password/reset/",
     "not-found": "/nowhere/",
+    "offline": "/offline/{language}/",
 }
 INSIDE = {
     "settings": "/settings/",
@@ -93,9 +103,9 @@ class Album:
         page.screenshot(path=self.folder / f"{name}.{self.look}.png", full_page=whole)
 
 
-def photograph_outside(album: Album, windows: Windows, how: dict[str, object]) -> None:
+def photograph_outside(album: Album, windows: Windows, how: dict[str, Any]) -> None:
     for name, path in OUTSIDE.items():
-        album.take(windows.page(None, path, **how), name)
+        album.take(windows.page(None, path.format(language=str(how["language"])[:2]), **how), name)
     page = windows.page(None, "/accounts/login/", **how)
     page.locator("[name=login]").fill("nobody@example.org")
     page.locator("[type=password]").fill("wrong password")
@@ -104,7 +114,7 @@ def photograph_outside(album: Album, windows: Windows, how: dict[str, object]) -
     album.take(page, "login-wrong")
 
 
-def photograph_chat(album: Album, windows: Windows, person: Person, how: dict[str, object]) -> str:
+def photograph_chat(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> str:
     """The chat from empty to shared; returns the link."""
     chat = Chat(windows.page(person, **how))
     page = chat.page
@@ -128,6 +138,7 @@ def photograph_chat(album: Album, windows: Windows, person: Person, how: dict[st
     _menus(album, chat)
     _versions(album, chat)
     page.keyboard.press("Control+k")
+    expect(page.get_by_role("option").first).to_be_visible()
     album.take(page, "palette")
     page.keyboard.press("Escape")
     return _share(album, chat)
@@ -150,7 +161,7 @@ def _versions(album: Album, chat: Chat) -> None:
 
 def _menus(album: Album, chat: Chat) -> None:
     page = chat.page
-    is_phone = page.viewport_size and page.viewport_size["width"] < 500
+    is_phone = not chat.sidebar.is_visible()
     if is_phone:
         page.locator("[data-unfold]").click()
         album.take(page, "sidebar")
@@ -166,6 +177,85 @@ def _menus(album: Album, chat: Chat) -> None:
     page.keyboard.press("Escape")
     if is_phone:
         page.locator("[data-fold]").click()
+
+
+def photograph_voice(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
+    """Who answers and how: the pages, empty and filled, and the row under the message box."""
+    page = windows.page(person, "/settings/answers/", **how)
+    album.take(page, "answers-empty", whole=True)
+    for kind, first, second in (
+        ("personas", "A very patient teacher of mathematics and physics", "Explain step by step."),
+        ("prompts", "Translate", "Translate {{text}} into {{language}}."),
+    ):
+        page.goto(f"/settings/answers/{kind}/new/")
+        album.take(page, f"answers-{kind}-new", whole=True)
+        page.locator("main [name=name]").fill(first)
+        page.locator("main textarea").last.fill(second)
+        page.locator("main .primary").click()
+        page.wait_for_url("**/settings/answers/**")
+    album.take(page, "answers", whole=True)
+    page.locator("#personas li a").first.click()
+    album.take(page, "answers-persona", whole=True)
+    chat = Chat(page)
+    page.goto("/")
+    for name in ("model", "persona", "answers", "prompts"):
+        page.locator(f".voice [data-{name}]").click()
+        expect(page.get_by_role("dialog" if name == "answers" else "menu")).to_be_visible()
+        album.take(page, f"voice-{name}")
+        if name == "persona":
+            page.get_by_role("menuitemradio").last.click()
+        page.keyboard.press("Escape")
+    page.locator("[data-prompts]").click()
+    page.get_by_role("menuitemradio").first.click()
+    album.take(page, "voice-prompt-variables")
+    page.keyboard.press("Escape")
+    album.take(page, "voice-persona-chosen")
+    chat.ask("echo:It is well.").wait_for_end()
+    for name, icon in (("details", "info"), ("verdict", "poor")):
+        chat.answers.last.locator(".tools button").last.click()
+        page.get_by_role("menuitem").filter(has=page.locator(f"use[href='#i-{icon}']")).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        album.take(page, f"more-{name}")
+        page.keyboard.press("Escape")
+
+
+def photograph_files(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
+    chat = Chat(windows.page(person, **how))
+    notes = FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"Buy milk and eggs.")
+    photo = FilePayload(
+        name="a photograph of last summer.txt", mimeType="text/plain", buffer=b"\x89PNG" + bytes(9)
+    )
+    chips = chat.page.locator(".files .chip")
+    chat.page.locator("[data-composer] input[type=file]").set_input_files([notes, photo])
+    expect(chips).to_have_count(2)
+    expect(chips.last).to_have_class(re.compile("failed"))
+    expect(chips.first).to_contain_text(re.compile("tokens|jetons"))
+    album.take(chat.page, "files")
+    chips.last.locator(".remove").click()
+    chat.ask("What is in it?").wait_for_end()
+    album.take(chat.page, "files-sent")
+    chat.page.locator(".carried .chip").click()
+    expect(chat.page.get_by_role("dialog").locator("pre")).to_be_visible()
+    album.take(chat.page, "file")
+
+
+def photograph_transfer(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
+    page = windows.page(person, "/settings/", **how)
+    broken = {"title": "Odd", "mapping": {"a": {"parent": "a"}}}
+    export = json.dumps([files.chatgpt(), broken]).encode()
+    section = page.locator("[data-transfer]")
+    section.locator("input[type=file]").set_input_files(
+        FilePayload(name="conversations.json", mimeType="application/json", buffer=export)
+    )
+    section.locator("[data-import] button").click()
+    expect(section.locator("[data-report]")).to_be_visible()
+    for each in page.locator("main details").all():
+        each.evaluate("(details) => { details.open = true }")
+    album.take(page, "transfer-report", whole=True)
+    section.locator("[data-report] a").first.click()
+    page.wait_for_url("**/c/**")
+    page.goto(f"{page.url}print/")
+    album.take(page, "print", whole=True)
 
 
 def _share(album: Album, chat: Chat) -> str:
@@ -187,7 +277,7 @@ def _share(album: Album, chat: Chat) -> str:
     return str(link.get_attribute("title"))
 
 
-def photograph_refusals(album: Album, windows: Windows, person: Person, how: dict[str, object]) -> None:
+def photograph_refusals(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
     chat = Chat(windows.page(person, **how))
     chat.ask("oom:").wait_for_end()
     album.take(chat.page, "chat-failed")
@@ -208,16 +298,21 @@ def photograph_refusals(album: Album, windows: Windows, person: Person, how: dic
     chat.page.context.set_offline(False)
 
 
-def photograph(album: Album, windows: Windows, people: list[Person]) -> None:
+def photograph(
+    album: Album, windows: Windows, people: list[Person], looks: dict[str, dict[str, Any]]
+) -> None:
     admin, *rest = people
-    for look, how in LOOKS.items():
+    for look, how in looks.items():
         album.look, person = look, rest.pop()
         print(look, flush=True)
         photograph_outside(album, windows, how)
         link = photograph_chat(album, windows, person, how)
         album.take(windows.page(None, link, **how), "shared", whole=True)
+        photograph_files(album, windows, person, how)
+        photograph_voice(album, windows, person, how)
         for name, path in INSIDE.items():
             album.take(windows.page(person, path, **how), name, whole=True)
+        photograph_transfer(album, windows, person, how)
         photograph_refusals(album, windows, rest.pop(), how)
         for name, path in DESK.items():
             album.take(windows.page(admin, path, **how), name)
@@ -239,27 +334,28 @@ def with_service(work: Callable[[Service], None], **environment: str) -> None:
             service.close()
 
 
-def main(folder: str) -> None:
+def main(folder: str, *parts: str) -> None:
+    looks = {look: how for look, how in LOOKS.items() if not parts or any(part in look for part in parts)}
     bootstrap.build_static()
     album = Album(Path(folder))
     album.folder.mkdir(parents=True, exist_ok=True)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
 
     def everything(service: Service) -> None:
-        people = invite(2 * len(LOOKS), service.environment)
+        people = invite(2 * len(looks), service.environment)
         origin = f"http://localhost:{service.port}"
         with sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=browser.find(), args=sandbox)
-            photograph(album, Windows(chromium, origin, Witness(origin)), people)
+            photograph(album, Windows(chromium, origin, Witness(origin)), people, looks)
             chromium.close()
 
     def demo(service: Service) -> None:
-        people = invite(len(LOOKS), service.environment)
+        people = invite(len(looks), service.environment)
         origin = f"http://localhost:{service.port}"
         with sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=browser.find(), args=sandbox)
             windows = Windows(chromium, origin, Witness(origin))
-            for person, (look, how) in zip(people, LOOKS.items(), strict=False):
+            for person, (look, how) in zip(people, looks.items(), strict=False):
                 album.look = look
                 chat = Chat(windows.page(person, **how))
                 album.take(chat.page, "demo-empty")
@@ -276,4 +372,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
