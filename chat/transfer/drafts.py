@@ -49,14 +49,18 @@ class Draft:
     updated_at: datetime | None = None
     leaf: str | None = None
     archived: bool = False
+    persona: object = None  # as the file has them; transfer/voice.py reads them
+    settings: object = None
     nodes: list[Node] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)  # what stayed out of it -> how many times
+    said: list[str] = field(default_factory=list)  # for its notes, in words
 
     def leave_out(self, what: str, times: int = 1) -> None:
         self.left_out[what] += times
 
     def notes(self) -> list[str]:
-        return [NOTES[what](count) % {"count": count} for what, count in self.left_out.items() if count]
+        counted = [NOTES[what](count) % {"count": count} for what, count in self.left_out.items() if count]
+        return counted + self.said
 
 
 NOTES = {

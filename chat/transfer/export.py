@@ -6,7 +6,9 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import close_old_connections, connection
@@ -20,6 +22,7 @@ from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.conversations.services import current_leaf, path_to
 from chat.core.errors import BadInput
 from chat.files import services as files
+from chat.transfer import voice
 from chat.transfer.drafts import MESSAGES
 from chat.transfer.formats.grokweb import written
 
@@ -40,9 +43,18 @@ def as_json(conversation: Conversation, viewer: User) -> File:
     """The whole tree (docs/transfer.md)."""
     messages = list(conversation.messages.select_related("generation").order_by("created_at", "pk"))
     carried = files.of_messages(messages, texts=True)
-    told = written(conversation, messages, current_leaf(viewer, conversation), carried)
-    text = json.dumps(told, ensure_ascii=False, indent=1)
-    return File(f"{safe_name(conversation)}.json", "application/json", text)
+    told = written(
+        conversation,
+        messages,
+        current_leaf(viewer, conversation),
+        carried,
+        voice.manner_written(conversation),
+    )
+    return File(f"{safe_name(conversation)}.json", "application/json", _dumped(told))
+
+
+def _dumped(told: dict[str, Any]) -> str:
+    return json.dumps(told, ensure_ascii=False, indent=1)
 
 
 def as_markdown(conversation: Conversation, viewer: User) -> File:
@@ -119,6 +131,9 @@ def everything(owner: User, language: str) -> Iterator[bytes]:
     outlet = _Outlet()
     keys = Conversation.objects.listed_for(owner).order_by("created_at", "pk").values_list("pk", flat=True)
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
+        if told := _own_voice(owner):
+            archive.writestr("voice.json", told)
+            yield outlet.taken()
         for number, key in enumerate(list(keys), 1):
             for file in _both(owner, key, language):
                 folder = "json" if file.kind == "application/json" else "markdown"
@@ -127,12 +142,24 @@ def everything(owner: User, language: str) -> Iterator[bytes]:
     yield outlet.taken()
 
 
+def _own_voice(owner: User) -> str:
+    """First in the zip, so that conversations find their personas. Empty for a person who keeps none."""
+    with _lent_connection():
+        told = voice.written(owner)
+        return _dumped(told) if told else ""
+
+
 def _both(owner: User, key: UUID, language: str) -> list[File]:
-    """The connection goes back after each: whoever reads slowly holds none meanwhile."""
+    with _lent_connection(), override(language):
+        found = Conversation.objects.listed_for(owner).select_related("model").filter(pk=key).first()
+        return [make(found, owner) for make in FORMATS.values()] if found else []
+
+
+@contextmanager
+def _lent_connection() -> Iterator[None]:
+    """It goes back after each piece: whoever reads slowly holds none meanwhile."""
     try:
-        with override(language):
-            found = Conversation.objects.listed_for(owner).select_related("model").filter(pk=key).first()
-            return [make(found, owner) for make in FORMATS.values()] if found else []
+        yield
     finally:
         if not connection.in_atomic_block:
             close_old_connections()

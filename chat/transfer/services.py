@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -29,6 +30,7 @@ from chat.core.errors import TooManyRequests
 from chat.core.text import one_line
 from chat.files import services as files
 from chat.files.models import Attachment, File
+from chat.transfer import voice
 from chat.transfer.drafts import Draft, Node, Unreadable, dict_of, storable, text_of
 from chat.transfer.formats import format_of
 from chat.transfer.models import Imported
@@ -50,6 +52,7 @@ class Report:
     """What came in, what did not, and why."""
 
     imported: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[dict[str, str]] = field(default_factory=list)  # personas, instructions, prompts
     left_out: list[dict[str, str]] = field(default_factory=list)
     messages: int = 0
 
@@ -57,7 +60,12 @@ class Report:
         self.left_out.append({"title": title, "reason": reason})
 
     def as_json(self) -> dict[str, Any]:
-        return {"imported": self.imported, "left_out": self.left_out, "messages": self.messages}
+        return {
+            "imported": self.imported,
+            "kept": self.kept,
+            "left_out": self.left_out,
+            "messages": self.messages,
+        }
 
 
 def import_file(*, owner: User, file: IO[bytes], name: str) -> Report:
@@ -97,6 +105,10 @@ def _import_one(
     title = _("Conversation %(number)d") % {"number": number}
     try:
         record = parsed(package.data, span)
+        if voice.fits(record):
+            title = voice.title()
+            _keep_voice(report, owner, dict_of(record))
+            return
         title = shown(text_of(dict_of(record).get("title"))) or title
         draft = _draft(record)
         if report.messages + len(draft.nodes) > MESSAGES_IN_ALL:
@@ -116,6 +128,14 @@ def _import_one(
             "notes": draft.notes(),
         }
     )
+
+
+def _keep_voice(report: Report, owner: User, record: dict[str, object]) -> None:
+    for name, reason in voice.bring_in(owner, record):
+        if reason:
+            report.leave_out(name, reason)
+        else:
+            report.kept.append({"title": name, "url": reverse("voice")})
 
 
 def _draft(record: object) -> Draft:
@@ -153,6 +173,7 @@ def _stored(owner: User, draft: Draft, model: ModelCard, *, tell: bool) -> Conve
     messages = [_message(made, owner, node, keys, times[node.key]) for node in draft.nodes]
     Message.objects.bulk_create(messages, batch_size=500)
     _keep_files(owner, draft, keys)
+    voice.keep_manner(owner, made, draft)
     Imported.objects.create(conversation=made, digest=digest)
     if draft.leaf:
         set_leaf(owner, next(each for each in messages if each.pk == keys[draft.leaf]))

@@ -29,6 +29,21 @@ def persona_for(user: User, pk: object) -> Persona:
     return found
 
 
+def own_personas(user: User) -> QuerySet[Persona]:
+    return Persona.objects.filter(owner=user)
+
+
+def own_prompts(user: User) -> QuerySet[Prompt]:
+    return Prompt.objects.filter(owner=user)
+
+
+def site_persona_called(name: str) -> Persona | None:
+    """In whatever language it is; where several have the name, the one in the reader's."""
+    language = (get_language() or "").split("-")[0]
+    named = Persona.objects.filter(owner=None, name=name)
+    return named.filter(language__in=["", language]).first() or named.first()
+
+
 def own_persona_for(user: User, pk: object) -> Persona:
     """One that this person may change."""
     found = Persona.objects.filter(owner=user, pk=_uuid(pk)).first()

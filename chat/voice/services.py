@@ -32,9 +32,14 @@ PROMPTS = 200
 # --- Texts ------------------------------------------------------------------------------------------------
 
 
+def tidy(text: str) -> str:
+    """As it is kept: without NUL, and without space around it."""
+    return text.replace("\r\n", "\n").replace("\x00", "").strip()
+
+
 def clean_text(text: str, limit: int) -> str:
     """As a message's: text without NUL, and nothing that a rule of the site forbids."""
-    text = text.replace("\r\n", "\n").replace("\x00", "").strip()
+    text = tidy(text)
     if len(text) > limit:
         words = _("This text has %(length)s characters; it may have %(limit)s.")
         raise BadInput(words % {"length": grouped(len(text)), "limit": grouped(limit)})

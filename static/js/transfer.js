@@ -67,15 +67,18 @@ function answered(request) {
   else showError(form, request.status ? gettext("Something went wrong. Please try again.") : gettext("The server cannot be reached. Please try again."));
 }
 
-function show({ imported, left_out: leftOut, messages }) {
+function show({ imported, kept, left_out: leftOut, messages }) {
   const came = fill(ngettext("%(n)s conversation came in", "%(n)s conversations came in", imported.length), { n: number(imported.length) });
   const said = fill(ngettext("%(n)s message", "%(n)s messages", messages), { n: number(messages) });
-  const heading = el("h3", { tabindex: "-1" }, imported.length ? `${came}, ${said}.` : gettext("Nothing came in."));
+  const voice = fill(ngettext("%(n)s persona, prompt or instruction came in", "%(n)s personas, prompts or instructions came in", kept.length), { n: number(kept.length) });
+  const sentences = [imported.length ? `${came}, ${said}.` : "", kept.length ? `${voice}.` : ""].filter(Boolean).join(" ");
+  const heading = el("h3", { tabindex: "-1" }, sentences || gettext("Nothing came in."));
   report.replaceChildren(heading);
   if (leftOut.length) {
     const stayed = fill(ngettext("%(n)s was left out", "%(n)s were left out", leftOut.length), { n: number(leftOut.length) });
     report.append(part(stayed, leftOut, ({ title, reason }) => [el("span", { dir: "auto" }, title), el("p", {}, reason)]));
   }
+  if (kept.length) report.append(part(voice, kept, ({ title, url }) => [el("a", { href: url, dir: "auto" }, title)]));
   if (imported.length) {
     report.append(part(came, imported, ({ title, url, notes }) => [el("a", { href: url, dir: "auto" }, title || gettext("New chat")), ...notes.map((note) => el("p", {}, note))]));
   }

@@ -270,6 +270,16 @@ def test_colours_of_ones_own_choice(
         look.at(chat.page, path)
 
 
+def test_a_temporary_chat(windows: Windows, person: Person, how: dict[str, Any], look: Look) -> None:
+    chat = Chat(windows.page(person, **how))
+    look.at(chat.page, "the switch, off")
+    chat.page.get_by_role("switch", name="Temporary").click()
+    look.at(chat.page, "the switch, on")
+    chat.ask("hello").wait_for_end()
+    expect(chat.page.get_by_role("button", name="Keep")).to_be_visible()
+    look.at(chat.page, "begun")
+
+
 def test_how_answers_are_made(windows: Windows, person: Person, how: dict[str, Any], look: Look) -> None:
     page = Chat(windows.page(person, **how)).page
     for name, role in (("persona", "menu"), ("answers", "dialog"), ("prompts", "menu")):

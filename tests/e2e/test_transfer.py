@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -49,6 +50,30 @@ def test_moving_in_and_out(windows: Windows, witness: Witness, person: Person, t
 
     chat.ask("echo:and now?").wait_for_end()  # what came in goes on like any other conversation
     expect(chat.answer).to_have_text("and now?")
+
+
+def test_personas_and_prompts_move_with_their_owner(windows: Windows, person: Person, tmp_path: Path) -> None:
+    export = tmp_path / "voice.json"
+    personas = [{"name": "Pirate", "prompt": "Talk like a pirate."}, {"name": "Mute", "prompt": ""}]
+    record = {"format": "grokweb.voice", "version": 1, "personas": personas}
+    own = files.own(files.said(text="Ahoy?"), persona={**personas[0], "own": True})
+    export.write_text(json.dumps([record, own]))
+    page = windows.page(person, "/settings/")
+    section = page.get_by_role("region", name="Your data")
+    section.get_by_label("File").set_input_files(export)
+    section.get_by_role("button", name="Import").click()
+    words = "1 conversation came in, 1 message. 1 persona, prompt or instruction came in."
+    expect(section.get_by_role("heading", name=words)).to_be_focused()
+    report = section.locator("[data-report]")
+    expect(report).to_contain_text("Persona “Mute”It has no name or no text.")
+    expect(report.get_by_text("Persona “Mute”")).to_be_visible()
+    report.get_by_role("link", name="Persona “Pirate”").click()
+    expect(page.get_by_role("link", name="Pirate")).to_be_visible()
+    page.goto("/settings/")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Export everything").click()
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        assert json.loads(archive.read("voice.json"))["personas"] == personas[:1]
 
 
 def test_everything_leaves_in_one_file_on_a_phone_too(windows: Windows, person: Person) -> None:

@@ -33,6 +33,7 @@ def written(
     messages: list[Message],
     leaf: Message | None,
     files: dict[UUID, list[File]],
+    manner: dict[str, Any],
 ) -> dict[str, Any]:
     """The counterpart of `GrokWeb.read`: a field added here is read there."""
     return {
@@ -45,6 +46,7 @@ def written(
         "updated_at": conversation.updated_at.isoformat(),
         "leaf": str(leaf.pk) if leaf else None,
         "archived": conversation.archived,
+        **manner,
         "messages": [_message(message, files.get(message.pk, [])) for message in messages],
     }
 
@@ -78,6 +80,8 @@ class GrokWeb:
             updated_at=time_of(record.get("updated_at")),
             leaf=text_of(record.get("leaf")) or None,
             archived=record.get("archived") is True,
+            persona=record.get("persona"),
+            settings=record.get("settings"),
         )
         for each in list_of(record.get("messages")):
             self._add(draft, dict_of(each))
