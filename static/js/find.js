@@ -16,9 +16,34 @@ export function wanted(event, busy) {
   return "";
 }
 
+/** Keeps what is typed until `release()` gives it back: letters must not fall into the message box meanwhile. */
+function holdLetters() {
+  let held = "";
+  const hold = (event) => {
+    if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    held += event.key;
+  };
+  addEventListener("keydown", hold, true);
+  return () => {
+    removeEventListener("keydown", hold, true);
+    return held;
+  };
+}
+
 async function open(name) {
-  const room = await import(name === "palette" ? "grokweb/palette.js" : "grokweb/shortcuts.js");
-  room.open();
+  if (name === "shortcuts") {
+    (await import("grokweb/shortcuts.js")).open();
+    return;
+  }
+  const release = holdLetters();
+  try {
+    const palette = await import("grokweb/palette.js");
+    palette.open(release());
+  } finally {
+    release();
+  }
 }
 
 export function wireFind() {

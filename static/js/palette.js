@@ -47,15 +47,16 @@ class Palette {
     document.body.append(this.dialog);
   }
 
-  open() {
+  /** `question`: what was typed while this module was fetched. */
+  open(question) {
     if (this.dialog.open) return;
-    this.input.value = "";
+    this.input.value = question;
     this.results = [];
     this.next = null;
     this.failure = "";
-    this.draw();
     this.dialog.showModal();
     this.input.focus();
+    this.typed();
   }
 
   typed() {
@@ -164,7 +165,7 @@ class Palette {
 
 let palette = null;
 
-export function open() {
+export function open(question) {
   palette ??= new Palette();
-  palette.open();
+  palette.open(question);
 }

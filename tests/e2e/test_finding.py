@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tests.e2e.browsing import PHONE
+from tests.e2e.browsing import PHONE, until
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
 
@@ -46,6 +46,21 @@ def test_the_palette_finds_conversations_messages_and_commands(chat: Chat) -> No
     keys.press("Escape")
     expect(palette).to_be_hidden()
     expect(page.get_by_role("button", name="Search", exact=True)).to_be_focused()
+
+
+def test_what_is_typed_while_the_palette_is_fetched_is_its_question(chat: Chat) -> None:
+    page, keys = chat.page, chat.page.keyboard
+    asked: list[Route] = []
+    page.route(re.compile(r"/palette\.[^/]*js$"), lambda route: asked.append(route))
+    page.locator("#text").focus()
+    keys.press("Control+k")
+    until(page, lambda: asked, "the palette is fetched")
+    keys.type("new ch")
+    for route in asked:
+        route.continue_()
+    expect(page.get_by_role("dialog", name="Search").get_by_role("combobox")).to_have_value("new ch")
+    expect(page.get_by_role("option", name="New chat")).to_be_visible()
+    expect(page.locator("#text")).to_have_value("")
 
 
 def test_the_sheet_of_shortcuts(chat: Chat) -> None:
