@@ -25,6 +25,9 @@ MOVEMENTS_END = """() => Promise.allSettled(document.getAnimations()
     .filter((movement) => movement.effect?.getComputedTiming().endTime < Infinity)
     .map((movement) => movement.finished))"""
 
+# The service worker's: a page looks for it anew, in vain without network or when it is left meanwhile.
+SCRIPT_MISSED = "error occurred when fetching the script"
+
 
 class Witness:
     """Console errors, exceptions, lost requests, server errors, violations of the CSP, and who was asked."""
@@ -54,6 +57,8 @@ class Witness:
         self.troubles.append(trouble)
 
     def _console(self, message: ConsoleMessage) -> None:
+        if SCRIPT_MISSED in message.text:
+            return
         if message.type in {"error", "warning"}:
             self._note(f"console {message.type}: {message.text} ({message.location.get('url', '')})")
 

@@ -19,7 +19,6 @@ FIRST_TEXT_MS, LIVE_AGAIN_MS = 1000, 2000
 OFFLINE = (
     "ERR_INTERNET_DISCONNECTED",
     "closed before the connection is established",
-    "error occurred when fetching the script",  # the service worker's, looked for anew
 )
 
 
