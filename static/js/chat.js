@@ -226,6 +226,8 @@ async function refresh() {
     if (!fresh || epoch !== view.epoch) return;
     if (news !== view.news) { refresh(); return; } // the answer may be older than what a frame brought meanwhile
     const merged = merge(view.messages, fresh.messages);
+    const waited = new Set(view.messages.filter((each) => each.status === "live").map((each) => each.id));
+    if (merged.some((each) => waited.has(each.id) && each.status === "complete")) notices.clear("model");
     if (view.later) return; // somewhere in the middle: the end comes when it is asked for
     if (merged === fresh.messages) view.more = fresh.more;
     view.messages = merged;
@@ -412,6 +414,7 @@ function progress(frame) {
 }
 
 function finished(frame) {
+  if (frame.status === "complete") notices.clear("model"); // it may have come without a token of its own
   if (replies.get(frame.message_id)?.conversation === view.id) gauge.counted(frame.usage);
   if (replies.get(frame.message_id)) replies.take(frame);
   else patch(frame.message_id, { reason: frame.reason, words: frame.words }); // settled before we asked: only the words are news
