@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 # The modules that templates begin with (`{% modules "chat.js" %}`).
-ENTRIES = ("chat.js", "settings.js", "transfer.js")
+ENTRIES = ("chat.js", "reading.js", "settings.js", "transfer.js")
 SCRIPT = Path(__file__).with_suffix(".mjs")
 LIST = "bundle/pages.json"
 SECONDS = 60

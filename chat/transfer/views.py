@@ -29,7 +29,7 @@ MARKDOWN_IN_ALL = 1_000_000  # characters made of markdown for one page; what co
 @login_required
 @private
 def printed(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Made on the server, so that printing needs no script; the browser makes the PDF."""
+    """Made on the server: only formulas and colours need a script. The browser makes the PDF."""
     viewer = cast(User, request.user)
     conversation = conversation_for(viewer, pk)
     check_stays(conversation)

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.browsing import Windows, Witness
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
+from tests.e2e.shots import ANSWER
 
 
 def share(chat: Chat, *, members_only: bool = False) -> str:
@@ -42,6 +43,31 @@ def test_the_link_opens_logged_out_and_stays_as_it_was(chat: Chat, windows: Wind
     expect(reader.locator("body")).not_to_contain_text("later words")
     expect(reader.locator("body")).not_to_contain_text("Person")
     expect(reader.locator("meta[name=robots]")).to_have_attribute("content", "noindex, nofollow, noarchive")
+
+
+def reads_as_in_the_chat(page: Page) -> None:
+    answer = page.locator(".message.assistant")
+    expect(answer.locator("math")).to_have_count(2)
+    expect(answer.locator("code.math")).to_have_count(0)
+    expect(answer.locator(".code .hljs-keyword").first).to_be_visible()
+    expect(answer.locator(".table table")).to_be_visible()
+
+
+def test_formulas_and_code_read_as_in_the_chat(chat: Chat, windows: Windows) -> None:
+    """On the shared page and on the one to be printed, whose buttons are not."""
+    chat.ask(ANSWER).wait_for_end()
+    reader = windows.page(None, share(chat))
+    reads_as_in_the_chat(reader)
+    copy = reader.get_by_role("button", name="Copy", exact=True)
+    copy.click()
+    expect(reader.get_by_role("button", name="Copied")).to_be_visible()
+    close_dialog(chat.page)
+    chat.page.goto(f"{chat.page.url}print/")
+    reads_as_in_the_chat(chat.page)
+    buttons = chat.page.locator(".code-bar button").first
+    expect(buttons).to_be_visible()
+    chat.page.emulate_media(media="print")
+    expect(buttons).to_be_hidden()
 
 
 def test_a_link_that_is_turned_off_leads_nowhere(chat: Chat, windows: Windows, witness: Witness) -> None:

@@ -243,12 +243,19 @@ class Elements(HTMLParser):
         self.comments.append(data)
 
 
+CLASSES = {
+    "code": r"|math|math block|language-[\w+#-]{1,20}",
+    "span": "host|task",
+    "div": "table",
+}
+
+
 def harmless(html):
     page = Elements(html)
     assert not page.comments
     for tag, attributes in page.found:
         assert tag in TAGS
-        assert attributes.pop("class", "host") == "host"
+        assert re.fullmatch(CLASSES.get(tag, ""), attributes.pop("class", ""))
         assert set(attributes) <= ATTRIBUTES.get(tag, set()) | ({"rel"} if tag == "a" else set())
         if "href" in attributes:
             assert re.match(r"(https?://|mailto:)", attributes["href"], re.I), attributes
@@ -322,6 +329,79 @@ def test_markdown_is_kept():
     )
     for piece in ("<h2>Title</h2>", "<li>one</li>", "<s>two</s>", "<td>1</td>", "x &lt; 1"):
         assert piece in html
+    assert '<div class="table"><table>' in html  # a phone scrolls it
+
+
+def test_it_reads_as_in_the_chat():
+    assert reply_html("one\ntwo") == "<p>one<br>\ntwo</p>\n"
+    assert '<td align="right">1</td>' in reply_html("| a |\n|--:|\n| 1 |")
+    assert '<code class="language-python">' in reply_html("```Python title=x\nx\n```")
+    assert reply_html("- [x] a\n- [ ] b").count('<span class="task">') == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "after"),
+    [
+        ("see https://a.example/x_y_z.", "https://a.example/x_y_z", "."),
+        ("(see http://a.example/b(c))", "http://a.example/b(c)", ")"),
+        ("https://a.example/?a=1&b=2, and", "https://a.example/?a=1&amp;b=2", ", and"),
+    ],
+)
+def test_an_address_among_the_words_is_a_link(text, address, after):
+    html = reply_html(text)
+    assert f'<a href="{address}"' in html
+    assert html.endswith(f">{address}</a>{after}</p>\n")
+
+
+def test_an_address_that_is_a_link_already_is_one_link():
+    assert reply_html("[https://a.example](https://a.example) and `https://b.example`").count("<a ") == 1
+
+
+@pytest.mark.parametrize(
+    ("markdown", "source"),
+    [
+        ("so $E = mc^2$.", "E = mc^2"),
+        ("so \\(a+b\\)", "a+b"),
+        ("a $x\\,y$ b", "x\\,y"),
+        ("- in a list $x_1$ and", "x_1"),
+    ],
+)
+def test_a_formula_in_a_line_keeps_its_source(markdown, source):
+    assert f'<code class="math">{source}</code>' in reply_html(markdown)
+
+
+@pytest.mark.parametrize(
+    ("markdown", "source"),
+    [
+        ("$$\nx_1 * y * z\n$$", "x_1 * y * z"),
+        ("words\n$$\na\n+ b\n- c\n$$", "a\n+ b\n- c"),
+        ("\\[ x \\]", "x"),
+        ("words \\[ x < y \\] go on", "x &lt; y"),
+        ("> $$\n> a\n> $$", "a"),
+    ],
+)
+def test_a_formula_of_its_own_keeps_its_source(markdown, source):
+    assert f'<code class="math block">{source}</code>' in reply_html(markdown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "$5 and $10",
+            "it costs $5.",
+            "`$x$`",
+            "a $ b $ c",
+            "$ x$",
+            "$$ $$",
+            "$$\n\nx $$",
+            "\\[ x\n\ny \\]",
+        ),
+        *("    $$\n    x\n    $$", "```\n$$\nx\n$$\n```", "\\$a\\$"),
+    ],
+)
+def test_prices_and_code_are_no_formulas(text):
+    assert "math" not in reply_html(text)
 
 
 def test_a_very_long_reply_is_shown_as_typed():
@@ -332,7 +412,26 @@ def test_what_a_person_typed_is_not_markdown():
     assert prompt_html("# a *b*\n  c < d\n\ne") == "<p># a *b*<br>  c &lt; d</p><p>e</p>"
 
 
-@pytest.mark.parametrize("piece", ["[", "*a ", "`", "![](", "> ", "<", "_a*", "|a", "[a](", "**a _b ", "\\["])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("[", "*a ", "`", "![](", "> ", "<", "_a*", "|a", "[a](", "**a _b ", "- [x] "),
+        *(
+            "\\[",
+            "\\(",
+            "\\[\n",
+            "> \\[\n",
+            "$",
+            "$a ",
+            "$$\n",
+            "$\\",
+            "$\\$",
+            "://",
+            "http://(",
+            "http://a)",
+        ),
+    ],
+)
 def test_no_text_makes_it_slow(piece):
     """The longest text that is still read as markdown."""
     started = time.thread_time()
