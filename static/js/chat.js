@@ -92,6 +92,7 @@ const temporary = new Temporary(main, {
     if (!matchMedia("(hover: none)").matches) composer.area.focus();
   },
   failed: (error) => notices.show("error", error.message, { kind: "bad" }),
+  unwanted: (id) => sidebar.mover.delete([id]),
 });
 wirePrompts(find("[data-prompts]"), composer, { any: given.voice.prompts, notices });
 const replies = new Replies({

@@ -1,8 +1,10 @@
-/** Menus: a popover beside its button, closed by a click elsewhere or Escape, walked with the arrow keys. */
+/** Menus: a popover beside its button, closed by a click elsewhere or Escape, walked with arrows and first letters. */
 
 import { el, icon } from "grokweb/dom.js";
+import { folded } from "grokweb/words.js";
 
 const GAP = 6;
+const PAUSE = 800; // milliseconds after which letters begin another word
 
 /** Puts the open popover beside its button, inside the window. */
 function beside(menu, button, above) {
@@ -25,6 +27,28 @@ function walk(event, menu) {
   event.preventDefault();
 }
 
+/** Letters lead to the next entry that begins with them, as in any menu. */
+function seeker() {
+  let typed = "";
+  let at = 0;
+  return (event, menu) => {
+    const isLetter = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (!isLetter || event.target.matches("select, input")) return;
+    typed = event.timeStamp - at > PAUSE ? event.key : typed + event.key;
+    at = event.timeStamp;
+    const all = stops(menu);
+    const here = all.indexOf(document.activeElement) + (typed.length === 1 ? 1 : 0); // one letter again: the next one
+    const found = [...all.slice(here), ...all.slice(0, here)].find((each) => folded(each.textContent.trim()).startsWith(folded(typed)));
+    found?.focus();
+    event.preventDefault();
+  };
+}
+
+function wireKeys(menu) {
+  const seek = seeker();
+  menu.addEventListener("keydown", (event) => { walk(event, menu); seek(event, menu); });
+}
+
 /** A button with its popover, both already on the page. */
 export function wireMenu(button, menu, { above = false, opened = () => {} } = {}) {
   button.addEventListener("click", () => menu.togglePopover());
@@ -36,7 +60,7 @@ export function wireMenu(button, menu, { above = false, opened = () => {} } = {}
     opened();
     stops(menu)[0]?.focus({ focusVisible: false });
   });
-  menu.addEventListener("keydown", (event) => walk(event, menu));
+  wireKeys(menu);
   // A click on the button of an open menu would close it (light dismiss) and open it again.
   button.addEventListener("pointerdown", () => {
     if (!menu.matches(":popover-open")) return;
@@ -59,7 +83,7 @@ export function openMenu(button, items) {
 export function showMenu(button, menu) {
   document.body.append(menu);
   button.setAttribute("aria-expanded", "true");
-  menu.addEventListener("keydown", (event) => walk(event, menu));
+  wireKeys(menu);
   menu.addEventListener("toggle", (event) => {
     if (event.newState === "open") return;
     button.setAttribute("aria-expanded", "false");

@@ -7,9 +7,9 @@ const AT_ONCE = 100; // as BULK in chat/conversations/sidebar.py
 const UNDO_SECONDS = 10; // the server would allow 45
 
 export class Mover {
-  /** `list` is the sidebar: get(id), put(conversation), remove(id); `deleted(id)` tells the page. */
-  constructor(list, { notices, deleted }) {
-    Object.assign(this, { list, notices, deleted, timer: 0 });
+  /** `list` is the sidebar: get(id), put(conversation), remove(id); `deleted(id)` tells the page, `go(id)` opens one. */
+  constructor(list, { notices, deleted, go }) {
+    Object.assign(this, { list, notices, deleted, go, timer: 0 });
   }
 
   /** Shown at once; put back if the server says no. */
@@ -64,6 +64,7 @@ export class Mover {
     this.notices.clear("undo");
     const back = await this.bulk(ids, "restore");
     for (const conversation of back) this.list.put(conversation);
+    if (back[0]?.temporary) this.go(back[0].id); // in no list: there is no other way to it
     if (!back.length) this.notices.show("sidebar", gettext("It is too late to undo this."), { kind: "bad" });
   }
 

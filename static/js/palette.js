@@ -2,7 +2,7 @@
 
 import { call } from "grokweb/api.js";
 import { el, find, icon, wireDialog } from "grokweb/dom.js";
-import { date, fill, gettext, ngettext, number } from "grokweb/words.js";
+import { date, fill, folded, gettext, ngettext, number } from "grokweb/words.js";
 
 const REST = 120; // ms without a key before the server is asked
 
@@ -19,8 +19,6 @@ const commands = () => [
   { name: "keys", words: gettext("Keyboard shortcuts"), run: press("[data-shortcuts]") },
 ];
 
-const plain = (words) => words.normalize("NFD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
-
 /** Tells the page where to go; if nobody there knows the way, the address does. */
 function visit(result) {
   const detail = { conversation: result.conversation.id, message: result.message?.id ?? null };
@@ -30,7 +28,7 @@ function visit(result) {
 
 class Palette {
   constructor() {
-    this.input = el("input", { type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list", "aria-label": gettext("Search conversations, messages and commands"), placeholder: gettext("Search conversations, messages and commands"), autocomplete: "off", spellcheck: "false", dir: "auto", enterkeyhint: "go" });
+    this.input = el("input", { type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list", "aria-label": gettext("Search conversations, messages and commands"), placeholder: gettext("Search or do something"), autocomplete: "off", spellcheck: "false", dir: "auto", enterkeyhint: "go" });
     this.list = el("div", { id: "palette-list", role: "listbox", "aria-label": gettext("Results") });
     this.none = el("p", { class: "none", hidden: true }); // beside the list: a listbox holds options alone
     this.status = el("p", { class: "sr-only", role: "status" });
@@ -91,8 +89,8 @@ class Palette {
 
   /** `answered` is the question that the results are for; without it they are still on their way. */
   draw(answered = null) {
-    const wanted = plain(this.input.value.trim());
-    const fitting = commands().filter(({ words }) => plain(words).includes(wanted));
+    const wanted = folded(this.input.value.trim());
+    const fitting = commands().filter(({ words }) => folded(words).includes(wanted));
     const titles = this.results.filter((each) => !each.message);
     const messages = this.results.filter((each) => each.message);
     const groups = [

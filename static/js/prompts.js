@@ -16,7 +16,7 @@ export const filled = (text, values) => text.replace(VARIABLE, (_, name) => valu
 export function wirePrompts(button, composer, { any, notices }) {
   const { area } = composer;
   let open = false;
-  const offer = async () => {
+  const offer = async ({ typed = false } = {}) => {
     if (open) return;
     open = true;
     try {
@@ -24,7 +24,7 @@ export function wirePrompts(button, composer, { any, notices }) {
       openChoices(button, {
         label: gettext("Prompts"),
         choices: prompts.map(({ id, name, text }) => ({ value: id, name, about: text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text })),
-        pick: (id) => use(prompts.find((each) => each.id === id)),
+        pick: (id) => use(prompts.find((each) => each.id === id), typed),
         more: [{ name: "pencil", words: prompts.length ? gettext("Edit prompts") : gettext("Write a prompt"), run: () => location.assign(KEEP) }],
       });
     } catch (error) {
@@ -33,19 +33,20 @@ export function wirePrompts(button, composer, { any, notices }) {
       open = false;
     }
   };
-  const put = (text) => {
-    if (["", "/"].includes(area.value.trim())) composer.fillIn(text);
+  const put = (text, typed) => {
+    const asked = typed && /^\/\S*$/.test(area.value); // letters may have followed before the list was there
+    if (asked || !area.value.trim()) composer.fillIn(text);
     else composer.add(text);
     area.focus();
   };
-  const use = ({ name, text }) => {
+  const use = ({ name, text }, typed) => {
     const names = variablesOf(text);
-    if (names.length) askFor(name, names, (values) => put(filled(text, values)));
-    else put(text);
+    if (names.length) askFor(name, names, (values) => put(filled(text, values), typed));
+    else put(text, typed);
   };
-  button.addEventListener("click", offer);
+  button.addEventListener("click", () => offer());
   area.addEventListener("input", (event) => {
-    if (any && event.inputType === "insertText" && area.value === "/") offer();
+    if (any && event.inputType === "insertText" && area.value === "/") offer({ typed: true });
   });
 }
 

@@ -22,7 +22,7 @@ export class Sidebar {
     this.unfolded = new Set(); // folders that are open
     this.archive = false; // whether the archive is shown instead
     this.current = null;
-    this.mover = new Mover(this, { notices, deleted });
+    this.mover = new Mover(this, { notices, deleted, go });
     this.folders = new Folders(folders, { notices, changed: () => this.draw(), lost: () => this.restart() });
     this.selection = new Selection(this);
     this.dialog = wireDialog(find("#delete-dialog"));

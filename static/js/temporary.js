@@ -1,19 +1,21 @@
-/** Temporary chats: the switch on a new one, and the line above its messages with the way to keep it. */
+/** Temporary chats: the switch on a new one, and the line above its messages with the ways to keep and to delete it. */
 
 import { call } from "grokweb/api.js";
 import { find } from "grokweb/dom.js";
 
 export class Temporary {
-  /** `kept(conversation)`: it has become one like any other; `failed(error)`: it has not. */
-  constructor(main, { kept, failed }) {
+  /** `kept(conversation)`: it has become one like any other; `failed(error)`: it has not; `unwanted(id)`: to be deleted. */
+  constructor(main, { kept, failed, unwanted }) {
     Object.assign(this, { kept, failed });
     this.conversation = null;
     this.wanted = false; // of a new chat
     this.toggle = find("[data-temporary]", main);
     this.banner = find("[data-banner]", main);
-    this.button = find("button", this.banner);
+    this.actions = find(".actions", this.banner);
+    this.button = find("[data-keep]", this.banner);
     this.toggle.addEventListener("click", () => { this.wanted = !this.wanted; this.draw(); });
     this.button.addEventListener("click", () => this.keep());
+    find("[data-delete]", this.banner).addEventListener("click", () => unwanted(this.conversation.id));
   }
 
   /** Another conversation, or null for a new one; also when it has changed. */
@@ -36,7 +38,7 @@ export class Temporary {
     this.toggle.hidden = this.conversation !== null;
     this.toggle.setAttribute("aria-checked", String(this.wanted));
     this.banner.hidden = !this.on;
-    this.button.hidden = this.conversation === null;
+    this.actions.hidden = this.conversation === null;
   }
 
   async keep() {

@@ -65,3 +65,6 @@ export function period(iso, now = new Date()) {
   const month = new Intl.DateTimeFormat(language(), { month: "long", year: "numeric" }).format(then);
   return month.charAt(0).toUpperCase() + month.slice(1);
 }
+
+/** Without accents and capitals: for comparing what people type. */
+export const folded = (words) => words.normalize("NFD").replace(/[\u0300-\u036f]/g, "").toLowerCase();

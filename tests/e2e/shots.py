@@ -277,6 +277,14 @@ def _share(album: Album, chat: Chat) -> str:
     return str(link.get_attribute("title"))
 
 
+def photograph_temporary(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
+    chat = Chat(windows.page(person, **how))
+    chat.page.locator("[data-temporary]").click()
+    album.take(chat.page, "temporary-empty")
+    chat.ask("echo:Nobody else reads this.").wait_for_end()
+    album.take(chat.page, "temporary")
+
+
 def photograph_refusals(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
     chat = Chat(windows.page(person, **how))
     chat.ask("oom:").wait_for_end()
@@ -313,6 +321,7 @@ def photograph(
         for name, path in INSIDE.items():
             album.take(windows.page(person, path, **how), name, whole=True)
         photograph_transfer(album, windows, person, how)
+        photograph_temporary(album, windows, person, how)
         photograph_refusals(album, windows, rest.pop(), how)
         for name, path in DESK.items():
             album.take(windows.page(admin, path, **how), name)

@@ -10,6 +10,25 @@ from tests.e2e.chat import Chat
 from tests.e2e.people import Person
 
 
+def test_a_temporary_chat_is_deleted_at_once_and_comes_back(chat: Chat) -> None:
+    chat.page.get_by_role("switch", name="Temporary").click()
+    chat.ask("echo:a secret").wait_for_end()
+    address = chat.page.url
+    banner = chat.page.locator("[data-banner]")
+    banner.get_by_role("button", name="Delete").click()
+    chat.expect_notice("1 conversation deleted.")
+    expect(banner).to_be_hidden()
+    expect(chat.page.locator("[data-transcript]")).to_be_empty()
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.answer).to_have_text("a secret")
+    expect(chat.page).to_have_url(address)
+    expect(chat.sidebar.locator(".entry")).to_have_count(0)
+    banner.get_by_role("button", name="Delete").click()
+    expect(banner).to_be_hidden()
+    response = chat.page.request.get(address)
+    assert response.status == 404
+
+
 def test_a_temporary_chat_is_listed_only_once_it_is_kept(
     person: Person, open_chat: Callable[..., Chat]
 ) -> None:

@@ -157,6 +157,9 @@ def test_a_prompt_with_variables_fills_the_message_box(chat: Chat) -> None:
     chat.wait_for_end()
     expect(chat.answer).to_have_text("good day in French")
     chat.page.locator("[data-prompts]").click()
+    expect(chat.page.get_by_role("menuitemradio", name="Translate")).to_be_focused()
+    chat.page.keyboard.type("ed")  # letters lead to what begins with them
+    expect(chat.page.get_by_role("menuitem", name="Edit prompts")).to_be_focused()
     chat.page.keyboard.press("Escape")
     expect(chat.page.get_by_role("menu")).to_have_count(0)
 

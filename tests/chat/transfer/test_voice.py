@@ -355,9 +355,9 @@ def test_a_persona_that_the_site_does_not_have(cast: Cast, sailor: Persona) -> N
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({**SETTINGS, "temperature": 99}, "temperature must be a number from 0.0 to 2.0."),
-        ({**SETTINGS, "top_k": True}, "top_k must be a whole number from 0 to 1000."),
-        ({**SETTINGS, "seed": 2**63}, "seed must be a whole number"),
+        ({**SETTINGS, "temperature": 99}, "“Temperature” must be a number from 0.0 to 2.0."),
+        ({**SETTINGS, "top_k": True}, "“Top-k” must be a whole number from 0 to 1000."),
+        ({**SETTINGS, "seed": 2**63}, "“Seed” must be a whole number"),
         ({**SETTINGS, "heat\u202e\ud800\n": 1}, "There is no setting called “heat� ”."),
         ("hot", "The settings must be an object."),
         ([1], "The settings must be an object."),

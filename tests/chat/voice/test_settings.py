@@ -110,7 +110,7 @@ def test_what_makes_no_sense_is_refused_with_the_bounds(cast: Any, settings: Any
 def test_the_words_name_the_bounds(cast: Any) -> None:
     conversation = talk(cast.alice, "one", "two")
     words = choose(cast, conversation.pk, settings={"top_k": 5000}).json()["error"]["words"]
-    assert words == "top_k must be a whole number from 0 to 1000."
+    assert words == "“Top-k” must be a whole number from 0 to 1000."
 
 
 @pytest.mark.parametrize("settings", [{"temperature": 9}, {"heat": 1}, "hot"])
