@@ -29,9 +29,6 @@ def to_html(text: str) -> str:
 
 # --- Links and images -------------------------------------------------------------------------------------
 
-ADDRESS = re.compile(r"https?://[^\s<>\"`]+", re.IGNORECASE)
-AFTER_ADDRESS = "?!.,:;*_~'"  # no part of an address at its end, as on GitHub
-
 
 def _adapt(state: StateCore) -> None:
     """Headings go below the page's own title; images, links and tables become what is described above."""
@@ -62,43 +59,23 @@ def _ticked(tokens: list[Token]) -> Iterator[Token]:
 
 
 def _adapted(tokens: list[Token]) -> Iterator[Token]:
-    inside = False
     place = ""  # where the link leads that is open just now
     label = ""
     for token in tokens:
         if token.type == "link_open":
-            inside, place, label = True, _destination(str(token.attrGet("href") or "")), ""
+            place, label = _destination(str(token.attrGet("href") or "")), ""
             if place:
                 yield token
         elif token.type == "link_close":
             if place:
                 yield token
                 yield from _host(place, label)
-            inside, place = False, ""
+            place = ""
         elif token.type == "image":
             yield from _image(token, linked=bool(place))
-        elif token.type == "text" and not inside:
-            yield from _linked(token.content)
         else:
             label += token.content
             yield token
-
-
-def _linked(text: str) -> Iterator[Token]:
-    """Plain words, and the addresses among them as links."""
-    done = 0
-    for found in ADDRESS.finditer(text):
-        address = found[0].rstrip(AFTER_ADDRESS)
-        while address.endswith(")") and address.count(")") > address.count("("):
-            address = address[:-1].rstrip(AFTER_ADDRESS)
-        if not _destination(address):
-            continue
-        yield Token("text", "", 0, content=text[done : found.start()])
-        yield Token("link_open", "a", 1, attrs={"href": address})
-        yield Token("text", "", 0, content=address)
-        yield Token("link_close", "a", -1)
-        done = found.start() + len(address)
-    yield Token("text", "", 0, content=text[done:])
 
 
 def _image(image: Token, *, linked: bool) -> Iterator[Token]:
@@ -118,7 +95,7 @@ def _host(place: str, label: str) -> Iterator[Token]:
     """Beside a link whose own words do not say where it leads."""
     label = label.strip()
     said = [label, *(_destination(each) for each in (label, f"https://{label}") if "@" not in each)]
-    if place not in said:
+    if place not in said or not label.isascii():  # letters may only look like others
         yield Token("html_inline", "", 0, content=f' <span class="host">({escape(place)})</span>')
 
 
@@ -128,9 +105,43 @@ def _destination(address: str) -> str:
         parts = urlsplit(address)
     except ValueError:
         return ""
-    if parts.scheme not in SCHEMES or any(c.isspace() for c in address):
+    if parts.scheme not in SCHEMES or any(c.isspace() or c == "\\" for c in address):
         return ""
     return parts.path if parts.scheme == "mailto" else parts.netloc.rpartition("@")[2]
+
+
+# --- Addresses among the words ----------------------------------------------------------------------------
+
+ADDRESS = re.compile(r"(?<!\w)https?://[a-z0-9][^\s<>\"`\\]*", re.IGNORECASE | re.ASCII)
+AFTER_ADDRESS = "?!.,:;*_~']"  # no part of an address at its end, as on GitHub
+
+
+def _address(state: StateInline, silent: bool) -> bool:
+    """A plain address becomes a link; what is in it is neither a formula nor stressed. Tried at its colon."""
+    if silent or state.linkLevel or not state.src.startswith("://", state.pos):
+        return False
+    begun = re.search(r"https?$", state.pending[-5:], re.IGNORECASE)
+    found = ADDRESS.match(state.src, state.pos - len(begun[0])) if begun else None
+    if not begun or not found:
+        return False
+    address = _without_marks(found[0])
+    if not _destination(address).isascii():
+        return False
+    state.pending = state.pending[: -len(begun[0])]
+    state.push("link_open", "a", 1).attrs = {"href": address}
+    state.push("text", "", 0).content = address
+    state.push("link_close", "a", -1)
+    state.pos = found.start() + len(address)
+    return True
+
+
+def _without_marks(address: str) -> str:
+    """Marks at the end belong to the sentence, as does a bracket that was opened before."""
+    end, unopened = len(address), address.count(")") - address.count("(")
+    while address[end - 1] in AFTER_ADDRESS or (address[end - 1] == ")" and unopened > 0):
+        unopened -= address[end - 1] == ")"
+        end -= 1
+    return address[:end]
 
 
 # --- Formulas ---------------------------------------------------------------------------------------------
@@ -157,7 +168,7 @@ def _formula_inline(state: StateInline, silent: bool) -> bool:
         body, end = found[1], found.end()
     else:
         return False
-    if not body.strip() or end > state.posMax:
+    if not body.strip() or end > state.posMax or "](" in body:  # no formula holds the end of a link's words
         return False
     if not silent:
         _add(state, body, block=opening in BLOCKS)
@@ -192,19 +203,23 @@ def _line(state: StateBlock, line: int) -> str:
 
 def _last_line(state: StateBlock, start: int, end: int, closing: str) -> int | None:
     """The line that ends with `closing`, if only the formula is before it."""
-    kept = state.env.setdefault("open_until", {})  # so that each line is looked at once
-    if start < kept.get(closing, 0):
+    looked = state.env.setdefault("looked", {})  # so that each line is looked at once
+    within = closing, state.blkIndent, end
+    first, last = looked.get(within, (0, 0))
+    if first <= start < last:
         return None
     for line in range(start, end):
         text = _line(state, line).rstrip()
-        if not text:
+        if not text or (line > start and state.sCount[line] < state.blkIndent):  # the end of what holds it
             break
         at = text.find(closing, 2 if line == start else 0)
         if at >= 0:
-            return line if at + 2 == len(text) else None
+            if at + 2 == len(text):
+                return line
+            break
     else:
         line = end
-    kept[closing] = line
+    looked[within] = start, line
     return None
 
 
@@ -213,6 +228,7 @@ def _made() -> MarkdownIt:
     made = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
     made.core.ruler.push("grokweb", _adapt)
     made.inline.ruler.before("escape", "formula", _formula_inline)
+    made.inline.ruler.before("formula", "address", _address)
     made.block.ruler.before("fence", "formula", _formula_block, {"alt": ["paragraph", "blockquote", "list"]})
     made.add_render_rule("table_open", lambda *_given: '<div class="table"><table>\n')
     made.add_render_rule("table_close", lambda *_given: "</table></div>\n")

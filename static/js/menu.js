@@ -36,9 +36,10 @@ function seeker() {
     if (!isLetter || event.target.matches("select, input")) return;
     typed = event.timeStamp - at > PAUSE ? event.key : typed + event.key;
     at = event.timeStamp;
-    const all = stops(menu);
-    const here = all.indexOf(document.activeElement) + (typed.length === 1 ? 1 : 0); // one letter again: the next one
-    const found = [...all.slice(here), ...all.slice(0, here)].find((each) => folded(each.textContent.trim()).startsWith(folded(typed)));
+    const word = [...typed].every((each) => each === typed[0]) ? typed[0] : typed; // one letter again: the next one
+    const all = stops(menu).filter((each) => !each.matches("select, input"));
+    const here = all.indexOf(document.activeElement) + (word.length === 1 ? 1 : 0);
+    const found = [...all.slice(here), ...all.slice(0, here)].find((each) => folded(each.textContent.trim()).startsWith(folded(word)));
     found?.focus();
     event.preventDefault();
   };

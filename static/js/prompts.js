@@ -35,7 +35,7 @@ export function wirePrompts(button, composer, { any, notices }) {
   };
   const put = (text, typed) => {
     const asked = typed && /^\/\S*$/.test(area.value); // letters may have followed before the list was there
-    if (asked || !area.value.trim()) composer.fillIn(text);
+    if (asked || ["", "/"].includes(area.value.trim())) composer.fillIn(text);
     else composer.add(text);
     area.focus();
   };

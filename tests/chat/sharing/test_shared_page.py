@@ -345,12 +345,22 @@ def test_it_reads_as_in_the_chat():
         ("see https://a.example/x_y_z.", "https://a.example/x_y_z", "."),
         ("(see http://a.example/b(c))", "http://a.example/b(c)", ")"),
         ("https://a.example/?a=1&b=2, and", "https://a.example/?a=1&amp;b=2", ", and"),
+        ("https://a.example/?$select=a&$top=5 ok", "https://a.example/?$select=a&amp;$top=5", " ok"),
+        ("https://a.example/_next_/*x*/y", "https://a.example/_next_/*x*/y", ""),
     ],
 )
 def test_an_address_among_the_words_is_a_link(text, address, after):
     html = reply_html(text)
     assert f'<a href="{address}"' in html
     assert html.endswith(f">{address}</a>{after}</p>\n")
+
+
+def test_an_address_that_looks_like_another_says_where_it_leads():
+    assert '<span class="host">(evil.example)</span>' in reply_html("https://bank.example@evil.example/login")
+    assert "<a " not in reply_html("https://b\N{CYRILLIC SMALL LETTER A}nk.example/")
+    assert 'href="https://evil.example"' in reply_html("https://evil.example\\\\@bank.example/")
+    name = "b\N{CYRILLIC SMALL LETTER A}nk.example"
+    assert '<span class="host">' in reply_html(f"[{name}](https://{name})")
 
 
 def test_an_address_that_is_a_link_already_is_one_link():
@@ -378,6 +388,8 @@ def test_a_formula_in_a_line_keeps_its_source(markdown, source):
         ("\\[ x \\]", "x"),
         ("words \\[ x < y \\] go on", "x &lt; y"),
         ("> $$\n> a\n> $$", "a"),
+        ("- $$\n  a\n  + b\n  $$\n- c", "a\n+ b"),
+        ("> $$\n> - x\n> $$\n$$ words", "- x"),
     ],
 )
 def test_a_formula_of_its_own_keeps_its_source(markdown, source):
@@ -398,6 +410,7 @@ def test_a_formula_of_its_own_keeps_its_source(markdown, source):
             "\\[ x\n\ny \\]",
         ),
         *("    $$\n    x\n    $$", "```\n$$\nx\n$$\n```", "\\$a\\$"),
+        *("[US$](http://a.example) and [CA$](http://b.example)", "- \\[ a\n- b \\]"),
     ],
 )
 def test_prices_and_code_are_no_formulas(text):
@@ -416,24 +429,14 @@ def test_what_a_person_typed_is_not_markdown():
     "piece",
     [
         *("[", "*a ", "`", "![](", "> ", "<", "_a*", "|a", "[a](", "**a _b ", "- [x] "),
-        *(
-            "\\[",
-            "\\(",
-            "\\[\n",
-            "> \\[\n",
-            "$",
-            "$a ",
-            "$$\n",
-            "$\\",
-            "$\\$",
-            "://",
-            "http://(",
-            "http://a)",
-        ),
+        *("\\[", "\\(", "\\[\n", "> \\[\n", "- $$\n", "$", "$a ", "$$\n", "$\\", "$\\$"),
+        *("://", "http://(", "http://a)", "http://[", "[\\("),
     ],
 )
 def test_no_text_makes_it_slow(piece):
-    """The longest text that is still read as markdown."""
-    started = time.thread_time()
-    reply_html(piece * (MARKDOWN_CHARS // len(piece)))
-    assert time.thread_time() - started < 5
+    """The longest text that is still read as markdown, without an end to what it begins and with one."""
+    text = piece * ((MARKDOWN_CHARS - 8) // len(piece))
+    for end in ("", "\\] $$ x"):
+        started = time.thread_time()
+        reply_html(text + end)
+        assert time.thread_time() - started < 5
