@@ -286,11 +286,17 @@ struct Bytes {
 constexpr int MOST_BLOCK = 64;  // inputs; int32 sums of Words hold up to 512
 
 constexpr int CHUNK = 128;  // inputs whose weights lie in L1 meanwhile
-// With several rows the processor works long enough on a chunk to fetch the next one (int8: the next but one) meanwhile,
-// if it is told to. With one row it is memory that is waited for: a chunk ahead gets in the way, a little ahead helps
-// where unpacking fills the processor's window (floats need no unpacking).
+// Weights are fetched in two strides: into L2 long before they are needed, into L1 a little before. With several rows
+// the processor works long enough on a chunk to fetch the next one (int8: the next block but one) meanwhile; into L1 at
+// once that would push out what is being read. With one row it is memory that is waited for, and less is under way.
 constexpr int AHEAD = 2;
-constexpr int NEAR = 1536;  // bytes
+constexpr int FAR = 4096, NEAR = 1536;  // bytes
+inline void fetch(const void* far, const void* near, int bytes) {
+    for (int line = 0; line < bytes; line += 64) {
+        __builtin_prefetch(static_cast<const char*>(far) + line, 0, 2);
+        __builtin_prefetch(static_cast<const char*>(near) + line);
+    }
+}
 
 // M rows through one panel: out [M][64]. All columns of some inputs before the next inputs, so that memory is read
 // from end to end and what is read again lies in L1.
@@ -306,12 +312,9 @@ template <class T, int M> void panel_floats(const Matrix& a, int panel, const In
             for (int m = 0; m < M; m++)
                 for (int v = 0; v < V; v++) acc[m][v] = load(out + m * PANEL + column + v * LANES);
             const T* w = weights + size_t(from) * PANEL + column;
-            const char* ahead = reinterpret_cast<const char*>(weights + size_t(from + CHUNK) * PANEL) + column * CHUNK * sizeof(T);
-            for (int k = from, end = std::min(from + CHUNK, a.inputs); k < end; k++, w += PANEL) {
-                if constexpr (M > 1 || sizeof(T) < 4)
-                    for (size_t line = 0; line < V * LANES * sizeof(T); line += 64)
-                        __builtin_prefetch(M > 1 ? ahead + line : reinterpret_cast<const char*>(w) + NEAR + line);
-                ahead += V * LANES * sizeof(T);
+            const T* ahead = weights + size_t(from + CHUNK) * PANEL + column * CHUNK;
+            for (int k = from, end = std::min(from + CHUNK, a.inputs); k < end; k++, w += PANEL, ahead += V * LANES) {
+                fetch(M > 1 ? ahead : w + FAR / sizeof(T), w + NEAR / sizeof(T), V * LANES * sizeof(T));
                 Vec weight[V];
 #pragma GCC unroll 8
                 for (int v = 0; v < V; v++) weight[v] = load(w + v * LANES);
@@ -349,9 +352,8 @@ template <class How, int M> void panel_whole(const Matrix& a, int panel, const I
                 for (int v = 0; v < V; v++) acc[m][v] = IVec{} + offset[m][b];
             const uint8_t* w = weights + column * T;
             const uint8_t* ahead = weights + AHEAD * a.block * PANEL + column * a.block;
-            for (int k = b * a.block; k < (b + 1) * a.block; k += T, w += PANEL * T) {
-                for (int line = 0; line < V * LANES * T; line += 64) __builtin_prefetch((M > 1 ? ahead : w + NEAR) + line);
-                ahead += V * LANES * T;
+            for (int k = b * a.block; k < (b + 1) * a.block; k += T, w += PANEL * T, ahead += V * LANES * T) {
+                fetch(M > 1 ? ahead : w + FAR, w + NEAR, V * LANES * T);
                 typename How::Weights weight[V];
 #pragma GCC unroll 8
                 for (int v = 0; v < V; v++) weight[v] = How::load(w + v * LANES * T);
