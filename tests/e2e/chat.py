@@ -151,7 +151,8 @@ class Samples:
             assert lengths == sorted(lengths), f"words went away: {lengths}"
             for each in shown:
                 assert each.text.split() == words(each.count).split(), f"not in order: {each.text}"
-        assert self.seen() > 5, "nothing was sampled"
+        # Begun and whole at least: all between may come in one piece, if the server was away for long.
+        assert self.seen() > 1, "nothing was sampled"
         assert max(each.count for shown in self.lives.values() for each in shown) <= count
 
     def seen(self) -> int:
