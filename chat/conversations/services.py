@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -226,6 +226,31 @@ def _checked_title(title: str) -> str:
     return title
 
 
+# --- Ends -------------------------------------------------------------------------------------------------
+
+
+def settle_ended(messages: Sequence[Message]) -> None:
+    """Brings those up to date whose reply has ended. Never inside a transaction: Redis is asked (rule 14).
+
+    A page hears of an end from the log, a moment before the row does; who shares, judges or prints the reply
+    in that moment need not wait.
+    """
+    live = [message for message in messages if message.status == MessageStatus.LIVE]
+    if not live:
+        return
+    signals.ends_wanted.send_robust(Message, messages=live)
+    now = Message.objects.only("status", "text").in_bulk([message.pk for message in live])
+    for message in live:
+        if fresh := now.get(message.pk):
+            message.status, message.text = fresh.status, fresh.text
+
+
+def is_any_live(messages: Sequence[Message]) -> bool:
+    """Whether one of them is being written, after the above."""
+    settle_ended(messages)
+    return any(message.status == MessageStatus.LIVE for message in messages)
+
+
 # --- The tree ---------------------------------------------------------------------------------------------
 
 # By primary key from child to parent: the cost is that of the messages returned, however long the chat is.
@@ -301,6 +326,7 @@ def open_branch(viewer: User, message: Message) -> None:
 def delete_branch(message: Message) -> None:
     """Remove a message with everything below it. Who had it open sees the newest end of what is left."""
     conversation = message.conversation
+    settle_ended(list(conversation.messages.filter(status=MessageStatus.LIVE)))
     with transaction.atomic():
         doomed = _below(message)
         viewers: set[User] = set()

@@ -6,7 +6,8 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
-from chat.conversations.models import Message, MessageStatus, Role
+from chat.conversations.models import Message, Role
+from chat.conversations.services import is_any_live
 from chat.core.errors import BadInput, Busy, NotFound
 from chat.feedback.models import Feedback
 
@@ -59,7 +60,7 @@ def counts() -> list[tuple[str, str, str, int]]:
 def _check(message: Message, value: int, reason: str, note: str) -> None:
     if message.role != Role.ASSISTANT or message.hidden_at is not None:
         raise NotFound
-    if message.status == MessageStatus.LIVE:
+    if is_any_live([message]):
         raise Busy(_("This reply is still being written. Please judge it when it has ended."))
     if value not in (*Feedback.Value.values, TAKEN_BACK):
         raise BadInput(_("A verdict is 1 (good), -1 (poor) or 0 (none)."))

@@ -14,7 +14,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
-from chat.conversations.models import Message, MessageStatus
+from chat.conversations.models import Message
+from chat.conversations.services import is_any_live
 from chat.core import audit
 from chat.core.errors import BadInput, Busy, ChatError, NotAllowed, RefusedByRule
 from chat.moderation import rules, signals
@@ -96,7 +97,7 @@ def _usable(rule: Rule) -> bool:
 def report_message(*, reporter: User, message: Message, reason: str, note: str = "") -> Report:
     """By somebody who may read it (the caller went through its door). Twice is once while it is open."""
     _check_report(reason, note)
-    if message.status == MessageStatus.LIVE:
+    if is_any_live([message]):
         raise Busy(_("This reply is still being written. Please report it when it has ended."))
     mine = Report.objects.filter(reporter=reporter, message_id=message.pk, status=Report.Status.OPEN)
     return mine.first() or Report.objects.create(

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
-from chat.conversations.models import Conversation, Message, MessageStatus, Role
-from chat.conversations.services import current_leaf, path_to
+from chat.conversations.models import Conversation, Message, Role
+from chat.conversations.services import current_leaf, is_any_live, path_to
 from chat.core.errors import BadInput, Busy
 from chat.files import services as files
 from chat.files.models import File
@@ -41,7 +41,7 @@ def create_share(
         raise BadInput(_("A link can live for 1 to %(days)d days.") % {"days": EXPIRY_DAYS})
     leaf = current_leaf(owner, conversation)
     branch = path_to(leaf, SNAPSHOT_MESSAGES) if leaf else []
-    if any(message.status == MessageStatus.LIVE for message in branch):
+    if is_any_live(branch):
         raise Busy(_("The last reply is still being written. Please share when it has ended."))
     carried = files.of_messages(branch)
     snapshot = [_copied(message, carried.get(message.pk, [])) for message in branch if _belongs(message)]

@@ -19,7 +19,7 @@ from django.utils.translation import override
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
-from chat.conversations.services import current_leaf, path_to
+from chat.conversations.services import current_leaf, path_to, settle_ended
 from chat.core.errors import BadInput
 from chat.files import services as files
 from chat.transfer import voice
@@ -42,6 +42,7 @@ class File:
 def as_json(conversation: Conversation, viewer: User) -> File:
     """The whole tree (docs/transfer.md)."""
     messages = list(conversation.messages.select_related("generation").order_by("created_at", "pk"))
+    settle_ended(messages)
     carried = files.of_messages(messages, texts=True)
     told = written(
         conversation,
@@ -83,7 +84,9 @@ def check_stays(conversation: Conversation) -> None:
 
 def branch(conversation: Conversation, viewer: User, limit: int) -> list[Message]:
     leaf = current_leaf(viewer, conversation)
-    return path_to(leaf, limit) if leaf else []
+    messages = path_to(leaf, limit) if leaf else []
+    settle_ended(messages)
+    return messages
 
 
 def _readable(message: Message) -> str:

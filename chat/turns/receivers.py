@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from chat.conversations.signals import (
     branch_deleted,
     conversation_changed,
     conversation_deleted,
+    ends_wanted,
     folders_changed,
 )
 from chat.moderation.signals import message_hidden, message_shown
@@ -69,6 +71,12 @@ def tell_branch(conversation: Conversation, pk: UUID, **_: Any) -> None:
 @receiver(folders_changed)
 def tell_folders(owner: User, **_: Any) -> None:
     events.tell_sync(owner.pk, {"type": "folders", "folders": folders_json(owner)})
+
+
+@receiver(ends_wanted)
+def settle_ended(messages: Sequence[Message], **_: Any) -> None:
+    for message in messages:
+        services.is_settled_by_now(message.pk)
 
 
 @receiver(message_hidden)

@@ -173,7 +173,7 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | 
         try:
             return stored()
         except Busy:
-            if after is None or not _settled_by_now(after):
+            if after is None or not is_settled_by_now(after):
                 raise
             return stored()
     except IntegrityError:
@@ -183,8 +183,8 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | 
         return turn
 
 
-def _settled_by_now(message_id: UUID) -> bool:
-    """Whether a reply that `ask` found live has its end in the log; then its row is settled here."""
+def is_settled_by_now(message_id: UUID) -> bool:
+    """Whether a reply that was found live has its end in the log; then its row is settled here."""
     live = Generation.objects.live().filter(message=message_id)
     try:
         for row in live:

@@ -20,6 +20,8 @@ OFFLINE = (
     "ERR_INTERNET_DISCONNECTED",
     "closed before the connection is established",
 )
+# Also what the service worker was fetching for its offline page.
+NO_SERVER = ("WebSocket connection to", "ERR_CONNECTION_", "ERR_EMPTY_RESPONSE")
 
 
 def test_reload_in_mid_reply(chat: Chat) -> None:
@@ -76,7 +78,7 @@ def test_five_seconds_without_network(chat: Chat, witness: Witness) -> None:
 def test_the_line_is_cut(chromium: Browser, line: Line, person: Person) -> None:
     """TCP connections break under the page; the browser itself does not know that the network is gone."""
     witness = Witness(line.origin)
-    witness.allow("WebSocket connection to", "ERR_CONNECTION_", "ERR_EMPTY_RESPONSE")
+    witness.allow(*NO_SERVER)
     windows = Windows(chromium, line.origin, witness)
     chat = Chat(windows.page(person))
     samples = Samples().of(chat)
@@ -97,7 +99,7 @@ def test_the_line_is_cut(chromium: Browser, line: Line, person: Person) -> None:
 
 
 def test_the_web_process_is_killed(chat: Chat, service: Service, witness: Witness) -> None:
-    witness.allow("WebSocket connection to", "ERR_CONNECTION_REFUSED")
+    witness.allow(*NO_SERVER)
     samples = Samples().of(chat)
     chat.ask(SLOW).wait_for_words(10)
     pid = service.pid("web")
@@ -111,7 +113,7 @@ def test_the_web_process_is_killed(chat: Chat, service: Service, witness: Witnes
 
 def test_the_web_process_is_restarted(chat: Chat, service: Service, witness: Witness) -> None:
     """As an update does it: asked to end, it sends its pages away and they come back."""
-    witness.allow("WebSocket connection to", "ERR_CONNECTION_REFUSED")
+    witness.allow(*NO_SERVER)
     samples = Samples().of(chat)
     chat.ask("slow:200:30").wait_for_words(10)
     pid = service.pid("web")

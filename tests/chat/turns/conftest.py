@@ -37,6 +37,8 @@ class InProcess:
         self.titles_taken: list[UUID] = []
         self.may_take_titles = threading.Event()
         self.may_take_titles.set()
+        self.may_finish = threading.Event()
+        self.may_finish.set()
 
     def start_worker(self, slots: int = 4) -> Runtime:
         self.runtime = Runtime(ScriptedEngine(slots=slots), self.publish)
@@ -62,9 +64,9 @@ class InProcess:
     def publish_finish(self, pk: UUID, attempt: int) -> None:
         self.publish(FINISH_TASK, [str(pk), attempt])
 
-    @staticmethod
-    def _finish(pk: UUID, attempt: int) -> None:
+    def _finish(self, pk: UUID, attempt: int) -> None:
         try:
+            self.may_finish.wait(WAIT)
             services.finish(pk, attempt)
         finally:
             close_old_connections()
@@ -78,6 +80,7 @@ class InProcess:
             close_old_connections()
 
     def close(self) -> None:
+        self.may_finish.set()
         if self.runtime is not None:
             self.runtime.stopping.set()
             for held in self.runtime.writer.running():
