@@ -29,9 +29,9 @@ from inference.log import End, Piece
 
 logger = logging.getLogger("grokweb.hub")
 
-# After a delivery: what many logs bring meanwhile is read at once, and goes out as one frame a reply. Twelve
+# After a delivery: what many logs bring meanwhile is read at once, and goes out as one frame a reply. Ten
 # times a second is text that flows; whoever waits for a first token is not kept waiting for it.
-GATHER_SECONDS, GATHER_FIRST_SECONDS = 0.08, 0.02
+GATHER_SECONDS, GATHER_FIRST_SECONDS = 0.1, 0.02
 BLOCK_MS = 5000
 SWITCH_SECONDS = 0.0005
 PLACES_SECONDS = 1.0

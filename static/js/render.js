@@ -19,6 +19,8 @@ const CLEAN = {
 };
 const HOLDS_CARET = "p, ul, ol, li, blockquote, pre, .code, pre > code, h2, h3, h4, h5, h6, .table, table, tbody, tr, td";
 
+const RESTING_MS = 1000; // without a new word
+
 const fragment = (html) => DOMPurify.sanitize(html, CLEAN);
 
 /** Takes a class of ours away without a trace. */
@@ -44,6 +46,7 @@ export class Markdown {
 
   /** Paint a text that is still growing. */
   grow(text) {
+    this.flow();
     if (!text.startsWith(this.text)) this.start(); // fetched again from the beginning
     this.text = text;
     const { added, tail } = this.blocks.push(text);
@@ -57,6 +60,8 @@ export class Markdown {
 
   /** Paint a text that is finished: nothing moves unless a later line changed what an earlier one means. */
   finish(text) {
+    clearTimeout(this.resting);
+    unmark(this.element, "resting");
     if (!text.startsWith(this.text)) this.start();
     const whole = wholeText(text);
     const kept = this.blocks.frozen;
@@ -69,6 +74,13 @@ export class Markdown {
     unmark(this.caretAt, "caret");
     this.caretAt = null;
     for (const each of this.element.querySelectorAll(":scope > .frozen")) unmark(each, "frozen");
+  }
+
+  /** The dot at the end breathes when words are waited for: an animation is reckoned anew in every frame. */
+  flow() {
+    clearTimeout(this.resting);
+    this.element.classList.remove("resting");
+    this.resting = setTimeout(() => this.element.classList.add("resting"), RESTING_MS);
   }
 
   clearTail() {

@@ -54,7 +54,8 @@ export class Follow {
   }
 
   show() {
-    this.jump.hidden = this.held || this.atEnd;
+    const hidden = this.held || this.atEnd;
+    if (this.jump.hidden !== hidden) this.jump.hidden = hidden; // setting it anew costs a new look at all styles
   }
 
   /** Runs `change`, which adds content above, without moving what the reader looks at. */

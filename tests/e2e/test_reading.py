@@ -31,6 +31,10 @@ GROWN = r"""async ({ text, size }) => {
   return [await settled(one), await settled(two)];
 }"""
 SELECT = "(p) => getSelection().setBaseAndExtent(p.firstChild, 0, p.firstChild, 11)"
+CARET = """() => {
+  const at = document.querySelector(".markdown .caret");
+  return at && getComputedStyle(at, "::after").animationName;
+}"""
 # A voice that says nothing and finishes at once; headless browsers have none. `spoken` keeps the words.
 VOICE = """
 window.spoken = [];
@@ -64,6 +68,17 @@ def test_an_answer_that_grows_keeps_what_is_selected(chat: Chat) -> None:
     assert chat.page.evaluate("String(getSelection())") == "w1 w2 w3 w4"
     chat.page.keyboard.press("Escape")
     chat.wait_for_end()
+
+
+def test_the_dot_breathes_only_while_words_are_waited_for(chat: Chat) -> None:
+    """It moves for who wonders whether anything happens; words that come say so themselves."""
+    chat.ask("pace:6000:one two three")
+    until(chat.page, lambda: chat.page.evaluate(CARET) == "breathe", "it breathes")
+    chat.stop()
+    chat.wait_for_end()
+    chat.ask("slow:400:30").wait_for_words(5)
+    until(chat.page, lambda: chat.page.evaluate(CARET) == "none", "it stands still")
+    chat.stop()
 
 
 def test_the_page_lets_go_of_a_reader_and_takes_hold_again(chat: Chat) -> None:
