@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -107,6 +108,20 @@ def test_nothing_of_them_is_left(full):
     assert not File.objects.exists()
     assert Message.objects.get().text == "what bob says"
     assert full.client("bob").get("/api/profile/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL clears freed space when it vacuums")
+def test_what_was_deleted_cannot_be_dug_out_of_the_database_s_file(full):
+    def dug() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return SECRET.encode() in Path(connection.settings_dict["NAME"]).read_bytes().lower()
+
+    assert dug()
+    go(full.client("alice"))
+    tasks.finish_departure(str(full.alice.pk))
+    assert not dug()
 
 
 @pytest.mark.django_db(transaction=True)
