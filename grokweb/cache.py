@@ -1,16 +1,38 @@
-"""How the cache writes into Redis: as JSON. Pickle, Django's own way, would run what somebody put there."""
+"""How the cache reaches Redis, and what it writes there."""
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
+
+import redis
+from redis.maint_notifications import MaintNotificationsConfig
 
 
 class JSONSerializer:
-    """For `CACHES[…]["OPTIONS"]["serializer"]`. Whole numbers stay bare, so that Redis can count."""
+    """For `CACHES[…]["OPTIONS"]["serializer"]`. Pickle, Django's own way, would run what somebody put there.
+
+    Whole numbers stay bare, so that Redis can count.
+    """
 
     def dumps(self, value: Any) -> int | bytes:
         return value if type(value) is int else json.dumps(value, ensure_ascii=False).encode()
 
     def loads(self, data: bytes) -> Any:
         return json.loads(data)
+
+
+class ProcessPool(redis.ConnectionPool):
+    """For `CACHES[…]["OPTIONS"]["pool_class"]`: the connections of the whole process.
+
+    Django makes a cache with a pool of its own for every asyncio task, thus for every request and frame: each
+    would connect anew, which costs more than what is asked.
+    """
+
+    @classmethod
+    @cache
+    def from_url(cls, url: str, **options: Any) -> redis.ConnectionPool:  # type: ignore[override]
+        # With them redis-py 8 hands out connections that a restart of Redis has closed.
+        unasked = MaintNotificationsConfig(enabled=False)
+        return super().from_url(url, maint_notifications_config=unasked, **options)

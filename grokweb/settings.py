@@ -93,7 +93,10 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": REDIS_PREFIX,
-        "OPTIONS": {"serializer": "grokweb.cache.JSONSerializer"},
+        "OPTIONS": {
+            "serializer": "grokweb.cache.JSONSerializer",
+            "pool_class": "grokweb.cache.ProcessPool",
+        },
     }
 }
 # Control events only (the sidebar, a socket to close). Tokens never pass here: DESIGN rule 3.

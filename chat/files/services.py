@@ -185,7 +185,7 @@ def _fenced(file: File) -> str:
 
 
 def contents(messages: Sequence[Message]) -> dict[UUID, str]:
-    """The same for many messages, in one query."""
+    """The same for many messages, in two queries; in one if none carries a file."""
     carried = of_messages(messages, texts=True)
     return {
         message.pk: with_files(message.text, carried[message.pk]) if message.pk in carried else message.text
@@ -204,10 +204,15 @@ def _attachments(messages: Sequence[Message]) -> Any:
 
 def of_messages(messages: Sequence[Message], *, texts: bool = False) -> dict[UUID, list[File]]:
     """By the message that carries them; mostly without their texts, for those who only name them."""
+    found = list(_attachments(messages).values_list("message_id", "file_id"))
+    if not found:  # as for most messages: not worth the columns of a file
+        return {}
+    read = File.objects.all() if texts else File.objects.defer("text")
+    by_pk = read.in_bulk({file for _message, file in found})
     carried: dict[UUID, list[File]] = {}
-    found = _attachments(messages).select_related("file")
-    for each in found if texts else found.defer("file__text"):
-        carried.setdefault(each.message_id, []).append(each.file)
+    for message, file in found:
+        if file in by_pk:
+            carried.setdefault(message, []).append(by_pk[file])
     return carried
 
 

@@ -466,6 +466,7 @@ def done(reason: str, error: str, prompt_tokens: int, seq: int, text: str) -> Fr
 
 
 def ack(turn: services.Turn) -> Frame:
+    conversations.load_siblings(turn.messages)
     return {
         "type": "ack",
         "conversation": conversations.conversation_json(turn.conversation),

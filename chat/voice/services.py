@@ -109,7 +109,7 @@ def save_instructions(*, user: User, about: str, manner: str, active: bool) -> N
 
 def manner_of(conversation: Conversation) -> Manner:
     """One that is not stored where nothing was chosen."""
-    kept = Manner.objects.select_related("persona").filter(conversation=conversation).first()
+    kept = Manner.objects.filter(conversation=conversation).first()  # few have one, fewer a persona
     return kept or Manner(conversation=conversation)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.cache import cache
 
 VALUES = ["text é", 5, "5", 2.5, True, None, [1, "a"], {"day": [1732546800.5]}, ""]
@@ -38,3 +40,22 @@ def test_a_pickle_put_there_by_somebody_else_is_not_loaded() -> None:
             cache.get("strange")
     finally:
         cache.delete("strange")
+
+
+async def test_requests_of_one_process_share_a_connection() -> None:
+    def connection() -> int:
+        return int(cache._cache.get_client(None).client_id())
+
+    async def request() -> int:
+        return await sync_to_async(connection, thread_sensitive=False)()
+
+    assert len({await asyncio.create_task(request()) for _ in range(5)}) == 1
+
+
+def test_it_goes_on_after_redis_was_away() -> None:
+    cache.set("kept", 1, 60)
+    client = cache._cache.get_client(None)
+    client.client_kill_filter(_type="normal", skipme=False)
+    cache.set("kept", 2, 60)
+    assert cache.get("kept") == 2
+    cache.delete("kept")

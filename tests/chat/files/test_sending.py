@@ -77,7 +77,7 @@ def test_the_model_reads_the_file_before_the_words_and_the_message_keeps_the_wor
     assert "milk and eggs" in request.messages[0]["content"]
 
 
-def test_files_of_the_whole_branch_take_one_query(cast: Cast) -> None:
+def test_files_of_the_whole_branch_take_two_queries(cast: Cast) -> None:
     conversation, asked = None, None
     for _ in range(3):
         last = settle(asked).pk if asked else None
@@ -86,7 +86,7 @@ def test_files_of_the_whole_branch_take_one_query(cast: Cast) -> None:
     with CaptureQueriesContext(connection) as queries:
         prompt = turns.prompt_of(asked)
     assert sum("milk" in each["content"] for each in prompt) == 3
-    assert len(queries) == 3
+    assert len(queries) == 4
 
 
 @pytest.mark.parametrize("whose", ["bob", "nobody", "elsewhere", "twice"])
