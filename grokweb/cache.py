@@ -23,8 +23,12 @@ class JSONSerializer:
         return json.loads(data)
 
 
-class ProcessPool(redis.ConnectionPool):
-    """For `CACHES[…]["OPTIONS"]["pool_class"]`: the connections of the whole process.
+CONNECTIONS, WAIT_SECONDS = 64, 5
+
+
+class ProcessPool(redis.BlockingConnectionPool):
+    """For `CACHES[…]["OPTIONS"]["pool_class"]`: the connections of the whole process. When all are lent, one
+    is waited for; the other pool of redis-py would refuse the hundred and first.
 
     Django makes a cache with a pool of its own for every asyncio task, thus for every request and frame: each
     would connect anew, which costs more than what is asked.
@@ -35,4 +39,5 @@ class ProcessPool(redis.ConnectionPool):
     def from_url(cls, url: str, **options: Any) -> redis.ConnectionPool:  # type: ignore[override]
         # With them redis-py 8 hands out connections that a restart of Redis has closed.
         unasked = MaintNotificationsConfig(enabled=False)
-        return super().from_url(url, maint_notifications_config=unasked, **options)
+        how = {"max_connections": CONNECTIONS, "timeout": WAIT_SECONDS, "maint_notifications_config": unasked}
+        return super().from_url(url, **how, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -50,6 +51,14 @@ async def test_requests_of_one_process_share_a_connection() -> None:
         return await sync_to_async(connection, thread_sensitive=False)()
 
     assert len({await asyncio.create_task(request()) for _ in range(5)}) == 1
+
+
+def test_more_requests_than_connections_wait_for_each_other() -> None:
+    def hold(_number: int) -> None:
+        cache._cache.get_client(None).blpop("nothing", 0.3)
+
+    with ThreadPoolExecutor(150) as crowd:
+        list(crowd.map(hold, range(150)))
 
 
 def test_it_goes_on_after_redis_was_away() -> None:
