@@ -73,8 +73,6 @@ def _adapted(tokens: list[Token]) -> Iterator[Token]:
             place = ""
         elif token.type == "image":
             yield from _image(token, linked=bool(place))
-        elif token.type == "text" and not place:
-            yield from _named(token)
         else:
             label += token.content
             yield token
@@ -135,29 +133,6 @@ def _address(state: StateInline, silent: bool) -> bool:
     state.push("link_close", "a", -1)
     state.pos = found.start() + len(address)
     return True
-
-
-# Of hosts and mailboxes without a scheme, as GitHub knows them. Each begins where no other could.
-NAMED = re.compile(
-    r"(?<![\w.@/+-])(?:www\.[a-z0-9][^\s<>\"`\\]*|[a-z0-9][\w.+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)+)",
-    re.IGNORECASE | re.ASCII,
-)
-
-
-def _named(text: Token) -> Iterator[Token]:
-    """Words with links where they name one."""
-    at = 0
-    for found in NAMED.finditer(text.content):
-        name = _without_marks(found[0])
-        address = f"mailto:{name}" if found[0][:4].lower() != "www." else f"http://{name}"
-        if not _destination(address).isascii():
-            continue
-        yield Token("text", "", 0, content=text.content[at : found.start()])
-        yield Token("link_open", "a", 1, attrs={"href": address})
-        yield Token("text", "", 0, content=name)
-        yield Token("link_close", "a", -1)
-        at = found.start() + len(name)
-    yield Token("text", "", 0, content=text.content[at:]) if at else text
 
 
 def _without_marks(address: str) -> str:

@@ -355,36 +355,6 @@ def test_an_address_among_the_words_is_a_link(text, address, after):
     assert html.endswith(f">{address}</a>{after}</p>\n")
 
 
-@pytest.mark.parametrize(
-    ("text", "address", "name", "after"),
-    [
-        ("see www.a.example/b.", "http://www.a.example/b", "www.a.example/b", "."),
-        ("(or WWW.a.example)", "http://WWW.a.example", "WWW.a.example", ")"),
-        ("*ask* eve+x@a.example, or", "mailto:eve+x@a.example", "eve+x@a.example", ", or"),
-        ("**eve@a.example** ok", "mailto:eve@a.example", "eve@a.example", "</strong> ok"),
-    ],
-)
-def test_a_host_or_a_mailbox_among_the_words_is_a_link(text, address, name, after):
-    html = reply_html(text)
-    assert f'<a href="{address}"' in html
-    assert html.endswith(f">{name}</a>{after}</p>\n")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "`www.a.example`",
-        "xwww.a.example",
-        "www.",
-        "a@b",
-        "@a.example",
-        "www.b\N{CYRILLIC SMALL LETTER A}.example",
-    ],
-)
-def test_what_only_looks_like_one_stays_words(text):
-    assert "<a " not in reply_html(text)
-
-
 def test_an_address_that_looks_like_another_says_where_it_leads():
     assert '<span class="host">(evil.example)</span>' in reply_html("https://bank.example@evil.example/login")
     assert "<a " not in reply_html("https://b\N{CYRILLIC SMALL LETTER A}nk.example/")
