@@ -7,7 +7,9 @@ from functools import cache
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
 
 
 class JSONSerializer:
@@ -37,7 +39,13 @@ class ProcessPool(redis.BlockingConnectionPool):
     @classmethod
     @cache
     def from_url(cls, url: str, **options: Any) -> redis.ConnectionPool:  # type: ignore[override]
-        # With them redis-py 8 hands out connections that a restart of Redis has closed.
-        unasked = MaintNotificationsConfig(enabled=False)
-        how = {"max_connections": CONNECTIONS, "timeout": WAIT_SECONDS, "maint_notifications_config": unasked}
-        return super().from_url(url, **how, **options)
+        return super().from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=WAIT_SECONDS,
+            # A restart of Redis closes connections that lie here: once more, on a new one.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+            # With them redis-py 8 hands out connections that a restart of Redis has closed.
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+            **options,
+        )

@@ -115,7 +115,10 @@ def test_nothing_of_them_is_left(full):
 def test_what_was_deleted_cannot_be_dug_out_of_the_database_s_file(full):
     def dug() -> bool:
         with connection.cursor() as cursor:
+            cursor.execute("PRAGMA secure_delete")
+            assert cursor.fetchone() == (1,)  # some builds of SQLite have it by themselves, others do not
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            assert cursor.fetchone()[0] == 0, "somebody else reads"
         return SECRET.encode() in Path(connection.settings_dict["NAME"]).read_bytes().lower()
 
     assert dug()

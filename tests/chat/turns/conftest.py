@@ -66,7 +66,7 @@ class InProcess:
 
     def _finish(self, pk: UUID, attempt: int) -> None:
         try:
-            self.may_finish.wait(WAIT)
+            self.may_finish.wait(3 * WAIT)
             services.finish(pk, attempt)
         finally:
             close_old_connections()
