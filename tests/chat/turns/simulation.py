@@ -134,8 +134,9 @@ def snapshot(client: redis.Redis) -> dict[bytes, tuple[bytes, int]]:
     kept = {}
     for key in client.keys("*"):
         raw, ttl = client.dump(key), client.pttl(key)
-        if raw is not None:
-            kept[key] = (raw, max(ttl, 0))
+        if raw is None or ttl == -2:
+            continue  # it ran out at this very moment: kept with no time left, it would stay for ever
+        kept[key] = (raw, 0 if ttl == -1 else max(ttl, 1))
     return kept
 
 
