@@ -46,7 +46,7 @@ export class Markdown {
 
   /** Paint a text that is still growing. */
   grow(text) {
-    this.flow();
+    if (text !== this.text) this.flow();
     if (!text.startsWith(this.text)) this.start(); // fetched again from the beginning
     this.text = text;
     const { added, tail } = this.blocks.push(text);
