@@ -451,8 +451,21 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
         text=Concat("text", Value(log.text.replace("\x00", "\ufffd"), TextField())),
         status=MessageStatus(status),
     )
-    quotas.settle(generation_id=generation_id, prompt_tokens=log.end.prompt_tokens, completion_tokens=log.seq)
+    _charge(generation_id, status, log)
     return True
+
+
+def _charge(generation_id: UUID, status: Status, log: Log) -> None:
+    """Counts the tokens of a reply against its person's day; a reply that failed costs nothing.
+
+    Every failure is on the service's side (no memory, a dead worker, nobody ran the model) or came before the
+    first step (too long). What was shown of the reply stays, and the reservation is released in full.
+    """
+    assert log.end is not None
+    prompt, completion = log.end.prompt_tokens, log.seq
+    if status == Status.FAILED:
+        prompt = completion = 0
+    quotas.settle(generation_id=generation_id, prompt_tokens=prompt, completion_tokens=completion)
 
 
 # --- words ------------------------------------------------------------------------------------------------
