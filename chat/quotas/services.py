@@ -1,4 +1,4 @@
-"""Tokens a day: reserved when a message is sent, settled once when its reply ends. A failed reply costs nothing.
+"""Tokens a day: reserved when a message is sent, settled once when its reply ends. Failed replies are free.
 
 reserve and settle run inside the transactions of chat/turns/services.py, so a message, its reservation and
 its generation stand or fall together.

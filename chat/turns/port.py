@@ -34,6 +34,7 @@ from inference.contract import (
 )
 from inference.lease import Look
 from inference.log import Log
+from inference.text.alternate import alternate
 
 logger = logging.getLogger("grokweb.turns")
 
@@ -54,6 +55,11 @@ def opaque(kind: str, pk: UUID) -> str:
     """What inference sees instead of an id of ours."""
     digest = hmac.new(settings.SECRET_KEY.encode(), f"{kind}:{pk.hex}".encode(), hashlib.sha256)
     return digest.hexdigest()[:32]
+
+
+def in_turn(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages in an order that every model's template accepts."""
+    return alternate(history)
 
 
 def submit(request: GenerationRequest, *, front: bool = False) -> fair_queue.Submitted:
