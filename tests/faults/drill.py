@@ -162,7 +162,7 @@ class Drill:
         self.wait(lambda: not any(self.row(reply)["strikes"] for reply in replies), "no strike left")
 
     def is_settled(self) -> None:
-        """No live row, no reservation, nothing in Redis' queue; every token charged once, no failure charged."""
+        """No live row, no reservation, nothing in Redis' queue; every token charged once, failures never."""
 
         def quiet() -> bool:
             return not any(map(self.rows.one, (LIVE, UNSETTLED, RESERVED)))
