@@ -102,8 +102,9 @@ class GenerationRequest:
     generation_id: str
     attempt: int
     model: str
-    # {"role": "system"|"user"|"assistant", "content": str}, oldest first; an answer at the end goes on
-    messages: tuple[dict[str, str], ...]
+    # {"role": "system"|"user"|"assistant", "content": str}, oldest first, in the order of
+    # inference/text/alternate.py (a question may have "parts" there); an answer at the end goes on
+    messages: tuple[dict[str, Any], ...]
     max_new_tokens: int
     seed: int
     sampling: Sampling = field(default_factory=Sampling)

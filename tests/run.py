@@ -16,7 +16,8 @@ from tests import browser, postgresql
 ROOT = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 NOTHING_COLLECTED = 5
-WITHOUT_DATABASE = ["--ignore=tests/inference", "--ignore=tests/js"]  # nothing there asks it: once is enough
+# Nothing there asks it: once is enough.
+WITHOUT_DATABASE = ["--ignore=tests/inference", "--ignore=tests/js", "--ignore=tests/protocol"]
 PYTEST = [sys.executable, "-m", "pytest", "--ds=tests.settings", "-q", "-n", "2", "--dist", "loadgroup"]
 
 

@@ -96,7 +96,7 @@ class UsageCounter(models.Model):
 
 
 class UsageEntry(models.Model):
-    """One reply's reservation and, once settled, its real use. Outlives the conversation."""
+    """One reply's reservation and, once settled, its charge (0 if it failed). Outlives the conversation."""
 
     generation = models.UUIDField(_("generation"), primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="usage_entries")

@@ -1,4 +1,4 @@
-"""Tokens a day: reserved when a message is sent, settled once when its reply ends.
+"""Tokens a day: reserved when a message is sent, settled once when its reply ends. Failed replies are free.
 
 reserve and settle run inside the transactions of chat/turns/services.py, so a message, its reservation and
 its generation stand or fall together.
@@ -75,7 +75,7 @@ def reserve(
 
 @transaction.atomic
 def settle(*, generation_id: UUID, prompt_tokens: int, completion_tokens: int) -> bool:
-    """Count what a reply really used, on the day it was asked. Only the first call counts, and says so."""
+    """Count what a reply is charged, on the day it was asked. Only the first call counts, and says so."""
     entries = UsageEntry.objects.filter(pk=generation_id)
     first = entries.filter(settled_at=None).update(
         settled_at=Now(), prompt_tokens=prompt_tokens, completion_tokens=completion_tokens

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,8 @@ from inference.contract import (
 )
 from inference.lease import Look
 from inference.log import Log
+from inference.settings import LEASE_SECONDS
+from inference.text.alternate import alternate
 
 logger = logging.getLogger("grokweb.turns")
 
@@ -54,6 +56,11 @@ def opaque(kind: str, pk: UUID) -> str:
     """What inference sees instead of an id of ours."""
     digest = hmac.new(settings.SECRET_KEY.encode(), f"{kind}:{pk.hex}".encode(), hashlib.sha256)
     return digest.hexdigest()[:32]
+
+
+def in_turn(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages in an order that every model's template accepts."""
+    return alternate(history)
 
 
 def submit(request: GenerationRequest, *, front: bool = False) -> fair_queue.Submitted:
@@ -105,7 +112,7 @@ def forget(generation_ids: Sequence[UUID]) -> None:
     fair_queue.forget(client(), [str(pk) for pk in generation_ids])
 
 
-def look(generation_ids: list[UUID]) -> list[Look]:
+def look(generation_ids: Sequence[UUID]) -> list[Look]:
     return lease.look(client(), [str(pk) for pk in generation_ids])
 
 
@@ -131,6 +138,16 @@ def replies(model: str) -> figures.Replies:
 
 def workers(model: str) -> list[Worker]:
     return fair_queue.workers(client(), model)
+
+
+def note_seen(model: str) -> None:
+    """A worker of this model is alive: nobody's wait for it ends for GROKWEB_QUEUE_TIMEOUT from now on."""
+    client().set(scripts.key("seen", model), 1, px=max(1, int(settings.QUEUE_TIMEOUT * 1000)))
+
+
+def was_seen(model: str) -> bool:
+    """Whether a worker of this model was alive within GROKWEB_QUEUE_TIMEOUT, as far as Redis remembers."""
+    return bool(workers(model)) or bool(client().exists(scripts.key("seen", model)))
 
 
 def announced_models() -> dict[str, dict[str, str]]:
@@ -187,20 +204,34 @@ def places(model: str) -> tuple[dict[str, int], float | None, int]:
     return {pk: n for n, pk in enumerate(order, start=1)}, fair_queue.pace_ms(client(), model), slots
 
 
-def resting() -> bool:
-    """Rule 9: for the first seconds of Redis' life, and after it found its own marker gone, reconcile rests.
+def resting(live: Callable[[], Sequence[UUID]]) -> bool:
+    """Rule 9: whether reconcile rests, because Redis started or lost its data while replies were live.
 
-    Workers enter again what they hold meanwhile; who judged earlier would take living work for dead.
+    Workers enter again what they hold meanwhile; a judgement before that would take living work for dead.
+    Ask in every pass, also in an idle one: then the rest begins with Redis' start, not with the first fault
+    after it. `live`: ids of the live replies, read only when Redis is another one than in the pass before.
     """
-    info: Any = client().info("server")
-    if float(info["uptime_in_seconds"]) < settings.REDIS_REST_SECONDS:
-        return True
     marker, rest = scripts.key("marker"), scripts.key("rest")
-    if not client().exists(marker):
-        # A first start is a loss too: nothing can be told apart from it, and nobody waits yet.
-        with client().pipeline() as pipe:
-            pipe.set(marker, info["run_id"])
-            pipe.set(rest, 1, px=int(settings.REDIS_REST_SECONDS * 1000))
-            pipe.execute()
-        return True
-    return bool(client().exists(rest))
+    with client().pipeline(transaction=False) as pipe:
+        pipe.info("server").get(marker).exists(rest)
+        server, known, is_resting = pipe.execute()
+    if known == server["run_id"]:
+        return bool(is_resting)
+    seconds = _rest_seconds(float(server["uptime_in_seconds"]), live(), lost=known is None)
+    with client().pipeline() as pipe:
+        pipe.set(marker, server["run_id"])
+        if seconds:
+            pipe.set(rest, 1, px=max(1, int(seconds * 1000)))
+        pipe.execute()
+    return bool(is_resting) or seconds > 0
+
+
+def _rest_seconds(uptime: float, live: Sequence[UUID], *, lost: bool) -> float:
+    """How long to rest from now on, at the first sight of a Redis. `lost`: our marker is not in it."""
+    if not live:
+        return 0.0  # whatever is asked from now on, this Redis has
+    since_start = settings.REDIS_REST_SECONDS - uptime
+    if lost and since_start <= 0:  # emptied while it ran, or never met before: then it has every live reply
+        return 0.0 if all(found.attempt for found in look(live)) else settings.REDIS_REST_SECONDS
+    # It may have read its file for longer than that: workers get the life of a lease to come back.
+    return max(since_start, min(settings.REDIS_REST_SECONDS, LEASE_SECONDS))

@@ -29,7 +29,9 @@ STRIKES_ALLOWED = 2
 
 
 def reconcile() -> None:
-    """One pass. An idle one reads once and writes nothing. Raises redis.RedisError: the next pass goes on."""
+    """One pass. Raises redis.RedisError: the next pass goes on."""
+    if port.resting(_live):
+        return
     age = timedelta(seconds=settings.RECONCILE_AGE_SECONDS)
     rows = list(
         Generation.objects.live()
@@ -37,7 +39,7 @@ def reconcile() -> None:
         .select_related("message__conversation", "message__parent", "user")
         .order_by("created_at")[:BATCH]
     )
-    if not rows or port.resting():
+    if not rows:
         return
     looks = port.look([row.pk for row in rows])
     pairs = list(zip(rows, looks, strict=True))
@@ -46,6 +48,10 @@ def reconcile() -> None:
         _mend_alone(row, look)
     for model in {row.model for row in rows}:
         port.top_up(model)
+
+
+def _live() -> list[UUID]:
+    return list(Generation.objects.live().values_list("pk", flat=True)[:BATCH])
 
 
 def sweep() -> None:
@@ -58,6 +64,13 @@ def sweep() -> None:
         live = Generation.objects.live().filter(pk__in=believed).values_list("pk", flat=True)
         for ghost in believed - set(live) if believed else ():
             port.settled(ghost)
+
+
+def note_workers() -> None:
+    """Remembers which models are served: a wait for one ends some time after the last worker was seen."""
+    for model in port.announced_models():
+        if port.workers(model):
+            port.note_seen(model)
 
 
 def is_lost(row: Generation, look: Look) -> bool:
@@ -109,11 +122,11 @@ def _mark_running(row: Generation) -> None:
 
 
 def _end_if_nobody_comes(row: Generation) -> None:
-    """Rule 12: without a worker of the model the wait has an end."""
+    """Rule 12: a wait ends where no worker of the model was seen for GROKWEB_QUEUE_TIMEOUT."""
     waited = Generation.objects.live().filter(
         pk=row.pk, created_at__lt=Now() - timedelta(seconds=settings.QUEUE_TIMEOUT)
     )
-    if not port.workers(row.model) and waited.exists():
+    if not port.was_seen(row.model) and waited.exists():
         _end(row, Reason.FAILED, ErrorCode.NO_WORKER)
 
 

@@ -301,22 +301,19 @@ def check_length(text: str, conversation: Conversation, attached: Sequence[File]
 
 
 def prompt_of(asked: Message, said: str = "", system: str = "") -> list[dict[str, str]]:
-    """The system message, the branch up to and including `asked`, as the model reads it, and how the answer
-    begins. What moderation hid is left out.
+    """Returns what the model reads: the system message, the branch up to and including `asked`, and how the
+    answer begins, in an order that every chat template renders (inference/text/alternate.py).
 
-    Empty if the question itself is hidden: then there is nothing to answer.
+    A message that moderation hid has no text here. Empty if the question itself is hidden: then there is
+    nothing to answer.
     """
     if asked.hidden_at is not None:
         return []
-    path = [
-        message
-        for message in conversations.said_to(asked, HISTORY_MESSAGES)
-        if message.text and message.hidden_at is None
-    ]
-    read = files.contents(path)
+    path = conversations.said_to(asked, HISTORY_MESSAGES)
+    read = files.contents([message for message in path if message.hidden_at is None])
     history = [{"role": Role.SYSTEM, "content": system}] if system else []
-    history += [{"role": message.role, "content": read[message.pk]} for message in path]
-    return [*history, {"role": Role.ASSISTANT, "content": said}] if said else history
+    history += [{"role": message.role, "content": read.get(message.pk, "")} for message in path]
+    return port.in_turn([*history, {"role": Role.ASSISTANT, "content": said}] if said else history)
 
 
 def prompt_for(generation: Generation) -> list[dict[str, str]]:
@@ -451,8 +448,21 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
         text=Concat("text", Value(log.text.replace("\x00", "\ufffd"), TextField())),
         status=MessageStatus(status),
     )
-    quotas.settle(generation_id=generation_id, prompt_tokens=log.end.prompt_tokens, completion_tokens=log.seq)
+    _charge(generation_id, status, log)
     return True
+
+
+def _charge(generation_id: UUID, status: Status, log: Log) -> None:
+    """Counts the tokens of a reply against its person's day; a reply that failed costs nothing.
+
+    Every failure is on the service's side (no memory, a dead worker, nobody ran the model) or came before the
+    first step (too long). What was shown of the reply stays, and the reservation is released in full.
+    """
+    assert log.end is not None
+    prompt, completion = log.end.prompt_tokens, log.seq
+    if status == Status.FAILED:
+        prompt = completion = 0
+    quotas.settle(generation_id=generation_id, prompt_tokens=prompt, completion_tokens=completion)
 
 
 # --- words ------------------------------------------------------------------------------------------------

@@ -29,5 +29,6 @@ def title_made(generation_id: str) -> None:
 @shared_task(name="chat.reconcile")
 def reconcile() -> None:
     reconciling.sync_models()
+    reconciling.note_workers()
     reconciling.sweep()
     reconciling.reconcile()

@@ -23,6 +23,7 @@ from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest
 from inference.core.rows import Key, Rows
 from inference.core.sampling import History, choose, scores, usable
 from inference.engines.base import Cancel, Drop, Inbox
+from inference.text.alternate import alternate, separate
 from inference.text.detokenize import TextStream
 from inference.text.prompt import TooLong, fit, goes_on
 from inference.text.reply_rules import compile_rules
@@ -217,10 +218,12 @@ class Scheduler:
         request, tokenizer = work.request, self._tokenizer
         if any(not 0 <= token < self._vocab_size for token in work.emitted):
             raise ValueError(f"logged token ids are not in a vocabulary of {self._vocab_size:,}")
-        begun = goes_on(request.messages)
+        messages = alternate(request.messages)
+        begun = goes_on(messages)
+        render = partial(tokenizer.render_chat, go_on=True) if begun else tokenizer.render_chat
         prompt = fit(
-            request.messages,
-            partial(tokenizer.render_chat, go_on=True) if begun else tokenizer.render_chat,
+            separate(messages),
+            lambda kept: render(alternate(kept)),
             context=self._context,
             max_new_tokens=request.max_new_tokens,
         )

@@ -1,4 +1,4 @@
-"""An engine without a model, for tests and fault drills: the last user message is the script.
+"""An engine without a model, for tests and fault drills: the last question is the script.
 
     slow:N[:MS]  answers "w1 w2 ... wN", one word every MS milliseconds (50)
     echo:TEXT    answers TEXT at once
@@ -34,6 +34,7 @@ from dataclasses import dataclass, replace
 
 from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason
 from inference.engines.base import EXIT_ENGINE_FAILED, Cancel, Drop, Emit, Inbox
+from inference.text.alternate import separate
 from inference.text.detokenize import TextStream
 from inference.text.prompt import LEAST_ANSWER, goes_on
 from inference.text.reply_rules import compile_rules
@@ -84,7 +85,8 @@ def read_script(text: str) -> Script:
 
 def _asked(messages: Sequence[dict[str, str]]) -> str:
     """The last question; where that is for a title, what the one before says of it."""
-    questions = [message["content"] for message in messages if message["role"] == "user"] or [""]
+    asked = [message for message in separate(messages) if message["role"] == "user"]
+    questions = [message["content"] for message in asked] or [""]
     if questions[-1] == "system:":
         return "echo:" + "\n".join(each["content"] for each in messages if each["role"] == "system")
     if questions[-1] != QUESTION:

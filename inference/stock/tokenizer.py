@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from transformers import AutoTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from inference.modelfiles import ModelUnusable
+from inference.text.alternate import alternate
 
 SPACE = "\u2581"  # how SentencePiece writes a space inside a piece
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -81,14 +83,31 @@ class StockTokenizer:
         if not self.inner.chat_template:
             turns = [f"{ROLE_WORD[message['role']]}: {message['content']}" for message in messages]
             return self._start + self.encode("\n\n".join(turns if go_on else [*turns, "Assistant:"]))
+        return self._render_or_adapt(messages, go_on)
+
+    def _render_or_adapt(self, messages: Sequence[Message], go_on: bool) -> list[int]:
+        """Renders what the template accepts: the messages, else in strict alternation, else without a system
+        message, whose text the first question carries then.
+        """
+        try:
+            return self._render_or_append(messages, go_on)
+        except TemplateError:
+            ordered = alternate(messages)
+            for adapted in (ordered, _without_system(ordered)):
+                with suppress(TemplateError):
+                    return self._render_or_append(adapted, go_on)
+            raise
+
+    def _render_or_append(self, messages: Sequence[Message], go_on: bool) -> list[int]:
+        """Appends an answer to continue to the prompt for a new one, where the template itself would change
+        its words (Qwen3's and DeepSeek's leave the reasoning out).
+        """
         try:
             return self._render(messages, go_on)
-        except TemplateError:
-            # Many templates know no system message; the first question may carry it.
-            folded = _without_system(messages)
-            if folded == list(messages):
+        except ValueError:  # from transformers: the answer is not in the rendered text
+            if not go_on:
                 raise
-            return self._render(folded, go_on)
+            return self._render(messages[:-1], False) + self.encode(messages[-1]["content"])
 
     def _render(self, messages: Sequence[Message], go_on: bool) -> list[int]:
         nonce = secrets.token_hex(8)

@@ -375,15 +375,12 @@ function adopt(conversation) {
 }
 
 /** A message from another tab, or changed by moderation, or settled. */
-function told({ message }) {
+function told(frame) {
+  const { message } = frame;
   if (message.status === "live") {
     replies.track(message.id, message.generation?.id, message.conversation);
     sidebar.dot(message.conversation, "live");
-  } else if (replies.get(message.id)) {
-    replies.forget(message.id);
-    sidebar.dot(message.conversation, message.conversation === view.id ? null : "new");
-    sendLined(message.conversation, message);
-  }
+  } else replies.take(frame);
   if (message.conversation !== view.id) return;
   view.messages = place(view.messages, message);
   view.news++;
@@ -429,13 +426,13 @@ function patch(id, news) {
 }
 
 function ended(reply) {
-  const { messageId, conversation, text, status, reason, words } = reply;
+  const { messageId, conversation, text, status, reason, words, saved } = reply;
   const here = conversation === view.id;
   sidebar.dot(conversation, here && !document.hidden ? null : "new");
   if (here) {
     announcer.follow(messageId, text, true);
     announcer.say(status === "complete" ? gettext("The answer is complete.") : words || gettext("The answer has ended early."));
-    const begun = view.messages.find((each) => each.id === messageId)?.text ?? "";
+    const begun = saved ? "" : view.messages.find((each) => each.id === messageId)?.text ?? "";
     patch(messageId, { text: begun + text, status, reason, words });
   }
   if (reply.broken) refresh();

@@ -1,20 +1,23 @@
-/** What frames do to a reply and to the list of messages: pure functions, the rules of docs/protocol.md. */
+/** What frames do to a reply and to the list of messages: pure functions, the rules of docs/protocol.md.
+ *  tests/protocol/cases.json has them as a table, for this module and for the client of the drills alike. */
 
 import { sha256 } from "grokweb/sha256.js";
 
 const TRIES = 2; // whole texts fetched again before the page is told to read the saved message
 
-/** A reply of which nothing has been seen yet. `resume` is the number to ask from, null when nothing is missing. */
+/** A reply of which nothing has been seen yet. `asks` counts the resumes this state wants: whenever it rises, ask
+ *  from number `resume`, which is null again once the answer has come. `heard` is the number that showed the hole. */
 export function blank(messageId, generationId = null) {
   return {
     messageId, generationId, seq: 0, text: "", status: "live", reason: "", words: "", place: null,
-    resume: null, tries: 0, broken: false,
+    resume: null, asks: 0, heard: 0, tries: 0, broken: false, saved: false,
   };
 }
 
-/** The state after `frame` (token, queued or done). The same object means that nothing changed. */
+/** The state after `frame` (token, queued, done or message). The same object means that nothing changed. */
 export function apply(state, frame) {
-  if (frame.message_id !== state.messageId || state.status !== "live") return state;
+  if (state.status !== "live" || (frame.message_id ?? frame.message?.id) !== state.messageId) return state;
+  if (frame.type === "message") return applySaved(state, frame.message);
   if (frame.generation_id && state.generationId && frame.generation_id !== state.generationId) return state;
   if (frame.type === "token") return applyToken(state, frame);
   if (frame.type === "queued") return { ...state, place: { position: frame.position, estimate: frame.estimate } };
@@ -22,25 +25,48 @@ export function apply(state, frame) {
   return state;
 }
 
+/** A new connection: it is asked from the last number held, and what the old one was asked for is void. */
+export const reconnected = (state) => ({ ...state, resume: null });
+
 function applyToken(state, frame) {
-  if (frame.seq <= state.seq) return state; // a replay after a reconnect
-  if (frame.after !== state.seq) return missing(state, state.seq); // lost some
-  return { ...state, seq: frame.seq, text: state.text + frame.text, place: null, resume: null };
+  if (frame.seq <= state.seq) return repeated(state);
+  if (frame.after === state.seq) return added(state, frame, state.text + frame.text);
+  if (frame.after === 0) return added(state, frame, frame.text); // Redis lost data: the text starts again
+  return missed(state, frame);
 }
 
+const added = (state, { seq }, text) => ({ ...state, seq, text, place: null, resume: null });
+
+/** A replay after a reconnect; or the log was written again in other pieces, and what was asked for is void. */
+const repeated = (state) => (state.resume === null ? state : { ...state, resume: null });
+
+/** Some were lost. Asked for once, not again at the pieces that were on their way behind the first. */
+function missed(state, frame) {
+  const inFlight = state.resume !== null && frame.after >= state.heard;
+  return inFlight ? state : ask(state, state.seq, frame.seq);
+}
+
+const ask = (state, resume, heard) => ({ ...state, resume, heard, asks: state.asks + 1 });
+
 function applyDone(state, frame) {
-  if (frame.seq > state.seq) return missing(state, state.seq);
-  const whole = codePoints(state.text) === frame.length && sha256(state.text) === frame.sha256;
   const ended = {
     ...state, status: frame.status, reason: frame.reason ?? "", words: frame.words ?? "", place: null, resume: null,
   };
-  if (whole) return ended;
-  if (state.tries < TRIES) return { ...state, seq: 0, text: "", resume: 0, tries: state.tries + 1 };
-  return { ...ended, broken: true }; // two resumes did not help: the saved message is the truth
+  const lacks = frame.seq > state.seq;
+  if (!lacks && codePoints(state.text) === frame.length && sha256(state.text) === frame.sha256) return ended;
+  if (state.tries === TRIES) return { ...ended, broken: true }; // the saved message is the truth
+  const again = { ...state, tries: state.tries + 1 };
+  return lacks ? ask(again, state.seq, frame.seq) : ask({ ...again, seq: 0, text: "" }, 0, frame.seq);
 }
 
-/** Ask once for a gap, not at every frame behind it. */
-const missing = (state, after) => (state.resume === null ? { ...state, resume: after } : state);
+/** It ended while nobody looked: the saved text, whole, with what it continues. */
+function applySaved(state, message) {
+  if (message.status === "live") return state;
+  return {
+    ...state, status: message.status, reason: message.reason ?? "", text: message.text,
+    seq: message.generation?.seq ?? state.seq, place: null, resume: null, saved: true,
+  };
+}
 
 /** Length in code points, as the server counts it; `.length` counts UTF-16 units. */
 export function codePoints(text) {

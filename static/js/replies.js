@@ -1,6 +1,6 @@
 /** The replies being written, in every conversation this tab knows of. The state is reducer.js's. */
 
-import { apply, blank } from "grokweb/reducer.js";
+import { apply, blank, reconnected } from "grokweb/reducer.js";
 
 export class Replies {
   /** `resume(id, after)` asks the server; `changed(reply)` after every step; `ended(reply)` once. */
@@ -20,8 +20,9 @@ export class Replies {
     if (!asked) this.resume(id, 0);
   }
 
-  /** [id, last token held] of each. */
+  /** [id, last token held] of each, for a new connection: what the old one was asked for is void. */
   live() {
+    for (const [id, reply] of this.all) this.all.set(id, reconnected(reply));
     return [...this.all.values()].map((reply) => [reply.messageId, reply.seq]);
   }
 
@@ -33,19 +34,20 @@ export class Replies {
     this.all.delete(id);
   }
 
+  /** A frame about one of them; others are left alone. */
   take(frame) {
-    const before = this.all.get(frame.message_id);
+    const id = frame.message_id ?? frame.message?.id;
+    const before = this.all.get(id);
     if (!before) return;
     const after = apply(before, frame);
     if (after === before) return;
-    this.all.set(frame.message_id, after);
-    if (after.resume !== null && (before.resume === null || after.tries > before.tries)) {
-      this.resume(frame.message_id, after.resume);
-    }
-    if (after.status === "live") this.changed(after, frame);
-    else {
-      this.all.delete(frame.message_id);
+    this.all.set(id, after);
+    if (after.status !== "live") {
+      this.all.delete(id);
       this.ended(after);
+      return;
     }
+    if (after.asks > before.asks) this.resume(id, after.resume);
+    this.changed(after, frame);
   }
 }

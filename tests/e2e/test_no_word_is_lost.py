@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 
 from playwright.sync_api import Browser, expect
@@ -12,9 +14,10 @@ from tests.e2e.line import Line
 from tests.e2e.people import Person
 from tests.grokweb.service import Service, is_running, kill
 
-WORDS = 120
+WORDS, LONG = 120, 500
 SLOW = f"slow:{WORDS}:30"
 AWAY_MS = 5000
+LOSS_SECONDS = 90.0  # reconcile rests, and a process that died before comes back with a delay
 FIRST_TEXT_MS, LIVE_AGAIN_MS = 1000, 2000
 OFFLINE = (
     "ERR_INTERNET_DISCONNECTED",
@@ -131,6 +134,56 @@ def test_the_model_worker_is_killed(chat: Chat, service: Service) -> None:
     kill(service.pid("model-worker"))
     chat.wait_for_whole(WORDS)
     samples.check(WORDS)
+
+
+def test_redis_loses_its_data_and_gets_the_log_in_other_pieces(chat: Chat, service: Service) -> None:
+    """The worker dies with it: the next one writes every token again, in pieces as it comes to make them.
+
+    Only if no piece ends where the page stands does its text start again; so it may take more than one loss.
+    """
+    restarts = Restarts().of(chat)
+    samples = Samples().of(chat)
+    chat.ask(f"slow:{LONG}:4")
+    for words_before in range(60, LONG - 60, 60):
+        if restarts.seen:
+            break
+        chat.wait_for_words(words_before)
+        lose_everything(chat, service)
+        until(
+            chat.page, lambda n=words_before: len(chat.text().split()) >= n + 60, "it goes on", LOSS_SECONDS
+        )
+    assert restarts.seen, "the log came back in the same pieces each time"
+    chat.wait_for_whole(LONG)
+    samples.check(LONG)
+    chat.expect_stored()
+
+
+class Restarts:
+    """Pieces with `after` 0 that a page got when it had a part of the text."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._begun = False
+
+    def of(self, chat: Chat) -> Restarts:
+        chat.page.on("websocket", lambda socket: socket.on("framereceived", self._note))
+        chat.page.reload()  # for a new socket
+        return self
+
+    def _note(self, payload: str | bytes) -> None:
+        frame = json.loads(payload)
+        if frame["type"] == "token":
+            self.seen += self._begun and frame["after"] == 0
+            self._begun = True
+
+
+def lose_everything(chat: Chat, service: Service) -> None:
+    """The model worker and Redis are killed, and Redis comes back empty."""
+    pids = [service.pid("model-worker"), service.pid("redis")]
+    shutil.rmtree(service.data / "redis" / "appendonlydir")  # its open files lose their names
+    for pid in pids:
+        kill(pid)
+    until(chat.page, lambda: not any(map(is_running, pids)), "both are gone")
 
 
 def test_a_message_sent_without_network_goes_out_later(chat: Chat, witness: Witness) -> None:

@@ -1,12 +1,11 @@
-"""A browser tab without a browser: the reducer and the reconnecting of docs/protocol.md, and what it saw.
+"""A browser tab without a browser: reconnects, follows replies as docs/protocol.md says, counts what it saw.
 
-The drills and the benchmarks use the same one.
+The drills and the benchmarks use the same one. The rules themselves are tests/protocol/reducer.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import threading
 import time
@@ -18,21 +17,19 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
-Frame = dict[str, Any]
+from tests.protocol import reducer
+from tests.protocol.reducer import Frame, State
 
 BACK_AFTER, BACK_AT_MOST = 0.1, 1.0  # seconds before a lost connection is tried again
 
 
 @dataclass
 class Reply:
-    """One question and what the page knows of its reply."""
+    """One question and what the page knows of its reply; beside that state, what a drill wants to know."""
 
     content: str
     client_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    message_id: str = ""
-    generation_id: str = ""
-    text: str = ""
-    seq: int = 0
+    state: State = field(default_factory=State)
     places: list[int] = field(default_factory=list)
     done: Frame | None = None
     ends: int = 0
@@ -46,46 +43,70 @@ class Reply:
     first_at: float = 0.0
     done_at: float = 0.0
 
+    @property
+    def message_id(self) -> str:
+        return self.state.message_id
+
+    @property
+    def generation_id(self) -> str:
+        return self.state.generation_id
+
+    @property
+    def text(self) -> str:
+        return self.state.text
+
+    @property
+    def seq(self) -> int:
+        return self.state.seq
+
+    @property
+    def resume_after(self) -> int:
+        """The token after which to resume, when `apply` says so."""
+        return self.state.resume or 0
+
+    def acknowledged(self, message_id: str, generation_id: str) -> None:
+        """The reply to watch; a question that was sent again gets the same one."""
+        if self.message_id != message_id:
+            self.state = State(message_id, generation_id)
+
+    def reconnected(self) -> bool:
+        """Whether to resume from `seq` on a new connection."""
+        self.state = reducer.reconnected(self.state)
+        return self.state.status == "live"
+
     def apply(self, frame: Frame) -> bool:
-        """The reducer. True if the page must ask for what it misses."""
+        """Takes a frame as a page does. True if the page must ask for what it misses."""
+        before, self.state = self.state, reducer.apply(self.state, frame)
+        self._count(before, frame)
+        return self.state.asks > before.asks
+
+    def _count(self, before: State, frame: Frame) -> None:
+        asked = self.state.asks > before.asks
         if frame["type"] == "token":
-            return self._add(frame["after"], frame["seq"], frame["text"])
-        if frame["type"] == "message":
-            message = frame["message"]
-            if message["status"] != "live" and message["generation"]:
-                self.text, seq = message["text"], message["generation"]["seq"]
-                if seq > self.seq:  # saved while the page was away: it comes whole, not in pieces
-                    self.spans.append((self.seq, seq))
-                self.seq = seq
+            self._count_piece(before, frame, asked=asked)
+        elif frame["type"] == "message" and self.state.saved and self.seq > before.seq:
+            self.spans.append((before.seq, self.seq))  # it comes whole, not in pieces
         elif frame["type"] == "queued":
             self.places.append(frame["position"])
         elif frame["type"] == "done":
             self.ends += 1
-            if frame["seq"] > self.seq:
-                self.holes += 1
-                return True
-            self.done, self.done_at = frame, time.perf_counter()
-        return False
+            self.holes += asked
+            if self.state.status != "live" and self.done is None:
+                self.done, self.done_at = frame, time.perf_counter()
 
-    def _add(self, after: int, seq: int, text: str) -> bool:
-        if seq <= self.seq:
-            self.repeats += 1
-            return False
-        if after == self.seq:
-            self.text += text
-        elif after == 0:
+    def _count_piece(self, before: State, frame: Frame, *, asked: bool) -> None:
+        after, seq = frame["after"], frame["seq"]
+        if self.state.seq == before.seq:
+            self.holes += asked
+            self.repeats += seq <= before.seq
+            return
+        if after == 0 and before.seq:
             self.restarts += 1
             self.spans.clear()
-            self.text = text
-        else:
-            self.holes += 1
-            return True
-        self.seq = seq
         self.pieces += 1
         self.spans.append((after, seq))
         self.times.append(time.perf_counter())
         self.first_at = self.first_at or self.times[-1]
-        return False
 
     def saw_each_once(self) -> bool:
         """Whether every token came in one piece and in no other."""
@@ -94,12 +115,8 @@ class Reply:
 
     def is_whole(self) -> bool:
         """Whether the text is the one that `done` vouches for."""
-        end = self.done
         return (
-            end is not None
-            and end["seq"] == self.seq
-            and end["length"] == len(self.text)
-            and end["sha256"] == hashlib.sha256(self.text.encode()).hexdigest()
+            self.done is not None and self.done["seq"] == self.seq and reducer.is_whole(self.state, self.done)
         )
 
 
@@ -154,8 +171,8 @@ class Tab:
 
     async def _ask_again(self, reply: Reply) -> None:
         """After a reconnect: unacknowledged questions once more, unfinished replies from where they are."""
-        if reply.done is not None:
-            return
+        if not reply.reconnected() and reply.done is not None:
+            return  # a saved message ends a reply for a page; a drill waits for its `done`, too
         if reply.message_id:
             await self._send({"type": "resume", "message_id": reply.message_id, "after": reply.seq})
         else:
@@ -168,12 +185,14 @@ class Tab:
         if frame["type"] == "ack":
             for reply in self.replies:
                 if reply.client_id == frame["client_id"]:
-                    reply.message_id, reply.generation_id = frame["message_id"], frame["generation_id"]
+                    reply.acknowledged(frame["message_id"], frame["generation_id"])
             return
         named = frame.get("message_id") or frame.get("message", {}).get("id")
         for reply in self.replies:
             if reply.message_id == named and reply.apply(frame):
-                await self._send({"type": "resume", "message_id": reply.message_id, "after": reply.seq})
+                await self._send(
+                    {"type": "resume", "message_id": reply.message_id, "after": reply.resume_after}
+                )
 
     async def ask(self, content: str) -> Reply:
         """A new conversation's first message."""

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 
 from tests.faults.client import Crowd, Reply, answer_of, wait_for
-from tests.faults.rows import COUNTED, LIVE, RESERVED, UNSETTLED, USED, Rows
+from tests.faults.rows import CHARGED_FOR_FAILURES, COUNTED, LIVE, RESERVED, UNSETTLED, USED, Rows
 from tests.faults.store import Store
 from tests.grokweb.service import NAMES, Service, is_running
 
@@ -162,13 +162,14 @@ class Drill:
         self.wait(lambda: not any(self.row(reply)["strikes"] for reply in replies), "no strike left")
 
     def is_settled(self) -> None:
-        """No live row, no reservation, nothing in Redis' queue; every token charged once."""
+        """No live row, no reservation, nothing in Redis' queue; every token charged once, failures never."""
 
         def quiet() -> bool:
             return not any(map(self.rows.one, (LIVE, UNSETTLED, RESERVED)))
 
         self.wait(quiet, "everything settled")
         assert self.rows.one(USED) == self.rows.one(COUNTED)
+        assert self.rows.one(CHARGED_FOR_FAILURES) == 0
         self.wait(lambda: not self.store.leftovers(), "Redis' queue empty")
 
     def state(self) -> str:

@@ -16,6 +16,10 @@ LIVE = "SELECT COUNT(*) FROM turns_generation WHERE status IN ('queued', 'runnin
 UNSETTLED = "SELECT COUNT(*) FROM quotas_usageentry WHERE settled_at IS NULL"
 RESERVED = "SELECT COALESCE(SUM(reserved), 0) FROM quotas_usagecounter"
 USED = "SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0) FROM quotas_usageentry"
+CHARGED_FOR_FAILURES = """
+    SELECT COALESCE(SUM(e.prompt_tokens + e.completion_tokens), 0)
+    FROM quotas_usageentry e JOIN turns_generation g ON g.id = e.generation WHERE g.status = 'failed'
+"""
 COUNTED = "SELECT COALESCE(SUM(used), 0) FROM quotas_usagecounter"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,18 @@ def unhurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Servic
 
 
 @pytest.fixture
+def fresh(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Drill]:
+    """A service that has just started for the first time, with all timings as they come."""
+    url = f"sqlite:///{tmp_path / 'drill.sqlite3'}"
+    service = Service(tmp_path, DATABASE_URL=url, GROKWEB_DAILY_TOKENS="100000000")
+    try:
+        service.start().wait_until_ready()
+        yield from running(service, invite(PEOPLE, service.environment), url, request)
+    finally:
+        service.close()
+
+
+@pytest.fixture
 def drill(unhurried: tuple[Service, list[str], str], request: pytest.FixtureRequest) -> Iterator[Drill]:
     yield from running(*unhurried, request)
 
@@ -57,6 +70,17 @@ def test_model_worker_killed(drill: Drill) -> None:
     drill.kill("model-worker")
     drill.wait(drill.blows[0].waits_over, "somebody gets a token again", NEXT_TOKEN_SECONDS)
     end(drill)
+
+
+@pytest.mark.fault("default timings: model worker SIGKILL, first fault of a fresh service")
+def test_first_kill_on_a_fresh_service(fresh: Drill) -> None:
+    """Nothing that the promise counts on begins with the first fault."""
+    asked = fresh.ask(SCRIPT)
+    fresh.wait_until_writing(1, replies=4)
+    fresh.kill("model-worker")
+    fresh.wait(fresh.blows[0].waits_over, "somebody gets a token again", NEXT_TOKEN_SECONDS)
+    end(fresh)
+    assert {fresh.row(reply)["strikes"] for reply in asked} <= {0, 1}
 
 
 @pytest.mark.fault("default timings: model worker SIGSTOP for 20 s")

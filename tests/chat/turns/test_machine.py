@@ -283,6 +283,8 @@ class LivePath(RuleBasedStateMachine):
             assert (row.status, row.error) == (Status.FAILED, "poison")
             assert row.strikes == 2
             assert len(self.dead | self.silent) >= 2
+            charged = UsageEntry.objects.get(pk=row.pk)
+            assert (charged.prompt_tokens, charged.completion_tokens) == (0, 0)
         if asked == "poison":
             assert row.status in (Status.FAILED, Status.STOPPED)
 

@@ -1,0 +1,66 @@
+"""Turns any history into one that every chat template renders.
+
+Many templates (Mistral's, Gemma's, Llama 2's) raise an exception unless an optional system message is
+followed by user, assistant, user, … in strict alternation, and a stopped, failed, hidden, imported or cut
+conversation has other orders. The rules, which docs/live-path.md gives with their reasons:
+
+* Answers without text are left out. Questions that follow each other are one, with a blank line between them,
+  and so are answers: nothing that a person wrote is lost.
+* A question without text (hidden, or never there) is `SILENCE` where the alternation needs one.
+* System messages are one, in front.
+
+A history that alternates already comes back as it is, so its prompt and the kept prefix stay the same. These
+are functions of their argument alone: a resume feeds the identical prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+Message = dict[str, Any]
+
+BLANK_LINE = "\n\n"
+SILENCE = "…"  # stands for a question that cannot be shown; templates refuse or trim an empty one
+
+
+def alternate(messages: Sequence[Message]) -> list[Message]:
+    """Returns an optional system message, then user and assistant in turn, beginning with user.
+
+    It ends as `messages` do: with the question to answer, or with the answer to continue. Questions that
+    became one stay known as `parts`, for `separate`.
+    """
+    system = [each for each in messages if each["role"] == "system" and _says(each)]
+    talk = [each for each in messages if each["role"] == "user" or (each["role"] != "system" and _says(each))]
+    if messages and (not talk or talk[0]["role"] != "user"):
+        talk.insert(0, {"role": "user", "content": SILENCE})
+    turns = [list(turn) for _, turn in groupby(talk, key=lambda each: str(each["role"]))]
+    return [_joined(turn) for turn in ([system, *turns] if system else turns)]
+
+
+def separate(messages: Sequence[Message]) -> list[Message]:
+    """Takes questions that `alternate` joined apart again.
+
+    Where not everything fits, an unanswered question is left out before the one that follows it: a person who
+    sends a shorter text after one that was too long must get an answer.
+    """
+    return [
+        {"role": message["role"], "content": part} if "parts" in message else message
+        for message in messages
+        for part in message.get("parts", [""])
+    ]
+
+
+def _joined(turn: list[Message]) -> Message:
+    """Messages of one role as one; a single one comes back unchanged."""
+    said = [each for each in separate(turn) if _says(each)]
+    if len(said) == 1:
+        return said[0]
+    role, parts = turn[0]["role"], [each["content"] for each in said]
+    joined = {"role": role, "content": BLANK_LINE.join(parts) or SILENCE}
+    return {**joined, "parts": parts} if role == "user" and parts else joined
+
+
+def _says(message: Message) -> bool:
+    return bool(message["content"].strip())

@@ -1,0 +1,161 @@
+"""When reconcile rests: after Redis started or lost its data under live replies, and at no other time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from django.test import override_settings
+
+from chat.turns import port, services
+from chat.turns.models import Generation
+from chat.turns.tasks import reconcile
+from inference import scripts
+from tests.chat.turns import simulation
+from tests.chat.turns.simulation import Broker, Worker
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+LONG, SHORT = 120.0, 0.2  # seconds of rest: longer and shorter than Redis has run in these tests
+
+
+@pytest.fixture
+def service(cast: Any, redis_client: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setattr(port, "ticket", lambda *_: None)
+    monkeypatch.setattr(port, "publish_finish", lambda *_: None)
+    with override_settings(RECONCILE_AGE_SECONDS=-60):
+        yield Service(cast.alice, redis_client)
+
+
+class Service:
+    """One worker, moved by hand, and passes of reconcile as beat asks for them."""
+
+    def __init__(self, user: Any, redis_client: Any) -> None:
+        self.user, self.redis = user, redis_client
+        self.worker = Worker(Broker())
+        self.asked = 0
+
+    def ask(self) -> Generation:
+        """A reply in the hands of the worker, with some tokens in its log."""
+        self.asked += 1
+        turn = services.send(
+            user=self.user, conversation_id=None, parent_id=None, content="9", client_id=f"c{self.asked}"
+        )
+        while self.worker.claim():
+            pass
+        self.worker.step()
+        self.worker.tick(renew=True)
+        return turn.generation
+
+    def worker_dies(self) -> None:
+        """Its leases have run out, too."""
+        simulation.expire_leases(self.redis, {self.worker.name})
+        self.worker = Worker(Broker())
+
+    def reconcile(self, rest: float) -> None:
+        with override_settings(REDIS_REST_SECONDS=rest):
+            reconcile()
+
+    def is_judged(self, row: Generation) -> bool:
+        row.refresh_from_db()
+        return (row.attempt, row.strikes) == (2, 1)
+
+    def wait_for_uptime(self, seconds: int) -> None:
+        eventually(
+            lambda: self.redis.info("server")["uptime_in_seconds"] >= seconds, "Redis has run long enough"
+        )
+
+
+def eventually(check: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+def test_an_idle_pass_meets_redis_so_the_first_fault_is_judged_at_once(service: Service) -> None:
+    service.reconcile(LONG)
+    row = service.ask()
+    service.worker_dies()
+    service.reconcile(LONG)
+    assert service.is_judged(row)
+
+
+def test_replies_that_were_live_when_redis_started_rest_until_the_workers_are_back(service: Service) -> None:
+    row = service.ask()
+    service.worker_dies()
+    service.reconcile(LONG)
+    assert not service.is_judged(row)
+    rest = service.redis.pttl(scripts.key("rest")) / 1000
+    assert 0 < rest <= LONG - service.redis.info("server")["uptime_in_seconds"] + 1, (
+        "it began with Redis' start"
+    )
+
+
+def test_a_restart_is_noticed_by_the_first_pass_and_rested_once(service: Service) -> None:
+    """Another process answers, with the data of the one before it."""
+    service.reconcile(SHORT)
+    row = service.ask()
+    service.worker_dies()
+    service.redis.set(scripts.key("marker"), "the run before")
+    service.reconcile(SHORT)
+    assert not service.is_judged(row)
+    eventually(lambda: not service.redis.exists(scripts.key("rest")), "the rest is over")
+    service.reconcile(SHORT)
+    assert service.is_judged(row)
+
+
+def test_data_lost_under_a_live_reply_is_rested_on(service: Service) -> None:
+    service.wait_for_uptime(1)
+    service.reconcile(SHORT)
+    row = service.ask()
+    service.redis.flushdb()
+    service.reconcile(SHORT)
+    row.refresh_from_db()
+    assert row.attempt == 1
+    service.worker.tick(renew=True)  # it enters again what it holds
+    eventually(lambda: not service.redis.exists(scripts.key("rest")), "the rest is over")
+    service.reconcile(SHORT)
+    row.refresh_from_db()
+    assert (row.attempt, row.strikes) == (1, 0)
+
+
+def test_data_lost_while_nobody_waits_delays_nothing(service: Service) -> None:
+    service.reconcile(LONG)
+    service.redis.flushdb()
+    service.reconcile(LONG)
+    row = service.ask()
+    service.worker_dies()
+    service.reconcile(LONG)
+    assert service.is_judged(row)
+
+
+def test_a_redis_met_for_the_first_time_that_has_every_reply_lost_nothing(service: Service) -> None:
+    """An operator's own Redis runs for days before GrokWeb first connects to it."""
+    service.wait_for_uptime(1)
+    row = service.ask()
+    service.worker_dies()
+    service.reconcile(SHORT)
+    assert service.is_judged(row)
+
+
+def test_a_wait_ends_where_no_worker_was_seen_for_the_whole_time(service: Service) -> None:
+    """A reply that waited long in the queue is not failed by a restart of its worker."""
+    service.worker.beat()
+    service.reconcile(SHORT)
+    row = services.send(
+        user=service.user, conversation_id=None, parent_id=None, content="9", client_id="waits"
+    ).generation
+    Generation.objects.filter(pk=row.pk).update(created_at=Now() - timedelta(hours=1))
+    service.redis.delete(scripts.key("worker", service.worker.name))  # its heartbeat has run out
+    service.reconcile(SHORT)
+    row.refresh_from_db()
+    assert row.status == "queued"
+    service.redis.delete(scripts.key("seen", "scripted"))  # as after GROKWEB_QUEUE_TIMEOUT
+    service.reconcile(SHORT)
+    row.refresh_from_db()
+    assert (row.status, row.error) == ("failed", "no_worker")
