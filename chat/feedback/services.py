@@ -9,6 +9,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Message, Role
 from chat.conversations.services import is_any_live
 from chat.core.errors import BadInput, Busy, NotFound
+from chat.core.text import trimmed
 from chat.feedback.models import Feedback
 
 NOTE_LENGTH = 2000  # of Feedback.note
@@ -21,7 +22,7 @@ def judge(*, person: User, message: Message, value: int, reason: str = "", note:
     if value == TAKEN_BACK:
         Feedback.objects.filter(person=person, message=message).delete()
         return
-    said = {"value": value, "reason": reason, "note": note.strip()}
+    said = {"value": value, "reason": reason, "note": trimmed(note)}
     Feedback.objects.update_or_create(
         person=person,
         message=message,

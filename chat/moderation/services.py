@@ -6,6 +6,7 @@ Rules are read from the database at each send: a change counts at once, in every
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,9 @@ from chat.accounts.models import User
 from chat.conversations.models import Message
 from chat.conversations.services import is_any_live
 from chat.core import audit
+from chat.core.entry_points import Rules
 from chat.core.errors import BadInput, Busy, ChatError, NotAllowed, RefusedByRule
+from chat.core.text import trimmed
 from chat.moderation import rules, signals
 from chat.moderation.models import Decision, Report, Rule
 from chat.moderation.rules.base import readings
@@ -36,17 +39,31 @@ REPLY = (Rule.Applies.REPLY, Rule.Applies.BOTH)
 
 def check_prompt(text: str) -> None:
     """Raise RefusedByRule, in the rule's own words, if one forbids this text. The text is not logged."""
-    texts = readings(text)
-    for rule in Rule.objects.filter(active=True, applies__in=PROMPT):
-        if _usable(rule) and _hits(rule.kind, rule.pattern, texts):
+    check_texts(Rules.PEOPLE, [text])
+
+
+def check_texts(rules: Rules, texts: Sequence[str]) -> None:
+    """The same for what enters at some entry point (chat/core/entry_points.py): the rules are read once."""
+    forbids = _forbidding(rules)
+    for text in filter(None, texts) if forbids else ():
+        if rule := _hit(forbids, text):
             raise RefusedByRule(rule.words or _("A rule of this site forbids this message."))
 
 
-def is_forbidden(text: str) -> bool:
-    """Whether any rule, for prompts or for replies, would have refused this text."""
-    texts = readings(text)
+def _forbidding(rules: Rules) -> list[Rule]:
     active = Rule.objects.filter(active=True)
-    return any(_usable(rule) and _hits(rule.kind, rule.pattern, texts) for rule in active)
+    return [
+        rule
+        for rule in (active if rules is Rules.ALL else active.filter(applies__in=PROMPT))
+        if _usable(rule)
+    ]
+
+
+def _hit(found: list[Rule], text: str) -> Rule | None:
+    if not found:
+        return None
+    texts = readings(text)
+    return next((rule for rule in found if _hits(rule.kind, rule.pattern, texts)), None)
 
 
 def reply_rules() -> list[dict[str, str]]:
@@ -105,7 +122,7 @@ def report_message(*, reporter: User, message: Message, reason: str, note: str =
         message_id=message.pk,
         author=message.conversation.owner,
         reason=reason,
-        note=note.strip(),
+        note=trimmed(note),
         text=message.text,
     )
 
@@ -128,7 +145,7 @@ def report_share(
         message_id=message_id,
         author=author,
         reason=reason,
-        note=note.strip(),
+        note=trimmed(note),
         text=text,
     )
 
@@ -165,8 +182,8 @@ def decide(*, report: Report, by: User, action: str, note: str = "") -> Decision
         raise BadInput(_("There is no decision called “%s”.") % action)
     before, report.status = report.status, action
     report.save(update_fields=["status"])
-    decision = Decision.objects.create(report=report, by=by, action=action, note=note.strip())
-    detail = {"was": before, "message": report.message_id, "share": report.share_id, "note": note.strip()}
+    decision = Decision.objects.create(report=report, by=by, action=action, note=trimmed(note))
+    detail = {"was": before, "message": report.message_id, "share": report.share_id, "note": trimmed(note)}
     audit.record(by, f"report {action}", audit.on_model(report), **detail)
     return decision
 
@@ -177,7 +194,7 @@ def take_share_down(*, share_id: UUID, by: User, note: str = "") -> None:
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
     signals.share_taken_down.send(Report, share_id=share_id)
-    audit.record(by, "take share down", f"share:{share_id}", note=note.strip())
+    audit.record(by, "take share down", f"share:{share_id}", note=trimmed(note))
 
 
 def _hide(report: Report) -> None:

@@ -22,8 +22,9 @@ from chat.accounts.services import check_not_suspended
 from chat.conversations import services as conversations
 from chat.conversations.access import conversation_for, message_for
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, Busy, ChatError, QueueFull, TooLong
-from chat.core.text import estimate_tokens
+from chat.core.text import estimate_tokens, trimmed
 from chat.files import services as files
 from chat.files.models import File
 from chat.moderation import services as moderation
@@ -101,13 +102,13 @@ def send(
         check_not_suspended(user)
         text = clean(content)
         if conversation_id is None:
-            conversation = start.conversation(user, conversations.title_from(text))
+            conversation = start.conversation(user, text)
         else:
             conversation = conversation_for(user, conversation_id)
         attached = files.chosen(user, file_ids, conversation if conversation_id else None)
         check_length(text, conversation, attached)
         parent = _parent(user, conversation, parent_id)
-        moderation.check_prompt(files.with_files(text, attached))
+        check_text("message", files.with_files(text, attached))
         asked = Message.objects.create(
             conversation=conversation, parent=parent, role=Role.USER, author=user, text=text
         )
@@ -153,7 +154,7 @@ def _settled(user: User, message_id: UUID) -> tuple[Message, Message]:
         raise BadInput(_("Only an answer can be asked for again."))
     if answer.status == MessageStatus.LIVE:
         raise Busy(_("The last reply is still being written."))
-    moderation.check_prompt(files.content(answer.parent))  # rules may be newer than the question
+    check_text("message", files.content(answer.parent))  # rules may be newer than the question
     return answer, answer.parent
 
 
@@ -285,7 +286,7 @@ def clean(content: object) -> str:
     """What a person may send: text with something in it, without NUL (PostgreSQL refuses it)."""
     if not isinstance(content, str):
         raise BadInput(_("The message is not text."))
-    text = content.replace("\r\n", "\n").strip()
+    text = trimmed(content.replace("\r\n", "\n"))
     if not text:
         raise BadInput(_("The message is empty."))
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
