@@ -18,6 +18,7 @@ from chat.accounts.models import User
 from chat.conversations import signals
 from chat.conversations.errors import Unavailable
 from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, ModelCard, Role
+from chat.conversations.origins import origin_of
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, Busy
 from chat.core.text import one_line
@@ -504,6 +505,7 @@ def message_json(message: Message) -> dict[str, Any]:
     generation = getattr(message, "generation", None) if message.role == Role.ASSISTANT else None
     if message.siblings is None:
         load_siblings([message])
+    origin = origin_of(message)
     return {
         "id": str(message.pk),
         "conversation": str(message.conversation_id),
@@ -516,5 +518,6 @@ def message_json(message: Message) -> dict[str, Any]:
         "hidden": message.hidden_at is not None,
         "generation": _generation_json(generation) if generation else None,
         "reason": generation.reason if generation else "",
+        **({"origin": origin} if origin else {}),
         **message.extras,
     }

@@ -16,9 +16,8 @@ from enum import Enum
 
 class Rules(Enum):
     PEOPLE = "people"  # the rules for what people write
-    ALL = (
-        "all"  # those for what the model writes, too: the text will stand as an answer or a title of its own
-    )
+    MODEL = "model"  # those for what the model writes
+    ALL = "all"  # both: people bring what stands as the model's words, or the other way round
     NONE = "none"
 
 
@@ -55,7 +54,7 @@ ENTRY_POINTS = {
     ),
     # What was written before a rule was made is not published after it.
     "share_question": EntryPoint(Rules.PEOPLE, ("sharing.Share.title", "sharing.Share.snapshot")),
-    "share_answer": EntryPoint(Rules.ALL, ("sharing.Share.snapshot",)),
+    "share_answer": EntryPoint(Rules.MODEL, ("sharing.Share.snapshot",)),
     "report": EntryPoint(
         Rules.NONE,
         ("moderation.Report.note", "moderation.Report.text", "moderation.Report.source"),

@@ -11,7 +11,7 @@ from django.utils.formats import number_format
 # and a few that Unicode counts among letters and symbols although they are blank. Formats that are drawn (the
 # Arabic number signs) are not among them. static/js/blank.js has the same set.
 UNSEEN = (
-    r"[[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800\ufff0-\ufffc\U00013441-\U00013446"
+    r"[[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800\ufff0-\ufffc\U00013441\U00013442"
     r"\U0001d159]--[\p{Prepended_Concatenation_Mark}]]"
 )
 _BLANK = regex.compile(rf"(?:{UNSEEN}|[\p{{Z}}\s])*", regex.V1)

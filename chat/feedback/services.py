@@ -42,7 +42,7 @@ def verdict(*, person: User, message: Message) -> dict[str, int | str]:
 def counts() -> list[tuple[str, str, str, int]]:
     """(model, verdict, reason, how many), the most frequent first."""
     rows = (
-        Feedback.objects.filter(message__conversation__deleted_at=None)
+        Feedback.objects.filter(message__conversation__deleted_at=None, message__source="")
         .values_list("model__name", "value", "reason")
         .annotate(number=Count("pk"))
         .order_by("model__name", "-value", "-number")
@@ -61,6 +61,8 @@ def counts() -> list[tuple[str, str, str, int]]:
 def _check(message: Message, value: int, reason: str, note: str) -> None:
     if message.role != Role.ASSISTANT or message.hidden_at is not None:
         raise NotFound
+    if message.source:
+        raise BadInput(_("This answer was imported. The model here did not write it, so it is not judged."))
     if is_any_live([message]):
         raise Busy(_("This reply is still being written. Please judge it when it has ended."))
     if value not in (*Feedback.Value.values, TAKEN_BACK):

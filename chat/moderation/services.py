@@ -6,21 +6,22 @@ Rules are read from the database at each send: a change counts at once, in every
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Left, Now
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
-from chat.conversations.models import Message
+from chat.conversations.models import Message, Role
 from chat.conversations.services import is_any_live
 from chat.core import audit
 from chat.core.entry_points import Rules
 from chat.core.errors import BadInput, Busy, ChatError, NotAllowed, RefusedByRule
-from chat.core.text import trimmed
+from chat.core.text import grouped, trimmed
 from chat.moderation import rules, signals
 from chat.moderation.models import Decision, Report, Rule
 from chat.moderation.rules.base import readings
@@ -30,6 +31,10 @@ log = logging.getLogger(__name__)
 NOTE_LENGTH = 2000  # of Report.note
 DECIDE = "moderation.change_report"  # the permission that moderators have
 ACTIONS = (Report.Status.DISMISSED, Report.Status.HIDDEN, Report.Status.TAKEN_DOWN)
+BREADTH = 1000  # newest messages that a new rule is tried on
+BREADTH_CHARS = 20_000  # of each
+BREADTH_SECONDS = 5.0  # then the proportion is that of the messages looked at
+FEWEST = 5  # messages; of fewer no proportion can be told
 PROMPT = (Rule.Applies.PROMPT, Rule.Applies.BOTH)
 REPLY = (Rule.Applies.REPLY, Rule.Applies.BOTH)
 
@@ -42,21 +47,17 @@ def check_prompt(text: str) -> None:
     check_texts(Rules.PEOPLE, [text])
 
 
-def check_texts(rules: Rules, texts: Sequence[str]) -> None:
+def check_texts(which: Rules, texts: Sequence[str]) -> None:
     """The same for what enters at some entry point (chat/core/entry_points.py): the rules are read once."""
-    forbids = _forbidding(rules)
+    forbids = _forbidding(which)
     for text in filter(None, texts) if forbids else ():
         if rule := _hit(forbids, text):
             raise RefusedByRule(rule.words or _("A rule of this site forbids this message."))
 
 
-def _forbidding(rules: Rules) -> list[Rule]:
-    active = Rule.objects.filter(active=True)
-    return [
-        rule
-        for rule in (active if rules is Rules.ALL else active.filter(applies__in=PROMPT))
-        if _usable(rule)
-    ]
+def _forbidding(which: Rules) -> list[Rule]:
+    applies = {Rules.PEOPLE: PROMPT, Rules.MODEL: REPLY}.get(which, Rule.Applies.values)
+    return [rule for rule in Rule.objects.filter(active=True, applies__in=applies) if _usable(rule)]
 
 
 def _hit(found: list[Rule], text: str) -> Rule | None:
@@ -94,6 +95,33 @@ def rule_matches(kind: str, pattern: str, text: str) -> bool:
     return _hits(kind, pattern, readings(text))
 
 
+def check_breadth(kind: str, pattern: str, applies: str) -> None:
+    """Raise BadInput, with the proportion, if this rule would have refused most of the newest messages."""
+    looked, hits = 0, 0
+    ends = time.monotonic() + BREADTH_SECONDS
+    for text in _newest_texts(applies):
+        looked += 1
+        hits += rule_matches(kind, pattern, text)
+        if time.monotonic() > ends:
+            break
+    if looked >= FEWEST and hits * 2 > looked:
+        words = _(
+            "This pattern matches %(hits)s of the last %(number)s messages (%(percent)s %%), so it would "
+            "refuse most of what is written. Please make it more exact. It was not saved."
+        )
+        percent = grouped(round(100 * hits / looked))
+        raise BadInput(words % {"hits": grouped(hits), "number": grouped(looked), "percent": percent})
+
+
+def _newest_texts(applies: str) -> Iterator[str]:
+    """Of the messages that such a rule would look at, the newest first; of long ones the beginning."""
+    roles = {Rule.Applies.PROMPT: [Role.USER], Rule.Applies.REPLY: [Role.ASSISTANT]}
+    newest = Message.objects.exclude(text="").order_by("-created_at")
+    found = newest.filter(role__in=roles.get(Rule.Applies(applies), [Role.USER, Role.ASSISTANT]))
+    beginnings = found.annotate(beginning=Left("text", BREADTH_CHARS)).values_list("beginning", flat=True)
+    return beginnings[:BREADTH].iterator(chunk_size=100)
+
+
 def _hits(kind: str, pattern: str, texts: list[str]) -> bool:
     return any(rules.kind(kind).matches(pattern, each) for each in texts)
 
@@ -124,6 +152,7 @@ def report_message(*, reporter: User, message: Message, reason: str, note: str =
         reason=reason,
         note=trimmed(note),
         text=message.text,
+        source=message.source,
     )
 
 
@@ -136,6 +165,7 @@ def report_share(
     reason: str,
     note: str = "",
     message_id: UUID | None = None,
+    source: str = "",
 ) -> Report:
     """By anybody who opened a shared page; anonymous reports are limited per address by the caller."""
     _check_report(reason, note)
@@ -147,6 +177,7 @@ def report_share(
         reason=reason,
         note=trimmed(note),
         text=text,
+        source=source,
     )
 
 

@@ -142,7 +142,9 @@ def go_on(*, user: User, message_id: UUID, client_id: str) -> Turn:
             raise BadInput(_("There is nothing to go on from. Ask again instead."))
         before = Generation.objects.filter(message=answer).first()  # an imported answer has none
         wishes = Wishes.as_for(before) if before else NO_WISHES
-        return _ask_for_reply(user, asked, client_id, wishes=wishes, said=answer.text)
+        if answer.source:
+            check_text("import_answer", answer.text)  # rules may be newer than the import
+        return _ask_for_reply(user, asked, client_id, wishes=wishes, begun=answer)
 
     return _once(user, client_id, ask, after=message_id)
 
@@ -205,9 +207,16 @@ def _earlier(user: User, client_id: str) -> Turn | None:
 
 
 def _ask_for_reply(
-    user: User, asked: Message, client_id: str, *, wishes: Wishes, new: Sequence[Message] = (), said: str = ""
+    user: User,
+    asked: Message,
+    client_id: str,
+    *,
+    wishes: Wishes,
+    new: Sequence[Message] = (),
+    begun: Message | None = None,
 ) -> Turn:
-    """`said`: what the reply begins with, word for word."""
+    """`begun`: the answer that the reply begins with, word for word. Where that came from stays with it."""
+    said = begun.text if begun else ""
     conversation = asked.conversation
     brief = brief_for(user, conversation, wishes)
     model = brief.model
@@ -216,7 +225,13 @@ def _ask_for_reply(
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     _check_queue(user, model.slug)
     reply = Message.objects.create(
-        conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE, text=said
+        conversation=conversation,
+        parent=asked,
+        role=Role.ASSISTANT,
+        status=MessageStatus.LIVE,
+        text=said,
+        source=begun.source if begun else "",
+        source_model=begun.source_model if begun else "",
     )
     prompt_tokens = sum(estimate_tokens(message["content"]) for message in history)
     generation_id = uuid4()
