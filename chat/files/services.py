@@ -24,7 +24,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, Role
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, NotFound
-from chat.core.text import estimate_tokens
+from chat.core.text import estimate_tokens, is_blank
 from chat.files import reading
 from chat.files.kinds import HEAD, kind_of
 from chat.files.models import Attachment, File, Kind, State
@@ -133,6 +133,8 @@ def read(pk: UUID) -> None:
             verdict, text = reading.read(content, Kind(file.kind))
     except FileNotFoundError:
         verdict, text = "lost", ""
+    if verdict == "ok" and is_blank(text):
+        verdict, text = "empty", ""
     ready = verdict == "ok"
     File.objects.filter(pk=pk, state=State.READING).update(
         state=State.READY if ready else State.FAILED,

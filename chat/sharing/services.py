@@ -122,6 +122,7 @@ class Page:
 
     title: str
     messages: list[dict[str, Any]]
+    imported: bool  # whether answers are among them that the model here did not write
 
 
 def readable(share: Share) -> Page:
@@ -141,7 +142,7 @@ def readable(share: Share) -> Page:
         }
         for each in share.snapshot
     ]
-    return Page("" if hidden else share.title, messages)
+    return Page("" if hidden else share.title, messages, bool(origins))
 
 
 def origins_in(share: Share) -> dict[str, Origin]:
