@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -97,29 +97,31 @@ def rule_matches(kind: str, pattern: str, text: str) -> bool:
 
 def check_breadth(kind: str, pattern: str, applies: str) -> None:
     """Raise BadInput, with the proportion, if this rule would have refused most of the newest messages."""
-    looked, hits = 0, 0
+    for role, which in ((Role.USER, PROMPT), (Role.ASSISTANT, REPLY)):
+        if applies not in which:
+            continue
+        hits, looked = _tried(kind, pattern, role)
+        if looked >= FEWEST and hits * 2 > looked:
+            words = _(
+                "This pattern matches %(hits)s of the last %(number)s messages (%(percent)s %%), so it would "
+                "refuse most of what is written. Please make it more exact. It was not saved."
+            )
+            percent = grouped(round(100 * hits / looked))
+            raise BadInput(words % {"hits": grouped(hits), "number": grouped(looked), "percent": percent})
+
+
+def _tried(kind: str, pattern: str, role: str) -> tuple[int, int]:
+    """Of how many of the newest messages the pattern matches; of long ones the beginning is looked at."""
+    newest = Message.objects.filter(role=role).exclude(text="").order_by("-created_at")
+    beginnings = newest.annotate(beginning=Left("text", BREADTH_CHARS)).values_list("beginning", flat=True)
     ends = time.monotonic() + BREADTH_SECONDS
-    for text in _newest_texts(applies):
-        looked += 1
+    hits, looked = 0, 0
+    for text in beginnings[:BREADTH].iterator(chunk_size=100):
         hits += rule_matches(kind, pattern, text)
+        looked += 1
         if time.monotonic() > ends:
             break
-    if looked >= FEWEST and hits * 2 > looked:
-        words = _(
-            "This pattern matches %(hits)s of the last %(number)s messages (%(percent)s %%), so it would "
-            "refuse most of what is written. Please make it more exact. It was not saved."
-        )
-        percent = grouped(round(100 * hits / looked))
-        raise BadInput(words % {"hits": grouped(hits), "number": grouped(looked), "percent": percent})
-
-
-def _newest_texts(applies: str) -> Iterator[str]:
-    """Of the messages that such a rule would look at, the newest first; of long ones the beginning."""
-    roles = {Rule.Applies.PROMPT: [Role.USER], Rule.Applies.REPLY: [Role.ASSISTANT]}
-    newest = Message.objects.exclude(text="").order_by("-created_at")
-    found = newest.filter(role__in=roles.get(Rule.Applies(applies), [Role.USER, Role.ASSISTANT]))
-    beginnings = found.annotate(beginning=Left("text", BREADTH_CHARS)).values_list("beginning", flat=True)
-    return beginnings[:BREADTH].iterator(chunk_size=100)
+    return hits, looked
 
 
 def _hits(kind: str, pattern: str, texts: list[str]) -> bool:

@@ -55,6 +55,7 @@ def test_it_is_tried_on_what_it_would_look_at(cast):
     write(cast.alice, *["hello"] * 10)
     write(cast.alice, *["certainly"] * 10, role=Role.ASSISTANT)
     assert "10 of the last 10" in answer(cast, "certainly", applies="reply")
+    assert "10 of the last 10" in answer(cast, "certainly", applies="both")
     assert not Rule.objects.exists()
     answer(cast, "certainly", applies="prompt")
     assert Rule.objects.get().applies == "prompt"
