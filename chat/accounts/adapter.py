@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from chat.accounts import language, suspension
+from chat.accounts.lookalikes import plain_address
 from chat.accounts.models import User
+from chat.core.errors import BadInput
 from chat.core.limits import client_address
 
 NOWHERE = "0.0.0.0"  # noqa: S104 - not bound to: what a proxy or a local socket said is no address
@@ -36,7 +39,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             raise ValidationError(
                 _("This site sends no e-mail, so it cannot check addresses. Please ask its administrators.")
             )
-        return str(super().clean_email(email))
+        try:
+            return plain_address(str(super().clean_email(email)))
+        except BadInput as error:
+            raise ValidationError(error.words) from None
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """An address is stored with its domain in ASCII; people may type it in their own letters."""
+        if email := credentials.get("email"):
+            with suppress(BadInput):  # then it is nobody's
+                credentials["email"] = plain_address(email)
+        return super().authenticate(request, **credentials)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """The language chosen on the page before signing up becomes the profile's."""

@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from chat.accounts import services
+from chat.accounts.lookalikes import is_misleading
 from chat.accounts.models import User
 from chat.core import audit
 from chat.core.admin import AuditedAdmin
@@ -70,6 +71,9 @@ class AddUserForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generi
     def clean_email(self) -> str:
         return _sound_email(self.cleaned_data["email"])
 
+    def clean_display_name(self) -> str:
+        return _sound_name(self.cleaned_data["display_name"])
+
 
 class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
     class Meta:
@@ -79,6 +83,10 @@ class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
 
     def clean_email(self) -> str:
         return _sound_email(self.cleaned_data["email"], self.instance)
+
+    def clean_display_name(self) -> str:
+        kept = User.objects.get(pk=self.instance.pk)  # the form's own instance is changed while it is cleaned
+        return _sound_name(self.cleaned_data["display_name"], kept)
 
 
 class SuspendForm(forms.Form):
@@ -117,7 +125,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
     audited_fields = ("is_active", "is_staff", "is_superuser")
     form, add_form = ChangeUserForm, AddUserForm
     add_form_template = None
-    list_display = ("email", "display_name", "is_staff", "suspended", "date_joined", "last_login")
+    list_display = ("email", "shown_name", "is_staff", "suspended", "date_joined", "last_login")
     list_filter = (SuspendedFilter, "is_staff", "is_superuser", "is_active", "groups")
     search_fields = ("email", "display_name")
     ordering = ("email",)
@@ -132,6 +140,13 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 
     def audited_name(self, obj: User) -> dict[str, Any]:
         return {}
+
+    @admin.display(ordering="display_name", description=gettext_lazy("display name"))
+    def shown_name(self, person: User) -> str:
+        """With a warning where it is older than the rules for names."""
+        if not is_misleading(person.display_name):
+            return person.display_name
+        return f"⚠ {ascii(person.display_name)[1:-1]} ({_('misleading letters')})"
 
     @admin.display(boolean=True, description=gettext_lazy("suspended"))
     def suspended(self, person: User) -> bool:
@@ -244,4 +259,11 @@ def _sound_email(email: str, person: User | None = None) -> str:
     try:
         return services.sound_email(email, person)
     except BadInput as error:
+        raise ValidationError(error.words) from None
+
+
+def _sound_name(name: str, person: User | None = None) -> str:
+    try:
+        return services.sound_name(name, person)
+    except ChatError as error:
         raise ValidationError(error.words) from None

@@ -16,11 +16,14 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from chat.accounts import signals
+from chat.accounts.lookalikes import latin_reading, plain_address, plain_name
 from chat.accounts.models import Density, Theme, User
 from chat.core import audit
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, NotAllowed, Suspended
-from chat.core.text import one_line
+from chat.core.text import one_line, trimmed
 
+NAME_LENGTH = 80  # of User.display_name
 REASON_LENGTH = 300  # of User.suspension_reason
 
 
@@ -39,7 +42,7 @@ def create_user(
     user = User.objects.create_user(
         email,
         password,
-        display_name=one_line(display_name)[:80],
+        display_name=sound_name(one_line(display_name)[:NAME_LENGTH]),
         is_staff=is_staff or is_superuser,
         is_superuser=is_superuser,
     )
@@ -69,10 +72,7 @@ def edit_profile(
 ) -> None:
     """What people may change about themselves; None leaves a field as it is."""
     if display_name is not None:
-        name = one_line(display_name)
-        if len(name) > 80:
-            raise BadInput(_("That name is longer than 80 characters."))
-        user.display_name = name
+        user.display_name = sound_name(display_name, user)
     if language is not None:
         if language and language not in dict(settings.LANGUAGES):
             raise BadInput(_("That language is not offered."))
@@ -93,7 +93,7 @@ def _offered(choices: type[TextChoices], value: str) -> str:
 @transaction.atomic
 def suspend(*, user: User, by: User, reason: str, until: datetime | None = None) -> None:
     """Close every door to a person, until a time or until lifted. Their sessions stay, and show why."""
-    reason = reason.strip()
+    reason = trimmed(reason)
     if not reason or len(reason) > REASON_LENGTH:
         raise BadInput(_("Please give a reason of at most %d characters.") % REASON_LENGTH)
     if until is not None and until <= timezone.now():
@@ -162,8 +162,8 @@ def _check_rank(user: User, by: User) -> None:
 
 
 def sound_email(email: str, user: User | None = None) -> str:
-    """The address as it is stored, or BadInput: not an address, or somebody else's."""
-    email = email.strip().lower()
+    """The address as it is stored, or BadInput: not an address, one that deceives, or somebody else's."""
+    email = plain_address(email)
     try:
         validate_email(email)
     except ValidationError:
@@ -175,3 +175,22 @@ def sound_email(email: str, user: User | None = None) -> str:
     if others.exists() or addresses.exists():
         raise BadInput(_("Somebody has the e-mail address %s already.") % email)
     return email
+
+
+def sound_name(name: str, user: User | None = None) -> str:
+    """The display name as it is stored. Raises BadInput for one that passes for another person's.
+
+    Two people may have one name; in other letters it would be a disguise. A name that is kept is not asked
+    again: a rule or a namesake may be newer.
+    """
+    if user is not None and name == user.display_name:
+        return name
+    name = plain_name(name)
+    if len(name) > NAME_LENGTH:
+        raise BadInput(_("That name is longer than 80 characters."))
+    check_text("display_name", name)
+    if read := latin_reading(name):
+        others = User.objects.filter(display_name__iexact=read)
+        if (others.exclude(pk=user.pk) if user else others).exists():
+            raise BadInput(_("This name looks like somebody else's. Please choose another one."))
+    return name

@@ -22,7 +22,7 @@ from chat.accounts import devices, language, services
 from chat.accounts.access import session_for
 from chat.accounts.models import User
 from chat.core.api import Answer, ApiRequest, json_view
-from chat.core.errors import BadInput
+from chat.core.errors import BadInput, ChatError
 
 # Apps to the right show something of theirs on the settings page, such as today's usage:
 # callables from a request to template variables, registered in AppConfig.ready.
@@ -47,7 +47,10 @@ def settings_page(request: HttpRequest) -> HttpResponse:
     known = {"display_name": request.user.display_name, "language": request.user.language}
     form = ProfileForm(request.POST or None, initial=known)
     if request.method == "POST" and form.is_valid():
-        return _saved(request, form.cleaned_data)
+        try:
+            return _saved(request, form.cleaned_data)
+        except ChatError as error:
+            form.add_error("display_name", error.words)
     known_devices = devices.devices_of(request.user, request.session.session_key or "")
     context: dict[str, Any] = {"form": form, "devices": known_devices}
     for extra in SETTINGS_EXTRAS:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.conversations import signals
 from chat.conversations.models import Conversation, Folder
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
 from chat.core.text import one_line
 
@@ -69,4 +70,5 @@ def _checked_name(name: str) -> str:
             _("A folder's name has at most %(limit)d characters; this one has %(length)d.")
             % {"limit": limit, "length": len(name)}
         )
+    check_text("folder", name)
     return name

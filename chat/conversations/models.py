@@ -138,6 +138,9 @@ class Message(models.Model):
     hidden_at = models.DateTimeField(
         _("hidden"), null=True, blank=True
     )  # by moderation; the text stays for appeal
+    # Empty: written here. Else what it was imported from, or begins with (chat/conversations/origins.py).
+    source = models.CharField(_("imported from"), max_length=40, blank=True, default="")
+    source_model = models.CharField(_("model named there"), max_length=80, blank=True, default="")
 
     siblings: list[uuid.UUID] | None = (
         None  # set by services.load_siblings: itself and those beside it, oldest first
@@ -148,6 +151,7 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ["created_at"]
+        indexes = [models.Index(fields=["-created_at"], name="message_newest")]  # what a new rule is tried on
 
     def __str__(self) -> str:
         return f"{self.role} {self.pk}"

@@ -18,6 +18,8 @@ from chat.accounts.models import User
 from chat.conversations import signals
 from chat.conversations.errors import Unavailable
 from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, ModelCard, Role
+from chat.conversations.origins import origin_of
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, Busy
 from chat.core.text import one_line
 
@@ -80,17 +82,19 @@ def announce_model(
 
 
 def new_conversation(
-    *, owner: User, model: ModelCard, title: str = "", temporary: bool = False
+    *, owner: User, model: ModelCard, title: str = "", first_message: str = "", temporary: bool = False
 ) -> Conversation:
-    return Conversation.objects.create(
-        owner=owner, model=model, title=_checked_title(title), temporary=temporary
-    )
+    """`title` is a person's choice; without one it is made from `first_message`, which its sender checks."""
+    check_text("title", title)
+    title = _checked_title(title or title_from(first_message))
+    return Conversation.objects.create(owner=owner, model=model, title=title, temporary=temporary)
 
 
 def rename(*, conversation: Conversation, title: str) -> Conversation:
     conversation.title = _checked_title(title)
     if not conversation.title:
         raise BadInput(_("Please write a title."))
+    check_text("title", conversation.title)
     with transaction.atomic():
         named = Conversation.objects.filter(pk=conversation.pk, deleted_at=None)
         if named.update(title=conversation.title):
@@ -501,6 +505,7 @@ def message_json(message: Message) -> dict[str, Any]:
     generation = getattr(message, "generation", None) if message.role == Role.ASSISTANT else None
     if message.siblings is None:
         load_siblings([message])
+    origin = origin_of(message)
     return {
         "id": str(message.pk),
         "conversation": str(message.conversation_id),
@@ -513,5 +518,6 @@ def message_json(message: Message) -> dict[str, Any]:
         "hidden": message.hidden_at is not None,
         "generation": _generation_json(generation) if generation else None,
         "reason": generation.reason if generation else "",
+        **({"origin": origin} if origin else {}),
         **message.extras,
     }

@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
+import regex
 from django.utils.formats import number_format
 
-# Characters that are invisible or turn the writing direction of what follows them (bidi controls). Joiners
-# and variation selectors stay: emoji are written with them, and some scripts.
-_UNSEEN = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]"
+# Characters that nobody sees, by class: controls, formats, default-ignorable ones (fillers, selectors, tags),
+# and a few that Unicode counts among letters and symbols although they are blank. Formats that are drawn (the
+# Arabic number signs) are not among them. static/js/blank.js has the same set.
+UNSEEN = (
+    r"[[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800\ufff0-\ufffc\U00013441\U00013442"
+    r"\U0001d159]--[\p{Prepended_Concatenation_Mark}]]"
 )
+_BLANK = regex.compile(rf"(?:{UNSEEN}|[\p{{Z}}\s])*", regex.V1)
+_UNSEEN = regex.compile(UNSEEN, regex.V1)
+# What is unseen by itself and yet does something where it stands: the parts of emoji (selectors and joiners
+# after a picture, the tags of a flag), joiners among the scripts that are written with them, and the
+# selectors of Han and Mongolian letters.
+_AT_WORK = regex.compile(
+    r"""
+      (?<=[\p{Emoji}\p{Han}\p{S}\p{Po}\u0030-\u0039])[\ufe00-\ufe0f]
+    | (?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d(?=[\p{Extended_Pictographic}])
+    | (?<=\U0001f3f4)[\U000e0061-\U000e007a\U000e0030-\U000e0039]{1,6}\U000e007f
+    | (?<=\p{Han})[\U000e0100-\U000e01ef]
+    | (?<=[\p{Mongolian}&&\p{L}])[\u180b-\u180d\u180f\u202f]
+    | (?<=[\p{L}\p{M}])(?<=[JOINED])[\u200c\u200d](?=[JOINED]|\s|$)
+    """.replace(
+        "JOINED",
+        r"\p{Arabic}\p{Syriac}\p{Nko}\p{Mongolian}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}"
+        r"\p{Tamil}\p{Telugu}\p{Kannada}\p{Malayalam}\p{Sinhala}\p{Khmer}\p{Myanmar}\p{Tibetan}",
+    ),
+    regex.V1 | regex.VERBOSE,
+)
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of `text` can be seen: spaces and invisible characters only."""
+    return _BLANK.fullmatch(text) is not None
+
+
+def trimmed(text: str) -> str:
+    """`text` without the space around it; empty if nothing of it can be seen."""
+    return "" if is_blank(text) else text.strip()
+
+
+def without_unseen(text: str) -> str:
+    """`text` without invisible characters, except where emoji and scripts are written with them.
+
+    Bidi controls are among them, so that what is shown beside `text` keeps its direction.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    kept = {place for found in _AT_WORK.finditer(text) for place in range(*found.span())}
+    return "".join(c for place, c in enumerate(text) if place in kept or not _UNSEEN.match(c))
 
 
 def one_line(text: str) -> str:
     """`text` on one line, without control, bidi and zero-width characters or repeated spaces."""
     text = unicodedata.normalize("NFC", text)
-    text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
+    text = "".join(" " if c == "\u2800" or unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
     text = "".join(c for c in text if unicodedata.category(c) not in {"Cs", "Co", "Cn"})
-    return " ".join(_UNSEEN.sub("", text).split())
+    return " ".join(without_unseen(text).split())
 
 
 def estimate_tokens(text: str) -> int:

@@ -18,11 +18,13 @@ from django.views.decorators.http import require_POST
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, ModelCard
+from chat.conversations.origins import origin_words
 from chat.core import audit
 from chat.core.admin import ReadOnlyAdmin
 from chat.core.errors import ChatError
 from chat.moderation import services as moderation
 from chat.sharing.models import Share
+from chat.sharing.services import origins_in
 from chat.turns.models import Generation
 
 MESSAGES_A_PAGE = 100
@@ -151,6 +153,7 @@ class ShareAdmin(ReadOnlyAdmin):
             more = {
                 "may_take_down": found.taken_down_at is None and request.user.has_perm(moderation.DECIDE),
                 # A link that is closed is as private as the conversation again.
+                "messages_shared": _copies(found),
                 "may_read": found.is_open or request.user.has_perm("conversations.view_conversation"),
             }
         return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
@@ -169,6 +172,11 @@ class ShareAdmin(ReadOnlyAdmin):
         else:
             messages.success(request, _("The shared page is taken down."))
         return redirect("admin:sharing_share_change", share.pk)
+
+
+def _copies(share: Share) -> list[dict[str, Any]]:
+    origins = origins_in(share)
+    return [{**each, "origin": origin_words(origins.get(each["id"]))} for each in share.snapshot]
 
 
 @admin.register(ModelCard)

@@ -9,6 +9,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Message, Role
 from chat.conversations.services import is_any_live
 from chat.core.errors import BadInput, Busy, NotFound
+from chat.core.text import trimmed
 from chat.feedback.models import Feedback
 
 NOTE_LENGTH = 2000  # of Feedback.note
@@ -21,7 +22,7 @@ def judge(*, person: User, message: Message, value: int, reason: str = "", note:
     if value == TAKEN_BACK:
         Feedback.objects.filter(person=person, message=message).delete()
         return
-    said = {"value": value, "reason": reason, "note": note.strip()}
+    said = {"value": value, "reason": reason, "note": trimmed(note)}
     Feedback.objects.update_or_create(
         person=person,
         message=message,
@@ -41,7 +42,7 @@ def verdict(*, person: User, message: Message) -> dict[str, int | str]:
 def counts() -> list[tuple[str, str, str, int]]:
     """(model, verdict, reason, how many), the most frequent first."""
     rows = (
-        Feedback.objects.filter(message__conversation__deleted_at=None)
+        Feedback.objects.filter(message__conversation__deleted_at=None, message__source="")
         .values_list("model__name", "value", "reason")
         .annotate(number=Count("pk"))
         .order_by("model__name", "-value", "-number")
@@ -60,6 +61,8 @@ def counts() -> list[tuple[str, str, str, int]]:
 def _check(message: Message, value: int, reason: str, note: str) -> None:
     if message.role != Role.ASSISTANT or message.hidden_at is not None:
         raise NotFound
+    if message.source:
+        raise BadInput(_("This answer was imported. The model here did not write it, so it is not judged."))
     if is_any_live([message]):
         raise Busy(_("This reply is still being written. Please judge it when it has ended."))
     if value not in (*Feedback.Value.values, TAKEN_BACK):

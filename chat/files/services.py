@@ -22,8 +22,9 @@ from redis.exceptions import RedisError
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, Role
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, NotFound
-from chat.core.text import estimate_tokens
+from chat.core.text import estimate_tokens, is_blank
 from chat.files import reading
 from chat.files.kinds import HEAD, kind_of
 from chat.files.models import Attachment, File, Kind, State
@@ -53,10 +54,12 @@ def keep(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     """Stores a file and asks a worker to read it. Raises BadInput; then nothing is stored."""
     if size > settings.FILE_BYTES:
         raise BadInput(too_large())
+    name = clean_name(name)
+    check_text("file_name", name)  # what is in it, when it is sent
     content.seek(0)
     kind = kind_of(content.read(HEAD))
     _check_room(owner, size)  # before the bytes are copied, and again when they count
-    file = File(owner=owner, name=clean_name(name), kind=kind, size=size, sha256=_digest(content))
+    file = File(owner=owner, name=name, kind=kind, size=size, sha256=_digest(content))
     content.seek(0)
     file.stored = storage().save(f"{file.pk.hex[:2]}/{file.pk.hex}", content)
     try:
@@ -130,6 +133,8 @@ def read(pk: UUID) -> None:
             verdict, text = reading.read(content, Kind(file.kind))
     except FileNotFoundError:
         verdict, text = "lost", ""
+    if verdict == "ok" and is_blank(text):
+        verdict, text = "empty", ""
     ready = verdict == "ok"
     File.objects.filter(pk=pk, state=State.READING).update(
         state=State.READY if ready else State.FAILED,

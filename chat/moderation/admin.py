@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from chat.accounts.models import User
 from chat.conversations.models import Message
+from chat.conversations.origins import A_FILE
 from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
 from chat.core.errors import BadInput, ChatError
 from chat.moderation import rules, services
@@ -45,6 +46,8 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             return data
         try:
             services.check_rule(kind, pattern)
+            if self._counts_anew(data):
+                services.check_breadth(kind, pattern, data["applies"])
         except BadInput as error:
             raise ValidationError({"pattern": error.words}) from None
         if data.get("trial"):
@@ -52,6 +55,11 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             words = _("The pattern matches this text.") if hit else _("The pattern does not match this text.")
             raise ValidationError({"trial": words + " " + _("Nothing was saved; empty this field to save.")})
         return data
+
+    def _counts_anew(self, data: dict[str, Any]) -> bool:
+        """Whether saving lets the rule refuse what it did not refuse before. Trying one out does not."""
+        matters = {"kind", "pattern", "applies", "active"} & set(self.changed_data)
+        return bool(matters and data.get("active") and data.get("applies") and not data.get("trial"))
 
 
 @admin.register(Rule)
@@ -86,16 +94,22 @@ class DecisionInline(admin.TabularInline):  # type: ignore[type-arg]  # not gene
 
 @admin.register(Report)
 class ReportAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "status", "reason", "beginning", "author")
+    list_display = ("created_at", "status", "reason", "beginning", "origin", "author")
     list_filter = ("status", "reason")
     search_fields = ("reporter__email", "author__email", "text", "note")
     list_select_related = ("author",)
-    fields = ("status", "reason", "note", "text", "reporter", "author", "created_at")
+    fields = ("status", "reason", "note", "origin", "text", "reporter", "author", "created_at")
+    readonly_fields = ("origin",)
     inlines = (DecisionInline,)
 
     @admin.display(description=gettext_lazy("text reported"))
     def beginning(self, report: Report) -> str:
         return report.text if len(report.text) <= SHORT else report.text[: SHORT - 1] + "…"
+
+    @admin.display(description=gettext_lazy("imported from"))
+    def origin(self, report: Report) -> str:
+        """An imported text is no work of the model here."""
+        return str(_("a file")) if report.source == A_FILE else report.source
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         """Open ones first."""

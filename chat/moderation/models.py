@@ -81,6 +81,8 @@ class Report(models.Model):
     reason = models.CharField(_("reason"), max_length=16, choices=Reason.choices)
     note = models.TextField(_("note"), blank=True, max_length=2000)
     text = models.TextField(_("text reported"), blank=True)
+    # As of the message reported: empty where the model here, or a person, wrote it.
+    source = models.CharField(_("imported from"), max_length=40, blank=True, default="")
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.OPEN)
     created_at = models.DateTimeField(_("created"), db_default=Now())
 

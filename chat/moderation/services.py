@@ -6,18 +6,22 @@ Rules are read from the database at each send: a change counts at once, in every
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Left, Now
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
-from chat.conversations.models import Message
+from chat.conversations.models import Message, Role
 from chat.conversations.services import is_any_live
 from chat.core import audit
+from chat.core.entry_points import Rules
 from chat.core.errors import BadInput, Busy, ChatError, NotAllowed, RefusedByRule
+from chat.core.text import grouped, trimmed
 from chat.moderation import rules, signals
 from chat.moderation.models import Decision, Report, Rule
 from chat.moderation.rules.base import readings
@@ -27,6 +31,10 @@ log = logging.getLogger(__name__)
 NOTE_LENGTH = 2000  # of Report.note
 DECIDE = "moderation.change_report"  # the permission that moderators have
 ACTIONS = (Report.Status.DISMISSED, Report.Status.HIDDEN, Report.Status.TAKEN_DOWN)
+BREADTH = 1000  # newest messages that a new rule is tried on
+BREADTH_CHARS = 20_000  # of each
+BREADTH_SECONDS = 5.0  # then the proportion is that of the messages looked at
+FEWEST = 5  # messages; of fewer no proportion can be told
 PROMPT = (Rule.Applies.PROMPT, Rule.Applies.BOTH)
 REPLY = (Rule.Applies.REPLY, Rule.Applies.BOTH)
 
@@ -36,17 +44,27 @@ REPLY = (Rule.Applies.REPLY, Rule.Applies.BOTH)
 
 def check_prompt(text: str) -> None:
     """Raise RefusedByRule, in the rule's own words, if one forbids this text. The text is not logged."""
-    texts = readings(text)
-    for rule in Rule.objects.filter(active=True, applies__in=PROMPT):
-        if _usable(rule) and _hits(rule.kind, rule.pattern, texts):
+    check_texts(Rules.PEOPLE, [text])
+
+
+def check_texts(which: Rules, texts: Sequence[str]) -> None:
+    """The same for what enters at some entry point (chat/core/entry_points.py): the rules are read once."""
+    forbids = _forbidding(which)
+    for text in filter(None, texts) if forbids else ():
+        if rule := _hit(forbids, text):
             raise RefusedByRule(rule.words or _("A rule of this site forbids this message."))
 
 
-def is_forbidden(text: str) -> bool:
-    """Whether any rule, for prompts or for replies, would have refused this text."""
+def _forbidding(which: Rules) -> list[Rule]:
+    applies = {Rules.PEOPLE: PROMPT, Rules.MODEL: REPLY}.get(which, Rule.Applies.values)
+    return [rule for rule in Rule.objects.filter(active=True, applies__in=applies) if _usable(rule)]
+
+
+def _hit(found: list[Rule], text: str) -> Rule | None:
+    if not found:
+        return None
     texts = readings(text)
-    active = Rule.objects.filter(active=True)
-    return any(_usable(rule) and _hits(rule.kind, rule.pattern, texts) for rule in active)
+    return next((rule for rule in found if _hits(rule.kind, rule.pattern, texts)), None)
 
 
 def reply_rules() -> list[dict[str, str]]:
@@ -77,6 +95,35 @@ def rule_matches(kind: str, pattern: str, text: str) -> bool:
     return _hits(kind, pattern, readings(text))
 
 
+def check_breadth(kind: str, pattern: str, applies: str) -> None:
+    """Raise BadInput, with the proportion, if this rule would have refused most of the newest messages."""
+    for role, which in ((Role.USER, PROMPT), (Role.ASSISTANT, REPLY)):
+        if applies not in which:
+            continue
+        hits, looked = _tried(kind, pattern, role)
+        if looked >= FEWEST and hits * 2 > looked:
+            words = _(
+                "This pattern matches %(hits)s of the last %(number)s messages (%(percent)s %%), so it would "
+                "refuse most of what is written. Please make it more exact. It was not saved."
+            )
+            percent = grouped(round(100 * hits / looked))
+            raise BadInput(words % {"hits": grouped(hits), "number": grouped(looked), "percent": percent})
+
+
+def _tried(kind: str, pattern: str, role: str) -> tuple[int, int]:
+    """Of how many of the newest messages the pattern matches; of long ones the beginning is looked at."""
+    newest = Message.objects.filter(role=role).exclude(text="").order_by("-created_at")
+    beginnings = newest.annotate(beginning=Left("text", BREADTH_CHARS)).values_list("beginning", flat=True)
+    ends = time.monotonic() + BREADTH_SECONDS
+    hits, looked = 0, 0
+    for text in beginnings[:BREADTH].iterator(chunk_size=100):
+        hits += rule_matches(kind, pattern, text)
+        looked += 1
+        if time.monotonic() > ends:
+            break
+    return hits, looked
+
+
 def _hits(kind: str, pattern: str, texts: list[str]) -> bool:
     return any(rules.kind(kind).matches(pattern, each) for each in texts)
 
@@ -105,8 +152,9 @@ def report_message(*, reporter: User, message: Message, reason: str, note: str =
         message_id=message.pk,
         author=message.conversation.owner,
         reason=reason,
-        note=note.strip(),
+        note=trimmed(note),
         text=message.text,
+        source=message.source,
     )
 
 
@@ -119,6 +167,7 @@ def report_share(
     reason: str,
     note: str = "",
     message_id: UUID | None = None,
+    source: str = "",
 ) -> Report:
     """By anybody who opened a shared page; anonymous reports are limited per address by the caller."""
     _check_report(reason, note)
@@ -128,8 +177,9 @@ def report_share(
         message_id=message_id,
         author=author,
         reason=reason,
-        note=note.strip(),
+        note=trimmed(note),
         text=text,
+        source=source,
     )
 
 
@@ -165,8 +215,8 @@ def decide(*, report: Report, by: User, action: str, note: str = "") -> Decision
         raise BadInput(_("There is no decision called “%s”.") % action)
     before, report.status = report.status, action
     report.save(update_fields=["status"])
-    decision = Decision.objects.create(report=report, by=by, action=action, note=note.strip())
-    detail = {"was": before, "message": report.message_id, "share": report.share_id, "note": note.strip()}
+    decision = Decision.objects.create(report=report, by=by, action=action, note=trimmed(note))
+    detail = {"was": before, "message": report.message_id, "share": report.share_id, "note": trimmed(note)}
     audit.record(by, f"report {action}", audit.on_model(report), **detail)
     return decision
 
@@ -177,7 +227,7 @@ def take_share_down(*, share_id: UUID, by: User, note: str = "") -> None:
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
     signals.share_taken_down.send(Report, share_id=share_id)
-    audit.record(by, "take share down", f"share:{share_id}", note=note.strip())
+    audit.record(by, "take share down", f"share:{share_id}", note=trimmed(note))
 
 
 def _hide(report: Report) -> None:

@@ -14,7 +14,9 @@ from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, Role
+from chat.conversations.origins import Origin, origin_of, origin_words
 from chat.conversations.services import current_leaf, is_any_live, path_to
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, Busy
 from chat.files import services as files
 from chat.files.models import File
@@ -47,6 +49,7 @@ def create_share(
     snapshot = [_copied(message, carried.get(message.pk, [])) for message in branch if _belongs(message)]
     if not snapshot:
         raise BadInput(_("There is nothing to share yet."))
+    _check_rules(conversation.title, snapshot)
     return Share.objects.create(
         conversation=conversation,
         owner=owner,
@@ -57,6 +60,15 @@ def create_share(
     )
 
 
+def _check_rules(title: str, snapshot: list[dict[str, Any]]) -> None:
+    """Once more before it is published: rules may be newer than the words."""
+    asked = [each["text"] for each in snapshot if each["role"] == Role.USER]
+    answers = [each for each in snapshot if each["role"] == Role.ASSISTANT]
+    check_text("share_question", title, *asked)
+    check_text("share_answer", *(each["text"] for each in answers if not each["origin"]))
+    check_text("import_answer", *(each["text"] for each in answers if each["origin"]))
+
+
 def _belongs(message: Message) -> bool:
     return message.role in (Role.USER, Role.ASSISTANT) and message.hidden_at is None and bool(message.text)
 
@@ -64,6 +76,8 @@ def _belongs(message: Message) -> bool:
 def _copied(message: Message, carried: list[File]) -> dict[str, Any]:
     """Of files their names only: what is in them was for the model."""
     copy: dict[str, Any] = {"id": str(message.pk), "role": message.role, "text": message.text}
+    if message.role == Role.ASSISTANT:
+        copy["origin"] = origin_of(message)
     return {**copy, "files": [file.name for file in carried]} if carried else copy
 
 
@@ -108,24 +122,38 @@ class Page:
 
     title: str
     messages: list[dict[str, Any]]
+    imported: bool  # whether answers are among them that the model here did not write
 
 
 def readable(share: Share) -> Page:
     """Without the text of the messages that moderation hid since. The title may be made of a question, so it
     goes with the first hidden one, whichever that was."""
     hidden = _hidden_since(share)
+    origins = origins_in(share)
     html = _html([each for each in share.snapshot if each["id"] not in hidden])
     messages = [
         {
             "id": each["id"],
             "role": each["role"],
             "hidden": each["id"] in hidden,
+            "origin": origin_words(origins.get(each["id"])),
             "html": html.get(each["id"], ""),
             "files": each.get("files", []),
         }
         for each in share.snapshot
     ]
-    return Page("" if hidden else share.title, messages)
+    return Page("" if hidden else share.title, messages, bool(origins))
+
+
+def origins_in(share: Share) -> dict[str, Origin]:
+    """By the id of the message. Copies that are older than origins have none: the messages tell."""
+    answers = [each for each in share.snapshot if each["role"] == Role.ASSISTANT]
+    found = {each["id"]: each["origin"] for each in answers if "origin" in each}
+    if len(found) < len(answers):
+        theirs = Message.objects.filter(conversation=share.conversation_id, role=Role.ASSISTANT)
+        imported = theirs.exclude(source="").select_related("generation").defer("text")
+        found = {str(message.pk): origin_of(message) for message in imported} | found
+    return {key: origin for key, origin in found.items() if origin}
 
 
 def _html(copied: list[dict[str, Any]]) -> dict[str, str]:
@@ -150,7 +178,9 @@ def report(
         shown = [each for each in shown if each["id"] == message_id]
         if not shown:
             raise BadInput(_("That message is not on this page."))
-    text = "\n\n".join(f"{each['role']}: {each['text']}" for each in shown)
+    origins = origins_in(share)
+    text = "\n\n".join(_reported(each, origins.get(each["id"])) for each in shown)
+    single = origins.get(message_id)
     return report_share(
         reporter=reporter,
         share_id=share.pk,
@@ -159,4 +189,10 @@ def report(
         author=share.owner,
         reason=reason,
         note=note,
+        source=single["source"] if single else "",
     )
+
+
+def _reported(copied: dict[str, Any], origin: Origin | None) -> str:
+    imported = f" [{origin_words(origin)}]" if origin else ""
+    return f"{copied['role']}{imported}: {copied['text']}"

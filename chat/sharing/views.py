@@ -62,6 +62,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
         "messages": page.messages,
         "model_name": card.name,
         "is_demo": card.is_demo,
+        "imported": page.imported,
         "report_reasons": Report.Reason.choices,
         "reported": "reported" in request.GET,
     }

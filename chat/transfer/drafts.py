@@ -36,6 +36,7 @@ class Node:
     at: datetime | None = None
     status: str = "complete"
     files: list[tuple[str, str]] = field(default_factory=list)  # name, text
+    model: str = ""  # that wrote it, as the file has it
 
 
 @dataclass(slots=True)

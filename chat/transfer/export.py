@@ -19,6 +19,7 @@ from django.utils.translation import override
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
+from chat.conversations.origins import origin_of, origin_words
 from chat.conversations.services import current_leaf, path_to, settle_ended
 from chat.core.errors import BadInput
 from chat.files import services as files
@@ -65,7 +66,8 @@ def as_markdown(conversation: Conversation, viewer: User) -> File:
     messages = branch(conversation, viewer, MESSAGES)
     carried = files.of_messages(messages)
     for message in messages:
-        name = _("You") if message.role == Role.USER else conversation.model.name
+        origin = origin_words(origin_of(message))
+        name = _("You") if message.role == Role.USER else origin or conversation.model.name
         parts.append(f"## {name}")
         if message.pk in carried and message.hidden_at is None:
             names = ", ".join(f"`{file.name}`" for file in carried[message.pk])

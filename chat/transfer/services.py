@@ -25,8 +25,10 @@ from redis.exceptions import RedisError
 from chat.accounts.models import User
 from chat.conversations import signals
 from chat.conversations.models import Conversation, Message, ModelCard, Role
+from chat.conversations.origins import MODEL_CHARS
 from chat.conversations.services import default_model, set_leaf, title_from
-from chat.core.errors import TooManyRequests
+from chat.core.entry_points import check_text
+from chat.core.errors import RefusedByRule, TooManyRequests
 from chat.core.text import one_line
 from chat.files import services as files
 from chat.files.models import Attachment, File
@@ -113,9 +115,13 @@ def _import_one(
         draft = _draft(record)
         if report.messages + len(draft.nodes) > MESSAGES_IN_ALL:
             raise Unreadable(_("There are too many messages for one import."))
+        _check_rules(draft)
         made = _stored(owner, draft, models.get(draft.model, fallback), tell=len(report.imported) < TOLD)
     except Unreadable as error:
         report.leave_out(title, str(error))
+        return
+    except RefusedByRule as error:
+        report.leave_out(title, error.words)
         return
     report.messages += len(draft.nodes)
     report.imported.append(
@@ -143,11 +149,25 @@ def _draft(record: object) -> Draft:
     if one is None:
         raise Unreadable(_("This is no conversation of a kind that can be read here."))
     draft = one.read(dict_of(record))
+    for node in draft.nodes:
+        node.model = one_line(storable(node.model[:1000]))[:MODEL_CHARS]
     asked = next((node.text for node in draft.nodes if node.role == Role.USER), "")
     title = one_line(storable(draft.title[:1000]))
     draft.title = title if len(title) <= TITLE_CHARS else title[: TITLE_CHARS - 1].rstrip() + "…"
     draft.title = draft.title or title_from(asked)
     return draft
+
+
+def _check_rules(draft: Draft) -> None:
+    """An answer from a file must pass the rules for what the model writes, too: it stands as an answer."""
+    asked, answers = [draft.title], []
+    for node in draft.nodes:
+        if node.role == Role.ASSISTANT:
+            answers += [node.text, node.model]
+        else:
+            asked += [node.text, *(part for file in node.files for part in file)]
+    check_text("import_question", *asked)
+    check_text("import_answer", *answers)
 
 
 # --- Stored -----------------------------------------------------------------------------------------------
@@ -170,7 +190,7 @@ def _stored(owner: User, draft: Draft, model: ModelCard, *, tell: bool) -> Conve
         archived=draft.archived,
     )
     keys = {node.key: uuid4() for node in draft.nodes}
-    messages = [_message(made, owner, node, keys, times[node.key]) for node in draft.nodes]
+    messages = [_message(made, owner, draft.source, node, keys, times[node.key]) for node in draft.nodes]
     Message.objects.bulk_create(messages, batch_size=500)
     _keep_files(owner, draft, keys)
     voice.keep_manner(owner, made, draft)
@@ -206,7 +226,7 @@ def _tell(made: Conversation) -> None:
 
 
 def _message(
-    conversation: Conversation, owner: User, node: Node, keys: dict[str, UUID], at: datetime
+    conversation: Conversation, owner: User, source: str, node: Node, keys: dict[str, UUID], at: datetime
 ) -> Message:
     return Message(
         id=keys[node.key],
@@ -217,6 +237,8 @@ def _message(
         text=node.text,
         status=node.status,
         created_at=at,
+        source=source,
+        source_model=node.model if node.role == Role.ASSISTANT else "",
     )
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from chat.accounts.models import User
 from chat.conversations.access import conversation_for
 from chat.conversations.models import Message, MessageStatus, Role
+from chat.conversations.origins import origin_of, origin_words
 from chat.conversations.views import private
 from chat.core.limits import take
 from chat.files import services as files
@@ -56,6 +57,7 @@ def _shown(messages: list[Message]) -> list[dict[str, Any]]:
     return [
         {
             "role": message.role,
+            "origin": origin_words(origin_of(message)),
             "hidden": message.hidden_at is not None,
             "live": message.status == MessageStatus.LIVE,
             "files": [file.name for file in carried.get(message.pk, [])],

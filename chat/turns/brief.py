@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, ModelCard
 from chat.conversations.services import model_for
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens, grouped
-from chat.moderation.services import check_prompt
 from chat.turns.wishes import AS_THE_CONVERSATION, Wishes
 from chat.voice import services as voice
 from chat.voice.access import persona_for
@@ -74,7 +74,7 @@ def _told(user: User, wishes: Wishes, kept: Persona | None) -> tuple[str, str]:
 def _check_system(system: str, model: ModelCard) -> None:
     if not system:
         return
-    check_prompt(system)  # rules may be newer than the texts
+    check_text("system_text", system)  # rules may be newer than the texts
     tokens = estimate_tokens(system)
     if tokens > model.context_tokens // 2:
         words = _(

@@ -22,8 +22,9 @@ from chat.accounts.services import check_not_suspended
 from chat.conversations import services as conversations
 from chat.conversations.access import conversation_for, message_for
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, Busy, ChatError, QueueFull, TooLong
-from chat.core.text import estimate_tokens
+from chat.core.text import estimate_tokens, trimmed
 from chat.files import services as files
 from chat.files.models import File
 from chat.moderation import services as moderation
@@ -101,13 +102,13 @@ def send(
         check_not_suspended(user)
         text = clean(content)
         if conversation_id is None:
-            conversation = start.conversation(user, conversations.title_from(text))
+            conversation = start.conversation(user, text)
         else:
             conversation = conversation_for(user, conversation_id)
         attached = files.chosen(user, file_ids, conversation if conversation_id else None)
         check_length(text, conversation, attached)
         parent = _parent(user, conversation, parent_id)
-        moderation.check_prompt(files.with_files(text, attached))
+        check_text("message", files.with_files(text, attached))
         asked = Message.objects.create(
             conversation=conversation, parent=parent, role=Role.USER, author=user, text=text
         )
@@ -141,7 +142,9 @@ def go_on(*, user: User, message_id: UUID, client_id: str) -> Turn:
             raise BadInput(_("There is nothing to go on from. Ask again instead."))
         before = Generation.objects.filter(message=answer).first()  # an imported answer has none
         wishes = Wishes.as_for(before) if before else NO_WISHES
-        return _ask_for_reply(user, asked, client_id, wishes=wishes, said=answer.text)
+        if answer.source:
+            check_text("import_answer", answer.text)  # rules may be newer than the import
+        return _ask_for_reply(user, asked, client_id, wishes=wishes, begun=answer)
 
     return _once(user, client_id, ask, after=message_id)
 
@@ -153,7 +156,7 @@ def _settled(user: User, message_id: UUID) -> tuple[Message, Message]:
         raise BadInput(_("Only an answer can be asked for again."))
     if answer.status == MessageStatus.LIVE:
         raise Busy(_("The last reply is still being written."))
-    moderation.check_prompt(files.content(answer.parent))  # rules may be newer than the question
+    check_text("message", files.content(answer.parent))  # rules may be newer than the question
     return answer, answer.parent
 
 
@@ -204,9 +207,16 @@ def _earlier(user: User, client_id: str) -> Turn | None:
 
 
 def _ask_for_reply(
-    user: User, asked: Message, client_id: str, *, wishes: Wishes, new: Sequence[Message] = (), said: str = ""
+    user: User,
+    asked: Message,
+    client_id: str,
+    *,
+    wishes: Wishes,
+    new: Sequence[Message] = (),
+    begun: Message | None = None,
 ) -> Turn:
-    """`said`: what the reply begins with, word for word."""
+    """`begun`: the answer that the reply begins with, word for word. Where that came from stays with it."""
+    said = begun.text if begun else ""
     conversation = asked.conversation
     brief = brief_for(user, conversation, wishes)
     model = brief.model
@@ -215,7 +225,13 @@ def _ask_for_reply(
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     _check_queue(user, model.slug)
     reply = Message.objects.create(
-        conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE, text=said
+        conversation=conversation,
+        parent=asked,
+        role=Role.ASSISTANT,
+        status=MessageStatus.LIVE,
+        text=said,
+        source=begun.source if begun else "",
+        source_model=begun.source_model if begun else "",
     )
     prompt_tokens = sum(estimate_tokens(message["content"]) for message in history)
     generation_id = uuid4()
@@ -285,7 +301,7 @@ def clean(content: object) -> str:
     """What a person may send: text with something in it, without NUL (PostgreSQL refuses it)."""
     if not isinstance(content, str):
         raise BadInput(_("The message is not text."))
-    text = content.replace("\r\n", "\n").strip()
+    text = trimmed(content.replace("\r\n", "\n"))
     if not text:
         raise BadInput(_("The message is empty."))
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):

@@ -38,9 +38,11 @@ class Start:
         manner = {name: told[name] for name in MANNER if name in told}
         return cls(told.get("model"), told.get("temporary", False), manner)
 
-    def conversation(self, owner: User, title: str) -> Conversation:
+    def conversation(self, owner: User, first_message: str) -> Conversation:
         model = conversations.default_model() if self.model is None else conversations.model_for(self.model)
-        made = conversations.new_conversation(owner=owner, model=model, title=title, temporary=self.temporary)
+        made = conversations.new_conversation(
+            owner=owner, model=model, first_message=first_message, temporary=self.temporary
+        )
         if self.manner:
             voice.begin_with(made, **voice.choices_of(owner, self.manner))
         return made

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
+from contextlib import suppress
 from uuid import UUID
 
 from chat.conversations import services as conversations
 from chat.conversations.models import Message
+from chat.core.entry_points import check_text
+from chat.core.errors import RefusedByRule
 from chat.core.text import one_line
-from chat.moderation import services as moderation
 from chat.turns import port
 from chat.turns.models import Generation
 
@@ -43,7 +45,10 @@ def take_over(generation_id: UUID) -> None:
     if answer.hidden_at or asked.hidden_at:
         return
     title = title_of(words, f"{asked.text}\n{answer.text}")
-    if title and not moderation.is_forbidden(title):
+    if not title:
+        return
+    with suppress(RefusedByRule):
+        check_text("model_title", title)
         conversations.retitle(conversation=conversation, title=title, instead_of=conversation.title)
         logger.info("title taken", extra={"generation": str(generation_id), "model": made.model})
 

@@ -9,10 +9,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chat.core.admin import AuditedAdmin
-from chat.voice.models import Persona
+from chat.core.errors import BadInput, ChatError
+from chat.voice.models import PERSONA_CHARS, Persona
+from chat.voice.services import clean_name, clean_text
 
 
 class SitePersonaForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -23,6 +26,24 @@ class SitePersonaForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic
     class Meta:
         model = Persona
         fields = ("name", "language", "prompt")
+
+    def clean(self) -> dict[str, Any]:
+        """Checked as people's own: a forbidden one would refuse every message of those who chose it."""
+        data = super().clean() or self.cleaned_data
+        for field, clean in (("name", clean_name), ("prompt", _clean_prompt)):
+            if field in data:
+                try:
+                    data[field] = clean("site_persona", data[field])
+                except ChatError as error:
+                    self.add_error(field, error.words)
+        return data
+
+
+def _clean_prompt(entry_point: str, text: str) -> str:
+    text = clean_text(entry_point, text, PERSONA_CHARS)
+    if not text:
+        raise BadInput(gettext("Please write what the model should be told."))
+    return text
 
 
 @admin.register(Persona)

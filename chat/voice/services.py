@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
-from chat.core.text import estimate_tokens, grouped, one_line
-from chat.moderation.services import check_prompt
+from chat.core.text import estimate_tokens, grouped, one_line, trimmed
 from chat.voice import signals
 from chat.voice.access import persona_for, personas_offered
 from chat.voice.models import (
@@ -33,28 +33,27 @@ PROMPTS = 200
 
 
 def tidy(text: str) -> str:
-    """As it is kept: without NUL, and without space around it."""
-    return text.replace("\r\n", "\n").replace("\x00", "").strip()
+    """As it is kept: without NUL, without space around it, and empty if nothing in it can be seen."""
+    return trimmed(text.replace("\r\n", "\n").replace("\x00", ""))
 
 
-def clean_text(text: str, limit: int) -> str:
+def clean_text(entry_point: str, text: str, limit: int) -> str:
     """As a message's: text without NUL, and nothing that a rule of the site forbids."""
     text = tidy(text)
     if len(text) > limit:
         words = _("This text has %(length)s characters; it may have %(limit)s.")
         raise BadInput(words % {"length": grouped(len(text)), "limit": grouped(limit)})
-    if text:
-        check_prompt(text)
+    check_text(entry_point, text)
     return text
 
 
-def clean_name(name: str, limit: int = 60) -> str:
+def clean_name(entry_point: str, name: str, limit: int = 60) -> str:
     name = one_line(name)
     if not name:
         raise BadInput(_("Please write a name."))
     if len(name) > limit:
         raise BadInput(_("The name is longer than %d characters.") % limit)
-    check_prompt(name)
+    check_text(entry_point, name)
     return name
 
 
@@ -66,8 +65,8 @@ def save_persona(*, owner: User, name: str, prompt: str, persona: Persona | None
     if persona is None and Persona.objects.filter(owner=owner).count() >= PERSONAS:
         raise BadInput(_("You can keep at most %d personas.") % PERSONAS)
     persona = persona or Persona(owner=owner)
-    persona.name = clean_name(name)
-    persona.prompt = clean_text(prompt, PERSONA_CHARS)
+    persona.name = clean_name("persona", name)
+    persona.prompt = clean_text("persona", prompt, PERSONA_CHARS)
     if not persona.prompt:
         raise BadInput(_("Please write what the model should be told."))
     persona.save()
@@ -78,8 +77,8 @@ def save_prompt(*, owner: User, name: str, text: str, prompt: Prompt | None = No
     if prompt is None and Prompt.objects.filter(owner=owner).count() >= PROMPTS:
         raise BadInput(_("You can keep at most %d prompts.") % PROMPTS)
     prompt = prompt or Prompt(owner=owner)
-    prompt.name = clean_name(name)
-    prompt.text = clean_text(text, PROMPT_CHARS)
+    prompt.name = clean_name("prompt", name)
+    prompt.text = clean_text("prompt", text, PROMPT_CHARS)
     if not prompt.text:
         raise BadInput(_("Please write the text of the prompt."))
     prompt.save()
@@ -97,8 +96,8 @@ def instructions_of(user: User) -> Instructions:
 
 def save_instructions(*, user: User, about: str, manner: str, active: bool) -> None:
     kept = {
-        "about": clean_text(about, INSTRUCTION_CHARS),
-        "manner": clean_text(manner, INSTRUCTION_CHARS),
+        "about": clean_text("instructions", about, INSTRUCTION_CHARS),
+        "manner": clean_text("instructions", manner, INSTRUCTION_CHARS),
         "active": active,
     }
     Instructions.objects.update_or_create(user=user, defaults=kept)

@@ -12,11 +12,13 @@ export function moreOf(message, { report, judge }) {
   if (canRead()) items.push(isReading(message.id)
     ? { name: "close", words: gettext("Stop reading"), run: stopReading }
     : { name: "voice", words: gettext("Read aloud"), run: () => readAloud(message.id, spokenText(message.text)) });
-  items.push(
+  if (!message.origin) items.push( // else it is not the model's here that would be judged
     { name: "good", words: gettext("Good answer"), run: () => judge(message, 1) },
     { name: "poor", words: gettext("Poor answer"), run: () => judge(message, -1) },
+  );
+  items.push(
     { name: "flag", words: gettext("Report"), run: () => report(message) },
-    { name: "info", words: gettext("Details"), run: () => showDetails(message.id) },
+    { name: "info", words: gettext("Details"), run: () => showDetails(message) },
   );
   return items;
 }

@@ -1,5 +1,6 @@
 /** What a message offers as a part of a tree: its versions, an edit in place, other ways to ask again. */
 
+import { isBlank } from "grokweb/blank.js";
 import { el, find, icon } from "grokweb/dom.js";
 import { fill, gettext, number } from "grokweb/words.js";
 
@@ -40,7 +41,7 @@ export function edit(body, text, { send, closed }) {
   const fit = () => {
     area.style.height = "auto";
     area.style.height = `${area.scrollHeight}px`;
-    go.disabled = !area.value.trim() || area.value.trim() === text.trim();
+    go.disabled = isBlank(area.value) || area.value.trim() === text.trim();
   };
   const close = () => { form.replaceWith(body); closed(); };
   area.addEventListener("input", fit);

@@ -1,5 +1,6 @@
 /** The message box: Enter sends, Shift+Enter breaks the line, what is written survives a reload. */
 
+import { isBlank } from "grokweb/blank.js";
 import { find } from "grokweb/dom.js";
 import { codePoints } from "grokweb/reducer.js";
 import { fill, gettext, number } from "grokweb/words.js";
@@ -32,13 +33,13 @@ export class Composer {
 
   /** Whether what is written now goes out after the answer. */
   get lines() {
-    return ["stop", "stopping"].includes(this.mode) && this.area.value.trim() !== "";
+    return ["stop", "stopping"].includes(this.mode) && !isBlank(this.area.value);
   }
 
   submit() {
     if (this.mode === "stop" && !this.lines) { this.stop(); return; }
     const text = this.area.value;
-    if (!(this.mode === "send" || this.lines) || !text.trim() || codePoints(text) > this.maxChars) return;
+    if (!(this.mode === "send" || this.lines) || isBlank(text) || codePoints(text) > this.maxChars) return;
     if (!this.tray.ready(text)) return;
     const run = this.lines ? this.line : this.send;
     this.fillIn("");
@@ -76,7 +77,7 @@ export class Composer {
   /** A message that could not be sent comes back, before what was written since. */
   giveBack(text, files) {
     this.tray.giveBack(files);
-    this.fillIn([text, this.area.value].filter((each) => each.trim()).join("\n\n"));
+    this.fillIn([text, this.area.value].filter((each) => !isBlank(each)).join("\n\n"));
     this.area.focus();
   }
 
@@ -109,7 +110,7 @@ export class Composer {
       ? fill(gettext("%(n)s of %(limit)s characters: too long for this model"), values)
       : fill(gettext("%(n)s of %(limit)s characters"), values);
     this.nameButton();
-    const idle = { wait: true, stopping: !this.lines, send: !area.value.trim(), stop: false }[this.mode];
+    const idle = { wait: true, stopping: !this.lines, send: isBlank(area.value), stop: false }[this.mode];
     this.button.disabled = idle || (over && (this.mode === "send" || this.lines));
   }
 }

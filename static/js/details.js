@@ -2,7 +2,7 @@
 
 import { call } from "grokweb/api.js";
 import { copyText, el, icon, wireDialog } from "grokweb/dom.js";
-import { fill, gettext, language, number } from "grokweb/words.js";
+import { fill, gettext, language, number, originOf } from "grokweb/words.js";
 
 const SETTINGS = {
   temperature: () => gettext("Temperature"),
@@ -35,18 +35,19 @@ function rowsOf(details) {
   return rows.filter(([, value]) => value !== null && value !== "");
 }
 
-function drawn(details) {
-  if (!details) return [el("p", {}, gettext("This answer came in from a file. How it was made is not known."))];
+function drawn(details, origin) {
+  const from = origin ? [el("p", { dir: "auto" }, origin)] : [];
+  if (!details) return [...from, el("p", {}, gettext("This answer came in from a file. How it was made is not known."))];
   const label = el("span", {}, gettext("Copy"));
   const copy = el("button", { type: "button", class: "text-button", "aria-label": gettext("Copy the seed") }, label);
   copy.addEventListener("click", () => copyText(details.seed, label));
   const list = el("dl", { class: "facts" }, ...rowsOf(details).map(([words, value]) => el("div", {}, el("dt", {}, words), el("dd", { dir: "auto" }, value))));
   list.append(el("div", {}, el("dt", {}, gettext("Seed")), el("dd", {}, el("code", {}, details.seed), " ", copy)));
-  return [list];
+  return [...from, list];
 }
 
 /** The dialog is made when it is asked for and goes when it is closed. */
-export async function showDetails(id) {
+export async function showDetails(message) {
   const content = el("div", { class: "stack", "aria-live": "polite" }, el("p", { class: "hint" }, gettext("One moment…")));
   const close = el("button", { class: "icon-button close", type: "button", "data-close": true, "aria-label": gettext("Close") }, icon("close", ""));
   const heading = el("h2", { id: "details-title" }, gettext("Details of this answer"));
@@ -55,8 +56,8 @@ export async function showDetails(id) {
   document.body.append(dialog);
   dialog.showModal();
   try {
-    const { details } = await call("GET", `/api/messages/${id}/details/`);
-    content.replaceChildren(...drawn(details));
+    const { details } = await call("GET", `/api/messages/${message.id}/details/`);
+    content.replaceChildren(...drawn(details, originOf(message)));
   } catch (error) {
     content.replaceChildren(el("p", { class: "form-error", role: "alert" }, error.message));
   }

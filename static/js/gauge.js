@@ -1,5 +1,6 @@
 /** How full the model's context is: the conversation so far, the files and the words in the message box. */
 
+import { isBlank } from "grokweb/blank.js";
 import { find } from "grokweb/dom.js";
 import { codePoints } from "grokweb/reducer.js";
 import { fill, gettext, number } from "grokweb/words.js";
@@ -9,7 +10,7 @@ const SHORTEST_ANSWER = 16; // tokens: as LEAST_ANSWER of inference/text/prompt.
 const FENCE = 24; // characters around a file, beside its name
 
 /** As estimate_tokens of chat/core/text.py. */
-const estimate = (text) => (text.trim() ? Math.floor(new TextEncoder().encode(text).length / 3) + 4 : 0);
+const estimate = (text) => (!isBlank(text) ? Math.floor(new TextEncoder().encode(text).length / 3) + 4 : 0);
 const sum = (files, of) => files.reduce((all, each) => all + of(each), 0);
 
 export class Gauge {

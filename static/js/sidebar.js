@@ -1,6 +1,7 @@
 /** The list of conversations: pinned, in folders, by date, or the archive; with a dot where a reply is written. */
 
 import { call } from "grokweb/api.js";
+import { isBlank } from "grokweb/blank.js";
 import { el, find, icon, showError, wireDialog } from "grokweb/dom.js";
 import { chooseExport } from "grokweb/export.js";
 import { Folders } from "grokweb/folders.js";
@@ -293,7 +294,7 @@ export class Sidebar {
       row.replaceChildren();
       if (this.all.has(id)) this.fillRow(row, this.all.get(id));
       find("a", row)?.focus({ preventScroll: true });
-      if (!save || !wanted || wanted === title) return;
+      if (!save || isBlank(wanted) || wanted === title) return;
       await this.mover.change(id, { title: wanted });
       if (this.all.has(id)) this.renamed(this.all.get(id));
     };

@@ -6,7 +6,7 @@ import { copyText, el, find, icon } from "grokweb/dom.js";
 import { drawCarried } from "grokweb/files.js";
 import { openMenu } from "grokweb/menu.js";
 import { Markdown } from "grokweb/render.js";
-import { date, gettext, outcome, waiting } from "grokweb/words.js";
+import { date, gettext, originOf, outcome, waiting } from "grokweb/words.js";
 
 const LONG_LINES = 14; // of a person's own message, before it folds
 const LONG_CHARS = 900;
@@ -170,11 +170,12 @@ class Question {
 class Answer {
   constructor(message, transcript) {
     this.transcript = transcript;
+    this.origin = el("p", { class: "origin", dir: "auto", hidden: true });
     this.body = el("div", { class: "body markdown", dir: "auto" });
     this.wait = el("p", { class: "waiting", hidden: true });
     this.end = el("div", { class: "outcome", hidden: true });
     this.tools = el("div", { class: "tools" });
-    this.node = el("li", { class: "message assistant" }, el("span", { class: "sr-only" }, gettext("Answer:")), this.body, this.wait, this.end, this.tools);
+    this.node = el("li", { class: "message assistant" }, el("span", { class: "sr-only" }, gettext("Answer:")), this.origin, this.body, this.wait, this.end, this.tools);
     this.markdown = new Markdown(this.body);
   }
 
@@ -183,6 +184,8 @@ class Answer {
     const moved = last !== this.last;
     Object.assign(this, { message, reply, last });
     this.node.classList.toggle("last", last);
+    this.origin.textContent = message.hidden ? "" : originOf(message);
+    this.origin.hidden = !this.origin.textContent;
     if (changed || moved || message.status === "live") this.paint();
   }
 

@@ -49,6 +49,14 @@ export function outcome(message, said = "") {
   return "";
 }
 
+/** Where an answer comes from that the model here did not write; "" for all others. chat/conversations/origins.py says the same. */
+export function originOf({ origin }) {
+  if (!origin) return "";
+  const source = origin.source === "file" ? gettext("a file") : origin.source;
+  const words = fill(origin.continued ? gettext("Begins with words imported from %(source)s") : gettext("Imported from %(source)s"), { source });
+  return origin.model ? fill(gettext("%(words)s, which names the model %(model)s"), { words, model: origin.model }) : words;
+}
+
 export function date(iso, options = { dateStyle: "medium" }) {
   return new Intl.DateTimeFormat(language(), options).format(new Date(iso));
 }

@@ -19,6 +19,16 @@ def test_an_empty_message_cannot_be_sent(chat: Chat) -> None:
     expect(chat.questions).to_have_count(0)
 
 
+def test_a_message_of_which_nothing_can_be_seen_cannot_be_sent(chat: Chat) -> None:
+    for blank in ("\u200b\u2800", "\u3164", "\U000e0061\u00ad \u115f"):
+        chat.box.fill(blank)
+        expect(chat.send).to_be_disabled()
+        chat.box.press("Enter")
+        expect(chat.questions).to_have_count(0)
+    chat.box.fill("\U0001f468\u200d\U0001f469\u200d\U0001f467")
+    expect(chat.send).to_be_enabled()
+
+
 def test_a_message_that_is_too_long_cannot_be_sent(chat: Chat) -> None:
     chat.box.fill("x" * 32_769)
     expect(chat.page.get_by_text("32,769 of 32,768 characters: too long for this model")).to_be_visible()

@@ -37,6 +37,12 @@ def test_moving_in_and_out(windows: Windows, witness: Witness, person: Person, t
     chat = Chat(page)
     expect(chat.questions).to_have_text("How long does dough rise?")
     expect(chat.answer.locator("strong")).to_have_text("kitchen")
+    expect(page.get_by_text("Imported from ChatGPT", exact=True)).to_be_visible()
+    page.locator(".message.assistant").get_by_role("button", name="More").click()
+    expect(page.get_by_role("menuitem", name="Good answer")).to_have_count(0)  # not the model's here
+    page.get_by_role("menuitem", name="Details").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Imported from ChatGPT")
+    page.keyboard.press("Escape")
     chat.menu_of("Bread").get_by_role("menuitem", name="Export…").press("Enter")
     with page.expect_download() as saved:
         page.get_by_role("menuitem", name="Markdown, to read").press("Enter")
@@ -47,9 +53,11 @@ def test_moving_in_and_out(windows: Windows, witness: Witness, person: Person, t
         page.get_by_role("menuitem", name="Print or PDF").click()
     expect(opened.value.get_by_role("heading", level=1)).to_have_text("Bread")
     expect(opened.value.locator(".message.assistant strong")).to_have_text("kitchen")
+    expect(opened.value.get_by_role("heading", name="Imported from ChatGPT")).to_be_visible()
 
     chat.ask("echo:and now?").wait_for_end()  # what came in goes on like any other conversation
     expect(chat.answer).to_have_text("and now?")
+    expect(page.locator(".message.assistant .origin:visible")).to_have_count(1)
 
 
 def test_personas_and_prompts_move_with_their_owner(windows: Windows, person: Person, tmp_path: Path) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import unicodedata
 from typing import Protocol
 
+import regex
+
+from chat.core.text import UNSEEN
+
 
 class RuleKind(Protocol):
     def check(self, pattern: str) -> None:
@@ -17,13 +21,9 @@ class RuleKind(Protocol):
         """The same rule as an RE2 pattern for the model workers; None: it cannot look at replies."""
 
 
-# Ways to write around a pattern, besides control and format characters: fillers and selectors that nobody
-# sees, and lines drawn over, under or through a letter.
-_UNSEEN = {
-    *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x3164, 0xFFA0),
-    *(*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFFC), *range(0xE0000, 0xE1000)),
-    *(0x0305, 0x0332, 0x0333, *range(0x0334, 0x0339), 0x033F, *range(0x20D0, 0x20F1)),
-}
+# Lines drawn over, under or through a letter: a way to write around a pattern, as are invisible characters.
+_DRAWN = {0x0305, 0x0332, 0x0333, *range(0x0334, 0x0339), 0x033F, *range(0x20D0, 0x20F1)}
+_UNSEEN = regex.compile(UNSEEN, regex.V1)
 
 
 def readings(text: str) -> list[str]:
@@ -34,6 +34,8 @@ def readings(text: str) -> list[str]:
 
 
 def _is_seen(character: str) -> bool:
+    """Formats that are drawn (the Arabic number signs) hide words as the others do."""
     if character in "\n\t":
         return True
-    return unicodedata.category(character) not in {"Cc", "Cf"} and ord(character) not in _UNSEEN
+    drawn = ord(character) in _DRAWN or unicodedata.category(character) == "Cf"
+    return not drawn and _UNSEEN.match(character) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.core.text import is_blank
 from chat.transfer.drafts import Draft, Node, dict_of, finished, list_of, text_of, time_of
 
 THOUGHTS = {"thoughts", "reasoning_recap"}
@@ -52,8 +53,9 @@ def _node(draft: Draft, key: str, parent: str | None, message: dict[str, object]
     draft.leave_out(
         "attachment", attached + len(list_of(dict_of(message.get("metadata")).get("attachments")))
     )
-    if text.strip():
+    if not is_blank(text):
         node.role, node.text = str(role), text
+        node.model = text_of(dict_of(message.get("metadata")).get("model_slug"))
     return node
 
 
@@ -74,7 +76,7 @@ def _why_not(role: object, kind: object, message: dict[str, object]) -> str:
 
 
 def _spoken(content: dict[str, object]) -> bool:
-    return bool(_words(content)[0].strip()) or bool(content.keys() - {"content_type", "parts"})
+    return not is_blank(_words(content)[0]) or bool(content.keys() - {"content_type", "parts"})
 
 
 def _words(content: dict[str, object]) -> tuple[str, int]:

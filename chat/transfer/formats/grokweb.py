@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.conversations.services import message_json
+from chat.core.text import is_blank
 from chat.files.models import File
 from chat.files.services import A_MESSAGE as FILES_A_MESSAGE
 from chat.transfer.drafts import (
@@ -55,7 +56,8 @@ def _message(message: Message, files: list[File]) -> dict[str, Any]:
     message.siblings = []  # the parents tell; asking for each would be a query each
     told = message_json(message)
     generation = getattr(message, "generation", None)
-    kept = {name: told[name] for name in ("id", "parent", "role", "text", "status", "created_at", "hidden")}
+    names = ("id", "parent", "role", "text", "status", "created_at", "hidden", "origin")
+    kept = {name: told[name] for name in names if name in told}
     told = {**kept, "model": generation.model if generation else None}
     if files and not message.hidden_at:
         told["files"] = [
@@ -101,7 +103,10 @@ class GrokWeb:
         elif role not in (Role.USER, Role.ASSISTANT) or not isinstance(told.get("text"), str):
             draft.leave_out("odd")
         else:
-            node.role, node.text, node.status = str(role), text_of(told["text"]), _status(told.get("status"))
+            text = text_of(told["text"])
+            node.role, node.text = str(role), "" if is_blank(text) else text
+            node.status = _status(told.get("status"))
+            node.model = text_of(dict_of(told.get("origin")).get("model")) or text_of(told.get("model"))
             _add_files(draft, node, list_of(told.get("files")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.core.text import is_blank
 from chat.transfer.drafts import Draft, Node, dict_of, finished, list_of, text_of, time_of
 
 
@@ -22,7 +23,7 @@ class OpenWebUI:
             updated_at=time_of(record.get("updated_at")),
             leaf=text_of(history.get("currentId")) or None,
         )
-        if text_of(chat.get("system")).strip():
+        if not is_blank(text_of(chat.get("system"))):
             draft.leave_out("system")
         messages = dict_of(history.get("messages"))
         if messages:
@@ -57,8 +58,9 @@ def _node(draft: Draft, key: str, parent: str | None, message: dict[str, object]
         draft.leave_out(str(role))
     elif role not in ("user", "assistant"):
         draft.leave_out("odd")
-    elif text.strip():
+    elif not is_blank(text):
         node.role, node.text = str(role), text
+        node.model = text_of(message.get("modelName")) or text_of(message.get("model"))
     return node
 
 

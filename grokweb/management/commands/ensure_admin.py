@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from chat.accounts import services
+from chat.accounts.lookalikes import plain_address
 from chat.accounts.models import User
 from chat.core.errors import ChatError
 from grokweb import prepared
@@ -23,7 +24,10 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        named = prepared.ADMIN_EMAIL.lower()
+        try:
+            named = plain_address(prepared.ADMIN_EMAIL)
+        except ChatError as error:
+            raise CommandError(f"GROKWEB_ADMIN_EMAIL={prepared.ADMIN_EMAIL}: {error}") from None
         if named and User.objects.filter(email__iexact=named).exists():
             return
         if not named and User.objects.filter(is_superuser=True, is_active=True).exists():

@@ -78,10 +78,23 @@ def test_a_pdf_that_is_locked_against_printing_only_can_be_read(attached: Attach
         (making.many_operators(), "too large"),
         (b"x" * 1_000_001, "more text than can be read"),
         (b" \n\t\n", "no text in it"),
+        ("\u200b\u3164\n\u2800".encode() * 9, "no text in it"),
         (bytes([1, 2, 3, 4, 5, 6, 7, 8]) * 50, "not text"),
         (bytes(range(1, 256)) * 20, "not text"),
     ],
-    ids=["locked", "scanned", "nonsense", "circle", "bomb", "operators", "long", "empty", "control", "bytes"],
+    ids=[
+        "locked",
+        "scanned",
+        "nonsense",
+        "circle",
+        "bomb",
+        "operators",
+        "long",
+        "empty",
+        "unseen",
+        "control",
+        "bytes",
+    ],
 )
 def test_what_cannot_be_read_says_why(attached: Attached, content: bytes, words: str) -> None:
     told = attached(content, "thing.pdf")

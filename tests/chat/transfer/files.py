@@ -129,3 +129,27 @@ def locked(content: bytes) -> bytes:
     packed[6] |= 1
     packed[packed.index(b"PK\x01\x02") + 8] |= 1
     return bytes(packed)
+
+
+def chatgpt_answering(text: str, **metadata: Any) -> dict[str, Any]:
+    """One question and its answer."""
+    return {
+        "title": "Bread",
+        "create_time": AT,
+        "current_node": "a",
+        "mapping": {
+            "q": _node("q", "", ["a"], "user", ["A question"]) | {"parent": None},
+            "a": _node("a", "q", [], "assistant", [text], metadata=metadata),
+        },
+    }
+
+
+def grokweb_with_file(name: str, text: str) -> dict[str, Any]:
+    file = {"name": name, "size": len(text), "kind": "text", "text": text}
+    message = {"id": "q", "parent": None, "role": "user", "text": "Look", "files": [file]}
+    return {
+        "format": "grokweb.conversation",
+        "version": 1,
+        "title": f"With {len(text)}",
+        "messages": [message],
+    }

@@ -646,3 +646,18 @@ async def test_without_a_model_the_answer_is_clear(tabs: Any, broker: Any) -> No
     error = await tab.next()
     assert error["type"] == "error"
     assert not await Conversation.objects.aexists()
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200b", "\u2800\u3164", "\u00a0\u00ad\u115f", "\U000e0061\ufe0f", "\u202e\n\u034f"], ids=ascii
+)
+async def test_a_message_of_which_nothing_can_be_seen_is_empty(tabs: Any, broker: Any, text: str) -> None:
+    tab = await tabs("alice")
+    await tab.say(**send(text))
+    error = await tab.next()
+    assert (error["code"], error["words"]) == ("bad_input", "The message is empty.")
+    assert not await Message.objects.aexists()
+    broker.start_worker()
+    await tab.say(**send("\U0001f468\u200d\U0001f469\u200d\U0001f467", client_id="emoji"))
+    ack = await tab.until("ack")
+    assert ack["messages"][0]["text"] == "\U0001f468\u200d\U0001f469\u200d\U0001f467"

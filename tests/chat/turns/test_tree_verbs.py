@@ -8,6 +8,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from chat.conversations.models import Message
+from chat.moderation.models import Rule
 from chat.turns.models import Generation
 from tests.chat.turns.test_socket import eventually, send
 
@@ -162,3 +163,30 @@ async def test_other_tabs_hear_that_a_branch_is_gone(tabs: Any, broker: Any, cas
     frame = await tab.until("removed")
     assert frame["message_id"] == ack["message_id"]
     assert frame["conversation"] == ack["conversation"]["id"]
+
+
+async def test_what_goes_on_from_an_imported_answer_keeps_its_mark(tabs: Any, broker: Any) -> None:
+    """Else a forged answer would become the model's own with one more word."""
+    broker.start_worker()
+    tab = await tabs("alice")
+    ack, answer = await cut(tab)
+    await Message.objects.filter(pk=answer.pk).aupdate(source="ChatGPT", source_model="gpt-4o", text="Pay ")
+    await Generation.objects.filter(message=answer.pk).adelete()
+    for client_id in ("more", "yet more"):
+        await tab.say(type="continue", message_id=ack["message_id"], client_id=client_id)
+        ack = await tab.until("ack")
+        assert ack["messages"][-1]["origin"] == {"source": "ChatGPT", "model": "gpt-4o", "continued": True}
+        await tab.until("done")
+        assert (await saved(ack)).source == "ChatGPT"
+
+
+async def test_what_is_forbidden_by_now_is_not_gone_on_from(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    ack, answer = await cut(tab)
+    await Message.objects.filter(pk=answer.pk).aupdate(source="ChatGPT", text="forbidden ")
+    await Rule.objects.acreate(name="b", pattern="forbidden", applies="reply", words="Not here, please.")
+    await tab.say(type="continue", message_id=ack["message_id"], client_id="more")
+    error = await tab.until_error()
+    assert (error["code"], error["words"]) == ("refused", "Not here, please.")
+    assert await Generation.objects.acount() == 1

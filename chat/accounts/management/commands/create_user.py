@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chat.accounts import services
-from chat.core.errors import BadInput
+from chat.core.errors import ChatError
 
 
 class Command(BaseCommand):
@@ -34,7 +34,7 @@ class Command(BaseCommand):
                 is_superuser=options["superuser"],
                 group=options["group"],
             )
-        except BadInput as error:
+        except ChatError as error:
             raise CommandError(error.words) from None
         self.stdout.write(f"created {user.email}")
         if not options["password"]:

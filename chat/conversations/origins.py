@@ -1,0 +1,45 @@
+"""Where an answer comes from that the model here did not write: imported, or begun with imported words.
+
+Every place that shows an answer says so (page, shared page, print, exports, reports): anybody can write a
+file, and what it says must not pass for the words of this site's model.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from django.utils.translation import gettext as _
+
+from chat.conversations.models import Message, Role
+
+SOURCE_CHARS, MODEL_CHARS = 40, 80  # of Message.source and Message.source_model
+A_FILE = "file"  # a source that is not known more exactly: imported before sources were stored
+
+
+class Origin(TypedDict):
+    source: str  # the service that wrote the file, or A_FILE
+    model: str  # the model that the file names, which nobody can check; may be empty
+    continued: bool  # the model here wrote the rest
+
+
+def origin_of(message: Message) -> Origin | None:
+    """None for what was written here, and for the words of people."""
+    if not message.source or message.role != Role.ASSISTANT:
+        return None
+    continued = getattr(message, "generation", None) is not None
+    return {"source": message.source, "model": message.source_model, "continued": continued}
+
+
+def origin_words(origin: Origin | None) -> str:
+    """For readers; empty for an answer of the model here. static/js/words.js says the same."""
+    if origin is None:
+        return ""
+    source = _("a file") if origin["source"] == A_FILE else origin["source"]
+    if origin["continued"]:
+        words = _("Begins with words imported from %(source)s")
+    else:
+        words = _("Imported from %(source)s")
+    words = words % {"source": source}
+    if not origin["model"]:
+        return words
+    return _("%(words)s, which names the model %(model)s") % {"words": words, "model": origin["model"]}

@@ -1,0 +1,95 @@
+"""Every place where words of people enter the system, and the rules that are asked there.
+
+A service that stores a text calls `check_text` with the name of the place. What the rules are, moderation
+knows (chat/moderation/apps.py registers it); this table lies here so that every app can call it.
+
+Each text field of each model belongs to one entry point: tests/chat/moderation/test_entry_points.py walks the
+models and fails on a field that has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Rules(Enum):
+    PEOPLE = "people"  # the rules for what people write
+    MODEL = "model"  # those for what the model writes
+    ALL = "all"  # both: people bring what stands as the model's words, or the other way round
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    rules: Rules
+    fields: tuple[str, ...] = ()  # "app.Model.field" that hold what enters here
+    why: str = ""  # where no rule is asked
+
+
+ENTRY_POINTS = {
+    "display_name": EntryPoint(Rules.PEOPLE, ("accounts.User.display_name",)),
+    "message": EntryPoint(Rules.PEOPLE, ("conversations.Message.text", "files.File.text")),
+    "title": EntryPoint(Rules.PEOPLE, ("conversations.Conversation.title",)),
+    "model_title": EntryPoint(Rules.ALL, ("conversations.Conversation.title",)),
+    "folder": EntryPoint(Rules.PEOPLE, ("conversations.Folder.name",)),
+    "file_name": EntryPoint(Rules.PEOPLE, ("files.File.name",)),
+    "persona": EntryPoint(Rules.PEOPLE, ("voice.Persona.name", "voice.Persona.prompt")),
+    "site_persona": EntryPoint(Rules.PEOPLE, ("voice.Persona.name", "voice.Persona.prompt")),
+    "instructions": EntryPoint(Rules.PEOPLE, ("voice.Instructions.about", "voice.Instructions.manner")),
+    "prompt": EntryPoint(Rules.PEOPLE, ("voice.Prompt.name", "voice.Prompt.text")),
+    "system_text": EntryPoint(Rules.PEOPLE),  # personas and instructions once more, when they are used
+    "import_question": EntryPoint(
+        Rules.PEOPLE,
+        (
+            "conversations.Message.text",
+            "conversations.Conversation.title",
+            "files.File.name",
+            "files.File.text",
+        ),
+    ),
+    "import_answer": EntryPoint(
+        Rules.ALL, ("conversations.Message.text", "conversations.Message.source_model")
+    ),
+    # What was written before a rule was made is not published after it.
+    "share_question": EntryPoint(Rules.PEOPLE, ("sharing.Share.title", "sharing.Share.snapshot")),
+    "share_answer": EntryPoint(Rules.MODEL, ("sharing.Share.snapshot",)),
+    "report": EntryPoint(
+        Rules.NONE,
+        ("moderation.Report.note", "moderation.Report.text", "moderation.Report.source"),
+        why="A report quotes what it is about; refusing it would protect what it reports.",
+    ),
+    "feedback": EntryPoint(Rules.NONE, ("feedback.Feedback.note",), why="As a report: only staff read it."),
+    "staff": EntryPoint(
+        Rules.NONE,
+        (
+            "accounts.User.suspension_reason",
+            "auth.Group.name",
+            "moderation.Decision.note",
+            "moderation.Rule.name",
+            "moderation.Rule.pattern",
+            "moderation.Rule.words",
+        ),
+        why="Written by staff, who make the rules and must be able to quote them.",
+    ),
+}
+
+Checker = Callable[[Rules, Sequence[str]], None]
+_checkers: list[Checker] = []
+
+
+def register_checker(checker: Checker) -> None:
+    """Moderation names the function that raises RefusedByRule."""
+    _checkers.append(checker)
+
+
+def check_text(entry_point: str, *texts: str) -> None:
+    """Raises RefusedByRule, in the rule's own words, if a rule forbids one of these texts at this place."""
+    rules = ENTRY_POINTS[entry_point].rules
+    if rules is Rules.NONE or not any(texts):
+        return
+    if not _checkers:
+        raise RuntimeError("no moderation is installed: texts cannot be checked")
+    for checker in _checkers:
+        checker(rules, texts)
