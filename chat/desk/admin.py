@@ -17,10 +17,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from chat.accounts.models import User
-from chat.conversations.models import Conversation, Message, ModelCard
+from chat.conversations.models import Conversation, Message
 from chat.core import audit
 from chat.core.admin import ReadOnlyAdmin
 from chat.core.errors import ChatError
+from chat.desk import model_admin  # noqa: F401 - registers its page
 from chat.moderation import services as moderation
 from chat.sharing.models import Share
 from chat.turns.models import Generation
@@ -169,15 +170,6 @@ class ShareAdmin(ReadOnlyAdmin):
         else:
             messages.success(request, _("The shared page is taken down."))
         return redirect("admin:sharing_share_change", share.pk)
-
-
-@admin.register(ModelCard)
-class ModelCardAdmin(ReadOnlyAdmin):
-    """Kept up to date from what the workers announce."""
-
-    list_display = ("name", "slug", "context_tokens", "is_default", "is_demo")
-    list_display_links = ("name",)
-    search_fields = ("name", "slug")
 
 
 admin.site.index_title = gettext_lazy("Desk")
