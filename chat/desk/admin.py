@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message
-from chat.core import audit
+from chat.core import audit, decisions
 from chat.core.admin import ReadOnlyAdmin
 from chat.core.errors import ChatError
 from chat.desk import model_admin  # noqa: F401 - registers its page
@@ -150,6 +150,7 @@ class ShareAdmin(ReadOnlyAdmin):
         if found is not None and self.has_view_permission(request, found):
             audit.record(request.user, "read share", audit.on_model(found), owner=audit.on_model(found.owner))
             more = {
+                "seen": decisions.position(),
                 "may_take_down": found.taken_down_at is None and request.user.has_perm(moderation.DECIDE),
                 # A link that is closed is as private as the conversation again.
                 "may_read": found.is_open or request.user.has_perm("conversations.view_conversation"),
@@ -163,7 +164,10 @@ class ShareAdmin(ReadOnlyAdmin):
         assert isinstance(request.user, User)
         try:
             moderation.take_share_down(
-                share_id=share.pk, by=request.user, note=request.POST.get("decision_note", "")
+                share_id=share.pk,
+                by=request.user,
+                note=request.POST.get("decision_note", ""),
+                seen=decisions.seen_of(request.POST),
             )
         except ChatError as error:
             messages.error(request, error.words)
