@@ -16,14 +16,12 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from chat.core.errors import ChatError
+from chat.core.errors import NotAllowed
 from chat.core.models import StaffAction
 
 
-class Stale(ChatError):
+class Stale(NotAllowed):
     """Somebody decided first; the words say who, what and when."""
-
-    code, http_status = "stale", 409
 
     def __init__(self, *, who: str, what: object, when: datetime, note: str = "") -> None:
         words = _("Meanwhile %(who)s decided: %(what)s (%(when)s UTC).") % {
