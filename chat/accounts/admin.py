@@ -102,7 +102,7 @@ class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
         return data
 
 
-class PasswordForm(AdminPasswordChangeForm):
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
     def clean(self) -> Any:
         data = super().clean()
         if not self.cleaned_data["set_usable_password"]:
@@ -216,16 +216,6 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
             return super().user_change_password(request, id, form_url)
 
     # --- Suspension ---------------------------------------------------------------------------------------
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        seen = {"seen": decisions.position()}
-        return super().change_view(request, object_id, form_url, {**seen, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

@@ -80,7 +80,9 @@ WHY = {
 
 def new_chats() -> NewChats | None:
     choice = choose_for_new_chats()
-    return choice and NewChats(choice.card.slug, choice.card.name, choice.rule, WHY[choice.rule])
+    if choice is None:
+        return None
+    return NewChats(choice.card.slug, choice.card.name, choice.rule, WHY[choice.rule])
 
 
 def models() -> list[ModelPart]:

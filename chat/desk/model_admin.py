@@ -66,6 +66,7 @@ class ModelCardAdmin(AuditedAdmin):
 
     def save_model(self, request: HttpRequest, obj: ModelCard, form: Any, change: bool) -> None:
         """Only what staff decide is written: a worker may announce the rest at this moment."""
+        self.check_form(request, obj)
         obj.save(update_fields=CHOSEN)
         if obj.is_default:
             model_cards.make_default(obj)

@@ -1,4 +1,4 @@
-"""A GPU host as docs/operators.md has it: the web host runs no model worker, another model announces itself."""
+"""A GPU host (docs/operators.md): the web host runs no model worker, and another model announces itself."""
 
 from __future__ import annotations
 

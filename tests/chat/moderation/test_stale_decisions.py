@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from html import unescape
 from typing import Any
 
@@ -14,7 +15,8 @@ from chat.accounts.models import User
 from chat.conversations.models import Message
 from chat.core.models import StaffAction
 from chat.moderation import services
-from chat.moderation.models import Decision, Report
+from chat.moderation.models import Decision, Report, Rule
+from chat.quotas.models import QuotaPolicy
 from chat.sharing.models import Share
 from tests.chat.at_once import at_once
 from tests.chat.conversations.building import talk
@@ -201,3 +203,59 @@ def test_two_suspensions_at_once_are_one(cast: Any, second: Client) -> None:
     said = at_once(lambda: pages[0].send(reason="One"), lambda: pages[1].send(reason="Two"))
     assert sorted(each[0].partition(":")[0] for each in said) == ["error", "success"]
     assert StaffAction.objects.filter(verb="suspend").count() == 1
+
+
+# --- Change forms -----------------------------------------------------------------------------------------
+
+
+def change_form(client: Client, obj: Any) -> tuple[str, dict[str, str]]:
+    """A change form as somebody opened it: where it goes and the version it carries."""
+    path = f"{page_of(obj)}change/"
+    seen = re.search(r'name="seen" value="(\d+)"', client.get(path).content.decode())
+    assert seen
+    return path, {"seen": seen[1]}
+
+
+RULE = {"name": "fish", "kind": "pattern", "applies": "both", "words": ""}
+
+
+def test_a_rule_that_a_colleague_changed_meanwhile_is_not_overwritten(cast: Any) -> None:
+    rule = Rule.objects.create(name="fish", pattern="fish")
+    mine, theirs = cast.client(FIRST), cast.client(SECOND)
+    path, opened = change_form(mine, rule)
+    stale = change_form(theirs, rule)[1]
+    assert mine.post(path, {**RULE, **opened, "pattern": "f.sh", "active": "on"}).status_code == 302
+    answer = theirs.post(path, {**RULE, **stale, "pattern": "salmon"}, follow=True)
+    page = answer.content.decode()
+    assert "Meanwhile staff@example.org decided: changed what this page shows" in page
+    assert "f.sh" in page
+    rule.refresh_from_db()
+    assert (rule.pattern, rule.active) == ("f.sh", True)
+    again = change_form(theirs, rule)[1]
+    assert theirs.post(path, {**RULE, **again, "pattern": "salmon"}).status_code == 302
+
+
+def test_a_form_with_an_error_stays_as_old_as_it_was(cast: Any, second: Client) -> None:
+    policy = QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=1000)
+    form = {"user": str(cast.alice.pk), "group": "", "weight": "1", "running_limit": ""}
+    path, stale = change_form(second, policy)
+    path, opened = change_form(cast.client(FIRST), policy)
+    cast.client(FIRST).post(path, {**form, **opened, "tokens_per_day": "2000"})
+    wrong = second.post(path, {**form, **stale, "tokens_per_day": "-1"}).content.decode()
+    assert f'name="seen" value="{stale["seen"]}"' in wrong
+    second.post(path, {**form, **stale, "tokens_per_day": "3000"})
+    policy.refresh_from_db()
+    assert policy.tokens_per_day == 2000
+
+
+def test_two_changes_at_once_are_one(cast: Any, second: Client) -> None:
+    rule = Rule.objects.create(name="fish", pattern="fish")
+    clients = cast.client(FIRST), second
+    forms = [change_form(client, rule) for client in clients]
+    at_once(
+        *(
+            partial(client.post, path, {**RULE, **seen, "pattern": pattern})
+            for client, (path, seen), pattern in zip(clients, forms, ("one", "two"), strict=True)
+        )
+    )
+    assert StaffAction.objects.filter(verb="change", target=f"rule:{rule.pk}").count() == 1
