@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from grokweb import env
@@ -306,6 +307,34 @@ PIECE_BYTES_OUT = 32 * 1024
 
 # --- The model and the live path --------------------------------------------------------------------------
 MODEL, TEST_ENGINES, SLOTS = live.MODEL, live.TEST_ENGINES, live.SLOTS
+
+
+def _model_slug() -> str:
+    """The slug of GROKWEB_MODEL, or "" if this host does not have its folder."""
+    from inference.modelfiles import (
+        ModelUnusable,
+        describe,
+    )  # reads headers of weights; under `up` nobody asks
+
+    if MODEL == "scripted":
+        return MODEL
+    try:
+        return str(describe(Path(MODEL)).slug)
+    except ModelUnusable:
+        return ""
+
+
+# Which model new chats get (chat/conversations/model_cards.py). The supervisor sets both for its children.
+MODEL_SLUG = env.text(
+    "GROKWEB_MODEL_SLUG", "", "Slug of GROKWEB_MODEL; set by `up`, else read from the folder"
+) or SimpleLazyObject(_model_slug)
+MODEL_WORKER_SINCE = env.number(
+    "GROKWEB_MODEL_WORKER_SINCE",
+    0,
+    "When `up` first started a model worker here (Unix time; set by `up`); 0: it runs none",
+    low=0,
+    high=1e12,
+)
 MAX_NEW_TOKENS = env.integer("GROKWEB_MAX_NEW_TOKENS", 512, "Longest answer, in tokens", low=1, high=8192)
 QUEUE_LIMIT = env.integer(
     "GROKWEB_QUEUE_LIMIT",

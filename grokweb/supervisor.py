@@ -96,6 +96,10 @@ class Supervisor:
             [str(plan.root), *filter(None, [os.environ.get("PYTHONPATH")])]
         )
         self.environment["GROKWEB_DATA"] = str(plan.data)
+        # Which model new chats get: chat/conversations/model_cards.py.
+        self.environment["GROKWEB_MODEL_SLUG"] = plan.model_slug
+        starts = "model-worker" not in plan.without
+        self.environment["GROKWEB_MODEL_WORKER_SINCE"] = str(int(time.time())) if starts else "0"
         self.stop_asked: float | None = None
         self.kill_asked = False
         self.failure = ""

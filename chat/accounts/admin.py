@@ -10,25 +10,30 @@ from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from chat.accounts import services
+from chat.accounts import administrators, services
+from chat.accounts.groups import DELETION_NOTES
 from chat.accounts.lookalikes import is_misleading
 from chat.accounts.models import User
-from chat.core import audit
+from chat.core import audit, decisions
 from chat.core.admin import AuditedAdmin
-from chat.core.errors import BadInput, ChatError
+from chat.core.decisions import Stale
+from chat.core.errors import BadInput, ChatError, NotAllowed
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -40,7 +45,16 @@ admin.site.unregister(UserSession)  # people see their own on their settings pag
 
 @admin.register(Group)
 class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
-    """Stock, and audited."""
+    """Stock, and audited. Deleting one says first what that means for its members."""
+
+    delete_confirmation_template = "admin/delete_with_effects.html"
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        group = self.get_object(request, object_id)
+        lines = [line for notes in DELETION_NOTES for line in notes(group)] if group else []
+        return super().delete_view(request, object_id, {"effects": lines, **(extra_context or {})})
 
 
 @admin.register(Authenticator)
@@ -87,6 +101,23 @@ class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
     def clean_display_name(self) -> str:
         kept = User.objects.get(pk=self.instance.pk)  # the form's own instance is changed while it is cleaned
         return _sound_name(self.cleaned_data["display_name"], kept)
+    def clean(self) -> dict[str, Any]:
+        """In the transaction of the change: what a colleague does at this moment is waited for."""
+        data = super().clean() or self.cleaned_data
+        if not all(data.get(name, True) for name in ("is_active", "is_staff", "is_superuser")):
+            _check_another_remains(self.instance)
+        return data
+
+
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+    def clean(self) -> Any:
+        data = super().clean()
+        if not self.cleaned_data["set_usable_password"]:
+            try:
+                _check_another_remains(self.user)
+            except ValidationError as error:
+                self.add_error("usable_password", error)
+        return data
 
 
 class SuspendForm(forms.Form):
@@ -123,7 +154,7 @@ class SuspendedFilter(admin.SimpleListFilter):
 @admin.register(User)
 class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
     audited_fields = ("is_active", "is_staff", "is_superuser")
-    form, add_form = ChangeUserForm, AddUserForm
+    form, add_form, change_password_form = ChangeUserForm, AddUserForm, PasswordForm
     add_form_template = None
     list_display = ("email", "shown_name", "is_staff", "suspended", "date_joined", "last_login")
     list_filter = (SuspendedFilter, "is_staff", "is_superuser", "is_active", "groups")
@@ -192,6 +223,12 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
         }
         return [str(person) for person in objs], counts, set(), []
 
+    @method_decorator(sensitive_post_parameters())
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """In a transaction, as every other change: its form may have to wait for a colleague's."""
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
     # --- Suspension ---------------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
@@ -203,11 +240,15 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
         ]
 
     def suspend_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        seen = decisions.seen_of(request.POST) if request.method == "POST" else decisions.position()
         person = self._person(request, pk)
         form = SuspendForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                services.suspend(user=person, by=_staff(request), **form.cleaned_data)
+                services.suspend(user=person, by=_staff(request), seen=seen, **form.cleaned_data)
+            except Stale as error:
+                messages.error(request, error.words)
+                return redirect(self._page(person))
             except ChatError as error:
                 form.add_error(None, error.words)
             else:
@@ -219,13 +260,15 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
             "opts": self.opts,
             "original": person,
             "form": form,
+            "seen": seen,
         }
         return TemplateResponse(request, "admin/accounts/user/suspend.html", context)
 
     def lift_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         person = self._person(request, pk)
         try:
-            services.lift_suspension(user=person, by=_staff(request))
+            seen = decisions.seen_of(request.POST)
+            services.lift_suspension(user=person, by=_staff(request), seen=seen)
         except ChatError as error:
             messages.error(request, error.words)
         else:
@@ -253,6 +296,13 @@ def _outranks(request: HttpRequest, person: Any) -> bool:
     """Staff are changed by administrators or themselves; ordinary people by whoever has the right."""
     by = _staff(request)
     return by.is_superuser or person.pk == by.pk or not (person.is_staff or person.is_superuser)
+
+
+def _check_another_remains(person: User) -> None:
+    try:
+        administrators.check_another_remains(person)
+    except NotAllowed as error:
+        raise ValidationError(error.words) from None
 
 
 def _sound_email(email: str, person: User | None = None) -> str:

@@ -15,10 +15,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from chat.accounts import signals
+from chat.accounts import administrators, signals
 from chat.accounts.lookalikes import latin_reading, plain_address, plain_name
 from chat.accounts.models import Density, Theme, User
 from chat.core import audit
+from chat.core.decisions import check_not_stale
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, NotAllowed, Suspended
 from chat.core.text import one_line, trimmed
@@ -91,14 +92,21 @@ def _offered(choices: type[TextChoices], value: str) -> str:
 
 
 @transaction.atomic
-def suspend(*, user: User, by: User, reason: str, until: datetime | None = None) -> None:
-    """Close every door to a person, until a time or until lifted. Their sessions stay, and show why."""
+def suspend(
+    *, user: User, by: User, reason: str, until: datetime | None = None, seen: int | None = None
+) -> None:
+    """Close every door to a person, until a time or until lifted. Their sessions stay, and show why.
+
+    Raises Stale if a colleague suspended them or lifted it after `seen` (chat/core/decisions.py).
+    """
     reason = trimmed(reason)
     if not reason or len(reason) > REASON_LENGTH:
         raise BadInput(_("Please give a reason of at most %d characters.") % REASON_LENGTH)
     if until is not None and until <= timezone.now():
         raise BadInput(_("The end of the suspension lies in the past."))
     _check_rank(user, by)
+    administrators.check_another_remains(user)  # locks first: always in the same order
+    _check_still_so(user, by, seen)
     user.suspended_at, user.suspended_until, user.suspension_reason = timezone.now(), until, reason
     user.save(update_fields=["suspended_at", "suspended_until", "suspension_reason"])
     transaction.on_commit(lambda: _tell_suspended(user), robust=True)
@@ -106,8 +114,9 @@ def suspend(*, user: User, by: User, reason: str, until: datetime | None = None)
 
 
 @transaction.atomic
-def lift_suspension(*, user: User, by: User) -> None:
+def lift_suspension(*, user: User, by: User, seen: int | None = None) -> None:
     _check_rank(user, by)
+    _check_still_so(user, by, seen)
     if user.suspended_at is None:
         return
     user.suspended_at, user.suspended_until, user.suspension_reason = None, None, ""
@@ -148,6 +157,13 @@ def suspension_words(user: User) -> str:
     if user.suspension_reason:
         words += " " + _("Reason: %(reason)s") % {"reason": user.suspension_reason}
     return words
+
+
+def _check_still_so(user: User, by: User, seen: int | None) -> None:
+    """Locks the row of a person, and raises Stale if a colleague decided on them after `seen`."""
+    user.refresh_from_db(from_queryset=User.objects.select_for_update())
+    verbs = {"suspend": _("suspended"), "lift suspension": _("suspension lifted")}
+    check_not_stale(seen=seen, targets=[audit.on_model(user)], by=by, verbs=verbs)
 
 
 def _tell_suspended(user: User) -> None:

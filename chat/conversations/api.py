@@ -9,7 +9,7 @@ from django.http import HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
 from chat.conversations import folders as shelves
-from chat.conversations import services, sidebar
+from chat.conversations import model_cards, services, sidebar
 from chat.conversations.access import conversation_for, folder_for, message_for
 from chat.conversations.models import Conversation
 from chat.core.api import ApiRequest, json_view
@@ -23,7 +23,7 @@ def conversations(request: ApiRequest) -> dict[str, Any] | HttpResponse:
         return _listed(request)
     title = _text(request.data, "title", missing="")
     take("new-conversation", str(request.user.pk), 120, 3600)
-    made = services.new_conversation(owner=request.user, model=services.default_model(), title=title)
+    made = services.new_conversation(owner=request.user, model=model_cards.default_model(), title=title)
     return JsonResponse({"conversation": services.conversation_json(made)}, status=201)
 
 
@@ -45,7 +45,10 @@ def conversation(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse
     if request.method == "PATCH":
         _change(request, found)
         found = conversation_for(request.user, pk)
-    answer = {"conversation": services.conversation_json(found)}
+    answer = {
+        "conversation": services.conversation_json(found),
+        "model": model_cards.conversation_model_json(found.model),
+    }
     for extra in services.CONVERSATION_EXTRAS:
         answer |= extra(found)
     return answer
@@ -58,11 +61,18 @@ def _change(request: ApiRequest, found: Conversation) -> None:
     if is_kept:
         services.keep(conversation=found)
     if "model" in request.data:
-        services.choose_model(conversation=found, model=services.model_for(request.data["model"]))
+        _choose_model(request, found)
     if "title" in request.data or not (changes or {"model", "temporary"} & set(request.data)):
         services.rename(conversation=found, title=_text(request.data, "title"))
     if changes:
         sidebar.arrange(request.user, [found.pk], **changes)
+
+
+def _choose_model(request: ApiRequest, found: Conversation) -> None:
+    """Choosing the model that a chat has already is no choice: it may be hidden by now."""
+    if request.data["model"] != found.model_id:
+        model = model_cards.model_for(request.data["model"], request.user)
+        services.choose_model(conversation=found, model=model)
 
 
 @json_view("POST")

@@ -16,3 +16,18 @@ class Unavailable(ChatError):
 
     def __init__(self, **extra: Any) -> None:
         super().__init__(_("No model is installed here yet. Please tell whoever runs this service."), **extra)
+
+
+class ModelRetired(ChatError):
+    """Staff retired `model`; `successor` is the model that can continue its chats, or null."""
+
+    code, http_status = "model_retired", 409
+
+    def __init__(self, slug: str, name: str, successor: dict[str, Any] | None) -> None:
+        words = (
+            _("%(name)s is retired. %(successor)s can continue this chat.")
+            if successor
+            else _("%(name)s is retired, and no other model can continue this chat at the moment.")
+        )
+        names = {"name": name, "successor": successor["name"] if successor else ""}
+        super().__init__(words % names, model=slug, successor=successor)

@@ -24,7 +24,35 @@ class ModelCard(models.Model):
     about = models.TextField(_("about"), blank=True)
     context_tokens = models.PositiveIntegerField(_("context in tokens"), default=1024)
     is_demo = models.BooleanField(_("demo model"), default=False)
-    is_default = models.BooleanField(_("default"), default=False)
+    is_default = models.BooleanField(
+        _("default"),
+        default=False,
+        help_text=_(
+            "New chats get this model, whatever workers announce. "
+            "Without a default they get the configured model, or one that runs."
+        ),
+    )
+    is_hidden = models.BooleanField(
+        _("hidden"),
+        default=False,
+        help_text=_("Only staff can choose it. Chats that have it go on with it."),
+    )
+    is_retired = models.BooleanField(
+        _("retired"),
+        default=False,
+        help_text=_("Nobody can ask it any more. Its chats say which model can continue."),
+    )
+    successor = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("successor"),
+        help_text=_("Which model can continue the chats of a retired one. Empty: the model of new chats."),
+    )
+    last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)  # written once a minute
+    seen_since = models.DateTimeField(_("seen since"), null=True, blank=True)  # without a gap of 10 minutes
 
     class Meta:
         verbose_name = _("model")

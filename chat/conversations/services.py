@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.conversations import signals
-from chat.conversations.errors import Unavailable
+from chat.conversations.model_cards import default_model as default_model
+from chat.conversations.model_cards import model_json as model_json
 from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, ModelCard, Role
 from chat.conversations.origins import origin_of
 from chat.core.entry_points import check_text
@@ -33,49 +34,6 @@ PURGE_ROWS = 50  # at once: SQLite's writers share one lock
 CONVERSATION_EXTRAS: list[Callable[[Conversation], dict[str, Any]]] = []
 # And to what is told about messages: each sets `extras` of all of them with as few queries as for one.
 MESSAGE_EXTRAS: list[Callable[[list[Message]], None]] = []
-
-
-# --- Models -----------------------------------------------------------------------------------------------
-
-
-def default_model() -> ModelCard:
-    card = models().first()
-    if card is None:
-        raise Unavailable
-    return card
-
-
-def models() -> QuerySet[ModelCard]:
-    """All of them, the default first."""
-    return ModelCard.objects.order_by("-is_default", "name")
-
-
-def model_for(slug: object) -> ModelCard:
-    """Anybody may talk to any of them."""
-    card = ModelCard.objects.filter(slug=slug).first() if isinstance(slug, str) else None
-    if card is None:
-        raise BadInput(_("There is no such model."))
-    return card
-
-
-def announce_model(
-    *, slug: str, name: str, about: str, context_tokens: int, is_demo: bool, is_default: bool
-) -> ModelCard:
-    """What a worker says of its model. Announced again unchanged, it writes nothing."""
-    told = {
-        "name": name,
-        "about": about,
-        "context_tokens": context_tokens,
-        "is_demo": is_demo,
-        "is_default": is_default,
-    }
-    card = ModelCard.objects.filter(slug=slug).first()
-    if card is None or any(getattr(card, field) != value for field, value in told.items()):
-        with transaction.atomic():
-            card, _created = ModelCard.objects.update_or_create(slug=slug, defaults=told)
-            if is_default:
-                ModelCard.objects.filter(is_default=True).exclude(slug=slug).update(is_default=False)
-    return card
 
 
 # --- Conversations ----------------------------------------------------------------------------------------
@@ -467,16 +425,6 @@ def load_siblings(messages: list[Message]) -> None:
 
 
 # --- As JSON (docs/protocol.md) ---------------------------------------------------------------------------
-
-
-def model_json(card: ModelCard) -> dict[str, Any]:
-    return {
-        "slug": card.slug,
-        "name": card.name,
-        "about": card.about,
-        "is_demo": card.is_demo,
-        "context_tokens": card.context_tokens,
-    }
 
 
 def conversation_json(conversation: Conversation) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from chat.accounts.models import User
-from chat.conversations import services, sidebar
+from chat.conversations import model_cards, services, sidebar
 from chat.conversations.access import conversation_for
-from chat.conversations.errors import Unavailable
-from chat.conversations.models import Conversation
+from chat.conversations.models import Conversation, ModelCard
 
 # Apps to the right add what they know ("usage"), from their AppConfig.ready. Asked before anything
 # else is read: "news" then tells a page of all that came after it was made.
@@ -43,11 +42,12 @@ def conversation(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
     viewer = cast(User, request.user)
     extras = [extra(request) for extra in PAGE_EXTRAS]
-    card = shown.model if shown else _default_model()
+    offered = model_cards.models_for(viewer)
+    card = shown.model if shown else _default_model(offered)
     page: dict[str, Any] = {
         "user": {"id": str(viewer.pk), "name": viewer.get_short_name()},
-        "model": services.model_json(card) if card else None,
-        "models": [services.model_json(each) for each in services.models()],
+        "model": model_cards.conversation_model_json(card) if card else None,
+        "models": [model_cards.model_json(each) for each in offered],
         "conversation": services.conversation_json(shown) if shown else None,
         "messages": [],
         "more": False,
@@ -67,9 +67,6 @@ def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse
     return render(request, "chat/chat.html", {"page": page})
 
 
-def _default_model() -> Any:
+def _default_model(offered: list[ModelCard]) -> ModelCard | None:
     """The page opens without a model, too: old conversations stay readable."""
-    try:
-        return services.default_model()
-    except Unavailable:
-        return None
+    return next((card for card in offered if not card.is_hidden), None)

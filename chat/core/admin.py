@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from chat.core import audit
 from chat.core.context import SITE_NAME
 from chat.core.models import StaffAction
+from chat.core.stale_forms import StaleFormGuard
 
 admin.site.site_header = admin.site.site_title = SITE_NAME
 # The same rate limits and second factor as everywhere.
@@ -61,7 +62,7 @@ class PageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at r
         return field.name in shown and super().lookup_allowed(lookup, value, request)
 
 
-class AuditedAdmin(PageAdmin):
+class AuditedAdmin(StaleFormGuard, PageAdmin):
     """Every addition, change and deletion becomes a StaffAction, in the transaction of the deed itself."""
 
     audited_fields: ClassVar[tuple[str, ...]] = ()  # whose new values are worth keeping in the audit

@@ -22,4 +22,4 @@ def site(request: HttpRequest) -> dict[str, Any]:
 
 def _default_model() -> Any:
     """By its name in the registry, since core lies left of conversations and imports no feature."""
-    return apps.get_model("conversations", "ModelCard").objects.order_by("-is_default", "name").first()
+    return apps.get_app_config("conversations").default_model()  # type: ignore[attr-defined]

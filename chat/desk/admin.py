@@ -17,11 +17,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from chat.accounts.models import User
-from chat.conversations.models import Conversation, Message, ModelCard
+from chat.conversations.models import Conversation, Message
 from chat.conversations.origins import origin_words
-from chat.core import audit
+from chat.core import audit, decisions
 from chat.core.admin import ReadOnlyAdmin
 from chat.core.errors import ChatError
+from chat.desk import model_admin  # noqa: F401 - registers its page
 from chat.moderation import services as moderation
 from chat.sharing.models import Share
 from chat.sharing.services import origins_in
@@ -151,6 +152,7 @@ class ShareAdmin(ReadOnlyAdmin):
         if found is not None and self.has_view_permission(request, found):
             audit.record(request.user, "read share", audit.on_model(found), owner=audit.on_model(found.owner))
             more = {
+                "seen": decisions.position(),
                 "may_take_down": found.taken_down_at is None and request.user.has_perm(moderation.DECIDE),
                 # A link that is closed is as private as the conversation again.
                 "messages_shared": _copies(found),
@@ -165,7 +167,10 @@ class ShareAdmin(ReadOnlyAdmin):
         assert isinstance(request.user, User)
         try:
             moderation.take_share_down(
-                share_id=share.pk, by=request.user, note=request.POST.get("decision_note", "")
+                share_id=share.pk,
+                by=request.user,
+                note=request.POST.get("decision_note", ""),
+                seen=decisions.seen_of(request.POST),
             )
         except ChatError as error:
             messages.error(request, error.words)
@@ -177,15 +182,6 @@ class ShareAdmin(ReadOnlyAdmin):
 def _copies(share: Share) -> list[dict[str, Any]]:
     origins = origins_in(share)
     return [{**each, "origin": origin_words(origins.get(each["id"]))} for each in share.snapshot]
-
-
-@admin.register(ModelCard)
-class ModelCardAdmin(ReadOnlyAdmin):
-    """Kept up to date from what the workers announce."""
-
-    list_display = ("name", "slug", "context_tokens", "is_default", "is_demo")
-    list_display_links = ("name",)
-    search_fields = ("name", "slug")
 
 
 admin.site.index_title = gettext_lazy("Desk")

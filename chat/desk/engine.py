@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chat.conversations.model_cards import Rule, choose_for_new_chats
 from chat.turns import port
 from chat.turns.models import Generation
 from inference.figures import Times
@@ -47,6 +48,41 @@ class ModelPart:
     workers: list[WorkerLine]
     replies: int
     times: list[TimesLine]
+
+
+@dataclass(frozen=True, slots=True)
+class NewChats:
+    """Which model new chats get, and why."""
+
+    slug: str
+    name: str
+    rule: Rule
+    why: Promise
+
+
+WHY = {
+    Rule.STAFF: gettext_lazy("Staff chose it as the default (rule 1)."),
+    Rule.CONFIGURED: gettext_lazy(
+        "It is the configured model (GROKWEB_MODEL), and a worker of it was seen within 10 minutes (rule 2)."
+    ),
+    Rule.STARTING: gettext_lazy(
+        "It is the configured model (GROKWEB_MODEL), and its worker is starting here (rule 2)."
+    ),
+    Rule.SEEN: gettext_lazy(
+        "A worker of it was seen within 10 minutes, and none of the configured model (rule 3)."
+    ),
+    Rule.NONE_SEEN: gettext_lazy(
+        "No model was seen within 10 minutes: this is the configured one, else the one seen last. "
+        "It is not running."
+    ),
+}
+
+
+def new_chats() -> NewChats | None:
+    choice = choose_for_new_chats()
+    if choice is None:
+        return None
+    return NewChats(choice.card.slug, choice.card.name, choice.rule, WHY[choice.rule])
 
 
 def models() -> list[ModelPart]:

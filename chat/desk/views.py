@@ -20,5 +20,10 @@ def engine_page(request: HttpRequest) -> HttpResponse:
         models = engine.models()
     except port.UNAVAILABLE:
         models = None
-    about = {"title": _("Engine"), "models": models, "at": timezone.localtime()}
+    about = {
+        "title": _("Engine"),
+        "models": models,
+        "new_chats": engine.new_chats(),
+        "at": timezone.localtime(),
+    }
     return render(request, "admin/engine.html", {**admin.site.each_context(request), **about})

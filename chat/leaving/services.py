@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from chat.accounts import devices
+from chat.accounts import administrators, devices
 from chat.accounts.models import User
 from chat.conversations import services as conversations
 from chat.conversations import sidebar
@@ -44,16 +44,8 @@ BATCH = 50  # rows in one transaction: SQLite's writers share one lock
 
 def check_may_leave(user: User) -> None:
     """Somebody must be able to run this site."""
-    if user.is_superuser and not _other_administrators(user):
+    if administrators.is_last(user):
         raise NotAllowed(_("You are the only administrator. Make somebody else one first."))
-
-
-def _other_administrators(user: User) -> list[User]:
-    """Who could do it today. Locked in a transaction, so that the last two do not leave at once."""
-    active = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
-    if transaction.get_connection().in_atomic_block:
-        active = active.select_for_update()
-    return [each for each in active if not each.is_suspended]
 
 
 def leave(*, user: User, password: str) -> None:
@@ -66,7 +58,6 @@ def leave(*, user: User, password: str) -> None:
 
 @transaction.atomic
 def _depart(user: User) -> None:
-    list(User.objects.select_for_update().filter(is_superuser=True))  # one after the other
     check_may_leave(user)
     Departure.objects.get_or_create(user=user)
     _make_nameless(user)

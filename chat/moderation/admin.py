@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from chat.accounts.models import User
 from chat.conversations.models import Message
 from chat.conversations.origins import A_FILE
+from chat.core import decisions
 from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
 from chat.core.errors import BadInput, ChatError
 from chat.moderation import rules, services
@@ -147,6 +148,7 @@ class ReportAdmin(ReadOnlyAdmin):
             "can_hide": message is not None,
             "can_take_down": report.share_id is not None,
             "others": self._others(report),
+            "seen": decisions.position(),
         }
 
     def _others(self, report: Report) -> str:
@@ -167,7 +169,9 @@ class ReportAdmin(ReadOnlyAdmin):
         action = next((name for name in services.ACTIONS if name in request.POST), "")
         note = request.POST.get("decision_note", "")
         try:
-            services.decide(report=report, by=request.user, action=action, note=note)
+            services.decide(
+                report=report, by=request.user, action=action, note=note, seen=decisions.seen_of(request.POST)
+            )
         except ChatError as error:
             messages.error(request, error.words)
         else:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Left, Now
 from django.utils.translation import gettext as _
 
@@ -19,8 +20,10 @@ from chat.accounts.models import User
 from chat.conversations.models import Message, Role
 from chat.conversations.services import is_any_live
 from chat.core import audit
+from chat.core.decisions import check_not_stale, stale
 from chat.core.entry_points import Rules
 from chat.core.errors import BadInput, Busy, ChatError, NotAllowed, RefusedByRule
+from chat.core.models import StaffAction
 from chat.core.text import grouped, trimmed
 from chat.moderation import rules, signals
 from chat.moderation.models import Decision, Report, Rule
@@ -35,6 +38,11 @@ BREADTH = 1000  # newest messages that a new rule is tried on
 BREADTH_CHARS = 20_000  # of each
 BREADTH_SECONDS = 5.0  # then the proportion is that of the messages looked at
 FEWEST = 5  # messages; of fewer no proportion can be told
+# What staff do to reports and shared pages, as the audit calls it, in words for a colleague.
+VERBS = {
+    "take share down": Report.Status.TAKEN_DOWN.label,
+    **{f"report {status.value}": status.label for status in ACTIONS},
+}
 PROMPT = (Rule.Applies.PROMPT, Rule.Applies.BOTH)
 REPLY = (Rule.Applies.REPLY, Rule.Applies.BOTH)
 
@@ -194,15 +202,19 @@ def _check_report(reason: str, note: str) -> None:
 
 
 @transaction.atomic
-def decide(*, report: Report, by: User, action: str, note: str = "") -> Decision:
+def decide(*, report: Report, by: User, action: str, note: str = "", seen: int | None = None) -> Decision:
     """dismissed, hidden (the message) or taken_down (the share).
+
+    Raises Stale if a colleague decided on this report, or on what it is about, after `seen`
+    (chat/core/decisions.py).
 
     A report may be decided again. Dismissing one whose message was hidden shows the message again, unless
     another report hid it, too; a link once taken down stays so, its owner may make a new one.
     """
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not decide on reports."))
-    report = Report.objects.select_for_update().get(pk=report.pk)
+    report = _locked(report)
+    check_not_stale(seen=seen, targets=_targets(report), by=by, verbs=VERBS)
     if action == Report.Status.DISMISSED:
         _show_again(report)
     elif action == Report.Status.HIDDEN:
@@ -221,13 +233,48 @@ def decide(*, report: Report, by: User, action: str, note: str = "") -> Decision
     return decision
 
 
+def _locked(report: Report) -> Report:
+    """Returns the report as it is now, and locks all reports of the same message or page: a colleague may be
+    deciding on another one of them at this moment."""
+    same = list(_same(report).select_for_update().order_by("pk"))
+    return next(each for each in same if each.pk == report.pk)
+
+
+def _same(report: Report) -> QuerySet[Report]:
+    """This report, and the others of the same message or shared page."""
+    about = Q(pk=report.pk)
+    if report.message_id:
+        about |= Q(message_id=report.message_id)
+    if report.share_id:
+        about |= Q(share_id=report.share_id)
+    return Report.objects.filter(about)
+
+
+def _targets(report: Report) -> list[str]:
+    reports = [audit.on_model(each) for each in _same(report).only("pk")]
+    return [*reports, f"share:{report.share_id}"] if report.share_id else reports
+
+
 @transaction.atomic
-def take_share_down(*, share_id: UUID, by: User, note: str = "") -> None:
-    """Without a report."""
+def take_share_down(*, share_id: UUID, by: User, note: str = "", seen: int | None = None) -> None:
+    """Without a report. Raises Stale if it is down already, or a colleague decided on it after `seen`."""
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
-    signals.share_taken_down.send(Report, share_id=share_id)
+    about = Report(share_id=share_id)
+    answers = signals.share_taken_down.send(Report, share_id=share_id)  # its row is locked from here on
+    check_not_stale(seen=seen, targets=_targets(about), by=by, verbs=VERBS)
+    if not any(was_open for _receiver, was_open in answers):
+        raise _already_down(about)
     audit.record(by, "take share down", f"share:{share_id}", note=trimmed(note))
+
+
+def _already_down(about: Report) -> ChatError:
+    """Says who did it, as far as the audit knows."""
+    done = StaffAction.objects.filter(
+        target__in=_targets(about), verb__in=["take share down", "report taken_down"]
+    )
+    action = done.order_by("-pk").first()
+    return stale(action, VERBS) if action else BadInput(_("This shared page is taken down already."))
 
 
 def _hide(report: Report) -> None:

@@ -11,4 +11,5 @@ message_hidden = Signal()
 message_shown = Signal()
 
 # kwargs: share_id. Inside the transaction of the decision: if the share cannot be closed, nothing is decided.
+# A receiver returns whether it was open until now.
 share_taken_down = Signal()

@@ -36,7 +36,10 @@ def terms_for(user: User) -> Terms:
     """A person's own policy; else the largest of their groups'; else everybody's; else the settings."""
     groups = User.groups.through.objects.filter(user=user).values("group")
     candidates = QuotaPolicy.objects.filter(Q(user=user) | Q(group__in=groups) | Q(user=None, group=None))
-    policy = max(candidates, key=_precedence, default=None)
+    return terms_of(max(candidates, key=precedence, default=None))
+
+
+def terms_of(policy: QuotaPolicy | None) -> Terms:
     if policy is None:
         return Terms(int(settings.DAILY_TOKENS), 1.0, settings.USER_RUNNING_LIMIT)
     running_limit = policy.running_limit or settings.USER_RUNNING_LIMIT
@@ -102,7 +105,8 @@ def usage_json(user: User) -> dict[str, Any]:
     }
 
 
-def _precedence(policy: QuotaPolicy) -> tuple[bool, bool, int]:
+def precedence(policy: QuotaPolicy) -> tuple[bool, bool, int]:
+    """The policy with the highest one counts."""
     return (policy.user_id is not None, policy.group_id is not None, policy.tokens_per_day)
 
 

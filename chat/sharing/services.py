@@ -96,9 +96,9 @@ def close_all(owner: User) -> None:
     Share.objects.filter(owner=owner, revoked_at=None).update(revoked_at=Now(), snapshot=[])
 
 
-def take_down(share_id: UUID) -> None:
-    """Decided by staff. The copy stays for an appeal."""
-    Share.objects.filter(pk=share_id, taken_down_at=None).update(taken_down_at=Now())
+def take_down(share_id: UUID) -> bool:
+    """Decided by staff; False if it was down already. The copy stays for an appeal."""
+    return bool(Share.objects.filter(pk=share_id, taken_down_at=None).update(taken_down_at=Now()))
 
 
 def open_shares(conversation: Conversation) -> list[Share]:

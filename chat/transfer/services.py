@@ -24,9 +24,10 @@ from redis.exceptions import RedisError
 
 from chat.accounts.models import User
 from chat.conversations import signals
+from chat.conversations.model_cards import default_model, models_for
 from chat.conversations.models import Conversation, Message, ModelCard, Role
 from chat.conversations.origins import MODEL_CHARS
-from chat.conversations.services import default_model, set_leaf, title_from
+from chat.conversations.services import set_leaf, title_from
 from chat.core.entry_points import check_text
 from chat.core.errors import RefusedByRule, TooManyRequests
 from chat.core.text import one_line
@@ -72,7 +73,7 @@ class Report:
 
 def import_file(*, owner: User, file: IO[bytes], name: str) -> Report:
     report = Report()
-    models = {card.slug: card for card in ModelCard.objects.all()}
+    models = {card.slug: card for card in models_for(owner)}
     fallback = default_model()
     ends = time.monotonic() + SECONDS
     with _one_at_a_time(owner), Package(file, name) as package:

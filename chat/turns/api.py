@@ -12,7 +12,7 @@ from chat.turns.served import models_json
 
 @json_view("GET")
 def models(request: ApiRequest) -> Answer:
-    return {"models": models_json()}
+    return {"models": models_json(request.user)}
 
 
 @json_view("GET")

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
+from chat.conversations.model_cards import check_not_retired, model_for
 from chat.conversations.models import Conversation, ModelCard
-from chat.conversations.services import model_for
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens, grouped
@@ -41,9 +41,9 @@ class Brief:
 
 
 def brief_for(user: User, conversation: Conversation, wishes: Wishes) -> Brief:
-    """Raises ChatErrors: an unknown model or persona, instructions that are forbidden or leave no room."""
-    same = wishes.model is None or wishes.model == conversation.model_id
-    model = conversation.model if same else model_for(wishes.model)
+    """Raises ChatErrors: an unknown or retired model, an unknown persona, instructions that are forbidden or
+    leave no room."""
+    model = _model_for(user, conversation, wishes)
     manner = voice.manner_of(conversation)
     kept = {**manner.settings, **wishes.settings}
     longest = min(settings.MAX_NEW_TOKENS, model.context_tokens // 2)
@@ -59,6 +59,16 @@ def brief_for(user: User, conversation: Conversation, wishes: Wishes) -> Brief:
         seed=int(kept.get("seed", secrets.randbelow(SEED_LIMIT))),
         max_tokens=min(longest, int(kept.get("max_tokens", longest))),
     )
+
+
+def _model_for(user: User, conversation: Conversation, wishes: Wishes) -> ModelCard:
+    """Raises ModelRetired. The model of the chat, or of the answer that is continued, may be a hidden one."""
+    if wishes.model is None or wishes.model == conversation.model_id:
+        check_not_retired(conversation.model)
+        return conversation.model
+    if wishes.like is not None:
+        return ModelCard.objects.get(slug=wishes.model)
+    return model_for(wishes.model, user)
 
 
 def _told(user: User, wishes: Wishes, kept: Persona | None) -> tuple[str, str]:

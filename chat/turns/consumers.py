@@ -29,6 +29,7 @@ from chat.accounts.models import User
 from chat.accounts.sessions import still_allowed
 from chat.conversations import services as conversations
 from chat.conversations.access import message_for
+from chat.conversations.model_cards import default_model
 from chat.core.errors import BadInput, ChatError, TooManyRequests
 from chat.turns import events, news, port, services
 from chat.turns.guard import CLOSE_CODES, guard
@@ -443,7 +444,7 @@ def generation_for(user: User, message_id: UUID) -> Generation:
 
 
 def hello(user: User) -> Frame:
-    model = conversations.default_model()
+    model = default_model()
     try:
         running = bool(port.workers(model.slug))
     except port.UNAVAILABLE:

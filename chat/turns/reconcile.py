@@ -15,8 +15,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 
-from chat.conversations import services as conversations
-from chat.conversations.models import ModelCard
+from chat.conversations.model_cards import announce_model, note_seen
 from chat.turns import port, services
 from chat.turns.models import Generation, Status
 from inference.contract import ErrorCode, Reason
@@ -187,15 +186,14 @@ def worker_returned(worker: str, generation_ids: list[UUID]) -> None:
 
 
 def sync_models() -> None:
-    """Model cards follow what workers announce. The default stays; the first model ever is the default."""
-    default = ModelCard.objects.filter(is_default=True).values_list("slug", flat=True).first()
-    for slug, card in port.announced_models().items():
-        default = default or slug
-        conversations.announce_model(
+    """Model cards follow what workers announce, and when one was last seen. What staff chose stays."""
+    for slug, announced in port.announced_models().items():
+        card = announce_model(
             slug=slug,
-            name=card.get("name", slug),
-            about=card.get("about", ""),
-            context_tokens=int(card.get("context", 1024)),
-            is_demo=card.get("is_demo") == "1",
-            is_default=slug == default,
+            name=announced.get("name", slug),
+            about=announced.get("about", ""),
+            context_tokens=int(announced.get("context", 1024)),
+            is_demo=announced.get("is_demo") == "1",
         )
+        if port.workers(slug):
+            note_seen(card)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from chat.conversations.services import model_json, models
+from chat.accounts.models import User
+from chat.conversations.model_cards import model_json, models_for
 from chat.turns import port
 from chat.turns.port import ServedModel
 
 
-def models_json() -> list[dict[str, Any]]:
-    """The default first. `running` is null where Redis does not tell."""
+def models_json(user: User) -> list[dict[str, Any]]:
+    """Lists what this person may choose, the model of new chats first.
+
+    `running` is null where Redis does not tell.
+    """
     try:
         served = {model.slug: model for model in port.served_models()}
         unknown: dict[str, Any] = {"running": False, "waiting": 0, "estimate": None}
@@ -18,7 +22,7 @@ def models_json() -> list[dict[str, Any]]:
         served, unknown = {}, {"running": None, "waiting": 0, "estimate": None}
     return [
         {**model_json(card), **(_state(served[card.slug]) if card.slug in served else unknown)}
-        for card in models()
+        for card in models_for(user)
     ]
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.conversations import services as conversations
+from chat.conversations.model_cards import default_model, model_for
 from chat.conversations.models import Conversation
 from chat.core.errors import BadInput
 from chat.voice import services as voice
@@ -39,7 +40,7 @@ class Start:
         return cls(told.get("model"), told.get("temporary", False), manner)
 
     def conversation(self, owner: User, first_message: str) -> Conversation:
-        model = conversations.default_model() if self.model is None else conversations.model_for(self.model)
+        model = default_model() if self.model is None else model_for(self.model, owner)
         made = conversations.new_conversation(
             owner=owner, model=model, first_message=first_message, temporary=self.temporary
         )

@@ -41,6 +41,6 @@ class Wishes:
 
     @classmethod
     def as_for(cls, generation: Generation) -> Wishes:
-        """As they were for an earlier reply; its model may be gone."""
-        known = ModelCard.objects.filter(slug=generation.model).exists()
+        """As they were for an earlier reply; its model may be gone or retired."""
+        known = ModelCard.objects.filter(slug=generation.model, is_retired=False).exists()
         return cls(generation.model if known else None, like=generation)

@@ -124,7 +124,7 @@ const closeDrawer = wireSidebar(app);
 
 // --- What is open -----------------------------------------------------------------------------------------
 
-function open(conversation, { messages, more, later }, { shares, context, manner }) {
+function open(conversation, { messages, more, later }, { shares, context, manner, model }) {
   view.id = conversation?.id ?? null;
   view.epoch++;
   view.messages = messages;
@@ -136,7 +136,7 @@ function open(conversation, { messages, more, later }, { shares, context, manner
   sidebar.open(view.id);
   composer.open(view.id ?? "new");
   gauge.set(context ?? { tokens: 0, exact: true, limit: given.model?.context_tokens });
-  voice.open(conversation, manner);
+  voice.open(conversation, manner, model);
   temporary.open(conversation);
   for (const name of ["files", "error", "sidebar", "report", "elsewhere"]) notices.clear(name);
   for (const message of messages) {
@@ -460,6 +460,7 @@ function refused(frame) {
     if (pending.type === "send") giveBack(pending, here);
     if (frame.code === "not_found" && here && view.id) refresh();
   }
+  if (frame.code === "model_retired") voice.retire(frame.model, frame.successor);
   notices.show("error", words, { kind: "bad" });
 }
 

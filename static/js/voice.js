@@ -4,6 +4,7 @@ import { askSettings } from "grokweb/answers.js";
 import { call } from "grokweb/api.js";
 import { openChoices } from "grokweb/choices.js";
 import { find } from "grokweb/dom.js";
+import { tellRetired } from "grokweb/retired.js";
 import { fill, gettext, ngettext, number, seconds } from "grokweb/words.js";
 
 const NOTHING_CHOSEN = { persona: null, settings: {} };
@@ -14,6 +15,7 @@ export class Voice {
   constructor(row, { models, offers, notices, heard }) {
     Object.assign(this, { row, models, offers, notices, heard });
     this.conversation = null;
+    this.card = null; // of the open conversation's model, which may be in no menu any more
     this.chosenModel = null; // of a new chat
     this.manner = NOTHING_CHOSEN;
     this.buttons = { model: find("[data-model]", row), persona: find("[data-persona]", row), settings: find("[data-answers]", row) };
@@ -24,7 +26,8 @@ export class Voice {
   }
 
   /** Another conversation, or null for a new one; also when it has changed. Without `manner` it answers as before. */
-  open(conversation, manner) {
+  open(conversation, manner, card) {
+    if (card || conversation?.id !== this.conversation?.id) this.card = card ?? null;
     if (!conversation && this.conversation) Object.assign(this, { chosenModel: null, manner: NOTHING_CHOSEN });
     this.conversation = conversation;
     if (manner) this.manner = manner;
@@ -33,7 +36,17 @@ export class Voice {
 
   get model() {
     const slug = this.conversation?.model ?? this.chosenModel;
+    if (this.conversation && this.card?.slug === slug) return this.card;
     return this.models.find((each) => each.slug === slug) ?? this.models[0];
+  }
+
+  /** The server says that a model is retired, perhaps since this page was opened. */
+  retire(slug, successor) {
+    if (slug !== this.model?.slug) return;
+    if (this.conversation) this.card = { ...this.model, retired: true, successor };
+    else if (successor) this.chosenModel = successor.slug;
+    this.models = this.models.filter((each) => each.slug !== slug);
+    this.draw();
   }
 
   /** What persona and instructions take of the context, about. */
@@ -59,6 +72,7 @@ export class Voice {
     find("b", this.buttons.model).textContent = this.model.name;
     find("b", this.buttons.persona).textContent = persona?.name ?? gettext("No persona");
     find("b", this.buttons.settings).textContent = changed ? fill(ngettext("%(n)s setting", "%(n)s settings", changed), { n: number(changed) }) : gettext("Settings");
+    tellRetired(this.notices, this.conversation && this.model, (slug) => this.chooseModel(slug));
     this.heard(this);
   }
 
@@ -69,10 +83,12 @@ export class Voice {
       this.models = (await call("GET", "/api/models/")).models;
     } catch { /* what the page knows will do */ }
     button.disabled = false;
-    const chosen = this.model?.slug;
+    const current = this.model;
+    const chosen = current?.slug;
+    const known = current && !current.retired && !this.models.some((each) => each.slug === chosen) ? [current, ...this.models] : this.models; // a hidden one
     openChoices(button, {
       label: gettext("Model"),
-      choices: this.models.map((each) => ({ value: each.slug, name: each.name, about: each.about, state: stateOf(each), off: each.running === false && each.slug !== chosen })),
+      choices: known.map((each) => ({ value: each.slug, name: each.name, about: each.about, state: stateOf(each), off: each.running === false && each.slug !== chosen })),
       chosen,
       pick: (slug) => this.chooseModel(slug),
     });
@@ -106,7 +122,7 @@ export class Voice {
     }
     await this.trying(async () => {
       const told = await call("PATCH", `/api/conversations/${conversation.id}/`, { model });
-      if (this.conversation?.id === conversation.id) this.open(told.conversation);
+      if (this.conversation?.id === conversation.id) this.open(told.conversation, undefined, told.model);
     });
   }
 
@@ -132,8 +148,9 @@ export class Voice {
 }
 
 /** How a model is doing, in a line. */
-export function stateOf({ running, waiting, estimate, context_tokens: context }) {
+export function stateOf({ running, waiting, estimate, hidden, context_tokens: context }) {
   const parts = [fill(gettext("Reads up to %(n)s tokens"), { n: number(context) })];
+  if (hidden) parts.push(gettext("hidden from people"));
   if (running === false) parts.push(gettext("not running at the moment"));
   else if (waiting) parts.push(fill(ngettext("%(n)s message waits", "%(n)s messages wait", waiting), { n: number(waiting) }));
   else if (running) parts.push(gettext("free"));

@@ -36,10 +36,10 @@ def fill() -> Any:
 
 def talk(owner: Any, length: int) -> Any:
     """The id of a conversation of one branch, whose end its owner has open."""
-    from chat.conversations import services
+    from chat.conversations import model_cards, services
     from chat.conversations.models import Message, Role
 
-    made = services.new_conversation(owner=owner, model=services.default_model(), title=f"{length:,}")
+    made = services.new_conversation(owner=owner, model=model_cards.default_model(), title=f"{length:,}")
     keys = [uuid4() for _ in range(length)]
     roles = (Role.USER, Role.ASSISTANT)
     messages = [

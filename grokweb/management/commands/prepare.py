@@ -1,4 +1,4 @@
-"""`manage.py prepare`: migrations, first administrator, default model; asks nothing, may run at any time."""
+"""`manage.py prepare`: migrations, first administrator, the configured model. Asks nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inference.modelfiles import ModelUnusable, describe
 
 
 class Command(BaseCommand):
-    help = "Migrate the database, make the first administrator if there is none, name the default model."
+    help = "Migrate the database, make the first administrator if there is none, name the configured model."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,8 +25,10 @@ class Command(BaseCommand):
 
 
 def announce_configured_model() -> None:
-    """New chats go to the model that GROKWEB_MODEL names; without its files here, workers tell of it."""
-    from chat.conversations.services import announce_model  # needs the applications, which `up` does without
+    """Stores the card of GROKWEB_MODEL before a worker announces it; without its files here, workers do."""
+    from chat.conversations.model_cards import (
+        announce_model,
+    )  # needs the applications, which `up` does without
 
     if settings.MODEL == "scripted":
         return
@@ -40,5 +42,4 @@ def announce_configured_model() -> None:
         about=files.about,
         context_tokens=files.context,
         is_demo=files.is_demo,
-        is_default=True,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from uuid import uuid4
 
 from chat.accounts.models import User
-from chat.conversations import services
+from chat.conversations import model_cards, services
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 
 
 def talk(owner: User, *texts: str, title: str = "A talk") -> Conversation:
     """The texts alternate between the owner and the model; the owner has the end open."""
-    conversation = services.new_conversation(owner=owner, model=services.default_model(), title=title)
+    conversation = services.new_conversation(owner=owner, model=model_cards.default_model(), title=title)
     say(conversation, *texts)
     return conversation
 
@@ -31,7 +31,7 @@ def say(conversation: Conversation, *texts: str, under: Message | None = None) -
 
 def long_talk(owner: User, length: int) -> tuple[Conversation, list[Message]]:
     """Numbered messages m0, m1 …, written in a few statements."""
-    conversation = services.new_conversation(owner=owner, model=services.default_model(), title="Long")
+    conversation = services.new_conversation(owner=owner, model=model_cards.default_model(), title="Long")
     keys = [uuid4() for _ in range(length)]
     roles = (Role.USER, Role.ASSISTANT)
     messages = [

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from chat.conversations import services, signals, tasks
+from chat.conversations import model_cards, services, signals, tasks
 from chat.conversations.errors import Unavailable
 from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, ModelCard
 from tests.chat.conversations.building import live_reply, long_talk, say, talk
@@ -66,7 +66,7 @@ def test_without_any_model(cast):
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
     assert client.get("/").context["page"]["model"] is None
     with pytest.raises(Unavailable):
-        services.default_model()
+        model_cards.default_model()
 
 
 def test_rename_cleans_the_title_and_tells_after_commit(cast, heard, django_capture_on_commit_callbacks):
@@ -307,25 +307,25 @@ TOLD = {
     "about": "The open weights.",
     "context_tokens": 8192,
     "is_demo": False,
-    "is_default": True,
 }
 
 
-def test_an_announced_model_becomes_the_default(cast, model_card):
-    card = services.announce_model(**TOLD)
-    assert services.default_model() == card
-    assert list(ModelCard.objects.filter(is_default=True)) == [card]
+def test_an_announced_model_is_not_the_staffs_choice(cast, model_card):
+    card = model_cards.announce_model(**TOLD)
+    assert not card.is_default
+    assert model_cards.default_model() == model_card
+    assert list(ModelCard.objects.filter(is_default=True)) == [model_card]
 
 
 def test_announced_again_it_writes_nothing(cast, model_card, django_assert_num_queries):
-    services.announce_model(**TOLD)
+    model_cards.announce_model(**TOLD)
     with django_assert_num_queries(1):
-        services.announce_model(**TOLD)
-    changed = services.announce_model(**{**TOLD, "about": "New words."})
+        model_cards.announce_model(**TOLD)
+    changed = model_cards.announce_model(**{**TOLD, "about": "New words."})
     assert ModelCard.objects.get(slug="grok-1").about == changed.about == "New words."
 
 
 def test_a_second_model_beside_the_default(cast, model_card):
-    services.announce_model(**TOLD)
-    services.announce_model(**{**TOLD, "slug": "tiny", "name": "A tiny one", "is_default": False})
-    assert services.default_model().slug == "grok-1"
+    model_cards.announce_model(**{**TOLD, "slug": "tiny", "name": "A tiny one"})
+    assert model_cards.default_model() == model_card
+    assert [card.slug for card in model_cards.models_for(cast.alice)] == ["scripted", "tiny"]

@@ -30,7 +30,7 @@ from tests.chat.conftest import PASSWORD
 
 SECRET = "alice's <script>secret</script> soup"
 READ_ONLY = {
-    "conversations": ["conversation", "modelcard"],
+    "conversations": ["conversation"],
     "turns": ["generation"],
     "sharing": ["share"],
     "moderation": ["report", "decision"],

@@ -147,7 +147,7 @@ def test_the_audit_says_that_somebody_left_and_not_who(full):
 
 def test_a_member_of_staff_leaves_and_their_deeds_stay(full):
     accounts.suspend(user=full.bob, by=full.staff, reason="because")
-    accounts.create_user(email="next@example.org", is_superuser=True)
+    accounts.create_user(email="next@example.org", password=PASSWORD, is_superuser=True)
     assert go(full.client("staff")).status_code == 200
     tasks.sweep_departures()
     assert not User.objects.filter(pk=full.staff.pk).exists()
