@@ -25,6 +25,7 @@ from chat.moderation.rules.base import readings
 log = logging.getLogger(__name__)
 
 NOTE_LENGTH = 2000  # of Report.note
+OWNER_REASON_LENGTH = 300  # of TakeDown.reason
 DECIDE = "moderation.change_report"  # the permission that moderators have
 ACTIONS = (Report.Status.DISMISSED, Report.Status.HIDDEN, Report.Status.TAKEN_DOWN)
 PROMPT = (Rule.Applies.PROMPT, Rule.Applies.BOTH)
@@ -144,11 +145,12 @@ def _check_report(reason: str, note: str) -> None:
 
 
 @transaction.atomic
-def decide(*, report: Report, by: User, action: str, note: str = "") -> Decision:
+def decide(*, report: Report, by: User, action: str, note: str = "", owner_reason: str = "") -> Decision:
     """dismissed, hidden (the message) or taken_down (the share).
 
     A report may be decided again. Dismissing one whose message was hidden shows the message again, unless
-    another report hid it, too; a link once taken down stays so, its owner may make a new one.
+    another report hid it, too. A link once taken down stays so, and its owner, who reads `owner_reason`, can
+    make no new one until staff lift that (chat/sharing/take_downs.py).
     """
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not decide on reports."))
@@ -160,24 +162,35 @@ def decide(*, report: Report, by: User, action: str, note: str = "") -> Decision
     elif action == Report.Status.TAKEN_DOWN:
         if report.share_id is None:
             raise BadInput(_("This report is not about a shared page."))
-        signals.share_taken_down.send(Report, share_id=report.share_id)
+        _take_share_down(report.share_id, owner_reason or report.get_reason_display())
     else:
         raise BadInput(_("There is no decision called “%s”.") % action)
     before, report.status = report.status, action
     report.save(update_fields=["status"])
     decision = Decision.objects.create(report=report, by=by, action=action, note=note.strip())
     detail = {"was": before, "message": report.message_id, "share": report.share_id, "note": note.strip()}
+    if owner_reason.strip():
+        detail["told_owner"] = owner_reason.strip()
     audit.record(by, f"report {action}", audit.on_model(report), **detail)
     return decision
 
 
 @transaction.atomic
-def take_share_down(*, share_id: UUID, by: User, note: str = "") -> None:
+def take_share_down(*, share_id: UUID, by: User, note: str = "", owner_reason: str = "") -> None:
     """Without a report."""
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
-    signals.share_taken_down.send(Report, share_id=share_id)
-    audit.record(by, "take share down", f"share:{share_id}", note=note.strip())
+    _take_share_down(share_id, owner_reason)
+    audit.record(
+        by, "take share down", f"share:{share_id}", note=note.strip(), told_owner=owner_reason.strip()
+    )
+
+
+def _take_share_down(share_id: UUID, reason: str) -> None:
+    reason = reason.strip()
+    if len(reason) > OWNER_REASON_LENGTH:
+        raise BadInput(_("The reason for the owner is longer than %d characters.") % OWNER_REASON_LENGTH)
+    signals.share_taken_down.send(Report, share_id=share_id, reason=reason)
 
 
 def _hide(report: Report) -> None:
