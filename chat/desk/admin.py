@@ -1,5 +1,6 @@
 """Admin pages of conversations, replies and models; shared links have shares.py. They lie here because the
-audit of reading, and the buttons, need apps from both ends. Everything is read-only; what changes goes through services."""
+audit of reading, and the buttons, need apps from both ends. Everything is read-only; what changes goes
+through services."""
 
 from __future__ import annotations
 

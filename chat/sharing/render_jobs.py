@@ -1,9 +1,9 @@
 """Makes the HTML of replies once for all who wait for it, in a process of its own; stops when nobody waits.
 
 `html_of` looks into the cache, then joins or starts a job. A job is a thread of the web process that waits
-for its turn and then runs render_child.py. Three claims in Redis bound the work of all web processes together:
-one job per content, one per reader, `AT_ONCE` in all. Without Redis the same holds within each web process.
-docs/decisions/0010 has the reasons.
+for its turn and then runs render_child.py. Three claims in Redis bound the work of all web processes
+together: one job per content, one per reader, `AT_ONCE` in all. Without Redis the same holds within each web
+process. docs/decisions/0010 has the reasons.
 """
 
 from __future__ import annotations
