@@ -32,11 +32,18 @@ CODE_CLASS = re.compile(r"math( block)?|language-[\w+#-]{1,20}", re.ASCII)
 MARKDOWN_CHARS = 40_000  # longer replies are shown as typed; up to here the worst of them take a second or so
 
 
-def reply_html(text: str) -> SafeString:
-    """What the model wrote: markdown."""
+class TooMuch(Exception):
+    """The HTML of a text would be longer than allowed."""
+
+
+def reply_html(text: str, limit: int | None = None) -> SafeString:
+    """What the model wrote: markdown. Raises TooMuch for HTML of more than `limit` characters."""
     if len(text) > MARKDOWN_CHARS:
         return prompt_html(text)
-    return _sanitised(to_html(text))
+    html = to_html(text)
+    if limit is not None and len(html) > limit:  # before it costs memory once more
+        raise TooMuch
+    return _sanitised(html)
 
 
 def prompt_html(text: str) -> SafeString:

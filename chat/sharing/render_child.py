@@ -30,7 +30,7 @@ def main() -> None:
     django.setup()
     translation.activate(sys.argv[1])
     from chat.files.child import confine
-    from chat.sharing.render import reply_html
+    from chat.sharing.render import TooMuch, reply_html
 
     reply_html("![a](http://a.example) `b`")  # loads what is loaded late, the words of the language too
     os.nice(NICENESS)
@@ -39,10 +39,8 @@ def main() -> None:
     left = HTML_CHARS
     for text in texts:
         try:
-            html = reply_html(text)
-        except (MemoryError, RecursionError):
-            html = None
-        if html is not None and len(html) > left:
+            html: str | None = reply_html(text, left)
+        except (TooMuch, MemoryError, RecursionError):
             html = None
         left -= len(html or "")
         sys.stdout.write(json.dumps(html) + "\n")

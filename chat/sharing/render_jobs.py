@@ -16,7 +16,6 @@ import logging
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from importlib.metadata import version
@@ -25,8 +24,7 @@ from pathlib import Path
 from asgiref.sync import sync_to_async
 from django.core.cache import cache
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language, gettext
 from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
 
@@ -45,7 +43,6 @@ JOBS = 32  # that wait or run, of one web process
 WAITING = 128  # readers who wait, of one web process
 WAIT_SECONDS = 20.0  # of one reader; then "busy"
 WALL_SECONDS = 30.0  # of one child; on a free processor its CPU_SECONDS end it first
-POLL_SECONDS = 0.1  # how soon a child is killed that nobody waits for
 TURN_SECONDS = 0.25  # how often a job asks whether it is its turn
 JOBS_A_MINUTE = 60  # of one reader
 # What was made by another version of the libraries, or of our rules, is not taken.
@@ -62,7 +59,7 @@ class PageBusy(ChatError):
     code, http_status = "page_busy", 503
 
     def __init__(self) -> None:
-        super().__init__(_("This page is being prepared. Please reload it in a moment."), retry_after=5)
+        super().__init__(gettext("This page is being prepared. Please reload it in a moment."), retry_after=5)
 
 
 async def html_of(texts: list[str], *, reader: str) -> list[SafeString]:
@@ -121,6 +118,7 @@ class Job:
         self.language = get_language() or "en"
         self.waiting = 0
         self.abandoned = threading.Event()
+        self.child: subprocess.Popen[bytes] | None = None
         self.done: Future[list[str]] = Future()
 
 
@@ -161,6 +159,8 @@ def _leave(job: Job) -> None:
         job.waiting -= 1
         if not job.waiting:
             job.abandoned.set()
+            if job.child is not None:
+                job.child.kill()  # nothing, where it has ended
 
 
 # --- Working ----------------------------------------------------------------------------------------------
@@ -269,16 +269,16 @@ def _run(job: Job) -> list[str | None]:
 
 
 def _spoken(child: subprocess.Popen[bytes], texts: bytes, job: Job) -> bytes:
-    """What the child wrote until it ended, its time was up, or everybody left (then PageBusy)."""
-    ends = time.monotonic() + WALL_SECONDS
-    given: bytes | None = texts
-    while True:
-        try:
-            return child.communicate(given, timeout=POLL_SECONDS)[0]
-        except subprocess.TimeoutExpired:
-            given = None  # what was not written yet is remembered
-        if job.abandoned.is_set():
-            raise PageBusy
-        if time.monotonic() >= ends:
-            child.kill()
-            return child.communicate()[0]
+    """What the child wrote until it ended or its time was up. Raises PageBusy if everybody left."""
+    with _lock:
+        job.child = child  # for `_leave`
+    if job.abandoned.is_set():
+        raise PageBusy
+    try:
+        out, _ = child.communicate(texts, timeout=WALL_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        out, _ = child.communicate()
+    if job.abandoned.is_set():
+        raise PageBusy
+    return out
