@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -161,7 +162,7 @@ class Page:
         """The texts whose HTML takes time: Markdown."""
         return [each["text"] for each in self.messages if _is_markdown(each)]
 
-    def with_html(self, replies: list[str]) -> list[dict[str, Any]]:
+    def with_html(self, replies: Sequence[str]) -> list[dict[str, Any]]:
         """For the template; `replies` is the HTML of `replies()`."""
         made = iter(replies)
         return [

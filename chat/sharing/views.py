@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -78,7 +78,7 @@ def _number(given: str) -> int:
     return int(given)
 
 
-def _shown(request: HttpRequest, page: services.Page, html: list[str]) -> HttpResponse:
+def _shown(request: HttpRequest, page: services.Page, html: Sequence[str]) -> HttpResponse:
     share, card = page.share, page.share.conversation.model
     context = {
         "share": share,
