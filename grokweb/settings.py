@@ -145,6 +145,7 @@ INSTALLED_APPS = [
     "grokweb",
 ]
 MIDDLEWARE = [
+    "chat.sharing.middleware.UnlistedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -224,6 +225,12 @@ else:
 MFA_ALLOW_UNVERIFIED_EMAIL = not EMAIL_URL  # without e-mail no address can be verified
 MFA_TOTP_TOLERANCE = 1  # the code that has just run out: people type slowly
 DEFAULT_FROM_EMAIL = env.text("GROKWEB_FROM_EMAIL", "grokweb@localhost", "Sender of e-mails")
+
+SHARES_OF_SUSPENDED = env.flag(
+    "GROKWEB_SUSPENDED_SHARES",
+    False,
+    "Whether shared pages of suspended people stay open, with a note; else they close until the end",
+)
 
 # --- Languages, times -------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

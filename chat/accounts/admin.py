@@ -101,6 +101,7 @@ class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
     def clean_display_name(self) -> str:
         kept = User.objects.get(pk=self.instance.pk)  # the form's own instance is changed while it is cleaned
         return _sound_name(self.cleaned_data["display_name"], kept)
+
     def clean(self) -> dict[str, Any]:
         """In the transaction of the change: what a colleague does at this moment is waited for."""
         data = super().clean() or self.cleaned_data

@@ -238,13 +238,18 @@ def said_to(leaf: Message, limit: int) -> list[Message]:
     return _along(leaf, limit, Message.objects.only("role", "text", "hidden_at"))
 
 
-def _along(leaf: Message, limit: int, messages: QuerySet[Message]) -> list[Message]:
-    if leaf.parent_id is None:
-        return [leaf]
+def keys_to(leaf: Message, limit: int) -> list[UUID]:
+    """The keys alone, for who reads a long branch in pieces."""
     key = Message._meta.pk.get_db_prep_value(leaf.pk, connection)
     with connection.cursor() as cursor:
         cursor.execute(_PATH, [key, limit])
-        keys = [UUID(str(row[0])) for row in cursor.fetchall()]
+        return [UUID(str(row[0])) for row in cursor.fetchall()]
+
+
+def _along(leaf: Message, limit: int, messages: QuerySet[Message]) -> list[Message]:
+    if leaf.parent_id is None:
+        return [leaf]
+    keys = keys_to(leaf, limit)
     found = messages.in_bulk(keys)
     return [found[key] for key in keys if key in found]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
@@ -11,13 +12,14 @@ from django.views.decorators.cache import cache_control
 from chat.core.api import error_response
 from chat.core.errors import ChatError, NotAllowed, NotFound
 
-# Nothing here is for search engines, shared pages least of all (they say noindex themselves, too).
-ROBOTS = "User-agent: *\nDisallow: /s/\nDisallow: /\n"
+# Nothing here is for search engines. Shared pages say so themselves (noindex): a crawler that may not read
+# them does not learn that, and lists their bare addresses when somebody links to them.
+ROBOTS = "User-agent: *\nAllow: /s/\nAllow: {static}\nDisallow: /\n"
 
 
 @cache_control(max_age=86400)
 def robots(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(ROBOTS, content_type="text/plain")
+    return HttpResponse(ROBOTS.format(static=settings.STATIC_URL), content_type="text/plain")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

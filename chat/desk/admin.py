@@ -1,31 +1,22 @@
-"""Admin pages of conversations, replies, shared pages and models. They lie here because the audit of reading,
-and the buttons, need apps from both ends. Everything is read-only; what changes goes through services."""
+"""Admin pages of conversations, replies and models; shared links have shares.py. They lie here because the
+audit of reading, and the buttons, need apps from both ends. Everything is read-only; what changes goes
+through services."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import URLPattern, path
-from django.utils.translation import gettext as _
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
-from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message
-from chat.conversations.origins import origin_words
-from chat.core import audit, decisions
+from chat.core import audit
 from chat.core.admin import ReadOnlyAdmin
-from chat.core.errors import ChatError
-from chat.desk import model_admin  # noqa: F401 - registers its page
-from chat.moderation import services as moderation
-from chat.sharing.models import Share
-from chat.sharing.services import origins_in
+from chat.desk import model_admin, shares  # noqa: F401 - they register their pages
 from chat.turns.models import Generation
 
 MESSAGES_A_PAGE = 100
@@ -126,62 +117,6 @@ class GenerationAdmin(ReadOnlyAdmin):
     search_fields = ("id", "user__email")
     list_select_related = ("user",)
     date_hierarchy = "created_at"
-
-
-@admin.register(Share)
-class ShareAdmin(ReadOnlyAdmin):
-    list_display = ("title", "owner", "policy", "created_at", "expires_at", "revoked_at", "taken_down_at")
-    list_filter = ("policy",)
-    search_fields = ("owner__email", "title", "token")
-    list_select_related = ("owner",)
-    fields = ("title", "owner", "policy", "created_at", "expires_at", "revoked_at", "taken_down_at")
-
-    def get_urls(self) -> list[URLPattern]:
-        take_down = self.admin_site.admin_view(require_POST(self.take_down_view))
-        return [path("<uuid:pk>/take-down/", take_down, name="sharing_share_take_down"), *super().get_urls()]
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        found = self.get_object(request, object_id)
-        more = {}
-        if found is not None and self.has_view_permission(request, found):
-            audit.record(request.user, "read share", audit.on_model(found), owner=audit.on_model(found.owner))
-            more = {
-                "seen": decisions.position(),
-                "may_take_down": found.taken_down_at is None and request.user.has_perm(moderation.DECIDE),
-                # A link that is closed is as private as the conversation again.
-                "messages_shared": _copies(found),
-                "may_read": found.is_open or request.user.has_perm("conversations.view_conversation"),
-            }
-        return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
-
-    def take_down_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        share = self.get_object(request, str(pk))
-        if share is None or not self.has_view_permission(request, share):
-            raise Http404
-        assert isinstance(request.user, User)
-        try:
-            moderation.take_share_down(
-                share_id=share.pk,
-                by=request.user,
-                note=request.POST.get("decision_note", ""),
-                seen=decisions.seen_of(request.POST),
-            )
-        except ChatError as error:
-            messages.error(request, error.words)
-        else:
-            messages.success(request, _("The shared page is taken down."))
-        return redirect("admin:sharing_share_change", share.pk)
-
-
-def _copies(share: Share) -> list[dict[str, Any]]:
-    origins = origins_in(share)
-    return [{**each, "origin": origin_words(origins.get(each["id"]))} for each in share.snapshot]
 
 
 admin.site.index_title = gettext_lazy("Desk")

@@ -50,10 +50,10 @@ class Refused(Exception):
     """The argument is a key of words.py."""
 
 
-def confine() -> None:
+def confine(cpu_seconds: int = CPU_SECONDS) -> None:
     bounds = {
         resource.RLIMIT_AS: MEMORY,
-        resource.RLIMIT_CPU: CPU_SECONDS,
+        resource.RLIMIT_CPU: cpu_seconds,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_CORE: 0,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -18,13 +19,14 @@ from django.views.decorators.http import require_POST
 from chat.accounts.models import User
 from chat.conversations.models import Message
 from chat.conversations.origins import A_FILE
-from chat.core import decisions
+from chat.core import audit, decisions
 from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
 from chat.core.errors import BadInput, ChatError
 from chat.moderation import rules, services
 from chat.moderation.models import Decision, Report, Rule
 
 SHORT = 80
+ASKING = ("q", "text", "note")  # parameters that look into what people wrote
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -105,6 +107,9 @@ class ReportAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("text reported"))
     def beginning(self, report: Report) -> str:
+        """Only while staff have to choose among them: what is decided is read on its page, on record."""
+        if report.status != Report.Status.OPEN:
+            return ""
         return report.text if len(report.text) <= SHORT else report.text[: SHORT - 1] + "…"
 
     @admin.display(description=gettext_lazy("imported from"))
@@ -121,6 +126,17 @@ class ReportAdmin(ReadOnlyAdmin):
         decide = self.admin_site.admin_view(require_POST(self.decide_view))
         return [path("<uuid:pk>/decide/", decide, name="moderation_report_decide"), *super().get_urls()]
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What somebody searches for is found in decided reports, too, so the question goes on record."""
+        asked = {name: value for name, value in request.GET.items() if name.startswith(ASKING)}
+        if asked and self.has_view_or_change_permission(request):
+            search = asked.pop("q", "")
+            more = {"filters": urlencode(asked)} if asked else {}
+            audit.record(request.user, "search reports", "reports", search=search, **more)
+        return super().changelist_view(request, extra_context)
+
     def change_view(
         self,
         request: HttpRequest,
@@ -129,7 +145,11 @@ class ReportAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         report = self.get_object(request, object_id)
-        more = self._about(request, report) if report else {}
+        more: dict[str, Any] = {}
+        if report is not None and self.has_view_permission(request, report):
+            more = self._about(request, report)
+            author = audit.on_model(report.author) if report.author else None
+            audit.record(request.user, "read report", audit.on_model(report), author=author)
         return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
 
     def _about(self, request: HttpRequest, report: Report) -> dict[str, Any]:
@@ -167,10 +187,15 @@ class ReportAdmin(ReadOnlyAdmin):
         assert isinstance(request.user, User)
         # Each of the three buttons sends its own name.
         action = next((name for name in services.ACTIONS if name in request.POST), "")
-        note = request.POST.get("decision_note", "")
+        note, owner_reason = (request.POST.get(name, "") for name in ("decision_note", "owner_reason"))
         try:
             services.decide(
-                report=report, by=request.user, action=action, note=note, seen=decisions.seen_of(request.POST)
+                report=report,
+                by=request.user,
+                action=action,
+                note=note,
+                owner_reason=owner_reason,
+                seen=decisions.seen_of(request.POST),
             )
         except ChatError as error:
             messages.error(request, error.words)

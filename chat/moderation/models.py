@@ -98,7 +98,7 @@ class Report(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_reason_display()}: {self.text[:60]}"
+        return f"{self.get_reason_display()} {self.pk}"  # shown in lists of decisions: not a word of the text
 
 
 class Decision(models.Model):

@@ -32,6 +32,7 @@ from chat.moderation.rules.base import readings
 log = logging.getLogger(__name__)
 
 NOTE_LENGTH = 2000  # of Report.note
+OWNER_REASON_LENGTH = 300  # of TakeDown.reason
 DECIDE = "moderation.change_report"  # the permission that moderators have
 ACTIONS = (Report.Status.DISMISSED, Report.Status.HIDDEN, Report.Status.TAKEN_DOWN)
 BREADTH = 1000  # newest messages that a new rule is tried on
@@ -202,14 +203,23 @@ def _check_report(reason: str, note: str) -> None:
 
 
 @transaction.atomic
-def decide(*, report: Report, by: User, action: str, note: str = "", seen: int | None = None) -> Decision:
+def decide(
+    *,
+    report: Report,
+    by: User,
+    action: str,
+    note: str = "",
+    owner_reason: str = "",
+    seen: int | None = None,
+) -> Decision:
     """dismissed, hidden (the message) or taken_down (the share).
 
     Raises Stale if a colleague decided on this report, or on what it is about, after `seen`
     (chat/core/decisions.py).
 
     A report may be decided again. Dismissing one whose message was hidden shows the message again, unless
-    another report hid it, too; a link once taken down stays so, its owner may make a new one.
+    another report hid it, too. A link once taken down stays so, and its owner, who reads `owner_reason`, can
+    make no new one until staff lift that (chat/sharing/take_downs.py).
     """
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not decide on reports."))
@@ -222,13 +232,15 @@ def decide(*, report: Report, by: User, action: str, note: str = "", seen: int |
     elif action == Report.Status.TAKEN_DOWN:
         if report.share_id is None:
             raise BadInput(_("This report is not about a shared page."))
-        signals.share_taken_down.send(Report, share_id=report.share_id)
+        _take_share_down(report.share_id, owner_reason or report.get_reason_display())
     else:
         raise BadInput(_("There is no decision called “%s”.") % action)
     before, report.status = report.status, action
     report.save(update_fields=["status"])
     decision = Decision.objects.create(report=report, by=by, action=action, note=trimmed(note))
     detail = {"was": before, "message": report.message_id, "share": report.share_id, "note": trimmed(note)}
+    if trimmed(owner_reason):
+        detail["told_owner"] = trimmed(owner_reason)
     audit.record(by, f"report {action}", audit.on_model(report), **detail)
     return decision
 
@@ -256,16 +268,29 @@ def _targets(report: Report) -> list[str]:
 
 
 @transaction.atomic
-def take_share_down(*, share_id: UUID, by: User, note: str = "", seen: int | None = None) -> None:
+def take_share_down(
+    *, share_id: UUID, by: User, note: str = "", owner_reason: str = "", seen: int | None = None
+) -> None:
     """Without a report. Raises Stale if it is down already, or a colleague decided on it after `seen`."""
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
     about = Report(share_id=share_id)
-    answers = signals.share_taken_down.send(Report, share_id=share_id)  # its row is locked from here on
+    was_open = _take_share_down(share_id, owner_reason)  # its row is locked from here on
     check_not_stale(seen=seen, targets=_targets(about), by=by, verbs=VERBS)
-    if not any(was_open for _receiver, was_open in answers):
+    if not was_open:
         raise _already_down(about)
-    audit.record(by, "take share down", f"share:{share_id}", note=trimmed(note))
+    audit.record(
+        by, "take share down", f"share:{share_id}", note=trimmed(note), told_owner=trimmed(owner_reason)
+    )
+
+
+def _take_share_down(share_id: UUID, reason: str) -> bool:
+    """Returns whether the page was open until now."""
+    reason = trimmed(reason)
+    if len(reason) > OWNER_REASON_LENGTH:
+        raise BadInput(_("The reason for the owner is longer than %d characters.") % OWNER_REASON_LENGTH)
+    answers = signals.share_taken_down.send(Report, share_id=share_id, reason=reason)
+    return any(was_open for _receiver, was_open in answers)
 
 
 def _already_down(about: Report) -> ChatError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 
 from chat.accounts.models import User
@@ -12,10 +13,11 @@ from chat.sharing.policies import policy_for
 
 
 def share_for(reader: User | AnonymousUser, token: str) -> Share:
-    """Turned off, expired, taken down, never made, its conversation deleted: the answer is the same."""
+    """Raises NotFound, the same for every reason: turned off, expired, taken down, never made, its
+    conversation deleted, its owner suspended."""
     shares = Share.objects.select_related("conversation__model", "owner")
     share = shares.filter(token=token, conversation__deleted_at=None).first()
-    if share is None or not share.is_open:
+    if share is None or not share.is_open or not _owner_may_publish(share):
         raise NotFound
     policy = policy_for(share.policy)
     if policy.may_open(share, reader):
@@ -23,6 +25,13 @@ def share_for(reader: User | AnonymousUser, token: str) -> Share:
     if policy.login_helps and not reader.is_authenticated:
         raise NotLoggedIn
     raise NotFound
+
+
+def _owner_may_publish(share: Share) -> bool:
+    """Suspension closes a person's pages at once, and its end opens them again; a setting keeps them open."""
+    if not share.owner.is_active:
+        return False
+    return settings.SHARES_OF_SUSPENDED or not share.owner.is_suspended
 
 
 def share_of(conversation: Conversation, token: str) -> Share:

@@ -20,6 +20,11 @@ class SharingConfig(AppConfig):
 
 def shares(conversation: "Conversation") -> dict[str, Any]:
     """For the owner's page and /api/conversations/<id>/."""
+    from chat.sharing import take_downs
     from chat.sharing.services import open_shares, share_json
 
-    return {"shares": [share_json(share) for share in open_shares(conversation)]}
+    bound = take_downs.in_force(conversation)
+    return {
+        "shares": [share_json(share) for share in open_shares(conversation)],
+        "taken_down": take_downs.words(bound) if bound else None,
+    }

@@ -32,8 +32,7 @@ class Share(models.Model):
     policy = models.CharField(
         _("who may open it"), max_length=16, default="anyone"
     )  # a key of chat/sharing/policies/
-    # [{"id": message uuid, "role": "user"|"assistant", "text": str}], oldest first
-    snapshot = models.JSONField(_("snapshot"), default=list)
+    page_count = models.PositiveIntegerField(_("pages"), default=0)  # rows of SharePage
     created_at = models.DateTimeField(_("created"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("turned off"), null=True, blank=True)  # by its owner
@@ -45,7 +44,7 @@ class Share(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return self.title or str(self.pk)
+        return str(self.pk)  # a title is private again once the link is closed, and this is shown in lists
 
     def get_absolute_url(self) -> str:
         return reverse("shared", args=[self.token])
@@ -55,3 +54,53 @@ class Share(models.Model):
         if self.revoked_at or self.taken_down_at:
             return False
         return self.expires_at is None or self.expires_at > timezone.now()
+
+
+class SharePage(models.Model):
+    """The part of the copy that a reader gets at once (chat/sharing/paging.py)."""
+
+    share = models.ForeignKey(Share, models.CASCADE, related_name="pages")
+    number = models.PositiveIntegerField(_("number"))  # from 1
+    # [{"id": message uuid, "role": "user"|"assistant", "text": str, …}], oldest first
+    messages = models.JSONField(_("messages"))
+    message_ids = models.JSONField(_("message ids"))  # of these messages, to find a page without its text
+
+    class Meta:
+        verbose_name = _("page of a shared link")
+        verbose_name_plural = _("pages of shared links")
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["share", "number"], name="one_share_page_a_number")]
+
+    def __str__(self) -> str:
+        return f"page {self.number} of {self.share_id}"
+
+
+class TakeDown(models.Model):
+    """Forbids new links to a conversation whose shared page staff took down, until staff lift it.
+
+    The digests (chat/sharing/take_downs.py) recognise the messages where their ids differ, as after an export
+    and an import; they outlive the conversation, and go with its owner.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("owner")
+    )
+    conversation = models.ForeignKey(
+        Conversation, models.SET_NULL, null=True, related_name="+", verbose_name=_("conversation")
+    )
+    share = models.ForeignKey(
+        Share, models.SET_NULL, null=True, related_name="+", verbose_name=_("shared link")
+    )
+    reason = models.CharField(_("reason"), max_length=300, blank=True)  # its owner reads it
+    message_digests = models.JSONField(_("message digests"), default=dict)  # digest -> whether it is long
+    taken_down_at = models.DateTimeField(_("taken down"), db_default=Now())
+    lifted_at = models.DateTimeField(_("lifted"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("take-down")
+        verbose_name_plural = _("take-downs")
+        ordering = ["-taken_down_at"]
+
+    def __str__(self) -> str:
+        return str(self.pk)

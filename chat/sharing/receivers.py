@@ -25,5 +25,5 @@ def on_all_deleted(owner: User, **_: Any) -> None:
 
 
 @receiver(share_taken_down)
-def on_share_taken_down(share_id: UUID, **_: Any) -> bool:
-    return services.take_down(share_id)
+def on_share_taken_down(share_id: UUID, reason: str = "", **_: Any) -> bool:
+    return services.take_down(share_id, reason)

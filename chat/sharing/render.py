@@ -1,26 +1,18 @@
 """Shared text as HTML, made on the server: the page can be read without a script.
 
 Whatever came of the Markdown (chat/sharing/markdown.py) passes nh3 last: what leaves this file holds only the
-tags below. The page's CSP stands behind it.
+tags below. The page's CSP stands behind it. Long texts are made in a process of their own (render_jobs.py).
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import logging
 import re
 
 import nh3
-from django.core.cache import cache
 from django.utils.html import linebreaks
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
-from redis.exceptions import RedisError
 
 from chat.sharing.markdown import SCHEMES, to_html
-
-log = logging.getLogger(__name__)
 
 TAGS = {
     *("p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span"),
@@ -38,30 +30,20 @@ ATTRIBUTES = {
 CLASSES = {"span": {"host", "task"}, "div": {"table"}}
 CODE_CLASS = re.compile(r"math( block)?|language-[\w+#-]{1,20}", re.ASCII)
 MARKDOWN_CHARS = 40_000  # longer replies are shown as typed; up to here the worst of them take a second or so
-KEPT_SECONDS = 600  # anybody with the address may ask for a page as often as they like
 
 
-def reply_html(text: str) -> SafeString:
-    """What the model wrote: markdown."""
+class TooMuch(Exception):
+    """The HTML of a text would be longer than allowed."""
+
+
+def reply_html(text: str, limit: int | None = None) -> SafeString:
+    """What the model wrote: markdown. Raises TooMuch for HTML of more than `limit` characters."""
     if len(text) > MARKDOWN_CHARS:
         return prompt_html(text)
-    return _sanitised(to_html(text))
-
-
-def replies_html(texts: list[str]) -> list[SafeString]:
-    """`reply_html` of each, made once and then kept for a while; without Redis they are made anew."""
-    keys = [f"reply-html:{get_language()}:{hashlib.sha256(text.encode()).hexdigest()}" for text in texts]
-    kept: dict[str, str] = {}
-    try:
-        kept = cache.get_many(keys) if keys else {}
-    except RedisError:
-        log.warning("a shared page is made anew: Redis does not answer")
-    made = {key: str(reply_html(text)) for key, text in zip(keys, texts, strict=True) if key not in kept}
-    if made:
-        with contextlib.suppress(RedisError):
-            cache.set_many(made, KEPT_SECONDS)
-    html = {**kept, **made}
-    return [mark_safe(html[key]) for key in keys]  # noqa: S308 - the sanitiser's own output, kept
+    html = to_html(text)
+    if limit is not None and len(html) > limit:  # before it costs memory once more
+        raise TooMuch
+    return _sanitised(html)
 
 
 def prompt_html(text: str) -> SafeString:

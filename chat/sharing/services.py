@@ -1,13 +1,16 @@
-"""Making a link to a conversation as it stands, turning it off, reading it, reporting it."""
+"""Services of shared links: make one from a conversation as it stands, turn it off, read it, report it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,17 +20,21 @@ from chat.conversations.models import Conversation, Message, Role
 from chat.conversations.origins import Origin, origin_of, origin_words
 from chat.conversations.services import current_leaf, is_any_live, path_to
 from chat.core.entry_points import check_text
-from chat.core.errors import BadInput, Busy
+from chat.core.errors import BadInput, Busy, NotFound
+from chat.core.text import grouped
 from chat.files import services as files
 from chat.files.models import File
 from chat.moderation.models import Report
 from chat.moderation.services import report_share
-from chat.sharing.models import Share
+from chat.sharing import take_downs
+from chat.sharing.models import Share, SharePage
+from chat.sharing.paging import pages_of
 from chat.sharing.policies import POLICIES
-from chat.sharing.render import prompt_html, replies_html
+from chat.sharing.render import prompt_html
 
 EXPIRY_DAYS = 3650  # at most
 SNAPSHOT_MESSAGES = 5000  # the newest ones of a longer conversation
+COPIED_CHARS = 16_000_000  # of one share: 400 pages
 REPORTED_CHARS = 20_000  # of the page's text kept with a report
 
 
@@ -45,19 +52,50 @@ def create_share(
     branch = path_to(leaf, SNAPSHOT_MESSAGES) if leaf else []
     if is_any_live(branch):
         raise Busy(_("The last reply is still being written. Please share when it has ended."))
+    _check_size(branch)
     carried = files.of_messages(branch)
-    snapshot = [_copied(message, carried.get(message.pk, [])) for message in branch if _belongs(message)]
-    if not snapshot:
+    copied = [_copied(message, carried.get(message.pk, [])) for message in branch if _belongs(message)]
+    if not copied:
         raise BadInput(_("There is nothing to share yet."))
-    _check_rules(conversation.title, snapshot)
-    return Share.objects.create(
+    _check_rules(conversation.title, copied)
+    share = Share(
         conversation=conversation,
         owner=owner,
         title=conversation.title,
         policy=policy,
-        snapshot=snapshot,
         expires_at=timezone.now() + timedelta(days=expires_days) if expires_days else None,
     )
+    return store_copy(share, copied)
+
+
+@transaction.atomic
+def store_copy(share: Share, copied: list[dict[str, Any]]) -> Share:
+    """Saves a new share with its pages, unless staff took down what it would show."""
+    take_downs.lock(share.conversation_id)
+    take_downs.check_not_taken_down(share.conversation, copied)
+    pages = [
+        SharePage(
+            share=share,
+            number=number,
+            messages=messages,
+            message_ids=list(dict.fromkeys(each["id"] for each in messages)),
+        )
+        for number, messages in enumerate(pages_of(copied), 1)
+    ]
+    share.page_count = len(pages)
+    share.save(force_insert=True)
+    SharePage.objects.bulk_create(pages, batch_size=20)
+    share.refresh_from_db(fields=["created_at"])
+    return share
+
+
+def _check_size(branch: list[Message]) -> None:
+    chars = sum(len(message.text) for message in branch)
+    if chars > COPIED_CHARS:
+        raise BadInput(
+            _("This conversation has %(chars)s characters; a shared page holds at most %(limit)s.")
+            % {"chars": grouped(chars), "limit": grouped(COPIED_CHARS)}
+        )
 
 
 def _check_rules(title: str, snapshot: list[dict[str, Any]]) -> None:
@@ -82,28 +120,41 @@ def _copied(message: Message, carried: list[File]) -> dict[str, Any]:
 
 
 def revoke(*, share: Share) -> None:
-    """By its owner. The copy goes with the link; reports keep their own text."""
-    Share.objects.filter(pk=share.pk, revoked_at=None).update(revoked_at=Now(), snapshot=[])
+    """By its owner. The copy and its title go with the link; reports keep their own text."""
+    _close(Share.objects.filter(pk=share.pk))
 
 
 def close_shares(conversation: Conversation) -> None:
     """The conversation was deleted. The door (access.py) closed with that; the copies go, too."""
-    Share.objects.filter(conversation=conversation, revoked_at=None).update(revoked_at=Now(), snapshot=[])
+    _close(Share.objects.filter(conversation=conversation))
 
 
 def close_all(owner: User) -> None:
-    """The same for everything a person shared."""
-    Share.objects.filter(owner=owner, revoked_at=None).update(revoked_at=Now(), snapshot=[])
+    """Closes everything a person shared."""
+    _close(Share.objects.filter(owner=owner))
 
 
-def take_down(share_id: UUID) -> bool:
-    """Decided by staff; False if it was down already. The copy stays for an appeal."""
-    return bool(Share.objects.filter(pk=share_id, taken_down_at=None).update(taken_down_at=Now()))
+@transaction.atomic
+def _close(shares: QuerySet[Share]) -> None:
+    closing = list(shares.filter(revoked_at=None).values_list("pk", flat=True))
+    Share.objects.filter(pk__in=closing, revoked_at=None).update(revoked_at=Now(), title="", page_count=0)
+    SharePage.objects.filter(share__in=closing).delete()
+
+
+@transaction.atomic
+def take_down(share_id: UUID, reason: str) -> bool:
+    """Decided by staff; False if it was down already. The copy stays for an appeal, and its conversation gets
+    no new link."""
+    share = Share.objects.select_for_update().filter(pk=share_id).first()
+    if share is None or share.taken_down_at is not None:
+        return False
+    take_downs.bind(share, reason)
+    return True
 
 
 def open_shares(conversation: Conversation) -> list[Share]:
     shares = Share.objects.filter(conversation=conversation, revoked_at=None, taken_down_at=None)
-    return [share for share in shares.defer("snapshot") if share.is_open]
+    return [share for share in shares if share.is_open]
 
 
 def share_json(share: Share) -> dict[str, Any]:
@@ -116,51 +167,63 @@ def share_json(share: Share) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Page:
-    """What a reader sees of a share."""
+    """The part of a share that a reader sees at once. `html` of its messages is made by render_jobs.py."""
 
+    share: Share
     title: str
+    number: int
     messages: list[dict[str, Any]]
     imported: bool  # whether answers are among them that the model here did not write
 
+    def replies(self) -> list[str]:
+        """The texts whose HTML takes time: Markdown."""
+        return [each["text"] for each in self.messages if _is_markdown(each)]
 
-def readable(share: Share) -> Page:
-    """Without the text of the messages that moderation hid since. The title may be made of a question, so it
-    goes with the first hidden one, whichever that was."""
+    def with_html(self, replies: Sequence[str]) -> list[dict[str, Any]]:
+        """For the template; `replies` is the HTML of `replies()`."""
+        made = iter(replies)
+        return [
+            {
+                **{name: value for name, value in each.items() if name != "text"},
+                "html": next(made) if _is_markdown(each) else prompt_html(each["text"]),
+            }
+            for each in self.messages
+        ]
+
+
+def _is_markdown(message: dict[str, Any]) -> bool:
+    return message["role"] == Role.ASSISTANT and not message["hidden"]
+
+
+def readable(share: Share, number: int = 1) -> Page:
+    """Returns a page without the text of the messages that moderation hid since. The title may be made of a
+    question, so it goes with the first hidden one, whichever that was. Raises NotFound for no such page."""
+    page = SharePage.objects.filter(share=share, number=number).first()
+    if page is None:
+        raise NotFound
     hidden = _hidden_since(share)
-    origins = origins_in(share)
-    html = _html([each for each in share.snapshot if each["id"] not in hidden])
+    origins = origins_in(share, page.messages)
     messages = [
-        {
-            "id": each["id"],
-            "role": each["role"],
-            "hidden": each["id"] in hidden,
-            "origin": origin_words(origins.get(each["id"])),
-            "html": html.get(each["id"], ""),
-            "files": each.get("files", []),
-        }
-        for each in share.snapshot
+        {**each, "text": "", "files": [], "hidden": True, "origin": ""}
+        if each["id"] in hidden
+        else {"files": [], **each, "hidden": False, "origin": origin_words(origins.get(each["id"]))}
+        for each in page.messages
     ]
-    return Page("" if hidden else share.title, messages, bool(origins))
+    return Page(share, "" if hidden else share.title, number, messages, bool(origins))
 
 
-def origins_in(share: Share) -> dict[str, Origin]:
+def origins_in(share: Share, copied: list[dict[str, Any]]) -> dict[str, Origin]:
     """By the id of the message. Copies that are older than origins have none: the messages tell."""
-    answers = [each for each in share.snapshot if each["role"] == Role.ASSISTANT]
+    answers = [each for each in copied if each["role"] == Role.ASSISTANT]
     found = {each["id"]: each["origin"] for each in answers if "origin" in each}
-    if len(found) < len(answers):
-        theirs = Message.objects.filter(conversation=share.conversation_id, role=Role.ASSISTANT)
+    older = [each["id"] for each in answers if "origin" not in each]
+    if older:
+        theirs = Message.objects.filter(conversation=share.conversation_id, pk__in=older)
         imported = theirs.exclude(source="").select_related("generation").defer("text")
         found = {str(message.pk): origin_of(message) for message in imported} | found
     return {key: origin for key, origin in found.items() if origin}
-
-
-def _html(copied: list[dict[str, Any]]) -> dict[str, str]:
-    """By the id of the message."""
-    replies = {each["id"]: each["text"] for each in copied if each["role"] == Role.ASSISTANT}
-    prompts = {each["id"]: prompt_html(each["text"]) for each in copied if each["id"] not in replies}
-    return {**prompts, **dict(zip(replies, replies_html([*replies.values()]), strict=True))}
 
 
 def _hidden_since(share: Share) -> set[str]:
@@ -169,17 +232,12 @@ def _hidden_since(share: Share) -> set[str]:
 
 
 def report(
-    *, share: Share, reporter: User | None, reason: str, note: str = "", message_id: str = ""
+    *, share: Share, reporter: User | None, reason: str, note: str = "", message_id: str = "", page: int = 1
 ) -> Report:
-    """The whole page, or one message of it. The text is kept as the reader saw it."""
-    hidden = _hidden_since(share)
-    shown = [each for each in share.snapshot if each["id"] not in hidden]
-    if message_id:
-        shown = [each for each in shown if each["id"] == message_id]
-        if not shown:
-            raise BadInput(_("That message is not on this page."))
-    origins = origins_in(share)
-    text = "\n\n".join(_reported(each, origins.get(each["id"])) for each in shown)
+    """Reports one page, or one message of any page. The text is kept as the reader saw it."""
+    shown = _reported(share, message_id, page)
+    origins = origins_in(share, shown)
+    text = "\n\n".join(_as_text(each, origins.get(each["id"])) for each in shown)
     single = origins.get(message_id)
     return report_share(
         reporter=reporter,
@@ -193,6 +251,21 @@ def report(
     )
 
 
-def _reported(copied: dict[str, Any], origin: Origin | None) -> str:
+def _as_text(copied: dict[str, Any], origin: Origin | None) -> str:
     imported = f" [{origin_words(origin)}]" if origin else ""
     return f"{copied['role']}{imported}: {copied['text']}"
+
+
+def _reported(share: Share, message_id: str, number: int) -> list[dict[str, Any]]:
+    """The messages of a page, or the one named: its first part, where it is long."""
+    if message_id:
+        rows = SharePage.objects.filter(share=share).order_by("number").values_list("number", "message_ids")
+        number = next((row for row, ids in rows.iterator() if message_id in ids), 0)
+    page = SharePage.objects.filter(share=share, number=number).first()
+    hidden = _hidden_since(share)
+    shown = [each for each in (page.messages if page else []) if each["id"] not in hidden]
+    if message_id:
+        shown = [each for each in shown if each["id"] == message_id]
+        if not shown:
+            raise BadInput(_("That message is not on this page."))
+    return shown

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
@@ -23,6 +24,7 @@ from chat.sharing import services
 from chat.sharing.access import share_for
 from chat.sharing.guard import csrf_for_shared_page
 from chat.sharing.models import Share
+from chat.sharing.render_jobs import html_of
 
 REPORTS_AN_HOUR = 10  # from one address
 REPORTS_AN_HOUR_OF_ONE = 60  # of one shared page, from all addresses
@@ -30,39 +32,66 @@ REPORTS_AN_HOUR_OF_ONE = 60  # of one shared page, from all addresses
 View = Callable[[HttpRequest, str], HttpResponseBase]
 
 
-def unlisted(view: View) -> View:
-    """Not found by search engines, kept by nobody, told to nobody, and gone in one way only."""
+def _elsewhere(request: HttpRequest, token: str, error: NotLoggedIn | NotFound) -> HttpResponse:
+    if isinstance(error, NotLoggedIn):
+        return redirect_to_login(reverse("shared", args=[token]))
+    return render(request, "sharing/gone.html", status=404)
+
+
+def gone_alike(view: View) -> View:
+    """Every end of a link is answered by one page."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, token: str) -> HttpResponseBase:
-        response: HttpResponseBase
         try:
-            response = view(request, token)
-        except NotLoggedIn:
-            response = redirect_to_login(reverse("shared", args=[token]))
-        except NotFound:
-            response = render(request, "sharing/gone.html", status=404)
-        response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
-        response["Referrer-Policy"] = "no-referrer"
-        response["Cache-Control"] = "private, no-store"
-        return response
+            return view(request, token)
+        except (NotLoggedIn, NotFound) as error:
+            return _elsewhere(request, token, error)
 
     return wrapped
 
 
 @require_safe
-@unlisted
-def shared(request: HttpRequest, token: str) -> HttpResponse:
+async def shared(request: HttpRequest, token: str) -> HttpResponse:
+    """Asynchronous, so that it ends when its reader leaves; whatever asks the database runs in a thread."""
+    try:
+        page, reader = await sync_to_async(_found)(request, token)
+        replies = page.replies()
+        html = await html_of(replies, reader=reader)
+        if replies:  # that may have taken a while
+            await sync_to_async(share_for)(request.user, token)
+        return await sync_to_async(_shown)(request, page, html)
+    except (NotLoggedIn, NotFound) as error:
+        return await sync_to_async(_elsewhere)(request, token, error)
+
+
+def _found(request: HttpRequest, token: str) -> tuple[services.Page, str]:
+    """The page, and who reads it."""
     share = share_for(request.user, token)
-    card = share.conversation.model
-    page = services.readable(share)
+    reader = str(request.user.pk) if request.user.is_authenticated else client_address(request)
+    return services.readable(share, _number(request.GET.get("page", "1"))), reader
+
+
+def _number(given: str) -> int:
+    if not given.isascii() or not given.isdigit() or len(given) > 6:
+        raise NotFound
+    return int(given)
+
+
+def _shown(request: HttpRequest, page: services.Page, html: Sequence[str]) -> HttpResponse:
+    share, card = page.share, page.share.conversation.model
     context = {
         "share": share,
         "title": page.title,
-        "messages": page.messages,
+        "messages": page.with_html(html),
+        "number": page.number,
+        "page_count": share.page_count,
+        "previous": page.number - 1,
+        "next": page.number + 1 if page.number < share.page_count else 0,
         "model_name": card.name,
         "is_demo": card.is_demo,
         "imported": page.imported,
+        "owner_suspended": share.owner.is_suspended,
         "report_reasons": Report.Reason.choices,
         "reported": "reported" in request.GET,
     }
@@ -81,26 +110,34 @@ def report(request: HttpRequest, token: str) -> HttpResponseBase:
     )
 
 
-@unlisted
+@gone_alike
 def _report_form(request: HttpRequest, token: str) -> HttpResponse:
     share = share_for(request.user, token)
     # PostgreSQL cannot store U+0000; json_view refuses it in JSON.
-    _report(request, share, {name: str(value).replace("\x00", "") for name, value in request.POST.items()})
-    return HttpResponseRedirect(f"{share.get_absolute_url()}?reported=1")
+    data = {name: str(value).replace("\x00", "") for name, value in request.POST.items()}
+    number = _number(data.get("page") or "1")
+    _report(request, share, data, number)
+    page = f"&page={number}" if number > 1 else ""
+    return HttpResponseRedirect(f"{share.get_absolute_url()}?reported=1{page}")
 
 
-@unlisted
+@gone_alike
 @json_view("POST", anonymous=True)
 def _report_json(request: ApiRequest, token: str) -> HttpResponse:
-    made = _report(request, share_for(request.user, token), request.data)
+    number = request.data.get("page", 1)
+    if type(number) is not int:
+        raise BadInput(_("That page does not exist."))
+    made = _report(request, share_for(request.user, token), request.data, number)
     return JsonResponse({"report": {"id": str(made.pk), "status": made.status}}, status=201)
 
 
-def _report(request: HttpRequest, share: Share, data: dict[str, Any]) -> Report:
+def _report(request: HttpRequest, share: Share, data: dict[str, Any], number: int) -> Report:
     words = {name: data.get(name) or "" for name in ("reason", "note", "message_id")}
     if not all(isinstance(value, str) for value in words.values()):
         raise BadInput(_("Reasons and notes are texts."))
+    if not 1 <= number <= share.page_count:
+        raise BadInput(_("That page does not exist."))
     take("share-report", client_address(request), REPORTS_AN_HOUR, 3600)
     take("share-reports", str(share.pk), REPORTS_AN_HOUR_OF_ONE, 3600)
     reporter = request.user if request.user.is_authenticated else None
-    return services.report(share=share, reporter=reporter, **words)
+    return services.report(share=share, reporter=reporter, page=number, **words)

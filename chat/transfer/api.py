@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -21,6 +16,7 @@ from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput
 from chat.core.limits import take
 from chat.transfer import export, services
+from chat.transfer.sending import send
 
 EXPORTS_AN_HOUR = 240
 WHOLE_EXPORTS_AN_HOUR = 12
@@ -36,29 +32,19 @@ def export_one(request: ApiRequest, pk: UUID) -> HttpResponseBase:
         raise BadInput(_("Conversations are exported as json or markdown."))
     take("export", str(request.user.pk), EXPORTS_AN_HOUR, 3600)
     file = make(found, request.user)
-    response = HttpResponse(file.text, content_type=f"{file.kind}; charset=utf-8")
-    return _as_attachment(response, file.name)
+    pieces = export.in_pieces(file, _language())
+    return send(request, pieces, name=file.name, kind=f"{file.kind}; charset=utf-8")
 
 
 @json_view("GET")
 def export_all(request: ApiRequest) -> HttpResponseBase:
     take("export-all", str(request.user.pk), WHOLE_EXPORTS_AN_HOUR, 3600)
-    pieces = export.everything(request.user, get_language() or settings.LANGUAGE_CODE)
-    # A plain iterator would be collected whole before the first byte is sent.
-    sent = _one_by_one(pieces) if isinstance(request, ASGIRequest) else pieces
-    response = StreamingHttpResponse(sent, content_type="application/zip")
-    return _as_attachment(response, f"GrokWeb {timezone.now():%Y-%m-%d}.zip")
+    pieces = export.everything(request.user, _language())
+    return send(request, pieces, name=f"GrokWeb {timezone.now():%Y-%m-%d}.zip", kind="application/zip")
 
 
-async def _one_by_one(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    following = sync_to_async(lambda: next(pieces, None))
-    while (piece := await following()) is not None:
-        yield piece
-
-
-def _as_attachment(response: HttpResponseBase, name: str) -> HttpResponseBase:
-    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
-    return response
+def _language() -> str:
+    return get_language() or settings.LANGUAGE_CODE
 
 
 @json_view("POST", upload=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from chat.accounts.models import User
@@ -16,59 +18,85 @@ from chat.conversations.access import conversation_for
 from chat.conversations.models import Message, MessageStatus, Role
 from chat.conversations.origins import origin_of, origin_words
 from chat.conversations.views import private
+from chat.core.errors import NotFound
 from chat.core.limits import take
 from chat.files import services as files
-from chat.sharing.render import prompt_html, replies_html
+from chat.sharing.paging import pages_of
+from chat.sharing.render import prompt_html
+from chat.sharing.render_jobs import html_of
 from chat.transfer.export import branch, check_stays
 
 PRINTED = 2000  # messages: the newest ones of a longer conversation
 PRINTED_AN_HOUR = 120
-MARKDOWN_IN_ALL = 1_000_000  # characters made of markdown for one page; what comes after is shown as typed
+PART_CHARS = 200_000  # of one page; longer conversations are printed in parts
+PART_MESSAGES = 500
 
 
 @require_safe
 @login_required
 @private
-def printed(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Made on the server: only formulas and colours need a script. The browser makes the PDF."""
+async def printed(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Made on the server: only formulas and colours need a script. The browser makes the PDF.
+
+    Asynchronous, so that it ends when its reader leaves.
+    """
+    part = await sync_to_async(_part)(request, pk)
+    replies = [each["text"] for each in part["messages"] if each["markdown"]]
+    html = await html_of(replies, reader=str(request.user.pk))
+    return await sync_to_async(_printed)(request, part, html)
+
+
+def _part(request: HttpRequest, pk: UUID) -> dict[str, Any]:
+    """The messages of the part that is asked for, and what the page says around them."""
     viewer = cast(User, request.user)
     conversation = conversation_for(viewer, pk)
     check_stays(conversation)
     take("print", str(viewer.pk), PRINTED_AN_HOUR, 3600)
     messages = branch(conversation, viewer, PRINTED + 1)
-    context = {
+    parts = list(pages_of(map(_plain, messages[-PRINTED:]), chars=PART_CHARS, count=PART_MESSAGES)) or [[]]
+    given = request.GET.get("part", "1")
+    number = int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
+    if not 1 <= number <= len(parts):
+        raise NotFound
+    _name_files(parts[number - 1], messages)
+    return {
         "conversation": conversation,
-        "messages": _shown(messages[-PRINTED:]),
+        "messages": parts[number - 1],
         "cut": len(messages) > PRINTED,
         "count": PRINTED,
+        "number": number,
+        "page_count": len(parts),
+        "previous": number - 1,
+        "next": number + 1 if number < len(parts) else 0,
     }
-    return render(request, "transfer/print.html", context)
 
 
-def _shown(messages: list[Message]) -> list[dict[str, Any]]:
-    left = MARKDOWN_IN_ALL
-    as_markdown: dict[UUID, str] = {}
-    for message in messages:
-        if _is_open(message) and message.role == Role.ASSISTANT and len(message.text) <= left:
-            as_markdown[message.pk] = message.text
-            left -= len(message.text)
-    carried = files.of_messages(messages)
-    html = dict(zip(as_markdown, replies_html([*as_markdown.values()]), strict=True))
-    return [
-        {
-            "role": message.role,
-            "origin": origin_words(origin_of(message)),
-            "hidden": message.hidden_at is not None,
-            "live": message.status == MessageStatus.LIVE,
-            "files": [file.name for file in carried.get(message.pk, [])],
-            "html": (html.get(message.pk) or prompt_html(message.text)) if _is_open(message) else "",
-        }
-        for message in messages
-    ]
+def _plain(message: Message) -> dict[str, Any]:
+    is_open = message.hidden_at is None and message.status != MessageStatus.LIVE
+    return {
+        "id": message.pk,
+        "role": message.role,
+        "origin": origin_words(origin_of(message)),
+        "hidden": message.hidden_at is not None,
+        "live": message.status == MessageStatus.LIVE,
+        "text": message.text if is_open else "",
+        "markdown": is_open and message.role == Role.ASSISTANT,
+    }
 
 
-def _is_open(message: Message) -> bool:
-    return message.hidden_at is None and message.status != MessageStatus.LIVE
+def _name_files(part: list[dict[str, Any]], messages: list[Message]) -> None:
+    """Beside the first part of a message."""
+    here = {each["id"] for each in part if each.get("part", 1) == 1}
+    carried = files.of_messages([message for message in messages if message.pk in here])
+    for each in part:
+        each["files"] = [file.name for file in carried.get(each["id"], [])] if each["id"] in here else []
+
+
+def _printed(request: HttpRequest, part: dict[str, Any], html: list[SafeString]) -> HttpResponse:
+    made = iter(html)
+    for each in part["messages"]:
+        each["html"] = next(made) if each["markdown"] else prompt_html(each["text"])
+    return render(request, "transfer/print.html", part)
 
 
 def settings_extra(request: HttpRequest) -> dict[str, Any]:

@@ -124,7 +124,7 @@ const closeDrawer = wireSidebar(app);
 
 // --- What is open -----------------------------------------------------------------------------------------
 
-function open(conversation, { messages, more, later }, { shares, context, manner, model }) {
+function open(conversation, { messages, more, later }, { shares, taken_down: takenDown, context, manner, model }) {
   view.id = conversation?.id ?? null;
   view.epoch++;
   view.messages = messages;
@@ -132,7 +132,7 @@ function open(conversation, { messages, more, later }, { shares, context, manner
   view.later = Boolean(later);
   main.classList.remove("loading");
   setTitle(conversation);
-  shareDialog.set(view.id, shares);
+  shareDialog.set(view.id, shares, takenDown);
   sidebar.open(view.id);
   composer.open(view.id ?? "new");
   gauge.set(context ?? { tokens: 0, exact: true, limit: given.model?.context_tokens });

@@ -10,15 +10,23 @@ export class ShareDialog {
     this.form = find("[data-create]", dialog);
     this.list = find("[data-links]", dialog);
     this.conversation = null;
+    this.takenDown = find("[data-taken-down]", dialog);
     this.shares = [];
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.create(); });
   }
 
-  /** The links of the conversation on the page. */
-  set(conversation, shares) {
+  /** The links of the conversation on the page; `takenDown` says why there can be no new one. */
+  set(conversation, shares, takenDown = null) {
     this.conversation = conversation;
     this.shares = shares ?? [];
+    this.forbid(takenDown);
     this.draw();
+  }
+
+  forbid(words) {
+    this.takenDown.textContent = words ?? "";
+    this.takenDown.hidden = !words;
+    this.form.hidden = Boolean(words);
   }
 
   open() {
@@ -41,7 +49,8 @@ export class ShareDialog {
       this.draw();
       find("button", this.list).focus();
     } catch (error) {
-      showError(this.dialog, error.message);
+      if (error.code === "taken_down") this.forbid(error.message);
+      else showError(this.dialog, error.message);
     } finally {
       button.disabled = false;
     }

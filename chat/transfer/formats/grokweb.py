@@ -42,17 +42,19 @@ def written(
         "version": VERSION,
         "id": str(conversation.pk),
         "title": conversation.title,
+        "ai_generated_roles": [Role.ASSISTANT.value],
+        "notice": _("The answers (role “assistant”) come from an AI, not from a person."),
         "model": {"slug": conversation.model_id, "name": conversation.model.name},
         "created_at": conversation.created_at.isoformat(),
         "updated_at": conversation.updated_at.isoformat(),
         "leaf": str(leaf.pk) if leaf else None,
         "archived": conversation.archived,
         **manner,
-        "messages": [_message(message, files.get(message.pk, [])) for message in messages],
+        "messages": [written_message(message, files.get(message.pk, [])) for message in messages],
     }
 
 
-def _message(message: Message, files: list[File]) -> dict[str, Any]:
+def written_message(message: Message, files: list[File]) -> dict[str, Any]:
     message.siblings = []  # the parents tell; asking for each would be a query each
     told = message_json(message)
     generation = getattr(message, "generation", None)

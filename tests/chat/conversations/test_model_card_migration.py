@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from chat.conversations.models import ModelCard
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-BEFORE, AFTER = ("conversations", "0003_temporary"), ("conversations", "0004_model_choice")
+BEFORE, AFTER = ("conversations", "0004_message_origin"), ("conversations", "0005_model_choice")
 
 
 def migrate(to: tuple[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.robotparser import RobotFileParser
 
 import pytest
 from django.test import Client
@@ -90,10 +91,25 @@ def test_unknown_addresses_answer_json_below_api_and_a_page_elsewhere(cast):
     assert page["Content-Type"].startswith("text/html")
 
 
-def test_robots_are_kept_out(client):
-    body = client.get("/robots.txt").content.decode()
-    assert "Disallow: /s/" in body
-    assert "Disallow: /\n" in body
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/s/some-token/", True),  # where "noindex" is said
+        ("/s/some-token/?page=2", True),
+        ("/s/some-token/report/", True),
+        ("/static/css/base.css", True),
+        ("/", False),
+        ("/c/some-conversation/", False),
+        ("/accounts/login/", False),
+        ("/settings/", False),
+        ("/api/conversations/", False),
+        ("/admin/", False),
+    ],
+)
+def test_robots_read_shared_pages_and_nothing_else(client, path, allowed):
+    rules = RobotFileParser()
+    rules.parse(client.get("/robots.txt").content.decode().splitlines())
+    assert rules.can_fetch("Googlebot", path) == allowed
 
 
 @pytest.mark.django_db

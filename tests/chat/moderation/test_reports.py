@@ -14,6 +14,7 @@ from chat.core.models import StaffAction
 from chat.moderation import services, signals
 from chat.moderation.models import Decision, Report
 from chat.sharing.models import Share
+from chat.sharing.services import store_copy
 
 
 @pytest.fixture
@@ -28,9 +29,7 @@ def message(cast, model_card):
 @pytest.fixture
 def share(cast, message):
     snapshot = [{"id": str(message.pk), "role": "assistant", "text": message.text}]
-    return Share.objects.create(
-        conversation=message.conversation, owner=cast.alice, title="Soup", snapshot=snapshot
-    )
+    return store_copy(Share(conversation=message.conversation, owner=cast.alice, title="Soup"), snapshot)
 
 
 def send(cast, who, **body):

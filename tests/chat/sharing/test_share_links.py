@@ -12,7 +12,7 @@ from chat.conversations import services as conversations
 from chat.conversations.models import Message, MessageStatus
 from chat.moderation.signals import share_taken_down
 from chat.sharing import services
-from chat.sharing.models import Share
+from chat.sharing.models import Share, SharePage
 from chat.sharing.policies import policy_for
 from tests.chat.conversations.building import live_reply, talk
 
@@ -46,7 +46,8 @@ def test_an_owner_makes_reads_and_turns_off_a_link(cast):
     assert anyone.get(share["url"]).status_code == 404
     assert alice.get(address).json()["shares"] == []
     assert alice.delete(f"{address}share/{share['token']}/").status_code == 404
-    assert Share.objects.get().snapshot == []
+    assert not SharePage.objects.exists()
+    assert Share.objects.get().title == ""
 
 
 def test_two_links_live_apart(cast):
@@ -156,7 +157,8 @@ def test_deleting_the_conversation_removes_the_copies(cast, django_capture_on_co
     with django_capture_on_commit_callbacks(execute=True):
         cast.client("alice").delete(f"/api/conversations/{conversation.pk}/")
     share.refresh_from_db()
-    assert share.snapshot == []
+    assert not share.pages.exists()
+    assert share.title == ""
     assert share.revoked_at
 
 
@@ -166,7 +168,7 @@ def test_taken_down_for_the_owner_too_and_kept_for_an_appeal(cast):
     take_down(share)
     share.refresh_from_db()
     first = share.taken_down_at
-    assert share.snapshot
+    assert share.pages.exists()
     assert cast.client("alice").get(f"/api/conversations/{conversation.pk}/").json()["shares"] == []
     take_down(share)
     share.refresh_from_db()

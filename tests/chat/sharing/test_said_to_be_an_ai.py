@@ -1,0 +1,80 @@
+"""Wherever people meet a model's words, they are told at first sight that an AI wrote them."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from chat.conversations.models import ModelCard
+from chat.sharing.services import create_share
+from tests.chat.conversations.building import talk
+
+pytestmark = pytest.mark.django_db
+
+TOLD = {
+    "en": ("You are talking to an AI", "come from an AI"),
+    "fr": ("Vous parlez à une IA", "viennent d’une IA"),
+}
+
+
+@pytest.fixture
+def conversation(cast):
+    return talk(cast.alice, "Hi", "Hello")
+
+
+def read(cast, path, language, who="alice"):
+    answer = cast.client(who).get(path, HTTP_ACCEPT_LANGUAGE=language)
+    assert answer.status_code == 200
+    return (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()
+
+
+@pytest.mark.parametrize("language", TOLD)
+@pytest.mark.parametrize("is_demo", [True, False])
+@pytest.mark.parametrize("place", ["an empty chat", "a chat", "a temporary chat"])
+def test_on_the_chat_page_beside_the_box_to_write_in(cast, conversation, place, language, is_demo):
+    ModelCard.objects.update(is_demo=is_demo)
+    if place == "a temporary chat":
+        type(conversation).objects.update(temporary=True)
+    page = read(cast, "/" if place == "an empty chat" else conversation.get_absolute_url(), language)
+    (described,) = [line for line in page.splitlines() if 'id="ai-words"' in line]
+    assert TOLD[language][0] in described
+    assert "hidden" not in described
+    assert 'aria-describedby="ai-words"' in page  # read out with the box
+
+
+@pytest.mark.parametrize("language", TOLD)
+@pytest.mark.parametrize("is_demo", [True, False])
+def test_on_a_shared_page_before_the_first_message(cast, conversation, language, is_demo):
+    ModelCard.objects.update(is_demo=is_demo)
+    share = create_share(conversation=conversation, owner=cast.alice)
+    page = read(cast, share.get_absolute_url(), language, "anonymous")
+    assert TOLD[language][1] in page.partition("<ol")[0]
+
+
+@pytest.mark.parametrize("language", TOLD)
+def test_on_the_print_view_before_the_first_message(cast, conversation, language):
+    page = read(cast, f"/c/{conversation.pk}/print/", language)
+    assert TOLD[language][1] in page.partition("<ol")[0]
+
+
+@pytest.mark.parametrize("language", TOLD)
+def test_in_exports_before_the_first_message(cast, conversation, language):
+    path = f"/api/conversations/{conversation.pk}/export/?format="
+    assert TOLD[language][1] in read(cast, f"{path}markdown", language).partition("\n## ")[0]
+    exported = read(cast, f"{path}json", language)
+    assert TOLD[language][1] in exported.partition('"messages"')[0]
+    told = json.loads(exported)
+    assert told["ai_generated_roles"] == ["assistant"]
+    assert TOLD[language][1] in told["notice"]
+
+
+def test_in_every_conversation_of_the_whole_export(cast, conversation):
+    answer = cast.client("alice").get("/api/export/")
+    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [name for name in archive.namelist() if name.startswith(("json/", "markdown/"))]
+        assert len(names) == 2
+        assert all(TOLD["en"][1] in archive.read(name).decode() for name in names)

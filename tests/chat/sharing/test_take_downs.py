@@ -1,0 +1,177 @@
+"""What staff took down is not shared again until they lift it, and its owner reads why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from chat.conversations import services as conversations
+from chat.conversations.models import Conversation
+from chat.core import audit
+from chat.core.models import StaffAction
+from chat.moderation.models import Report
+from chat.sharing.models import Share, TakeDown
+from chat.sharing.services import create_share
+from tests.chat.conversations.building import say, talk
+
+pytestmark = pytest.mark.django_db
+
+WHY = "It shows somebody's <address>."
+LONG = "Here is how it is done, step by step, and what to say when somebody asks you about it afterwards."
+
+
+@pytest.fixture
+def conversation(cast):
+    return talk(cast.alice, "How?", LONG)
+
+
+def make(cast, conversation, who="alice"):
+    return cast.client(who).post(
+        f"/api/conversations/{conversation.pk}/share/", "{}", content_type="application/json"
+    )
+
+
+def take_down(cast, share, who="moderator", reason=WHY, note="for staff"):
+    return cast.client(who).post(
+        f"/admin/sharing/share/{share.pk}/take-down/", {"owner_reason": reason, "decision_note": note}
+    )
+
+
+def lift(cast, who="moderator"):
+    return cast.client(who).post(f"/admin/sharing/takedown/{TakeDown.objects.get().pk}/lift/")
+
+
+def refused(answer):
+    """The words of the refusal."""
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "taken_down")
+    return answer.json()["error"]["words"]
+
+
+def test_no_new_link_and_the_owner_is_told_why(cast, conversation):
+    take_down(cast, create_share(conversation=conversation, owner=cast.alice))
+    words = refused(make(cast, conversation))
+    assert WHY in words
+    assert "for staff" not in words
+    alice = cast.client("alice")
+    assert alice.get(f"/api/conversations/{conversation.pk}/").json()["taken_down"] == words
+    page = alice.get(conversation.get_absolute_url())
+    assert page.context["page"]["taken_down"] == words
+    assert not [share for share in Share.objects.all() if share.is_open]
+
+
+def test_in_the_owner_s_language(cast, conversation):
+    take_down(cast, create_share(conversation=conversation, owner=cast.alice))
+    cast.alice.language = "fr"
+    cast.alice.save()
+    words = refused(make(cast, conversation))
+    assert "retiré" in words
+    assert WHY in words
+
+
+def test_other_conversations_are_shared_as_before(cast, conversation):
+    other = talk(
+        cast.alice, "How?", "Something else, that is as long as what was taken down but has other words."
+    )
+    bobs = talk(cast.bob, "Hi", "Hello")
+    take_down(cast, create_share(conversation=conversation, owner=cast.alice))
+    assert make(cast, other).status_code == 201
+    assert make(cast, bobs, "bob").status_code == 201
+    assert cast.client("alice").get(f"/api/conversations/{other.pk}/").json()["taken_down"] is None
+
+
+def test_a_report_s_decision_binds_it_too_and_its_reason_stands_for_want_of_words(cast, conversation):
+    share = create_share(conversation=conversation, owner=cast.alice)
+    cast.client("anonymous").post(f"{share.get_absolute_url()}report/", {"reason": "private"})
+    report = Report.objects.get()
+    cast.client("moderator").post(f"/admin/moderation/report/{report.pk}/decide/", {"taken_down": "x"})
+    assert "private data" in refused(make(cast, conversation))
+
+
+def test_other_links_to_the_same_messages_close_with_it(cast, conversation):
+    first, second = (create_share(conversation=conversation, owner=cast.alice) for _ in range(2))
+    take_down(cast, first)
+    assert cast.client("anonymous").get(second.get_absolute_url()).status_code == 404
+
+
+@pytest.mark.parametrize("trick", ["rename", "branch", "edit", "archive and back", "hide the first link"])
+def test_no_way_around_it_in_the_same_conversation(cast, conversation, trick):
+    share = create_share(conversation=conversation, owner=cast.alice)
+    take_down(cast, share)
+    if trick == "rename":
+        conversations.rename(conversation=conversation, title="Quite another one")
+    elif trick == "branch":
+        say(conversation, "Another answer", under=conversation.messages.get(text="How?"))
+    elif trick == "edit":
+        say(conversation, "How??", LONG)
+    elif trick == "archive and back":
+        Conversation.objects.filter(pk=conversation.pk).update(archived=True)
+        Conversation.objects.filter(pk=conversation.pk).update(archived=False)
+    else:
+        cast.client("alice").delete(f"/api/conversations/{conversation.pk}/share/{share.token}/")
+    refused(make(cast, conversation))
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("answer", [LONG, "Like this."])
+def test_a_copy_that_went_out_and_came_in_again_is_recognised(cast, answer, deleted):
+    conversation = talk(cast.alice, "How?", answer)
+    share = create_share(conversation=conversation, owner=cast.alice)
+    alice = cast.client("alice")
+    exported = alice.get(f"/api/conversations/{conversation.pk}/export/").content
+    take_down(cast, share)
+    if deleted:
+        conversations.delete(conversation=conversation)
+        conversations.purge_of(cast.alice)
+    told = json.loads(exported)
+    told["title"] = "Another title"  # else it is recognised as imported already
+    file = SimpleUploadedFile("a.json", json.dumps(told).encode())
+    (made,) = alice.post("/api/import/", {"file": file}).json()["report"]["imported"]
+    assert WHY in refused(make(cast, Conversation.objects.get(pk=made["id"])))
+
+
+def test_staff_lift_it_and_the_audit_knows(cast, conversation):
+    share = create_share(conversation=conversation, owner=cast.alice)
+    take_down(cast, share)
+    page = cast.client("moderator").get(f"/admin/sharing/takedown/{TakeDown.objects.get().pk}/change/")
+    assert "Lift the take-down" in page.content.decode()
+    lift(cast)
+    assert make(cast, conversation).status_code == 201
+    assert cast.client("alice").get(f"/api/conversations/{conversation.pk}/").json()["taken_down"] is None
+    assert (
+        cast.client("anonymous").get(share.get_absolute_url()).status_code == 404
+    )  # the old one stays closed
+    row = StaffAction.objects.get(verb="lift take-down")
+    assert row.actor == cast.moderator
+    assert row.detail == {"share": str(share.pk), "owner": f"user:{cast.alice.pk}"}
+    taken = StaffAction.objects.get(verb="take share down")
+    assert taken.detail == {"note": "for staff", "told_owner": WHY}
+    assert audit.verify() is None
+    lift(cast)
+    assert StaffAction.objects.filter(verb="lift take-down").count() == 1
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "stranger", "anonymous"])
+def test_only_staff_see_or_lift_take_downs(cast, conversation, who):
+    take_down(cast, create_share(conversation=conversation, owner=cast.alice))
+    assert cast.client(who).get("/admin/sharing/takedown/").status_code in {302, 403}
+    assert lift(cast, who).status_code in {302, 403}
+    assert TakeDown.objects.get().lifted_at is None
+    if who != "anonymous":
+        take_down(cast, create_share(conversation=talk(cast.bob, "Hi", "Hello"), owner=cast.bob), who)
+    assert TakeDown.objects.count() == 1
+
+
+def test_the_list_of_take_downs_has_no_title_and_no_text(cast, conversation):
+    take_down(cast, create_share(conversation=conversation, owner=cast.alice))
+    page = cast.client("moderator").get("/admin/sharing/takedown/").content.decode()
+    assert "A talk" not in page
+    assert LONG not in page
+
+
+def test_a_reason_that_is_too_long_takes_nothing_down(cast, conversation):
+    share = create_share(conversation=conversation, owner=cast.alice)
+    take_down(cast, share, reason="x" * 301)
+    assert cast.client("anonymous").get(share.get_absolute_url()).status_code == 200
+    assert not TakeDown.objects.exists()
