@@ -53,8 +53,8 @@ ENTRY_POINTS = {
         Rules.ALL, ("conversations.Message.text", "conversations.Message.source_model")
     ),
     # What was written before a rule was made is not published after it.
-    "share_question": EntryPoint(Rules.PEOPLE, ("sharing.Share.title", "sharing.Share.snapshot")),
-    "share_answer": EntryPoint(Rules.MODEL, ("sharing.Share.snapshot",)),
+    "share_question": EntryPoint(Rules.PEOPLE, ("sharing.Share.title", "sharing.SharePage.messages")),
+    "share_answer": EntryPoint(Rules.MODEL, ("sharing.SharePage.messages",)),
     "report": EntryPoint(
         Rules.NONE,
         ("moderation.Report.note", "moderation.Report.text", "moderation.Report.source"),
@@ -70,6 +70,7 @@ ENTRY_POINTS = {
             "moderation.Rule.name",
             "moderation.Rule.pattern",
             "moderation.Rule.words",
+            "sharing.TakeDown.reason",
         ),
         why="Written by staff, who make the rules and must be able to quote them.",
     ),

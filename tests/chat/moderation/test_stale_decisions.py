@@ -18,6 +18,7 @@ from chat.moderation import services
 from chat.moderation.models import Decision, Report, Rule
 from chat.quotas.models import QuotaPolicy
 from chat.sharing.models import Share
+from chat.sharing.services import store_copy
 from tests.chat.at_once import at_once
 from tests.chat.conversations.building import talk
 
@@ -39,9 +40,7 @@ def report(cast: Any, message: Message) -> Report:
 @pytest.fixture
 def share(cast: Any, message: Message) -> Share:
     snapshot = [{"id": str(message.pk), "role": "assistant", "text": message.text}]
-    return Share.objects.create(
-        conversation=message.conversation, owner=cast.alice, title="Soup", snapshot=snapshot
-    )
+    return store_copy(Share(conversation=message.conversation, owner=cast.alice, title="Soup"), snapshot)
 
 
 def page_of(obj: Any) -> str:

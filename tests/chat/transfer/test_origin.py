@@ -12,7 +12,7 @@ from django.apps import apps
 from chat.conversations.models import Conversation, Message
 from chat.feedback.services import counts
 from chat.moderation.models import Report
-from chat.sharing.models import Share
+from chat.sharing.models import Share, SharePage
 from chat.turns.models import Generation
 from tests.chat.conftest import Cast
 from tests.chat.conversations.building import talk
@@ -63,8 +63,9 @@ def test_the_shared_page_says_it(cast: Cast) -> None:
 
 def test_a_link_of_before_says_it_too(cast: Cast) -> None:
     made = share(cast, imported(cast).conversation)
-    old = [{key: each[key] for key in ("id", "role", "text")} for each in made.snapshot]
-    Share.objects.filter(pk=made.pk).update(snapshot=old)
+    copied = made.pages.get()
+    old = [{key: each[key] for key in ("id", "role", "text")} for each in copied.messages]
+    SharePage.objects.filter(pk=copied.pk).update(messages=old)
     assert FROM_CHATGPT in cast.client("anonymous").get(made.get_absolute_url()).content.decode()
 
 
