@@ -13,18 +13,24 @@ import logging
 import sys
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from math import ceil
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import redis.asyncio as aioredis
 from django.conf import settings
+from django.db import Error as DatabaseFault
+from django.db import connection
+from django.db.models.functions import Now
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from chat.turns import port
+from chat.turns.models import Generation
 from inference import log as token_log
 from inference import scripts
+from inference.contract import Reason
 from inference.log import End, Piece
 
 logger = logging.getLogger("grokweb.hub")
@@ -35,6 +41,8 @@ GATHER_SECONDS, GATHER_FIRST_SECONDS = 0.1, 0.02
 BLOCK_MS = 5000
 SWITCH_SECONDS = 0.0005
 PLACES_SECONDS = 1.0
+ENDS_SECONDS = 5.0  # between looks for replies whose end did not come through their log
+SETTLED_SECONDS = 2  # what was settled so long ago comes through its log no more
 MERGE_CHARACTERS = 8000  # times 4 bytes: below PIECE_BYTES_OUT
 OUTBOX_CHARACTERS = 1_000_000
 
@@ -125,7 +133,8 @@ class Hub:
         """From token number `after` on, then live, to its end."""
         self._newcomers.append((outbox, generation_id, model, after))
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._tell_places())]
+            works = (self._run(), self._tell_places(), self._tell_ends())
+            self._tasks = [asyncio.create_task(work) for work in works]
         self._wake()
 
     def leave(self, outbox: Outbox) -> None:
@@ -265,6 +274,43 @@ class Hub:
                 watched.place = place
                 for outbox in watched.outboxes:
                     outbox.put(generation_id, place)
+
+    # --- ends that no log tells ---------------------------------------------------------------------------
+
+    async def _tell_ends(self) -> None:
+        """Redis lost data, and a log ends before the place where it was read, or is gone: the row tells.
+
+        A page finds its text to be another one then, and asks for the saved one.
+        """
+        while True:
+            await asyncio.sleep(ENDS_SECONDS)
+            try:
+                ends = await asyncio.to_thread(_settled, list(self._logs)) if self._logs else {}
+            except DatabaseFault as error:
+                logger.warning("database: %s; ends are looked for later", type(error).__name__)
+                continue
+            for generation_id, end in ends.items():
+                if generation_id in self._logs:
+                    self._deliver(generation_id, self._logs[generation_id].position, end)
+
+
+def _settled(generation_ids: list[str]) -> dict[str, End]:
+    """The ends of those whose rows were settled a while ago."""
+    try:
+        rows = Generation.objects.filter(
+            pk__in=generation_ids, finished_at__lt=Now() - timedelta(seconds=SETTLED_SECONDS)
+        )
+        return {
+            str(row.pk): End(
+                row.completion_tokens,
+                Reason(row.reason),
+                {"error": row.error, "prompt_tokens": row.prompt_tokens},
+            )
+            for row in rows
+        }
+    finally:
+        if connection.vendor == "postgresql":
+            connection.close()  # back to the pool
 
 
 def _id(stream_id: str) -> tuple[int, int]:

@@ -213,7 +213,9 @@ def resting(live: Callable[[], Sequence[UUID]]) -> bool:
     """
     marker, rest = scripts.key("marker"), scripts.key("rest")
     with client().pipeline(transaction=False) as pipe:
-        pipe.info("server").get(marker).exists(rest)
+        pipe.info("server")
+        pipe.get(marker)
+        pipe.exists(rest)
         server, known, is_resting = pipe.execute()
     if known == server["run_id"]:
         return bool(is_resting)

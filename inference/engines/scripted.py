@@ -86,7 +86,7 @@ def read_script(text: str) -> Script:
 def _asked(messages: Sequence[dict[str, str]]) -> str:
     """The last question; where that is for a title, what the one before says of it."""
     asked = [message for message in separate(messages) if message["role"] == "user"]
-    questions = [message["content"] for message in asked] or [""]
+    questions: list[str] = [message["content"] for message in asked] or [""]
     if questions[-1] == "system:":
         return "echo:" + "\n".join(each["content"] for each in messages if each["role"] == "system")
     if questions[-1] != QUESTION:
