@@ -8,7 +8,8 @@ A new chat gets the first of these that is neither hidden nor retired:
 3. another model that was seen within SEEN_FOR: real ones before demo models, then the one that has been
    there longest.
 
-If none was seen, it gets the configured model, else the one seen last; the page says that it is not running.
+If none was seen, it gets the configured model, unless that was never seen and another was; else the one seen
+last. The page says that it is not running.
 SEEN_FOR is longer than any restart of a worker, so a restart never moves new chats.
 """
 
@@ -23,7 +24,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -59,7 +60,7 @@ class Choice:
 
 def choose_for_new_chats() -> Choice | None:
     """Returns the model of a new chat and the rule that chose it; None while no model can be offered."""
-    cards = list(_offered().order_by("is_demo", "seen_since", "slug"))
+    cards = list(_offered().order_by("is_demo", F("seen_since").asc(nulls_last=True), "slug"))
     return next(_candidates(cards, timezone.now() - SEEN_FOR), None)
 
 
@@ -71,9 +72,11 @@ def _candidates(cards: list[ModelCard], since: datetime) -> Iterator[Choice]:
     if is_starting():
         yield from (Choice(card, Rule.STARTING) for card in configured)
     yield from (Choice(card, Rule.SEEN) for card in cards if card.slug in seen)
-    yield from (Choice(card, Rule.NONE_SEEN) for card in configured)
     last_first = sorted(cards, key=lambda card: card.last_seen_at.timestamp() if card.last_seen_at else 0.0)
-    yield from (Choice(card, Rule.NONE_SEEN) for card in reversed(last_first))
+    fallbacks = [card for card in configured if card.last_seen_at] + last_first[::-1]
+    if not any(card.last_seen_at for card in cards):
+        fallbacks = configured + fallbacks
+    yield from (Choice(card, Rule.NONE_SEEN) for card in fallbacks)
 
 
 def default_model() -> ModelCard:

@@ -148,9 +148,12 @@ def test_if_none_was_seen_the_configured_model_is_named_as_not_running(
 ) -> None:
     announce(redis_client, "grok-1", runs=False)
     assert (new_chat(cast), rule(cast)) == ("scripted", ("scripted", "none_seen"))
-    site.MODEL_SLUG = "not announced"
     seen("grok-1", 60)
-    assert new_chat(cast) == "grok-1"
+    assert new_chat(cast) == "grok-1"  # somebody ran it once, and never the configured one
+    seen("scripted", 120)
+    assert new_chat(cast) == "scripted"
+    site.MODEL_SLUG = "not announced"
+    assert (new_chat(cast), rule(cast)[1]) == ("grok-1", "none_seen")
 
 
 async def test_the_page_hears_that_the_model_of_new_chats_is_not_running(
