@@ -11,8 +11,9 @@ from django.utils.formats import number_format
 # and a few that Unicode counts among letters and symbols although they are blank. Formats that are drawn (the
 # Arabic number signs) are not among them. static/js/blank.js has the same set.
 UNSEEN = (
-    r"[[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800\ufff0-\ufffc\U00013441\U00013442"
-    r"\U0001d159]--[\p{Prepended_Concatenation_Mark}]]"
+    r"[[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}"
+    r"\u2800\ufff0-\ufffc\U0001107f\U00013441\U00013442\U00016fe4\U0001bc9d\U0001d159]"
+    r"--[\p{Prepended_Concatenation_Mark}]]"
 )
 _BLANK = regex.compile(rf"(?:{UNSEEN}|[\p{{Z}}\s])*", regex.V1)
 _UNSEEN = regex.compile(UNSEEN, regex.V1)

@@ -58,9 +58,11 @@ async def test_settings_hold_until_they_are_reset(tabs: Any, broker: Any, cast: 
     change = sync_to_async(choose)
     told = (await change(cast, conversation, settings={**ALL, "top_k": None})).json()["manner"]["settings"]
     assert told == {name: value for name, value in ALL.items() if name != "top_k"}
+    await tab.until("manner")  # it takes another way than the ack and may come after it
     second = await asked(tab, "again", conversation=conversation, parent=first["message_id"])
     assert (await request_of(second)).seed == 2**63 - 1
     assert (await change(cast, conversation, settings={})).json()["manner"]["settings"] == {}
+    await tab.until("manner")
     third = await asked(tab, "again", conversation=conversation, parent=second["message_id"])
     request = await request_of(third)
     assert (request.sampling.temperature, request.sampling.repetition) == (0.7, 1.0)
