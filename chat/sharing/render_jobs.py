@@ -23,13 +23,15 @@ from pathlib import Path
 
 from asgiref.sync import sync_to_async
 from django.core.cache import cache
+from django.db import close_old_connections, connection
+from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
 
 from chat.core.errors import ChatError
-from chat.core.limits import take
+from chat.core.limits import client_address, take
 from chat.sharing.render import prompt_html, reply_html
 
 log = logging.getLogger(__name__)
@@ -62,8 +64,8 @@ class PageBusy(ChatError):
         super().__init__(gettext("This page is being prepared. Please reload it in a moment."), retry_after=5)
 
 
-async def html_of(texts: list[str], *, reader: str) -> list[SafeString]:
-    """HTML of each reply, sanitised. `reader` names who waits: a person's key, or a visitor's address.
+async def html_of(texts: list[str], request: HttpRequest) -> list[SafeString]:
+    """HTML of each reply, sanitised, for whoever sent the request.
 
     Raises PageBusy when it takes too long, TooManyRequests for a reader who asks for too much.
     """
@@ -76,8 +78,24 @@ async def html_of(texts: list[str], *, reader: str) -> list[SafeString]:
     elif sum(map(len, texts)) <= IN_PLACE_CHARS:
         found = await sync_to_async(_make_in_place)(key, texts)
     else:
-        found = await _waited_for(key, texts, reader)
+        await sync_to_async(_set_aside)(request)
+        found = await _waited_for(key, texts, reader_of(request))
     return [mark_safe(html) for html in found]  # noqa: S308 - the sanitiser's own output, kept
+
+
+def reader_of(request: HttpRequest) -> str:
+    """A person's key, or a visitor's address."""
+    return str(request.user.pk) if request.user.is_authenticated else client_address(request)
+
+
+def _set_aside(request: HttpRequest) -> None:
+    """Who waits holds no connection to the database, and no place among the requests that work, where the
+    server in front of Django counts those."""
+    if not connection.in_atomic_block:
+        close_old_connections()
+    place = getattr(request, "scope", {}).get("place")
+    if place is not None:
+        place.leave()
 
 
 def _key(texts: list[str]) -> str:

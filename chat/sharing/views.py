@@ -55,9 +55,9 @@ def gone_alike(view: View) -> View:
 async def shared(request: HttpRequest, token: str) -> HttpResponse:
     """Asynchronous, so that it ends when its reader leaves; whatever asks the database runs in a thread."""
     try:
-        page, reader = await sync_to_async(_found)(request, token)
+        page = await sync_to_async(_found)(request, token)
         replies = page.replies()
-        html = await html_of(replies, reader=reader)
+        html = await html_of(replies, request)
         if replies:  # that may have taken a while
             await sync_to_async(share_for)(request.user, token)
         return await sync_to_async(_shown)(request, page, html)
@@ -65,11 +65,9 @@ async def shared(request: HttpRequest, token: str) -> HttpResponse:
         return await sync_to_async(_elsewhere)(request, token, error)
 
 
-def _found(request: HttpRequest, token: str) -> tuple[services.Page, str]:
-    """The page, and who reads it."""
+def _found(request: HttpRequest, token: str) -> services.Page:
     share = share_for(request.user, token)
-    reader = str(request.user.pk) if request.user.is_authenticated else client_address(request)
-    return services.readable(share, _number(request.GET.get("page", "1"))), reader
+    return services.readable(share, _number(request.GET.get("page", "1")))
 
 
 def _number(given: str) -> int:

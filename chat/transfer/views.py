@@ -42,7 +42,7 @@ async def printed(request: HttpRequest, pk: UUID) -> HttpResponse:
     """
     part = await sync_to_async(_part)(request, pk)
     replies = [each["text"] for each in part["messages"] if each["markdown"]]
-    html = await html_of(replies, reader=str(request.user.pk))
+    html = await html_of(replies, request)
     return await sync_to_async(_printed)(request, part, html)
 
 

@@ -66,6 +66,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="session")
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from empty_database(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def own_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """For a service beside the one that most drills share."""
+    yield from empty_database(tmp_path_factory)
+
+
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An empty database of the kind this run is on."""
     base = os.environ.get("DATABASE_URL", "")
     if not base.startswith("postgres"):

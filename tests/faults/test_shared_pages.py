@@ -18,8 +18,6 @@ from tests.faults.people import invite
 from tests.faults.shared_conversation import share
 from tests.grokweb.service import Service, eventually
 
-pytestmark = pytest.mark.faults_sqlite
-
 READERS = 40
 ANSWER_CHARS = 38_000
 TABLE = "|" + "a|" * 200 + "\n|" + "-|" * 200 + "\n"
@@ -77,8 +75,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    service = Service(tmp_path_factory.mktemp("shared"), GROKWEB_BEHIND_PROXY="1")
+def site(tmp_path_factory: pytest.TempPathFactory, own_database_url: str) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("shared")
+    service = Service(folder, DATABASE_URL=own_database_url, GROKWEB_BEHIND_PROXY="1")
     try:
         yield Site(service.start().wait_until_ready())
     finally:

@@ -78,7 +78,7 @@ def test_a_page_that_is_being_made_does_not_open_after_the_suspension(cast, monk
     """The reader waits for the HTML; the door is asked again before it is sent."""
     share = create_share(conversation=talk(cast.alice, "Hi", "**word** " * 300), owner=cast.alice)
 
-    async def slow(texts, *, reader):
+    async def slow(texts, request):
         await User.objects.filter(pk=cast.alice.pk).aupdate(suspended_at=timezone.now())
         return ["<p>made meanwhile</p>" for _ in texts]
 

@@ -6,8 +6,10 @@ import io
 import json
 import zipfile
 from typing import Any
+from unittest import mock
 
 import pytest
+from django.core.signals import request_finished
 from django.test import AsyncClient
 from django.utils import timezone
 
@@ -187,3 +189,44 @@ def test_exports_are_limited(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("chat.transfer.api.WHOLE_EXPORTS_AN_HOUR", 0)
     assert cast.client("alice").get("/api/export/").status_code == 429
     assert cast.client("anonymous").get("/api/export/").status_code == 401
+
+
+def leave(answer: Any) -> None:
+    """Its reader leaves in the middle. The connection to the database is the test's own, so it stays."""
+    next(answer.streaming_content)
+    with mock.patch.object(request_finished, "send"):
+        answer.close()
+
+
+@pytest.mark.parametrize("path", ["/api/export/", "/api/conversations/{}/export/?format=json"])
+def test_one_export_at_a_time_for_each_person(cast: Cast, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr("chat.transfer.export.PIECE_CHARS", 100)
+    made, _ = long_talk(cast.alice, 50)
+    bobs, _ = long_talk(cast.bob, 50)
+    alice = cast.client("alice")
+    sending = alice.get(path.format(made.pk))
+    assert sending.streaming
+    refused = alice.get(path.format(made.pk))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many")
+    assert int(refused["Retry-After"]) > 0
+    assert cast.client("bob").get(path.format(bobs.pk)).status_code == 200  # others are not in the way
+    assert b"m49" in b"".join(sending.streaming_content) or path == "/api/export/"
+    again = alice.get(path.format(made.pk))
+    assert again.status_code == 200
+    leave(again)
+    assert alice.get(path.format(made.pk)).status_code == 200
+
+
+def test_a_long_export_is_the_same_in_pieces(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, messages = long_talk(cast.alice, 450)
+    client, whole_told = cast.client("alice"), {}
+    for pieces in (False, True):
+        if pieces:
+            monkeypatch.setattr("chat.transfer.export.PIECE_CHARS", 1000)
+            monkeypatch.setattr("chat.transfer.export.AT_ONCE", 7)
+        for form in ("json", "markdown"):
+            answer = client.get(f"/api/conversations/{made.pk}/export/?format={form}")
+            text = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()
+            assert whole_told.setdefault(form, text) == text
+    told = json.loads(whole_told["json"])
+    assert {each["text"] for each in told["messages"]} == {message.text for message in messages}
