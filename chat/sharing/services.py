@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,6 +17,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, Role
 from chat.conversations.services import current_leaf, is_any_live, path_to
 from chat.core.errors import BadInput, Busy
+from chat.core.signals import text_erased
 from chat.files import services as files
 from chat.files.models import File
 from chat.moderation.models import Report
@@ -69,17 +71,22 @@ def _copied(message: Message, carried: list[File]) -> dict[str, Any]:
 
 def revoke(*, share: Share) -> None:
     """By its owner. The copy goes with the link; reports keep their own text."""
-    Share.objects.filter(pk=share.pk, revoked_at=None).update(revoked_at=Now(), snapshot=[])
+    _erase(Share.objects.filter(pk=share.pk))
 
 
 def close_shares(conversation: Conversation) -> None:
     """The conversation was deleted. The door (access.py) closed with that; the copies go, too."""
-    Share.objects.filter(conversation=conversation, revoked_at=None).update(revoked_at=Now(), snapshot=[])
+    _erase(Share.objects.filter(conversation=conversation))
 
 
 def close_all(owner: User) -> None:
     """The same for everything a person shared."""
-    Share.objects.filter(owner=owner, revoked_at=None).update(revoked_at=Now(), snapshot=[])
+    _erase(Share.objects.filter(owner=owner))
+
+
+def _erase(shares: QuerySet[Share]) -> None:
+    if shares.filter(revoked_at=None).update(revoked_at=Now(), snapshot=[], title=""):
+        text_erased.send_robust(Share)
 
 
 def take_down(share_id: UUID) -> None:

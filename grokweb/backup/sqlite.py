@@ -44,7 +44,7 @@ def check(path: Path) -> None:
     with opened(path) as connection:
         found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
         if found != ["ok"]:
-            raise BackupError(f"the database is damaged: {found[0]}")
+            raise BackupError(f"the database is damaged: {' '.join(found[0].split())[:200]}")
         broken = connection.execute("PRAGMA foreign_key_check").fetchone()
         if broken:
             raise BackupError(f"the database is damaged: {broken[0]} points to a missing row of {broken[2]}")
