@@ -1,8 +1,9 @@
 """Whether the database is whole, asked by /readyz: cheap at each call, thorough in the background.
 
-Each call reads one row of every table and the list of applied migrations, and compares the length of SQLite's
-file with what its header says. `PRAGMA quick_check` reads all pages; it runs in a thread of its own and takes at
-most a twentieth of the time. Damage that any statement of this process meets counts until such a check passes.
+Each call reads one row of every table and the list of applied migrations, and compares the length of
+SQLite's file with what its header says. `PRAGMA quick_check` reads all pages; it runs in a thread of its
+own and takes at most a twentieth of the time. Damage that any statement of this process meets counts until
+such a check passes.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def check() -> None:
 def _one_row_of_each() -> str:
     quote = connection.ops.quote_name
     tables = sorted({model._meta.db_table for model in apps.get_models(include_auto_created=True)})
-    return " UNION ALL ".join(f"SELECT 1 FROM (SELECT 1 FROM {quote(table)} LIMIT 1) AS t" for table in tables)  # noqa: S608, E501 - quoted
+    return " UNION ALL ".join(
+        f"SELECT 1 FROM (SELECT 1 FROM {quote(table)} LIMIT 1) AS t"  # noqa: S608 - quoted
+        for table in tables
+    )
 
 
 def _check_length(path: Path) -> None:

@@ -353,8 +353,8 @@ HEALTHY_SECONDS = env.number(
     high=3600,
 )
 
-# What Redis forgets by itself (token logs, a shared page's HTML) it forgets after ten minutes. With this it is out
-# of its file within the fifteen that docs/security.md promises.
+# What Redis forgets by itself (token logs, a shared page's HTML) it forgets after ten minutes. With this it
+# is out of its file within the fifteen that docs/security.md promises.
 TRACES_SECONDS = env.integer(
     "GROKWEB_TRACES_SECONDS",
     180,

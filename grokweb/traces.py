@@ -1,9 +1,10 @@
 """Erased text leaves the files of this machine, too, not only the rows.
 
-Redis' append-only file keeps every command until it is rewritten; SQLite's write-ahead log keeps old pages until
-they are moved into the file and the log is cut; the search index of SQLite keeps deleted words until its pieces
-are merged. `sweep` does all three. Beat runs it every minute (grokweb/celery.py): after an erasure at once, else
-every GROKWEB_TRACES_SECONDS, for what expires by itself. docs/security.md promises the time that follows from it.
+Redis' append-only file keeps every command until it is rewritten; SQLite's write-ahead log keeps old pages
+until they are moved into the file and the log is cut; the search index of SQLite keeps deleted words until
+its pieces are merged. `sweep` does all three. Beat runs it every minute (grokweb/celery.py): after an
+erasure at once, else every GROKWEB_TRACES_SECONDS, for what expires by itself. docs/security.md promises
+the time that follows from it.
 
 Only the embedded Redis and SQLite: the servers of an operator are the operator's (docs/operators.md).
 """

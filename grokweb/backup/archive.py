@@ -5,8 +5,8 @@
     secret_key          the signing key
     files/<2>/<name>    what people attached
 
-Reading trusts nothing: names must fit `NAMES`, sizes and SHA-256 must fit the manifest, and nothing else may be
-inside. The checksums find damage, not forgery: whoever can write the file can write its manifest.
+Reading trusts nothing: names must fit `NAMES`, sizes and SHA-256 must fit the manifest, and nothing else
+may be inside. The checksums find damage, not forgery: whoever can write the file can write its manifest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """How a restore replaces an installation so that a kill or a power cut at any moment leaves a whole one.
 
-`.restore.json` in the data directory says what is going on. While it says `database`, PostgreSQL's tables are
-being replaced, and recovery puts the old ones back. Once it says `swap`, everything new is complete and checked,
-and recovery finishes the renames. `manage.py up` and `manage.py restore` recover before anything else.
+`.restore.json` in the data directory says what is going on. While it says `database`, PostgreSQL's tables
+are being replaced, and recovery puts the old ones back. Once it says `swap`, everything new is complete and
+checked, and recovery finishes the renames. `manage.py up` and `manage.py restore` recover before anything
+else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """SQLite -> PostgreSQL, through Django's fields, so that every value keeps its type and its microseconds.
 
 Not through `dumpdata`: its JSON cuts times to milliseconds, and the audit chain (chat/core/audit.py) seals
-microseconds. All rows go into the target in one transaction, which ends only when the target, read back, has the
-same count and the same digest for each table.
+microseconds. All rows go into the target in one transaction, which ends only when the target, read back,
+has the same count and the same digest for each table.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def _check_source(path: Any) -> None:
         odd = [table for table in sqlite.tables(connection) if table not in known]
         for table in odd:
             if connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone():  # noqa: S608 - quoted
-                raise BackupError(f"the table {table} belongs to no installed application: move or drop it first")
+                raise BackupError(
+                    f"the table {table} belongs to no installed application: move or drop it first"
+                )
 
 
 def _target(url: str) -> dict[str, Any]:
@@ -148,8 +150,7 @@ def _copy(config: dict[str, Any], tell: Callable[[str], Any]) -> Moved:
     try:
         _check_migrations()
         with transaction.atomic(using=TARGET):
-            moved = _copy_all(tell)
-        return moved
+            return _copy_all(tell)
     except DatabaseError as error:
         raise BackupError(f"the target refused the data: {' '.join(str(error).split())}") from error
     finally:
@@ -167,7 +168,9 @@ def _check_migrations() -> None:
     differing = sorted(applied(SOURCE) ^ applied(TARGET))
     if differing:
         app, name = differing[0]
-        raise BackupError(f"the databases differ by the migration {app}.{name}: run `manage.py migrate` first")
+        raise BackupError(
+            f"the databases differ by the migration {app}.{name}: run `manage.py migrate` first"
+        )
 
 
 def _copy_all(tell: Callable[[str], Any]) -> Moved:
@@ -219,7 +222,9 @@ def _copy_table(model: type[models.Model], moved: Moved) -> int:
                 cursor.executemany(insert, [_prepared(fields, row, target) for row in clean])
             except DatabaseError as error:
                 said = " ".join(str(error).split())
-                raise BackupError(f"{model._meta.db_table} cannot be copied: {said}; nothing was moved") from error
+                raise BackupError(
+                    f"{model._meta.db_table} cannot be copied: {said}; nothing was moved"
+                ) from error
     for row in _rows(model, fields, TARGET):
         back.add(row)
     if sent != back:
@@ -237,7 +242,9 @@ def _prepared(fields: list[Any], row: tuple[Any, ...], target: Any) -> list[Any]
     return [each.get_db_prep_save(value, target) for each, value in zip(fields, row, strict=True)]
 
 
-def _cleaned(model: type[models.Model], fields: list[Any], row: tuple[Any, ...], moved: Moved) -> tuple[Any, ...]:
+def _cleaned(
+    model: type[models.Model], fields: list[Any], row: tuple[Any, ...], moved: Moved
+) -> tuple[Any, ...]:
     clean = tuple(_storable(value) for value in row)
     for each, before, after in zip(fields, row, clean, strict=True):
         if before != after:
@@ -248,7 +255,11 @@ def _cleaned(model: type[models.Model], fields: list[Any], row: tuple[Any, ...],
 def _storable(value: Any) -> Any:
     """PostgreSQL has no U+0000 in text, and no half of a surrogate pair."""
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return (
+            value.replace("\x00", "\ufffd")
+            .encode("utf-16-le", "surrogatepass")
+            .decode("utf-16-le", "replace")
+        )
     if isinstance(value, dict):
         return {_storable(key): _storable(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -195,16 +195,16 @@ def others(connection: Any) -> int:
 
 # Everything in a schema that no extension owns: tables take their indexes, triggers and own sequences along.
 _OBJECTS = """
-SELECT 'TABLE', format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
- WHERE n.nspname = %(schema)s AND relkind IN ('r', 'p')
+SELECT 'TABLE', format('%%I.%%I', n.nspname, c.relname) FROM pg_class c
+ JOIN pg_namespace n ON n.oid = relnamespace WHERE n.nspname = %(schema)s AND relkind IN ('r', 'p')
  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
 UNION ALL
-SELECT 'SEQUENCE', format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
- WHERE n.nspname = %(schema)s AND relkind = 'S'
+SELECT 'SEQUENCE', format('%%I.%%I', n.nspname, c.relname) FROM pg_class c
+ JOIN pg_namespace n ON n.oid = relnamespace WHERE n.nspname = %(schema)s AND relkind = 'S'
  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i', 'e'))
 UNION ALL
-SELECT 'VIEW', format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
- WHERE n.nspname = %(schema)s AND relkind = 'v'
+SELECT 'VIEW', format('%%I.%%I', n.nspname, c.relname) FROM pg_class c
+ JOIN pg_namespace n ON n.oid = relnamespace WHERE n.nspname = %(schema)s AND relkind = 'v'
  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
 UNION ALL
 SELECT 'ROUTINE', format('%%I.%%I(%%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid))
@@ -246,6 +246,7 @@ def restore(dump_file: Path, database: Mapping[str, Any], version: int) -> None:
     """Fills the empty schema `public`, whole or not at all. pg_restore, because psql would obey a dump."""
     _run(
         [program("pg_restore", version), "--single-transaction", "--exit-on-error", "--no-owner",
-         "--no-privileges", "--no-comments", "--schema=public", f"--dbname={database['NAME']}", str(dump_file)],
+         "--no-privileges", "--no-comments", "--schema=public",
+         f"--dbname={database['NAME']}", str(dump_file)],
         database,
     )  # fmt: skip

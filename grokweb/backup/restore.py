@@ -150,9 +150,9 @@ def _plan(places: Places, staged: Path, database: Path, kept: Path) -> journal.J
         pairs.append((database, places.sqlite))
         # The log goes with the old file and never lies beside the new one.
         old += [Path(f"{places.sqlite}{suffix}") for suffix in ("", *sqlite.SIDECARS)]
-    moves = [
-        (str(path), str(_aside(places, path, kept))) for path in old if os.path.lexists(path)
-    ] + [(str(new), str(live)) for new, live in pairs]
+    moves = [(str(path), str(_aside(places, path, kept))) for path in old if os.path.lexists(path)] + [
+        (str(new), str(live)) for new, live in pairs
+    ]
     return journal.Journal("database", [str(staged), str(database.parent)], moves)
 
 

@@ -76,9 +76,7 @@ def tables(connection: sqlite3.Connection) -> list[str]:
 def stored_files(path: Path) -> set[str]:
     """Names in the files' storage that rows point to."""
     with opened(path) as connection:
-        return {
-            str(row[0]) for row in connection.execute("SELECT stored FROM files_file WHERE stored <> ''")
-        }
+        return {str(row[0]) for row in connection.execute("SELECT stored FROM files_file WHERE stored <> ''")}
 
 
 SHARED_BYTE = 128  # of `-shm`: every connection in WAL mode holds a shared lock on it (SQLite's WAL_DMS)

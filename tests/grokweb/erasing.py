@@ -1,4 +1,4 @@
-"""`python -m tests.grokweb.erasing COMMAND …` in the environment of a running service: people, and time passing."""
+"""`python -m tests.grokweb.erasing COMMAND …` in the environment of a service: people, and time passing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def invite(email: str) -> dict[str, Any]:
 
 
 def a_day_later() -> dict[str, Any]:
-    """Temporary chats are over, deletions cannot be undone any more, what Redis keeps for minutes runs out."""
+    """Temporary chats are over, deletions cannot be undone any more, minutes run out in Redis."""
     import redis
     from django.conf import settings
     from django.utils import timezone

@@ -1,6 +1,7 @@
 """Erased text is in no file of the data directory, after the time that docs/security.md promises.
 
-A whole service with shorter times; canaries in an account, a conversation, a temporary chat, a share and a file.
+A whole service with shorter times; canaries in an account, a conversation, a temporary chat, a share and a
+file.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from websockets.sync.client import connect
 
+from grokweb import traces
 from tests.grokweb.erasing import PASSWORD
 from tests.grokweb.service import ROOT, Service, eventually
 
@@ -59,10 +60,19 @@ class Person:
                     return conversation
 
     def upload(self, content: str) -> str:
-        lines = ["--b", 'Content-Disposition: form-data; name="file"; filename="notes.txt"', "", content, "--b--", ""]
+        lines = [
+            "--b",
+            'Content-Disposition: form-data; name="file"; filename="notes.txt"',
+            "",
+            content,
+            "--b--",
+            "",
+        ]
         body = "\r\n".join(lines).encode()
         pk = self.call("POST", "/api/files/", body, "multipart/form-data; boundary=b")["file"]["id"]
-        eventually(lambda: self.call("GET", f"/api/files/{pk}/")["file"]["state"] == "ready", "the file is read")
+        eventually(
+            lambda: self.call("GET", f"/api/files/{pk}/")["file"]["state"] == "ready", "the file is read"
+        )
         return str(pk)
 
 
@@ -142,14 +152,12 @@ def test_text_that_expires_leaves_redis_file_without_an_erasure(service: Service
     eventually(lambda: not places_of(word, service.data / "redis"), "the log is in no file of Redis")
 
 
-def test_an_operators_own_redis_is_left_alone(
-    service: Service, redis_client: redis.Redis, settings: Any, tmp_path: Path
-) -> None:
+def test_an_operators_own_redis_is_left_alone(settings: Any, tmp_path: Path) -> None:
     """Rewriting is for the server that `up` started for this data directory."""
-    from grokweb import traces
-
-    settings.RUN_DIR = service.data / "run"
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.RUN_DIR = tmp_path
+    settings.REDIS_URL = "redis://:secret@redis.example.org:6379/0"
     assert not traces.is_embedded()
-    settings.REDIS_URL = (service.data / "run" / "redis.url").read_text().strip()
+    (tmp_path / "redis.url").write_text("redis://:other@127.0.0.1:20001/0\n")
+    assert not traces.is_embedded()
+    (tmp_path / "redis.url").write_text(f"{settings.REDIS_URL}\n")
     assert traces.is_embedded()

@@ -16,8 +16,9 @@ from grokweb.health import version
 
 class Command(BaseCommand):
     help = (
-        "Write one file with the database, the attached files and the signing key. The service may run meanwhile. "
-        "The file is read again and checked before it gets its name. Keep it private: it holds everything."
+        "Write one file with the database, the attached files and the signing key. "
+        "The service may run meanwhile. The file is read again and checked before it gets its name. "
+        "Keep it private: it holds everything."
     )
     requires_system_checks = []
 

@@ -12,8 +12,9 @@ from grokweb.backup.errors import BackupError
 
 class Command(BaseCommand):
     help = (
-        "Copy every row of the SQLite database into an empty PostgreSQL database, and compare both afterwards. "
-        "The service must be stopped. The SQLite file is only read. Files and signing key stay where they are."
+        "Copy every row of the SQLite database into an empty PostgreSQL database, and compare both after it. "
+        "The service must be stopped. The SQLite file is only read. "
+        "Files and signing key stay where they are."
     )
     requires_system_checks = []
 
@@ -36,6 +37,6 @@ class Command(BaseCommand):
                 "surrogates); U+FFFD stands in their place"
             )
         self.stdout.write(
-            f"Moved {moved.rows:,} rows of {moved.tables} tables; both databases hold the same. Set DATABASE_URL "
-            "to the new address and start with: manage.py up"
+            f"Moved {moved.rows:,} rows of {moved.tables} tables; both databases hold the same. "
+            "Set DATABASE_URL to the new address and start with: manage.py up"
         )

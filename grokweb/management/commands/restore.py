@@ -1,4 +1,4 @@
-"""`manage.py restore`: a backup takes the place of this installation. The work is in grokweb/backup/restore.py."""
+"""`manage.py restore`: a backup in the place of this installation. The work: grokweb/backup/restore.py."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from grokweb.backup.errors import BackupError
 
 class Command(BaseCommand):
     help = (
-        "Put a backup in the place of this installation: database, attached files and signing key. The service "
-        "must be stopped. Everything is unpacked and checked first; until then nothing changes. What was here "
-        "before is kept beside. Restore only backups that you trust: they decide who is an administrator."
+        "Put a backup in the place of this installation: database, attached files and signing key. "
+        "The service must be stopped. Everything is unpacked and checked first; until then nothing changes. "
+        "What was here before is kept beside. "
+        "Restore only backups that you trust: they decide who is an administrator."
     )
     requires_system_checks = []
 
@@ -45,7 +46,7 @@ class Command(BaseCommand):
             self.stdout.write(f"What was here before is in {done.kept}; remove it when it is not needed.")
         if done.schema:
             self.stdout.write(f'The tables from before are in the schema "{done.schema}" of the database.')
-        if os.environ.get("GROKWEB_SECRET_KEY") and settings.SECRET_KEY != here.key.read_text().strip():
+        if os.environ.get("GROKWEB_SECRET_KEY") and here.key.read_text().strip() != settings.SECRET_KEY:
             self.stderr.write(
                 "GROKWEB_SECRET_KEY differs from the backup's key: everybody must log in again. "
                 f"The backup's key is in {here.key}."

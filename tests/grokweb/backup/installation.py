@@ -69,6 +69,7 @@ class Installation(Service):
         return self.run("fill")
 
     def serve(self) -> None:
+        self.lines.clear()  # of an earlier run
         self.start(*PARTS).wait_until_ready()
 
     def read(self, told: dict[str, Any]) -> tuple[list[str], bytes]:
@@ -138,7 +139,8 @@ def newer() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE core_later (id integer PRIMARY KEY)")
         cursor.execute(
-            "INSERT INTO django_migrations (app, name, applied) VALUES ('core', '9999_later', '2030-01-01 00:00:00')"
+            "INSERT INTO django_migrations (app, name, applied)"
+            " VALUES ('core', '9999_later', '2030-01-01 00:00:00')"
         )
     return {}
 

@@ -46,7 +46,9 @@ def test_a_backup_is_made_while_people_write_and_holds_every_file_of_its_rows(
     assert manifest["rows"]["conversations_message"] == 2
     assert manifest["missing"] == []
     assert not list(home.data.glob(".backup-*"))
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith((".", "one"))) == ["one.zip"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith((".", "one"))) == [
+        "one.zip"
+    ]
 
 
 def test_an_existing_file_is_only_replaced_with_force(home: Installation, tmp_path: Path) -> None:
@@ -61,7 +63,9 @@ def test_an_existing_file_is_only_replaced_with_force(home: Installation, tmp_pa
     assert len(list(tmp_path.glob("grokweb-backup-*.zip"))) == 1
 
 
-def test_a_file_whose_bytes_are_lost_is_named_and_the_rest_is_kept(home: Installation, tmp_path: Path) -> None:
+def test_a_file_whose_bytes_are_lost_is_named_and_the_rest_is_kept(
+    home: Installation, tmp_path: Path
+) -> None:
     told = home.filled()
     (home.data / "files" / told["stored"]).unlink()
     ran = home.manage("backup", str(tmp_path / "one.zip"))

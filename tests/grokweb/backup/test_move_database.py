@@ -16,7 +16,8 @@ from tests.grokweb.backup.installation import ROOT, Installation
 
 pytestmark = pytest.mark.faults
 needs_postgresql = pytest.mark.skipif(
-    not os.environ.get("DATABASE_URL", "").startswith("postgres"), reason="needs a PostgreSQL server to move to"
+    not os.environ.get("DATABASE_URL", "").startswith("postgres"),
+    reason="needs a PostgreSQL server to move to",
 )
 
 READ = """
@@ -31,9 +32,10 @@ for model in all_models():
     if model._meta.db_table == "search_entry" or model._meta.proxy:
         continue
     names = sorted(field.attname for field in model._meta.concrete_fields)
-    rows = [[repr(value) if not isinstance(value, (dict, list)) else json.dumps(value, sort_keys=True)
-             for value in row] for row in model._base_manager.values_list(*names)]
-    told["tables"][model._meta.db_table] = sorted(rows)
+    rows = [[value if isinstance(value, (dict, list)) else repr(value) for value in row]
+            for row in model._base_manager.values_list(*names)]
+    rows.sort(key=lambda row: [value for value in row if isinstance(value, str)])
+    told["tables"][model._meta.db_table] = rows
 told["search"] = sorted(str(pk) for pk in Entry.objects.values_list("message_id", flat=True))
 print(json.dumps(told))
 """
@@ -94,6 +96,9 @@ def test_everything_is_moved_and_the_audit_chain_verifies(
     assert "both databases hold the same" in said
     assert digest(old.sqlite) == untouched
     after = asked(old, READ, DATABASE_URL=service_database_url)
+    assert after["tables"].keys() == before["tables"].keys()
+    for table, rows in before["tables"].items():
+        assert after["tables"][table] == rows, table
     assert after == before
 
     assert asked(old, WRITE_ON, DATABASE_URL=service_database_url)["chain"] is None  # numbers go on
@@ -130,7 +135,8 @@ def test_a_target_in_use_is_refused_and_a_failure_leaves_it_empty(
     old.filled()
     too_long = (
         "import django; django.setup(); from django.db import connection as c;"
-        "c.cursor().execute(\"UPDATE conversations_conversation SET title = printf('%.200c', 'x')\");print('{}')"
+        "c.cursor().execute(\"UPDATE conversations_conversation SET title = printf('%.200c', 'x')\");"
+        "print('{}')"
     )
     asked(old, too_long)
     said = old.refused("move_database", "--to", service_database_url)

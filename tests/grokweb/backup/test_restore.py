@@ -135,10 +135,9 @@ def test_it_refuses_while_the_service_runs(home: Installation, saved: tuple[Path
     )  # fmt: skip
     assert holder.stdout is not None
     assert holder.stdout.readline() == "open\n"
-    words = "has .* open" if home.sqlite else "others are connected"
     said = home.refused("restore", str(archive), "--force")
     holder.communicate()
-    assert any(word in said for word in ("another process has", "others are connected")), words
+    assert ("another process has" if home.sqlite else "others are connected") in said
     home.shows(told)
 
 
@@ -297,11 +296,9 @@ call_command("restore", sys.argv[4], "--force")
     ("place", "name", "number", "ends"),
     [
         ("journal", "_move", 1, "new"),
-        ("journal", "_move", 2, "new"),
-        ("journal", "_move", 4, "new"),
-        ("journal", "_move", 6, "new"),
+        ("journal", "_move", 3, "new"),
+        ("journal", "_move", 5, "new"),
         ("journal", "_close", 1, "new"),
-        ("journal", "finish", 1, "new"),
         ("postgres", "set_aside", 1, "old"),
         ("postgres", "restore", 1, "old"),
         ("postgres", "counts", 1, "old"),
@@ -319,9 +316,8 @@ def test_a_restore_that_is_killed_leaves_a_whole_installation(
         [sys.executable, "-c", KILLED, place, name, str(number), str(archive)],
         cwd=ROOT, env=home.environment, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
-    if killed.returncode == 0:  # fewer moves on this database: it was through
-        assert number > 4
-        ends = "new"
+    if killed.returncode == 0 and not home.sqlite:  # fewer moves: it was through
+        assert number == 5
     else:
         assert killed.returncode == -9, killed.stderr
     home.serve()
