@@ -160,7 +160,7 @@ class Reader:
         return sorted(name for name in self.manifest.members if name.startswith("files/"))
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         return sum(member.size for member in self.manifest.members.values())
 
     def _checked_manifest(self) -> Manifest:

@@ -208,7 +208,7 @@ def _copy_table(model: type[models.Model], moved: Moved) -> int:
     rows = _rows(model, fields, SOURCE)
     target = connections[TARGET]
     quote = target.ops.quote_name
-    columns = ", ".join(quote(each.column) for each in fields)
+    columns = ", ".join(quote(str(each.column)) for each in fields)
     insert = (
         f"INSERT INTO {quote(model._meta.db_table)} ({columns})"  # noqa: S608 - quoted
         f" VALUES ({', '.join(['%s'] * len(fields))})"

@@ -39,10 +39,11 @@ class Places:
 def here() -> Places:
     from django.conf import settings
 
+    options: Any = settings.STORAGES["files"]["OPTIONS"]
     return Places(
         data=settings.DATA_DIR,
         run=settings.RUN_DIR,
-        files=Path(settings.STORAGES["files"]["OPTIONS"]["location"]),
+        files=Path(options["location"]),
         database=settings.DATABASES["default"],
     )
 

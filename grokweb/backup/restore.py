@@ -66,8 +66,8 @@ def _check_fits(places: Places, backup: Reader) -> None:
             f"this one does not know {unknown[0][0]}.{unknown[0][1]}; update GrokWeb first"
         )
     free = shutil.disk_usage(places.data).free
-    if free < backup.bytes + SPARE_BYTES:
-        raise BackupError(f"{places.data} has {free:,} bytes free; the backup needs {backup.bytes:,}")
+    if free < backup.size + SPARE_BYTES:
+        raise BackupError(f"{places.data} has {free:,} bytes free; the backup needs {backup.size:,}")
 
 
 def _is_installed(places: Places) -> bool:
