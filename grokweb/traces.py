@@ -21,7 +21,7 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_delete
 
 from chat.search import index
@@ -93,7 +93,11 @@ def _merge_index() -> bool:
         return False
     if not cache.delete(MERGE) and MERGED in cache:
         return False
-    index.forget_deleted()
+    try:
+        index.forget_deleted()
+    except DatabaseError:  # a full disk, for one: still wanted
+        cache.set(MERGE, 1, None)
+        raise
     cache.set(MERGED, 1, MERGE_SECONDS)
     cache.set(MERGE_REST, 1, min(MERGE_REST_SECONDS, settings.TRACES_SECONDS))
     return True
