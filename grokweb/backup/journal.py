@@ -67,8 +67,9 @@ def recover(data: Path, database: Mapping[str, Any]) -> str:
         else:
             finish(data, journal)
             told = "An interrupted restore was finished."
-    for folder in data.glob(f"{STAGED}*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for place in {data, Path(database["NAME"]).parent if "sqlite" in database["ENGINE"] else data}:
+        for folder in place.glob(f"{STAGED}*"):
+            shutil.rmtree(folder, ignore_errors=True)
     return told
 
 
