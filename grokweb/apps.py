@@ -7,6 +7,8 @@ class GrokwebConfig(AppConfig):
     name = "grokweb"
 
     def ready(self) -> None:
-        from grokweb import celery, metrics  # noqa: F401 - Celery's tasks can be sent then
+        from grokweb import celery, database_health, metrics, traces  # noqa: F401 - Celery's tasks can be sent then
 
         metrics.register()
+        database_health.watch()
+        traces.watch()

@@ -49,6 +49,11 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"queue": JOBS_QUEUE, "expires": 60},
         },
+        "sweep traces": {
+            "task": "jobs.sweep_traces",
+            "schedule": min(60.0, settings.TRACES_SECONDS),
+            "options": {"queue": JOBS_QUEUE, "expires": 60},
+        },
         "sweep files": {
             "task": "jobs.sweep_files",
             "schedule": 60.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -10,14 +11,14 @@ from ipaddress import ip_address
 
 import redis
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
-from grokweb import env
+from grokweb import database_health, env
 
+logger = logging.getLogger("grokweb.health")
 METRICS_TOKEN = env.text(
     "GROKWEB_METRICS_TOKEN",
     "",
@@ -38,18 +39,21 @@ def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok", "version": version(), "test_engines": settings.TEST_ENGINES})
 
 
-def _ask_database() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        cursor.fetchone()
-
-
 def _ask_redis() -> None:
     with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
         client.ping()
 
 
-NEEDED: dict[str, Callable[[], None]] = {"database": _ask_database, "redis": _ask_redis}
+NEEDED: dict[str, Callable[[], None]] = {"database": database_health.check, "redis": _ask_redis}
+
+
+_told: dict[str, str] = {}  # what the log says already; probes come every few seconds
+
+
+def _tell_once(name: str, error: str) -> None:
+    if _told.get(name) != error:
+        _told[name] = error
+        logger.warning("not ready: %s: %s", name, error)
 
 
 @never_cache
@@ -60,8 +64,11 @@ def readyz(request: HttpRequest) -> JsonResponse:
     for name, ask in NEEDED.items():
         try:
             ask()
-        except Exception:  # noqa: BLE001 - whatever it is, this part does not answer
+        except Exception as error:  # noqa: BLE001 - whatever it is, this part does not answer
+            _tell_once(name, " ".join(str(error).split()))
             failing.append(name)
+        else:
+            _told.pop(name, None)
     if failing:
         return JsonResponse({"status": "unavailable", "failing": failing}, status=503)
     return JsonResponse({"status": "ok"})

@@ -82,6 +82,10 @@ class EmbeddedRedis:
             "save": '""',
             "appendonly": "yes" if self.aof else "no",
             "appendfsync": "everysec",
+            "auto-aof-rewrite-percentage": 100,
+            "auto-aof-rewrite-min-size": "16mb",
+            # Text is plain in the file or not there: what a search does not find is gone (grokweb/traces.py).
+            "rdbcompression": "no",
             "maxmemory-policy": "noeviction",
             "tcp-backlog": 128,
             "loglevel": "notice",

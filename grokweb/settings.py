@@ -389,6 +389,16 @@ HEALTHY_SECONDS = env.number(
     high=3600,
 )
 
+# What Redis forgets by itself (token logs, a shared page's HTML) it forgets after ten minutes. With this it
+# is out of its file within the fifteen that docs/security.md promises.
+TRACES_SECONDS = env.integer(
+    "GROKWEB_TRACES_SECONDS",
+    180,
+    "How often erased text is cleared from the embedded Redis' file and SQLite's log",
+    low=1,
+    high=240,
+)
+
 # --- Celery: JSON only, acknowledged early, no results (rule 6) -------------------------------------------
 CELERY_BROKER_URL = REDIS_URL
 

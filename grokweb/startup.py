@@ -63,6 +63,22 @@ def check_redis(url: str) -> None:
         raise StartError(f"REDIS_URL: Redis does not answer: {error}") from None
 
 
+def end_restore(data: Path) -> None:
+    """A restore that was killed is undone or finished first (grokweb/backup/journal.py)."""
+    if not any(data.glob(".restore*")):
+        return
+    from grokweb import settings
+    from grokweb.backup import journal
+    from grokweb.backup.errors import BackupError
+
+    try:
+        told = journal.recover(data, settings.DATABASES["default"])
+    except (BackupError, OSError) as error:
+        raise StartError(f"a restore was interrupted and cannot be ended: {error}") from None
+    if told:
+        say(told)
+
+
 def prepare() -> None:
     """Migrations and the first administrator, in a process of their own, unless nothing has changed."""
     from grokweb import prepared
@@ -129,6 +145,7 @@ def up(without: Sequence[str]) -> int:
         if "web" not in planned.without:
             check_port(planned.bind, planned.port)
         check_redis(planned.redis_url)
+        end_restore(planned.data)
         prepare()
     except (StartError, ImproperlyConfigured) as error:
         say(f"GrokWeb can not start: {error}")

@@ -49,11 +49,11 @@ def record(actor: Any, verb: str, target: Any, **detail: Any) -> StaffAction:
     raise RuntimeError(f"no place in the audit chain after {TRIES} tries")
 
 
-def verify() -> int | None:
+def verify(using: str = "default") -> int | None:
     """The key of the first row that breaks the chain, or None when it is whole."""
     previous, last_pk = GENESIS, 0
     while True:
-        rows = list(StaffAction.objects.filter(pk__gt=last_pk).order_by("pk")[:BATCH])
+        rows = list(StaffAction.objects.using(using).filter(pk__gt=last_pk).order_by("pk")[:BATCH])
         for row in rows:
             expected = _seal(
                 previous,

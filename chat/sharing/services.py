@@ -21,6 +21,7 @@ from chat.conversations.origins import Origin, origin_of, origin_words
 from chat.conversations.services import current_leaf, is_any_live, path_to
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, Busy, NotFound
+from chat.core.signals import text_erased
 from chat.core.text import grouped
 from chat.files import services as files
 from chat.files.models import File
@@ -134,11 +135,14 @@ def close_all(owner: User) -> None:
     _close(Share.objects.filter(owner=owner))
 
 
+
 @transaction.atomic
 def _close(shares: QuerySet[Share]) -> None:
     closing = list(shares.filter(revoked_at=None).values_list("pk", flat=True))
     Share.objects.filter(pk__in=closing, revoked_at=None).update(revoked_at=Now(), title="", page_count=0)
     SharePage.objects.filter(share__in=closing).delete()
+    if closing:
+        text_erased.send_robust(Share)
 
 
 @transaction.atomic

@@ -1,0 +1,301 @@
+"""The file that a backup is: a ZIP archive whose last member, `manifest.json`, lists all the others.
+
+    manifest.json       format, application version, database kind, migrations, row counts, members
+    database.sqlite3    or database.pgdump (pg_dump's custom format)
+    secret_key          the signing key
+    files/<2>/<name>    what people attached
+
+Reading trusts nothing: names must fit `NAMES`, sizes and SHA-256 must fit the manifest, and nothing else
+may be inside. The checksums find damage, not forgery: whoever can write the file can write its manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from grokweb.backup.errors import BackupError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+KEY = "secret_key"
+DATABASES = {"sqlite": "database.sqlite3", "postgresql": "database.pgdump"}
+NAMES = re.compile(r"database\.(sqlite3|pgdump)|secret_key|files/[0-9a-zA-Z_-]+/[0-9a-zA-Z_-][0-9a-zA-Z._-]*")
+NAME_CHARACTERS = 200
+MANIFEST_BYTES = 256 << 20  # about a million members
+CHUNK = 1 << 20
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    size: int
+    sha256: str
+
+
+@dataclass(slots=True)
+class Manifest:
+    """What the archive says of itself. `missing` names files whose bytes were lost before the backup."""
+
+    app_version: str
+    created_at: str
+    database: str
+    migrations: list[list[str]]
+    rows: dict[str, int]
+    members: dict[str, Member] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    format: int = FORMAT
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), indent=1, sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Manifest:
+        try:
+            told = json.loads(raw)
+            number = int(told["format"])
+            if number > FORMAT:
+                raise BackupError(
+                    f"the backup has format {number}; this version of GrokWeb reads up to {FORMAT}: update it"
+                )
+            members = {
+                str(name): Member(int(each["size"]), str(each["sha256"]))
+                for name, each in told["members"].items()
+            }
+            return cls(
+                app_version=str(told["app_version"]),
+                created_at=str(told["created_at"]),
+                database=str(told["database"]),
+                migrations=[[str(app), str(name)] for app, name in told["migrations"]],
+                rows={str(table): int(count) for table, count in told["rows"].items()},
+                members=members,
+                missing=[str(name) for name in told["missing"]],
+                format=number,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise BackupError("the backup is damaged: its manifest cannot be read") from None
+
+
+class Writer:
+    """Writes a new archive for its owner alone; `finish` adds the manifest."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.manifest = manifest
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(handle, "wb")
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, allowZip64=True, compresslevel=1)
+
+    def add(self, name: str, source: IO[bytes]) -> None:
+        digest, size = hashlib.sha256(), 0
+        with self._zip.open(_info(name), "w", force_zip64=True) as member:
+            while piece := source.read(CHUNK):
+                digest.update(piece)
+                size += len(piece)
+                member.write(piece)
+        self.manifest.members[name] = Member(size, digest.hexdigest())
+
+    def add_path(self, name: str, path: Path) -> None:
+        with path.open("rb") as source:
+            self.add(name, source)
+
+    def finish(self) -> None:
+        self._zip.writestr(_info(MANIFEST), self.manifest.to_json())
+        self._zip.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def close(self) -> None:
+        """After a failure: the caller removes the file."""
+        self._file.close()
+
+
+def _info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFREG | 0o600) << 16
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+class Reader:
+    """An archive whose list of members was compared with its manifest; `with Reader(path) as archive:`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except FileNotFoundError:
+            raise BackupError(f"{path} does not exist") from None
+        except UNREADABLE as error:
+            raise BackupError(f"{path} is not a whole backup: {error}") from None
+        try:
+            self.manifest = self._checked_manifest()
+        except BaseException:
+            self._zip.close()
+            raise
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    @property
+    def database(self) -> str:
+        """The name of the database's member."""
+        return DATABASES[self.manifest.database]
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(name for name in self.manifest.members if name.startswith("files/"))
+
+    @property
+    def size(self) -> int:
+        return sum(member.size for member in self.manifest.members.values())
+
+    def _checked_manifest(self) -> Manifest:
+        infos = self._zip.infolist()
+        names = [info.filename for info in infos]
+        if MANIFEST not in names:
+            raise BackupError(f"{self.path} is not a backup of GrokWeb: it has no {MANIFEST}")
+        if len(set(names)) < len(names):
+            raise BackupError("the backup is refused: it holds the same name twice")
+        manifest = Manifest.from_json(self._whole(MANIFEST, MANIFEST_BYTES))
+        _check_members(manifest, set(names) - {MANIFEST})
+        for info in infos:
+            _check_info(info, manifest)
+        return manifest
+
+    def _whole(self, name: str, most: int) -> bytes:
+        try:
+            with self._zip.open(name) as member:
+                content = member.read(most + 1)
+        except UNREADABLE as error:
+            raise BackupError(f"the backup is damaged: {name}: {error}") from None
+        if len(content) > most:
+            raise BackupError(f"the backup is refused: {name} has more than {most:,} bytes")
+        return content
+
+    def key(self) -> str:
+        """The signing key, checked."""
+        raw = b"".join(self.pieces(KEY))
+        try:
+            return raw.decode("ascii").strip()
+        except UnicodeDecodeError:
+            raise BackupError("the backup is damaged: its signing key is not text") from None
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of a member; raises at its end if size or checksum differ from the manifest's."""
+        told = self.manifest.members[name]
+        digest, size = hashlib.sha256(), 0
+        try:
+            with self._zip.open(name) as member:
+                while piece := member.read(CHUNK):
+                    digest.update(piece)
+                    size += len(piece)
+                    if size > told.size:
+                        break
+                    yield piece
+        except UNREADABLE as error:
+            raise BackupError(f"the backup is damaged: {name}: {error}") from None
+        if size != told.size or digest.hexdigest() != told.sha256:
+            raise BackupError(f"the backup is damaged: {name} differs from the manifest")
+
+    def extract(self, name: str, target: Path) -> None:
+        """Writes one member to a new file for its owner alone."""
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            for piece in self.pieces(name):
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def check_all(self) -> None:
+        """Reads every member to its end."""
+        for name in self.manifest.members:
+            for _piece in self.pieces(name):
+                pass
+
+
+def _check_members(manifest: Manifest, names: set[str]) -> None:
+    if manifest.database not in DATABASES:
+        raise BackupError(f"the backup is refused: unknown kind of database {manifest.database[:20]!r}")
+    for name in names | manifest.members.keys():
+        if not NAMES.fullmatch(name) or len(name) > NAME_CHARACTERS:
+            raise BackupError(f"the backup is refused: a member is named {name[:80]!r}")
+    if names != manifest.members.keys():
+        odd = sorted(names ^ manifest.members.keys())[0]
+        raise BackupError(f"the backup is damaged: {odd} is only in the archive, or only in its manifest")
+    for needed in (DATABASES[manifest.database], KEY):
+        if needed not in names:
+            raise BackupError(f"the backup is damaged: {needed} is missing")
+    if set(DATABASES.values()) <= names:
+        raise BackupError("the backup is refused: it holds two databases")
+
+
+def _check_info(info: zipfile.ZipInfo, manifest: Manifest) -> None:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if info.is_dir() or kind not in (0, stat.S_IFREG) or info.flag_bits & 0x1:
+        raise BackupError(f"the backup is refused: {info.filename} is not a plain file")
+    if info.filename != MANIFEST and info.file_size != manifest.members[info.filename].size:
+        raise BackupError(f"the backup is damaged: {info.filename} has another size than the manifest says")
+
+
+@contextmanager
+def new_file(target: Path, manifest: Manifest, *, replace: bool) -> Iterator[Writer]:
+    """An archive that gets its name only when it is whole: beside it `<name>.partial` until then."""
+    partial = target.with_name(f"{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    writer = Writer(partial, manifest)
+    try:
+        yield writer
+        writer.finish()
+        with Reader(partial) as written:
+            written.check_all()
+        if replace:
+            partial.replace(target)
+        else:
+            _name_new(partial, target)
+        sync_folder(target.parent)
+    finally:
+        writer.close()
+        partial.unlink(missing_ok=True)
+
+
+def _name_new(partial: Path, target: Path) -> None:
+    """Refuses to overwrite, also what appeared meanwhile."""
+    try:
+        os.link(partial, target)
+    except FileExistsError:
+        raise BackupError(f"{target} exists already: choose another name, or use --force") from None
+    except OSError:  # a file system without links
+        if target.exists():
+            raise BackupError(f"{target} exists already: choose another name, or use --force") from None
+        partial.rename(target)
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def described(manifest: Manifest) -> dict[str, Any]:
+    """For one line of output."""
+    return {
+        "files": sum(name.startswith("files/") for name in manifest.members),
+        "rows": sum(manifest.rows.values()),
+        "bytes": sum(member.size for member in manifest.members.values()),
+    }

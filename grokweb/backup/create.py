@@ -1,0 +1,173 @@
+"""Makes a backup while the service runs.
+
+Files and rows must fit each other. The bytes of an upload are there before its row, and go after it. So first
+every file there is gets a second name (a hard link), then the database is copied as of one moment, then files
+that came in between get theirs. A row of the copy whose file is in neither was deleted within these seconds:
+then both are taken again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grokweb.backup import archive, postgres, sqlite
+from grokweb.backup.archive import KEY, Manifest, Reader
+from grokweb.backup.errors import BackupError
+from grokweb.backup.places import Places, links_folder, stamp
+
+TRIES = 5
+
+
+def default_name() -> str:
+    return f"grokweb-backup-{stamp()}.zip"
+
+
+def create(places: Places, target: Path, *, key: str, version: str, force: bool) -> tuple[Path, Manifest]:
+    """Writes a checked archive to `target` (a file, or a folder that gets one); returns its path."""
+    if target.is_dir():
+        target = target / default_name()
+    if target.exists() and not force:
+        raise BackupError(f"{target} exists already: choose another name, or use --force")
+    if not target.parent.is_dir():
+        raise BackupError(f"{target.parent} is not a folder")
+    if target.resolve().is_relative_to(places.files.resolve()):
+        raise BackupError(f"{target} lies among the files that are backed up: choose another place")
+    manifest = Manifest(
+        app_version=version,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        database=places.kind,
+        migrations=[],
+        rows={},
+    )
+    with (
+        links_folder(places.data) as links,
+        tempfile.TemporaryDirectory(prefix=".grokweb-", dir=target.parent) as folder,
+    ):
+        database = Path(folder) / archive.DATABASES[places.kind]
+        names = _consistent(places, database, links, manifest)
+        _check_space(target.parent, database, links, names)
+        with archive.new_file(target, manifest, replace=force) as writer:
+            writer.add_path(database.name, database)
+            with (Path(folder) / KEY).open("x+b") as file:
+                file.write(key.encode())
+                file.seek(0)
+                writer.add(KEY, file)
+            for name in sorted(names - set(manifest.missing)):
+                writer.add_path(f"files/{name}", links / name)
+    return target, manifest
+
+
+def _check_space(folder: Path, database: Path, links: Path, names: set[str]) -> None:
+    files = sum((links / name).stat().st_size for name in names if (links / name).exists())
+    needed = database.stat().st_size + files
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise BackupError(f"{folder} has {free:,} bytes free; the backup may need {needed:,}")
+
+
+def _consistent(places: Places, database: Path, links: Path, manifest: Manifest) -> set[str]:
+    """The database's copy, and links to all files that it names; returns the names."""
+    take = _take_sqlite if places.kind == "sqlite" else _take_postgres
+    for _attempt in range(TRIES):
+        _link(places.files, links, _all_names(places.files))
+        database.unlink(missing_ok=True)
+        names, still_named = take(places, database, manifest)
+        _link(places.files, links, names)
+        gone = {name for name in names if not (links / name).exists()}
+        lost = gone & still_named() if gone else set()
+        if gone == lost:
+            manifest.missing = sorted(lost)
+            return names
+    raise BackupError("files are deleted faster than they can be copied: try again later")
+
+
+def _take_sqlite(
+    places: Places, database: Path, manifest: Manifest
+) -> tuple[set[str], Callable[[], set[str]]]:
+    sqlite.snapshot(places.sqlite, database)
+    os.chmod(database, 0o600)
+    sqlite.check(database)
+    manifest.migrations, manifest.rows = sqlite.migrations(database), sqlite.counts(database)
+    return sqlite.stored_files(database), lambda: sqlite.stored_files(places.sqlite)
+
+
+def _take_postgres(
+    places: Places, database: Path, manifest: Manifest
+) -> tuple[set[str], Callable[[], set[str]]]:
+    with postgres.snapshot(places.database) as moment:
+        manifest.migrations, manifest.rows = postgres.migrations(moment), postgres.counts(moment)
+        names = postgres.stored_files(moment)
+        postgres.dump(moment, places.database, database)
+        postgres.check_dump(database, postgres.server_version(moment))
+
+    def now() -> set[str]:
+        with postgres.connect(places.database) as connection:
+            return postgres.stored_files(connection)
+
+    return names, now
+
+
+def _all_names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.glob("*/*") if path.is_file()}
+
+
+def _link(source: Path, links: Path, names: set[str]) -> None:
+    for name in names:
+        if not archive.NAMES.fullmatch(f"files/{name}"):
+            raise BackupError(f"a file is stored under the unexpected name {name[:80]!r}")
+        target = links / name
+        if target.exists():
+            continue
+        target.parent.mkdir(exist_ok=True, mode=0o700)
+        with suppress(FileNotFoundError):
+            try:
+                os.link(source / name, target)
+            except FileNotFoundError:
+                raise
+            except OSError:  # a file system without links
+                shutil.copyfile(source / name, target)
+
+
+def verify(target: Path, manifest: Manifest) -> None:
+    """Opens what was written once more, as a restore would; raises unless the database in it is sound."""
+    with (
+        Reader(target) as written,
+        tempfile.TemporaryDirectory(prefix=".grokweb-", dir=target.parent) as folder,
+    ):
+        if written.manifest.members != manifest.members:
+            raise BackupError(f"{target} was changed while it was checked")
+        database = Path(folder) / written.database
+        written.extract(written.database, database)
+        check_database(database, written.manifest)
+
+
+def check_database(database: Path, manifest: Manifest) -> None:
+    """Raises unless the extracted database is sound and holds what the manifest says."""
+    if manifest.database == "postgresql":
+        postgres.check_dump(database, 0)
+        return
+    sqlite.check(database)
+    check_contents(manifest, sqlite.migrations(database), sqlite.counts(database))
+    check_files(manifest, sqlite.stored_files(database))
+
+
+def check_contents(manifest: Manifest, migrations: list[list[str]], rows: dict[str, int]) -> None:
+    if sorted(migrations) != sorted(manifest.migrations):
+        raise BackupError("the backup is damaged: its migrations differ from the manifest's")
+    for table in sorted(rows.keys() | manifest.rows.keys()):
+        found, told = rows.get(table), manifest.rows.get(table)
+        if found != told:
+            raise BackupError(f"the backup is damaged: {table} has {found} rows, the manifest says {told}")
+
+
+def check_files(manifest: Manifest, names: set[str]) -> None:
+    held = {name.removeprefix("files/") for name in manifest.members if name.startswith("files/")}
+    lacking = names - held - set(manifest.missing)
+    if lacking:
+        raise BackupError(f"the backup is damaged: it lacks the file {sorted(lacking)[0]}")

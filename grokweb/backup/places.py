@@ -1,0 +1,79 @@
+"""Where the parts of this installation lie."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+LINKS = ".backup-"  # folders in the data directory that hold a running backup's links to files
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    data: Path
+    run: Path
+    files: Path
+    database: Mapping[str, Any]
+
+    @property
+    def key(self) -> Path:
+        return self.data / "secret_key"
+
+    @property
+    def kind(self) -> str:
+        return "sqlite" if self.database["ENGINE"].endswith("sqlite3") else "postgresql"
+
+    @property
+    def sqlite(self) -> Path:
+        return Path(self.database["NAME"])
+
+
+def here() -> Places:
+    from django.conf import settings
+
+    options: Any = settings.STORAGES["files"]["OPTIONS"]
+    return Places(
+        data=settings.DATA_DIR,
+        run=settings.RUN_DIR,
+        files=Path(options["location"]),
+        database=settings.DATABASES["default"],
+    )
+
+
+def stamp() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+@contextmanager
+def links_folder(data: Path) -> Iterator[Path]:
+    """A private folder on the files' disk, locked for as long as it is used and removed after."""
+    sweep_links(data)
+    folder = Path(tempfile.mkdtemp(prefix=LINKS, dir=data))
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_links(data: Path) -> None:
+    """Removes what a killed backup left: a link keeps the bytes of a file that was erased since."""
+    for folder in data.glob(f"{LINKS}*"):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # in use
+        finally:
+            os.close(handle)

@@ -1,0 +1,185 @@
+"""Puts a backup in the place of this installation: unpacked beside it, checked, then swapped by renames."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from grokweb import schema
+from grokweb.backup import create, journal, postgres, sqlite
+from grokweb.backup.archive import KEY, Manifest, Reader
+from grokweb.backup.errors import BackupError
+from grokweb.backup.places import Places, stamp
+from grokweb.supervisor import StartError, take_lock
+
+SPARE_BYTES = 16 << 20
+STAMPED = "prepared.json"  # what `prepare` remembers; another database needs it anew
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    manifest: Manifest
+    kept: str = ""  # folder with the old installation, empty if there was none
+    schema: str = ""  # PostgreSQL's schema with the old tables
+    recovered: str = ""
+
+
+def restore(places: Places, source: Path, *, force: bool) -> Restored:
+    places.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = _locked(places)
+    try:
+        recovered = journal.recover(places.data, places.database)
+        with Reader(source) as backup:
+            _check_fits(places, backup)
+            if not force and _is_installed(places):
+                raise BackupError(
+                    "there is an installation here already; --force replaces it (it is kept beside)"
+                )
+            kept, aside = _replace(places, backup)
+            return Restored(backup.manifest, kept, aside, recovered)
+    finally:
+        lock.close()
+
+
+def _locked(places: Places) -> IO[str]:
+    """For the whole restore: no `up` starts meanwhile."""
+    try:
+        return take_lock(places.data, places.run)
+    except StartError as error:
+        raise BackupError(str(error)) from None
+
+
+def _check_fits(places: Places, backup: Reader) -> None:
+    manifest = backup.manifest
+    if manifest.database != places.kind:
+        raise BackupError(
+            f"the backup holds a {manifest.database} database, and DATABASE_URL names {places.kind}: "
+            "restore it where it came from; move_database goes from SQLite to PostgreSQL afterwards"
+        )
+    unknown = sorted({(app, name) for app, name in manifest.migrations} - schema.known())
+    if unknown:
+        raise BackupError(
+            f"the backup is of a newer version of GrokWeb ({manifest.app_version}): "
+            f"this one does not know {unknown[0][0]}.{unknown[0][1]}; update GrokWeb first"
+        )
+    free = shutil.disk_usage(places.data).free
+    if free < backup.size + SPARE_BYTES:
+        raise BackupError(f"{places.data} has {free:,} bytes free; the backup needs {backup.size:,}")
+
+
+def _is_installed(places: Places) -> bool:
+    """Whether anything would be lost. A signing key alone is made by any command."""
+    if places.files.is_dir() and any(places.files.iterdir()):
+        return True
+    if places.kind == "sqlite":
+        return places.sqlite.exists() and places.sqlite.stat().st_size > 0
+    with postgres.connect(places.database, autocommit=True) as connection:
+        return bool(postgres.tables(connection))
+
+
+def _replace(places: Places, backup: Reader) -> tuple[str, str]:
+    now = stamp()
+    kept = _unused(places.data / f"before-restore-{now}")
+    staged = _staging(places, kept.name)
+    try:
+        database = _unpack(places, backup, staged)
+        plan = _plan(places, staged, database, kept)
+        if places.kind == "sqlite":
+            _check_unused(places)
+            create.check_database(database, backup.manifest)
+        else:
+            plan.aside = postgres.aside_name(kept.name.removeprefix("before-restore-"))
+            _replace_tables(places, database, backup.manifest, plan)
+        plan.phase = "swap"
+        plan.write(places.data)
+    except BaseException:
+        if not journal.pending(places.data):
+            shutil.rmtree(staged, ignore_errors=True)
+        raise
+    journal.finish(places.data, plan)
+    (places.run / STAMPED).unlink(missing_ok=True)
+    os.chmod(places.data, 0o700)
+    return str(kept) if kept.exists() else "", plan.aside
+
+
+def _unused(path: Path) -> Path:
+    number, found = 1, path
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.name}-{number}")
+    return found
+
+
+def _staging(places: Places, name: str) -> Path:
+    """Beside the data, so that a rename puts it in place."""
+    staged = places.data / f"{journal.STAGED}{name}"
+    staged.mkdir(mode=0o700)
+    return staged
+
+
+def _unpack(places: Places, backup: Reader, staged: Path) -> Path:
+    """All members, each held against its checksum; returns the database's path."""
+    database = _database_folder(places, staged) / backup.database
+    backup.extract(backup.database, database)
+    backup.extract(KEY, staged / KEY)
+    (staged / "files").mkdir(mode=0o700)
+    for name in backup.files:
+        target = staged / name
+        target.parent.mkdir(exist_ok=True, mode=0o700)
+        backup.extract(name, target)
+    return database
+
+
+def _database_folder(places: Places, staged: Path) -> Path:
+    """Of a SQLite file elsewhere the new one is made on the same disk."""
+    if places.kind != "sqlite" or places.sqlite.parent.resolve() == places.data.resolve():
+        return staged
+    folder = places.sqlite.parent / staged.name
+    folder.mkdir(parents=True, mode=0o700)
+    return folder
+
+
+def _plan(places: Places, staged: Path, database: Path, kept: Path) -> journal.Journal:
+    """The old parts that exist go aside, their order being that of what cannot be made anew last."""
+    pairs = [(staged / KEY, places.key), (staged / "files", places.files)]
+    old = [places.key, places.files, places.data / "redis"]
+    if places.kind == "sqlite":
+        pairs.append((database, places.sqlite))
+        # The log goes with the old file and never lies beside the new one.
+        old += [Path(f"{places.sqlite}{suffix}") for suffix in ("", *sqlite.SIDECARS)]
+    moves = [(str(path), str(_aside(places, path, kept))) for path in old if os.path.lexists(path)] + [
+        (str(new), str(live)) for new, live in pairs
+    ]
+    return journal.Journal("database", [str(staged), str(database.parent)], moves)
+
+
+def _aside(places: Places, path: Path, kept: Path) -> Path:
+    if path.parent.resolve() == places.data.resolve():
+        return kept / path.name
+    return path.with_name(f"{kept.name}-{path.name}")
+
+
+def _check_unused(places: Places) -> None:
+    if sqlite.in_use(places.sqlite):
+        raise BackupError(f"another process has {places.sqlite} open: stop it first")
+
+
+def _replace_tables(places: Places, dump: Path, manifest: Manifest, plan: journal.Journal) -> None:
+    """PostgreSQL: the old tables go into a schema of their own, the new ones come in one transaction."""
+    with postgres.connect(places.database, autocommit=True) as connection:
+        version = postgres.server_version(connection)
+        postgres.check_dump(dump, version)
+        if postgres.others(connection):
+            raise BackupError("others are connected to the database: stop the service everywhere first")
+        plan.write(places.data)
+        try:
+            postgres.set_aside(connection, plan.aside)
+            postgres.restore(dump, places.database, version)
+            create.check_contents(manifest, postgres.migrations(connection), postgres.counts(connection))
+            create.check_files(manifest, postgres.stored_files(connection))
+        except BaseException:
+            journal.undo(places.data, plan, places.database)
+            raise

@@ -1,0 +1,57 @@
+"""`manage.py backup`: the whole installation in one checked file. The work is in grokweb/backup/create.py."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from grokweb.backup import archive, create, places
+from grokweb.backup.errors import BackupError
+from grokweb.health import version
+
+
+class Command(BaseCommand):
+    help = (
+        "Write one file with the database, the attached files and the signing key. "
+        "The service may run meanwhile. The file is read again and checked before it gets its name. "
+        "Keep it private: it holds everything."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "target",
+            nargs="?",
+            type=Path,
+            default=Path(),
+            metavar="TARGET",
+            help="a new file, or a folder that gets one; default: grokweb-backup-<time>.zip in this folder",
+        )
+        parser.add_argument("--force", action="store_true", help="replace TARGET if it exists")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        os.umask(0o077)
+        try:
+            target, manifest = create.create(
+                places.here(),
+                options["target"],
+                key=settings.SECRET_KEY,
+                version=version(),
+                force=options["force"],
+            )
+            create.verify(target, manifest)
+        except BackupError as error:
+            raise CommandError(str(error)) from None
+        except OSError as error:
+            raise CommandError(f"the backup could not be written: {error}") from None
+        held = archive.described(manifest)
+        self.stdout.write(
+            f"{target}: {held['rows']:,} rows and {held['files']:,} files, {held['bytes']:,} bytes before "
+            f"compression; read again and checked"
+        )
+        for name in manifest.missing:
+            self.stderr.write(f"missing before the backup: files/{name}")
