@@ -113,7 +113,7 @@ CHANNEL_LAYERS = {
 # --- Applications -----------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "chat.core.site_config.SiteConfig",  # django.contrib.admin, with this service's rules
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -349,6 +349,22 @@ HEALTHY_SECONDS = env.number(
     "GROKWEB_HEALTHY_SECONDS",
     30,
     "A process of `up` that lived this long is started again without backoff",
+    low=1,
+    high=3600,
+)
+
+# The page's process is started again when it does not work any more (grokweb/pulse.py).
+WEB_LOOP_SECONDS = env.number(
+    "GROKWEB_WEB_LOOP_SECONDS",
+    20,
+    "Event loop of the web process still for this long: `up` starts it again",
+    low=1,
+    high=600,
+)
+WEB_POOL_SECONDS = env.number(
+    "GROKWEB_WEB_POOL_SECONDS",
+    120,
+    "Requests wait and no thread of the web process finishes one for this long: `up` starts it again",
     low=1,
     high=3600,
 )
