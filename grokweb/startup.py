@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -104,6 +105,8 @@ def plan(without: frozenset[str]) -> Plan:
         handover=live.HANDOVER_SECONDS,
         redis_url=os.environ.get("REDIS_URL", ""),
         healthy=settings.HEALTHY_SECONDS,
+        loop_seconds=settings.WEB_LOOP_SECONDS,
+        pool_seconds=settings.WEB_POOL_SECONDS,
         without=without,
     )
 
@@ -122,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def up(without: Sequence[str]) -> int:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends nothing; the children inherit this
     os.umask(0o077)  # what the service writes is for its owner alone
     try:
         planned = plan(frozenset(without))

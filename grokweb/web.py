@@ -7,18 +7,31 @@ stops, or that a stop takes two seconds. Nor does it wait for clients that do no
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import uvloop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
-uvloop.install()  # before Daphne: it makes its event loop when it is imported
+
+from grokweb import pulse
+
+POOLS = pulse.Pools()
+COUNTING_LOOP = pulse.counting(uvloop.Loop, POOLS)
+
+
+class LoopPolicy(uvloop.EventLoopPolicy):  # type: ignore[misc, valid-type]  # made on demand, without types
+    def _loop_factory(self) -> Any:
+        return COUNTING_LOOP()
+
+
+asyncio.set_event_loop_policy(LoopPolicy())  # before Daphne: it makes its event loop when it is imported
 
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import WebRequest
@@ -26,6 +39,8 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from twisted.internet import defer, reactor, task
+
+from grokweb.request_limits import Channel
 
 logger = logging.getLogger("grokweb.web")
 
@@ -181,6 +196,7 @@ class WebServer(Server):  # type: ignore[misc]  # daphne has no types
         await super().handle_reply(protocol, message)
 
     def set_socket_options(self) -> None:
+        self.http_factory.protocol = Channel
         build = self.http_factory.buildProtocol
 
         def limited(address: Any) -> Any:
@@ -233,8 +249,12 @@ def behind_proxy(application: Application) -> Application:
     return forwarded
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     from grokweb.asgi import application
+
+    parser = argparse.ArgumentParser(prog="python -m grokweb.web", description=__doc__)
+    parser.add_argument("--pulse", type=int, metavar="FD", help="pipe of the supervisor (grokweb/pulse.py)")
+    fd = parser.parse_args(arguments).pulse
 
     if settings.BEHIND_PROXY:
         application = behind_proxy(application)
@@ -242,6 +262,8 @@ def main() -> int:
     server = WebServer(
         application, build_endpoint_description_strings(host=settings.BIND, port=settings.PORT)
     )
+    if fd is not None:
+        reactor.callWhenRunning(lambda: pulse.Pulse(fd, POOLS).beat(asyncio.get_event_loop()))
     server.run()
     if server.failure:
         sys.stderr.write(f"{server.failure}\n")
