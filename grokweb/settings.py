@@ -62,6 +62,16 @@ HTTPS = all(url.startswith("https://") for url in SITE_URLS)
 BEHIND_PROXY = env.flag("GROKWEB_BEHIND_PROXY", False, "Trust X-Forwarded-Proto of a reverse proxy in front")
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+HSTS = env.flag(
+    "GROKWEB_HSTS",
+    False,
+    "Send http to https, and tell browsers to use nothing else for a year; needs a TLS proxy in front",
+)
+if HSTS and not (HTTPS and BEHIND_PROXY):
+    raise ImproperlyConfigured(
+        "GROKWEB_HSTS=1 needs https:// in all of GROKWEB_URLS, and GROKWEB_BEHIND_PROXY=1: "
+        "this process sees only from X-Forwarded-Proto that a browser came by https"
+    )
 
 # --- Redis, database --------------------------------------------------------------------------------------
 REDIS_URL, REDIS_PREFIX = live.REDIS_URL, live.REDIS_PREFIX
@@ -144,6 +154,7 @@ INSTALLED_APPS = [
     "grokweb",
 ]
 MIDDLEWARE = [
+    "chat.core.addresses.AddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -286,8 +297,14 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "grokweb_session"
 CSRF_COOKIE_NAME = "grokweb_csrf"
 LANGUAGE_COOKIE_NAME = "grokweb_language"
+DAY = 3600 * 24
 if HTTPS:
-    SECURE_HSTS_SECONDS = 3600 * 24 * 30
+    SECURE_HSTS_SECONDS = 365 * DAY if HSTS else 30 * DAY
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL_REDIRECT = HSTS
+# Asked on this machine without TLS, by `up` itself among others.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+# Preloading binds a whole domain, in browsers that never came here, and is hard to undo: its owner decides.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 # The doors for files (chat/transfer, chat/files), which let bodies of this size in (grokweb/web.py).
 IMPORT_PATH, FILES_PATH = "/api/import/", "/api/files/"

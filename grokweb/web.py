@@ -33,6 +33,7 @@ class LoopPolicy(uvloop.EventLoopPolicy):  # type: ignore[misc, valid-type]  # m
 
 asyncio.set_event_loop_policy(LoopPolicy())  # before Daphne: it makes its event loop when it is imported
 
+from autobahn.websocket.types import ConnectionDeny
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
@@ -96,6 +97,9 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
             super().handleContentChunk(data)
 
     def process(self) -> Any:
+        self.requestHeaders.removeHeader(
+            b"daphne-root-path"
+        )  # where the site begins is not a visitor's choice
         return self.channel.loseConnection() if self.refused else super().process()
 
     def handle_reply(self, message: dict[str, Any]) -> None:
@@ -136,6 +140,8 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
     It is what Twisted calls the transport's producer, and is told when to pause.
     """
 
+    refusal = ""  # a constant of ours: it becomes part of the status line
+
     def __init__(self) -> None:
         super().__init__()
         self.drained = asyncio.Event()
@@ -159,6 +165,15 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
 
     def stopProducing(self) -> None:
         self.drained.set()
+
+    def serverReject(self) -> None:
+        """403, with the application's reason where it gave one. Stock Daphne drops it."""
+        if self.refusal:
+            self.handshake_deferred.errback(ConnectionDeny(code=403, reason=self.refusal))
+            del self.handshake_deferred
+            self.server.protocol_disconnected(self)
+        else:
+            super().serverReject()
 
     def serverClose(self, code: int | None = None) -> None:
         """Any close code. Stock Daphne passes 1000 and 3000-4999 and breaks at 1012 and 1013."""
@@ -193,6 +208,8 @@ class WebServer(Server):  # type: ignore[misc]  # daphne has no types
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         if message["type"] in {"websocket.send", "http.response.body"} and hasattr(protocol, "drained"):
             await protocol.drained.wait()
+        if message["type"] == "websocket.close":
+            protocol.refusal = message.get("reason") or ""
         await super().handle_reply(protocol, message)
 
     def set_socket_options(self) -> None:

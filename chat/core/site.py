@@ -1,7 +1,7 @@
 """The admin's site, and the rules that hold on each of its pages, whoever registered the page.
 
-Addresses and forms are written by people, so a wrong one is answered with 400, here and in one place: the pages
-of Django parse parameters in many places, and answer some mistakes with 500.
+Addresses and forms are written by people, so a wrong one is answered with 400, here and in one place: Django
+parses parameters in many places, and answers some mistakes with 500.
 """
 
 from __future__ import annotations
