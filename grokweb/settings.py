@@ -12,7 +12,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from grokweb import env
+from grokweb import data_folder, env
 from grokweb.logs import celery_level
 from inference import settings as live
 
@@ -20,6 +20,10 @@ BASE_DIR = live.BASE_DIR
 
 # --- Places -----------------------------------------------------------------------------------------------
 DATA_DIR, RUN_DIR = live.DATA_DIR, live.RUN_DIR
+try:
+    data_folder.make(DATA_DIR)
+except OSError as error:
+    raise ImproperlyConfigured(f"GROKWEB_DATA: {DATA_DIR}: {error.strerror}") from None
 BIND = env.text("GROKWEB_BIND", "127.0.0.1", "Address the web process listens on")
 PORT = env.integer("PORT", 8000, "Port of the web process", low=1, high=65535)
 
@@ -31,7 +35,6 @@ def _secret_key() -> str:
         return configured
     path = DATA_DIR / "secret_key"
     if not path.exists():
-        DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

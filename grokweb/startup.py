@@ -18,6 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
 from django.core.exceptions import ImproperlyConfigured
 
+from grokweb import data_folder
 from grokweb.supervisor import Plan, StartError, Supervisor, say, take_lock
 
 CHILDREN = ("web", "model-worker", "chat-worker", "beat", "jobs-worker")
@@ -62,6 +63,15 @@ def check_redis(url: str) -> None:
             client.ping()
     except (redis.RedisError, ValueError) as error:
         raise StartError(f"REDIS_URL: Redis does not answer: {error}") from None
+
+
+def check_data(data: Path) -> None:
+    """Nobody else may read it. It may have been made by hand, or by an older version."""
+    try:
+        if data_folder.tighten(data):
+            say(f"{data} was open to other users of this machine; now it is not.")
+    except data_folder.FolderShared as error:
+        raise StartError(f"GROKWEB_DATA: {error}; `chmod 700` it, or choose a folder of its own") from None
 
 
 def prepare() -> None:
@@ -129,6 +139,7 @@ def up(without: Sequence[str]) -> int:
     os.umask(0o077)  # what the service writes is for its owner alone
     try:
         planned = plan(frozenset(without))
+        check_data(planned.data)
         lock = take_lock(planned.data, planned.run)
         if "web" not in planned.without:
             check_port(planned.bind, planned.port)
