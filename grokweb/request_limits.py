@@ -5,6 +5,8 @@ What still comes meanwhile is thrown away, so that the answer arrives before the
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet import reactor, task
 from twisted.web.http import HTTPChannel
 
@@ -16,7 +18,7 @@ ADDRESS_TOO_LONG = (414, "URI Too Long", "This address is too long.")
 HEADERS_TOO_LARGE = (431, "Request Header Fields Too Large", "The headers of this request are too large.")
 
 
-class Channel(HTTPChannel):  # type: ignore[misc]  # Twisted's is untyped here
+class Channel(HTTPChannel):
     """One connection; `totalHeadersSize` is Twisted's limit of a request line with all its headers."""
 
     maxHeaders = HEADERS
@@ -24,7 +26,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Twisted's is untyped here
 
     def dataReceived(self, data: bytes) -> None:
         if not self.refused:
-            super().dataReceived(data)
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:
         if not self._in_headers and len(line) > REQUEST_LINE_BYTES:
@@ -32,7 +34,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Twisted's is untyped here
         elif self._in_headers and self._receivedHeaderSize + len(line) > self.totalHeadersSize:
             self._refuse(*HEADERS_TOO_LARGE)
         else:
-            super().lineReceived(line)
+            super().lineReceived(line)  # type: ignore[no-untyped-call]
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self._refuse(*(HEADERS_TOO_LARGE if self._in_headers else ADDRESS_TOO_LONG))
@@ -41,7 +43,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Twisted's is untyped here
         if self._receivedHeaderCount >= self.maxHeaders:
             self._refuse(*HEADERS_TOO_LARGE)
             return False
-        return bool(super().headerReceived(line))
+        return bool(super().headerReceived(line))  # type: ignore[no-untyped-call]
 
     @property
     def _in_headers(self) -> bool:
@@ -51,9 +53,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # Twisted's is untyped here
         if self.refused:
             return
         self.refused = True
-        self.clearLineBuffer()
+        self.clearLineBuffer()  # type: ignore[no-untyped-call]
         head = (
             f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
         )
-        self.transport.write(f"{head}Content-Length: {len(words) + 1}\r\n\r\n{words}\n".encode())
+        transport: Any = self.transport
+        transport.write(f"{head}Content-Length: {len(words) + 1}\r\n\r\n{words}\n".encode())
         task.deferLater(reactor, CLOSE_AFTER_SECONDS, self.loseConnection)

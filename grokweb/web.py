@@ -26,7 +26,7 @@ POOLS = pulse.Pools()
 COUNTING_LOOP = pulse.counting(uvloop.Loop, POOLS)
 
 
-class LoopPolicy(uvloop.EventLoopPolicy):  # type: ignore[misc, valid-type]  # made on demand, without types
+class LoopPolicy(uvloop.EventLoopPolicy):  # type: ignore[misc]  # made on demand, without types
     def _loop_factory(self) -> Any:
         return COUNTING_LOOP()
 
@@ -169,7 +169,8 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
     def serverReject(self) -> None:
         """403, with the application's reason where it gave one. Stock Daphne drops it."""
         if self.refusal:
-            self.handshake_deferred.errback(ConnectionDeny(code=403, reason=self.refusal))
+            denied = ConnectionDeny(code=403, reason=self.refusal)  # type: ignore[no-untyped-call]
+            self.handshake_deferred.errback(denied)
             del self.handshake_deferred
             self.server.protocol_disconnected(self)
         else:

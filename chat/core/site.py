@@ -45,7 +45,6 @@ class SearchForm(ChangeListSearchForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields[SEARCH_VAR].max_length = SEARCH_LENGTH
         self.fields[SEARCH_VAR].widget.attrs["maxlength"] = SEARCH_LENGTH
 
     def clean(self) -> dict[str, Any]:
@@ -101,7 +100,7 @@ class Site(admin.AdminSite):
             made = type(made.__name__, (PageAdmin, made), {"__module__": made.__module__})
         super().register(model_or_iterable, made, **options)
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]
+    def get_urls(self) -> list[URLPattern | URLResolver]:
         return [each for each in super().get_urls() if getattr(each, "name", None) not in CLOSED]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
