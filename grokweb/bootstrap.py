@@ -271,6 +271,7 @@ def become(command: list[str]) -> None:
 
 
 def run(arguments: list[str]) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `up` does, from the first step on
     install()
     become([str(PYTHON), "manage.py", "up", *arguments])
 

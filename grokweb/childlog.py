@@ -7,6 +7,8 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 FILE_BYTES = 5 << 20  # then it becomes <name>.log.1, so that logs never fill a disk
@@ -33,6 +35,14 @@ class ChildLog:
         """The child is gone: wait for its last words, but not for a stranger that still holds the pipe."""
         if self.thread is not None:
             self.thread.join(0.5)
+
+    def note(self, event: str) -> None:
+        """What the supervisor itself has to say of the child: into its log and onto the terminal."""
+        when = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = {"event": event, "level": "critical", "logger": __name__, "timestamp": when}
+        with suppress(OSError), self.path.open("ab", buffering=0) as file:
+            file.write(f"{json.dumps(line)}\n".encode())
+        self.show(f"{self.name}: critical: {event}")
 
     def _copy(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None

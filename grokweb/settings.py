@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
-from grokweb import env
+from grokweb import data_folder, env
 from grokweb.logs import celery_level
 from inference import settings as live
 
@@ -21,6 +21,10 @@ BASE_DIR = live.BASE_DIR
 
 # --- Places -----------------------------------------------------------------------------------------------
 DATA_DIR, RUN_DIR = live.DATA_DIR, live.RUN_DIR
+try:
+    data_folder.make(DATA_DIR)
+except OSError as error:
+    raise ImproperlyConfigured(f"GROKWEB_DATA: {DATA_DIR}: {error.strerror}") from None
 BIND = env.text("GROKWEB_BIND", "127.0.0.1", "Address the web process listens on")
 PORT = env.integer("PORT", 8000, "Port of the web process", low=1, high=65535)
 
@@ -32,7 +36,6 @@ def _secret_key() -> str:
         return configured
     path = DATA_DIR / "secret_key"
     if not path.exists():
-        DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
@@ -63,6 +66,16 @@ HTTPS = all(url.startswith("https://") for url in SITE_URLS)
 BEHIND_PROXY = env.flag("GROKWEB_BEHIND_PROXY", False, "Trust X-Forwarded-Proto of a reverse proxy in front")
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+HSTS = env.flag(
+    "GROKWEB_HSTS",
+    False,
+    "Send http to https, and tell browsers to use nothing else for a year; needs a TLS proxy in front",
+)
+if HSTS and not (HTTPS and BEHIND_PROXY):
+    raise ImproperlyConfigured(
+        "GROKWEB_HSTS=1 needs https:// in all of GROKWEB_URLS, and GROKWEB_BEHIND_PROXY=1: "
+        "this process sees only from X-Forwarded-Proto that a browser came by https"
+    )
 
 # --- Redis, database --------------------------------------------------------------------------------------
 REDIS_URL, REDIS_PREFIX = live.REDIS_URL, live.REDIS_PREFIX
@@ -114,7 +127,7 @@ CHANNEL_LAYERS = {
 # --- Applications -----------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "chat.core.site_config.SiteConfig",  # django.contrib.admin, with this service's rules
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -146,6 +159,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "chat.sharing.middleware.UnlistedMiddleware",
+    "chat.core.addresses.AddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -294,8 +308,14 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "grokweb_session"
 CSRF_COOKIE_NAME = "grokweb_csrf"
 LANGUAGE_COOKIE_NAME = "grokweb_language"
+DAY = 3600 * 24
 if HTTPS:
-    SECURE_HSTS_SECONDS = 3600 * 24 * 30
+    SECURE_HSTS_SECONDS = 365 * DAY if HSTS else 30 * DAY
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL_REDIRECT = HSTS
+# Asked on this machine without TLS, by `up` itself among others.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+# Preloading binds a whole domain, in browsers that never came here, and is hard to undo: its owner decides.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 # The doors for files (chat/transfer, chat/files), which let bodies of this size in (grokweb/web.py).
 IMPORT_PATH, FILES_PATH = "/api/import/", "/api/files/"
@@ -397,6 +417,21 @@ TRACES_SECONDS = env.integer(
     "How often erased text is cleared from the embedded Redis' file and SQLite's log",
     low=1,
     high=240,
+)
+# The page's process is started again when it does not work any more (grokweb/pulse.py).
+WEB_LOOP_SECONDS = env.number(
+    "GROKWEB_WEB_LOOP_SECONDS",
+    20,
+    "Event loop of the web process still for this long: `up` starts it again",
+    low=1,
+    high=600,
+)
+WEB_POOL_SECONDS = env.number(
+    "GROKWEB_WEB_POOL_SECONDS",
+    120,
+    "Requests wait and no thread of the web process finishes one for this long: `up` starts it again",
+    low=1,
+    high=3600,
 )
 
 # --- Celery: JSON only, acknowledged early, no results (rule 6) -------------------------------------------

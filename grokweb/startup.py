@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
 from django.core.exceptions import ImproperlyConfigured
 
+from grokweb import data_folder
 from grokweb.supervisor import Plan, StartError, Supervisor, say, take_lock
 
 CHILDREN = ("web", "model-worker", "chat-worker", "beat", "jobs-worker")
@@ -79,6 +81,15 @@ def end_restore(data: Path) -> None:
         say(told)
 
 
+def check_data(data: Path) -> None:
+    """Nobody else may read it. It may have been made by hand, or by an older version."""
+    try:
+        if data_folder.tighten(data):
+            say(f"{data} was open to other users of this machine; now it is not.")
+    except data_folder.FolderShared as error:
+        raise StartError(f"GROKWEB_DATA: {error}; `chmod 700` it, or choose a folder of its own") from None
+
+
 def prepare() -> None:
     """Migrations and the first administrator, in a process of their own, unless nothing has changed."""
     from grokweb import prepared
@@ -120,6 +131,8 @@ def plan(without: frozenset[str]) -> Plan:
         handover=live.HANDOVER_SECONDS,
         redis_url=os.environ.get("REDIS_URL", ""),
         healthy=settings.HEALTHY_SECONDS,
+        loop_seconds=settings.WEB_LOOP_SECONDS,
+        pool_seconds=settings.WEB_POOL_SECONDS,
         without=without,
     )
 
@@ -138,9 +151,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def up(without: Sequence[str]) -> int:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends nothing; the children inherit this
     os.umask(0o077)  # what the service writes is for its owner alone
     try:
         planned = plan(frozenset(without))
+        check_data(planned.data)
         lock = take_lock(planned.data, planned.run)
         if "web" not in planned.without:
             check_port(planned.bind, planned.port)

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from grokweb import pulse
 from grokweb.childlog import ChildLog
 from grokweb.redis_server import CHILD, EmbeddedRedis, RedisUnavailable
 
@@ -60,6 +61,7 @@ class Child:
     due: float | None = None  # when to start it (again)
     deaths: int = 0
     asked: bool = False  # to end
+    kill_at: float | None = None  # it does not work any more, and was asked to end
 
     @property
     def alive(self) -> bool:
@@ -83,6 +85,8 @@ class Plan:
     redis_url: str  # empty: embedded
     without: frozenset[str] = frozenset()
     healthy: float = 30.0  # seconds of life that end a child's backoff
+    loop_seconds: float = 20.0  # a web process is started again when its event loop has not run for so long,
+    pool_seconds: float = 120.0  # or no thread of it has finished anything for so long while requests wait
     root: Path = field(default_factory=lambda: Path(__file__).resolve().parent.parent)
 
 
@@ -106,6 +110,7 @@ class Supervisor:
         self.page_answers = threading.Event()
         self.model_answers = threading.Event()
         self.workers_before: set[str] = set()
+        self.watch: pulse.Watch | None = None
         self.guardian, self.guard = self._start_guardian(lock)
 
     # --- Children -----------------------------------------------------------------------------------------
@@ -140,8 +145,19 @@ class Supervisor:
 
     def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Only from the main thread: on Linux a child is bound to the thread that started it."""
+        if name != "web":
+            return self._popen(command)
+        read, write = pulse.pipe()
+        self.watch = pulse.Watch(self.plan.loop_seconds, self.plan.pool_seconds, read)
+        try:
+            return self._popen([*command, "--pulse", str(write)], pass_fds=(write,))
+        finally:
+            os.close(write)
+
+    def _popen(self, command: Sequence[str], pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-I", "-S", CHILD, str(os.getpid()), *command],
+            pass_fds=pass_fds,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -155,7 +171,7 @@ class Supervisor:
         return child
 
     def _start(self, child: Child) -> None:
-        child.due = None
+        child.due = child.kill_at = None
         child.started = time.monotonic()
         child.process = child.start()
         self.guard.write(f"+{child.process.pid}\n")
@@ -173,6 +189,9 @@ class Supervisor:
         (self.plan.run / f"{child.name}.pid").unlink(missing_ok=True)
         child.log.finish()
         child.process = None
+        if child.name == "web" and self.watch is not None:
+            self.watch.close()
+            self.watch = None
         return status
 
     # --- Starting -----------------------------------------------------------------------------------------
@@ -247,8 +266,8 @@ class Supervisor:
     # --- Running ------------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # in the background of a shell
                 signal.signal(number, self._asked_to_stop)
         try:
             self.start_first()
@@ -300,6 +319,20 @@ class Supervisor:
                 self._died(child, now)
             elif child.due is not None and now >= child.due:
                 self._start(child)
+        self._end_frozen(now)
+
+    def _end_frozen(self, now: float) -> None:
+        """A web process that does not work any more is ended; then it has died, and comes back."""
+        web = self.children.get("web")
+        if self.watch is None or web is None or web.process is None or not web.alive:
+            return
+        if web.kill_at is not None:
+            if now >= web.kill_at:
+                web.process.kill()
+        elif trouble := self.watch.trouble():
+            web.log.note(f"{trouble}: this process is ended and started again")
+            web.process.terminate()
+            web.kill_at = now + WEB_SECONDS
 
     def _died(self, child: Child, now: float) -> None:
         status = self._buried(child)

@@ -7,25 +7,41 @@ stops, or that a stop takes two seconds. Nor does it wait for clients that do no
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import uvloop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
-uvloop.install()  # before Daphne: it makes its event loop when it is imported
 
+from grokweb import pulse
+
+POOLS = pulse.Pools()
+COUNTING_LOOP = pulse.counting(uvloop.Loop, POOLS)
+
+
+class LoopPolicy(uvloop.EventLoopPolicy):  # type: ignore[misc]  # made on demand, without types
+    def _loop_factory(self) -> Any:
+        return COUNTING_LOOP()
+
+
+asyncio.set_event_loop_policy(LoopPolicy())  # before Daphne: it makes its event loop when it is imported
+
+from autobahn.websocket.types import ConnectionDeny
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from twisted.internet import defer, reactor, task
+
+from grokweb.request_limits import Channel
 
 logger = logging.getLogger("grokweb.web")
 
@@ -81,6 +97,9 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
             super().handleContentChunk(data)
 
     def process(self) -> Any:
+        self.requestHeaders.removeHeader(
+            b"daphne-root-path"
+        )  # where the site begins is not a visitor's choice
         return self.channel.loseConnection() if self.refused else super().process()
 
     def handle_reply(self, message: dict[str, Any]) -> None:
@@ -121,6 +140,8 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
     It is what Twisted calls the transport's producer, and is told when to pause.
     """
 
+    refusal = ""  # a constant of ours: it becomes part of the status line
+
     def __init__(self) -> None:
         super().__init__()
         self.drained = asyncio.Event()
@@ -144,6 +165,16 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
 
     def stopProducing(self) -> None:
         self.drained.set()
+
+    def serverReject(self) -> None:
+        """403, with the application's reason where it gave one. Stock Daphne drops it."""
+        if self.refusal:
+            denied = ConnectionDeny(code=403, reason=self.refusal)  # type: ignore[no-untyped-call]
+            self.handshake_deferred.errback(denied)
+            del self.handshake_deferred
+            self.server.protocol_disconnected(self)
+        else:
+            super().serverReject()
 
     def serverClose(self, code: int | None = None) -> None:
         """Any close code. Stock Daphne passes 1000 and 3000-4999 and breaks at 1012 and 1013."""
@@ -178,9 +209,12 @@ class WebServer(Server):  # type: ignore[misc]  # daphne has no types
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         if message["type"] in {"websocket.send", "http.response.body"} and hasattr(protocol, "drained"):
             await protocol.drained.wait()
+        if message["type"] == "websocket.close":
+            protocol.refusal = message.get("reason") or ""
         await super().handle_reply(protocol, message)
 
     def set_socket_options(self) -> None:
+        self.http_factory.protocol = Channel
         build = self.http_factory.buildProtocol
 
         def limited(address: Any) -> Any:
@@ -233,8 +267,12 @@ def behind_proxy(application: Application) -> Application:
     return forwarded
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     from grokweb.asgi import application
+
+    parser = argparse.ArgumentParser(prog="python -m grokweb.web", description=__doc__)
+    parser.add_argument("--pulse", type=int, metavar="FD", help="pipe of the supervisor (grokweb/pulse.py)")
+    fd = parser.parse_args(arguments).pulse
 
     if settings.BEHIND_PROXY:
         application = behind_proxy(application)
@@ -242,6 +280,8 @@ def main() -> int:
     server = WebServer(
         application, build_endpoint_description_strings(host=settings.BIND, port=settings.PORT)
     )
+    if fd is not None:
+        reactor.callWhenRunning(lambda: pulse.Pulse(fd, POOLS).beat(asyncio.get_event_loop()))
     server.run()
     if server.failure:
         sys.stderr.write(f"{server.failure}\n")

@@ -1,10 +1,24 @@
-"""Celery's settings on both sides of the line (rule 6): JSON only, early acknowledgement, no results."""
+"""Celery's settings on both sides of the line (rule 6): JSON only, early acknowledgement, no results.
+
+It also sees to it that a worker outlives SIGHUP.
+"""
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
+from celery import signals
+
 from inference import settings
+
+
+@signals.celeryd_after_setup.connect
+def ignore_hangup(instance: Any, **_: Any) -> None:
+    """SIGHUP does nothing in the whole service. Celery would restart itself, where it has no terminal."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    instance._isatty = True  # asked once after this, before Celery installs its handler
+
 
 COMMON: dict[str, Any] = {
     "task_serializer": "json",

@@ -6,60 +6,18 @@ import re
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
-from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext_lazy
 
 from chat.core import audit
-from chat.core.context import SITE_NAME
 from chat.core.models import StaffAction
+from chat.core.site import PageAdmin
 from chat.core.stale_forms import StaleFormGuard
 
-admin.site.site_header = admin.site.site_title = SITE_NAME
-# The same rate limits and second factor as everywhere.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-admin.site.disable_action("delete_selected")  # nothing is deleted in bulk, past the checks of its page
-# Django's own ways past a page and its audit: the names of what may only be listed on record, and the
-# addresses of what staff may not open (a shared link's is the key to it). No page here needs them.
-CLOSED = {"autocomplete", "view_on_site"}
 PERSON = re.compile(r"user:([0-9a-f-]{36})")  # as audit.on_model writes it
-_all_urls = admin.site.get_urls
-
-
-def _open_urls() -> list[URLPattern | URLResolver]:
-    return [each for each in _all_urls() if getattr(each, "name", None) not in CLOSED]
-
-
-admin.site.get_urls = _open_urls  # type: ignore[method-assign]
-
-
-class PageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """What all our admin pages have in common."""
-
-    view_on_site = False  # the doors of the site are their owners', not staff's
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """A list is filtered by what its pages show and by nothing else: answers to ?text__startswith=… would
-        tell the rest letter by letter."""
-        try:
-            field = self.opts.get_field(lookup.split(LOOKUP_SEP)[0])
-        except FieldDoesNotExist:  # "pk", or the name of a filter of ours
-            return super().lookup_allowed(lookup, value, request)
-        shown = {
-            self.opts.pk.name,
-            self.date_hierarchy,
-            *self.get_list_display(request),
-            *(each for each in self.get_list_filter(request) if isinstance(each, str)),
-            *flatten_fieldsets(self.get_fieldsets(request)),
-        }
-        return field.name in shown and super().lookup_allowed(lookup, value, request)
 
 
 class AuditedAdmin(StaleFormGuard, PageAdmin):

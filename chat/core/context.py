@@ -17,6 +17,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site_name": SITE_NAME,
         "model": SimpleLazyObject(_default_model),  # no query on pages that do not mention it
         "signup_open": settings.SIGNUP_OPEN,
+        "addresses": " ".join(settings.SITE_URLS),
     }
 
 

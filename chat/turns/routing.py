@@ -6,10 +6,10 @@ from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
-from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.urls import re_path
 
+from chat.core.addresses import KnownOrigins
 from chat.turns.consumers import ChatConsumer
 
 
@@ -24,4 +24,4 @@ routes = URLRouter(
         re_path(r"", nowhere),  # type: ignore[arg-type]
     ]
 )
-websocket = OriginValidator(routes, settings.SITE_URLS)
+websocket = KnownOrigins(routes, settings.SITE_URLS)

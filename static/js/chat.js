@@ -23,7 +23,7 @@ import { Follow, reducedMotion } from "grokweb/scroll.js";
 import { ShareDialog } from "grokweb/share.js";
 import { wireDictation } from "grokweb/speech.js";
 import { Sidebar } from "grokweb/sidebar.js";
-import { FRAME_BYTES, Link } from "grokweb/socket.js";
+import { FRAME_BYTES, isKnown, Link } from "grokweb/socket.js";
 import { Temporary } from "grokweb/temporary.js";
 import { Transcript } from "grokweb/transcript.js";
 import { Voice } from "grokweb/voice.js";
@@ -496,6 +496,20 @@ function changed({ conversation, deleted }) {
   draw();
 }
 
+/** The server refuses sockets of pages at other addresses, and a page cannot see why: so it looks first. */
+function connectIfKnown() {
+  const { addresses } = main.dataset;
+  if (isKnown(location.origin, addresses)) {
+    link.connect();
+    return;
+  }
+  link.end();
+  notices.show("address", fill(
+    gettext("Answers cannot reach this page: its address is not in GROKWEB_URLS. Open %(address)s instead, or ask whoever runs this site to add this address."),
+    { address: addresses.split(" ")[0] },
+  ), { kind: "bad", stay: true });
+}
+
 /** Another persona or other settings, chosen in another tab. */
 function mannered({ conversation, manner }) {
   if (conversation === view.id) voice.open(voice.conversation, manner);
@@ -572,6 +586,6 @@ if (wanted && given.conversation) {
 asked.restore();
 draw();
 if (!given.model) notices.show("model", gettext("No model is set up on this server yet."), { kind: "warn", stay: true });
-link.connect();
+connectIfKnown();
 keepOfflinePage();
 performance.mark("grokweb.usable"); // every key and button does what it says; `make bench ONLY=page` reads this

@@ -24,6 +24,11 @@ export function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
+/** Whether the server takes a socket from a page at `origin`; `addresses` are those it knows, between spaces. */
+export function isKnown(origin, addresses) {
+  return addresses.split(" ").some((each) => each && new URL(each).origin === origin);
+}
+
 export class Link {
   /**
    * `onframe(frame)`, `onstate("open" | "lost")` and `onverdict("login" | "reload")` tell the page;
@@ -59,6 +64,7 @@ export class Link {
 
   /** Give this connection up and get another; what it still says no longer counts. */
   drop(now = false) {
+    if (this.over) return;
     const old = this.ws;
     this.ws = null;
     old?.close();
@@ -66,6 +72,11 @@ export class Link {
       this.lost();
       this.connect();
     } else this.again();
+  }
+
+  /** No connection is wanted any more. */
+  end() {
+    this.over = true;
   }
 
   closed(code) {

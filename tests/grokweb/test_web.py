@@ -47,12 +47,19 @@ async def application(scope, receive, send):
         if scope["path"] in ("/body", "/api/import/"):
             while (await receive()).get("more_body"):
                 pass
+        if scope["path"] == "/root":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": scope["root_path"].encode()})
+            return
         if scope["path"] == "/slow":
             await asyncio.sleep(60)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"hello"})
         return
     await receive()
+    if scope["path"] == "/refused":
+        await send({"type": "websocket.close", "reason": "This address is unknown"})
+        return
     await send({"type": "websocket.accept"})
     while (event := await receive())["type"] == "websocket.receive":
         if event.get("text") == "pour":
@@ -308,6 +315,89 @@ def test_it_does_not_say_what_it_is(server: Running) -> None:
     answer = server.get("/")
     assert answer is not None
     assert answer.headers["Server"] is None
+
+
+def answer_to(server: Running, request: bytes) -> tuple[int, bytes]:
+    """Status and body of whatever is sent, and the connection ends after it."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as opened:
+        opened.sendall(request)
+        said = b"".join(iter(lambda: opened.recv(65_536), b""))
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 "), said[:200]
+    return int(head.split()[1]), body
+
+
+CHUNKED = b"5\r\nhello\r\n0\r\n\r\n"
+ADDRESS, HEADERS = b"This address is too long.\n", b"The headers of this request are too large.\n"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "status", "words"),
+    [
+        (b"GET /" + b"x" * 8000 + b" HTTP/1.1", b"", 200, CHUNKED),
+        (b"GET /" + b"x" * 8200 + b" HTTP/1.1", b"", 414, ADDRESS),
+        (b"GET /?q=" + b"x" * 20_000 + b" HTTP/1.1", b"", 414, ADDRESS),
+        (b"POST /" + b"x" * 500_000 + b" HTTP/1.1", b"Content-Length: 3\r\n", 414, ADDRESS),
+        (b"X" * 500_000, b"", 414, ADDRESS),
+        (b"GET / HTTP/1.1", b"A: " + b"x" * 12_000 + b"\r\n", 200, CHUNKED),
+        (b"GET / HTTP/1.1", b"A: " + b"x" * 20_000 + b"\r\n", 431, HEADERS),
+        (b"GET / HTTP/1.1", b"A: " + b"x" * 500_000, 431, HEADERS),
+        (b"GET / HTTP/1.1", b"A: b\r\n" * 90, 200, CHUNKED),
+        (b"GET / HTTP/1.1", b"A: b\r\n" * 200, 431, HEADERS),
+        (b"GET / HTTP/1.1", (b"A: " + b"x" * 1000 + b"\r\n") * 30, 431, HEADERS),
+        (b"GET / HTTP/1.1", b"Upgrade: websocket\r\nA: " + b"x" * 20_000 + b"\r\n", 431, HEADERS),
+    ],
+)
+def test_long_addresses_and_headers_are_refused_by_name(
+    server: Running, request_line: bytes, headers: bytes, status: int, words: bytes
+) -> None:
+    request = request_line + b"\r\nHost: localhost\r\nConnection: close\r\n" + headers + b"\r\n"
+    assert answer_to(server, request) == (status, words)
+
+
+def test_a_second_request_of_a_connection_is_refused_by_name_too(server: Running) -> None:
+    first = b"GET /body HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as opened:
+        opened.sendall(first)
+        assert b"200 OK" in read_until(opened, b"\r\n\r\n")
+        opened.sendall(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"HTTP/1.1 414 URI Too Long" in read_until(opened, ADDRESS)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x00\xff\x16\x03",
+        b"GET / HTTP/9\r\nHost: x",
+        b"G\xc3\x89T / HTTP/1.1\r\nHost: x",
+        b"GET /\xff?\xfe HTTP/1.1\r\nHost: x",
+        b"GET / HTTP/1.1\r\nHost x",
+        b"GET / HTTP/1.1\r\nHost: x\r\nDaphne-Root-Path: /\xff",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket",
+        b"GET /\xff HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade",
+    ],
+)
+def test_broken_requests_leave_no_traceback(server: Running, request_: bytes) -> None:
+    status, _ = answer_to(server, request_ + b"\r\nConnection: close\r\n\r\n")
+    assert status in {200, 400, 426}
+    server.process.terminate()
+    _, printed = server.process.communicate(timeout=30)
+    assert b"Traceback" not in printed
+
+
+def test_a_visitor_does_not_choose_the_root_of_the_site(server: Running) -> None:
+    request = b"GET /root HTTP/1.1\r\nHost: x\r\nConnection: close\r\nDaphne-Root-Path: /evil\r\n\r\n"
+    assert answer_to(server, request) == (200, b"0\r\n\r\n")
+
+
+def test_a_refused_socket_gets_its_reason(server: Running) -> None:
+    handshake = HANDSHAKE.replace(b"GET / ", b"GET /refused ")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as opened:
+        opened.sendall(handshake)
+        assert read_until(opened, b"\r\n") == b"HTTP/1.1 403 This address is unknown\r\n"
 
 
 def test_a_taken_port_ends_with_a_failure(server: Running) -> None:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Replies } from "grokweb/replies.js";
-import { delay, Link, randomId, verdict } from "grokweb/socket.js";
+import { delay, isKnown, Link, randomId, verdict } from "grokweb/socket.js";
 
 /** A clock that a test winds, and sockets that it speaks through. */
 function setting(options = {}) {
@@ -187,4 +187,23 @@ test("replies: a gap is asked for once, the end is told once", () => {
   replies.take(done);
   replies.take(done);
   assert.deepEqual([ends, replies.live()], [["abcd"], []]);
+});
+
+test("a page knows whether its address is one of the server's", () => {
+  const addresses = "https://chat.example.org http://localhost:8000 http://plain.example:80";
+  for (const origin of ["https://chat.example.org", "http://localhost:8000", "http://plain.example"]) assert.ok(isKnown(origin, addresses), origin);
+  for (const origin of ["http://chat.example.org", "https://localhost:8000", "http://localhost", "http://localhost:8001", "null"]) {
+    assert.ok(!isKnown(origin, addresses), origin);
+  }
+});
+
+test("a link that has ended neither connects nor reports a loss", () => {
+  const world = setting();
+  world.link.end();
+  world.link.connect();
+  world.link.hurry();
+  world.link.drop(true);
+  world.wait(60_000);
+  assert.equal(world.sockets.length, 0);
+  assert.deepEqual(world.states, []);
 });

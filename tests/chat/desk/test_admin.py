@@ -232,10 +232,16 @@ def test_conversations_are_found_by_owner_and_title_and_the_search_is_on_record(
 
 
 def test_what_is_asked_in_the_address_is_on_record_too(cast, scene):
-    listed = cast.client("staff").get("/admin/conversations/conversation/", {"title__icontains": "soup"})
+    listed = cast.client("staff").get("/admin/conversations/conversation/", {"title__exact": "Alice's soup"})
     assert listed.context["cl"].result_count == 1
     row = StaffAction.objects.get(verb="list conversations")
-    assert row.detail == {"search": "", "filters": "title__icontains=soup"}
+    assert row.detail == {"search": "", "filters": "title__exact=Alice%27s+soup"}
+
+
+def test_a_filter_that_is_refused_is_on_record_too(cast, scene):
+    asked = {"title__icontains": "soup"}
+    assert cast.client("staff").get("/admin/conversations/conversation/", asked).status_code == 400
+    assert StaffAction.objects.get(verb="list conversations").detail["filters"] == "title__icontains=soup"
 
 
 def test_a_title_in_the_history_is_on_record(cast, scene):

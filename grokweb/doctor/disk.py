@@ -1,0 +1,69 @@
+"""The data directory: who may read it, and the room on the disks below it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from grokweb import data_folder as folder
+from grokweb.doctor.findings import Finding, ok, problem, warning
+
+MB = 1 << 20
+LITTLE, SOME = 500 * MB, 2048 * MB
+SHARE = 0.05
+
+
+def data_folder() -> Finding:
+    path = settings.DATA_DIR
+    about = {"path": path, "mode": f"{folder.mode_of(path):04o}"}
+    if folder.mode_of(path) & folder.OTHERS:
+        words = _("%(path)s is open to other users of this machine (mode %(mode)s): `chmod 700 %(path)s`")
+        return problem(words % about)
+    if path.stat().st_uid not in {os.geteuid(), 0}:
+        return warning(_("%(path)s belongs to another user than the one who asks") % about)
+    key = path / "secret_key"
+    if key.exists() and folder.mode_of(key) & folder.OTHERS:
+        return problem(_("%(path)s is readable by other users: `chmod 600 %(path)s`") % {"path": key})
+    return ok(_("%(path)s is its owner's alone") % about)
+
+
+def places() -> list[Path]:
+    """Folders that grow: each of them may be a disk of its own."""
+    found = [
+        settings.DATA_DIR,
+        settings.DATA_DIR / "logs",
+        settings.DATA_DIR / "files",
+        settings.DATA_DIR / "redis",
+    ]
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        found.append(Path(str(database["NAME"])).parent)
+    return list({path.stat().st_dev: path for path in found if path.exists()}.values())
+
+
+def space() -> Finding:
+    findings = [_space_of(path) for path in places()]
+    levels = ["problem", "warning", "ok"]
+    return min(findings, key=lambda each: levels.index(each.level))
+
+
+def _space_of(path: Path) -> Finding:
+    usage, about = shutil.disk_usage(path), os.statvfs(path)
+    told = {"path": path, "free": usage.free // MB}
+    if about.f_flag & os.ST_RDONLY or not os.access(path, os.W_OK):
+        return problem(
+            _("%(path)s cannot be written: mount its disk for writing, or correct its rights") % told
+        )
+    if about.f_files and about.f_favail < 1000:
+        return problem(
+            _("%(path)s has room for few more files (inodes): remove some, or enlarge the disk") % told
+        )
+    if usage.free < LITTLE:
+        return problem(_("%(path)s has %(free)d MB left: free some, or sends are refused soon") % told)
+    if usage.free < SOME or usage.free < SHARE * usage.total:
+        return warning(_("%(path)s has %(free)d MB left: plan for more") % told)
+    return ok(_("%(path)s has %(free)d MB left") % told)

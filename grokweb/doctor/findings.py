@@ -1,0 +1,31 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    level: str
+    words: str  # translated; with what to do, unless all is well
+
+
+def ok(words: str) -> Finding:
+    return Finding(OK, words)
+
+
+def warning(words: str) -> Finding:
+    return Finding(WARNING, words)
+
+
+def problem(words: str) -> Finding:
+    return Finding(PROBLEM, words)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error, without anything that a terminal would obey."""
+    first = str(error).strip().splitlines()[:1] or [type(error).__name__]
+    return "".join(letter if letter.isprintable() else "?" for letter in first[0])[:200]

@@ -1,0 +1,46 @@
+"""The checks, in the order of their lines, and how they are run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from grokweb.doctor.findings import Finding, problem, reason
+
+log = logging.getLogger(__name__)
+
+CHECKS = {
+    "settings": "grokweb.doctor.service.settings_of_the_service",
+    "addresses": "grokweb.doctor.service.addresses",
+    "data folder": "grokweb.doctor.disk.data_folder",
+    "disk": "grokweb.doctor.disk.space",
+    "redis": "grokweb.doctor.redis_server.answers",
+    "redis memory": "grokweb.doctor.redis_server.keeps_every_key",
+    "redis retention": "grokweb.doctor.redis_server.retention",
+    "redis clock": "grokweb.doctor.redis_server.clock",
+    "database": "grokweb.doctor.database.answers",
+    "migrations": "grokweb.doctor.database.migrations",
+    "integrity": "grokweb.doctor.database.integrity",
+    "database retention": "grokweb.doctor.database.retention",
+    "database clock": "grokweb.doctor.database.clock",
+    "e-mail": "grokweb.doctor.mail.server",
+}
+
+
+def run(names: list[str] | None = None) -> Iterator[tuple[str, Finding]]:
+    for name, path in CHECKS.items():
+        if not names or name in names:
+            yield name, _one(path)
+
+
+def _one(path: str) -> Finding:
+    """A check that fails is a finding, too: the others still run."""
+    try:
+        found: Finding = import_string(path)()
+    except Exception as error:
+        log.debug("%s", path, exc_info=True)
+        return problem(_("could not be checked: %(why)s") % {"why": reason(error)})
+    return found

@@ -1,0 +1,274 @@
+"""`manage.py doctor` in a process of its own, against services that are really broken."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.test import Client
+
+from chat.core import addresses
+from grokweb.doctor import table
+from grokweb.redis_server import EmbeddedRedis
+from tests.grokweb.broken_servers import Mail, RedisProxy, serving
+from tests.grokweb.service import ROOT
+
+SECRET = "a-very-secret-password"
+
+
+class Doctor:
+    """Runs it over an installation in `data`."""
+
+    def __init__(self, data: Path, database: str) -> None:
+        self.data = data
+        data.mkdir(mode=0o700)
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "grokweb.settings",
+            "GROKWEB_DATA": str(data),
+            "GROKWEB_TEST_ENGINES": "0",
+            "DATABASE_URL": database,
+            "LC_ALL": "C.UTF-8",
+        }
+        self.status = 0
+
+    def __call__(self, *arguments: str, **environment: str) -> dict[str, str]:
+        """Its lines by the name of the check: level and words."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", "doctor", *arguments],
+            cwd=ROOT, env={**self.environment, **environment}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
+        assert SECRET not in done.stdout + done.stderr
+        self.status, lines = done.returncode, {}
+        for line in done.stdout.splitlines():
+            level, _, rest = line.partition("  ")
+            name, _, words = rest.strip().partition(": ")
+            lines[name] = f"{level.strip()}: {words}"
+        return lines
+
+    def migrate(self) -> None:
+        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(command, cwd=ROOT, env=self.environment, check=True)
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, service_database_url: str) -> Doctor:
+    return Doctor(tmp_path / "data", service_database_url)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    """A server that an operator set up; it is started by the test."""
+    made = EmbeddedRedis(tmp_path / "own-redis")
+    yield made
+    made.kill()
+
+
+def test_a_sound_installation_has_no_problem(doctor: Doctor) -> None:
+    doctor.migrate()
+    lines = doctor()
+    assert list(lines) == list(table.CHECKS)
+    assert not [line for line in lines.values() if line.startswith("problem")], lines
+    assert doctor.status == 0
+
+
+def test_it_speaks_french(doctor: Doctor) -> None:
+    assert doctor("migrations", "--language", "fr")["migrations"].startswith("problème: ")
+    assert doctor("settings", LC_ALL="fr_FR.UTF-8")["settings"] == "ok: adaptés au public"
+
+
+def test_an_unknown_check_is_named(doctor: Doctor) -> None:
+    assert doctor("nothing") == {}
+    assert doctor.status == 1
+
+
+# --- Redis --------------------------------------------------------------------------------------------------
+
+
+def test_redis_that_evicts_is_a_problem(doctor: Doctor, own_redis: EmbeddedRedis) -> None:
+    import redis
+
+    own_redis.start()
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    line = doctor("redis memory", REDIS_URL=own_redis.url)["redis memory"]
+    assert line.startswith("problem: maxmemory-policy is allkeys-lru")
+    assert "noeviction" in line
+    assert doctor.status == 1
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.config_set("maxmemory-policy", "noeviction")
+    assert doctor("redis memory", REDIS_URL=own_redis.url)["redis memory"] == "ok: no key is evicted"
+    assert doctor.status == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "level", "words"),
+    [
+        ({}, "ok", "append-only file"),
+        ({"auto-aof-rewrite-percentage": "0"}, "warning", "never rewritten"),
+        ({"save": "3600 1"}, "warning", "snapshots are written (save 3600 1)"),
+        ({"appendonly": "no"}, "warning", "nothing is kept on disk"),
+    ],
+)
+def test_what_an_operators_redis_retains(
+    doctor: Doctor, own_redis: EmbeddedRedis, settings: dict[str, str], level: str, words: str
+) -> None:
+    import redis
+
+    own_redis.start()
+    with redis.Redis.from_url(own_redis.url) as client:
+        for name, value in settings.items():
+            client.config_set(name, value)
+    line = doctor("redis retention", REDIS_URL=own_redis.url)["redis retention"]
+    assert line.startswith(f"{level}: ")
+    assert words in line
+
+
+def test_redis_that_is_away_or_refuses_the_password(doctor: Doctor, own_redis: EmbeddedRedis) -> None:
+    url = own_redis.url
+    assert doctor("redis", REDIS_URL=url)["redis"].startswith("problem: does not answer")
+    own_redis.start()
+    assert doctor("redis", REDIS_URL=url.replace(own_redis.password, SECRET))["redis"].startswith("problem")
+    lines = doctor(REDIS_URL="redis://127.0.0.1:1/0")
+    assert list(lines) == list(table.CHECKS)  # the others are asked all the same
+    assert lines["database"].startswith("ok")
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "words"),
+    [
+        ("version", "redis", "is too old: install 6.2 or newer"),
+        ("clock", "redis clock", "s away from this machine's"),
+    ],
+)
+def test_an_old_redis_and_a_wrong_clock(
+    doctor: Doctor, own_redis: EmbeddedRedis, fault: str, check: str, words: str
+) -> None:
+    own_redis.start()
+    with serving(RedisProxy, url=own_redis.url, fault=fault) as port:
+        line = doctor(check, REDIS_URL=own_redis.url.replace(str(own_redis.port), str(port)))[check]
+    assert line.startswith("problem: ")
+    assert words in line
+    assert doctor(check, REDIS_URL=own_redis.url)[check].startswith("ok: ")
+
+
+# --- E-mail -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scheme", "fault", "start"),
+    [
+        ("smtp", "", "ok: "),
+        ("smtp", "log-in", "problem: 127.0.0.1:{port} refuses the log-in"),
+        ("smtp", "no log-in", "problem: 127.0.0.1:{port} cannot do what EMAIL_URL asks"),
+        ("smtp", "greeting", "problem: 127.0.0.1:{port} does not answer as a mail server"),
+        ("smtp+tls", "", "problem: 127.0.0.1:{port} cannot do what EMAIL_URL asks"),
+        ("smtp+ssl", "", "problem: 127.0.0.1:{port} does not encrypt as asked"),
+    ],
+)
+def test_the_mail_server_is_asked_and_nothing_is_sent(
+    doctor: Doctor, scheme: str, fault: str, start: str
+) -> None:
+    heard: list[str] = []
+    with serving(Mail, fault=fault, heard=heard) as port:
+        line = doctor("e-mail", EMAIL_URL=f"{scheme}://me:{SECRET}@127.0.0.1:{port}")["e-mail"]
+    assert line.startswith(start.format(port=port)), line
+    assert not {"MAIL", "RCPT", "DATA", "VRFY"} & set(heard)
+
+
+def test_no_mail_server_at_all(doctor: Doctor) -> None:
+    assert doctor("e-mail")["e-mail"].startswith("warning: none is set")
+    line = doctor("e-mail", EMAIL_URL="smtp://127.0.0.1:1")["e-mail"]
+    assert line.startswith("problem: 127.0.0.1:1 does not answer")
+
+
+# --- Database -----------------------------------------------------------------------------------------------
+
+
+def test_an_empty_database_is_behind(doctor: Doctor) -> None:
+    assert "changes are not applied" in doctor("migrations")["migrations"]
+    assert doctor.status == 1
+    doctor.migrate()
+    assert doctor("migrations")["migrations"] == "ok: all changes are applied"
+
+
+def test_a_damaged_file_is_a_problem(doctor: Doctor) -> None:
+    if not doctor.environment["DATABASE_URL"].startswith("sqlite"):
+        pytest.skip("PostgreSQL's files are its own")
+    doctor.migrate()
+    file = Path(doctor.environment["DATABASE_URL"].removeprefix("sqlite:///"))
+    with file.open("r+b") as opened:
+        for page in range(8, 60):
+            opened.seek(page * 4096 + 100)
+            opened.write(os.urandom(2000))
+    assert doctor("integrity")["integrity"].startswith("problem: the file is damaged")
+    assert doctor.status == 1
+
+
+def test_what_postgresql_retains(doctor: Doctor) -> None:
+    url = doctor.environment["DATABASE_URL"]
+    if not url.startswith("postgres"):
+        pytest.skip("SQLite overwrites what is deleted")
+    assert doctor("database retention")["database retention"].startswith("ok: ")
+    name = url.rpartition("/")[2]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE \"{name}\" SET log_statement = 'all'")
+    assert "statements are logged" in doctor("database retention")["database retention"]
+
+
+def test_a_database_that_is_away(doctor: Doctor) -> None:
+    lines = doctor("database", "integrity", DATABASE_URL=f"postgres://me:{SECRET}@127.0.0.1:1/nothing")
+    assert lines["database"].startswith("problem: does not answer")
+    assert doctor.status == 1
+
+
+# --- The machine, and the way in ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "level"), [(0o700, "ok"), (0o755, "problem"), (0o750, "problem"), (0o701, "problem")]
+)
+def test_a_data_folder_that_others_may_read(doctor: Doctor, mode: int, level: str) -> None:
+    doctor.data.chmod(mode)
+    line = doctor("data folder")["data folder"]
+    assert line.startswith(f"{level}: {doctor.data}")
+    assert level == "ok" or f"chmod 700 {doctor.data}" in line
+
+
+def test_a_key_that_others_may_read(doctor: Doctor) -> None:
+    key = doctor.data / "secret_key"
+    key.write_text("x" * 50)
+    key.chmod(0o644)
+    assert f"chmod 600 {key}" in doctor("data folder")["data folder"]
+
+
+@pytest.mark.django_db
+def test_addresses_that_were_refused_are_shown(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "_noted", {})
+    assert doctor("addresses")["addresses"].startswith("ok: ")
+    Client().get("/", headers={"Host": "chat.internal:8000"})
+    line = doctor("addresses")["addresses"]
+    assert line.startswith("warning: requests came for chat.internal:8000, not in GROKWEB_URLS")
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"GROKWEB_BIND": "0.0.0.0"}, "names only this one"),  # noqa: S104 - nothing listens
+        ({"GROKWEB_URLS": "http://chat.example.org"}, "http://chat.example.org is not encrypted"),
+    ],
+)
+def test_addresses_that_do_not_fit(doctor: Doctor, environment: dict[str, str], words: str) -> None:
+    line = doctor("addresses", **environment)["addresses"]
+    assert line.startswith("warning: ")
+    assert words in line
+
+
+def test_debug_is_a_problem(doctor: Doctor) -> None:
+    assert doctor("settings", GROKWEB_DEBUG="1")["settings"].startswith("problem: ")
