@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
+from chat.core import storage
 from grokweb import env
 
 METRICS_TOKEN = env.text(
@@ -39,9 +40,16 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def _ask_database() -> None:
+    """Raises where the database does not answer, or takes no writes."""
+    asked = "SHOW transaction_read_only" if connection.vendor == "postgresql" else "SELECT 'off'"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-        cursor.fetchone()
+        cursor.execute(asked)
+        if cursor.fetchone() != ("off",):
+            raise ReadOnlyDatabase
+
+
+class ReadOnlyDatabase(Exception):
+    """A replica, or a server that its operator has set to read only."""
 
 
 def _ask_redis() -> None:
@@ -55,13 +63,16 @@ NEEDED: dict[str, Callable[[], None]] = {"database": _ask_database, "redis": _as
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Everything a page needs answers; else 503 with the names of what does not."""
+    """Everything a page needs answers and can be written to; else 503 with the names of what does not."""
     failing = []
     for name, ask in NEEDED.items():
         try:
             ask()
         except Exception:  # noqa: BLE001 - whatever it is, this part does not answer
             failing.append(name)
+    failing += [f"disk:{name}" for name in storage.DISKS.troubled()]
+    if "database" not in failing and storage.was_refused():
+        failing.append("database")
     if failing:
         return JsonResponse({"status": "unavailable", "failing": failing}, status=503)
     return JsonResponse({"status": "ok"})

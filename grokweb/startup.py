@@ -130,7 +130,7 @@ def up(without: Sequence[str]) -> int:
             check_port(planned.bind, planned.port)
         check_redis(planned.redis_url)
         prepare()
-    except (StartError, ImproperlyConfigured) as error:
+    except (StartError, ImproperlyConfigured, OSError) as error:  # OSError: a disk that is full or read-only
         say(f"GrokWeb can not start: {error}")
         return 1
     except KeyboardInterrupt:

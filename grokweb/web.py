@@ -11,6 +11,7 @@ import asyncio
 import gc
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -233,16 +234,35 @@ def behind_proxy(application: Application) -> Application:
     return forwarded
 
 
+def keep_database_open() -> sqlite3.Connection | None:
+    """One connection to SQLite that is never closed. The last to close removes the -wal and -shm files, and
+    without room to make them anew nobody could read: with it, pages are read from a full disk, too.
+    """
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] != "django.db.backends.sqlite3":
+        return None
+    kept = sqlite3.connect(database["NAME"], uri=str(database["NAME"]).startswith("file:"), timeout=20)
+    try:
+        kept.execute("PRAGMA journal_mode=WAL")
+        kept.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()  # opens both files
+    except sqlite3.Error as error:
+        logger.warning("the database is not kept open: %s", error)
+    return kept
+
+
 def main() -> int:
     from grokweb.asgi import application
 
     if settings.BEHIND_PROXY:
         application = behind_proxy(application)
+    kept = keep_database_open()  # for as long as this process lives
     gc.freeze()  # what is loaded by now stays: no collection walks it again
     server = WebServer(
         application, build_endpoint_description_strings(host=settings.BIND, port=settings.PORT)
     )
     server.run()
+    if kept is not None:
+        kept.close()
     if server.failure:
         sys.stderr.write(f"{server.failure}\n")
         return 1

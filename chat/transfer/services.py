@@ -26,6 +26,7 @@ from chat.accounts.models import User
 from chat.conversations import signals
 from chat.conversations.models import Conversation, Message, ModelCard, Role
 from chat.conversations.services import default_model, set_leaf, title_from
+from chat.core import storage
 from chat.core.errors import TooManyRequests
 from chat.core.text import one_line
 from chat.files import services as files
@@ -72,6 +73,7 @@ def import_file(*, owner: User, file: IO[bytes], name: str) -> Report:
     report = Report()
     models = {card.slug: card for card in ModelCard.objects.all()}
     fallback = default_model()
+    storage.check_room()
     ends = time.monotonic() + SECONDS
     with _one_at_a_time(owner), Package(file, name) as package:
         for part, why in package.left_out:
@@ -81,7 +83,14 @@ def import_file(*, owner: User, file: IO[bytes], name: str) -> Report:
                 left = len(package.found) - number + 1
                 report.leave_out(_("What comes after"), _time_was_up(left))
                 break
-            _import_one(report, owner, package, span, number, models, fallback)
+            try:
+                _import_one(report, owner, package, span, number, models, fallback)
+            except Exception as error:
+                full = storage.translated(error)
+                if full is None or not report.imported:
+                    raise
+                report.leave_out(_("What comes after"), full.words)
+                break
     return report
 
 

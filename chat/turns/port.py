@@ -203,4 +203,23 @@ def resting() -> bool:
             pipe.set(rest, 1, px=int(settings.REDIS_REST_SECONDS * 1000))
             pipe.execute()
         return True
-    return bool(client().exists(rest))
+    return _refused_writes(rest) or bool(client().exists(rest))
+
+
+def _refused_writes(rest: str) -> bool:
+    """Whether Redis refused writes since the last pass, because its disk was full; then a rest begins.
+
+    Leases ran out meanwhile although their workers live: they get the time to renew them first. `seen` has
+    Redis' own count of such refusals, which begins anew at its start.
+    """
+    seen = scripts.key("refused")
+    stats: Any = client().info("errorstats")
+    count = str(stats.get("errorstat_MISCONF", {}).get("count", 0))
+    if count == (client().get(seen) or "0"):
+        return False
+    with client().pipeline() as pipe:
+        pipe.set(seen, count)
+        if count != "0":
+            pipe.set(rest, 1, px=int(settings.REDIS_REST_SECONDS * 1000))
+        pipe.execute()
+    return count != "0"
