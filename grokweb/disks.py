@@ -90,6 +90,7 @@ class Disks:
         self.low = low
         self._lock = threading.Lock()
         self._looks: dict[str, tuple[float, Look]] = {}
+        self.recoveries = 0  # how often a disk took writes again
 
     def look(self, name: str) -> Look:
         """The worst of its folders, at most LOOK_SECONDS old."""
@@ -100,6 +101,7 @@ class Disks:
             looks = [look(folder, self.low) for folder in self.folders[name]]
             worst = max(looks, key=lambda each: (WORST.index(each.state), -each.free))
             self._looks[name] = (time.monotonic(), worst)
+            self.recoveries += last is not None and not last.writable and worst.writable
             return worst
 
     def troubled(self) -> list[str]:

@@ -115,6 +115,7 @@ class Supervisor:
         self.disks = disks.of_data(plan.data)
         self.disk: disks.State = "ok"
         self.disk_due = 0.0
+        self.owes_files = False  # something in run/ could not be written
         self.guardian, self.guard = self._start_guardian(lock)
 
     # --- Children -----------------------------------------------------------------------------------------
@@ -176,8 +177,15 @@ class Supervisor:
         self._note_pid(child)
 
     def _note_pid(self, child: Child) -> None:
-        if child.process is not None:
-            write_if_possible(self.plan.run / f"{child.name}.pid", f"{child.process.pid}\n")
+        """For operators and other commands: a full disk must not end the service for a file of theirs."""
+        path = self.plan.run / f"{child.name}.pid"
+        try:
+            if child.process is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_text(f"{child.process.pid}\n")
+        except OSError:
+            self.owes_files = True
 
     def _again(self, child: Child, what: str, words: str = "") -> None:
         """Starts it later, each time later than the last."""
@@ -194,10 +202,9 @@ class Supervisor:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.process.pid, signal.SIGKILL)
         self.guard.write(f"-{child.process.pid}\n")
-        with suppress(OSError):
-            (self.plan.run / f"{child.name}.pid").unlink(missing_ok=True)
         child.log.finish()
         child.process = None
+        self._note_pid(child)
         return status
 
     # --- Starting -----------------------------------------------------------------------------------------
@@ -213,12 +220,14 @@ class Supervisor:
 
     def _publish_redis(self) -> None:
         """For other commands; the children have it in their environment."""
-        with suppress(OSError):
-            published = self.plan.run / "redis.url"
+        published = self.plan.run / "redis.url"
+        try:
             if self.redis is None:
                 published.unlink(missing_ok=True)
             else:
                 write_private(published, f"{self.redis.url}\n")
+        except OSError:
+            self.owes_files = True
 
     def start_first(self) -> None:
         """Redis and the page; everything else waits, so that both cores work for the page."""
@@ -343,21 +352,25 @@ class Supervisor:
                 self._start(child)
 
     def _watch_disk(self) -> None:
-        """Tells of a disk that fills up; once it can be written to again, whatever waited for that goes on."""
+        """Tells of a disk that fills up. Once it takes writes again, whatever waited for that goes on."""
         now = time.monotonic()
         if now < self.disk_due:
             return
         self.disk_due = now + DISK_SECONDS
         before, self.disk = self.disk, self.disks.look("data").state
-        if self.disk == before:
-            return
-        say(f"the disk of {self.plan.data} {DISK_WORDS[self.disk]}")
-        if before in ("full", "read-only"):
-            self._publish_redis()
-            for child in self.children.values():
-                self._note_pid(child)
-                if child.due is not None:
-                    child.due, child.delay = now, FIRST_DELAY
+        if self.disk != before:
+            say(f"the disk of {self.plan.data} {DISK_WORDS[self.disk]}")
+        if self.disk in ("ok", "low") and (self.owes_files or before in ("full", "read-only")):
+            self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """The disk takes writes again."""
+        self.owes_files = False
+        self._publish_redis()
+        for child in self.children.values():
+            self._note_pid(child)
+            if child.due is not None:
+                child.due, child.delay = now, FIRST_DELAY
 
     def _died(self, child: Child, now: float) -> None:
         status = self._buried(child)
@@ -420,12 +433,6 @@ def describe_end(status: int) -> str:
         return f"was ended by {signal.Signals(-status).name}"
     except ValueError:
         return f"was ended by signal {-status}"
-
-
-def write_if_possible(path: Path, text: str) -> None:
-    """For files that help operators and other commands: a full disk must not end the service for them."""
-    with suppress(OSError):
-        path.write_text(text)
 
 
 def lacks_only_room(answer: bytes) -> bool:

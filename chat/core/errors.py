@@ -135,7 +135,7 @@ class ServiceDown(ChatError):
 
 
 class StorageFull(ChatError):
-    """A disk is full, read-only, or below the limit that is kept for answers under way (chat/core/storage.py)."""
+    """A disk is full, read-only, or has only left what answers under way need (chat/core/storage.py)."""
 
     code, http_status = "storage_full", 507
 

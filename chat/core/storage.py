@@ -7,6 +7,7 @@ The edges (middleware.py, views.broken, chat/turns/consumers.py) show `StorageFu
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from urllib.parse import unquote
 
 from django.conf import settings
 from django.db import Error as DatabaseFault
-from django.db import transaction
+from django.db import connection, transaction
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from chat.core.errors import ChatError, StorageFull
@@ -23,13 +24,14 @@ from grokweb import disks
 
 # PostgreSQL: disk_full, io_error, read_only_sql_transaction.
 SQLSTATES = frozenset({"53100", "58030", "25006"})
-# SQLite: the primary code is the low byte. A folder that cannot be written to gives CANTOPEN for -wal and -shm.
+# SQLite: the primary code is the low byte. CANTOPEN: no -wal or -shm can be made in a read-only folder.
 SQLITE_CODES = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 )
 # For a database on a disk that this process cannot look at: a refused write counts as news for this long.
 REFUSAL_SECONDS = 15.0
 _refused_at = float("-inf")
+_thread = threading.local()
 
 
 def _database_folder() -> tuple[Path, ...]:
@@ -68,7 +70,7 @@ def _says_so(error: BaseException) -> bool:
 
 
 def translated(error: BaseException) -> StorageFull | None:
-    """What people are told of `error`; None if it is no matter of storage. A refusal by the database is noted."""
+    """Returns what people are told of `error`, None if no disk is the reason. Notes a refusal by the database."""
     if isinstance(error, ChatError) or not is_storage_trouble(error):
         return None
     if any(isinstance(each, DatabaseFault) for each in _chain(error)):
@@ -78,7 +80,7 @@ def translated(error: BaseException) -> StorageFull | None:
 
 
 def check_room(name: str = "data", size: int = 0) -> None:
-    """Raises StorageFull below the limit (GROKWEB_DISK_LOW_MB), so that what is under way can still be stored."""
+    """Raises StorageFull below GROKWEB_DISK_LOW_MB: what is left is for answers under way."""
     seen = DISKS.look(name)
     if seen.state != "ok" or seen.free - size < DISKS.low:
         raise StorageFull
@@ -92,6 +94,15 @@ def was_refused() -> bool:
 def accepts() -> bool:
     """Whether messages can be stored, as far as is known: what the pages' banner says."""
     return not was_refused() and DISKS.look("data").state == "ok"
+
+
+def renew_connection() -> None:
+    """Closes this thread's connection to SQLite if the disk has recovered since the last call: one that was
+    opened while the disk was read-only stays so."""
+    DISKS.look("data")
+    if getattr(_thread, "recoveries", 0) != DISKS.recoveries:
+        _thread.recoveries = DISKS.recoveries
+        connection.close()
 
 
 @contextmanager

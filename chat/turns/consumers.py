@@ -140,7 +140,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await verb(frame)
         except ChatError as error:
             await self._send_error(error, frame)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - _told logs it whole
             with translation.override(self.language):
                 await self._send_error(_told(error), frame)
 
@@ -332,6 +332,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         def call() -> T:
+            storage.renew_connection()
             try:
                 with translation.override(self.language):
                     return work()

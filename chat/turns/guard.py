@@ -1,5 +1,6 @@
 """One look every 3 s at all sockets of a process: those of people who logged out or were suspended are
-closed, those that missed a control event are told so, and all are told when the disk is full or free again."""
+closed, those that missed a control event are told so, and all are told when the disk is full or free again.
+"""
 
 from __future__ import annotations
 
