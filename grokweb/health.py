@@ -71,8 +71,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
         except Exception:  # noqa: BLE001 - whatever it is, this part does not answer
             failing.append(name)
     failing += [f"disk:{name}" for name in storage.DISKS.troubled()]
-    if "database" not in failing and storage.was_refused():
-        failing.append("database")
+    if storage.was_refused() and not {"database", "disk:data"} & set(failing):
+        failing.append("database")  # its disk is not one that this machine sees
     if failing:
         return JsonResponse({"status": "unavailable", "failing": failing}, status=503)
     return JsonResponse({"status": "ok"})

@@ -88,15 +88,14 @@ def note(request: HttpRequest) -> None:
     disk is full: a page that is only read needs no room."""
     key = request.session.session_key
     if request.user.is_authenticated and key and _is_due(key):
-        with storage.not_if_full():
-            UserSession.objects.create_from_request(request)
+        storage.write_if_room(lambda: UserSession.objects.create_from_request(request))
 
 
 def note_socket(session_key: str) -> None:
     """As `note`, for a page that only talks over its websocket."""
     if _is_due(session_key):
-        with storage.not_if_full():
-            UserSession.objects.filter(session_key=session_key).update(last_seen_at=timezone.now())
+        row = UserSession.objects.filter(session_key=session_key)
+        storage.write_if_room(lambda: row.update(last_seen_at=timezone.now()))
 
 
 def _is_due(session_key: str) -> bool:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -105,12 +104,11 @@ def renew_connection() -> None:
         connection.close()
 
 
-@contextmanager
-def not_if_full() -> Iterator[None]:
+def write_if_room(write: Callable[[], object]) -> None:
     """For a write that may be left out: a full or read-only disk does not fail what it stands beside."""
     try:
         with transaction.atomic():
-            yield
+            write()
     except (DatabaseFault, OSError) as error:
         if translated(error) is None:
             raise

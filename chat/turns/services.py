@@ -23,7 +23,7 @@ from chat.conversations import services as conversations
 from chat.conversations.access import conversation_for, message_for
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.core.errors import BadInput, Busy, ChatError, QueueFull, TooLong
-from chat.core.storage import check_room, not_if_full
+from chat.core.storage import check_room, write_if_room
 from chat.core.text import estimate_tokens
 from chat.files import services as files
 from chat.files.models import File
@@ -374,10 +374,8 @@ def request_stop(generation: Generation) -> None:
 
     With a full disk the row cannot take it: then Redis alone is told, which ends the reply all the same.
     """
-    with not_if_full():
-        Generation.objects.live().filter(pk=generation.pk, stop_requested_at=None).update(
-            stop_requested_at=Now()
-        )
+    row = Generation.objects.live().filter(pk=generation.pk, stop_requested_at=None)
+    write_if_room(lambda: row.update(stop_requested_at=Now()))
     pk, attempt = generation.pk, generation.attempt
 
     def tell() -> None:

@@ -18,13 +18,14 @@ def mount(*arguments: str) -> None:
 
 
 class SmallDisk:
-    def __init__(self, folder: Path, megabytes: int) -> None:
+    def __init__(self, folder: Path, megabytes: int, *, inodes: int = 0) -> None:
         """Skips the test where file systems cannot be mounted."""
         self.folder = folder
         self.filler = folder / "filler"
         folder.mkdir(parents=True, exist_ok=True)
+        options = f"size={megabytes}m,mode=700" + (f",nr_inodes={inodes}" if inodes else "")
         try:
-            mount("-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(folder))
+            mount("-t", "tmpfs", "-o", options, "tmpfs", str(folder))
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"no file system can be mounted here (run as root or under `unshare -rm`): {error}")
 
@@ -40,7 +41,6 @@ class SmallDisk:
                 with suppress(OSError):
                     while file.write(bytes(size)) == size:
                         pass
-        assert self.free_bytes == 0
 
     def empty(self) -> None:
         self.filler.unlink(missing_ok=True)
