@@ -22,7 +22,7 @@ from tests.grokweb.service import Service
 
 pytestmark = pytest.mark.faults_sqlite
 
-DATA_MB, FILES_MB, LOGS_MB = 32, 4, 2
+DATA_MB, FILES_MB, LOGS_MB, TEMPORARY_MB = 64, 8, 2, 2
 LOW_MB = 1
 
 
@@ -32,6 +32,7 @@ class Site:
     data: SmallDisk
     files: SmallDisk
     logs: SmallDisk
+    temporary: SmallDisk
     cookies: list[str]
 
     def failing(self) -> list[str]:
@@ -63,7 +64,8 @@ class Site:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status, ""
         except urllib.error.HTTPError as error:
-            return error.code, str(json.loads(error.read())["error"]["code"])
+            with error:
+                return error.code, str(json.loads(error.read())["error"]["code"])
 
     def stored_files(self) -> list[str]:
         return [
@@ -75,9 +77,12 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("small-disks")
     disks: list[SmallDisk] = []
-    service = Service(folder, **ENVIRONMENT, GROKWEB_DISK_LOW_MB=str(LOW_MB))
+    service = Service(
+        folder, **ENVIRONMENT, GROKWEB_DISK_LOW_MB=str(LOW_MB), TMPDIR=str(folder / "temporary")
+    )
+    sizes = {"data": DATA_MB, "data/files": FILES_MB, "data/logs": LOGS_MB, "temporary": TEMPORARY_MB}
     try:
-        for name, megabytes in (("data", DATA_MB), ("data/files", FILES_MB), ("data/logs", LOGS_MB)):
+        for name, megabytes in sizes.items():
             disks.append(SmallDisk(folder / name, megabytes))
         service.start().wait_until_ready()
         yield Site(service, *disks, cookies=invite(PEOPLE, service.environment))
@@ -190,11 +195,21 @@ def test_the_disk_of_files_is_full(drill: Drill, site: Site) -> None:
         assert site.upload(1000) == (507, "storage_full")
         drill.ended_well()  # messages are stored elsewhere
     wait_until_over(drill, site)
-    # More than fits, although there is room when it begins.
-    assert site.upload(int(site.files.free_bytes * 0.9)) == (507, "storage_full")
     assert site.stored_files() == kept
     drill.wait(lambda: site.upload(1000)[0] == 201, "an upload once there is room")
     assert len(asked) == PEOPLE
+
+
+@pytest.mark.fault("temporary files' disk full")
+def test_the_disk_of_temporary_files_is_full(drill: Drill, site: Site) -> None:
+    kept = site.stored_files()
+    with site.temporary.full():
+        assert site.upload(200_000) == (507, "storage_full")  # as it arrives
+        assert site.upload(1000)[0] == 201  # kept in memory
+    assert site.upload((TEMPORARY_MB << 20) // 2 + 300_000)[0] == 201  # fits once, and is kept in memory then
+    assert len(site.stored_files()) == len(kept) + 2
+    drill.ask()
+    drill.ended_well()
 
 
 @pytest.mark.fault("logs' disk full")
