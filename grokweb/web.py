@@ -48,8 +48,8 @@ UPLOADS = {
     settings.FILES_PATH.encode(): settings.FILE_BYTES + FORM_BYTES,
 }
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-# Where a body, or what Django makes of it, does not fit onto the disk of temporary files. Without words: whose
-# language it would be is not known yet.
+# Where a body, or Django's copy of it, does not fit onto the disk of temporary files. It has no words: nobody
+# knows the reader's language yet.
 NO_ROOM_BODY = b'{"error": {"code": "storage_full", "words": ""}}'
 NO_ROOM = (
     b"HTTP/1.1 507 Insufficient Storage\r\nConnection: close\r\nContent-Type: application/json\r\n"

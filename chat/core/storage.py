@@ -69,7 +69,7 @@ def _says_so(error: BaseException) -> bool:
 
 
 def translated(error: BaseException) -> StorageFull | None:
-    """Returns what people are told of `error`, None if no disk is the reason. Notes a refusal by the database."""
+    """Returns what people are told of `error`, None if no disk is to blame."""
     if isinstance(error, ChatError) or not is_storage_trouble(error):
         return None
     if any(isinstance(each, DatabaseFault) for each in _chain(error)):

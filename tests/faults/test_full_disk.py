@@ -22,7 +22,7 @@ from tests.grokweb.service import Service
 
 pytestmark = pytest.mark.faults_sqlite
 
-DATA_MB, FILES_MB, LOGS_MB, TEMPORARY_MB = 64, 8, 2, 2
+DATA_MB, FILES_MB, LOGS_MB, TEMPORARY_MB = 64, 16, 2, 4
 LOW_MB = 1
 
 
@@ -206,7 +206,12 @@ def test_the_disk_of_temporary_files_is_full(drill: Drill, site: Site) -> None:
     with site.temporary.full():
         assert site.upload(200_000) == (507, "storage_full")  # as it arrives
         assert site.upload(1000)[0] == 201  # kept in memory
-    assert site.upload((TEMPORARY_MB << 20) // 2 + 300_000)[0] == 201  # fits once, and is kept in memory then
+    megabyte = 1 << 20
+    assert site.upload(TEMPORARY_MB * megabyte * 3 // 4) == (
+        507,
+        "storage_full",
+    )  # fits once, and not a second time
+    assert site.upload(megabyte)[0] == 201
     assert len(site.stored_files()) == len(kept) + 2
     drill.ask()
     drill.ended_well()

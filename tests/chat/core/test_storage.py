@@ -1,4 +1,4 @@
-"""A database that takes no writes: pages are read, everything else is refused in words, nothing is half done."""
+"""A database that takes no writes: pages are read, all else is refused in words, nothing is half done."""
 
 from __future__ import annotations
 
