@@ -65,7 +65,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.watching: dict[str, str] = {}  # generation id -> message id
         self.pump: asyncio.Task[None] | None = None
         self.heard: int | None = None  # number of the last control event
-        self.writable = True  # whether messages can be stored, as the page was last told
+        self.writable: bool | None = None  # whether messages can be stored, as the page was last told
+        self.storage_due = False  # it has changed since
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -229,6 +230,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 if self.outbox.overflowed:
                     await self.close(1013)
                     return
+                if self.storage_due:
+                    self.storage_due = False
+                    await self._send({"type": "storage", "writable": self.writable})
                 for generation_id, item in self.outbox.take():
                     await self._send_item(generation_id, item)
         except asyncio.CancelledError:
@@ -290,10 +294,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._send({"type": "missed"})
 
     async def tell_storage(self, writable: bool) -> None:
-        """The guard: whether messages can be stored, when that has changed."""
-        if writable != self.writable:
-            self.writable = writable
-            await self._send({"type": "storage", "writable": writable})
+        """The guard: whether messages can be stored. The pump says so: a send may wait for a client that does
+        not read, and the guard must not."""
+        if self.writable is not None and writable != self.writable:
+            self.writable, self.storage_due = writable, True
+            self.outbox.ready.set()
 
     async def tab_close(self, event: Frame) -> None:
         await self.close(event["code"])

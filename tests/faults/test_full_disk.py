@@ -146,6 +146,8 @@ def test_the_data_disk_fills_up_while_eight_are_answered(drill: Drill, site: Sit
             lambda: all(reply.done for reply in asked), "every reply ends though nothing can be stored"
         )
         assert drill.service.get("/accounts/login/")[0] == 200
+        status, sidebar = drill.service.get("/api/conversations/", Cookie=site.cookies[0])
+        assert (status, "slow:" in sidebar) == (200, True), "what is stored can be read"
         assert refused(drill)["code"] == "storage_full"
     wait_until_over(drill, site)
     drill.ended_well()
