@@ -5,10 +5,12 @@ The model workers have an app of their own, without Django: inference/worker.py.
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import Any
+import time
+from typing import Any, ClassVar
 
-from celery import Celery, signals
+from celery import Celery, Task, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
@@ -17,13 +19,40 @@ from django.conf import settings
 from inference.broker import COMMON
 from inference.contract import CHAT_QUEUE, JOBS_QUEUE
 
+logger = logging.getLogger("grokweb.tasks")
+
+SAID_AGAIN_SECONDS = 30.0  # reconcile runs every two seconds
+
 
 @signals.setup_logging.connect
 def _leave_logging_alone(**_: Any) -> None:
     """Django has set it up. Without a receiver here Celery sets the root logger to its own level."""
 
 
-app = Celery("grokweb", broker=settings.REDIS_URL)
+class WaitingTask(Task):  # type: ignore[misc]  # celery has no types
+    """Ends with one line in the log, not with a traceback, where a disk is full or read-only.
+
+    Nothing is lost: reconcile and the sweeps do again what is not done, as they do after a crash.
+    """
+
+    abstract = True
+    said: ClassVar[dict[str, float]] = {}  # when the log had its line, by the task's name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from chat.core import storage  # needs the applications, which load this module
+
+        try:
+            return super().__call__(*args, **kwargs)
+        except Exception as error:
+            if not storage.is_storage_trouble(error):
+                raise
+            if time.monotonic() - WaitingTask.said.get(self.name, float("-inf")) > SAID_AGAIN_SECONDS:
+                WaitingTask.said[self.name] = time.monotonic()
+                logger.warning("%s waits, the disk is full or read-only: %s", self.name, type(error).__name__)
+            return None
+
+
+app = Celery("grokweb", broker=settings.REDIS_URL, task_cls=WaitingTask)
 app.conf.update(
     COMMON,
     task_default_queue=CHAT_QUEUE,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 
 FILE_BYTES = 5 << 20  # then it becomes <name>.log.1, so that logs never fill a disk
@@ -17,12 +20,77 @@ LINE_BYTES = 1 << 16
 LOGFMT = re.compile(r'timestamp=\S+ level=(\w+) logger=\S+ event=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 
 
+class LogFile:
+    """A file of lines that outlives a full disk: lines that cannot be written are counted and left out.
+
+    The first line that fits again follows one that says how many are missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lost = 0
+        self._why = ""
+        self._file: FileIO | None = None
+        self._size = 0
+        self._torn = False  # only the beginning of the last line is in the file
+
+    def write(self, line: bytes) -> str:
+        """Writes one line. Returns what to tell the operator: how many lines are missing, once they end."""
+        told = ""
+        try:
+            self._make_room(len(line))
+            if self.lost:
+                told = f"{self.lost} lines are missing in {self.path.name}: {self._why}"
+                self._put(_warning(told))
+                self.lost = 0
+            self._put(line)
+        except OSError as error:
+            self.lost += 1
+            self._why = error.strerror or type(error).__name__
+            self.close()
+        return told if not self.lost else ""
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError:
+                pass  # network file systems report a full disk here; what is missing was not counted by them
+
+    def _make_room(self, more: int) -> None:
+        if self._file is not None and self._size + more > FILE_BYTES:
+            self.close()
+            self.path.replace(self.path.with_suffix(".log.1"))
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = FileIO(self.path, "a")
+            self._size = self.path.stat().st_size
+
+    def _put(self, line: bytes) -> None:
+        assert self._file is not None
+        if self._torn:
+            line = b"\n" + line
+        written = self._file.write(line) or 0
+        self._size += written
+        if written < len(line):
+            self._torn = self._torn or written > 0
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._torn = False
+
+
+def _warning(event: str) -> bytes:
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    record = {"event": event, "level": "warning", "logger": "grokweb.childlog", "timestamp": now}
+    return json.dumps(record).encode() + b"\n"
+
+
 class ChildLog:
     def __init__(self, name: str, path: Path, show: Callable[[str], None]) -> None:
         self.name, self.path, self.show = name, path, show
+        self.file = LogFile(path)
         self.last_line = ""  # for the operator, when the child has died
         self.thread: threading.Thread | None = None
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def follow(self, process: subprocess.Popen[bytes]) -> None:
         self.last_line = ""
@@ -45,23 +113,15 @@ class ChildLog:
         self.show(f"{self.name}: critical: {event}")
 
     def _copy(self, process: subprocess.Popen[bytes]) -> None:
+        """The child must never block on its own words: whatever becomes of a line, the next one is read."""
         assert process.stdout is not None
-        file = self.path.open("ab", buffering=0)
-        size = self.path.stat().st_size
         try:
             for line in iter(lambda: process.stdout.readline(LINE_BYTES), b""):  # type: ignore[union-attr]
-                size += len(line)
-                if size > FILE_BYTES:
-                    file.close()
-                    self.path.replace(self.path.with_suffix(".log.1"))
-                    file, size = self.path.open("ab", buffering=0), len(line)
-                try:
-                    file.write(line)
-                except OSError:
-                    pass  # a full disk: the child must not block on its own words
+                if told := self.file.write(line):
+                    self.show(f"{self.name}: {told}")
                 self._look(line.decode("utf-8", "replace").rstrip())
         finally:
-            file.close()
+            self.file.close()
             process.stdout.close()
 
     def _look(self, line: str) -> None:

@@ -25,6 +25,7 @@ from grokweb import schema
 
 CHECK_SECONDS = 5.0  # between two thorough checks, at least
 SHARE = 20  # and this many times as long as the last one took
+LENGTH_LOOKS = 6
 FIRST_SECONDS = 2.0  # how long a call waits for the first result
 DAMAGE = ("malformed", "not a database", "disk i/o error", "invalid page", "could not read block")
 
@@ -46,6 +47,10 @@ def check() -> None:
             raise Broken(f"{len(missing)} migrations are missing, the first is {app}.{name}")
         cursor.execute(_one_row_of_each())
         cursor.fetchall()
+        if connection.vendor == "postgresql":
+            cursor.execute("SHOW transaction_read_only")
+            if cursor.fetchone() != ("off",):
+                raise Broken("the server is a replica, or set to read only")
     if connection.vendor == "sqlite":
         path = Path(connection.settings_dict["NAME"])
         _check_length(path)
@@ -62,14 +67,25 @@ def _one_row_of_each() -> str:
 
 
 def _check_length(path: Path) -> None:
-    """A file that was cut off: pages that it lacks are met only when somebody reads them."""
+    """Raises for a file that was cut off: pages that it lacks are met only when somebody reads them.
+
+    A checkpoint writes the header before the pages that make the file longer, so a short file is looked at again.
+    """
+    for _ in range(LENGTH_LOOKS - 1):
+        if not _is_cut(path):
+            return
+        time.sleep(0.05)
+    if _is_cut(path):
+        raise Broken(f"{path.name} is shorter than its header says")
+
+
+def _is_cut(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(32)
         length = os.fstat(file.fileno()).st_size
     size = int.from_bytes(head[16:18])
     pages = int.from_bytes(head[28:32])
-    if length < pages * (65536 if size == 1 else size):
-        raise Broken(f"{path.name} has {length:,} bytes, fewer than its header says")
+    return length < pages * (65536 if size == 1 else size)
 
 
 # --- In the background ------------------------------------------------------------------------------------

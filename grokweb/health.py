@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
+from chat.core import storage
 from grokweb import database_health, env
 
 logger = logging.getLogger("grokweb.health")
@@ -59,7 +60,7 @@ def _tell_once(name: str, error: str) -> None:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Everything a page needs answers; else 503 with the names of what does not."""
+    """Everything a page needs answers and can be written to; else 503 with the names of what does not."""
     failing = []
     for name, ask in NEEDED.items():
         try:
@@ -69,6 +70,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
             failing.append(name)
         else:
             _told.pop(name, None)
+    failing += [f"disk:{name}" for name in storage.DISKS.troubled()]
+    if storage.was_refused() and not {"database", "disk:data"} & set(failing):
+        failing.append("database")  # its disk is not one that this machine sees
     if failing:
         return JsonResponse({"status": "unavailable", "failing": failing}, status=503)
     return JsonResponse({"status": "ok"})

@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chat.core import storage
 from chat.turns import port
 from inference.figures import BUCKETS, COUNTERS, GAUGES, Replies
 from inference.queue import Worker
@@ -43,8 +44,26 @@ class EngineCollector(Collector):
         return [_up(1), *_queues(served), *_workers(served), *_replies(counted)]
 
 
+class DiskCollector(Collector):
+    """Looked at as /readyz does, without Redis and the database."""
+
+    def collect(self) -> Iterable[Metric]:
+        free = GaugeMetricFamily(
+            "grokweb_disk_free_bytes", "Free space where data, files and logs lie", labels=["disk"]
+        )
+        writable = GaugeMetricFamily(
+            "grokweb_disk_writable", "0: the disk is full or read-only", labels=["disk"]
+        )
+        for name in storage.DISKS.folders:
+            seen = storage.DISKS.look(name)
+            free.add_metric([name], seen.free)
+            writable.add_metric([name], int(seen.writable))
+        return [free, writable]
+
+
 def register() -> None:
     REGISTRY.register(EngineCollector())
+    REGISTRY.register(DiskCollector())
 
 
 def _up(value: int) -> Metric:

@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -42,8 +43,11 @@ def is_current() -> bool:
 
 
 def remember() -> None:
-    STAMP.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    STAMP.write_text(json.dumps(stamp(applied())))
+    """Without room for the stamp the next start prepares once more."""
+    rows = applied()
+    with suppress(OSError):
+        STAMP.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        STAMP.write_text(json.dumps(stamp(rows)))
 
 
 def stamp(rows: Iterable[tuple[Any, ...]]) -> dict[str, str]:

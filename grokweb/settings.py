@@ -41,8 +41,12 @@ def _secret_key() -> str:
         except FileExistsError:
             pass
         else:
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_urlsafe(48))
+            try:
+                with os.fdopen(handle, "w") as file:
+                    file.write(secrets.token_urlsafe(48))
+            except OSError:  # a full disk: half a key must not be taken for one later
+                path.unlink()
+                raise
     return path.read_text().strip()
 
 

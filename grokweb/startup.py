@@ -162,7 +162,7 @@ def up(without: Sequence[str]) -> int:
         check_redis(planned.redis_url)
         end_restore(planned.data)
         prepare()
-    except (StartError, ImproperlyConfigured) as error:
+    except (StartError, ImproperlyConfigured, OSError) as error:  # OSError: a disk that is full or read-only
         say(f"GrokWeb can not start: {error}")
         return 1
     except KeyboardInterrupt:

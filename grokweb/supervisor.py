@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from grokweb import pulse
+from grokweb import disks, pulse
 from grokweb.childlog import ChildLog
 from grokweb.redis_server import CHILD, EmbeddedRedis, RedisUnavailable
 
@@ -36,6 +37,14 @@ AFTER_HANDOVER_SECONDS = 2.0
 WEB_SECONDS = 2.5
 REDIS_SECONDS = 2.0
 LOCK_SECONDS = 5.0  # how long a new `up` waits for the guardian of a killed one
+
+DISK_SECONDS = 2.0  # between two looks at the disk of the data
+DISK_WORDS: dict[disks.State, str] = {
+    "ok": "has room again: everything goes on",
+    "low": "is nearly full: new messages are refused (GROKWEB_DISK_LOW_MB)",
+    "full": "is full: nothing can be stored; make room, the rest happens by itself",
+    "read-only": "can not be written to: nothing can be stored; everything goes on once it can",
+}
 
 Say = Callable[[str], None]
 
@@ -111,6 +120,10 @@ class Supervisor:
         self.model_answers = threading.Event()
         self.workers_before: set[str] = set()
         self.watch: pulse.Watch | None = None
+        self.disks = disks.of_data(plan.data)
+        self.disk: disks.State = "ok"
+        self.disk_due = 0.0
+        self.owes_files = False  # something in run/ could not be written
         self.guardian, self.guard = self._start_guardian(lock)
 
     # --- Children -----------------------------------------------------------------------------------------
@@ -129,17 +142,17 @@ class Supervisor:
         return guardian, os.fdopen(write, "w", buffering=1)
 
     def commands(self) -> dict[str, list[str]]:
-        """Every pool is `threads`, so that no child has children of its own."""
+        """Every pool is `threads`, so that no child has children of its own. Beat keeps its times in memory:
+        a file of them would be one more that a full disk breaks."""
         celery = [sys.executable, "-m", "celery", "--quiet", "-A"]
         lean = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--pool", "threads"]
-        schedule = str(self.plan.run / "beat-schedule")
         slots = str(self.plan.slots)
         queue = f"model.{self.plan.model_slug}"
         return {
             "web": [sys.executable, "-m", "grokweb.web"],
             "model-worker": [*celery, "inference.worker", "worker", "-Q", queue, "-n", "model@%h", *lean, "--concurrency", slots],  # noqa: E501
             "chat-worker": [*celery, "grokweb", "worker", "-Q", "chat", "-n", "chat@%h", *lean, "--concurrency", "2"],  # noqa: E501
-            "beat": [*celery, "grokweb", "beat", "-s", schedule],
+            "beat": [*celery, "grokweb", "beat", "-S", "celery.beat:Scheduler"],
             "jobs-worker": [*celery, "grokweb", "worker", "-Q", "jobs", "-n", "jobs@%h", *lean, "--concurrency", "1"],  # noqa: E501
         }  # fmt: skip
 
@@ -173,10 +186,32 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         child.due = child.kill_at = None
         child.started = time.monotonic()
-        child.process = child.start()
+        try:
+            child.process = child.start()
+        except OSError as error:  # a folder that cannot be made, no memory for a process
+            self._again(child, f"{child.name} can not be started: {error.strerror or error}")
+            return
         self.guard.write(f"+{child.process.pid}\n")
         child.log.follow(child.process)
-        (self.plan.run / f"{child.name}.pid").write_text(f"{child.process.pid}\n")
+        self._note_pid(child)
+
+    def _note_pid(self, child: Child) -> None:
+        """For operators and other commands: a full disk must not end the service for a file of theirs."""
+        path = self.plan.run / f"{child.name}.pid"
+        try:
+            if child.process is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_text(f"{child.process.pid}\n")
+        except OSError:
+            self.owes_files = True
+
+    def _again(self, child: Child, what: str, words: str = "") -> None:
+        """Starts it later, each time later than the last."""
+        child.due = time.monotonic() + child.delay
+        disk = f" (the disk {DISK_WORDS[self.disk]})" if self.disk in ("full", "read-only") else ""
+        say(f"{what}; starting it again in {child.delay:g} s{words}{disk}")
+        child.delay = min(child.delay * 2, LONGEST_DELAY)
 
     def _buried(self, child: Child) -> int:
         """Take note of an end; its exit status."""
@@ -186,25 +221,35 @@ class Supervisor:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.process.pid, signal.SIGKILL)
         self.guard.write(f"-{child.process.pid}\n")
-        (self.plan.run / f"{child.name}.pid").unlink(missing_ok=True)
         child.log.finish()
         child.process = None
         if child.name == "web" and self.watch is not None:
             self.watch.close()
             self.watch = None
+        self._note_pid(child)
         return status
 
     # --- Starting -----------------------------------------------------------------------------------------
 
     def start_redis(self) -> None:
-        published = self.plan.run / "redis.url"
         if self.plan.redis_url:
-            published.unlink(missing_ok=True)
+            self._publish_redis()
             return
         server = self.redis = EmbeddedRedis(self.plan.data / "redis")
         self.environment["REDIS_URL"] = server.url
-        write_private(published, f"{server.url}\n")
+        self._publish_redis()
         self._start(self._add("redis", lambda: server.spawn(output=subprocess.PIPE)))
+
+    def _publish_redis(self) -> None:
+        """For other commands; the children have it in their environment."""
+        published = self.plan.run / "redis.url"
+        try:
+            if self.redis is None:
+                published.unlink(missing_ok=True)
+            else:
+                write_private(published, f"{self.redis.url}\n")
+        except OSError:
+            self.owes_files = True
 
     def start_first(self) -> None:
         """Redis and the page; everything else waits, so that both cores work for the page."""
@@ -224,6 +269,12 @@ class Supervisor:
         for child in self.children.values():
             if child.process is None and child.due is None:
                 self._start(child)
+        if self.redis is not None:
+            from grokweb import redis_file  # loads redis-py, which the page need not wait for
+
+            threading.Thread(
+                target=redis_file.watch, args=(self.redis, say), name="redis-file", daemon=True
+            ).start()
 
     def _watch_start(self) -> None:
         """Asks until the page answers, then until the model worker has announced itself."""
@@ -241,7 +292,8 @@ class Supervisor:
         connection = http.client.HTTPConnection(host, self.plan.port, timeout=5)
         try:
             connection.request("GET", "/readyz", headers={"Host": self.plan.host})
-            return connection.getresponse().status == 200
+            answer = connection.getresponse()
+            return answer.status == 200 or lacks_only_room(answer.read())
         except (OSError, http.client.HTTPException):
             return False
         finally:
@@ -274,6 +326,7 @@ class Supervisor:
             told = 0
             while self.stop_asked is None and not self.failure:
                 self._tend()
+                self._watch_disk()
                 told = self._tell(told)
                 time.sleep(0.05)
         except RedisUnavailable as error:
@@ -334,6 +387,27 @@ class Supervisor:
             web.process.terminate()
             web.kill_at = now + WEB_SECONDS
 
+    def _watch_disk(self) -> None:
+        """Tells of a disk that fills up. Once it takes writes again, whatever waited for that goes on."""
+        now = time.monotonic()
+        if now < self.disk_due:
+            return
+        self.disk_due = now + DISK_SECONDS
+        before, self.disk = self.disk, self.disks.look("data").state
+        if self.disk != before:
+            say(f"the disk of {self.plan.data} {DISK_WORDS[self.disk]}")
+        if self.disk in ("ok", "low") and (self.owes_files or before in ("full", "read-only")):
+            self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """The disk takes writes again."""
+        self.owes_files = False
+        self._publish_redis()
+        for child in self.children.values():
+            self._note_pid(child)
+            if child.due is not None:
+                child.due, child.delay = now, FIRST_DELAY
+
     def _died(self, child: Child, now: float) -> None:
         status = self._buried(child)
         child.deaths += 1
@@ -350,10 +424,8 @@ class Supervisor:
             return
         if now - child.started >= self.plan.healthy:
             child.delay = FIRST_DELAY
-        child.due = now + child.delay
         words = f"; it said: {child.log.last_line}" if status > 0 and child.log.last_line else ""
-        say(f"{child.name} {describe_end(status)}; starting it again in {child.delay:g} s{words}")
-        child.delay = min(child.delay * 2, LONGEST_DELAY)
+        self._again(child, f"{child.name} {describe_end(status)}", words)
 
     # --- Stopping -----------------------------------------------------------------------------------------
 
@@ -366,7 +438,8 @@ class Supervisor:
         rest = [name for name in self.children if name != "redis"]
         self._end(rest, wait_for=rest, seconds=WEB_SECONDS)
         self._end(["redis"], wait_for=["redis"], seconds=REDIS_SECONDS)
-        (self.plan.run / "redis.url").unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.plan.run / "redis.url").unlink(missing_ok=True)
         self.guard.close()
         with suppress(subprocess.TimeoutExpired):
             self.guardian.wait(2)
@@ -398,6 +471,15 @@ def describe_end(status: int) -> str:
         return f"was ended by signal {-status}"
 
 
+def lacks_only_room(answer: bytes) -> bool:
+    """Whether /readyz, in its own words, misses nothing but space on a disk: then the page answers."""
+    try:
+        failing = json.loads(answer)["failing"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return all(name.startswith("disk:") for name in failing)
+
+
 def write_private(path: Path, text: str) -> None:
     """For its owner alone from its first byte on."""
     path.unlink(missing_ok=True)
@@ -423,10 +505,9 @@ def take_lock(data: Path, run: Path) -> IO[str]:
                 ) from None
             time.sleep(0.05)
         else:
-            lock.seek(0)
-            lock.truncate()
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
+            with suppress(OSError):  # the lock holds without the number in it
+                os.ftruncate(lock.fileno(), 0)
+                os.write(lock.fileno(), f"{os.getpid()}\n".encode())
             return lock
 
 

@@ -12,6 +12,7 @@ import asyncio
 import gc
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -42,6 +43,7 @@ from django.conf import settings
 from twisted.internet import defer, reactor, task
 
 from grokweb.request_limits import Channel
+from grokweb import disks
 
 logger = logging.getLogger("grokweb.web")
 
@@ -61,6 +63,13 @@ UPLOADS = {
     settings.FILES_PATH.encode(): settings.FILE_BYTES + FORM_BYTES,
 }
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+# Where a body, or Django's copy of it, does not fit onto the disk of temporary files. It has no words: nobody
+# knows the reader's language yet.
+NO_ROOM_BODY = b'{"error": {"code": "storage_full", "words": ""}}'
+NO_ROOM = (
+    b"HTTP/1.1 507 Insufficient Storage\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(NO_ROOM_BODY), NO_ROOM_BODY)
+)
 # What still comes meanwhile is thrown away, so that the answer arrives before the connection ends.
 TOO_LARGE_SECONDS = 1.0
 
@@ -94,7 +103,13 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
         if self.received > self.limit and not self.refused:
             self._refuse()
         if not self.refused:
-            super().handleContentChunk(data)
+            try:
+                super().handleContentChunk(data)
+                self.content.flush()  # a larger one is in a temporary file
+            except OSError as error:
+                if not disks.is_unwritable(error):
+                    raise
+                self._refuse(NO_ROOM)
 
     def process(self) -> Any:
         self.requestHeaders.removeHeader(
@@ -126,11 +141,11 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
         self.drained.set()
         super().connectionLost(reason)
 
-    def _refuse(self) -> None:
+    def _refuse(self, answer: bytes = TOO_LARGE) -> None:
         self.refused = True
         self.requestHeaders.removeHeader(b"expect")  # no "100 Continue" after the answer
         channel = self.channel
-        channel.transport.write(TOO_LARGE)
+        channel.transport.write(answer)
         task.deferLater(reactor, TOO_LARGE_SECONDS, channel.loseConnection)
 
 
@@ -267,15 +282,59 @@ def behind_proxy(application: Application) -> Application:
     return forwarded
 
 
+def with_room_for_bodies(application: Application) -> Application:
+    """Django copies each body, larger ones into a temporary file, before any of its error handling."""
+
+    async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        started = False
+
+        async def watched(message: dict[str, Any]) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+        try:
+            await application(scope, receive, watched)
+        except OSError as error:
+            if started or not disks.is_unwritable(error):
+                raise
+            logger.warning("a body was refused, the disk of temporary files is full or read-only")
+            headers = [(b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": 507, "headers": headers})
+            await send({"type": "http.response.body", "body": NO_ROOM_BODY})
+
+    return guarded
+
+
+def keep_database_open() -> sqlite3.Connection | None:
+    """One connection to SQLite that is never closed. The last to close removes the -wal and -shm files, and
+    without room to make them anew nobody could read: with it, pages are read from a full disk, too.
+    """
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] != "django.db.backends.sqlite3":
+        return None
+    kept = sqlite3.connect(database["NAME"], uri=str(database["NAME"]).startswith("file:"), timeout=20)
+    try:
+        kept.execute("PRAGMA journal_mode=WAL")
+        kept.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()  # opens both files
+    except sqlite3.Error as error:
+        logger.warning("the database is not kept open: %s", error)
+    return kept
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     from grokweb.asgi import application
 
     parser = argparse.ArgumentParser(prog="python -m grokweb.web", description=__doc__)
     parser.add_argument("--pulse", type=int, metavar="FD", help="pipe of the supervisor (grokweb/pulse.py)")
     fd = parser.parse_args(arguments).pulse
-
+    application = with_room_for_bodies(application)
     if settings.BEHIND_PROXY:
         application = behind_proxy(application)
+    kept = keep_database_open()  # for as long as this process lives
     gc.freeze()  # what is loaded by now stays: no collection walks it again
     server = WebServer(
         application, build_endpoint_description_strings(host=settings.BIND, port=settings.PORT)
@@ -283,6 +342,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if fd is not None:
         reactor.callWhenRunning(lambda: pulse.Pulse(fd, POOLS).beat(asyncio.get_event_loop()))
     server.run()
+    if kept is not None:
+        kept.close()
     if server.failure:
         sys.stderr.write(f"{server.failure}\n")
         return 1

@@ -35,6 +35,8 @@ COMMON: dict[str, Any] = {
     "worker_soft_shutdown_timeout": 0,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
+    # Redis refuses writes (MISCONF) while it cannot write its file: a worker waits, as for a lost connection.
+    "broker_channel_error_retry": True,
     "broker_transport_options": {
         "global_keyprefix": f"{settings.REDIS_PREFIX}:celery:",
         "socket_keepalive": True,

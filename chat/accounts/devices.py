@@ -25,6 +25,7 @@ from chat.accounts import signals
 from chat.accounts.adapter import NOWHERE
 from chat.accounts.models import User
 from chat.accounts.sessions import OK, still_allowed
+from chat.core import storage
 from chat.core.text import one_line
 
 logger = logging.getLogger("grokweb.accounts")
@@ -83,16 +84,18 @@ def name_of(user_agent: str) -> str:
 
 
 def note(request: HttpRequest) -> None:
-    """This browser was here. Written once in SEEN_EVERY seconds, and not at all while Redis is away."""
+    """This browser was here. Written once in SEEN_EVERY seconds, and not at all while Redis is away or the
+    disk is full: a page that is only read needs no room."""
     key = request.session.session_key
     if request.user.is_authenticated and key and _is_due(key):
-        UserSession.objects.create_from_request(request)
+        storage.write_if_room(lambda: UserSession.objects.create_from_request(request))
 
 
 def note_socket(session_key: str) -> None:
     """As `note`, for a page that only talks over its websocket."""
     if _is_due(session_key):
-        UserSession.objects.filter(session_key=session_key).update(last_seen_at=timezone.now())
+        row = UserSession.objects.filter(session_key=session_key)
+        storage.write_if_room(lambda: row.update(last_seen_at=timezone.now()))
 
 
 def _is_due(session_key: str) -> bool:

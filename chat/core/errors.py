@@ -134,5 +134,20 @@ class ServiceDown(ChatError):
         )
 
 
+class StorageFull(ChatError):
+    """A disk is full, read-only, or has only left what answers under way need (chat/core/storage.py)."""
+
+    code, http_status = "storage_full", 507
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "The server has no room to store anything at the moment. Nothing was saved; please try again "
+                "later. Its administrator can see why."
+            ),
+            retry_after=30,
+        )
+
+
 class TooManyRequests(ChatError):
     code, http_status = "too_many", 429

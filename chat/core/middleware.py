@@ -10,6 +10,7 @@ from django.shortcuts import render
 from redis.exceptions import ConnectionError as RedisDown
 from redis.exceptions import TimeoutError as RedisSlow
 
+from chat.core import storage
 from chat.core.api import error_response
 from chat.core.errors import ChatError, ServiceDown
 
@@ -25,7 +26,10 @@ class ErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """None for anything else: a bare failure is logged whole by Django and answered by views.broken."""
-        if isinstance(exception, RedisDown | RedisSlow):  # logging in counts attempts there
+        if (full := storage.translated(exception)) is not None:
+            log.warning("refused, the disk is full or read-only: %s", type(exception).__name__)
+            exception = full
+        elif isinstance(exception, RedisDown | RedisSlow):  # logging in counts attempts there
             log.warning("Redis does not answer: %s", exception)
             exception = ServiceDown()
         if not isinstance(exception, ChatError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -9,8 +11,9 @@ from django.template import loader
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 
+from chat.core import storage
 from chat.core.api import error_response
-from chat.core.errors import ChatError, NotAllowed, NotFound
+from chat.core.errors import ChatError, NotAllowed, NotFound, StorageFull
 
 # Nothing here is for search engines. Shared pages say so themselves (noindex): a crawler that may not read
 # them does not learn that, and lists their bare addresses when somebody links to them.
@@ -45,8 +48,23 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """The database may be what broke, so no context processor, session or user is touched here."""
+    """The database may be what broke, so no context processor, session or user is touched here.
+
+    A full disk comes here when it was met outside a view: a session that could not be saved, for example.
+    """
+    failure = sys.exc_info()[1]
+    if failure is not None and (full := storage.translated(failure)) is not None:
+        return _storage_full(request, full)
     if request.path.startswith("/api/"):
         error = ChatError(_("Something went wrong here. It has been noted; please try again."))
         return JsonResponse({"error": {"code": "broken", "words": error.words}}, status=500)
     return HttpResponse(loader.get_template("500.html").render(), status=500)
+
+
+def _storage_full(request: HttpRequest, error: StorageFull) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return error_response(error)
+    page = loader.get_template("500.html").render({"words": error.words})
+    return HttpResponse(
+        page, status=error.http_status, headers={"Retry-After": str(error.extra["retry_after"])}
+    )

@@ -24,6 +24,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, Role
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, NotFound
+from chat.core.storage import check_room
 from chat.core.text import estimate_tokens, is_blank
 from chat.files import reading
 from chat.files.kinds import HEAD, kind_of
@@ -59,17 +60,20 @@ def keep(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     content.seek(0)
     kind = kind_of(content.read(HEAD))
     _check_room(owner, size)  # before the bytes are copied, and again when they count
+    check_room("files", size)
+    check_room()
     file = File(owner=owner, name=name, kind=kind, size=size, sha256=_digest(content))
     content.seek(0)
-    file.stored = storage().save(f"{file.pk.hex[:2]}/{file.pk.hex}", content)
+    file.stored = f"{file.pk.hex[:2]}/{file.pk.hex}"
     try:
+        file.stored = storage().save(file.stored, content)
         with transaction.atomic():
             User.objects.select_for_update().get(pk=owner.pk)  # two at once do not both find the last room
             _check_room(owner, size)
             file.save(force_insert=True)
             transaction.on_commit(lambda: ask_to_read(file.pk), robust=True)
     except BaseException:
-        storage().delete(file.stored)
+        remove_bytes(file.stored)  # also what a full disk took of them
         raise
     file.refresh_from_db(fields=["created_at"])
     return file

@@ -28,6 +28,7 @@ from chat.conversations.model_cards import default_model, models_for
 from chat.conversations.models import Conversation, Message, ModelCard, Role
 from chat.conversations.origins import MODEL_CHARS
 from chat.conversations.services import set_leaf, title_from
+from chat.core import storage
 from chat.core.entry_points import check_text
 from chat.core.errors import RefusedByRule, TooManyRequests
 from chat.core.text import one_line
@@ -75,6 +76,7 @@ def import_file(*, owner: User, file: IO[bytes], name: str) -> Report:
     report = Report()
     models = {card.slug: card for card in models_for(owner)}
     fallback = default_model()
+    storage.check_room()
     ends = time.monotonic() + SECONDS
     with _one_at_a_time(owner), Package(file, name) as package:
         for part, why in package.left_out:
@@ -84,7 +86,14 @@ def import_file(*, owner: User, file: IO[bytes], name: str) -> Report:
                 left = len(package.found) - number + 1
                 report.leave_out(_("What comes after"), _time_was_up(left))
                 break
-            _import_one(report, owner, package, span, number, models, fallback)
+            try:
+                _import_one(report, owner, package, span, number, models, fallback)
+            except Exception as error:
+                full = storage.translated(error)
+                if full is None or not report.imported:
+                    raise
+                report.leave_out(_("What comes after"), full.words)
+                break
     return report
 
 

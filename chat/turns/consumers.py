@@ -30,6 +30,7 @@ from chat.accounts.sessions import still_allowed
 from chat.conversations import services as conversations
 from chat.conversations.access import message_for
 from chat.conversations.model_cards import default_model
+from chat.core import storage
 from chat.core.errors import BadInput, ChatError, TooManyRequests
 from chat.turns import events, news, port, services
 from chat.turns.guard import CLOSE_CODES, guard
@@ -65,6 +66,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.watching: dict[str, str] = {}  # generation id -> message id
         self.pump: asyncio.Task[None] | None = None
         self.heard: int | None = None  # number of the last control event
+        self.writable: bool | None = None  # whether messages can be stored, as the page was last told
+        self.storage_due = False  # it has changed since
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -96,6 +99,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             first = await self._in_thread(lambda: hello(self.user))
             self.heard = first["news"]
+            self.writable = first["writable"]
             await self._send(first)
         except ChatError:  # no worker has announced a model yet
             await self.close(1013)
@@ -138,18 +142,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await verb(frame)
         except ChatError as error:
             await self._send_error(error, frame)
-        except (RedisError, OSError):
-            logger.exception("a frame was not carried out")
+        except Exception as error:  # noqa: BLE001 - _told logs it whole
             with translation.override(self.language):
-                await self._send_error(
-                    services.Unavailable(_("The queue does not answer. Please try again.")), frame
-                )
-        except Exception:
-            logger.exception("a frame was not carried out")
-            with translation.override(self.language):
-                await self._send_error(
-                    services.Unavailable(_("Something went wrong here. Please try again.")), frame
-                )
+                await self._send_error(_told(error), frame)
 
     async def _send_message(self, frame: Frame) -> None:
         await self._ask(
@@ -236,6 +231,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 if self.outbox.overflowed:
                     await self.close(1013)
                     return
+                if self.storage_due:
+                    self.storage_due = False
+                    await self._send({"type": "storage", "writable": self.writable})
                 for generation_id, item in self.outbox.take():
                     await self._send_item(generation_id, item)
         except asyncio.CancelledError:
@@ -296,6 +294,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if missed:
             await self._send({"type": "missed"})
 
+    async def tell_storage(self, writable: bool) -> None:
+        """The guard: whether messages can be stored. The pump says so: a send may wait for a client that does
+        not read, and the guard must not."""
+        if self.writable is not None and writable != self.writable:
+            self.writable, self.storage_due = writable, True
+            self.outbox.ready.set()
+
     async def tab_close(self, event: Frame) -> None:
         await self.close(event["code"])
 
@@ -333,6 +338,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         def call() -> T:
+            storage.renew_connection()
             try:
                 with translation.override(self.language):
                     return work()
@@ -358,6 +364,17 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 class BadFrame(BadInput):
     code = "bad_frame"
+
+
+def _told(error: Exception) -> ChatError:
+    """Returns what the person is told of a failure of ours; the log has it whole."""
+    if (full := storage.translated(error)) is not None:
+        logger.warning("a frame was refused, the disk is full or read-only: %s", type(error).__name__)
+        return full
+    logger.exception("a frame was not carried out", exc_info=error)
+    if isinstance(error, RedisError | OSError):
+        return services.Unavailable(_("The queue does not answer. Please try again."))
+    return services.Unavailable(_("Something went wrong here. Please try again."))
 
 
 class Gone(ChatError):
@@ -451,7 +468,13 @@ def hello(user: User) -> Frame:
         running = False
     card = {"slug": model.slug, "name": model.name, "is_demo": model.is_demo, "running": running}
     person = {"id": str(user.pk), "name": user.get_short_name()}
-    return {"type": "hello", "user": person, "model": card, "news": news.number(user.pk)}
+    return {
+        "type": "hello",
+        "user": person,
+        "model": card,
+        "news": news.number(user.pk),
+        "writable": storage.accepts(),
+    }
 
 
 def done(reason: str, error: str, prompt_tokens: int, seq: int, text: str) -> Frame:

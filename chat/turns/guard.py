@@ -1,5 +1,6 @@
 """One look every 3 s at all sockets of a process: those of people who logged out or were suspended are
-closed, and those that missed a control event are told so."""
+closed, those that missed a control event are told so, and all are told when the disk is full or free again.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
 from chat.accounts.sessions import still_allowed
+from chat.core import storage
 from chat.turns import news
 
 logger = logging.getLogger("grokweb.guard")
@@ -26,6 +28,8 @@ class Socket(Protocol):
     async def close(self, code: int) -> None: ...
 
     async def catch_up(self, number: int) -> None: ...
+
+    async def tell_storage(self, writable: bool) -> None: ...
 
 
 class Guard:
@@ -48,7 +52,7 @@ class Guard:
     async def _run(self) -> None:
         while self._sockets:
             await asyncio.sleep(LOOK_SECONDS)
-            for look in (self._close_those_not_allowed, self._tell_what_was_missed):
+            for look in (self._tell_storage, self._close_those_not_allowed, self._tell_what_was_missed):
                 try:
                     await look()
                 except DatabaseError as error:
@@ -56,6 +60,11 @@ class Guard:
                 except Exception:
                     # The guard serves every socket of this process: one that breaks must not end it.
                     logger.exception("guard")
+
+    async def _tell_storage(self) -> None:
+        writable = await sync_to_async(storage.accepts, thread_sensitive=False)()
+        for socket in list(self._sockets):
+            await socket.tell_storage(writable)
 
     async def _close_those_not_allowed(self) -> None:
         verdicts = await database_sync_to_async(still_allowed)(dict(self._sockets.values()))

@@ -218,7 +218,7 @@ def resting(live: Callable[[], Sequence[UUID]]) -> bool:
         pipe.exists(rest)
         server, known, is_resting = pipe.execute()
     if known == server["run_id"]:
-        return bool(is_resting)
+        return _refused_writes(rest) or bool(is_resting)
     seconds = _rest_seconds(float(server["uptime_in_seconds"]), live(), lost=known is None)
     with client().pipeline() as pipe:
         pipe.set(marker, server["run_id"])
@@ -237,3 +237,22 @@ def _rest_seconds(uptime: float, live: Sequence[UUID], *, lost: bool) -> float:
         return 0.0 if all(found.attempt for found in look(live)) else settings.REDIS_REST_SECONDS
     # It may have read its file for longer than that: workers get the life of a lease to come back.
     return max(since_start, min(settings.REDIS_REST_SECONDS, LEASE_SECONDS))
+
+
+def _refused_writes(rest: str) -> bool:
+    """Whether Redis refused writes since the last pass, because its disk was full; then a rest begins.
+
+    Leases ran out meanwhile although their workers live: they get the time to renew them first. `seen` has
+    Redis' own count of such refusals, which begins anew at its start.
+    """
+    seen = scripts.key("refused")
+    stats: Any = client().info("errorstats")
+    count = str(stats.get("errorstat_MISCONF", {}).get("count", 0))
+    if count == (client().get(seen) or "0"):
+        return False
+    with client().pipeline() as pipe:
+        pipe.set(seen, count)
+        if count != "0":
+            pipe.set(rest, 1, px=int(settings.REDIS_REST_SECONDS * 1000))
+        pipe.execute()
+    return count != "0"

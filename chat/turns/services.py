@@ -24,6 +24,7 @@ from chat.conversations.access import conversation_for, message_for
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, Busy, ChatError, QueueFull, TooLong
+from chat.core.storage import check_room, write_if_room
 from chat.core.text import estimate_tokens, trimmed
 from chat.files import services as files
 from chat.files.models import File
@@ -171,6 +172,7 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | 
     turn = _earlier(user, client_id)
     if turn is not None:
         return turn
+    check_room()
     stored = transaction.atomic(ask)
     try:
         try:
@@ -381,8 +383,12 @@ def stop(*, user: User, message_id: UUID) -> None:
 
 
 def request_stop(generation: Generation) -> None:
-    """Rule 10: the wish in the row first, then Redis; reconcile repeats what Redis missed."""
-    Generation.objects.live().filter(pk=generation.pk, stop_requested_at=None).update(stop_requested_at=Now())
+    """Rule 10: the wish in the row first, then Redis; reconcile repeats what Redis missed.
+
+    With a full disk the row cannot take it: then Redis alone is told, which ends the reply all the same.
+    """
+    row = Generation.objects.live().filter(pk=generation.pk, stop_requested_at=None)
+    write_if_room(lambda: row.update(stop_requested_at=Now()))
     pk, attempt = generation.pk, generation.attempt
 
     def tell() -> None:

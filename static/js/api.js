@@ -4,9 +4,15 @@ import { gettext } from "grokweb/words.js";
 
 export class ApiError extends Error {
   constructor(status, { code = "error", words = "" } = {}) {
-    super(words || gettext("Something went wrong. Please try again."));
+    super(words || wordsFor(code));
     Object.assign(this, { status, code });
   }
+}
+
+/** Where the server could not say it: the disk of its temporary files is full before it knows the reader's language. */
+function wordsFor(code) {
+  if (code === "storage_full") return gettext("The server has no room to store anything at the moment. Please try again later.");
+  return gettext("Something went wrong. Please try again.");
 }
 
 export function csrfToken() {

@@ -335,18 +335,26 @@ function stop() {
 // --- Hearing ----------------------------------------------------------------------------------------------
 
 function received(frame) {
-  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, manner: mannered, removed, missed, emptied, folders: (each) => sidebar.folders.set(each.folders) };
+  const handlers = { hello, ack: acked, message: told, queued: progress, token: progress, done: finished, error: refused, conversation: changed, manner: mannered, removed, missed, emptied, storage: ({ writable }) => tellStorage(writable), folders: (each) => sidebar.folders.set(each.folders) };
   handlers[frame.type]?.(frame);
 }
 
 function hello(frame) {
   if (frame.news !== given.news && given.news !== null) refresh(); // something came between the page and its first connection
   given.news = null;
+  tellStorage(frame.writable !== false);
   if (frame.model.running) notices.clear("model");
   else notices.show("model", gettext("The model is not running at the moment. Messages wait until it is back."), { kind: "warn" });
 }
 
+/** The server's disk is full or read-only, or no longer. */
+function tellStorage(writable) {
+  if (writable) notices.clear("storage");
+  else notices.show("storage", gettext("The server has no room at the moment: nothing can be sent or saved. You can still read, and what you wrote stays in the box."), { kind: "warn", stay: true });
+}
+
 function acked(frame) {
+  notices.clear("storage"); // it was stored
   const pending = asked.take(frame.client_id);
   const here = pending ? asked.isHere(pending) : frame.conversation.id === view.id;
   sidebar.put(frame.conversation);
@@ -461,6 +469,7 @@ function refused(frame) {
     if (frame.code === "not_found" && here && view.id) refresh();
   }
   if (frame.code === "model_retired") voice.retire(frame.model, frame.successor);
+  if (frame.code === "storage_full") tellStorage(false);
   notices.show("error", words, { kind: "bad" });
 }
 

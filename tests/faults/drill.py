@@ -175,7 +175,8 @@ class Drill:
     def state(self) -> str:
         """For whoever reads a failure."""
         rows = self.rows.replies()
-        lines = [f"processes {self.service.pids()}"]
+        dead = [name for name, pid in self.service.pids().items() if not is_running(pid)]
+        lines = [f"processes {self.service.pids()}, dead {dead}, ready {self.service.get('/readyz')}"]
         for reply in self.crowd.replies:
             row = {k: v for k, v in rows.get(reply.generation_id, {}).items() if k != "text"}
             status = reply.done["status"] if reply.done else "open"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from grokweb import childlog, supervisor
+from grokweb import childlog, disks, supervisor
+from tests.faults.small_disk import SmallDisk
 from tests.grokweb.service import eventually
 
 Make = Callable[[str, str], supervisor.Child]
@@ -128,3 +129,98 @@ def test_a_log_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.Mon
     log.finish()
     assert log.path.stat().st_size <= 1000
     assert (tmp_path / "web.log.1").stat().st_size <= 1000
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    made = SmallDisk(tmp_path / "disk", 1)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_log_on_a_full_disk_counts_what_it_cannot_keep(disk: SmallDisk) -> None:
+    log = childlog.LogFile(disk.folder / "logs" / "web.log")
+    log.write(b"one\n")
+    with disk.full():
+        log.write(b"x" * 8000 + b"\n")  # only its beginning fits into the block that the file has
+        for _ in range(3):
+            assert log.write(b"lost\n") == ""
+    told = log.write(b"two\n")
+    assert told.startswith("4 lines are missing in web.log: ")
+    lines = log.path.read_text().splitlines()
+    assert [lines[0], lines[-1]] == ["one", "two"]
+    assert json.loads(lines[-2])["event"] == told
+    assert json.loads(lines[-2])["level"] == "warning"
+    assert log.write(b"three\n") == ""
+    log.close()
+
+
+def test_a_log_on_a_read_only_disk_does_not_end_its_reader(disk: SmallDisk) -> None:
+    shown: list[str] = []
+    log = childlog.ChildLog("web", disk.folder / "logs" / "web.log", shown.append)
+    line = json.dumps({"event": "hot", "level": "warning"})
+    with disk.read_only():
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"for n in range(3000): print({line!r})"], stdout=subprocess.PIPE
+        )
+        log.follow(process)
+        assert process.wait(30) == 0  # it is read to its end
+        log.finish()
+        eventually(lambda: len(shown) == 3000, "the terminal gets every line", 10)
+    assert not log.path.exists()
+
+
+def test_a_child_that_cannot_be_started_is_tried_again(running: supervisor.Supervisor) -> None:
+    def start() -> subprocess.Popen[bytes]:
+        raise OSError(28, "No space left on device")
+
+    child = running._add("redis", start)
+    running._start(child)
+    assert (child.process, child.delay) == (None, 1.0)
+    assert child.due is not None
+    assert "redis can not be started: No space left on device; starting it again in 0.5 s" in running.said
+
+
+def test_what_a_full_disk_held_up_goes_on_at_once(
+    running: supervisor.Supervisor, child: Make, disk: SmallDisk
+) -> None:
+    """Files for operators are written then, and nobody waits for the end of a long backoff."""
+    running.plan.run = disk.folder / "run"
+    running.plan.run.mkdir()
+    running.disks = disks.Disks({"data": (disk.folder,)}, low=1)
+    with disk.full():
+        alive = child("web", "import time; time.sleep(60)")
+        waiting = running._add("beat", lambda: running._spawn("beat", [sys.executable, "-c", "pass"]))
+        waiting.due, waiting.delay = 1e12, 30.0
+        look_again(running)
+        assert not pid_in(running, "web")
+        assert any("is full" in line for line in running.said)
+    look_again(running)
+    assert alive.process is not None
+    assert pid_in(running, "web") == str(alive.process.pid)
+    assert (waiting.due < 1e12, waiting.delay) == (True, 0.5)
+    assert any("has room again" in line for line in running.said)
+
+
+def look_again(running: supervisor.Supervisor) -> None:
+    running.disk_due = 0.0
+    running.disks._looks.clear()
+    running._watch_disk()
+
+
+def pid_in(running: supervisor.Supervisor, name: str) -> str:
+    return (running.plan.run / f"{name}.pid").read_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("answer", "lacks"),
+    [
+        (b'{"status": "unavailable", "failing": ["disk:data", "disk:logs"]}', True),
+        (b'{"status": "unavailable", "failing": ["disk:data", "redis"]}', False),
+        (b"<h1>Bad Gateway</h1>", False),
+    ],
+)
+def test_a_page_that_lacks_only_room_answers(answer: bytes, lacks: bool) -> None:
+    assert supervisor.lacks_only_room(answer) is lacks

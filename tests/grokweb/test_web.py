@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -51,6 +52,8 @@ async def application(scope, receive, send):
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": scope["root_path"].encode()})
             return
+        if scope["path"] == "/no-room":
+            raise OSError(28, "No space left on device")
         if scope["path"] == "/slow":
             await asyncio.sleep(60)
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -74,7 +77,7 @@ async def application(scope, receive, send):
             continue
         await send({"type": "websocket.send", "text": str(len(event.get("text") or event["bytes"]))})
 
-server = web.WebServer(application, [f"tcp:port={sys.argv[1]}:interface=127.0.0.1"])
+server = web.WebServer(web.with_room_for_bodies(application), [f"tcp:port={sys.argv[1]}:interface=127.0.0.1"])
 server.ping_interval, server.ping_timeout = (float(word) for word in sys.argv[2:])
 server.run()
 sys.stderr.write(server.failure)
@@ -420,3 +423,10 @@ async def test_behind_a_proxy_the_last_address_counts() -> None:
     await web.behind_proxy(application)({"headers": headers, "client": ["127.0.0.1", 1]}, None, None)
     await web.behind_proxy(application)({"headers": [], "client": ["127.0.0.1", 1]}, None, None)
     assert seen == [["203.0.113.5", 0], ["127.0.0.1", 1]]
+
+
+def test_a_body_that_no_temporary_file_can_take_is_told_so(server: Running) -> None:
+    """Django copies it before any of its own error handling."""
+    answer, body = server.ask("/no-room", b"x")
+    assert answer is not None
+    assert (answer.status, json.loads(body)["error"]["code"]) == (507, "storage_full")

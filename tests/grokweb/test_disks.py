@@ -1,0 +1,83 @@
+"""The states of a disk, on real small ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from chat.core import storage
+from grokweb import disks
+from tests.faults.small_disk import SmallDisk
+
+MB = 1 << 20
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    made = SmallDisk(tmp_path / "disk", 4)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_disk_is_ok_then_low_then_full_then_ok(disk: SmallDisk) -> None:
+    assert disks.look(disk.folder, MB).state == "ok"
+    assert disks.look(disk.folder, 8 * MB).state == "low"
+    with disk.full():
+        assert disks.look(disk.folder, MB) == disks.Look("full", 0)
+    found = disks.look(disk.folder, MB)
+    assert (found.state, found.writable) == ("ok", True)
+    assert 3 * MB < found.free <= 4 * MB
+    assert list(disk.folder.iterdir()) == []  # a look leaves nothing behind
+
+
+def test_a_disk_without_inodes_is_full(tmp_path: Path) -> None:
+    disk = SmallDisk(tmp_path / "disk", 4, inodes=5)
+    try:
+        with suppress(OSError):
+            for number in range(5):
+                (disk.folder / str(number)).touch()
+        assert disk.free_bytes > MB
+        assert disks.look(disk.folder, MB).state == "full"
+    finally:
+        disk.close()
+
+
+def test_a_read_only_disk_is_told_from_a_full_one(disk: SmallDisk) -> None:
+    with disk.read_only():
+        assert disks.look(disk.folder, MB).state == "read-only"
+    assert disks.look(disk.folder, MB).state == "ok"
+
+
+def test_a_folder_that_is_not_made_yet_is_where_it_would_be(disk: SmallDisk) -> None:
+    with disk.full():
+        assert disks.look(disk.folder / "files" / "ab", MB).state == "full"
+
+
+def test_the_worst_folder_counts_and_a_recovery_is_noticed(
+    disk: SmallDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disks, "LOOK_SECONDS", 0.0)
+    several = disks.Disks({"data": (tmp_path, disk.folder), "logs": (disk.folder,)}, low=1)
+    assert several.troubled() == []
+    with disk.full():
+        assert several.troubled() == ["data", "logs"]
+        assert several.recoveries == 0
+    assert several.troubled() == []
+    assert several.recoveries == 2
+
+
+@pytest.mark.django_db
+def test_monitoring_sees_the_disk(client: Client, disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "DISKS", disks.Disks({"files": (disk.folder,)}, low=1))
+    with disk.full():
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["failing"]) == (503, ["disk:files"])
+        figures = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+        assert 'grokweb_disk_free_bytes{disk="files"} 0.0' in figures
+        assert 'grokweb_disk_writable{disk="files"} 0.0' in figures
