@@ -14,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
 from django.conf import settings
 
+from grokweb.logs import catch_what_python_prints
 from inference.broker import COMMON
 from inference.contract import CHAT_QUEUE, JOBS_QUEUE
 
@@ -21,6 +22,7 @@ from inference.contract import CHAT_QUEUE, JOBS_QUEUE
 @signals.setup_logging.connect
 def _leave_logging_alone(**_: Any) -> None:
     """Django has set it up. Without a receiver here Celery sets the root logger to its own level."""
+    catch_what_python_prints()
 
 
 app = Celery("grokweb", broker=settings.REDIS_URL)

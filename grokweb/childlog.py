@@ -1,4 +1,4 @@
-"""What a child prints: all of it into a file of its own, warnings and worse also onto the terminal."""
+"""What a child prints, into a file of its own (grokweb/rawlines.py), warnings and worse also onto the terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+
+from grokweb.rawlines import RawLines
 
 FILE_BYTES = 5 << 20  # then it becomes <name>.log.1, so that logs never fill a disk
 SHOWN = {"warning", "error", "critical"}
@@ -38,8 +40,13 @@ class ChildLog:
         assert process.stdout is not None
         file = self.path.open("ab", buffering=0)
         size = self.path.stat().st_size
+        raw = RawLines()
         try:
-            for line in iter(lambda: process.stdout.readline(LINE_BYTES), b""):  # type: ignore[union-attr]
+            for printed in iter(lambda: process.stdout.readline(LINE_BYTES), b""):  # type: ignore[union-attr]
+                text = raw.clean(printed.decode("utf-8", "replace").rstrip())
+                if text is None:
+                    continue
+                line = f"{text}\n".encode()
                 size += len(line)
                 if size > FILE_BYTES:
                     file.close()
@@ -49,7 +56,7 @@ class ChildLog:
                     file.write(line)
                 except OSError:
                     pass  # a full disk: the child must not block on its own words
-                self._look(line.decode("utf-8", "replace").rstrip())
+                self._look(text)
         finally:
             file.close()
             process.stdout.close()

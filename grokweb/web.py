@@ -27,6 +27,8 @@ from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from twisted.internet import defer, reactor, task
 
+from grokweb.logs import catch_what_python_prints
+
 logger = logging.getLogger("grokweb.web")
 
 RESTARTING = 1012  # docs/protocol.md: come back with a delay
@@ -236,6 +238,7 @@ def behind_proxy(application: Application) -> Application:
 def main() -> int:
     from grokweb.asgi import application
 
+    catch_what_python_prints()
     if settings.BEHIND_PROXY:
         application = behind_proxy(application)
     gc.freeze()  # what is loaded by now stays: no collection walks it again
