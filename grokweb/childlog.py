@@ -46,7 +46,8 @@ class ChildLog:
                 text = raw.clean(printed.decode("utf-8", "replace").rstrip())
                 if text is None:
                     continue
-                line = f"{text}\n".encode()
+                # A very long line comes in pieces: only its last one has an end.
+                line = text.encode() + (b"\n" if printed.endswith(b"\n") else b"")
                 size += len(line)
                 if size > FILE_BYTES:
                     file.close()

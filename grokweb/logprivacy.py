@@ -15,6 +15,7 @@ import re
 import sys
 import traceback
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,7 @@ OWN = {"grokweb", "chat", "inference"}  # first part of our loggers' names
 STANDARD = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName"}
 # Keys that a Celery record may keep: names and ids that the code gives, never arguments or results.
 CELERY_KEYS = {"name", "id", "hostname", "runtime"}
+PHRASES = {status.phrase for status in HTTPStatus}  # "Not Found"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 CHAIN_LENGTH = 8
 
@@ -99,6 +101,8 @@ def safe_value(value: Any, *, own: bool) -> Any:
         return value
     if isinstance(value, BaseException):
         return describe(value)
+    if isinstance(value, str) and value in PHRASES:
+        return value
     if own and isinstance(value, list | tuple | set):
         return [safe_value(each, own=True) for each in value]
     if own and isinstance(value, dict):
