@@ -78,7 +78,7 @@ def _message(record: logging.LogRecord, own: bool) -> tuple[str, bool]:
     if not isinstance(template, str):
         error = getattr(template, "value", template)  # Twisted's Failure
         return (describe(error) if isinstance(error, BaseException) else place), False
-    if not own and template not in constants_of(record.pathname) and template.strip() not in CELERY_TEMPLATES:
+    if not own and template not in constants_of(record.pathname) and template.strip() not in KNOWN_TEMPLATES:
         return place, False
     if not record.args:
         return template, True
@@ -197,10 +197,18 @@ def constants_of(path: str) -> frozenset[str]:
     return frozenset(found - {""})
 
 
-# Celery passes its templates through variables and strips them on the way.
-CELERY_TEMPLATES = {
+# Celery and Django pass these through a function in another module than the one that holds them.
+KNOWN_TEMPLATES = {
     "Task %(name)s[%(id)s] received",
     "Task %(name)s[%(id)s] succeeded in %(runtime)ss: %(return_value)s",
     "Task %(name)s[%(id)s] %(description)s: %(exc)s",
     "Task %(name)s[%(id)s] retry: %(exc)s",
+    "%s: %s",
+    "Not Found: %s",
+    "Gone: %s",
+    "Method Not Allowed (%s): %s",
+    "Forbidden (%s): %s",
+    "Forbidden (Permission denied): %s",
+    "Bad request (Unable to parse request body): %s",
+    "Internal Server Error: %s",
 }

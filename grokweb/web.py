@@ -35,6 +35,7 @@ RESTARTING = 1012  # docs/protocol.md: come back with a delay
 # A stop waits this long for answers under way and for the sockets' goodbye; must stay well below the
 # supervisor's WEB_SECONDS.
 GOODBYE_SECONDS = 1.0
+MAIL_SECONDS = 0.8  # then, for mails that are being sent
 # An answer of the OpenAI-compatible door may wait for its turn and then stream.
 HTTP_SECONDS = max(900, int(2 * settings.QUEUE_TIMEOUT))
 
@@ -236,6 +237,7 @@ def behind_proxy(application: Application) -> Application:
 
 
 def main() -> int:
+    from chat.accounts import mailing
     from grokweb.asgi import application
 
     catch_what_python_prints()
@@ -246,6 +248,7 @@ def main() -> int:
         application, build_endpoint_description_strings(host=settings.BIND, port=settings.PORT)
     )
     server.run()
+    mailing.finish(MAIL_SECONDS)
     if server.failure:
         sys.stderr.write(f"{server.failure}\n")
         return 1
