@@ -158,6 +158,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "chat.accounts.middleware.LanguageMiddleware",
     "chat.accounts.middleware.SeenMiddleware",
+    "chat.accounts.middleware.KnownMiddleware",
     "chat.accounts.middleware.SuspensionMiddleware",
     "chat.core.middleware.ErrorMiddleware",
 ]
@@ -345,6 +346,13 @@ USER_RUNNING_LIMIT = env.integer(
 )
 DAILY_TOKENS = env.integer(
     "GROKWEB_DAILY_TOKENS", 100_000, "Tokens a day where no quota policy says otherwise", low=0, high=10**12
+)
+PERSON_RATE = env.integer(
+    "GROKWEB_PERSON_RATE",
+    20,
+    "Simple requests one person may make in a second over all their tabs; ten times that at once",
+    low=5,
+    high=100_000,
 )
 QUEUE_TIMEOUT = env.number(
     "GROKWEB_QUEUE_TIMEOUT", 600, "Seconds a reply waits for a model that nobody runs", low=1, high=86400

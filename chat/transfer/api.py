@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from django.utils.translation import gettext as _
 from chat.conversations.access import conversation_for
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput
+from chat.core.gate import costs
 from chat.core.limits import take
 from chat.transfer import export, services
 
@@ -27,6 +29,7 @@ WHOLE_EXPORTS_AN_HOUR = 12
 IMPORTS_AN_HOUR = 30
 
 
+@costs(10)
 @json_view("GET")
 def export_one(request: ApiRequest, pk: UUID) -> HttpResponseBase:
     found = conversation_for(request.user, pk)
@@ -40,19 +43,26 @@ def export_one(request: ApiRequest, pk: UUID) -> HttpResponseBase:
     return _as_attachment(response, file.name)
 
 
+@costs(50)
 @json_view("GET")
 def export_all(request: ApiRequest) -> HttpResponseBase:
     take("export-all", str(request.user.pk), WHOLE_EXPORTS_AN_HOUR, 3600)
     pieces = export.everything(request.user, get_language() or settings.LANGUAGE_CODE)
     # A plain iterator would be collected whole before the first byte is sent.
-    sent = _one_by_one(pieces) if isinstance(request, ASGIRequest) else pieces
+    sent = _one_by_one(pieces, request.scope) if isinstance(request, ASGIRequest) else pieces
     response = StreamingHttpResponse(sent, content_type="application/zip")
     return _as_attachment(response, f"GrokWeb {timezone.now():%Y-%m-%d}.zip")
 
 
-async def _one_by_one(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _one_by_one(pieces: Iterator[bytes], scope: dict[str, Any]) -> AsyncIterator[bytes]:
+    """Each piece takes a place among the threads anew (chat/core/gate.py): none while its reader is slow."""
     following = sync_to_async(lambda: next(pieces, None))
-    while (piece := await following()) is not None:
+    place = scope.get("place") or nullcontext()
+    while True:
+        async with place:
+            piece = await following()
+        if piece is None:
+            return
         yield piece
 
 
@@ -61,6 +71,7 @@ def _as_attachment(response: HttpResponseBase, name: str) -> HttpResponseBase:
     return response
 
 
+@costs(50)
 @json_view("POST", upload=True)
 def import_file(request: ApiRequest) -> dict[str, Any]:
     take("import", str(request.user.pk), IMPORTS_AN_HOUR, 3600)

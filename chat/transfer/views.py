@@ -15,6 +15,7 @@ from chat.accounts.models import User
 from chat.conversations.access import conversation_for
 from chat.conversations.models import Message, MessageStatus, Role
 from chat.conversations.views import private
+from chat.core.gate import costs
 from chat.core.limits import take
 from chat.files import services as files
 from chat.sharing.render import prompt_html, replies_html
@@ -25,6 +26,7 @@ PRINTED_AN_HOUR = 120
 MARKDOWN_IN_ALL = 1_000_000  # characters made of markdown for one page; what comes after is shown as typed
 
 
+@costs(20)
 @require_safe
 @login_required
 @private

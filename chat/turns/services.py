@@ -163,8 +163,7 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | 
     `after`: the answer that must be complete. The page hears of its end from the log, a moment before the
     row does; who asks in that moment need not wait.
     """
-    if not client_id or len(client_id) > CLIENT_ID_LENGTH or not client_id.isprintable():
-        raise BadInput(_("client_id must have 1 to 64 printable characters."))
+    check_client_id(client_id)
     turn = _earlier(user, client_id)
     if turn is not None:
         return turn
@@ -181,6 +180,11 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | 
         if turn is None:
             raise
         return turn
+
+
+def check_client_id(client_id: str) -> None:
+    if not client_id or len(client_id) > CLIENT_ID_LENGTH or not client_id.isprintable():
+        raise BadInput(_("client_id must have 1 to 64 printable characters."))
 
 
 def is_settled_by_now(message_id: UUID) -> bool:
