@@ -27,6 +27,7 @@ from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from twisted.internet import defer, reactor, task
 
+from chat.core.scopes import has_session
 from grokweb.logs import catch_what_python_prints
 
 logger = logging.getLogger("grokweb.web")
@@ -51,6 +52,9 @@ TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Len
 # What still comes meanwhile is thrown away, so that the answer arrives before the connection ends.
 TOO_LARGE_SECONDS = 1.0
 
+# Frames of one socket that wait for the application before it is read no further.
+FRAMES_WAITING, CROWDED_SECONDS = 16, 0.1
+
 Application = Callable[..., Awaitable[None]]
 
 
@@ -71,7 +75,9 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
 
     def gotLength(self, length: int | None) -> None:
         path = self.channel._path.partition(b"?")[0]  # `path` is set when the body is there
-        self.limit = UPLOADS.get(path, BODY_BYTES)
+        cookies = b"; ".join(self.requestHeaders.getRawHeaders(b"cookie", []))
+        # Strangers bring no files: nothing of theirs is kept until a view says so.
+        self.limit = UPLOADS.get(path, BODY_BYTES) if has_session(cookies.decode("latin-1")) else BODY_BYTES
         if length is not None and length > self.limit:
             self._refuse()
         super().gotLength(0 if self.refused else length)
@@ -128,6 +134,25 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
         super().__init__()
         self.drained = asyncio.Event()
         self.drained.set()
+        self.crowded = False  # more frames wait than one tab has reason to send
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Reads no more while the application has frames enough: a flood waits with its sender."""
+        super().onMessage(payload, isBinary)
+        if not self.crowded and self.application_queue.qsize() >= FRAMES_WAITING:
+            self.crowded = True
+            self.transport.pauseProducing()
+            reactor.callLater(CROWDED_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        if self.state != self.STATE_OPEN:
+            return
+        if self.application_queue.qsize() > FRAMES_WAITING // 4:
+            reactor.callLater(CROWDED_SECONDS, self._look_again)
+            return
+        self.crowded = False
+        if self.drained.is_set():
+            self.transport.resumeProducing()
 
     def onOpen(self) -> None:
         self.transport.unregisterProducer()  # the HTTP channel, which has handed the connection over
@@ -142,7 +167,7 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
         self.drained.set()
         if self.transport.disconnecting:
             self.transport.startWriting()  # a goodbye was the last to drain: one more look ends it
-        else:
+        elif not self.crowded:
             self.transport.resumeProducing()
 
     def stopProducing(self) -> None:
