@@ -1,4 +1,4 @@
-"""What a child prints, into a file of its own (grokweb/rawlines.py), warnings and worse also onto the terminal."""
+"""Copies what a child prints into a log of its own (see rawlines.py), and warnings to the terminal."""
 
 from __future__ import annotations
 

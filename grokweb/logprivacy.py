@@ -1,7 +1,7 @@
 """Keeps what people wrote out of log records, whoever logs them.
 
-A record keeps what the code says (templates, types, locations, numbers) and loses what a request or a database
-put into it. Our own loggers may also log short strings, which are ids and codes; exceptions lose their message
+A record keeps what the code says (templates, types, locations, numbers) and loses what a request or a
+database put into it. Our own loggers may also log short strings, which are ids and codes; exceptions lose their message
 everywhere, unless it is known to come from the code or the operating system.
 """
 
@@ -34,7 +34,8 @@ CHAIN_LENGTH = 8
 SAFE_MESSAGES = re.compile(
     r"database is locked|database table is locked|disk I/O error|database or disk is full"
     r"|attempt to write a readonly database|database disk image is malformed|unable to open database file"
-    r"|no such (?:table|column): [\w.]+|(?:UNIQUE|NOT NULL|CHECK) constraint failed: [\w., ]+"
+    r"|no such (?:table|column): [\w.]+"
+    r"|(?:UNIQUE|NOT NULL|CHECK) constraint failed: [\w., ]+"
     r"|FOREIGN KEY constraint failed"
     r"|Error -?\d+ connecting to [\w.:/\[\]-]+\. [\w ]+\.?|Timeout (?:reading from|connecting to) [\w.:-]+"
 )
@@ -91,7 +92,9 @@ def _message(record: logging.LogRecord, own: bool) -> tuple[str, bool]:
 def _safe_arguments(record: logging.LogRecord, own: bool) -> Any:
     if isinstance(record.args, dict):
         kept = CELERY_KEYS if record.name.startswith("celery") else set()
-        return {key: value if key in kept else safe_value(value, own=own) for key, value in record.args.items()}
+        return {
+            key: value if key in kept else safe_value(value, own=own) for key, value in record.args.items()
+        }
     return tuple(safe_value(value, own=own) for value in record.args or ())
 
 
@@ -150,7 +153,7 @@ def safe_message(error: BaseException) -> str:
         return f"SQLSTATE {sqlstate}"
     try:
         text = str(error)
-    except Exception:  # a message that cannot be made is no message
+    except Exception:  # noqa: BLE001 - a message that cannot be made is no message
         return ""
     if SAFE_MESSAGES.fullmatch(text.strip()):
         return text.strip()
@@ -192,7 +195,9 @@ def constants_of(path: str) -> frozenset[str]:
     except (OSError, SyntaxError, ValueError):
         return frozenset()
     found = {
-        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     return frozenset(found - {""})
 

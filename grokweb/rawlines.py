@@ -1,4 +1,4 @@
-"""Lines that a child prints without our log format: a traceback keeps its places and types, not its messages."""
+"""Cleans lines printed without our log format: tracebacks keep places and types and lose their messages."""
 
 from __future__ import annotations
 

@@ -142,13 +142,13 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
         if not self.crowded and self.application_queue.qsize() >= FRAMES_WAITING:
             self.crowded = True
             self.transport.pauseProducing()
-            reactor.callLater(CROWDED_SECONDS, self._look_again)
+            task.deferLater(reactor, CROWDED_SECONDS, self._look_again)
 
     def _look_again(self) -> None:
         if self.state != self.STATE_OPEN:
             return
         if self.application_queue.qsize() > FRAMES_WAITING // 4:
-            reactor.callLater(CROWDED_SECONDS, self._look_again)
+            task.deferLater(reactor, CROWDED_SECONDS, self._look_again)
             return
         self.crowded = False
         if self.drained.is_set():

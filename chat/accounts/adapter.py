@@ -91,9 +91,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         known = {"request": context.request, "email": email, "current_site": _site()}
         mailing.send(self.render_mail(template_prefix, email, {**known, **values, **links}))
 
-    def add_message(self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **kwargs: Any) -> None:  # fmt: skip
-        """Strangers get no "we sent a mail": the next page says so, and a second mail is not sent at once, so
-        that the message would tell that somebody tried this address a moment ago."""
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Strangers get no "we sent a mail". The next page says so; a second mail is not sent at once, so that
+        the message would tell that somebody tried this address a moment ago."""
         if message_template == MAIL_SENT and not request.user.is_authenticated:
             return
         super().add_message(request, level, message_template, *args, **kwargs)

@@ -1,8 +1,9 @@
 """Counts failed log-ins, so that nobody guesses passwords and nobody locks others out.
 
-Who fails is counted by account and address first. Only beyond that count the account from all addresses, and an
-address with all accounts: high numbers, since one address may be a school's. A browser that has logged in to the
-account before carries a signed cookie and is counted by itself, so that strangers cannot lock out the owner.
+Who fails is counted by account and address first. Only beyond that count the account from all addresses, and
+an address with all accounts: high numbers, since one address may be a school's. A browser that has logged in
+to the account before carries a signed cookie and is counted by itself, so that strangers
+cannot lock out the owner.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ PASSWORDS = {
     "address": "300/1h/ip",  # of all accounts, from one address
 }
 # A code has six digits and three are right at any time, so that the count of an account must stay low.
-CODES = {"from_browser": "5/5m/key", "from_address": "5/5m/key", "account": "20/1h/key", "address": "300/1h/ip"}
+CODES = {
+    "from_browser": "5/5m/key",
+    "from_address": "5/5m/key",
+    "account": "20/1h/key",
+    "address": "300/1h/ip",
+}
 
 COOKIE = "grokweb_known"
 COOKIE_SECONDS = 365 * 24 * 3600
@@ -76,7 +82,7 @@ def _name(kind: dict[str, str]) -> str:
 
 
 def _address(request: HttpRequest) -> str:
-    return ratelimit.truncate_ip(get_adapter().get_client_ip(request))
+    return str(ratelimit.truncate_ip(get_adapter().get_client_ip(request)))
 
 
 # --- the cookie of browsers that have logged in -----------------------------------------------------------

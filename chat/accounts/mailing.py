@@ -1,4 +1,4 @@
-"""Sends mails beside the request, so that no page waits for the mail server or shows by its time that it did."""
+"""Sends mails beside the request: no page waits for the mail server, or shows by its time that it did."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """One budget per person for what they ask of the web processes, over all their sockets, tabs and requests.
 
 It lies in Redis as a bucket that refills, so that all web processes share it. A process takes a few units at
-once and spends them without asking again; an empty bucket is remembered until it has refilled, so that a flood
-costs no round trip either. Without Redis each process counts alone, with half of everything.
+once and spends them without asking again; an empty bucket is remembered until it has refilled, so that a
+flood costs no round trip either. Without Redis each process counts alone, with half of everything.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ local now = redis.call('TIME')
 now = now[1] + now[2] / 1000000
 local rate, burst, asked = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local held = redis.call('HMGET', KEYS[1], 'units', 'at')
-local units = math.min(burst, (tonumber(held[1]) or burst) + math.max(0, now - (tonumber(held[2]) or now)) * rate)
+local since = math.max(0, now - (tonumber(held[2]) or now))
+local units = math.min(burst, (tonumber(held[1]) or burst) + since * rate)
 local granted = math.max(0, math.min(asked, math.floor(units)))
 redis.call('HSET', KEYS[1], 'units', tostring(units - granted), 'at', tostring(now))
 redis.call('EXPIRE', KEYS[1], math.ceil(burst / rate) + 60)
@@ -150,7 +151,9 @@ class Budget:
         if time.monotonic() >= self._redis_away_until:
             key = f"{settings.REDIS_PREFIX}:budget:{person}"
             try:
-                return float(await self._redis.eval(KEEP, 1, key, self.rate, self.rate * BURST_SECONDS, asked))  # type: ignore[no-untyped-call,misc,arg-type]
+                return float(
+                    await self._redis.eval(KEEP, 1, key, self.rate, self.rate * BURST_SECONDS, asked)
+                )
             except (RedisError, OSError) as error:
                 logger.warning("budgets are counted by each process alone: %s", error)
                 self._redis_away_until = time.monotonic() + REDIS_REST_SECONDS
@@ -170,7 +173,7 @@ class Budget:
     async def enter(self, person: str, socket: str, limit: int) -> bool:
         """Whether one more socket may be open. Without Redis the process' own count decides (guard.py)."""
         try:
-            return bool(await self._redis.eval(ENTER, 1, _sockets(person), socket, limit, SOCKET_SECONDS))  # type: ignore[no-untyped-call,misc,arg-type]
+            return bool(await self._redis.eval(ENTER, 1, _sockets(person), socket, limit, SOCKET_SECONDS))
         except (RedisError, OSError):
             return True
 
@@ -184,7 +187,7 @@ class Budget:
         """The sockets of each person that this process still has open."""
         pipe = self._redis.pipeline(transaction=False)
         for person, names in sockets.items():
-            pipe.eval(VOUCH, 1, _sockets(person), SOCKET_SECONDS, *names)  # type: ignore[no-untyped-call]
+            pipe.eval(VOUCH, 1, _sockets(person), SOCKET_SECONDS, *names)
         try:
             await pipe.execute()
         except (RedisError, OSError) as error:

@@ -89,4 +89,3 @@ class Places:
             queue.remove(turn)
             if not queue:
                 del self._queues[key]
-

@@ -16,9 +16,10 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 KNOWN_SECONDS = 300.0
 MOST_SESSIONS = 20_000
 
-_SESSION = re.compile(rf"(?:^|;)\s*{re.escape(settings.SESSION_COOKIE_NAME)}=([a-z0-9]{{16,64}})(?:;|$)")
-# Session -> person and until when; filled by whoever has looked into the database. It only says whom a request
-# counts against, so that a session that ended meanwhile does no harm here.
+_NAME = re.escape(settings.SESSION_COOKIE_NAME)
+_SESSION = re.compile(rf"(?:^|;)\s*{_NAME}=([a-z0-9]{{16,64}})(?:;|$)")
+# Session -> person and until when; filled by whoever has looked into the database. It only says whom a
+# request counts against, so that a session that ended meanwhile does no harm here.
 _people: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
 

@@ -171,7 +171,11 @@ def chosen(user: User, ids: Sequence[UUID], conversation: Conversation | None) -
 
 
 def load_texts(files: Sequence[File]) -> None:
-    texts = dict(File.objects.filter(pk__in=[file.pk for file in files]).values_list("pk", "text")) if files else {}
+    texts = (
+        dict(File.objects.filter(pk__in=[file.pk for file in files]).values_list("pk", "text"))
+        if files
+        else {}
+    )
     for file in files:
         file.text = texts.get(file.pk, "")
 

@@ -44,7 +44,7 @@ def terms_for(user: User) -> Terms:
 
 
 def check_any_left(user: User, terms: Terms) -> None:
-    """Refuses somebody whose day is used up, by one row and before any text is read; `reserve` has the say."""
+    """Refuses somebody whose day is used up, by one row, before any text is read; `reserve` has the say."""
     counter = UsageCounter.objects.filter(user=user, day=_today()).first()
     taken = counter.used + counter.reserved if counter else 0
     if taken >= terms.tokens_per_day:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
@@ -54,7 +54,7 @@ def export_all(request: ApiRequest) -> HttpResponseBase:
     return _as_attachment(response, f"GrokWeb {timezone.now():%Y-%m-%d}.zip")
 
 
-async def _one_by_one(pieces: Iterator[bytes], scope: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _one_by_one(pieces: Iterator[bytes], scope: Mapping[str, Any]) -> AsyncIterator[bytes]:
     """Each piece takes a place among the threads anew (chat/core/gate.py): none while its reader is slow."""
     following = sync_to_async(lambda: next(pieces, None))
     place = scope.get("place") or nullcontext()

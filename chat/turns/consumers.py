@@ -61,7 +61,9 @@ SOCKETS_A_PERSON = 64  # in all processes; each may hold an outbox full of text
 # from the pool on PostgreSQL.
 THREADS = 4
 DATABASE_THREADS = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="socket")
-WAITING_FRAMES = 4 * SOCKETS_A_PERSON  # of one person: a socket handles one frame at a time, and ends of replies
+WAITING_FRAMES = (
+    4 * SOCKETS_A_PERSON
+)  # of one person: a socket handles one frame at a time, and ends of replies
 
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]

@@ -79,7 +79,6 @@ class Guard:
             if number is not None and number == before.get(user_id):
                 await socket.catch_up(number)
 
-
     async def _vouch(self) -> None:
         """For the count of a person's sockets in all processes (chat/core/budget.py)."""
         if time.monotonic() - self._vouched < VOUCH_SECONDS:

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.flood COOKIE SECONDS SOCKETS PORT…`: one person asks as fast as their sockets take it.
+"""`python -m tests.faults.flood COOKIE SECONDS SOCKETS all|reads PORT…`: one person asks without pause.
 
 In a process of its own, so that who measures is not slowed down by who floods. Prints as JSON how many frames
 were answered and how many of them were refused.
@@ -24,7 +24,9 @@ def frames() -> list[str]:
     return [
         json.dumps({"type": "resume", "message_id": nobody, "after": 0}),
         json.dumps({"type": "send", "conversation": nobody, "content": LONG, "client_id": uuid.uuid4().hex}),
-        json.dumps({"type": "send", "conversation": nobody, "content": "hello", "client_id": uuid.uuid4().hex}),
+        json.dumps(
+            {"type": "send", "conversation": nobody, "content": "hello", "client_id": uuid.uuid4().hex}
+        ),
         json.dumps({"type": "stop", "message_id": nobody, "ref": LONG}),
     ]
 
@@ -49,6 +51,7 @@ async def flood(port: int, cookie: str, until: float, answers: Counter[str], kin
                         for frame in frames() if kind == "all" else frames()[:1]:
                             async with asyncio.timeout(max(0.01, until - loop.time())):
                                 await socket.send(frame)
+                            await asyncio.sleep(0.002)  # the other sockets' turn
                 finally:
                     count.cancel()
                     socket.transport.abort()

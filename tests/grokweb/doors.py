@@ -61,7 +61,9 @@ def _patterns(resolver: object, before: str = "") -> Iterator[str]:
 
 
 def _filled(pattern: str) -> str:
-    text = re.sub(r"<(?:(\w+):)?\w+>(?!\[)", lambda found: CONVERTERS.get(found[1] or "", lambda: CANARY)(), pattern)
+    text = re.sub(
+        r"<(?:(\w+):)?\w+>(?!\[)", lambda found: CONVERTERS.get(found[1] or "", lambda: CANARY)(), pattern
+    )
     text = re.sub(r"\(\?P<\w+>[^)]*\)", CANARY, text)
     return "/" + re.sub(r"[\^$\\]|\(\?:|\)\?|\(|\)", "", text)
 
@@ -101,7 +103,7 @@ class Doors:
 
     def knock_everywhere(self, cookie: str = "", *, methods: tuple[str, ...] = METHODS) -> None:
         query = f"?q={quote(WILD)}&{CANARY}={CANARY}&page={CANARY}&next=/{CANARY}&before={CANARY}"
-        text = {name: WILD for name in ("text", "title", "name", "content", "reason", "display_name", CANARY)}
+        text = dict.fromkeys(("text", "title", "name", "content", "reason", "display_name", CANARY), WILD)
         form = "&".join(f"{name}={quote(WILD)}" for name in ("email", "login", "password", "code", "reason"))
         kinds = [
             (json.dumps(text).encode(), "application/json"),
@@ -138,7 +140,10 @@ class Doors:
             f"Sec-WebSocket-Protocol: {CANARY}\xe9\r\nOrigin: http://{CANARY}\r\n\r\n",
         )
         for each in raw:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.service.port)) as line:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.service.port)) as line,
+            ):
                 line.settimeout(5)
                 line.sendall(each.encode("latin-1"))
                 line.recv(4096)
@@ -155,10 +160,27 @@ class Doors:
             line.recv(timeout=30)
             for kind in FRAME_TYPES:
                 for value in (CANARY, str(uuid.uuid4()), None, 3, [CANARY], {CANARY: CANARY}):
-                    names = ("conversation", "parent", "content", "client_id", "message_id", "files", "params")
-                    frame = {"type": kind, **dict.fromkeys(names, value), "ref": CANARY, "start": {CANARY: CANARY}}
+                    names = (
+                        "conversation",
+                        "parent",
+                        "content",
+                        "client_id",
+                        "message_id",
+                        "files",
+                        "params",
+                    )
+                    frame = {
+                        "type": kind,
+                        **dict.fromkeys(names, value),
+                        "ref": CANARY,
+                        "start": {CANARY: CANARY},
+                    }
                     line.send(json.dumps(frame))
-            line.send(json.dumps({"type": "send", "conversation": None, "content": f"echo:{WILD}", "client_id": CANARY}))
+            line.send(
+                json.dumps(
+                    {"type": "send", "conversation": None, "content": f"echo:{WILD}", "client_id": CANARY}
+                )
+            )
             line.send(f"{{{CANARY}")
             line.send(CANARY.encode())
             with contextlib.suppress(TimeoutError):

@@ -61,7 +61,9 @@ def test_no_log_holds_what_somebody_wrote(running: Service, service_database_url
     doors.speak(person)
     missing = STATUSES - set(doors.seen)
     assert not missing, doors.seen
-    eventually(lambda: "chat.finish_generation" in everything_logged(running)["chat-worker.log"], "failed tasks")
+    eventually(
+        lambda: "chat.finish_generation" in everything_logged(running)["chat-worker.log"], "failed tasks"
+    )
     for name, text in everything_logged(running).items():
         found = [line for line in text.splitlines() if any(each in line for each in spellings())]
         assert not found, (name, len(found), found[:3])

@@ -84,7 +84,13 @@ def failed(error: Exception, cause: Exception | None = None) -> LogRecordError:
         return sys.exc_info()  # type: ignore[return-value]
 
 
-def logged(name: str, message: object, *args: object, error: LogRecordError | None = None, **extra: object) -> dict[str, Any]:  # fmt: skip
+def logged(
+    name: str,
+    message: object,
+    *args: object,
+    error: LogRecordError | None = None,
+    **extra: object,
+) -> dict[str, Any]:
     """The line of a record that a module logs."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
@@ -124,10 +130,15 @@ def test_an_exception_is_logged_by_type_and_place(name: str, error: Exception) -
 
 
 def test_what_the_code_itself_says_stays() -> None:
-    line = logged("grokweb.x", "not mended: %s of %d", "id-1", 3, error=failed(ValueError("the code says so")))
+    line = logged(
+        "grokweb.x", "not mended: %s of %d", "id-1", 3, error=failed(ValueError("the code says so"))
+    )
     assert line["event"] == "not mended: id-1 of 3"
     assert line["exception"].endswith("ValueError: the code says so")
-    assert "Connection refused" in logged("chat.x", "no answer: %s", ConnectionRefusedError(111, CANARY))["event"]
+    assert (
+        "Connection refused"
+        in logged("chat.x", "no answer: %s", ConnectionRefusedError(111, CANARY))["event"]
+    )
     locked = logged("chat.x", "not looked: %s", OperationalError("database is locked"))
     assert locked["event"].endswith("OperationalError: database is locked")
 

@@ -68,7 +68,9 @@ def post(service: Service, path: str, **fields: str) -> tuple[Answer, float]:
     connection.close()
     body = body.replace(fields.get("email") or fields.get("login") or "", "(address)")
     body = re.sub(r'(nonce|value)="[\w+/=-]{16,}"', "", body)
-    cookies = tuple(sorted(re.sub(r"=[^;]+", "", each, count=1) for each in response.headers.get_all("Set-Cookie") or []))
+    cookies = tuple(
+        sorted(re.sub(r"=[^;]+", "", each, count=1) for each in response.headers.get_all("Set-Cookie") or [])
+    )
     cookies = tuple(re.sub(r"expires=[^;]+", "", each) for each in cookies)
     return Answer(response.status, response.headers.get("Location", ""), cookies, body), seconds
 

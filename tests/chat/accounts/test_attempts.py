@@ -1,4 +1,4 @@
-"""Failed log-ins are counted by account and address first: nobody locks out others (docs/security.md, People)."""
+"""Failed log-ins are counted by account and address first: nobody locks out others."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def test_the_cookie_of_one_account_helps_with_no_other(cast):
     assert TOO_MANY in log_in(client=browser).content.decode()
 
 
-@pytest.mark.parametrize("forged", ["x", "", signing.dumps("x", salt=SALT), signing.dumps([1, 2, 3], salt=SALT)])
+@pytest.mark.parametrize(
+    "forged", ["x", "", signing.dumps("x", salt=SALT), signing.dumps([1, 2, 3], salt=SALT)]
+)
 def test_a_forged_or_broken_cookie_counts_as_none(cast, forged):
     browser = Client()
     browser.cookies[COOKIE] = forged
@@ -161,5 +163,3 @@ def test_wrong_codes_of_others_do_not_lock_the_owner_out_of_a_known_browser(cast
     stopped = at_second_factor("198.51.100.99")
     assert TOO_MANY in enter(stopped, codes[1], "198.51.100.99").content.decode()
     assert is_in(enter(at_second_factor(HERE, browser), codes[1]))
-
-

@@ -285,7 +285,9 @@ async def test_a_socket_that_breaks_leaves_nothing_behind(
     assert left == [events.group(cast.alice.pk)]
 
 
-async def test_a_flood_over_two_tabs_is_refused_and_nobody_else_is(tabs: Any, broker: Any, settings: Any) -> None:
+async def test_a_flood_over_two_tabs_is_refused_and_nobody_else_is(
+    tabs: Any, broker: Any, settings: Any
+) -> None:
     settings.PERSON_RATE = 5
     tab, other = await tabs("alice"), await tabs("alice")
     for _ in range(40):
