@@ -1,8 +1,8 @@
 """Keeps what people wrote out of log records, whoever logs them.
 
 A record keeps what the code says (templates, types, locations, numbers) and loses what a request or a
-database put into it. Our own loggers may also log short strings, which are ids and codes; exceptions lose their message
-everywhere, unless it is known to come from the code or the operating system.
+database put into it. Our own loggers may also log short strings, which are ids and codes; exceptions lose
+their message everywhere, unless it is known to come from the code or the operating system.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ WARNING_PLACE = re.compile(r"(.+?:\d+: \w+): ", re.DOTALL)
 
 
 def private(record: logging.LogRecord) -> logging.LogRecord:
-    """Returns a copy of `record` that can be written: its text, its fields and its traceback without values."""
+    """Returns a copy of `record` that can be written: text, fields and traceback without values."""
     own = record.name.partition(".")[0] in OWN
     made = copy.copy(record)
     event, from_code = _message(record, own)

@@ -99,8 +99,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        """Strangers get no "we sent a mail". The next page says so; a second mail is not sent at once, so that
-        the message would tell that somebody tried this address a moment ago."""
+        """Strangers get no "we sent a mail": the next page says so. A second mail is not sent at once, so the
+        message would tell that somebody tried this address a moment ago."""
         if message_template == MAIL_SENT and not request.user.is_authenticated:
             return
         super().add_message(request, level, message_template, *args, **kwargs)

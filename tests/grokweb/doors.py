@@ -126,6 +126,9 @@ class Doors:
         self.ask("POST", "/accounts/login/", f"{CANARY}=".encode(), "", "multipart/form-data; boundary=x")
         self.ask("POST", "/accounts/login/", f"login={CANARY}".encode(), "", "x", **{"X-CSRFToken": CANARY})
         self.ask("GET", f"/?{'q' * 20_000}{CANARY}", cookie=cookie)
+        for _ in range(7):  # too many for one address
+            form = f"email={CANARY}@example.org".encode()
+            self.ask("POST", "/accounts/password/reset/", form, kind="application/x-www-form-urlencoded")
         self.ask("GET", "/", cookie=cookie, **{"X-Long": CANARY * 3000})
         raw = (
             f"{CANARY} / HTTP/1.1\r\nHost: localhost\r\n\r\n",

@@ -15,7 +15,7 @@ from tests.faults.rows import Rows
 from tests.grokweb.doors import CANARY, Doors, paths, spellings
 from tests.grokweb.service import Service, eventually
 
-STATUSES = {200, 302, 400, 401, 403, 404, 405, 413, 500, 503}
+STATUSES = {200, 302, 400, 401, 403, 404, 405, 413, 429, 500, 503}
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def running(tmp_path: Path, service_database_url: str) -> Iterator[Service]:
     made = Service(
         tmp_path,
         GROKWEB_LOG_LEVEL="DEBUG",
+        GROKWEB_PERSON_RATE="100000",
         DATABASE_URL=service_database_url,
         REDIS_URL="",
     )

@@ -129,9 +129,9 @@ def test_sixty_sockets_of_one_person_slow_nobody_else(service: Service) -> None:
     times = round_trips(service, other, FLOOD_SECONDS - 4)
     counted = answers_of(flooding)
     assert counted.get("hello", 0) >= 30, "the flood did not take place"
-    assert counted.get("too_many", 0) > 0
     assert statistics.median(times) < max(0.5, 10 * quiet), (quiet, times)
     assert max(times) < 3.0, (quiet, times)
+    assert counted.get("too_many", 0) > 0
 
 
 def test_two_web_processes_share_one_budget(service: Service, second_port: int) -> None:
