@@ -80,10 +80,14 @@ def test_the_cookie_of_one_account_helps_with_no_other(cast):
     assert TOO_MANY in log_in(client=browser).content.decode()
 
 
-@pytest.mark.parametrize(
-    "forged", ["x", "", signing.dumps("x", salt=SALT), signing.dumps([1, 2, 3], salt=SALT)]
-)
-def test_a_forged_or_broken_cookie_counts_as_none(cast, forged):
+@pytest.mark.parametrize("kind", ["text", "empty", "signed text", "signed list"])
+def test_a_forged_or_broken_cookie_counts_as_none(cast, kind):
+    forged = {
+        "text": "x",
+        "empty": "",
+        "signed text": signing.dumps("x", salt=SALT),
+        "signed list": signing.dumps([1, 2, 3], salt=SALT),
+    }[kind]
     browser = Client()
     browser.cookies[COOKIE] = forged
     fail(5, client=browser)
