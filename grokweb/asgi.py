@@ -12,6 +12,7 @@ http = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter
 
+from chat.core.gate import HandshakeGate, HttpGate
 from chat.turns.routing import websocket
 
-application = ProtocolTypeRouter({"http": http, "websocket": websocket})
+application = ProtocolTypeRouter({"http": HttpGate(http), "websocket": HandshakeGate(websocket)})

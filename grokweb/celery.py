@@ -16,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
 from django.conf import settings
 
+from grokweb.logs import catch_what_python_prints
 from inference.broker import COMMON
 from inference.contract import CHAT_QUEUE, JOBS_QUEUE
 
@@ -27,6 +28,7 @@ SAID_AGAIN_SECONDS = 30.0  # reconcile runs every two seconds
 @signals.setup_logging.connect
 def _leave_logging_alone(**_: Any) -> None:
     """Django has set it up. Without a receiver here Celery sets the root logger to its own level."""
+    catch_what_python_prints()
 
 
 class WaitingTask(Task):  # type: ignore[misc]  # celery has no types

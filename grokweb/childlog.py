@@ -1,4 +1,4 @@
-"""What a child prints: all of it into a file of its own, warnings and worse also onto the terminal."""
+"""Copies what a child prints into a log of its own (see rawlines.py), and warnings to the terminal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
+
+from grokweb.rawlines import RawLines
 
 FILE_BYTES = 5 << 20  # then it becomes <name>.log.1, so that logs never fill a disk
 SHOWN = {"warning", "error", "critical"}
@@ -115,11 +117,17 @@ class ChildLog:
     def _copy(self, process: subprocess.Popen[bytes]) -> None:
         """The child must never block on its own words: whatever becomes of a line, the next one is read."""
         assert process.stdout is not None
+        raw = RawLines()
         try:
-            for line in iter(lambda: process.stdout.readline(LINE_BYTES), b""):  # type: ignore[union-attr]
+            for printed in iter(lambda: process.stdout.readline(LINE_BYTES), b""):  # type: ignore[union-attr]
+                text = raw.clean(printed.decode("utf-8", "replace").rstrip())
+                if text is None:
+                    continue
+                # A very long line comes in pieces: only its last one has an end.
+                line = text.encode() + (b"\n" if printed.endswith(b"\n") else b"")
                 if told := self.file.write(line):
                     self.show(f"{self.name}: {told}")
-                self._look(line.decode("utf-8", "replace").rstrip())
+                self._look(text)
         finally:
             self.file.close()
             process.stdout.close()

@@ -69,7 +69,7 @@ def _one_row_of_each() -> str:
 def _check_length(path: Path) -> None:
     """Raises for a file that was cut off: pages that it lacks are met only when somebody reads them.
 
-    A checkpoint writes the header before the pages that make the file longer, so a short file is looked at again.
+    A checkpoint writes the header before the pages that make the file longer, so it looks several times.
     """
     for _ in range(LENGTH_LOOKS - 1):
         if not _is_cut(path):

@@ -178,6 +178,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "chat.accounts.middleware.LanguageMiddleware",
     "chat.accounts.middleware.SeenMiddleware",
+    "chat.accounts.middleware.KnownMiddleware",
     "chat.accounts.middleware.SuspensionMiddleware",
     "chat.core.middleware.ErrorMiddleware",
 ]
@@ -230,6 +231,23 @@ ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_FORMS = {
+    "signup": "chat.accounts.forms.SignupForm",
+    "reset_password": "chat.accounts.forms.ResetPasswordForm",
+}
+MFA_FORMS = {
+    "authenticate": "chat.accounts.forms.AuthenticateForm",
+    "reauthenticate": "chat.accounts.forms.ReauthenticateForm",
+}
+# By address alone only high numbers: one address may be a school's. Failed log-ins are counted by
+# chat/accounts/attempts.py.
+ACCOUNT_RATE_LIMITS = {
+    "login": "300/m/ip",
+    "login_failed": None,
+    "signup": "200/m/ip",
+    "reset_password": "5/m/key,200/m/ip",
+    "reset_password_from_key": "200/m/ip",
+}
 SIGNUP_OPEN = env.flag("GROKWEB_SIGNUP", True, "Whether anyone who reaches the page may sign up")
 EMAIL_URL = env.text(
     "EMAIL_URL", "", "smtp+tls://user:password@host:587; without it no e-mail is sent or asked for"
@@ -240,6 +258,8 @@ if EMAIL_URL:
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     ACCOUNT_EMAIL_VERIFICATION = "none"
+MAIL_IN_BACKGROUND = bool(EMAIL_URL)  # chat/accounts/mailing.py
+EMAIL_TIMEOUT = 20
 MFA_ALLOW_UNVERIFIED_EMAIL = not EMAIL_URL  # without e-mail no address can be verified
 MFA_TOTP_TOLERANCE = 1  # the code that has just run out: people type slowly
 DEFAULT_FROM_EMAIL = env.text("GROKWEB_FROM_EMAIL", "grokweb@localhost", "Sender of e-mails")
@@ -386,6 +406,13 @@ USER_RUNNING_LIMIT = env.integer(
 )
 DAILY_TOKENS = env.integer(
     "GROKWEB_DAILY_TOKENS", 100_000, "Tokens a day where no quota policy says otherwise", low=0, high=10**12
+)
+PERSON_RATE = env.integer(
+    "GROKWEB_PERSON_RATE",
+    20,
+    "Simple requests one person may make in a second over all their tabs; ten times that at once",
+    low=5,
+    high=100_000,
 )
 QUEUE_TIMEOUT = env.number(
     "GROKWEB_QUEUE_TIMEOUT", 600, "Seconds a reply waits for a model that nobody runs", low=1, high=86400

@@ -42,8 +42,10 @@ from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from twisted.internet import defer, reactor, task
 
-from grokweb.request_limits import Channel
+from chat.core.scopes import has_session
 from grokweb import disks
+from grokweb.logs import catch_what_python_prints
+from grokweb.request_limits import Channel
 
 logger = logging.getLogger("grokweb.web")
 
@@ -51,6 +53,7 @@ RESTARTING = 1012  # docs/protocol.md: come back with a delay
 # A stop waits this long for answers under way and for the sockets' goodbye; must stay well below the
 # supervisor's WEB_SECONDS.
 GOODBYE_SECONDS = 1.0
+MAIL_SECONDS = 0.8  # then, for mails that are being sent
 # An answer of the OpenAI-compatible door may wait for its turn and then stream.
 HTTP_SECONDS = max(900, int(2 * settings.QUEUE_TIMEOUT))
 
@@ -73,6 +76,9 @@ NO_ROOM = (
 # What still comes meanwhile is thrown away, so that the answer arrives before the connection ends.
 TOO_LARGE_SECONDS = 1.0
 
+# Frames of one socket that wait for the application before it is read no further.
+FRAMES_WAITING, CROWDED_SECONDS = 16, 0.1
+
 Application = Callable[..., Awaitable[None]]
 
 
@@ -93,7 +99,9 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
 
     def gotLength(self, length: int | None) -> None:
         path = self.channel._path.partition(b"?")[0]  # `path` is set when the body is there
-        self.limit = UPLOADS.get(path, BODY_BYTES)
+        cookies = b"; ".join(self.requestHeaders.getRawHeaders(b"cookie", []))
+        # Strangers bring no files: nothing of theirs is kept until a view says so.
+        self.limit = UPLOADS.get(path, BODY_BYTES) if has_session(cookies.decode("latin-1")) else BODY_BYTES
         if length is not None and length > self.limit:
             self._refuse()
         super().gotLength(0 if self.refused else length)
@@ -161,6 +169,25 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
         super().__init__()
         self.drained = asyncio.Event()
         self.drained.set()
+        self.crowded = False  # more frames wait than one tab has reason to send
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Reads no more while the application has frames enough: a flood waits with its sender."""
+        super().onMessage(payload, isBinary)
+        if not self.crowded and self.application_queue.qsize() >= FRAMES_WAITING:
+            self.crowded = True
+            self.transport.pauseProducing()
+            task.deferLater(reactor, CROWDED_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        if self.state != self.STATE_OPEN:
+            return
+        if self.application_queue.qsize() > FRAMES_WAITING // 4:
+            task.deferLater(reactor, CROWDED_SECONDS, self._look_again)
+            return
+        self.crowded = False
+        if self.drained.is_set():
+            self.transport.resumeProducing()
 
     def onOpen(self) -> None:
         self.transport.unregisterProducer()  # the HTTP channel, which has handed the connection over
@@ -175,7 +202,7 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
         self.drained.set()
         if self.transport.disconnecting:
             self.transport.startWriting()  # a goodbye was the last to drain: one more look ends it
-        else:
+        elif not self.crowded:
             self.transport.resumeProducing()
 
     def stopProducing(self) -> None:
@@ -326,11 +353,13 @@ def keep_database_open() -> sqlite3.Connection | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    from chat.accounts import mailing
     from grokweb.asgi import application
 
     parser = argparse.ArgumentParser(prog="python -m grokweb.web", description=__doc__)
     parser.add_argument("--pulse", type=int, metavar="FD", help="pipe of the supervisor (grokweb/pulse.py)")
     fd = parser.parse_args(arguments).pulse
+    catch_what_python_prints()
     application = with_room_for_bodies(application)
     if settings.BEHIND_PROXY:
         application = behind_proxy(application)
@@ -344,6 +373,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     server.run()
     if kept is not None:
         kept.close()
+    mailing.finish(MAIL_SECONDS)
     if server.failure:
         sys.stderr.write(f"{server.failure}\n")
         return 1

@@ -24,7 +24,7 @@ import redis
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
 
-from grokweb.logs import celery_level, line_formatter
+from grokweb.logs import catch_what_python_prints, celery_level, line_formatter
 from inference import log, modelfiles, scripts, settings
 from inference import queue as fair_queue
 from inference.broker import COMMON
@@ -256,6 +256,7 @@ def log_to_stderr(**_: Any) -> None:
     handler.setFormatter(line_formatter(settings.LOG_FORMAT))
     logging.basicConfig(level=settings.LOG_LEVEL, handlers=[handler])
     logging.getLogger("celery").setLevel(celery_level(settings.LOG_LEVEL))
+    catch_what_python_prints()
 
 
 @signals.worker_init.connect

@@ -16,12 +16,13 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from chat.accounts import language, suspension
+from chat.accounts import attempts, language, mailing, suspension
 from chat.accounts.lookalikes import plain_address
 from chat.accounts.models import User
 from chat.core.errors import BadInput
 from chat.core.limits import client_address
 
+MAIL_SENT = "account/messages/email_confirmation_sent.txt"
 NOWHERE = "0.0.0.0"  # noqa: S104 - not bound to: what a proxy or a local socket said is no address
 
 
@@ -74,7 +75,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         response: HttpResponse = super().post_login(request, user, **kwargs)
         if user.language:
             language.remember(response, user.language)
+        attempts.remember(request, response, [user.email, str(user.pk)])
         return response
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """allauth calls `rollback` of what is kept here when the password is right."""
+        account = str(credentials.get("email", "")).lower()
+        self._login_failed_rl_usage = attempts.begin(request, attempts.PASSWORDS, account)
+        if self._login_failed_rl_usage is None:
+            raise self.validation_error("too_many_login_attempts")
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """allauth calls it when a password was set by mail."""
+        attempts.forget(request, str(credentials.get("email", "")).lower())
 
     def send_mail(self, template_prefix: str, email: str, values: dict[str, Any]) -> None:
         """Links and names are of the first of GROKWEB_URLS, whatever Host a request named.
@@ -88,7 +101,22 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             for name, value in values.items()
             if isinstance(value, str) and value.startswith(asked)
         }
-        super().send_mail(template_prefix, email, {**values, **links, "current_site": _site()})
+        known = {"request": context.request, "email": email, "current_site": _site()}
+        mailing.send(self.render_mail(template_prefix, email, {**known, **values, **links}))
+
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Strangers get no "we sent a mail": the next page says so. A second mail is not sent at once, so the
+        message would tell that somebody tried this address a moment ago."""
+        if message_template == MAIL_SENT and not request.user.is_authenticated:
+            return
+        super().add_message(request, level, message_template, *args, **kwargs)
 
     def format_email_subject(self, subject: str) -> str:
         return f"[{_site().name}] {subject}"

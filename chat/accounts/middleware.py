@@ -12,6 +12,7 @@ from django.utils import translation
 from chat.accounts import devices, language, services, suspension
 from chat.core.api import error_response
 from chat.core.errors import Suspended
+from chat.core.scopes import remember_person
 
 # Open to anybody anyway: the page about the suspension needs the first two, and /metrics looks for itself.
 OPEN = (
@@ -59,6 +60,20 @@ class SuspensionMiddleware:
                 return error_response(error)
             return suspension.page(request, user)
         return self.get_response(request)  # it ended between the two looks
+
+
+class KnownMiddleware:
+    """Tells the gate whose session this is, so that the next request counts against the person."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        user = getattr(request, "_cached_user", None)  # set by Django if somebody looked: no query for this
+        if user is not None and user.is_authenticated and request.session.session_key:
+            remember_person(request.session.session_key, user.pk)
+        return response
 
 
 class SeenMiddleware:

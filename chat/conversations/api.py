@@ -14,6 +14,7 @@ from chat.conversations.access import conversation_for, folder_for, message_for
 from chat.conversations.models import Conversation
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput, NotFound
+from chat.core.gate import costs
 from chat.core.limits import take
 
 
@@ -75,6 +76,7 @@ def _choose_model(request: ApiRequest, found: Conversation) -> None:
         services.choose_model(conversation=found, model=model)
 
 
+@costs(10)
 @json_view("POST")
 def bulk(request: ApiRequest) -> dict[str, Any]:
     """What is not theirs, unknown or gone is passed over alike; the answer names what was done."""

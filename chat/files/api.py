@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput
+from chat.core.gate import costs
 from chat.core.limits import take
 from chat.files import services
 from chat.files.access import file_for
@@ -21,6 +22,7 @@ UPLOADS_AN_HOUR = 240
 SANDBOX = "default-src 'none'; sandbox"
 
 
+@costs(10)
 @json_view("POST", upload=True)
 def files(request: ApiRequest) -> HttpResponse:
     take("upload", str(request.user.pk), UPLOADS_AN_HOUR, 3600)

@@ -41,6 +41,7 @@ UNSENT_FOR = timedelta(days=1)
 READ_AGAIN_AFTER = timedelta(minutes=2)  # the ticket may be lost; well above reading.SECONDS
 GIVEN_UP_AFTER = timedelta(minutes=15)
 MIB = 1 << 20
+FENCE_CHARACTERS = 17  # "File: ", two fences of three, four line ends and the two before what follows
 
 
 def storage() -> Storage:
@@ -156,7 +157,10 @@ def read(pk: UUID) -> None:
 
 
 def chosen(user: User, ids: Sequence[UUID], conversation: Conversation | None) -> list[File]:
-    """The files a message names: the sender's own, read, and sent nowhere but in this conversation."""
+    """The files a message names: the sender's own, read, and sent nowhere but in this conversation.
+
+    Without their texts, which `load_texts` reads once nothing else speaks against the message.
+    """
     if len(ids) > A_MESSAGE:
         raise BadInput(_("A message can have at most %(limit)d files.") % {"limit": A_MESSAGE})
     if not ids:
@@ -165,7 +169,7 @@ def chosen(user: User, ids: Sequence[UUID], conversation: Conversation | None) -
     if conversation is not None:
         elsewhere = elsewhere.exclude(message__conversation=conversation)  # a new version keeps its files
     taken = set(elsewhere.values_list("file", flat=True))
-    found = File.objects.visible_to(user).in_bulk(list(ids))
+    found = File.objects.visible_to(user).defer("text").in_bulk(list(ids))
     if len(set(ids)) < len(ids) or taken or len(found) < len(ids):
         raise NotFound
     files = [found[pk] for pk in ids]
@@ -173,6 +177,21 @@ def chosen(user: User, ids: Sequence[UUID], conversation: Conversation | None) -
         if file.state != State.READY:
             raise BadInput(_("“%(name)s” is not ready to be sent.") % {"name": file.name})
     return files
+
+
+def load_texts(files: Sequence[File]) -> None:
+    texts = (
+        dict(File.objects.filter(pk__in=[file.pk for file in files]).values_list("pk", "text"))
+        if files
+        else {}
+    )
+    for file in files:
+        file.text = texts.get(file.pk, "")
+
+
+def characters(files: Iterable[File]) -> int:
+    """How many characters files add to a message (`with_files`), by what is recorded of them."""
+    return sum(len(file.name) + file.characters + FENCE_CHARACTERS for file in files)
 
 
 def attach(message: Message, files: Sequence[File]) -> None:

@@ -19,6 +19,7 @@ from chat.accounts.models import User
 from chat.conversations import sidebar
 from chat.conversations.models import Conversation
 from chat.core.errors import BadInput, NotAllowed
+from chat.core.gate import costs
 from chat.leaving import services
 
 
@@ -31,6 +32,7 @@ class LeaveForm(forms.Form):
     )
 
 
+@costs(10)
 @login_required
 @never_cache
 @require_http_methods(["GET", "POST"])

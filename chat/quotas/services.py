@@ -46,6 +46,14 @@ def terms_of(policy: QuotaPolicy | None) -> Terms:
     return Terms(policy.tokens_per_day, policy.weight, running_limit)
 
 
+def check_any_left(user: User, terms: Terms) -> None:
+    """Refuses somebody whose day is used up, by one row, before any text is read; `reserve` has the say."""
+    counter = UsageCounter.objects.filter(user=user, day=_today()).first()
+    taken = counter.used + counter.reserved if counter else 0
+    if taken >= terms.tokens_per_day:
+        raise QuotaExceeded(used=taken, limit=terms.tokens_per_day, retry_after=_seconds_left())
+
+
 @transaction.atomic(savepoint=False)
 def reserve(
     *, user: User, terms: Terms, generation_id: UUID, model: str, prompt_tokens: int, max_new_tokens: int

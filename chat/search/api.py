@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from chat.core.api import ApiRequest, json_view
+from chat.core.gate import costs
 from chat.core.limits import take
 from chat.search import services
 
 
+@costs(5)
 @json_view("GET")
 def search(request: ApiRequest) -> dict[str, Any]:
     take("search", str(request.user.pk), 600, 60)

@@ -10,11 +10,13 @@ from django.utils.translation import gettext as _
 from chat.conversations.access import conversation_for
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput
+from chat.core.gate import costs
 from chat.core.limits import take
 from chat.sharing import services
 from chat.sharing.access import share_of
 
 
+@costs(5)
 @json_view("POST")
 def shares(request: ApiRequest, pk: UUID) -> HttpResponse:
     conversation = conversation_for(request.user, pk)

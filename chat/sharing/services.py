@@ -135,7 +135,6 @@ def close_all(owner: User) -> None:
     _close(Share.objects.filter(owner=owner))
 
 
-
 @transaction.atomic
 def _close(shares: QuerySet[Share]) -> None:
     closing = list(shares.filter(revoked_at=None).values_list("pk", flat=True))

@@ -26,7 +26,8 @@ from chat.sharing.guard import csrf_for_shared_page
 from chat.sharing.models import Share
 from chat.sharing.render_jobs import html_of
 
-REPORTS_AN_HOUR = 10  # from one address
+REPORTS_AN_HOUR = 10  # of one shared page, from one address
+REPORTS_AN_HOUR_OF_ADDRESS = 200  # of all pages, from one address: it may be a school's
 REPORTS_AN_HOUR_OF_ONE = 60  # of one shared page, from all addresses
 
 View = Callable[[HttpRequest, str], HttpResponseBase]
@@ -135,7 +136,9 @@ def _report(request: HttpRequest, share: Share, data: dict[str, Any], number: in
         raise BadInput(_("Reasons and notes are texts."))
     if not 1 <= number <= share.page_count:
         raise BadInput(_("That page does not exist."))
-    take("share-report", client_address(request), REPORTS_AN_HOUR, 3600)
+    address = client_address(request)
+    take("share-report", f"{address} {share.pk}", REPORTS_AN_HOUR, 3600)
+    take("share-report-address", address, REPORTS_AN_HOUR_OF_ADDRESS, 3600)
     take("share-reports", str(share.pk), REPORTS_AN_HOUR_OF_ONE, 3600)
     reporter = request.user if request.user.is_authenticated else None
     return services.report(share=share, reporter=reporter, page=number, **words)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from chat.conversations.access import conversation_for
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput
+from chat.core.gate import costs
 from chat.core.limits import take
 from chat.transfer import export, services
 from chat.transfer.sending import send
@@ -23,6 +24,7 @@ WHOLE_EXPORTS_AN_HOUR = 12
 IMPORTS_AN_HOUR = 30
 
 
+@costs(10)
 @json_view("GET")
 def export_one(request: ApiRequest, pk: UUID) -> HttpResponseBase:
     found = conversation_for(request.user, pk)
@@ -36,6 +38,7 @@ def export_one(request: ApiRequest, pk: UUID) -> HttpResponseBase:
     return send(request, pieces, name=file.name, kind=f"{file.kind}; charset=utf-8")
 
 
+@costs(50)
 @json_view("GET")
 def export_all(request: ApiRequest) -> HttpResponseBase:
     take("export-all", str(request.user.pk), WHOLE_EXPORTS_AN_HOUR, 3600)
@@ -47,6 +50,7 @@ def _language() -> str:
     return get_language() or settings.LANGUAGE_CODE
 
 
+@costs(50)
 @json_view("POST", upload=True)
 def import_file(request: ApiRequest) -> dict[str, Any]:
     take("import", str(request.user.pk), IMPORTS_AN_HOUR, 3600)

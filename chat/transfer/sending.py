@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import nullcontext, suppress
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.cache import cache
@@ -38,7 +39,7 @@ def send(request: HttpRequest, pieces: Generator[bytes], *, name: str, kind: str
     else:
         sending = Sending(pieces, turn, [first, second])
         # A plain iterator would be collected whole before the first byte is sent.
-        sent = SendingAsync(sending) if isinstance(request, ASGIRequest) else sending
+        sent = SendingAsync(sending, request.scope) if isinstance(request, ASGIRequest) else sending
         response = StreamingHttpResponse(sent, content_type=kind)
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     return response
@@ -93,17 +94,22 @@ class Sending:
 
 
 class SendingAsync:
-    """The same for the web process: each piece is made in a thread, when the one before is on its way."""
+    """Makes each piece in a thread, when the one before is on its way, in the web process.
 
-    def __init__(self, sending: Sending) -> None:
+    Each takes a place among the threads anew (chat/core/gate.py): a slow reader holds none.
+    """
+
+    def __init__(self, sending: Sending, scope: Mapping[str, Any]) -> None:
         self.close = sending.close
+        self._place = scope.get("place") or nullcontext()
         self._following = sync_to_async(lambda: next(sending, None))
 
     def __aiter__(self) -> SendingAsync:
         return self
 
     async def __anext__(self) -> bytes:
-        piece = await self._following()
+        async with self._place:
+            piece = await self._following()
         if piece is None:
             raise StopAsyncIteration
         return piece

@@ -19,6 +19,7 @@ from chat.conversations.models import Message, MessageStatus, Role
 from chat.conversations.origins import origin_of, origin_words
 from chat.conversations.views import private
 from chat.core.errors import NotFound
+from chat.core.gate import costs
 from chat.core.limits import take
 from chat.files import services as files
 from chat.sharing.paging import pages_of
@@ -32,6 +33,7 @@ PART_CHARS = 200_000  # of one page; longer conversations are printed in parts
 PART_MESSAGES = 500
 
 
+@costs(20)
 @require_safe
 @login_required
 @private

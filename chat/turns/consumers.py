@@ -8,10 +8,13 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from math import ceil
 from typing import Any, TypeVar
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 from channels.consumer import get_handler_name
@@ -31,10 +34,12 @@ from chat.conversations import services as conversations
 from chat.conversations.access import message_for
 from chat.conversations.model_cards import default_model
 from chat.core import storage
+from chat.core.budget import ASK, FRAME_BYTES_A_UNIT, READ, budget
 from chat.core.errors import BadInput, ChatError, TooManyRequests
+from chat.core.places import RETRY_AFTER, Crowded, Places
+from chat.core.scopes import language_of, remember_person
 from chat.turns import events, news, port, services
 from chat.turns.guard import CLOSE_CODES, guard
-from chat.turns.language import language_of
 from chat.turns.live import Outbox, Place, hub
 from chat.turns.models import Generation
 from chat.turns.start import Start
@@ -48,13 +53,19 @@ encode = json.JSONEncoder(
 ).encode  # dumps() would make one each time
 T = TypeVar("T")
 Frame = dict[str, Any]
+Job = Callable[[], Awaitable[None]]
 
-FRAMES_PER_SECOND, FRAMES_BURST = 10, 40
 REF_LENGTH = 64
-SOCKETS_A_PERSON = 64  # in this process; each may hold an outbox full of text
+MOST_IDS = 100  # in one frame; how many files a message may have is for chat/files
+ASKING = {"send", "regenerate", "continue"}
+SOCKETS_A_PERSON = 64  # in all processes; each may hold an outbox full of text
 # A few threads. They keep their connection to SQLite (opening one costs more than most frames) and borrow one
 # from the pool on PostgreSQL.
-DATABASE_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="socket")
+THREADS = 4
+DATABASE_THREADS = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="socket")
+WAITING_FRAMES = (
+    4 * SOCKETS_A_PERSON
+)  # of one person: a socket handles one frame at a time, and ends of replies
 
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -80,14 +91,15 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.session = self.scope["session"].session_key or ""
         self.language = language_of(self.scope)
         self.noted = float("-inf")  # when this session's last use was noted
-        self._tokens, self._refilled = float(FRAMES_BURST), time.monotonic()
+        self.person = str(self.user.pk)
         await self.accept()
         if not self.user.is_authenticated:
             await self.close(4401)
             return
         if await self._is_sent_away():
             return
-        if guard().sockets_of(self.user.pk) >= SOCKETS_A_PERSON:
+        remember_person(self.session, self.person)
+        if not await self._may_have_one_more():
             await self.close(1013)
             return
         guard().enter(self, self.session, self.user.pk)
@@ -107,11 +119,17 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def disconnect(self, code: int) -> None:
         raise StopConsumer
 
+    async def _may_have_one_more(self) -> bool:
+        if guard().sockets_of(self.user.pk) >= SOCKETS_A_PERSON:
+            return False
+        return await budget().enter(self.person, self.channel_name, SOCKETS_A_PERSON)
+
     async def _clean_up(self) -> None:
         guard().leave(self)
         hub().leave(self.outbox)
         if self.pump is not None:
             self.pump.cancel()
+            await budget().leave(self.person, self.channel_name)
             with contextlib.suppress(RedisError, OSError):
                 await self.channel_layer.group_discard(events.group(self.user.pk), self.channel_name)
 
@@ -127,60 +145,69 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return  # on its way out
         frame: Frame = {}
         try:
-            self._limit()
-            frame = parse(text_data)
-            check_characters(frame)
-            verb = {
-                "send": self._send_message,
-                "regenerate": self._regenerate,
-                "continue": self._continue,
-                "resume": self._resume,
-                "stop": self._stop,
-            }.get(frame["type"])
-            if verb is None:
-                raise BadFrame(_("Unknown type of frame."))
-            await verb(frame)
+            await self._pay(READ + len(text_data or bytes_data or "") // FRAME_BYTES_A_UNIT)
+            with translation.override(self.language):
+                frame = parse(text_data)
+                check_characters(frame, text_data or "")
+                job = self._job(frame)
+            if frame["type"] in ASKING:
+                await self._pay(ASK)
+            await job()
+        except OverBudget as error:
+            await self._send_error(error, frame)
+            # Nothing is read from this socket meanwhile: its frames wait with their sender.
+            await asyncio.sleep(budget().pause(self.person))
         except ChatError as error:
             await self._send_error(error, frame)
         except Exception as error:  # noqa: BLE001 - _told logs it whole
             with translation.override(self.language):
                 await self._send_error(_told(error), frame)
 
-    async def _send_message(self, frame: Frame) -> None:
-        await self._ask(
-            frame,
-            lambda: services.send(
-                user=self.user,
-                conversation_id=uuid_of(frame, "conversation", optional=True),
-                parent_id=uuid_of(frame, "parent", optional=True),
-                content=frame.get("content", ""),
-                client_id=text_of(frame, "client_id"),
-                wishes=Wishes.of(frame.get("params")),
-                start=Start.of(frame.get("start")),
-                file_ids=uuids_of(frame, "files"),
-            ),
-        )
+    def _job(self, frame: Frame) -> Job:
+        """Checks everything of a frame that needs no database, and returns what is to be done."""
+        make = {
+            "send": self._send_message,
+            "regenerate": self._regenerate,
+            "continue": self._continue,
+            "resume": self._resume,
+            "stop": self._stop,
+        }.get(frame["type"])
+        if make is None:
+            raise BadFrame(_("Unknown type of frame."))
+        return make(frame)
 
-    async def _regenerate(self, frame: Frame) -> None:
-        await self._ask(
-            frame,
-            lambda: services.regenerate(
-                user=self.user,
-                message_id=required_uuid(frame, "message_id"),
-                client_id=text_of(frame, "client_id"),
-                wishes=Wishes.of(frame.get("params")),
-            ),
+    def _send_message(self, frame: Frame) -> Job:
+        asked = partial(
+            services.send,
+            user=self.user,
+            conversation_id=uuid_of(frame, "conversation", optional=True),
+            parent_id=uuid_of(frame, "parent", optional=True),
+            content=services.clean(frame.get("content", "")),
+            client_id=client_id_of(frame),
+            wishes=Wishes.of(frame.get("params")),
+            start=Start.of(frame.get("start")),
+            file_ids=uuids_of(frame, "files"),
         )
+        return partial(self._ask, frame, asked)
 
-    async def _continue(self, frame: Frame) -> None:
-        await self._ask(
-            frame,
-            lambda: services.go_on(
-                user=self.user,
-                message_id=required_uuid(frame, "message_id"),
-                client_id=text_of(frame, "client_id"),
-            ),
+    def _regenerate(self, frame: Frame) -> Job:
+        asked = partial(
+            services.regenerate,
+            user=self.user,
+            message_id=required_uuid(frame, "message_id"),
+            client_id=client_id_of(frame),
+            wishes=Wishes.of(frame.get("params")),
         )
+        return partial(self._ask, frame, asked)
+
+    def _continue(self, frame: Frame) -> Job:
+        asked = partial(
+            services.go_on,
+            user=self.user,
+            message_id=required_uuid(frame, "message_id"),
+            client_id=client_id_of(frame),
+        )
+        return partial(self._ask, frame, asked)
 
     async def _ask(self, frame: Frame, ask: Callable[[], services.Turn]) -> None:
         """Stores, acknowledges after the commit, follows the reply, tells the person's other tabs."""
@@ -197,13 +224,14 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             news.append({"type": "conversation", "conversation": answer["conversation"], "deleted": False})
             await events.tell(self.user.pk, *news, but=self.channel_name)
 
-    async def _resume(self, frame: Frame) -> None:
+    def _resume(self, frame: Frame) -> Job:
         after = frame.get("after", 0)
         if isinstance(after, bool) or not isinstance(after, int) or after < 0:
             raise BadFrame(_("`after` is not a number of a token."))
-        generation = await self._service(
-            lambda: generation_for(self.user, required_uuid(frame, "message_id"))
-        )
+        return partial(self._show, required_uuid(frame, "message_id"), after)
+
+    async def _show(self, message_id: UUID, after: int) -> None:
+        generation = await self._service(lambda: generation_for(self.user, message_id))
         await self._follow(generation, after)
 
     async def _follow(self, generation: Generation, after: int) -> None:
@@ -216,10 +244,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for frame in await self._in_thread(lambda: settled_frames(generation)):
             await self._send(frame)
 
-    async def _stop(self, frame: Frame) -> None:
-        await self._service(
-            lambda: services.stop(user=self.user, message_id=required_uuid(frame, "message_id"))
-        )
+    def _stop(self, frame: Frame) -> Job:
+        stop = partial(services.stop, user=self.user, message_id=required_uuid(frame, "message_id"))
+        return partial(self._service, stop)
 
     # --- out ----------------------------------------------------------------------------------------------
 
@@ -349,17 +376,33 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 if connection.vendor == "postgresql":
                     connection.close()  # back to the pool: pages want it, too
 
-        made: T = await sync_to_async(call, thread_sensitive=False, executor=DATABASE_THREADS)()
+        try:
+            async with threads().one(self.person):
+                made: T = await sync_to_async(call, thread_sensitive=False, executor=DATABASE_THREADS)()
+        except Crowded:
+            raise self._over_budget(RETRY_AFTER) from None
         return made
 
-    def _limit(self) -> None:
-        now = time.monotonic()
-        self._tokens = min(FRAMES_BURST, self._tokens + (now - self._refilled) * FRAMES_PER_SECOND)
-        self._refilled = now
-        if self._tokens < 1:
-            with translation.override(self.language):
-                raise TooManyRequests(_("Too many messages at once. Please wait a moment."), retry_after=1)
-        self._tokens -= 1
+    async def _pay(self, cost: float) -> None:
+        wait = await budget().take(self.person, cost)
+        if wait > 0:
+            raise self._over_budget(ceil(wait))
+
+    def _over_budget(self, seconds: int) -> OverBudget:
+        with translation.override(self.language):
+            return OverBudget(_("Too many requests at once. Please wait a moment."), retry_after=seconds)
+
+
+_threads: WeakKeyDictionary[asyncio.AbstractEventLoop, Places] = WeakKeyDictionary()
+
+
+def threads() -> Places:
+    """The places in front of DATABASE_THREADS, of the running event loop (tests have several)."""
+    return _threads.setdefault(asyncio.get_running_loop(), Places(THREADS, WAITING_FRAMES))
+
+
+class OverBudget(TooManyRequests):
+    """This person asked for more than their share; the socket is not read for a moment."""
 
 
 class BadFrame(BadInput):
@@ -390,7 +433,7 @@ class Gone(ChatError):
 def parse(text: str | None) -> Frame:
     if text is None:
         raise BadFrame(_("A frame must be text, not binary."))
-    if len(text.encode()) > settings.FRAME_BYTES_IN:
+    if len(text) > settings.FRAME_BYTES_IN or len(text.encode()) > settings.FRAME_BYTES_IN:
         raise BadFrame(_("The frame is too large."))
     try:
         frame = json.loads(text)
@@ -410,8 +453,9 @@ def is_text(text: str) -> bool:
     return True
 
 
-def check_characters(frame: Frame) -> None:
-    if not is_text(encode(frame)):
+def check_characters(frame: Frame, text: str) -> None:
+    # The frame itself is UTF-8, so that only an escape can make half of a pair.
+    if "\\u" in text and not is_text(encode(frame)):
         raise BadInput(_("The message contains characters that are not text."))
     ref = frame.get("ref", "")
     if not isinstance(ref, str) or len(ref) > REF_LENGTH:
@@ -423,6 +467,12 @@ def text_of(frame: Frame, name: str) -> str:
     if not isinstance(value, str):
         raise BadFrame(_("`%(name)s` is not text.") % {"name": name})
     return value
+
+
+def client_id_of(frame: Frame) -> str:
+    client_id = text_of(frame, "client_id")
+    services.check_client_id(client_id)
+    return client_id
 
 
 def uuid_of(frame: Frame, name: str, *, optional: bool = False) -> UUID | None:
@@ -440,7 +490,7 @@ def uuids_of(frame: Frame, name: str) -> list[UUID]:
     values = frame.get(name)
     if values is None:
         return []
-    if not isinstance(values, list):
+    if not isinstance(values, list) or len(values) > MOST_IDS:
         raise BadFrame(_("`%(name)s` is not a list of ids.") % {"name": name})
     return [required_uuid({name: value}, name) for value in values]
 

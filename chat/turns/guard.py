@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -16,15 +17,19 @@ from django.db import DatabaseError
 
 from chat.accounts.sessions import still_allowed
 from chat.core import storage
+from chat.core.budget import budget
 from chat.turns import news
 
 logger = logging.getLogger("grokweb.guard")
 
 LOOK_SECONDS = 3.0
+VOUCH_SECONDS = 9.0  # must stay well below SOCKET_SECONDS in chat/core/budget.py
 CLOSE_CODES = {"logged_out": 4401, "suspended": 4403}
 
 
 class Socket(Protocol):
+    channel_name: str
+
     async def close(self, code: int) -> None: ...
 
     async def catch_up(self, number: int) -> None: ...
@@ -37,6 +42,7 @@ class Guard:
         self._sockets: dict[Socket, tuple[str, UUID]] = {}
         self._task: asyncio.Task[None] | None = None
         self._numbers: dict[UUID, int] = {}  # of the last control event, a look ago
+        self._vouched = time.monotonic()
 
     def enter(self, socket: Socket, session: str, user_id: UUID) -> None:
         self._sockets[socket] = (session, user_id)
@@ -52,7 +58,12 @@ class Guard:
     async def _run(self) -> None:
         while self._sockets:
             await asyncio.sleep(LOOK_SECONDS)
-            for look in (self._tell_storage, self._close_those_not_allowed, self._tell_what_was_missed):
+            for look in (
+                self._tell_storage,
+                self._close_those_not_allowed,
+                self._tell_what_was_missed,
+                self._vouch,
+            ):
                 try:
                     await look()
                 except DatabaseError as error:
@@ -81,6 +92,16 @@ class Guard:
             number = self._numbers.get(user_id)
             if number is not None and number == before.get(user_id):
                 await socket.catch_up(number)
+
+    async def _vouch(self) -> None:
+        """For the count of a person's sockets in all processes (chat/core/budget.py)."""
+        if time.monotonic() - self._vouched < VOUCH_SECONDS:
+            return
+        self._vouched = time.monotonic()
+        sockets: dict[str, list[str]] = {}
+        for socket, (_, user_id) in self._sockets.items():
+            sockets.setdefault(str(user_id), []).append(socket.channel_name)
+        await budget().vouch(sockets)
 
 
 _guards: WeakKeyDictionary[asyncio.AbstractEventLoop, Guard] = WeakKeyDictionary()

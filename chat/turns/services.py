@@ -6,6 +6,7 @@ Nothing in a transaction here talks to Redis (rule 14); what must follow does so
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,7 @@ HOLD_BACK = 64  # characters kept unshown while reply rules are active: the long
 BUSY_RETRY_SECONDS = 15
 NO_WISHES = Wishes()
 DEFAULTS = Start()
+_SURROGATE = re.compile("[\ud800-\udfff]")
 REPORTED = (
     "model",
     "attempt",
@@ -106,9 +108,12 @@ def send(
             conversation = start.conversation(user, text)
         else:
             conversation = conversation_for(user, conversation_id)
+        check_length(text, conversation)
         attached = files.chosen(user, file_ids, conversation if conversation_id else None)
         check_length(text, conversation, attached)
         parent = _parent(user, conversation, parent_id)
+        terms = _admitted(user, wishes.model or conversation.model_id)
+        files.load_texts(attached)
         check_text("message", files.with_files(text, attached))
         asked = Message.objects.create(
             conversation=conversation, parent=parent, role=Role.USER, author=user, text=text
@@ -117,7 +122,7 @@ def send(
         if not conversation.title:
             conversation.title = conversations.title_from(text)
             conversation.save(update_fields=["title"])
-        return _ask_for_reply(user, asked, client_id, new=[asked], wishes=wishes)
+        return _ask_for_reply(user, asked, client_id, terms, new=[asked], wishes=wishes)
 
     return _once(user, client_id, ask, after=parent_id)
 
@@ -127,8 +132,10 @@ def regenerate(*, user: User, message_id: UUID, client_id: str, wishes: Wishes =
 
     def ask() -> Turn:
         check_not_suspended(user)
-        _, asked = _settled(user, message_id)
-        return _ask_for_reply(user, asked, client_id, wishes=wishes)
+        answer, asked = _settled(user, message_id)
+        terms = _admitted(user, wishes.model or answer.conversation.model_id)
+        _check_question(asked)
+        return _ask_for_reply(user, asked, client_id, terms, wishes=wishes)
 
     return _once(user, client_id, ask, after=message_id)
 
@@ -143,22 +150,35 @@ def go_on(*, user: User, message_id: UUID, client_id: str) -> Turn:
             raise BadInput(_("There is nothing to go on from. Ask again instead."))
         before = Generation.objects.filter(message=answer).first()  # an imported answer has none
         wishes = Wishes.as_for(before) if before else NO_WISHES
+        terms = _admitted(user, wishes.model or answer.conversation.model_id)
+        _check_question(asked)
         if answer.source:
             check_text("import_answer", answer.text)  # rules may be newer than the import
-        return _ask_for_reply(user, asked, client_id, wishes=wishes, begun=answer)
+        return _ask_for_reply(user, asked, client_id, terms, wishes=wishes, begun=answer)
 
     return _once(user, client_id, ask, after=message_id)
 
 
 def _settled(user: User, message_id: UUID) -> tuple[Message, Message]:
-    """An answer that is not being written, and its question, which the rules still allow."""
+    """An answer that is not being written, and its question."""
     answer = message_for(user, message_id)
     if answer.role != Role.ASSISTANT or answer.parent is None:
         raise BadInput(_("Only an answer can be asked for again."))
     if answer.status == MessageStatus.LIVE:
         raise Busy(_("The last reply is still being written."))
-    check_text("message", files.content(answer.parent))  # rules may be newer than the question
     return answer, answer.parent
+
+
+def _check_question(asked: Message) -> None:
+    check_text("message", files.content(asked))  # rules may be newer than the question
+
+
+def _admitted(user: User, model: str) -> quotas.Terms:
+    """The checks that need only numbers, before texts of files and of the history are read."""
+    _check_queue(user, model)
+    terms = quotas.terms_for(user)
+    quotas.check_any_left(user, terms)
+    return terms
 
 
 def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | None) -> Turn:
@@ -167,8 +187,7 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | 
     `after`: the answer that must be complete. The page hears of its end from the log, a moment before the
     row does; who asks in that moment need not wait.
     """
-    if not client_id or len(client_id) > CLIENT_ID_LENGTH or not client_id.isprintable():
-        raise BadInput(_("client_id must have 1 to 64 printable characters."))
+    check_client_id(client_id)
     turn = _earlier(user, client_id)
     if turn is not None:
         return turn
@@ -186,6 +205,11 @@ def _once(user: User, client_id: str, ask: Callable[[], Turn], *, after: UUID | 
         if turn is None:
             raise
         return turn
+
+
+def check_client_id(client_id: str) -> None:
+    if not client_id or len(client_id) > CLIENT_ID_LENGTH or not client_id.isprintable():
+        raise BadInput(_("client_id must have 1 to 64 printable characters."))
 
 
 def is_settled_by_now(message_id: UUID) -> bool:
@@ -212,6 +236,7 @@ def _ask_for_reply(
     user: User,
     asked: Message,
     client_id: str,
+    terms: quotas.Terms,
     *,
     wishes: Wishes,
     new: Sequence[Message] = (),
@@ -225,7 +250,6 @@ def _ask_for_reply(
     history = prompt_of(asked, said, brief.system)
     if not history:
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
-    _check_queue(user, model.slug)
     reply = Message.objects.create(
         conversation=conversation,
         parent=asked,
@@ -238,7 +262,6 @@ def _ask_for_reply(
     prompt_tokens = sum(estimate_tokens(message["content"]) for message in history)
     generation_id = uuid4()
     prompt_tokens = min(prompt_tokens, model.context_tokens)
-    terms = quotas.terms_for(user)
     granted = quotas.reserve(
         user=user,
         terms=terms,
@@ -306,14 +329,14 @@ def clean(content: object) -> str:
     text = trimmed(content.replace("\r\n", "\n"))
     if not text:
         raise BadInput(_("The message is empty."))
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if "\x00" in text or _SURROGATE.search(text):
         raise BadInput(_("The message contains characters that are not text."))
     return text
 
 
 def check_length(text: str, conversation: Conversation, attached: Sequence[File] = ()) -> None:
     limit = conversation.model.context_tokens * CHARACTERS_A_TOKEN
-    length = len(files.with_files(text, attached))
+    length = len(text) + files.characters(attached)
     if length > limit:
         raise TooLong(length=length, limit=limit, with_files=bool(attached))
 

@@ -23,6 +23,7 @@ from grokweb.redis_server import free_port
 from tests.grokweb.service import ROOT, eventually
 
 FRAME = 64 * 1024
+SESSION = f"grokweb_session={'a' * 32}"
 PROGRAM = """
 import asyncio, sys
 from grokweb import web
@@ -72,6 +73,8 @@ async def application(scope, receive, send):
                 if number % 8 == 0:
                     await asyncio.sleep(0)
             continue
+        if event.get("text") == "rest":
+            await asyncio.sleep(60)
         if event.get("text") == "close":
             await send({"type": "websocket.close", "code": 1013})
             continue
@@ -118,11 +121,11 @@ class Running:
         return self.ask(path)[0]
 
     def ask(
-        self, path: str, body: bytes | Iterator[bytes] | None = None
+        self, path: str, body: bytes | Iterator[bytes] | None = None, cookie: str = ""
     ) -> tuple[http.client.HTTPResponse | None, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("POST" if body else "GET", path, body)
+            connection.request("POST" if body else "GET", path, body, {"Cookie": cookie})
             answer = connection.getresponse()
             return answer, answer.read()
         except OSError:
@@ -277,15 +280,35 @@ def test_a_large_body_is_refused_before_it_is_kept(server: Running, chunked: boo
 
 
 def test_the_door_for_files_takes_larger_ones_and_no_other(server: Running) -> None:
-    answer, _ = server.ask("/api/import/", b"x" * (50 << 20))
+    answer, _ = server.ask("/api/import/", b"x" * (50 << 20), SESSION)
     assert answer is not None
     assert answer.status == 200
-    answer, _ = server.ask("/api/import/?a=b", b"x" * (52 << 20))
-    assert answer is not None
-    assert answer.status == 413
-    answer, _ = server.ask("/api/import/x", b"x" * (3 << 20))
-    assert answer is not None
-    assert answer.status == 413
+    for path, size in (("/api/import/?a=b", 52 << 20), ("/api/import/x", 3 << 20)):
+        answer, _ = server.ask(path, b"x" * size, SESSION)
+        assert answer is not None
+        assert answer.status == 413
+
+
+def test_strangers_bring_no_files(server: Running) -> None:
+    for cookie in ("", "grokweb_session=", "other=abcdefghijklmnopqrstuvwxyz"):
+        answer, _ = server.ask("/api/import/", b"x" * (3 << 20), cookie)
+        assert answer is not None
+        assert answer.status == 413
+
+
+def test_a_socket_whose_frames_nobody_takes_is_read_no_further(server: Running) -> None:
+    """The flood waits with its sender, and all of it is answered once the application goes on."""
+    with connect(f"ws://127.0.0.1:{server.port}/", max_size=None, proxy=None) as ws:
+        ws.send("rest")  # the application takes no frame until it may
+        before = server.resident()
+        sent = 0
+        ws.socket.settimeout(2)
+        with contextlib.suppress(TimeoutError, OSError, ConnectionClosed):
+            while sent < 1000:
+                ws.send("x" * 60_000)
+                sent += 1
+        assert sent < 1000
+        assert server.resident() - before < 16 << 20
 
 
 def test_a_long_answer_waits_for_who_does_not_read(server: Running) -> None:

@@ -285,12 +285,22 @@ async def test_a_socket_that_breaks_leaves_nothing_behind(
     assert left == [events.group(cast.alice.pk)]
 
 
-async def test_a_flood_of_frames_is_slowed_down(tabs: Any, broker: Any) -> None:
-    tab = await tabs("alice")
-    for _ in range(60):
+async def test_a_flood_over_two_tabs_is_refused_and_nobody_else_is(
+    tabs: Any, broker: Any, settings: Any
+) -> None:
+    settings.PERSON_RATE = 5
+    tab, other = await tabs("alice"), await tabs("alice")
+    for _ in range(40):
         await tab.socket.send_to(text_data="{}")
-    codes = [(await tab.next())["code"] for _ in range(60)]
-    assert "too_many" in codes
+        await other.socket.send_to(text_data="{}")
+    answers = []
+    while not answers or answers[-1]["code"] != "too_many":
+        answers.append(await tab.next())
+    assert len(answers) <= 50, "a person's burst, not a socket's"
+    assert answers[-1]["retry_after"] >= 1
+    bob = await tabs("bob")
+    await bob.socket.send_to(text_data="{}")
+    assert (await bob.next())["code"] == "bad_frame"
 
 
 async def test_foreign_and_unknown_ids_get_the_same_answer(tabs: Any, broker: Any) -> None:

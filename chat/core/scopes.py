@@ -1,0 +1,79 @@
+"""What an ASGI scope says of who asks, before any thread or query: the person, the address, the language."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections import OrderedDict
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+KNOWN_SECONDS = 300.0
+MOST_SESSIONS = 20_000
+
+_NAME = re.escape(settings.SESSION_COOKIE_NAME)
+_SESSION = re.compile(rf"(?:^|;)\s*{_NAME}=([a-z0-9]{{16,64}})(?:;|$)")
+# Session -> person and until when; filled by whoever has looked into the database. It only says whom a
+# request counts against, so that a session that ended meanwhile does no harm here.
+_people: OrderedDict[str, tuple[str, float]] = OrderedDict()
+
+
+def remember_person(session: str, person: object) -> None:
+    """This session was just found to be that person's."""
+    _people[session] = (str(person), time.monotonic() + KNOWN_SECONDS)
+    _people.move_to_end(session)
+    if len(_people) > MOST_SESSIONS:
+        _people.popitem(last=False)
+
+
+def person_of(scope: dict[str, Any]) -> str | None:
+    """The id of the person whose session this is, if this process has seen the session lately."""
+    found = _SESSION.search(header(scope, b"cookie"))
+    person, until = _people.get(found[1], ("", 0.0)) if found else ("", 0.0)
+    return person if until > time.monotonic() else None
+
+
+def has_session(cookies: str) -> bool:
+    return _SESSION.search(cookies) is not None
+
+
+def address_of(scope: dict[str, Any]) -> str:
+    """The client's address; of IPv6 the network of one customer, who has all addresses in it."""
+    client = scope.get("client") or ["unknown"]
+    try:
+        address = ipaddress.ip_address(str(client[0]))
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
+    return str(address)
+
+
+def header(scope: dict[str, Any], name: bytes) -> str:
+    return "; ".join(value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name)
+
+
+def language_of(scope: dict[str, Any]) -> str:
+    """The profile's language, else the cookie's, else the browser's."""
+    wishes = [getattr(scope.get("user"), "language", ""), _cookie(header(scope, b"cookie"))]
+    wishes += [code for code, _ in parse_accept_lang_header(header(scope, b"accept-language"))]
+    for wish in wishes:
+        try:
+            if wish:
+                return translation.get_supported_language_variant(wish)
+        except LookupError:
+            continue
+    return settings.LANGUAGE_CODE
+
+
+def _cookie(cookies: str) -> str:
+    try:
+        morsel = SimpleCookie(cookies).get(settings.LANGUAGE_COOKIE_NAME)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""

@@ -1,0 +1,126 @@
+"""Neither the answer nor its time tells whether an address has an account, with e-mail on and real hashes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import statistics
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+from tests.faults.people import invite
+from tests.faults.rows import Rows
+from tests.grokweb.mailserver import MailServer
+from tests.grokweb.service import Service, eventually
+
+PASSWORD = "correct horse battery"
+TOKEN = "c" * 32
+ROUNDS = 12
+# Medians of this many interleaved rounds; the fault was 1 : 12, noise on a loaded machine is far from 1 : 2.
+MOST_RATIO = 1.6
+MAIL_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    location: str
+    cookies: tuple[str, ...]
+    body: str
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    server = MailServer(MAIL_SECONDS)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def service(tmp_path: Path, service_database_url: str, mail_server: MailServer) -> Iterator[Service]:
+    made = Service(tmp_path, DATABASE_URL=service_database_url, EMAIL_URL=mail_server.url)
+    try:
+        yield made.start("--without", "model-worker").wait_until_ready()
+    finally:
+        made.close()
+
+
+def post(service: Service, path: str, **fields: str) -> tuple[Answer, float]:
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Cookie": f"grokweb_csrf={TOKEN}",
+        "X-CSRFToken": TOKEN,
+    }
+    started = time.perf_counter()
+    connection.request("POST", path, urlencode(fields), headers)
+    response = connection.getresponse()
+    body = response.read().decode()
+    seconds = time.perf_counter() - started
+    connection.close()
+    body = body.replace(fields.get("email") or fields.get("login") or "", "(address)")
+    body = re.sub(r'(nonce|value)="[\w+/=-]{16,}"', "", body)
+    cookies = tuple(
+        sorted(re.sub(r"=[^;]+", "", each, count=1) for each in response.headers.get_all("Set-Cookie") or [])
+    )
+    cookies = tuple(re.sub(r"expires=[^;]+", "", each) for each in cookies)
+    return Answer(response.status, response.headers.get("Location", ""), cookies, body), seconds
+
+
+def compare(ask: Callable[[str], tuple[Answer, float]], taken: list[str]) -> None:
+    """Asks for taken and free addresses in turns."""
+    times: dict[str, list[float]] = {"taken": [], "free": []}
+    answers: dict[str, set[Answer]] = {"taken": set(), "free": set()}
+    ask(f"{uuid.uuid4().hex}@example.org")  # the first loads what the others find loaded
+    for address in taken:
+        for kind, each in (("taken", address), ("free", f"{uuid.uuid4().hex}@example.org")):
+            answer, seconds = ask(each)
+            answers[kind].add(answer)
+            times[kind].append(seconds)
+    assert answers["taken"] == answers["free"]
+    medians = sorted(statistics.median(each) for each in times.values())
+    assert medians[1] < MOST_RATIO * medians[0], times
+    assert medians[1] < MAIL_SECONDS * 4, "nobody waits for the mail server"
+
+
+def test_a_taken_address_looks_like_a_free_one_at_every_form(
+    service: Service, service_database_url: str, mail_server: MailServer
+) -> None:
+    def sign_up(email: str) -> tuple[Answer, float]:
+        return post(service, "/accounts/signup/", email=email, password1=PASSWORD, password2=PASSWORD)
+
+    def log_in(email: str) -> tuple[Answer, float]:
+        return post(service, "/accounts/login/", login=email, password="wrong " + PASSWORD)
+
+    def reset(email: str) -> tuple[Answer, float]:
+        return post(service, "/accounts/password/reset/", email=email)
+
+    people = [profile["email"] for profile in members(service, service_database_url)]
+    for form in (sign_up, log_in, reset):
+        compare(form, people)
+    eventually(lambda: len(mail_server.mails) >= 2 * (2 * ROUNDS + 1), "a mail for each sign-up and reset")
+
+
+def test_who_tried_an_address_a_moment_ago_learns_no_more(service: Service) -> None:
+    """The second mail within three minutes is not sent; the answer is the same."""
+    email = f"{uuid.uuid4().hex}@example.org"
+    fields = {"email": email, "password1": PASSWORD, "password2": PASSWORD}
+    first, second = (post(service, "/accounts/signup/", **fields)[0] for _ in range(2))
+    assert first == second
+
+
+def members(service: Service, database: str) -> list[dict[str, str]]:
+    """People with a password, who signed up long ago."""
+    cookies = invite(ROUNDS, service.environment)
+    hashed = Argon2PasswordHasher().encode(PASSWORD, "saltsaltsalt")
+    profiles = [json.loads(service.get("/api/profile/", Cookie=cookie)[1]) for cookie in cookies]
+    Rows(database).execute(f"UPDATE accounts_user SET password = '{hashed}'")
+    return profiles
