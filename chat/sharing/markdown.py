@@ -21,6 +21,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 SCHEMES = {"http", "https", "mailto"}
+ADDRESS_CHARS = 100_000  # of all links of one text; only one address named again and again has more
 
 
 def to_html(text: str) -> str:
@@ -32,6 +33,7 @@ def to_html(text: str) -> str:
 
 def _adapt(state: StateCore) -> None:
     """Headings go below the page's own title; images, links and tables become what is described above."""
+    left = [ADDRESS_CHARS]
     for place, token in enumerate(state.tokens):
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
@@ -44,7 +46,7 @@ def _adapt(state: StateCore) -> None:
         elif token.children:
             if place >= 2 and state.tokens[place - 2].type == "list_item_open":
                 token.children = list(_ticked(token.children))
-            token.children = list(_adapted(token.children))
+            token.children = list(_adapted(token.children, left))
 
 
 def _ticked(tokens: list[Token]) -> Iterator[Token]:
@@ -58,12 +60,15 @@ def _ticked(tokens: list[Token]) -> Iterator[Token]:
     yield from tokens
 
 
-def _adapted(tokens: list[Token]) -> Iterator[Token]:
+def _adapted(tokens: list[Token], left: list[int]) -> Iterator[Token]:
+    """`left` counts down the characters that addresses may still have; links beyond that are words."""
     place = ""  # where the link leads that is open just now
     label = ""
     for token in tokens:
         if token.type == "link_open":
-            place, label = _destination(str(token.attrGet("href") or "")), ""
+            address, label = str(token.attrGet("href") or ""), ""
+            left[0] -= len(address)
+            place = _destination(address) if left[0] >= 0 else ""
             if place:
                 yield token
         elif token.type == "link_close":
@@ -72,7 +77,8 @@ def _adapted(tokens: list[Token]) -> Iterator[Token]:
                 yield from _host(place, label)
             place = ""
         elif token.type == "image":
-            yield from _image(token, linked=bool(place))
+            left[0] -= len(str(token.attrGet("src") or ""))
+            yield from _image(token, linked=bool(place) or left[0] < 0)
         else:
             label += token.content
             yield token
