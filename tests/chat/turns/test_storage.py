@@ -38,6 +38,7 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(storage.disks, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(storage, "_refused_at", float("-inf"))
+    monkeypatch.setattr(storage.DISKS, "_looks", {})  # what is seen here is not remembered for the next test
 
 
 @pytest.mark.parametrize("verb", ["send", "regenerate", "continue"])
