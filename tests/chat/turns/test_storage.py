@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(storage.disks, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(storage, "_refused_at", float("-inf"))
+    monkeypatch.setattr(storage.DISKS, "_looks", {})  # what is seen here is not remembered for the next test
 
 
 @pytest.mark.parametrize("verb", ["send", "regenerate", "continue"])
@@ -127,21 +129,31 @@ async def test_a_stop_needs_no_room(tabs: Any, broker: Any, monkeypatch: pytest.
     assert frame["status"] == "stopped"
 
 
+async def in_each_thread(statement: str) -> None:
+    """All threads that serve sockets, each with its own connection, at the same time."""
+    threads = consumers.DATABASE_THREADS._max_workers
+    together = threading.Barrier(threads, timeout=10)
+
+    def run() -> None:
+        together.wait()
+        execute(statement)
+
+    each = sync_to_async(run, thread_sensitive=False, executor=consumers.DATABASE_THREADS)
+    await asyncio.gather(*(each() for _ in range(threads)))
+
+
 async def test_a_connection_from_before_a_recovery_is_not_used_again(
     tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite keeps a connection read-only that was opened on a read-only disk."""
-    tab = await tabs("alice")
-
     if connection.vendor != "sqlite":
         pytest.skip("a connection to PostgreSQL is borrowed anew for each frame")
-    for _ in range(8):  # more than there are threads
-        await sync_to_async(
-            partial(execute, "PRAGMA query_only = ON"),
-            thread_sensitive=False,
-            executor=consumers.DATABASE_THREADS,
-        )()
-    monkeypatch.setattr(storage.DISKS, "recoveries", storage.DISKS.recoveries + 1)
-    await tab.say(**send("echo:one"))
-    await tab.until("ack")
+    tab = await tabs("alice")
+    await in_each_thread("PRAGMA query_only = ON")
+    try:
+        monkeypatch.setattr(storage.DISKS, "recoveries", storage.DISKS.recoveries + 1)
+        await tab.say(**send("echo:one"))
+        await tab.until("ack")
+    finally:
+        await in_each_thread("PRAGMA query_only = OFF")
     assert await Conversation.objects.acount() == 1
