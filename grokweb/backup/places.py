@@ -39,11 +39,11 @@ class Places:
 def here() -> Places:
     from django.conf import settings
 
-    options: Any = settings.STORAGES["files"]["OPTIONS"]
+    storages: Any = settings.STORAGES
     return Places(
         data=settings.DATA_DIR,
         run=settings.RUN_DIR,
-        files=Path(options["location"]),
+        files=Path(storages["files"]["OPTIONS"]["location"]),
         database=settings.DATABASES["default"],
     )
 
