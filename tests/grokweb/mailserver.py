@@ -11,6 +11,9 @@ class MailServer:
     def __init__(self, seconds: float) -> None:
         self.mails: list[str] = []
         mails = self.mails
+        self.goes_on = threading.Event()  # cleared: no mail is taken
+        self.goes_on.set()
+        goes_on = self.goes_on
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
@@ -23,6 +26,7 @@ class MailServer:
                         while (row := self.rfile.readline()) not in {b".\r\n", b""}:
                             text += row
                         time.sleep(seconds)
+                        goes_on.wait(60)
                         mails.append(text.decode(errors="replace"))
                     self._say("221 bye" if word == b"QUIT" else "250 ok")
 
