@@ -1,14 +1,16 @@
 """Whether the database is whole, asked by /readyz: cheap at each call, thorough in the background.
 
-Each call reads one row of every table and the list of applied migrations, and compares the length of
-SQLite's file with what its header says. `PRAGMA quick_check` reads all pages; it runs in a thread of its
-own and takes at most a twentieth of the time. Damage that any statement of this process meets counts until
-such a check passes.
+Each call reads one row of every table and the list of applied migrations. `PRAGMA quick_check` reads all
+pages of SQLite's file; it runs in a thread of its own and takes at most a twentieth of the time. Damage that
+any statement of this process meets counts until such a check passes.
+
+Nothing here opens SQLite's file but SQLite itself: when a process closes any descriptor of a file, it loses
+all its POSIX locks on it, those of open connections included, and another process may then remove the log
+that they still use (sqlite.org/howtocorrupt.html, 2.2).
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -25,7 +27,6 @@ from grokweb import schema
 
 CHECK_SECONDS = 5.0  # between two thorough checks, at least
 SHARE = 20  # and this many times as long as the last one took
-LENGTH_LOOKS = 6
 FIRST_SECONDS = 2.0  # how long a call waits for the first result
 DAMAGE = ("malformed", "not a database", "disk i/o error", "invalid page", "could not read block")
 
@@ -53,7 +54,6 @@ def check() -> None:
                 raise Broken("the server is a replica, or set to read only")
     if connection.vendor == "sqlite":
         path = Path(connection.settings_dict["NAME"])
-        _check_length(path)
         THOROUGH.check(path)
 
 
@@ -64,28 +64,6 @@ def _one_row_of_each() -> str:
         f"SELECT 1 FROM (SELECT 1 FROM {quote(table)} LIMIT 1) AS t"  # noqa: S608 - quoted
         for table in tables
     )
-
-
-def _check_length(path: Path) -> None:
-    """Raises for a file that was cut off: pages that it lacks are met only when somebody reads them.
-
-    A checkpoint writes the header before the pages that make the file longer, so it looks several times.
-    """
-    for _ in range(LENGTH_LOOKS - 1):
-        if not _is_cut(path):
-            return
-        time.sleep(0.05)
-    if _is_cut(path):
-        raise Broken(f"{path.name} is shorter than its header says")
-
-
-def _is_cut(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(32)
-        length = os.fstat(file.fileno()).st_size
-    size = int.from_bytes(head[16:18])
-    pages = int.from_bytes(head[28:32])
-    return length < pages * (65536 if size == 1 else size)
 
 
 # --- In the background ------------------------------------------------------------------------------------
@@ -100,6 +78,7 @@ class Thorough:
         self._first = threading.Event()
         self._due = 0.0
         self._path: Path | None = None
+        self._length = 0
         self._found = ""
 
     def check(self, path: Path) -> None:
@@ -115,10 +94,14 @@ class Thorough:
         self._due = 0.0
 
     def _start(self, path: Path) -> None:
+        length = path.stat().st_size
         with self._lock:
             if path != self._path:
                 self._path, self._due, self._found = path, 0.0, ""
                 self._first.clear()
+            elif length < self._length:
+                self._due = 0.0  # cut off, or vacuumed
+            self._length = length
             if self._running or time.monotonic() < self._due:
                 return
             self._running = True
@@ -138,6 +121,8 @@ class Thorough:
 
 def quick_check(path: Path) -> str:
     """What SQLite finds wrong, empty if nothing. On a connection of its own, read-only."""
+    if not path.stat().st_size:
+        return "the file is empty"  # which is a sound database to SQLite
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as own:
             told = str(own.execute("PRAGMA quick_check(1)").fetchone()[0])

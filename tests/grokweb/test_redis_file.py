@@ -75,10 +75,10 @@ def test_reconcile_rests_after_redis_refused_writes(
     client = scripts.connect(server.url)
     monkeypatch.setattr(port._local, "client", client, raising=False)
     with override_settings(REDIS_REST_SECONDS=0.5):
-        eventually(lambda: not port.resting(), "the rest after the start is over", 10)
+        eventually(lambda: not port.resting(list), "the rest after the start is over", 10)
         with disk.full():
             eventually(lambda: refuses(client), "a refusal", 10)
         eventually(lambda: not refuses(client), "writes", 10)
-        assert port.resting()
-        eventually(lambda: not port.resting(), "the rest is over", 10)
-        assert not port.resting()
+        assert port.resting(list)
+        eventually(lambda: not port.resting(list), "the rest is over", 10)
+        assert not port.resting(list)

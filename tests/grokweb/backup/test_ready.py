@@ -57,6 +57,19 @@ def test_a_database_without_its_schema_is_not_ready(home: Installation, breaks: 
     home.stop()
 
 
+@pytest.mark.faults_sqlite
+def test_asking_leaves_the_locks_of_the_web_process(home: Installation) -> None:
+    """A program that opens the database beside it must not think it is the last one and remove the log."""
+    home.filled()
+    home.serve()
+    eventually(home.is_ready, "ready")
+    with closing(sqlite3.connect(home.sqlite)) as connection:
+        connection.execute("SELECT count(*) FROM django_migrations").fetchone()
+    assert Path(f"{home.sqlite}-wal").exists()
+    assert home.get("/readyz")[0] == 200
+    home.stop()
+
+
 def overwritten_in_the_middle(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2 // 4096 * 4096)
