@@ -40,6 +40,8 @@ class Broken(Exception):
 
 def check() -> None:
     """Raises if the database is away, not migrated, lacks a table, or is damaged."""
+    if connection.vendor == "sqlite":  # first: statements on a file that was replaced may wait for locks
+        THOROUGH.check(Path(connection.settings_dict["NAME"]))
     with connection.cursor() as cursor:
         cursor.execute("SELECT app, name FROM django_migrations")
         missing = schema.known() - {(app, name) for app, name in cursor.fetchall()}
@@ -52,9 +54,6 @@ def check() -> None:
             cursor.execute("SHOW transaction_read_only")
             if cursor.fetchone() != ("off",):
                 raise Broken("the server is a replica, or set to read only")
-    if connection.vendor == "sqlite":
-        path = Path(connection.settings_dict["NAME"])
-        THOROUGH.check(path)
 
 
 def _one_row_of_each() -> str:
@@ -100,7 +99,8 @@ class Thorough:
                 self._path, self._due, self._found = path, 0.0, ""
                 self._first.clear()
             elif length < self._length:
-                self._due = 0.0  # cut off, or vacuumed
+                self._due = 0.0  # cut off, or vacuumed: the next answer waits for what a check says
+                self._first.clear()
             self._length = length
             if self._running or time.monotonic() < self._due:
                 return
