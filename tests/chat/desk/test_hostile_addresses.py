@@ -24,6 +24,7 @@ from chat.moderation import services as moderation
 from chat.moderation.models import Rule
 from chat.quotas.models import QuotaPolicy, UsageCounter
 from chat.sharing.models import Share
+from chat.sharing.services import store_copy
 from chat.turns.models import Generation, Status
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a statement that fails must not spoil the next one
@@ -89,7 +90,7 @@ class Desk:
         Generation.objects.create(
             message=reply, user=cast.alice, model="scripted", seed=1, status=Status.COMPLETE
         )
-        self.share = Share.objects.create(conversation=talk, owner=cast.alice, title="a" * 40, snapshot=[])
+        self.share = store_copy(Share(conversation=talk, owner=cast.alice, title="a" * 40), [])
         self.report = moderation.report_message(reporter=cast.alice, message=reply, reason="harmful", note="")
         self.rule = Rule.objects.create(name="fish", pattern="fish")
         self.policy = QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=1000)
