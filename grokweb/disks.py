@@ -36,6 +36,7 @@ LOW_BYTES = (
 LOOK_SECONDS = 1.0
 PROBE_BYTES = 4096  # an empty file fits on a full disk
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_HANDLES = frozenset({errno.EMFILE, errno.ENFILE})  # says nothing of the disk
 UNWRITABLE = NO_SPACE | {errno.EROFS}
 
 
@@ -51,9 +52,8 @@ class Look:
 
 def look(folder: Path, low: int = LOW_BYTES) -> Look:
     """Returns the state of the disk that holds `folder`, or of where `folder` would be made."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
     try:
+        folder = _nearest(folder)
         found = os.statvfs(folder)
     except OSError:
         return Look("read-only", 0)
@@ -66,8 +66,23 @@ def look(folder: Path, low: int = LOW_BYTES) -> Look:
     try:
         _probe(folder)
     except OSError as error:
-        return Look("full" if error.errno in NO_SPACE else "read-only", free)
+        if error.errno not in NO_HANDLES:
+            return Look("full" if error.errno in NO_SPACE else "read-only", free)
     return Look("low" if free < low else "ok", free)
+
+
+def _nearest(folder: Path) -> Path:
+    """Returns the folder, or the nearest above it that is there. Raises OSError if it is there and cannot be
+    reached, as behind a link to a disk that is not mounted: what lies above is another disk."""
+    while True:
+        try:
+            folder.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            if folder.is_symlink() or folder == folder.parent:
+                raise
+            folder = folder.parent
+        else:
+            return folder
 
 
 def _probe(folder: Path) -> None:

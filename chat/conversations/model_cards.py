@@ -8,9 +8,9 @@ A new chat gets the first of these that is neither hidden nor retired:
 3. another model that was seen within SEEN_FOR: real ones before demo models, then the one that has been
    there longest.
 
-If none was seen, it gets the configured model, unless that was never seen and another was; else the one seen
-last. The page says that it is not running.
-SEEN_FOR is longer than any restart of a worker, so a restart never moves new chats.
+If none was seen within SEEN_FOR, the last time at which one was seen counts instead of now: the restart of a
+worker moves no new chats, however long it takes. Where nobody ever ran a model, it is the configured one. The
+page says that it is not running.
 """
 
 from __future__ import annotations
@@ -72,10 +72,9 @@ def _candidates(cards: list[ModelCard], since: datetime) -> Iterator[Choice]:
     if is_starting():
         yield from (Choice(card, Rule.STARTING) for card in configured)
     yield from (Choice(card, Rule.SEEN) for card in cards if card.slug in seen)
-    last_first = sorted(cards, key=lambda card: card.last_seen_at.timestamp() if card.last_seen_at else 0.0)
-    fallbacks = [card for card in configured if card.last_seen_at] + last_first[::-1]
-    if not any(card.last_seen_at for card in cards):
-        fallbacks = configured + fallbacks
+    last = max((card.last_seen_at for card in cards if card.last_seen_at), default=since)
+    then = [card for card in cards if card.last_seen_at and card.last_seen_at >= last - SEEN_FOR]
+    fallbacks = [card for card in configured if card in then] + then + configured + cards
     yield from (Choice(card, Rule.NONE_SEEN) for card in fallbacks)
 
 

@@ -72,7 +72,7 @@ WHY = {
         "A worker of it was seen within 10 minutes, and none of the configured model (rule 3)."
     ),
     Rule.NONE_SEEN: gettext_lazy(
-        "No model was seen within 10 minutes: this is the configured one, else the one seen last. "
+        "No model was seen within 10 minutes: this is the one seen last, else the configured one. "
         "It is not running."
     ),
 }

@@ -218,10 +218,11 @@ def resting(live: Callable[[], Sequence[UUID]]) -> bool:
         pipe.exists(rest)
         server, known, is_resting = pipe.execute()
     if known == server["run_id"]:
-        return _refused_writes(rest) or bool(is_resting)
+        return _refused_writes(rest, live) or bool(is_resting)
     seconds = _rest_seconds(float(server["uptime_in_seconds"]), live(), lost=known is None)
     with client().pipeline() as pipe:
         pipe.set(marker, server["run_id"])
+        pipe.delete(scripts.key("refused"))  # it was the count of the Redis before
         if seconds:
             pipe.set(rest, 1, px=max(1, int(seconds * 1000)))
         pipe.execute()
@@ -239,8 +240,9 @@ def _rest_seconds(uptime: float, live: Sequence[UUID], *, lost: bool) -> float:
     return max(since_start, min(settings.REDIS_REST_SECONDS, LEASE_SECONDS))
 
 
-def _refused_writes(rest: str) -> bool:
-    """Whether Redis refused writes since the last pass, because its disk was full; then a rest begins.
+def _refused_writes(rest: str, live: Callable[[], Sequence[UUID]]) -> bool:
+    """Whether Redis refused writes under live replies since the last pass, because its disk was full; then a
+    rest begins.
 
     Leases ran out meanwhile although their workers live: they get the time to renew them first. `seen` has
     Redis' own count of such refusals, which begins anew at its start.
@@ -250,9 +252,10 @@ def _refused_writes(rest: str) -> bool:
     count = str(stats.get("errorstat_MISCONF", {}).get("count", 0))
     if count == (client().get(seen) or "0"):
         return False
+    rests = count != "0" and bool(live())
     with client().pipeline() as pipe:
         pipe.set(seen, count)
-        if count != "0":
-            pipe.set(rest, 1, px=int(settings.REDIS_REST_SECONDS * 1000))
+        if rests:
+            pipe.set(rest, 1, px=max(1, int(settings.REDIS_REST_SECONDS * 1000)))
         pipe.execute()
-    return count != "0"
+    return rests

@@ -100,11 +100,11 @@ class StockTokenizer:
 
     def _render_or_append(self, messages: Sequence[Message], go_on: bool) -> list[int]:
         """Appends an answer to continue to the prompt for a new one, where the template itself would change
-        its words (Qwen3's and DeepSeek's leave the reasoning out).
+        its words (Qwen3's and DeepSeek's leave the reasoning out) or accepts none at the end.
         """
         try:
             return self._render(messages, go_on)
-        except ValueError:  # from transformers: the answer is not in the rendered text
+        except (ValueError, TemplateError):  # ValueError: the answer is not in the rendered text
             if not go_on:
                 raise
             return self._render(messages[:-1], False) + self.encode(messages[-1]["content"])

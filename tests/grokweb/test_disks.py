@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,26 @@ def test_a_read_only_disk_is_told_from_a_full_one(disk: SmallDisk) -> None:
     with disk.read_only():
         assert disks.look(disk.folder, MB).state == "read-only"
     assert disks.look(disk.folder, MB).state == "ok"
+
+
+def test_a_disk_that_is_not_mounted_is_not_taken_for_the_one_above(tmp_path: Path) -> None:
+    """What people attach lies behind a link to it."""
+    files = tmp_path / "files"
+    files.symlink_to(tmp_path / "mnt" / "files")
+    assert disks.look(files, 1).state == "read-only"
+    assert disks.look(files / "ab", 1).state == "read-only"
+    (tmp_path / "mnt" / "files").mkdir(parents=True)
+    assert disks.look(files / "ab", 1).state == "ok"
+
+
+def test_a_process_that_has_too_many_files_open_says_nothing_of_the_disk(disk: SmallDisk) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        found = disks.look(disk.folder, MB)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found.state == "ok"
 
 
 def test_a_folder_that_is_not_made_yet_is_where_it_would_be(disk: SmallDisk) -> None:

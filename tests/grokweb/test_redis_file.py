@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,12 +74,13 @@ def test_reconcile_rests_after_redis_refused_writes(
 ) -> None:
     """Leases ran out meanwhile although their workers live: nobody is judged before they renewed them."""
     client = scripts.connect(server.url)
+    live = [uuid.uuid4()]
     monkeypatch.setattr(port._local, "client", client, raising=False)
     with override_settings(REDIS_REST_SECONDS=0.5):
-        eventually(lambda: not port.resting(list), "the rest after the start is over", 10)
+        eventually(lambda: not port.resting(lambda: live), "the rest after the start is over", 10)
         with disk.full():
             eventually(lambda: refuses(client), "a refusal", 10)
         eventually(lambda: not refuses(client), "writes", 10)
-        assert port.resting(list)
-        eventually(lambda: not port.resting(list), "the rest is over", 10)
-        assert not port.resting(list)
+        assert port.resting(lambda: live)
+        eventually(lambda: not port.resting(lambda: live), "the rest is over", 10)
+        assert not port.resting(lambda: live)

@@ -47,6 +47,13 @@ TEMPLATES = {
         "{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n{{ m['content'] | trim }}<end_of_turn>\n"
         "{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
     ),
+    # As Gemma's, for questions alone: an answer at the end is refused, so none could be continued.
+    "question last": (
+        "{{ bos_token }}{% if messages[-1]['role'] != 'user' %}"
+        "{{ raise_exception('The last message must be from the user') }}{% endif %}"
+        "{% for m in messages %}" + IN_TURN + "{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant: {% endif %}"
+    ),
     # Qwen3's and DeepSeek's: an answer's reasoning is left out.
     "reasoning": (
         "{% for m in messages %}<start_of_turn>{{ m['role'] }}\n{{ m['content'].split('</think>')[-1] }}"

@@ -151,9 +151,24 @@ def test_if_none_was_seen_the_configured_model_is_named_as_not_running(
     seen("grok-1", 60)
     assert new_chat(cast) == "grok-1"  # somebody ran it once, and never the configured one
     seen("scripted", 120)
-    assert new_chat(cast) == "scripted"
+    assert new_chat(cast) == "grok-1"  # the configured one ran once, and had gone before
+    seen("scripted", 65)
+    assert new_chat(cast) == "scripted"  # both went at about the same time
     site.MODEL_SLUG = "not announced"
     assert (new_chat(cast), rule(cast)[1]) == ("grok-1", "none_seen")
+
+
+def test_a_restart_of_any_length_moves_no_new_chats_to_the_demo_model_of_old(
+    cast: Any, site: Any, redis_client: redis.Redis
+) -> None:
+    """The configured demo model was tried before there was a GPU host, whose model takes long to load."""
+    announce(redis_client, "grok-1")
+    ModelCard.objects.filter(slug="scripted").update(is_demo=True)
+    seen("scripted", 60 * 24)
+    goes(redis_client, "grok-1")
+    seen("grok-1", 25)
+    assert (new_chat(cast), rule(cast)[1]) == ("grok-1", "none_seen")
+    assert models(cast)[0] == "grok-1"
 
 
 async def test_the_page_hears_that_the_model_of_new_chats_is_not_running(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db.models.functions import Now
 from django.test import override_settings
+from redis import ResponseError
 
 from chat.turns import port, services
 from chat.turns.models import Generation
@@ -141,6 +142,66 @@ def test_a_redis_met_for_the_first_time_that_has_every_reply_lost_nothing(servic
     service.worker_dies()
     service.reconcile(SHORT)
     assert service.is_judged(row)
+
+
+def refuse_a_write(client: Any) -> None:
+    """Redis counts what it answers; a disk that is really full is in tests/grokweb/test_redis_file.py."""
+    with pytest.raises(ResponseError, match="MISCONF"):
+        client.eval("return redis.error_reply('MISCONF as on a full disk')", 0)
+
+
+@pytest.fixture
+def refusals(redis_client: Any) -> Iterator[None]:
+    """Redis counts from 0, and the other tests find none."""
+    redis_client.config_resetstat()
+    yield
+    redis_client.config_resetstat()
+
+
+def test_writes_that_redis_refused_under_live_replies_are_rested_on(service: Service, refusals: None) -> None:
+    service.reconcile(SHORT)
+    row = service.ask()
+    refuse_a_write(service.redis)
+    service.worker_dies()
+    service.reconcile(SHORT)
+    assert not service.is_judged(row)
+    eventually(lambda: not service.redis.exists(scripts.key("rest")), "the rest is over")
+    service.reconcile(SHORT)
+    assert service.is_judged(row)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_writes_that_redis_refused_while_nobody_waited_delay_nothing(
+    service: Service, refusals: None, lost: bool
+) -> None:
+    """Also where its data went afterwards, and with them how many refusals were known."""
+    service.wait_for_uptime(1)
+    service.reconcile(LONG)
+    refuse_a_write(service.redis)
+    service.reconcile(LONG)
+    if lost:
+        service.redis.flushdb()
+        service.reconcile(LONG)
+        service.reconcile(LONG)
+    row = service.ask()
+    service.worker_dies()
+    service.reconcile(LONG)
+    assert service.is_judged(row)
+
+
+def test_a_restarted_redis_that_refused_as_often_as_the_one_before_is_rested_on(
+    service: Service, refusals: None
+) -> None:
+    """What was known of the one before says nothing of it."""
+    service.reconcile(SHORT)
+    service.redis.set(scripts.key("refused"), "1")
+    service.redis.set(scripts.key("marker"), "the run before")
+    service.reconcile(SHORT)
+    row = service.ask()
+    refuse_a_write(service.redis)
+    service.worker_dies()
+    service.reconcile(LONG)
+    assert not service.is_judged(row)
 
 
 def test_a_wait_ends_where_no_worker_was_seen_for_the_whole_time(service: Service) -> None:
