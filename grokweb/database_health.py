@@ -80,12 +80,31 @@ def _check_length(path: Path) -> None:
 
 
 def _is_cut(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(32)
-        length = os.fstat(file.fileno()).st_size
+    file = _opened(path)
+    head = os.pread(file, 32, 0)
+    length = os.fstat(file).st_size
     size = int.from_bytes(head[16:18])
     pages = int.from_bytes(head[28:32])
     return length < pages * (65536 if size == 1 else size)
+
+
+_files: dict[tuple[int, int], int] = {}
+_files_lock = threading.Lock()
+
+
+def _opened(path: Path) -> int:
+    """A descriptor that is never closed: closing one ends every lock of this process on the file (POSIX), also
+    those of SQLite's connections. Then the last connection of another process would remove the write-ahead
+    log, and what is written here would be lost."""
+    with _files_lock:
+        found = path.stat()
+        key = (found.st_dev, found.st_ino)
+        if key not in _files:
+            opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            found = os.fstat(opened)
+            key = (found.st_dev, found.st_ino)  # it may have been replaced meanwhile
+            _files.setdefault(key, opened)
+        return _files[key]
 
 
 # --- In the background ------------------------------------------------------------------------------------

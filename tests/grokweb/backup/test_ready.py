@@ -94,6 +94,22 @@ def test_a_damaged_file_is_not_ready(home: Installation, damage: Callable[[Path]
     home.stop()
 
 
+@pytest.mark.faults_sqlite
+def test_being_asked_leaves_the_database_locked(home: Installation) -> None:
+    """A process that closes a file loses its locks on it, SQLite's too. Then the last connection of another
+    process takes the write-ahead log away, and what this one writes is lost."""
+    told = home.filled()
+    home.serve()
+    for number in range(3):
+        assert home.is_ready()
+        execute(home, f"UPDATE conversations_conversation SET title = 'Ledger {number}'")
+        assert Path(f"{home.sqlite}-wal").exists()
+        status, page = home.get(f"/c/{told['conversation']}/", Cookie=told["cookie"])
+        assert status == 200
+        assert f"Ledger {number}" in page
+    home.stop()
+
+
 @pytest.mark.django_db
 def test_damage_that_a_request_meets_counts_at_once(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without waiting for the next thorough check."""
