@@ -93,9 +93,9 @@ _files_lock = threading.Lock()
 
 
 def _opened(path: Path) -> int:
-    """A descriptor that is never closed: closing one ends every lock of this process on the file (POSIX), also
-    those of SQLite's connections. Then the last connection of another process would remove the write-ahead
-    log, and what is written here would be lost."""
+    """A descriptor that is never closed: closing one ends every lock of this process on the file (POSIX),
+    also those of SQLite's connections. Then the last connection of another process would remove the
+    write-ahead log, and what is written here would be lost."""
     with _files_lock:
         found = path.stat()
         key = (found.st_dev, found.st_ino)

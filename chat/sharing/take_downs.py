@@ -56,7 +56,7 @@ def lock(conversation_id: UUID) -> None:
 
 @transaction.atomic
 def lift(*, take_down: TakeDown, by: User) -> None:
-    """Allows new links. The ones that were closed stay closed. What recognised the words is not needed any more."""
+    """Allows new links, and forgets what recognised the words. The links that were closed stay closed."""
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
     standing = TakeDown.objects.filter(pk=take_down.pk, lifted_at=None)

@@ -64,7 +64,9 @@ def _space_of(path: Path) -> Finding:
             _("%(path)s has room for few more files (inodes): remove some, or enlarge the disk") % told
         )
     if usage.free < disks.LOW_BYTES:
-        words = _("%(path)s has %(free)d MB left, less than GROKWEB_DISK_LOW_MB: free some, sends are refused")
+        words = _(
+            "%(path)s has %(free)d MB left, less than GROKWEB_DISK_LOW_MB: free some, sends are refused"
+        )
         return problem(words % told)
     if usage.free < LITTLE:
         return problem(_("%(path)s has %(free)d MB left: free some, or sends are refused soon") % told)
