@@ -25,7 +25,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_delete
 
 from chat.search import index
-from grokweb.backup.places import sweep_links
+from grokweb.backup import places
 
 logger = logging.getLogger("grokweb.traces")
 
@@ -84,7 +84,7 @@ def sweep() -> None:
         cache.set(RESTED, 1, settings.TRACES_SECONDS)
     else:
         cache.set(DUE, 1, None)
-    sweep_links(settings.DATA_DIR)
+    places.sweep(settings.DATA_DIR, places.LINKS, places.COPY)
 
 
 def _merge_index() -> bool:

@@ -8,6 +8,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm, UserChangeForm
@@ -262,6 +263,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
             "original": person,
             "form": form,
             "seen": seen,
+            "shares_stay_open": settings.SHARES_OF_SUSPENDED,
         }
         return TemplateResponse(request, "admin/accounts/user/suspend.html", context)
 

@@ -120,17 +120,21 @@ def _is_public(share: Share) -> bool:
 class TakeDownAdmin(ReadOnlyAdmin):
     """What may not be shared again. Whoever may see shared pages may see these; there is no text in them."""
 
-    list_display = ("taken_down_at", "owner", "reason", "lifted_at")
+    list_display = ("taken_down_at", "owner", "shown_reason", "lifted_at")
     list_select_related = ("owner",)
     search_fields = ("owner__email",)
-    fields = ("taken_down_at", "owner", "reason", "link", "lifted_at")
-    readonly_fields = ("link",)
+    fields = ("taken_down_at", "owner", "shown_reason", "link", "lifted_at")
+    readonly_fields = ("shown_reason", "link")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any | None = None) -> bool:
         return bool(request.user.has_perm("sharing.view_share"))
+
+    @admin.display(description=gettext_lazy("reason"), ordering="reason")
+    def shown_reason(self, row: TakeDown) -> str:
+        return take_downs.shown_reason(row)
 
     @admin.display(description=gettext_lazy("shared link"))
     def link(self, row: TakeDown) -> str:

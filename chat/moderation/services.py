@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Left, Now
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from chat.accounts.models import User
 from chat.conversations.models import Message, Role
@@ -232,7 +233,7 @@ def decide(
     elif action == Report.Status.TAKEN_DOWN:
         if report.share_id is None:
             raise BadInput(_("This report is not about a shared page."))
-        _take_share_down(report.share_id, owner_reason or report.get_reason_display())
+        _take_share_down(report.share_id, trimmed(owner_reason) or _untranslated_reason(report))
     else:
         raise BadInput(_("There is no decision called “%s”.") % action)
     before, report.status = report.status, action
@@ -282,6 +283,12 @@ def take_share_down(
     audit.record(
         by, "take share down", f"share:{share_id}", note=trimmed(note), told_owner=trimmed(owner_reason)
     )
+
+
+def _untranslated_reason(report: Report) -> str:
+    """Its owner reads it, in another language perhaps (chat/sharing/take_downs.py translates it)."""
+    with override(None):
+        return report.get_reason_display()
 
 
 def _take_share_down(share_id: UUID, reason: str) -> bool:

@@ -79,7 +79,8 @@ class TakeDown(models.Model):
     """Forbids new links to a conversation whose shared page staff took down, until staff lift it.
 
     The digests (chat/sharing/take_downs.py) recognise the messages where their ids differ, as after an export
-    and an import; they outlive the conversation, and go with its owner.
+    and an import; they outlive the conversation, and go when this is lifted, or
+    with its owner.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

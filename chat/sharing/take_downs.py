@@ -56,10 +56,11 @@ def lock(conversation_id: UUID) -> None:
 
 @transaction.atomic
 def lift(*, take_down: TakeDown, by: User) -> None:
-    """Allows new links. The ones that were closed stay closed."""
+    """Allows new links, and forgets what recognised the words. The links that were closed stay closed."""
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
-    if not TakeDown.objects.filter(pk=take_down.pk, lifted_at=None).update(lifted_at=Now()):
+    standing = TakeDown.objects.filter(pk=take_down.pk, lifted_at=None)
+    if not standing.update(lifted_at=Now(), message_digests={}):
         raise BadInput(_("This take-down is lifted already."))
     audit.record(
         by, "lift take-down", audit.on_model(take_down), share=take_down.share_id, owner=_owner(take_down)
@@ -90,11 +91,16 @@ def _shows_again(shown: dict[str, bool], taken_down: dict[str, bool]) -> bool:
 
 
 def words(take_down: TakeDown) -> str:
-    """For the owner, in the reader's language; the reason as staff wrote it."""
+    """For the owner, in the reader's language; the reason as staff wrote it, or a report's."""
     told = _("Staff took down a shared page of this conversation, so no new link to it can be made.")
     if take_down.reason:
-        told += " " + _("Reason: %(reason)s") % {"reason": take_down.reason}
+        told += " " + _("Reason: %(reason)s") % {"reason": shown_reason(take_down)}
     return told
+
+
+def shown_reason(take_down: TakeDown) -> str:
+    """In the reader's language if it is that of a report; what staff wrote is in no catalogue."""
+    return _(take_down.reason) if take_down.reason else ""
 
 
 def digests_of(messages: Iterable[dict[str, Any]]) -> dict[str, bool]:

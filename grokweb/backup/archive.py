@@ -252,10 +252,8 @@ def _check_info(info: zipfile.ZipInfo, manifest: Manifest) -> None:
 
 
 @contextmanager
-def new_file(target: Path, manifest: Manifest, *, replace: bool) -> Iterator[Writer]:
-    """An archive that gets its name only when it is whole: beside it `<name>.partial` until then."""
-    partial = target.with_name(f"{target.name}.partial")
-    partial.unlink(missing_ok=True)
+def new_file(target: Path, partial: Path, manifest: Manifest, *, replace: bool) -> Iterator[Writer]:
+    """An archive that gets its name only when it is whole: until then it is `partial`, on the same disk."""
     writer = Writer(partial, manifest)
     try:
         yield writer

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from pathlib import Path
 from grokweb.backup import archive, postgres, sqlite
 from grokweb.backup.archive import KEY, Manifest, Reader
 from grokweb.backup.errors import BackupError
-from grokweb.backup.places import Places, links_folder, stamp
+from grokweb.backup.places import COPY, LINKS, Places, private_folder, stamp
 
 TRIES = 5
 
@@ -46,15 +45,15 @@ def create(places: Places, target: Path, *, key: str, version: str, force: bool)
         rows={},
     )
     with (
-        links_folder(places.data) as links,
-        tempfile.TemporaryDirectory(prefix=".grokweb-", dir=target.parent) as folder,
+        private_folder(places.data, LINKS) as links,
+        private_folder(target.parent, COPY) as folder,
     ):
-        database = Path(folder) / archive.DATABASES[places.kind]
+        database = folder / archive.DATABASES[places.kind]
         names = _consistent(places, database, links, manifest)
         _check_space(target.parent, database, links, names)
-        with archive.new_file(target, manifest, replace=force) as writer:
+        with archive.new_file(target, folder / "partial.zip", manifest, replace=force) as writer:
             writer.add_path(database.name, database)
-            with (Path(folder) / KEY).open("x+b") as file:
+            with (folder / KEY).open("x+b") as file:
                 file.write(key.encode())
                 file.seek(0)
                 writer.add(KEY, file)
@@ -138,11 +137,11 @@ def verify(target: Path, manifest: Manifest) -> None:
     """Opens what was written once more, as a restore would; raises unless the database in it is sound."""
     with (
         Reader(target) as written,
-        tempfile.TemporaryDirectory(prefix=".grokweb-", dir=target.parent) as folder,
+        private_folder(target.parent, COPY) as folder,
     ):
         if written.manifest.members != manifest.members:
             raise BackupError(f"{target} was changed while it was checked")
-        database = Path(folder) / written.database
+        database = folder / written.database
         written.extract(written.database, database)
         check_database(database, written.manifest)
 

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-LINKS = ".backup-"  # folders in the data directory that hold a running backup's links to files
+# Folders of a running backup: in the data directory with links to files, and beside the new archive with the
+# database's copy.
+LINKS, COPY = ".backup-", ".grokweb-backup-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,10 @@ def stamp() -> str:
 
 
 @contextmanager
-def links_folder(data: Path) -> Iterator[Path]:
-    """A private folder on the files' disk, locked for as long as it is used and removed after."""
-    sweep_links(data)
-    folder = Path(tempfile.mkdtemp(prefix=LINKS, dir=data))
+def private_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder for its owner alone, locked for as long as it is used and removed after."""
+    sweep(parent, prefix)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -66,9 +68,9 @@ def links_folder(data: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep_links(data: Path) -> None:
-    """Removes what a killed backup left: a link keeps the bytes of a file that was erased since."""
-    for folder in data.glob(f"{LINKS}*"):
+def sweep(parent: Path, *prefixes: str) -> None:
+    """Removes what a killed backup left: it keeps what was erased since."""
+    for folder in [found for prefix in prefixes for found in parent.glob(f"{prefix}*") if found.is_dir()]:
         handle = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

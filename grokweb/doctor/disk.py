@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from grokweb import data_folder as folder
+from grokweb import disks
 from grokweb.doctor.findings import Finding, ok, problem, warning
 
 MB = 1 << 20
@@ -62,6 +63,11 @@ def _space_of(path: Path) -> Finding:
         return problem(
             _("%(path)s has room for few more files (inodes): remove some, or enlarge the disk") % told
         )
+    if usage.free < disks.LOW_BYTES:
+        words = _(
+            "%(path)s has %(free)d MB left, less than GROKWEB_DISK_LOW_MB: free some, sends are refused"
+        )
+        return problem(words % told)
     if usage.free < LITTLE:
         return problem(_("%(path)s has %(free)d MB left: free some, or sends are refused soon") % told)
     if usage.free < SOME or usage.free < SHARE * usage.total:

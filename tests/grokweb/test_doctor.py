@@ -88,6 +88,13 @@ def test_an_unknown_check_is_named(doctor: Doctor) -> None:
     assert doctor.status == 1
 
 
+def test_a_disk_on_which_sends_are_refused_is_a_problem(doctor: Doctor) -> None:
+    line = doctor("disk", GROKWEB_DISK_LOW_MB="1000000")["disk"]
+    assert line.startswith("problem: ")
+    assert "less than GROKWEB_DISK_LOW_MB" in line
+    assert doctor.status == 1
+
+
 # --- Redis --------------------------------------------------------------------------------------------------
 
 

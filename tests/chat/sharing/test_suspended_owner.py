@@ -49,6 +49,13 @@ def test_they_open_when_the_suspension_is_over(cast, share):
     assert opened(cast, share).status_code == 200
 
 
+@pytest.mark.parametrize(("open_on", "words"), [(False, "close until the suspension"), (True, "stay open")])
+def test_staff_read_beforehand_what_becomes_of_them(cast, settings, open_on, words):
+    settings.SHARES_OF_SUSPENDED = open_on
+    page = cast.client("staff").get(f"/admin/accounts/user/{cast.alice.pk}/suspend/").content.decode()
+    assert f"Pages they shared {words}" in page
+
+
 def test_nothing_of_a_closed_page_can_be_reported(cast, share):
     suspend(user=cast.alice, by=cast.staff, reason="spam")
     answer = cast.client("anonymous").post(f"{share.get_absolute_url()}report/", {"reason": "harmful"})

@@ -89,6 +89,22 @@ def test_a_report_s_decision_binds_it_too_and_its_reason_stands_for_want_of_word
     assert "private data" in refused(make(cast, conversation))
 
 
+def test_the_reason_of_a_report_is_told_in_the_owner_s_language(cast, conversation):
+    share = create_share(conversation=conversation, owner=cast.alice)
+    cast.client("anonymous").post(f"{share.get_absolute_url()}report/", {"reason": "private"})
+    for name, language in (("moderator", "fr"), ("alice", "en")):
+        person = getattr(cast, name)
+        person.language = language
+        person.save()
+    moderator = cast.client("moderator")
+    moderator.post(f"/admin/moderation/report/{Report.objects.get().pk}/decide/", {"taken_down": "x"})
+    assert "private data" in refused(make(cast, conversation))
+    for page in ("", f"{TakeDown.objects.get().pk}/change/"):
+        told = moderator.get(f"/admin/sharing/takedown/{page}").content.decode()
+        assert "données privées" in told
+        assert "private data" not in told
+
+
 def test_other_links_to_the_same_messages_close_with_it(cast, conversation):
     first, second = (create_share(conversation=conversation, owner=cast.alice) for _ in range(2))
     take_down(cast, first)
@@ -137,6 +153,7 @@ def test_staff_lift_it_and_the_audit_knows(cast, conversation):
     page = cast.client("moderator").get(f"/admin/sharing/takedown/{TakeDown.objects.get().pk}/change/")
     assert "Lift the take-down" in page.content.decode()
     lift(cast)
+    assert TakeDown.objects.get().message_digests == {}
     assert make(cast, conversation).status_code == 201
     assert cast.client("alice").get(f"/api/conversations/{conversation.pk}/").json()["taken_down"] is None
     assert (

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.grokweb.backup.installation import FILE, Installation
+from tests.grokweb.service import ROOT
 
 pytestmark = pytest.mark.faults
 
@@ -49,6 +53,25 @@ def test_a_backup_is_made_while_people_write_and_holds_every_file_of_its_rows(
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith((".", "one"))) == [
         "one.zip"
     ]
+
+
+def test_what_a_killed_backup_left_goes_with_the_next(home: Installation, tmp_path: Path) -> None:
+    """A copy of the database keeps what people erase afterwards."""
+    home.filled()
+    before = set(tmp_path.iterdir())
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "backup", str(tmp_path / "one.zip")],
+        cwd=ROOT, env=home.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while set(tmp_path.iterdir()) == before and process.poll() is None:
+        assert time.monotonic() < deadline
+    process.kill()
+    process.wait()
+    home.done("backup", str(tmp_path / "two.zip"))
+    names = {path.name for path in set(tmp_path.iterdir()) - before}
+    assert names - {"one.zip"} == {"two.zip"}
+    assert not list(home.data.glob(".*backup-*"))
 
 
 def test_an_existing_file_is_only_replaced_with_force(home: Installation, tmp_path: Path) -> None:

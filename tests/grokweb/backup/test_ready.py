@@ -57,19 +57,6 @@ def test_a_database_without_its_schema_is_not_ready(home: Installation, breaks: 
     home.stop()
 
 
-@pytest.mark.faults_sqlite
-def test_asking_leaves_the_locks_of_the_web_process(home: Installation) -> None:
-    """A program that opens the database beside it must not think it is the last one and remove the log."""
-    home.filled()
-    home.serve()
-    eventually(home.is_ready, "ready")
-    with closing(sqlite3.connect(home.sqlite)) as connection:
-        connection.execute("SELECT count(*) FROM django_migrations").fetchone()
-    assert Path(f"{home.sqlite}-wal").exists()
-    assert home.get("/readyz")[0] == 200
-    home.stop()
-
-
 def overwritten_in_the_middle(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2 // 4096 * 4096)
@@ -104,6 +91,22 @@ def test_a_damaged_file_is_not_ready(home: Installation, damage: Callable[[Path]
     eventually(lambda: says_database(home), "not ready")
     shutil.copyfile(good, path)
     eventually(home.is_ready, "ready again")
+    home.stop()
+
+
+@pytest.mark.faults_sqlite
+def test_being_asked_leaves_the_database_locked(home: Installation) -> None:
+    """A process that closes a file loses its locks on it, SQLite's too. Then the last connection of another
+    process takes the write-ahead log away, and what this one writes is lost."""
+    told = home.filled()
+    home.serve()
+    for number in range(3):
+        assert home.is_ready()
+        execute(home, f"UPDATE conversations_conversation SET title = 'Ledger {number}'")
+        assert Path(f"{home.sqlite}-wal").exists()
+        status, page = home.get(f"/c/{told['conversation']}/", Cookie=told["cookie"])
+        assert status == 200
+        assert f"Ledger {number}" in page
     home.stop()
 
 
