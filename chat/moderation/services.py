@@ -232,7 +232,7 @@ def decide(
     elif action == Report.Status.TAKEN_DOWN:
         if report.share_id is None:
             raise BadInput(_("This report is not about a shared page."))
-        _take_share_down(report.share_id, owner_reason or report.get_reason_display())
+        _take_share_down(report.share_id, trimmed(owner_reason) or report.get_reason_display())
     else:
         raise BadInput(_("There is no decision called “%s”.") % action)
     before, report.status = report.status, action
