@@ -6,10 +6,14 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from chat.accounts.lookalikes import plain_address
+from chat.core.errors import BadInput
 
 
 class UserManager(BaseUserManager["User"]):
@@ -22,6 +26,13 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """For Django's `createsuperuser`, which shows a ValidationError as a message."""
+        try:
+            email = plain_address(email)
+        except BadInput as error:
+            raise ValidationError(error.words) from None
+        if self.filter(email=email).exists():
+            raise ValidationError(_("Somebody has the e-mail address %s already.") % email)
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 

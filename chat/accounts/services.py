@@ -8,7 +8,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import MaxLengthValidator, validate_email
 from django.db import transaction
 from django.db.models import TextChoices
 from django.utils import timezone
@@ -26,6 +26,8 @@ from chat.core.text import one_line, trimmed
 
 NAME_LENGTH = 80  # of User.display_name
 REASON_LENGTH = 300  # of User.suspension_reason
+EMAIL_LENGTH = 254  # of User.email
+GROUP_LENGTH = 150  # of Group.name
 
 
 @transaction.atomic
@@ -40,6 +42,8 @@ def create_user(
 ) -> User:
     """A person who can log in at once: their address counts as verified."""
     email = sound_email(email)
+    if len(group) > GROUP_LENGTH:
+        raise BadInput(_("The name is longer than %d characters.") % GROUP_LENGTH)
     user = User.objects.create_user(
         email,
         password,
@@ -182,6 +186,7 @@ def sound_email(email: str, user: User | None = None) -> str:
     email = plain_address(email)
     try:
         validate_email(email)
+        MaxLengthValidator(EMAIL_LENGTH)(email)  # SQLite would store a longer one
     except ValidationError:
         raise BadInput(_("“%s” is not an e-mail address.") % email) from None
     others = User.objects.filter(email=email)

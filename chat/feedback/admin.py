@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chat.core import audit
 from chat.core.admin import ReadOnlyAdmin
 from chat.feedback import services
 from chat.feedback.models import Feedback
@@ -25,8 +26,8 @@ class FeedbackAdmin(ReadOnlyAdmin):
     list_filter = ("value", "reason", "model")
     list_select_related = ("model",)
     date_hierarchy = "created_at"
-    fields = ("value", "reason", "note", "model", "created_at", "conversation")
-    readonly_fields = ("conversation",)
+    fields = ("value", "reason", "shown_note", "model", "created_at", "conversation")
+    readonly_fields = ("shown_note", "conversation")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
         """Without those of conversations that their owners deleted, which wait for the purge."""
@@ -36,6 +37,11 @@ class FeedbackAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("note"), boolean=True)
     def has_note(self, row: Feedback) -> bool:
         return bool(row.note)
+
+    @admin.display(description=gettext_lazy("note"))
+    def shown_note(self, row: Feedback) -> str:
+        """Not a field, so that lists cannot be filtered by it: it is read on its page, on record."""
+        return row.note
 
     @admin.display(description=gettext_lazy("conversation"))
     def conversation(self, row: Feedback) -> str:
@@ -48,6 +54,18 @@ class FeedbackAdmin(ReadOnlyAdmin):
         if request.user.has_perm("conversations.view_conversation"):
             return self.fields
         return [name for name in self.fields if name != "conversation"]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        found = self.get_object(request, object_id)
+        if found is not None and found.note and self.has_view_permission(request, found):
+            audit.record(request.user, "read feedback", audit.on_model(found))
+        return super().change_view(request, object_id, form_url, extra_context)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -151,3 +151,31 @@ def test_staff_are_warned_of_names_that_are_older_than_the_rules(cast):
     # It stays when something else of the profile is changed.
     form = {"display_name": "Аlice\u202e", "language": "fr"}
     assert cast.client("bob").post("/settings/", form).status_code == 302
+
+
+@pytest.mark.parametrize("email", ADDRESSES, ids=ascii)
+def test_an_administrator_s_address_is_checked_too(cast, monkeypatch, email):
+    """By Django's own command, which does not know our forms."""
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    people = set(User.objects.values_list("email", flat=True))
+    with pytest.raises(CommandError):
+        call_command("createsuperuser", interactive=False, email=email)
+    assert set(User.objects.values_list("email", flat=True)) == people
+
+
+def test_an_administrator_s_address_is_kept_in_ascii(cast, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    call_command("createsuperuser", interactive=False, email="Root@münchen.de", verbosity=0)
+    assert User.objects.filter(email="root@xn--mnchen-3ya.de", is_superuser=True).exists()
+    with pytest.raises(CommandError):
+        call_command("createsuperuser", interactive=False, email="root@MÜNCHEN.de", verbosity=0)
+
+
+@pytest.mark.parametrize(
+    "long", [{"email": "a" * 300 + "@example.org"}, {"group": "g" * 151}], ids=lambda each: next(iter(each))
+)
+def test_what_a_database_cannot_hold_is_refused_in_words(cast, long):
+    given = {"email": "new@example.org", "group": "", **long}
+    with pytest.raises(CommandError):
+        call_command("create_user", given["email"], password=PASSWORD, group=given["group"])
+    assert not User.objects.filter(email=given["email"]).exists()

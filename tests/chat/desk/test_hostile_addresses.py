@@ -23,8 +23,8 @@ from chat.core.site import Site
 from chat.moderation import services as moderation
 from chat.moderation.models import Rule
 from chat.quotas.models import QuotaPolicy, UsageCounter
-from chat.sharing.models import Share
-from chat.sharing.services import store_copy
+from chat.sharing import services as sharing
+from chat.sharing.models import TakeDown
 from chat.turns.models import Generation, Status
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a statement that fails must not spoil the next one
@@ -90,9 +90,12 @@ class Desk:
         Generation.objects.create(
             message=reply, user=cast.alice, model="scripted", seed=1, status=Status.COMPLETE
         )
-        self.share = store_copy(Share(conversation=talk, owner=cast.alice, title="a" * 40), [])
+        self.share = sharing.create_share(conversation=talk, owner=cast.alice)
         self.report = moderation.report_message(reporter=cast.alice, message=reply, reason="harmful", note="")
         self.rule = Rule.objects.create(name="fish", pattern="fish")
+        self.take_down = TakeDown.objects.create(
+            owner=cast.alice, conversation=talk, share=self.share, reason="a" * 40, message_digests={}
+        )
         self.policy = QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=1000)
         self.clerk = User.objects.create_user("clerk@example.org", "a long password", is_staff=True)
         self.clerk.user_permissions.set(Permission.objects.all())
@@ -236,6 +239,10 @@ FORMS: list[dict[str, Any]] = [
     {"_save": "x", "form-TOTAL_FORMS": "x", "decision_set-TOTAL_FORMS": HUGE},
     {"_saveasnew": "1", "_popup": "1", "_to_field": "\0"},
     {"decision_note": "\0", "dismissed": "1"},
+    {"owner_reason": "\0", "taken_down": "1", "seen": HUGE},
+    {"owner_reason": LONG, "taken_down": "1", "seen": "\0"},
+    {"successor": "\0", "is_default": "\0", "stamp": "\0"},
+    {"successor": HUGE, "is_retired": "on", "is_hidden": "on"},
     {"reason": "\0", "until": "0001-01-01T00:00"},
     {"reason": "x", "until": "9999-12-31T23:59"},
     {"password1": "\0", "password2": "\0"},

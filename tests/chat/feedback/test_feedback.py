@@ -75,6 +75,17 @@ def test_only_finished_answers_that_stand_are_judged(cast, message):
     assert cast.client("alice").get(door(uuid4())).status_code == 404
 
 
+def test_a_note_is_read_on_record_and_lists_are_not_filtered_by_it(cast, message):
+    send(cast, message, value=-1, reason="wrong", note="too salty")
+    row = Feedback.objects.get()
+    listed = reverse("admin:feedback_feedback_changelist")
+    for asked in ({"note": "too salty"}, {"note__exact": "too salty"}):
+        assert cast.client("moderator").get(listed, asked).status_code == 400
+    assert "too salty" in cast.client("moderator").get(f"{listed}{row.pk}/change/").content.decode()
+    read = StaffAction.objects.get(verb="read feedback")
+    assert (read.actor, str(row.pk) in read.target) == (cast.moderator, True)
+
+
 def test_staff_see_counts_and_reasons_and_not_a_word(cast, message):
     send(cast, message, value=-1, reason="wrong", note="too salty")
     listed = reverse("admin:feedback_feedback_changelist")

@@ -105,6 +105,16 @@ def test_the_reason_of_a_report_is_told_in_the_owner_s_language(cast, conversati
         assert "private data" not in told
 
 
+@pytest.mark.parametrize("typed", ["\u200b \u2800", "  "], ids=ascii)
+def test_an_invisible_reason_counts_as_none(cast, conversation, typed):
+    share = create_share(conversation=conversation, owner=cast.alice)
+    report = Report.objects.create(share_id=share.pk, author=cast.alice, reason="harmful", text="x")
+    cast.client("moderator").post(
+        f"/admin/moderation/report/{report.pk}/decide/", {"taken_down": "1", "owner_reason": typed}
+    )
+    assert TakeDown.objects.get().reason == report.get_reason_display()
+
+
 def test_other_links_to_the_same_messages_close_with_it(cast, conversation):
     first, second = (create_share(conversation=conversation, owner=cast.alice) for _ in range(2))
     take_down(cast, first)
