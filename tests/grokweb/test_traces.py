@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 from grokweb import traces
 from tests.grokweb.erasing import PASSWORD
@@ -32,6 +33,18 @@ class Person:
         self.service = service
         self.cookie = str(told(service, "invite", email)["cookie"])
         self.headers = {"Cookie": f"{self.cookie}; grokweb_csrf={CSRF}", "X-CSRFToken": CSRF}
+        eventually(self.is_greeted, "a socket: the first model's card is written a moment after the start")
+
+    def socket(self) -> ClientConnection:
+        headers = {"Cookie": self.cookie, "Origin": f"http://127.0.0.1:{self.service.port}"}
+        return connect(f"ws://127.0.0.1:{self.service.port}/ws/", additional_headers=headers)
+
+    def is_greeted(self) -> bool:
+        try:
+            with self.socket() as socket:
+                return json.loads(socket.recv(timeout=30))["type"] == "hello"
+        except ConnectionClosed:
+            return False
 
     def call(self, method: str, path: str, body: bytes = b"{}", kind: str = "application/json") -> Any:
         request = urllib.request.Request(
@@ -47,8 +60,7 @@ class Person:
     def say(self, text: str, **more: Any) -> str:
         """A new conversation with one answer; its id."""
         question = {"type": "send", "conversation": None, "parent": None, "client_id": secrets.token_hex(8)}
-        headers = {"Cookie": self.cookie, "Origin": f"http://127.0.0.1:{self.service.port}"}
-        with connect(f"ws://127.0.0.1:{self.service.port}/ws/", additional_headers=headers) as socket:
+        with self.socket() as socket:
             socket.send(json.dumps({**question, "content": text, **more}))
             conversation = ""
             while True:
