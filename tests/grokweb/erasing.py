@@ -42,7 +42,7 @@ def a_day_later() -> dict[str, Any]:
     Conversation.objects.exclude(deleted_at=None).update(deleted_at=then)
     app.send_task("jobs.purge")
     with redis.Redis.from_url(settings.REDIS_URL) as client:
-        for key in client.scan_iter("*reply-html*"):
+        for key in client.scan_iter("*replies-html*"):
             client.pexpire(key, 1000)
     return {"left": Conversation.objects.count()}
 
