@@ -29,12 +29,16 @@ hypothesis.settings.load_profile("grokweb")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults_sqlite: a fault drill that does not depend on the database")
+    config.addinivalue_line(
+        "markers", "slow_drill: ten seconds or more with processes, in `make drills` only"
+    )
     config.pluginmanager.register(Results(), "grokweb-results")
     if not hasattr(config, "workerinput"):  # the services that tests start serve what was collected
         bootstrap.build_static()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Folders mark their tests. Those that start services run one after the other, each kind on one core."""
     for item in items:
         folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
@@ -45,6 +49,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.xdist_group(kind))
         if item.get_closest_marker("e2e") and browser.find() is None:
             item.add_marker(pytest.mark.skip(reason=browser.MISSING))
+    # A person who names files or tests gets all of them.
+    if config.getoption("markexpr") != "faults" and not _is_chosen(config):
+        slow = [item for item in items if item.get_closest_marker("slow_drill")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
+def _is_chosen(config: pytest.Config) -> bool:
+    return any(".py" in argument for argument in config.args) or bool(config.getoption("keyword"))
 
 
 class Results:

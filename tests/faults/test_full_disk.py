@@ -20,7 +20,7 @@ from tests.faults.people import invite
 from tests.faults.small_disk import SmallDisk
 from tests.grokweb.service import Service
 
-pytestmark = pytest.mark.faults_sqlite
+pytestmark = [pytest.mark.faults_sqlite, pytest.mark.slow_drill]
 
 DATA_MB, FILES_MB, LOGS_MB, TEMPORARY_MB = 64, 8, 2, 2
 LOW_MB = 1

@@ -16,7 +16,7 @@ from tests.faults.rows import LIVE, Rows
 from tests.faults.small_disk import SmallDisk
 from tests.grokweb.service import Service, is_running
 
-pytestmark = pytest.mark.faults_sqlite
+pytestmark = [pytest.mark.faults_sqlite, pytest.mark.slow_drill]
 
 
 @dataclass

@@ -18,6 +18,7 @@ from tests.faults.people import invite
 from tests.faults.shared_conversation import share
 from tests.grokweb.service import Service, eventually
 
+pytestmark = pytest.mark.slow_drill
 READERS = 40
 ANSWER_CHARS = 38_000
 TABLE = "|" + "a|" * 200 + "\n|" + "-|" * 200 + "\n"

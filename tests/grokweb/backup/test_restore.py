@@ -226,6 +226,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow_drill
 def test_archives_that_are_altered_hostile_or_newer_change_nothing(
     home: Installation, saved: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -245,6 +246,7 @@ def test_archives_that_are_altered_hostile_or_newer_change_nothing(
     home.shows(told)
 
 
+@pytest.mark.slow_drill
 def test_archives_that_are_truncated_or_hold_links_are_refused(
     home: Installation, saved: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
