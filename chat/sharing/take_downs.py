@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
@@ -100,7 +101,8 @@ def words(take_down: TakeDown) -> str:
 
 def shown_reason(take_down: TakeDown) -> str:
     """In the reader's language if it is that of a report; what staff wrote is in no catalogue."""
-    return _(take_down.reason) if take_down.reason else ""
+    # The labels of reports' reasons are in the catalogue already (chat/moderation/models.py).
+    return translation.gettext(take_down.reason) if take_down.reason else ""
 
 
 def digests_of(messages: Iterable[dict[str, Any]]) -> dict[str, bool]:
