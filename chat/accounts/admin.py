@@ -176,7 +176,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 
     @admin.display(ordering="display_name", description=gettext_lazy("display name"))
     def shown_name(self, person: User) -> str:
-        """With a warning where it is older than the rules for names."""
+        """Adds a warning to a name that is older than the rules for names."""
         if not is_misleading(person.display_name):
             return person.display_name
         return f"⚠ {ascii(person.display_name)[1:-1]} ({_('misleading letters')})"

@@ -46,7 +46,7 @@ class Attempt:
     usages: list[ratelimit.RateLimitUsage] = field(default_factory=list)
 
     def rollback(self) -> None:
-        """Under the name that allauth's adapter calls."""
+        """Has the name that allauth's adapter calls."""
         for usage in self.usages:
             usage.rollback()
 
@@ -65,7 +65,7 @@ def begin(request: HttpRequest, kind: dict[str, str], account: str) -> Attempt |
 
 
 def forget(request: HttpRequest, account: str) -> None:
-    """After a password was set anew by mail: the old attempts on this account count no more."""
+    """Clears the counts of an account whose password was set anew by mail."""
     for action, key in (("account", account), ("from_address", f"{account} {_address(request)}")):
         ratelimit.clear(request, app="chat.accounts.passwords", action=action, config=PASSWORDS, key=key)
 

@@ -1,4 +1,4 @@
-"""What apps to the right say about groups."""
+"""Collects what apps to the right say about groups."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def is_mixed(text: str) -> bool:
 
 
 def latin_reading(name: str) -> str:
-    """What a Latin reader takes `name` for, in small letters; empty if that is the name itself."""
+    """Returns how a Latin reader reads `name`, in small letters; empty if that is the name itself."""
     read = "".join(_LATIN.get(letter, letter) for letter in name).casefold()
     return read if read != name.casefold() and read.isascii() else ""
 

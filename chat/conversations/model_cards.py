@@ -40,7 +40,7 @@ STARTING_SECONDS = 15 * 60  # a model worker of `up` that was not seen by then i
 
 
 class Rule(StrEnum):
-    """Why a model is the one of new chats."""
+    """Lists the reasons for which a model is that of new chats."""
 
     STAFF = "staff"
     CONFIGURED = "configured"
@@ -197,7 +197,7 @@ def model_json(card: ModelCard) -> dict[str, Any]:
 
 
 def conversation_model_json(card: ModelCard) -> dict[str, Any]:
-    """The same of the model of an open conversation, with what follows it if it is retired."""
+    """Returns `model_json` of an open conversation's model, with its successor if it is retired."""
     following = successor_of(card) if card.is_retired else None
     return {
         **model_json(card),

@@ -1,4 +1,4 @@
-"""Where an answer comes from that the model here did not write: imported, or begun with imported words.
+"""Names the origin of answers that the model here did not write: imported, or begun with imported words.
 
 Every place that shows an answer says so (page, shared page, print, exports, reports): anybody can write a
 file, and what it says must not pass for the words of this site's model.

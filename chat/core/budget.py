@@ -62,7 +62,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[1])
 
 @dataclass
 class Account:
-    """What this process knows of one person's budget."""
+    """Holds the state of one person's budget in this process."""
 
     units: float = 0.0  # leased
     until: float = 0.0  # the lease

@@ -1,4 +1,4 @@
-"""What an ASGI scope says of who asks, before any thread or query: the person, the address, the language."""
+"""Reads person, address and language from an ASGI scope, before any thread or query."""
 
 from __future__ import annotations
 

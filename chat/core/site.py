@@ -69,7 +69,7 @@ class BoundedList(ChangeList):
 
 
 class PageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """What all admin pages have in common; the site adds it to those of other packages."""
+    """Holds the rules of every admin page; the site adds them to pages of other packages."""
 
     view_on_site = False  # the doors of the site are their owners', not staff's
 
@@ -139,7 +139,7 @@ def _unfit() -> BadInput:
 
 
 def _described(error: BaseException) -> str:
-    """Kind and place, without the words: they may quote what somebody typed."""
+    """Returns kind and place of an error, without its words, which may quote what somebody typed."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next

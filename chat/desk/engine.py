@@ -52,7 +52,7 @@ class ModelPart:
 
 @dataclass(frozen=True, slots=True)
 class NewChats:
-    """Which model new chats get, and why."""
+    """Returns which model new chats get, and why."""
 
     slug: str
     name: str

@@ -118,7 +118,7 @@ def _is_public(share: Share) -> bool:
 
 @admin.register(TakeDown)
 class TakeDownAdmin(ReadOnlyAdmin):
-    """What may not be shared again. Whoever may see shared pages may see these; there is no text in them."""
+    """Shows what may not be shared again, to staff who may see shared pages; it holds no text of people."""
 
     list_display = ("taken_down_at", "owner", "shown_reason", "lifted_at")
     list_select_related = ("owner",)

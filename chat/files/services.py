@@ -190,7 +190,7 @@ def load_texts(files: Sequence[File]) -> None:
 
 
 def characters(files: Iterable[File]) -> int:
-    """How many characters files add to a message (`with_files`), by what is recorded of them."""
+    """Returns how many characters files add to a message (`with_files`), from their rows alone."""
     return sum(len(file.name) + file.characters + FENCE_CHARACTERS for file in files)
 
 

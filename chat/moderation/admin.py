@@ -129,7 +129,7 @@ class ReportAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """What somebody searches for is found in decided reports, too, so the question goes on record."""
+        """Records the search: it also finds decided reports, whose text is read on record only."""
         asked = {name: value for name, value in request.GET.items() if name.startswith(ASKING)}
         if asked and self.has_view_or_change_permission(request):
             search = asked.pop("q", "")

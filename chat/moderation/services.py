@@ -58,7 +58,7 @@ def check_prompt(text: str) -> None:
 
 
 def check_texts(which: Rules, texts: Sequence[str]) -> None:
-    """The same for what enters at some entry point (chat/core/entry_points.py): the rules are read once."""
+    """Checks texts of an entry point (chat/core/entry_points.py); reads the rules once."""
     forbids = _forbidding(which)
     for text in filter(None, texts) if forbids else ():
         if rule := _hit(forbids, text):
@@ -121,7 +121,7 @@ def check_breadth(kind: str, pattern: str, applies: str) -> None:
 
 
 def _tried(kind: str, pattern: str, role: str) -> tuple[int, int]:
-    """Of how many of the newest messages the pattern matches; of long ones the beginning is looked at."""
+    """Counts the newest messages that the pattern matches; only the beginning of long ones is read."""
     newest = Message.objects.filter(role=role).exclude(text="").order_by("-created_at")
     beginnings = newest.annotate(beginning=Left("text", BREADTH_CHARS)).values_list("beginning", flat=True)
     ends = time.monotonic() + BREADTH_SECONDS

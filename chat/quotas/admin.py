@@ -39,7 +39,7 @@ class QuotaPolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic
         return data
 
     def _blocks(self, data: dict[str, Any]) -> str:
-        """Whom this policy would block, in words; "" if there is nothing to ask."""
+        """Says in words whom this policy would block; "" if there is nothing to ask."""
         planned = QuotaPolicy(**{name: data[name] for name in POLICY_FIELDS})
         policies = list(QuotaPolicy.objects.all())
         others = [policy for policy in policies if policy.pk != self.instance.pk]

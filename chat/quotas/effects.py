@@ -1,4 +1,4 @@
-"""What a change of policies means for people: whom it blocks, and which limits apply afterwards."""
+"""Predicts the effect of a change of policies: whom it blocks, and which limits apply afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chat.quotas.services import LEAST_ANSWER_TOKENS, Terms, precedence, terms_o
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What one person may use, and which policy says so; None: the settings."""
+    """Holds what one person may use, and which policy says so (None: the settings)."""
 
     policy: QuotaPolicy | None
 
@@ -59,7 +59,7 @@ def people() -> QuerySet[User]:
 
 
 def standings(policies: Iterable[QuotaPolicy], among: QuerySet[User]) -> dict[UUID, Standing]:
-    """What each of these people could use if there were exactly these policies, by their key."""
+    """Returns what each of these people could use under exactly these policies, by their key."""
     policies = list(policies)
     own = {policy.user_id: policy for policy in policies if policy.user_id is not None}
     of_group = {policy.group_id: policy for policy in policies if policy.group_id is not None}
@@ -78,7 +78,7 @@ def standings(policies: Iterable[QuotaPolicy], among: QuerySet[User]) -> dict[UU
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
-    """How many people lose every reply, how many have none afterwards, and of how many."""
+    """Counts the people who lose every reply, those who have none afterwards, and all."""
 
     newly: int
     afterwards: int

@@ -37,7 +37,7 @@ class TooMuch(Exception):
 
 
 def reply_html(text: str, limit: int | None = None) -> SafeString:
-    """What the model wrote: markdown. Raises TooMuch for HTML of more than `limit` characters."""
+    """Renders the model's Markdown. Raises TooMuch for HTML of more than `limit` characters."""
     if len(text) > MARKDOWN_CHARS:
         return prompt_html(text)
     html = to_html(text)

@@ -84,7 +84,7 @@ async def html_of(texts: list[str], request: HttpRequest) -> list[SafeString]:
 
 
 def reader_of(request: HttpRequest) -> str:
-    """A person's key, or a visitor's address."""
+    """Returns a person's key, or a visitor's address."""
     return str(request.user.pk) if request.user.is_authenticated else client_address(request)
 
 
@@ -287,7 +287,7 @@ def _run(job: Job) -> list[str | None]:
 
 
 def _spoken(child: subprocess.Popen[bytes], texts: bytes, job: Job) -> bytes:
-    """What the child wrote until it ended or its time was up. Raises PageBusy if everybody left."""
+    """Returns what the child wrote until it ended or its time was up. Raises PageBusy if everybody left."""
     with _lock:
         job.child = child  # for `_leave`
     if job.abandoned.is_set():
