@@ -4,15 +4,19 @@ ARGS ?=
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench drills install clean
+.PHONY: help run test unit coverage lint bench drills install lock licences clean
 
 help:
 	@echo "make run      install, prepare and run GrokWeb; prints the address (PORT, DATABASE_URL, REDIS_URL, GROKWEB_MODEL, GROKWEB_DATA)"
 	@echo "make test     every test, on SQLite and PostgreSQL (make test ARGS=\"tests/core -k name\")"
-	@echo "make lint     ruff and mypy"
+	@echo "make unit     the fast tests: no browser, PostgreSQL or whole services (make unit ARGS=\"-k name\")"
+	@echo "make coverage the lines that the fast tests reach; fails below the minimum in pyproject.toml"
+	@echo "make lint     ruff and mypy, eslint and tsc"
 	@echo "make bench    every benchmark (make bench ONLY=engine)"
 	@echo "make drills   starts the service and breaks it on purpose, each fault once (make drills N=20)"
 	@echo "make install  install and build only, for a start without network later"
+	@echo "make lock     write requirements/ anew from pyproject.toml (make lock ARGS=--upgrade also raises versions)"
+	@echo "make licences the licence of every package; refuses unknown ones"
 	@echo "make clean    remove what was installed and built; the data stay"
 
 run:
@@ -20,6 +24,12 @@ run:
 
 test:
 	@$(PYTHON) -m grokweb.bootstrap test $(ARGS)
+
+unit:
+	@$(PYTHON) -m grokweb.bootstrap unit $(ARGS)
+
+coverage:
+	@$(PYTHON) -m grokweb.bootstrap coverage $(ARGS)
 
 lint:
 	@$(PYTHON) -m grokweb.bootstrap lint
@@ -32,6 +42,12 @@ drills:
 
 install:
 	@$(PYTHON) -m grokweb.bootstrap install
+
+lock:
+	@$(PYTHON) -m grokweb.bootstrap lock $(ARGS)
+
+licences:
+	@$(PYTHON) -m grokweb.bootstrap licences
 
 clean:
 	@$(PYTHON) -m grokweb.bootstrap clean

@@ -13,7 +13,12 @@ def main() -> None:
         sys.exit(up(sys.argv[2:]))
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from inference.base.env import InvalidSetting
+
+    try:
+        execute_from_command_line(sys.argv)
+    except InvalidSetting as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The project as an app: `manage.py up`, Celery so that tasks can be sent, and figures of its own."""
+"""Makes the project a Django app: `manage.py up`, Celery so that tasks can be sent, and metrics."""
 
 from django.apps import AppConfig
 
@@ -7,8 +7,8 @@ class GrokwebConfig(AppConfig):
     name = "grokweb"
 
     def ready(self) -> None:
-        from grokweb import celery, database_health, metrics, traces  # noqa: F401 - Celery's tasks can be sent then
+        from grokweb import celery, database_health, erasure, metrics  # noqa: F401 - Celery's tasks can be sent then
 
         metrics.register()
         database_health.watch()
-        traces.watch()
+        erasure.watch()

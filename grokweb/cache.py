@@ -1,4 +1,4 @@
-"""How the cache reaches Redis, and what it writes there."""
+"""Connects Django's cache to Redis and serialises its values as JSON."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from redis.retry import Retry
 
 
 class JSONSerializer:
-    """For `CACHES[…]["OPTIONS"]["serializer"]`. Pickle, Django's own way, would run what somebody put there.
+    """Serialises for `CACHES`. Pickle, Django's default, would execute what somebody put into Redis.
 
-    Whole numbers stay bare, so that Redis can count.
+    Integers are stored as they are, so that Redis can count.
     """
 
     def dumps(self, value: Any) -> int | bytes:
@@ -29,11 +29,12 @@ CONNECTIONS, WAIT_SECONDS = 64, 5
 
 
 class ProcessPool(redis.BlockingConnectionPool):
-    """For `CACHES[…]["OPTIONS"]["pool_class"]`: the connections of the whole process. When all are lent, one
-    is waited for; the other pool of redis-py would refuse the hundred and first.
+    """Holds the cache's connections of the whole process (`pool_class` in `CACHES`).
 
-    Django makes a cache with a pool of its own for every asyncio task, thus for every request and frame: each
-    would connect anew, which costs more than what is asked.
+    When all are in use, callers wait for one; redis-py's other pool would refuse the hundred and first.
+
+    Django creates a cache with a pool of its own for every asyncio task, so for every request and frame: each
+    would connect again, which costs more than the query.
     """
 
     @classmethod
@@ -43,7 +44,7 @@ class ProcessPool(redis.BlockingConnectionPool):
             url,
             max_connections=CONNECTIONS,
             timeout=WAIT_SECONDS,
-            # A restart of Redis closes connections that lie here: once more, on a new one.
+            # A restart of Redis has closed pooled connections: try once more on a new one.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
             # With them redis-py 8 hands out connections that a restart of Redis has closed.
             maint_notifications_config=MaintNotificationsConfig(enabled=False),

@@ -1,6 +1,6 @@
-"""Celery for the web side: queue `chat` (short, the live path) and queue `jobs` (everything else), rule 14.
+"""Sets up Celery for the web side: queue `chat` (short tasks) and queue `jobs` (all others), rule 14.
 
-The model workers have an app of their own, without Django: inference/worker.py.
+The model workers have an app of their own, without Django: inference/worker/app.py.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
 from django.conf import settings
 
-from grokweb.logs import catch_what_python_prints
-from inference.broker import COMMON
+from inference.base.logs import catch_what_python_prints
 from inference.contract import CHAT_QUEUE, JOBS_QUEUE
+from inference.wire.broker import COMMON
 
 logger = logging.getLogger("grokweb.tasks")
 
-SAID_AGAIN_SECONDS = 30.0  # reconcile runs every two seconds
+SAID_AGAIN_SECONDS = 30.0  # between two log lines: reconcile runs every two seconds
 
 
 @signals.setup_logging.connect
 def _leave_logging_alone(**_: Any) -> None:
-    """Django has set it up. Without a receiver here Celery sets the root logger to its own level."""
+    """Keeps Django's logging. Without a receiver here Celery sets the root logger to its own level."""
     catch_what_python_prints()
 
 
 class WaitingTask(Task):  # type: ignore[misc]  # celery has no types
-    """Ends with one line in the log, not with a traceback, where a disk is full or read-only.
+    """Logs one line instead of a traceback when a disk is full or read-only.
 
-    Nothing is lost: reconcile and the sweeps do again what is not done, as they do after a crash.
+    Nothing is lost: reconcile and the sweeps repeat what was not done, as after a crash.
     """
 
     abstract = True
-    said: ClassVar[dict[str, float]] = {}  # when the log had its line, by the task's name
+    said: ClassVar[dict[str, float]] = {}  # when each task, by name, was last logged
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from chat.core import storage  # needs the applications, which load this module
@@ -75,8 +75,8 @@ app.conf.update(
             "schedule": 3600.0,
             "options": {"queue": JOBS_QUEUE, "expires": 3600},
         },
-        "sweep departures": {
-            "task": "jobs.sweep_departures",
+        "account deletions": {
+            "task": "jobs.run_account_deletions",
             "schedule": 60.0,
             "options": {"queue": JOBS_QUEUE, "expires": 60},
         },

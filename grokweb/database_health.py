@@ -1,10 +1,10 @@
-"""Whether the database is whole, asked by /readyz: cheap at each call, thorough in the background.
+"""Checks for /readyz whether the database is sound: cheaply at each call, thoroughly in the background.
 
 Each call reads one row of every table and the list of applied migrations. `PRAGMA quick_check` reads all
 pages of SQLite's file; it runs in a thread of its own and takes at most a twentieth of the time. Damage that
 any statement of this process meets counts until such a check passes.
 
-Nothing here opens SQLite's file but SQLite itself: when a process closes any descriptor of a file, it loses
+Only SQLite itself may open its file: when a process closes any descriptor of a file, it loses
 all its POSIX locks on it, those of open connections included, and another process may then remove the log
 that they still use (sqlite.org/howtocorrupt.html, 2.2).
 """
@@ -23,7 +23,7 @@ from django.apps import apps
 from django.db import DatabaseError, connection
 from django.db.backends.signals import connection_created
 
-from grokweb import schema
+from grokweb import known_migrations
 
 CHECK_SECONDS = 5.0  # between two thorough checks, at least
 SHARE = 20  # and this many times as long as the last one took
@@ -44,7 +44,7 @@ def check() -> None:
         THOROUGH.check(Path(connection.settings_dict["NAME"]))
     with connection.cursor() as cursor:
         cursor.execute("SELECT app, name FROM django_migrations")
-        missing = schema.known() - {(app, name) for app, name in cursor.fetchall()}
+        missing = known_migrations.known() - {(app, name) for app, name in cursor.fetchall()}
         if missing:
             app, name = min(missing)
             raise Broken(f"{len(missing)} migrations are missing, the first is {app}.{name}")
@@ -69,7 +69,7 @@ def _one_row_of_each() -> str:
 
 
 class Thorough:
-    """The latest `quick_check` of this process."""
+    """Holds the result of this process' latest `quick_check`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class Thorough:
             raise Broken(self._found)
 
     def suspect(self, error: str) -> None:
-        """A statement met damage: not ready until a check has passed."""
+        """Notes that a statement met damage: /readyz fails until a check has passed."""
         self._found = self._found or error
         self._due = 0.0
 
@@ -99,7 +99,7 @@ class Thorough:
                 self._path, self._due, self._found = path, 0.0, ""
                 self._first.clear()
             elif length < self._length:
-                self._due = 0.0  # cut off, or vacuumed: the next answer waits for what a check says
+                self._due = 0.0  # truncated, or vacuumed: the next answer waits for a check
                 self._first.clear()
             self._length = length
             if self._running or time.monotonic() < self._due:
@@ -120,17 +120,17 @@ class Thorough:
 
 
 def quick_check(path: Path) -> str:
-    """What SQLite finds wrong, empty if nothing. On a connection of its own, read-only."""
+    """Returns the errors that SQLite finds, or "". Uses a read-only connection of its own."""
     if not path.stat().st_size:
         return "the file is empty"  # which is a sound database to SQLite
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as own:
-            told = str(own.execute("PRAGMA quick_check(1)").fetchone()[0])
+            found = str(own.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.OperationalError as error:
         return "" if "locked" in str(error) or "busy" in str(error) else str(error)
     except sqlite3.Error as error:
         return str(error)
-    return "" if told == "ok" else " ".join(told.split())[:200]
+    return "" if found == "ok" else " ".join(found.split())[:200]
 
 
 THOROUGH = Thorough()
@@ -140,7 +140,7 @@ THOROUGH = Thorough()
 
 
 def watch() -> None:
-    """Every connection of this process tells when a statement meets damage."""
+    """Makes every connection of this process report statements that meet damage."""
     connection_created.connect(_wrap, dispatch_uid="database damage")
 
 

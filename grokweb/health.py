@@ -1,4 +1,4 @@
-"""What operators and their monitoring ask: alive, ready, metrics."""
+"""Answers operators and their monitoring: /healthz, /readyz, /metrics."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
 from chat.core import storage
-from grokweb import database_health, env
+from grokweb import database_health
+from inference.base import env
 
 logger = logging.getLogger("grokweb.health")
 METRICS_TOKEN = env.text(
     "GROKWEB_METRICS_TOKEN",
     "",
-    "Bearer token for /metrics; without it only this machine and staff may read it",
+    "Bearer token for /metrics. If empty, only this machine and staff can read it.",
 )
 
 
@@ -36,7 +37,7 @@ def version() -> str:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """The process answers. Nothing else is asked, so that a slow database gets no web process killed."""
+    """Answers while the process lives. Checks nothing else, so that a slow database kills no web process."""
     return JsonResponse({"status": "ok", "version": version(), "test_engines": settings.TEST_ENGINES})
 
 
@@ -48,19 +49,19 @@ def _ask_redis() -> None:
 NEEDED: dict[str, Callable[[], None]] = {"database": database_health.check, "redis": _ask_redis}
 
 
-_told: dict[str, str] = {}  # what the log says already; probes come every few seconds
+_logged: dict[str, str] = {}  # what was logged already; probes come every few seconds
 
 
 def _tell_once(name: str, error: str) -> None:
-    if _told.get(name) != error:
-        _told[name] = error
+    if _logged.get(name) != error:
+        _logged[name] = error
         logger.warning("not ready: %s: %s", name, error)
 
 
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Everything a page needs answers and can be written to; else 503 with the names of what does not."""
+    """Answers 200 if everything that a page needs works; else 503 with the names of what does not."""
     failing = []
     for name, ask in NEEDED.items():
         try:
@@ -69,10 +70,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
             _tell_once(name, " ".join(str(error).split()))
             failing.append(name)
         else:
-            _told.pop(name, None)
+            _logged.pop(name, None)
     failing += [f"disk:{name}" for name in storage.DISKS.troubled()]
     if storage.was_refused() and not {"database", "disk:data"} & set(failing):
-        failing.append("database")  # its disk is not one that this machine sees
+        failing.append("database")  # its disk cannot be seen from this machine
     if failing:
         return JsonResponse({"status": "unavailable", "failing": failing}, status=503)
     return JsonResponse({"status": "ok"})
@@ -96,7 +97,7 @@ def _may_read_metrics(request: HttpRequest) -> bool:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format. To anyone else this page does not exist."""
+    """Answers in Prometheus' text format; 404 for people without access."""
     if not _may_read_metrics(request):
         return HttpResponse("Not found\n", status=404, content_type="text/plain")
     answer: HttpResponse = ExportToDjangoView(request)

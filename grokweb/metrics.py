@@ -1,6 +1,6 @@
-"""What /metrics says beside Django's own figures: the queue, the model workers, the replies.
+"""Adds metrics of the queue, the model workers and the replies to Django's own.
 
-Read from Redis at each scrape: workers have no HTTP port, and replies are settled in another process.
+They are read from Redis at each scrape: workers have no HTTP port, and another process settles replies.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from prometheus_client.registry import Collector
 
 from chat.core import storage
 from chat.turns import port
-from inference.figures import BUCKETS, COUNTERS, GAUGES, Replies
-from inference.queue import Worker
+from inference.wire.metrics import BUCKETS, COUNTERS, GAUGES, Replies
+from inference.wire.queue import Worker
 
 BY_MODEL = ["model"]
 BY_WORKER = ["model", "worker"]
@@ -32,7 +32,7 @@ RECENT = {
 
 class EngineCollector(Collector):
     def describe(self) -> Iterable[Metric]:
-        """Nothing at registration: Redis may not be there yet."""
+        """Returns nothing at registration: Redis may not run yet."""
         return []
 
     def collect(self) -> Iterable[Metric]:
@@ -45,7 +45,7 @@ class EngineCollector(Collector):
 
 
 class DiskCollector(Collector):
-    """Looked at as /readyz does, without Redis and the database."""
+    """Reports the disks as /readyz sees them, without Redis and the database."""
 
     def collect(self) -> Iterable[Metric]:
         free = GaugeMetricFamily(
@@ -55,7 +55,7 @@ class DiskCollector(Collector):
             "grokweb_disk_writable", "0: the disk is full or read-only", labels=["disk"]
         )
         for name in storage.DISKS.folders:
-            seen = storage.DISKS.look(name)
+            seen = storage.DISKS.status(name)
             free.add_metric([name], seen.free)
             writable.add_metric([name], int(seen.writable))
         return [free, writable]
@@ -109,11 +109,11 @@ def _figure(
     about: str,
     living: list[tuple[str, Worker]],
 ) -> Metric:
-    """What an engine does not tell has no sample."""
+    """Adds a sample, unless the engine does not provide the value."""
     family = kind(f"grokweb_engine_{name}", about, labels=BY_WORKER)
     for slug, worker in living:
-        if name in worker.figures:
-            family.add_metric([slug, worker.name], worker.figures[name])
+        if name in worker.metrics:
+            family.add_metric([slug, worker.name], worker.metrics[name])
     return family
 
 

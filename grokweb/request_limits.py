@@ -1,6 +1,6 @@
-"""Answers a request whose address or headers are too long with 414 or 431, where Twisted only hangs up.
+"""Answers too long addresses or headers with 414 or 431, where Twisted only disconnects.
 
-What still comes meanwhile is thrown away, so that the answer arrives before the connection ends.
+Data that still arrive are discarded, so that the answer arrives before the connection ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HEADERS_TOO_LARGE = (431, "Request Header Fields Too Large", "The headers of thi
 
 
 class Channel(HTTPChannel):
-    """One connection; `totalHeadersSize` is Twisted's limit of a request line with all its headers."""
+    """Handles one connection; `totalHeadersSize` is Twisted's limit for a request line with its headers."""
 
     maxHeaders = HEADERS
     refused = False
@@ -56,6 +56,8 @@ class Channel(HTTPChannel):
         self.clearLineBuffer()  # type: ignore[no-untyped-call]
         head = (
             f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            # What lies below /s/ promises this of every answer (chat/sharing/middleware.py).
+            "X-Robots-Tag: noindex, nofollow, noarchive\r\nCache-Control: private, no-store\r\n"
         )
         transport: Any = self.transport
         transport.write(f"{head}Content-Length: {len(words) + 1}\r\n\r\n{words}\n".encode())

@@ -1,4 +1,4 @@
-"""Every setting with its reason. Values come from the environment through grokweb/env.py."""
+"""Defines every Django setting with its reason. Values come from inference/base/env.py."""
 
 from __future__ import annotations
 
@@ -11,27 +11,35 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import gettext_lazy as _
 
-from grokweb import data_folder, env
-from grokweb.logs import celery_level
+from grokweb import data_directory
+from grokweb.languages import languages_in
+from grokweb.size_limits import FRAME_BYTES, JSON_BYTES, Sizes
 from inference import settings as live
+from inference.base import env
+from inference.base.logs import celery_level
 
 BASE_DIR = live.BASE_DIR
 
 # --- Places -----------------------------------------------------------------------------------------------
 DATA_DIR, RUN_DIR = live.DATA_DIR, live.RUN_DIR
 try:
-    data_folder.make(DATA_DIR)
+    data_directory.make(DATA_DIR)
 except OSError as error:
     raise ImproperlyConfigured(f"GROKWEB_DATA: {DATA_DIR}: {error.strerror}") from None
-BIND = env.text("GROKWEB_BIND", "127.0.0.1", "Address the web process listens on")
-PORT = env.integer("PORT", 8000, "Port of the web process", low=1, high=65535)
+BIND = env.text(
+    "GROKWEB_BIND", "127.0.0.1", "Address on which the web process listens; 0.0.0.0 for all interfaces."
+)
+PORT = env.integer("PORT", 8000, "TCP port of the web process.", low=1, high=65535)
 
 
 def _secret_key() -> str:
-    """The configured key, else one made once and kept in the data directory, readable by its owner alone."""
-    configured = env.text("GROKWEB_SECRET_KEY", "", "Signing key; made once in the data directory if empty")
+    """Returns the configured key, or one generated once and stored in the data directory (mode 0600)."""
+    configured = env.text(
+        "GROKWEB_SECRET_KEY",
+        "",
+        "Key that signs sessions and links. If empty, one is generated in the data directory.",
+    )
     if configured:
         return configured
     path = DATA_DIR / "secret_key"
@@ -51,14 +59,17 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-DEBUG = env.flag("GROKWEB_DEBUG", False, "Django's debug pages; never on a reachable host")
+DEBUG = env.flag(
+    "GROKWEB_DEBUG", False, "1: show Django's debug pages. Never on a host that others can reach."
+)
 
 # --- Where browsers come from -----------------------------------------------------------------------------
-# The addresses people type. The first one is used in links; the websocket's Origin must be one of them.
+# Addresses that people type. The first one is used in links; a websocket's Origin must be one of them.
 SITE_URLS = env.words(
     "GROKWEB_URLS",
     f"http://localhost:{PORT},http://127.0.0.1:{PORT}",
-    "Addresses people use, comma-separated, scheme included; the first is used in links",
+    "Addresses that people type, separated by commas, each with http:// or https://. The "
+    "first one is used in links; requests for other hosts are refused.",
 )
 for _url in SITE_URLS:
     if urlsplit(_url).scheme not in {"http", "https"} or not urlsplit(_url).hostname:
@@ -67,13 +78,19 @@ for _url in SITE_URLS:
 ALLOWED_HOSTS = sorted({*(str(urlsplit(url).hostname) for url in SITE_URLS), "localhost", "127.0.0.1"})
 CSRF_TRUSTED_ORIGINS = SITE_URLS
 HTTPS = all(url.startswith("https://") for url in SITE_URLS)
-BEHIND_PROXY = env.flag("GROKWEB_BEHIND_PROXY", False, "Trust X-Forwarded-Proto of a reverse proxy in front")
+BEHIND_PROXY = env.flag(
+    "GROKWEB_BEHIND_PROXY",
+    False,
+    "1: trust X-Forwarded-Proto and the last address of X-Forwarded-For, which exactly "
+    "one reverse proxy sets.",
+)
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 HSTS = env.flag(
     "GROKWEB_HSTS",
     False,
-    "Send http to https, and tell browsers to use nothing else for a year; needs a TLS proxy in front",
+    "1: redirect http to https, and tell browsers to use only https for this host and its"
+    " subdomains for one year. Needs a TLS proxy in front.",
 )
 if HSTS and not (HTTPS and BEHIND_PROXY):
     raise ImproperlyConfigured(
@@ -87,20 +104,20 @@ REDIS_URL, REDIS_PREFIX = live.REDIS_URL, live.REDIS_PREFIX
 DATABASE_URL = env.text(
     "DATABASE_URL",
     f"sqlite:///{DATA_DIR / 'grokweb.sqlite3'}",
-    "SQLite file or postgres://user:password@host/name",
+    "SQLite file, or postgres://user:password@host/name.",
 )
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",  # a writer waits for its turn instead of failing half-way
+        "transaction_mode": "IMMEDIATE",  # a writer waits instead of failing in the middle of its transaction
         "timeout": 20,
         # secure_delete: what was deleted is overwritten in the file, not only left out of it.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728; "
         "PRAGMA secure_delete=ON;",
     }
 else:
-    # Every page is answered in a thread of its own, so a connection kept by its thread would be left behind;
-    # the pool's are lent, checked and given back.
+    # Every page is answered in a thread of its own, which would leave its connection open; those of
+    # the pool are borrowed, checked and returned.
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
@@ -117,7 +134,7 @@ CACHES = {
         },
     }
 }
-# Control events only (the sidebar, a socket to close). Tokens never pass here: DESIGN rule 3.
+# Control events only (the sidebar, a socket to close). Tokens never pass here (rule 4).
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -147,18 +164,19 @@ INSTALLED_APPS = [
     "django_prometheus",
     "chat.core",
     "chat.accounts",
+    "chat.model_cards",
     "chat.conversations",
-    "chat.search",
     "chat.quotas",
     "chat.moderation",
+    "chat.search",
     "chat.feedback",
     "chat.files",
-    "chat.voice",
+    "chat.personas",
     "chat.turns",
     "chat.sharing",
     "chat.transfer",
-    "chat.leaving",
-    "chat.desk",
+    "chat.account_deletion",
+    "chat.staff",
     "grokweb",
 ]
 MIDDLEWARE = [
@@ -232,6 +250,7 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_FORMS = {
+    "add_email": "chat.accounts.forms.AddEmailForm",
     "signup": "chat.accounts.forms.SignupForm",
     "reset_password": "chat.accounts.forms.ResetPasswordForm",
 }
@@ -239,8 +258,8 @@ MFA_FORMS = {
     "authenticate": "chat.accounts.forms.AuthenticateForm",
     "reauthenticate": "chat.accounts.forms.ReauthenticateForm",
 }
-# By address alone only high numbers: one address may be a school's. Failed log-ins are counted by
-# chat/accounts/attempts.py.
+# High limits per address, because a school may have one address. chat/accounts/attempts.py counts failed
+# logins.
 ACCOUNT_RATE_LIMITS = {
     "login": "300/m/ip",
     "login_failed": None,
@@ -248,9 +267,14 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "5/m/key,200/m/ip",
     "reset_password_from_key": "200/m/ip",
 }
-SIGNUP_OPEN = env.flag("GROKWEB_SIGNUP", True, "Whether anyone who reaches the page may sign up")
+SIGNUP_OPEN = env.flag(
+    "GROKWEB_SIGNUP", True, "1: anyone who can open the page may sign up. 0: administrators create accounts."
+)
 EMAIL_URL = env.text(
-    "EMAIL_URL", "", "smtp+tls://user:password@host:587; without it no e-mail is sent or asked for"
+    "EMAIL_URL",
+    "",
+    "Mail server, such as smtp+tls://user:password@host:587. If empty, no e-mail is sent "
+    "and addresses are not verified.",
 )
 if EMAIL_URL:
     vars().update(environ.Env.email_url_config(EMAIL_URL))
@@ -261,19 +285,35 @@ else:
 MAIL_IN_BACKGROUND = bool(EMAIL_URL)  # chat/accounts/mailing.py
 EMAIL_TIMEOUT = 20
 MFA_ALLOW_UNVERIFIED_EMAIL = not EMAIL_URL  # without e-mail no address can be verified
-MFA_TOTP_TOLERANCE = 1  # the code that has just run out: people type slowly
-DEFAULT_FROM_EMAIL = env.text("GROKWEB_FROM_EMAIL", "grokweb@localhost", "Sender of e-mails")
+MFA_TOTP_TOLERANCE = 1  # accepts the code before the present one: people type slowly
+DEFAULT_FROM_EMAIL = env.text("GROKWEB_FROM_EMAIL", "grokweb@localhost", "Sender of e-mails.")
 
+SPEECH = env.flag(
+    "GROKWEB_SPEECH",
+    True,
+    "1: offer dictation and reading aloud by the browser, which may send audio and text "
+    "to the browser's vendor.",
+)
 SHARES_OF_SUSPENDED = env.flag(
     "GROKWEB_SUSPENDED_SHARES",
     False,
-    "Whether shared pages of suspended people stay open, with a note; else they close until the end",
+    "1: shared pages of suspended users stay open, with a note. 0: they are closed until "
+    "the suspension ends.",
+)
+
+SEARCH_BACKEND = env.text(
+    "GROKWEB_SEARCH",
+    "",
+    "Installed search back end by its name; the database's own search if empty.",
 )
 
 # --- Languages, times -------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("fr", _("French"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+MORE_LANGUAGES = env.text(
+    "GROKWEB_LOCALE", "", "Folder of further translations, `<language>/LC_MESSAGES/django.po`; none if empty."
+)
+LOCALE_PATHS = [*([Path(MORE_LANGUAGES)] if MORE_LANGUAGES else []), BASE_DIR / "locale"]
+LANGUAGES = languages_in(LOCALE_PATHS)
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -281,7 +321,9 @@ TIME_ZONE = "UTC"
 # --- Static files -----------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(
-    env.text("GROKWEB_STATIC", str(BASE_DIR / "build" / "static"), "Where static files are collected")
+    env.text(
+        "GROKWEB_STATIC", str(BASE_DIR / "build" / "static"), "Directory in which static files are collected."
+    )
 )
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATICFILES_FINDERS = [
@@ -294,7 +336,7 @@ WHITENOISE_IMMUTABLE_FILE_TEST = r"/static/.+\.([0-9a-f]{12}|[0-9A-Z]{8})\.\w+$"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "grokweb.vendor.HashedStorage"},
-    # What people attach: nothing serves this folder, and nobody else on this machine reads it.
+    # Attached files: not served from this directory, and readable by the service's user alone.
     "files": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {
@@ -316,6 +358,8 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "connect-src": [SELF, *(url.replace("http", "ws", 1) for url in SITE_URLS)],
         "manifest-src": [SELF],
+        # Frames that show an answer's code (chat/core/frames.py) cannot navigate elsewhere.
+        "frame-src": [f"{url}/frame/" for url in SITE_URLS],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
@@ -336,24 +380,29 @@ DAY = 3600 * 24
 if HTTPS:
     SECURE_HSTS_SECONDS = 365 * DAY if HSTS else 30 * DAY
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL_REDIRECT = HSTS
-# Asked on this machine without TLS, by `up` itself among others.
+# Requested on this machine without TLS, for example by `up`.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
-# Preloading binds a whole domain, in browsers that never came here, and is hard to undo: its owner decides.
+# Preloading commits a whole domain, in all browsers, and is hard to undo: the domain's owner decides.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
-# The doors for files (chat/transfer, chat/files), which let bodies of this size in (grokweb/web.py).
-IMPORT_PATH, FILES_PATH = "/api/import/", "/api/files/"
-IMPORT_BYTES = (
-    env.integer("GROKWEB_IMPORT_MB", 50, "Largest file that can be imported, in MB", low=1, high=1000) << 20
+DATA_UPLOAD_MAX_MEMORY_SIZE = JSON_BYTES
+SIZES = Sizes.of_mb(
+    an_import=env.integer(
+        "GROKWEB_IMPORT_MB",
+        50,
+        "Largest JSON file that can be imported, in MB. A zip may have GROKWEB_FILES_MB more.",
+        low=1,
+        high=1000,
+    ),
+    a_file=env.integer(
+        "GROKWEB_FILE_MB", 10, "Largest file that can be attached to a message, in MB.", low=1, high=100
+    ),
+    all_files=env.integer(
+        "GROKWEB_FILES_MB", 200, "Total size of all files of one user, in MB.", low=1, high=100_000
+    ),
 )
-FILE_BYTES = env.integer("GROKWEB_FILE_MB", 10, "Largest file in a message, in MB", low=1, high=100) << 20
-FILES_BYTES = (
-    env.integer(
-        "GROKWEB_FILES_MB", 200, "What the files of one person may take together, in MB", low=1, high=100_000
-    )
-    << 20
-)
-FRAME_BYTES_IN = 64 * 1024  # also given to Daphne in grokweb/supervisor.py
+IMPORT_BYTES, IMPORT_ZIP_BYTES = SIZES.import_bytes, SIZES.import_zip_bytes
+FILE_BYTES, FILES_BYTES = SIZES.file_bytes, SIZES.files_bytes
+FRAME_BYTES_IN = FRAME_BYTES
 PIECE_BYTES_OUT = 32 * 1024
 
 # --- The model and the live path --------------------------------------------------------------------------
@@ -361,106 +410,129 @@ MODEL, TEST_ENGINES, SLOTS = live.MODEL, live.TEST_ENGINES, live.SLOTS
 
 
 def _model_slug() -> str:
-    """The slug of GROKWEB_MODEL, or "" if this host does not have its folder."""
-    from inference.modelfiles import (
-        ModelUnusable,
-        describe,
-    )  # reads headers of weights; under `up` nobody asks
+    """Returns the slug of GROKWEB_MODEL, or "" if this host does not have its folder or its engine."""
+    from inference.engines import describe_model  # reads headers of weights; under `up` nobody asks
 
-    if MODEL == "scripted":
-        return MODEL
     try:
-        return str(describe(Path(MODEL)).slug)
-    except ModelUnusable:
+        return describe_model(MODEL).slug
+    except ValueError:  # ModelUnusable and RegistryError are
         return ""
 
 
-# Which model new chats get (chat/conversations/model_cards.py). The supervisor sets both for its children.
+# Which model new chats get (chat/model_cards/selection.py). The supervisor sets both for its children.
 MODEL_SLUG = env.text(
-    "GROKWEB_MODEL_SLUG", "", "Slug of GROKWEB_MODEL; set by `up`, else read from the folder"
+    "GROKWEB_MODEL_SLUG",
+    "",
+    "Slug of GROKWEB_MODEL. Set by `manage.py up`; otherwise read from the model's directory.",
 ) or SimpleLazyObject(_model_slug)
 MODEL_WORKER_SINCE = env.number(
     "GROKWEB_MODEL_WORKER_SINCE",
     0,
-    "When `up` first started a model worker here (Unix time; set by `up`); 0: it runs none",
+    "Unix time at which `manage.py up` first started a model worker here; 0: none. Set by `manage.py up`.",
     low=0,
     high=1e12,
 )
-MAX_NEW_TOKENS = env.integer("GROKWEB_MAX_NEW_TOKENS", 512, "Longest answer, in tokens", low=1, high=8192)
+MAX_NEW_TOKENS = env.integer(
+    "GROKWEB_MAX_NEW_TOKENS",
+    0,
+    "Longest answer, in tokens. 0: a quarter of the model's context, at least 512.",
+    low=0,
+    high=2**20,
+)
 QUEUE_LIMIT = env.integer(
     "GROKWEB_QUEUE_LIMIT",
     200,
-    "Replies waiting or running before new ones are refused; twice that for people who have none",
+    "Waiting and running replies above which new ones are refused; twice as many for users who have none.",
     low=1,
     high=100000,
 )
 USER_LIVE_LIMIT = env.integer(
-    "GROKWEB_USER_LIVE_LIMIT", 8, "Replies one person may have waiting or running", low=1, high=1000
+    "GROKWEB_USER_LIVE_LIMIT", 8, "Replies that one user may have waiting or running.", low=1, high=1000
 )
 USER_RUNNING_LIMIT = env.integer(
     "GROKWEB_USER_RUNNING_LIMIT",
     2,
-    "Replies of one person that run at once where no quota policy says otherwise",
+    "Replies of one user that run at the same time, unless a quota policy sets another number.",
     low=1,
     high=256,
 )
 DAILY_TOKENS = env.integer(
-    "GROKWEB_DAILY_TOKENS", 100_000, "Tokens a day where no quota policy says otherwise", low=0, high=10**12
+    "GROKWEB_DAILY_TOKENS",
+    100_000,
+    "Tokens per user and UTC day, unless a quota policy sets another number.",
+    low=0,
+    high=10**12,
 )
 PERSON_RATE = env.integer(
     "GROKWEB_PERSON_RATE",
     20,
-    "Simple requests one person may make in a second over all their tabs; ten times that at once",
+    "Request units per second that one user may spend, over all tabs and web processes; "
+    "ten times as many in a burst.",
     low=5,
     high=100_000,
 )
 QUEUE_TIMEOUT = env.number(
-    "GROKWEB_QUEUE_TIMEOUT", 600, "Seconds a reply waits for a model that nobody runs", low=1, high=86400
+    "GROKWEB_QUEUE_TIMEOUT",
+    600,
+    "Seconds that a reply waits for a model that no worker runs; then it fails.",
+    low=1,
+    high=86400,
 )
 # Timings of rule 7 and 9-11; they must agree (chat/turns/checks.py). Drills shorten them.
 RECONCILE_SECONDS = env.number(
-    "GROKWEB_RECONCILE_SECONDS", 2, "How often live rows are compared with Redis", low=0.2, high=60
+    "GROKWEB_RECONCILE_SECONDS",
+    2,
+    "Interval at which live replies are compared with Redis, in seconds.",
+    low=0.2,
+    high=60,
 )
 RECONCILE_AGE_SECONDS = env.number(
-    "GROKWEB_RECONCILE_AGE_SECONDS", 5, "Age of a row before reconcile looks at it", low=0.2, high=60
+    "GROKWEB_RECONCILE_AGE_SECONDS",
+    5,
+    "Age of a live reply, in seconds, from which it is compared with Redis.",
+    low=0.2,
+    high=60,
 )
 REDIS_REST_SECONDS = env.number(
     "GROKWEB_REDIS_REST_SECONDS",
     10,
-    "Reconcile's rest after Redis started or lost its data",
+    "Seconds that reconcile waits after Redis started or lost its data; at least GROKWEB_LEASE_SECONDS.",
     low=0.5,
     high=120,
 )
-# Drills kill the same process again and again; each time is the first.
+# Drills set it low: they kill one process many times, and each restart must be immediate.
 HEALTHY_SECONDS = env.number(
     "GROKWEB_HEALTHY_SECONDS",
     30,
-    "A process of `up` that lived this long is started again without backoff",
+    "Seconds after which a process of `manage.py up` counts as healthy: if it then dies, "
+    "it is restarted without delay.",
     low=1,
     high=3600,
 )
 
-# What Redis forgets by itself (token logs, a shared page's HTML) it forgets after ten minutes. With this it
-# is out of its file within the fifteen that docs/security.md promises.
+# Token logs and HTML of shared pages expire in Redis after ten minutes. With this interval they leave its
+# file within the fifteen minutes that docs/security.md promises.
 TRACES_SECONDS = env.integer(
     "GROKWEB_TRACES_SECONDS",
     180,
-    "How often erased text is cleared from the embedded Redis' file and SQLite's log",
+    "Interval at which erased text is removed from the embedded Redis' file and from "
+    "SQLite's log, in seconds.",
     low=1,
     high=240,
 )
-# The page's process is started again when it does not work any more (grokweb/pulse.py).
+# The supervisor restarts a web process that no longer works (grokweb/watchdog.py).
 WEB_LOOP_SECONDS = env.number(
     "GROKWEB_WEB_LOOP_SECONDS",
     20,
-    "Event loop of the web process still for this long: `up` starts it again",
+    "Seconds without progress of the web process' event loop, after which `manage.py up` restarts it.",
     low=1,
     high=600,
 )
 WEB_POOL_SECONDS = env.number(
     "GROKWEB_WEB_POOL_SECONDS",
     120,
-    "Requests wait and no thread of the web process finishes one for this long: `up` starts it again",
+    "Seconds in which requests wait and no thread of the web process finishes one, after "
+    "which `manage.py up` restarts it.",
     low=1,
     high=3600,
 )
@@ -473,7 +545,7 @@ LOG_LEVEL = live.LOG_LEVEL
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "grokweb.logs.line_formatter", "style": live.LOG_FORMAT}},
+    "formatters": {"line": {"()": "inference.base.logs.line_formatter", "style": live.LOG_FORMAT}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {

@@ -1,6 +1,6 @@
-"""From the environment to a running service: checks, each with one clear line; then grokweb/supervisor.py.
+"""Checks the environment, reports each problem in one line, and runs the supervisor.
 
-No Django application is loaded here, so that the page answers sooner. `manage.py up` ends in main().
+It loads no Django application, so that the page answers sooner. `manage.py up` calls main().
 """
 
 from __future__ import annotations
@@ -18,26 +18,23 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
 from django.core.exceptions import ImproperlyConfigured
 
-from grokweb import data_folder
-from grokweb.supervisor import Plan, StartError, Supervisor, say, take_lock
+from grokweb import data_directory
+from grokweb.instance_lock import StartError, take_lock
+from grokweb.supervisor import Plan, Supervisor, say
+from inference.base.env import InvalidSetting
 
 CHILDREN = ("web", "model-worker", "chat-worker", "beat", "jobs-worker")
-SCRIPTED = "scripted"
 
 
-def check_model(model: str, test_engines: bool) -> tuple[str, str]:
-    """Slug and name of a model that looks servable. No torch: the worker itself looks closer."""
-    if model == SCRIPTED:
-        if not test_engines:
-            raise StartError("GROKWEB_MODEL=scripted is for tests: it needs GROKWEB_TEST_ENGINES=1")
-        return SCRIPTED, "Scripted (tests)"
-    from inference.modelfiles import ModelUnusable, describe
+def check_model(model: str) -> tuple[str, str]:
+    """Returns slug and name of a model that looks servable. No torch: the worker itself checks more."""
+    from inference.engines import describe_model
 
     try:
-        card = describe(Path(model))
-    except ModelUnusable as error:
+        about = describe_model(model)
+    except ValueError as error:  # ModelUnusable and RegistryError are
         raise StartError(f"GROKWEB_MODEL={model}: {error}") from None
-    return card.slug, card.name
+    return about.slug, about.name
 
 
 def check_port(bind: str, port: int) -> None:
@@ -66,7 +63,7 @@ def check_redis(url: str) -> None:
 
 
 def end_restore(data: Path) -> None:
-    """A restore that was killed is undone or finished first (grokweb/backup/journal.py)."""
+    """Undoes or finishes a restore that was killed (grokweb/backup/journal.py)."""
     if not any(data.glob(".restore*")):
         return
     from grokweb import settings
@@ -74,30 +71,32 @@ def end_restore(data: Path) -> None:
     from grokweb.backup.errors import BackupError
 
     try:
-        told = journal.recover(data, settings.DATABASES["default"])
+        message = journal.recover(data, settings.DATABASES["default"])
     except (BackupError, OSError) as error:
-        raise StartError(f"a restore was interrupted and cannot be ended: {error}") from None
-    if told:
-        say(told)
+        raise StartError(f"a restore was interrupted and cannot be completed: {error}") from None
+    if message:
+        say(message)
 
 
 def check_data(data: Path) -> None:
-    """Nobody else may read it. It may have been made by hand, or by an older version."""
+    """Removes the rights of others; the directory may have been created by hand or by an older version."""
     try:
-        if data_folder.tighten(data):
+        if data_directory.tighten(data):
             say(f"{data} was open to other users of this machine; now it is not.")
-    except data_folder.FolderShared as error:
-        raise StartError(f"GROKWEB_DATA: {error}; `chmod 700` it, or choose a folder of its own") from None
+    except data_directory.FolderShared as error:
+        raise StartError(
+            f"GROKWEB_DATA: {error}; `chmod 700` it, or choose a directory that contains nothing else"
+        ) from None
 
 
 def prepare() -> None:
-    """Migrations and the first administrator, in a process of their own, unless nothing has changed."""
-    from grokweb import prepared
+    """Runs `manage.py prepare` in a process of its own, unless nothing has changed."""
+    from grokweb import prepare_stamp
 
     try:
-        if prepared.is_current():
+        if prepare_stamp.is_current():
             return
-    except prepared.DatabaseUnreachable as error:
+    except prepare_stamp.DatabaseUnreachable as error:
         raise StartError(f"DATABASE_URL: {error}") from None
     done = subprocess.run([sys.executable, "-m", "django", "prepare"], check=False, env=with_path())
     if done.returncode != 0:
@@ -117,7 +116,7 @@ def plan(without: frozenset[str]) -> Plan:
     from grokweb import settings
     from inference import settings as live
 
-    slug, name = check_model(settings.MODEL, settings.TEST_ENGINES)
+    slug, name = check_model(settings.MODEL)
     return Plan(
         data=settings.DATA_DIR,
         run=settings.RUN_DIR,
@@ -151,7 +150,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def up(without: Sequence[str]) -> int:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal ends nothing; the children inherit this
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # closing a terminal ends nothing; children inherit this
     os.umask(0o077)  # what the service writes is for its owner alone
     try:
         planned = plan(frozenset(without))
@@ -162,8 +161,9 @@ def up(without: Sequence[str]) -> int:
         check_redis(planned.redis_url)
         end_restore(planned.data)
         prepare()
-    except (StartError, ImproperlyConfigured, OSError) as error:  # OSError: a disk that is full or read-only
-        say(f"GrokWeb can not start: {error}")
+    except (StartError, InvalidSetting, ImproperlyConfigured, OSError) as error:
+        # OSError: a disk that is full or read-only
+        say(f"GrokWeb cannot start: {error}")
         return 1
     except KeyboardInterrupt:
         return 130

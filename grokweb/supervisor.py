@@ -1,13 +1,13 @@
-"""What `manage.py up` runs, and how it stops.
+"""Starts, watches, restarts and stops all processes of the service: the work of `manage.py up`.
 
-Redis, the page and the model come first, the rest after the page answers. A child that dies comes back with
-backoff; Redis keeps its port and password, so the others reconnect. Stopping ends the model worker first (it
-hands over what it runs, rule 11), Redis last. A killed supervisor leaves nothing: child.py, guardian.py.
+Redis, the web process and the model worker start first, the others when the page answers. A process that
+dies is restarted with a growing delay; Redis keeps its port and password, so that the others reconnect. A
+stop ends the model worker first (it hands over its replies, rule 11) and Redis last. If the supervisor itself
+is killed, die_with_parent.py and reaper.py end its processes.
 """
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import json
 import os
@@ -23,34 +23,30 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from grokweb import disks, pulse
-from grokweb.childlog import ChildLog
+from grokweb import disk_space, watchdog
+from grokweb.child_process import FIRST_DELAY, LONGEST_DELAY, Child, describe_end
+from grokweb.private_file import write_private
+from grokweb.process_log import ProcessLog
 from grokweb.redis_server import CHILD, EmbeddedRedis, RedisUnavailable
+from inference.base import exit_status
 
-GUARDIAN = str(Path(__file__).with_name("guardian.py"))
-EX_CONFIG = 78  # exit status of a model worker whose model can not be served; nothing is gained by a restart
-FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
-STILLBORN = 3  # a web process that ends this often before it ever answered stops the start
+REAPER = str(Path(__file__).with_name("reaper.py"))
+FAILED_STARTS = 3  # the start is given up when the web process ends this often before it ever answered
 
-# Seconds of a stop; with a hand-over of 8 s they add up to less than 15.
+# Seconds for each phase of a stop; with a handover of 8 s they add up to less than 15.
 AFTER_HANDOVER_SECONDS = 2.0
 WEB_SECONDS = 2.5
 REDIS_SECONDS = 2.0
-LOCK_SECONDS = 5.0  # how long a new `up` waits for the guardian of a killed one
 
-DISK_SECONDS = 2.0  # between two looks at the disk of the data
-DISK_WORDS: dict[disks.State, str] = {
-    "ok": "has room again: everything goes on",
+DISK_SECONDS = 2.0  # between two checks of the data directory's disk
+DISK_WORDS: dict[disk_space.State, str] = {
+    "ok": "has space again: everything continues",
     "low": "is nearly full: new messages are refused (GROKWEB_DISK_LOW_MB)",
-    "full": "is full: nothing can be stored; make room, the rest happens by itself",
-    "read-only": "can not be written to: nothing can be stored; everything goes on once it can",
+    "full": "is full: nothing can be stored; free some space, and everything continues by itself",
+    "read-only": "cannot be written to: nothing can be stored; everything continues when it can",
 }
 
 Say = Callable[[str], None]
-
-
-class StartError(Exception):
-    """Nothing was left running; the message is one line for the operator."""
 
 
 def say(line: str) -> None:
@@ -60,42 +56,26 @@ def say(line: str) -> None:
 
 
 @dataclass(slots=True)
-class Child:
-    name: str
-    start: Callable[[], subprocess.Popen[bytes]]
-    log: ChildLog
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    delay: float = FIRST_DELAY
-    due: float | None = None  # when to start it (again)
-    deaths: int = 0
-    asked: bool = False  # to end
-    kill_at: float | None = None  # it does not work any more, and was asked to end
-
-    @property
-    def alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-
-@dataclass(slots=True)
 class Plan:
-    """What to run; made by grokweb/startup.py after its checks."""
+    """Says what to run. grokweb/startup.py makes it after its checks."""
 
     data: Path
     run: Path
     bind: str
     port: int
     host: str  # a name the web process answers to
-    address: str  # what people type
+    address: str  # URL that people type
     model_slug: str
     model_name: str
     slots: int
     handover: float
-    redis_url: str  # empty: embedded
+    redis_url: str  # empty: start an embedded server
     without: frozenset[str] = frozenset()
-    healthy: float = 30.0  # seconds of life that end a child's backoff
-    loop_seconds: float = 20.0  # a web process is started again when its event loop has not run for so long,
-    pool_seconds: float = 120.0  # or no thread of it has finished anything for so long while requests wait
+    healthy: float = 30.0  # seconds of life after which a restart is not delayed
+    # The web process is restarted when its event loop has not run for `loop_seconds`, or when requests wait
+    # and none of its threads has finished anything for `pool_seconds`.
+    loop_seconds: float = 20.0
+    pool_seconds: float = 120.0
     root: Path = field(default_factory=lambda: Path(__file__).resolve().parent.parent)
 
 
@@ -109,7 +89,7 @@ class Supervisor:
             [str(plan.root), *filter(None, [os.environ.get("PYTHONPATH")])]
         )
         self.environment["GROKWEB_DATA"] = str(plan.data)
-        # Which model new chats get: chat/conversations/model_cards.py.
+        # These decide which model new chats get (chat/model_cards/selection.py).
         self.environment["GROKWEB_MODEL_SLUG"] = plan.model_slug
         starts = "model-worker" not in plan.without
         self.environment["GROKWEB_MODEL_WORKER_SINCE"] = str(int(time.time())) if starts else "0"
@@ -119,19 +99,19 @@ class Supervisor:
         self.page_answers = threading.Event()
         self.model_answers = threading.Event()
         self.workers_before: set[str] = set()
-        self.watch: pulse.Watch | None = None
-        self.disks = disks.of_data(plan.data)
-        self.disk: disks.State = "ok"
+        self.watch: watchdog.Watch | None = None
+        self.disks = disk_space.of_data(plan.data)
+        self.disk: disk_space.State = "ok"
         self.disk_due = 0.0
-        self.owes_files = False  # something in run/ could not be written
-        self.guardian, self.guard = self._start_guardian(lock)
+        self.files_missing = False  # a file in run/ could not be written
+        self.reaper, self.reaper_pipe = self._start_reaper(lock)
 
     # --- Children -----------------------------------------------------------------------------------------
 
-    def _start_guardian(self, lock: IO[str]) -> tuple[subprocess.Popen[bytes], IO[str]]:
+    def _start_reaper(self, lock: IO[str]) -> tuple[subprocess.Popen[bytes], IO[str]]:
         read, write = os.pipe()
-        guardian = subprocess.Popen(
-            [sys.executable, "-I", "-S", GUARDIAN, str(read)],
+        reaper = subprocess.Popen(
+            [sys.executable, "-I", "-S", REAPER, str(read)],
             pass_fds=(read, lock.fileno()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -139,29 +119,31 @@ class Supervisor:
             start_new_session=True,
         )
         os.close(read)
-        return guardian, os.fdopen(write, "w", buffering=1)
+        return reaper, os.fdopen(write, "w", buffering=1)
 
     def commands(self) -> dict[str, list[str]]:
-        """Every pool is `threads`, so that no child has children of its own. Beat keeps its times in memory:
-        a file of them would be one more that a full disk breaks."""
+        """Returns the command of each process. Celery's pools are `threads`, so that none has children.
+
+        Beat keeps its times in memory: a full disk cannot break a file that does not exist.
+        """
         celery = [sys.executable, "-m", "celery", "--quiet", "-A"]
         lean = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--pool", "threads"]
         slots = str(self.plan.slots)
         queue = f"model.{self.plan.model_slug}"
         return {
             "web": [sys.executable, "-m", "grokweb.web"],
-            "model-worker": [*celery, "inference.worker", "worker", "-Q", queue, "-n", "model@%h", *lean, "--concurrency", slots],  # noqa: E501
+            "model-worker": [sys.executable, "-m", "inference.worker", "-Q", queue, "-n", "model@%h", "--concurrency", slots],  # noqa: E501
             "chat-worker": [*celery, "grokweb", "worker", "-Q", "chat", "-n", "chat@%h", *lean, "--concurrency", "2"],  # noqa: E501
             "beat": [*celery, "grokweb", "beat", "-S", "celery.beat:Scheduler"],
             "jobs-worker": [*celery, "grokweb", "worker", "-Q", "jobs", "-n", "jobs@%h", *lean, "--concurrency", "1"],  # noqa: E501
         }  # fmt: skip
 
     def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Only from the main thread: on Linux a child is bound to the thread that started it."""
+        """Must run in the main thread: on Linux a process ends with the thread that started it."""
         if name != "web":
             return self._popen(command)
-        read, write = pulse.pipe()
-        self.watch = pulse.Watch(self.plan.loop_seconds, self.plan.pool_seconds, read)
+        read, write = watchdog.pipe()
+        self.watch = watchdog.Watch(self.plan.loop_seconds, self.plan.pool_seconds, read)
         try:
             return self._popen([*command, "--pulse", str(write)], pass_fds=(write,))
         finally:
@@ -174,12 +156,12 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone
+            start_new_session=True,  # Ctrl-C reaches only the supervisor
             env=self.environment,
         )
 
     def _add(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> Child:
-        log = ChildLog(name, self.plan.data / "logs" / f"{name}.log", say)
+        log = ProcessLog(name, self.plan.data / "logs" / f"{name}.log", say)
         child = self.children[name] = Child(name, start, log)
         return child
 
@@ -188,15 +170,15 @@ class Supervisor:
         child.started = time.monotonic()
         try:
             child.process = child.start()
-        except OSError as error:  # a folder that cannot be made, no memory for a process
-            self._again(child, f"{child.name} can not be started: {error.strerror or error}")
+        except OSError as error:  # a directory that cannot be created, no memory for a process
+            self._restart_later(child, f"{child.name} cannot be started: {error.strerror or error}")
             return
-        self.guard.write(f"+{child.process.pid}\n")
+        self.reaper_pipe.write(f"+{child.process.pid}\n")
         child.log.follow(child.process)
         self._note_pid(child)
 
     def _note_pid(self, child: Child) -> None:
-        """For operators and other commands: a full disk must not end the service for a file of theirs."""
+        """Writes the pid file, for operators and other commands; a full disk is no reason to end."""
         path = self.plan.run / f"{child.name}.pid"
         try:
             if child.process is None:
@@ -204,23 +186,23 @@ class Supervisor:
             else:
                 path.write_text(f"{child.process.pid}\n")
         except OSError:
-            self.owes_files = True
+            self.files_missing = True
 
-    def _again(self, child: Child, what: str, words: str = "") -> None:
-        """Starts it later, each time later than the last."""
+    def _restart_later(self, child: Child, what: str, words: str = "") -> None:
+        """Plans a restart; each delay is twice the one before."""
         child.due = time.monotonic() + child.delay
         disk = f" (the disk {DISK_WORDS[self.disk]})" if self.disk in ("full", "read-only") else ""
         say(f"{what}; starting it again in {child.delay:g} s{words}{disk}")
         child.delay = min(child.delay * 2, LONGEST_DELAY)
 
-    def _buried(self, child: Child) -> int:
-        """Take note of an end; its exit status."""
+    def _reap(self, child: Child) -> int:
+        """Cleans up after a process that has ended. Returns its exit status."""
         assert child.process is not None
         status = child.process.returncode
-        if child.name != "redis":  # anything it started itself ends with it
+        if child.name != "redis":  # what it started ends with it
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.process.pid, signal.SIGKILL)
-        self.guard.write(f"-{child.process.pid}\n")
+        self.reaper_pipe.write(f"-{child.process.pid}\n")
         child.log.finish()
         child.process = None
         if child.name == "web" and self.watch is not None:
@@ -241,7 +223,7 @@ class Supervisor:
         self._start(self._add("redis", lambda: server.spawn(output=subprocess.PIPE)))
 
     def _publish_redis(self) -> None:
-        """For other commands; the children have it in their environment."""
+        """Writes Redis' address for other commands; the processes have it in their environment."""
         published = self.plan.run / "redis.url"
         try:
             if self.redis is None:
@@ -249,10 +231,10 @@ class Supervisor:
             else:
                 write_private(published, f"{self.redis.url}\n")
         except OSError:
-            self.owes_files = True
+            self.files_missing = True
 
     def start_first(self) -> None:
-        """Redis and the page; everything else waits, so that both cores work for the page."""
+        """Starts Redis, web process and model worker; the others wait, so that the page answers soon."""
         self.start_redis()
         commands = self.commands()
         for name, command in commands.items():
@@ -261,6 +243,10 @@ class Supervisor:
         for name in self.first():
             self._start(self.children[name])
         threading.Thread(target=self._watch_start, name="watch-start", daemon=True).start()
+        if self.redis is not None:
+            threading.Thread(
+                target=self._watch_persistence, args=(self.redis,), name="redis-file", daemon=True
+            ).start()
 
     def first(self) -> list[str]:
         return [name for name in ("web", "model-worker") if name in self.children]
@@ -269,15 +255,15 @@ class Supervisor:
         for child in self.children.values():
             if child.process is None and child.due is None:
                 self._start(child)
-        if self.redis is not None:
-            from grokweb import redis_file  # loads redis-py, which the page need not wait for
 
-            threading.Thread(
-                target=redis_file.watch, args=(self.redis, say), name="redis-file", daemon=True
-            ).start()
+    def _watch_persistence(self, server: EmbeddedRedis) -> None:
+        """Runs from the start: on a full disk Redis refuses even the ping that /readyz needs."""
+        from grokweb import redis_persistence  # loads redis-py, which the processes need not wait for
+
+        redis_persistence.watch(server, say)
 
     def _watch_start(self) -> None:
-        """Asks until the page answers, then until the model worker has announced itself."""
+        """Waits until the page answers, then until the model worker has announced itself."""
         while "web" in self.children and not self._ready():
             time.sleep(0.05)
         self.page_answers.set()
@@ -293,7 +279,7 @@ class Supervisor:
         try:
             connection.request("GET", "/readyz", headers={"Host": self.plan.host})
             answer = connection.getresponse()
-            return answer.status == 200 or lacks_only_room(answer.read())
+            return answer.status == 200 or lacks_space(answer.read())
         except (OSError, http.client.HTTPException):
             return False
         finally:
@@ -302,7 +288,7 @@ class Supervisor:
     def _announced(self) -> bool:
         import redis
 
-        from inference import queue, scripts
+        from inference.wire import queue, scripts
 
         try:
             with scripts.connect(self.environment.get("REDIS_URL", "") or self.plan.redis_url) as client:
@@ -311,7 +297,7 @@ class Supervisor:
             return False
         worker = self.children["model-worker"]
         if worker.process is None or time.monotonic() - worker.started < 0.5:
-            self.workers_before |= names  # left by an earlier run; they expire
+            self.workers_before |= names  # announced by an earlier run; they expire
             return False
         return bool(names - self.workers_before)
 
@@ -323,11 +309,11 @@ class Supervisor:
                 signal.signal(number, self._asked_to_stop)
         try:
             self.start_first()
-            told = 0
+            announced = 0
             while self.stop_asked is None and not self.failure:
-                self._tend()
-                self._watch_disk()
-                told = self._tell(told)
+                self._check_children()
+                self._check_disk()
+                announced = self._announce(announced)
                 time.sleep(0.05)
         except RedisUnavailable as error:
             self.failure = str(error)
@@ -350,9 +336,10 @@ class Supervisor:
         ):  # `make` and the terminal may both send one
             self.kill_asked = True
 
-    def _tell(self, told: int) -> int:
+    def _announce(self, announced: int) -> int:
+        """Prints the address, then that the model is ready. Returns the number of lines printed so far."""
         plan, logs = self.plan, self.plan.data / "logs"
-        if told == 0 and self.page_answers.is_set():
+        if announced == 0 and self.page_answers.is_set():
             self.start_rest()
             if "model-worker" not in self.children:
                 say(f"GrokWeb is ready: {plan.address}  (no model worker here; logs: {logs})")
@@ -360,12 +347,12 @@ class Supervisor:
             if not self.model_answers.wait(0.5):
                 say(f"GrokWeb: {plan.address}  (the page is up; {plan.model_name} is loading)")
             return 1
-        if told == 1 and self.model_answers.is_set():
+        if announced == 1 and self.model_answers.is_set():
             say(f"GrokWeb is ready: {plan.address}  (model: {plan.model_name}; logs: {logs})")
             return 2
-        return told
+        return announced
 
-    def _tend(self) -> None:
+    def _check_children(self) -> None:
         now = time.monotonic()
         for child in self.children.values():
             if child.process is not None and child.process.poll() is not None:
@@ -375,7 +362,7 @@ class Supervisor:
         self._end_frozen(now)
 
     def _end_frozen(self, now: float) -> None:
-        """A web process that does not work any more is ended; then it has died, and comes back."""
+        """Ends a web process that no longer works; the next check restarts it as after any death."""
         web = self.children.get("web")
         if self.watch is None or web is None or web.process is None or not web.alive:
             return
@@ -387,21 +374,21 @@ class Supervisor:
             web.process.terminate()
             web.kill_at = now + WEB_SECONDS
 
-    def _watch_disk(self) -> None:
-        """Tells of a disk that fills up. Once it takes writes again, whatever waited for that goes on."""
+    def _check_disk(self) -> None:
+        """Reports when the disk fills up. When it accepts writes again, postponed work is done."""
         now = time.monotonic()
         if now < self.disk_due:
             return
         self.disk_due = now + DISK_SECONDS
-        before, self.disk = self.disk, self.disks.look("data").state
+        before, self.disk = self.disk, self.disks.status("data").state
         if self.disk != before:
             say(f"the disk of {self.plan.data} {DISK_WORDS[self.disk]}")
-        if self.disk in ("ok", "low") and (self.owes_files or before in ("full", "read-only")):
-            self._go_on(now)
+        if self.disk in ("ok", "low") and (self.files_missing or before in ("full", "read-only")):
+            self._resume_writes(now)
 
-    def _go_on(self, now: float) -> None:
-        """The disk takes writes again."""
-        self.owes_files = False
+    def _resume_writes(self, now: float) -> None:
+        """Writes the missing files and restarts waiting processes, after the disk accepts writes again."""
+        self.files_missing = False
         self._publish_redis()
         for child in self.children.values():
             self._note_pid(child)
@@ -409,28 +396,28 @@ class Supervisor:
                 child.due, child.delay = now, FIRST_DELAY
 
     def _died(self, child: Child, now: float) -> None:
-        status = self._buried(child)
+        status = self._reap(child)
         child.deaths += 1
-        if child.name == "model-worker" and status == EX_CONFIG:
-            self.failure = child.log.last_line or "the model can not be served"
+        if child.name == "model-worker" and status == exit_status.MODEL_UNUSABLE:
+            self.failure = child.log.last_line or "the model cannot be served"
             return
         if (
             child.name == "web"
             and not self.page_answers.is_set()
             and status > 0
-            and child.deaths >= STILLBORN
+            and child.deaths >= FAILED_STARTS
         ):
             self.failure = f"the web process does not start: {child.log.last_line}"
             return
         if now - child.started >= self.plan.healthy:
             child.delay = FIRST_DELAY
         words = f"; it said: {child.log.last_line}" if status > 0 and child.log.last_line else ""
-        self._again(child, f"{child.name} {describe_end(status)}", words)
+        self._restart_later(child, f"{child.name} {describe_end(status)}", words)
 
     # --- Stopping -----------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Model worker first, web next, Redis last; what does not end in its time is killed."""
+        """Ends the model worker first, the web process next, Redis last; kills what does not end in time."""
         handover = self.plan.handover + AFTER_HANDOVER_SECONDS
         self._end(
             ["model-worker", "beat", "jobs-worker"], wait_for=["model-worker", "beat"], seconds=handover
@@ -440,9 +427,9 @@ class Supervisor:
         self._end(["redis"], wait_for=["redis"], seconds=REDIS_SECONDS)
         with suppress(OSError):
             (self.plan.run / "redis.url").unlink(missing_ok=True)
-        self.guard.close()
+        self.reaper_pipe.close()
         with suppress(subprocess.TimeoutExpired):
-            self.guardian.wait(2)
+            self.reaper.wait(2)
 
     def _end(self, names: list[str], *, wait_for: list[str], seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -459,63 +446,16 @@ class Supervisor:
                 if child.alive:
                     child.process.kill()
                 child.process.wait()
-                self._buried(child)
+                self._reap(child)
 
 
-def describe_end(status: int) -> str:
-    if status >= 0:
-        return f"ended with status {status}"
-    try:
-        return f"was ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"
+def lacks_space(answer: bytes) -> bool:
+    """Returns whether /readyz names a disk: the process answers, and the rest fails for that reason.
 
-
-def lacks_only_room(answer: bytes) -> bool:
-    """Whether /readyz, in its own words, misses nothing but space on a disk: then the page answers."""
+    Without a free block SQLite cannot even be read; the start must not wait for an operator to make room.
+    """
     try:
         failing = json.loads(answer)["failing"]
     except (ValueError, KeyError, TypeError):
         return False
-    return all(name.startswith("disk:") for name in failing)
-
-
-def write_private(path: Path, text: str) -> None:
-    """For its owner alone from its first byte on."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-
-
-def take_lock(data: Path, run: Path) -> IO[str]:
-    """One `up` for each data directory."""
-    run.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (run / "up.pid").open("a+")
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            holder = lock.read().strip()
-            if is_alive(holder) or time.monotonic() > deadline:
-                lock.close()
-                raise StartError(
-                    f"GrokWeb already runs in {data} (process {holder or '?'}): stop it, or set GROKWEB_DATA"
-                ) from None
-            time.sleep(0.05)
-        else:
-            with suppress(OSError):  # the lock holds without the number in it
-                os.ftruncate(lock.fileno(), 0)
-                os.write(lock.fileno(), f"{os.getpid()}\n".encode())
-            return lock
-
-
-def is_alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return any(name.startswith("disk:") for name in failing)

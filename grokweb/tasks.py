@@ -1,13 +1,13 @@
-"""Celery doorways of the project itself, on queue `jobs`."""
+"""Defines the project's own Celery tasks, on queue `jobs`."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from grokweb import traces
+from grokweb import erasure
 
 
-@shared_task(name=traces.SWEEP_TASK)
+@shared_task(name=erasure.SWEEP_TASK)
 def sweep_traces() -> None:
-    """From beat (grokweb/celery.py)."""
-    traces.sweep()
+    """Runs the sweep; beat calls it (grokweb/celery.py)."""
+    erasure.sweep()

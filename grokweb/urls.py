@@ -1,12 +1,13 @@
-"""The doors over HTTP (DESIGN section 5); each app brings its own paths."""
+"""URLs of the site; each app brings its own paths."""
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.gzip import gzip_page
 from django.views.i18n import JavaScriptCatalog
 
-from chat.core import installed
+from chat.core import frames, pwa
 from chat.core import views as core
-from chat.desk import views as desk
+from chat.staff import views as staff
 from grokweb import health
 
 urlpatterns = [
@@ -14,23 +15,25 @@ urlpatterns = [
     path("", include("chat.search.urls")),
     path("", include("chat.sharing.urls")),
     path("", include("chat.transfer.urls")),
-    path("", include("chat.leaving.urls")),
+    path("", include("chat.account_deletion.urls")),
     path("", include("chat.moderation.urls")),
     path("", include("chat.feedback.urls")),
     path("", include("chat.files.urls")),
-    path("", include("chat.voice.urls")),
+    path("", include("chat.personas.urls")),
     path("", include("chat.turns.urls")),
     path("", include("chat.quotas.urls")),
     path("", include("chat.accounts.urls")),
     path("accounts/", include("allauth.urls")),
-    path("admin/engine/", admin.site.admin_view(desk.engine_page), name="engine"),
+    path("admin/engine/", admin.site.admin_view(staff.engine_page), name="engine"),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("jsi18n/", JavaScriptCatalog.as_view(packages=["grokweb"]), name="javascript-catalog"),
+    path("jsi18n/", gzip_page(JavaScriptCatalog.as_view(packages=["grokweb"])), name="javascript-catalog"),
     path("robots.txt", core.robots),
-    path("manifest.webmanifest", installed.manifest, name="manifest"),
-    path("worker.js", installed.worker),
-    path("offline/<slug:language>/", installed.offline),
+    path("manifest.webmanifest", pwa.manifest, name="manifest"),
+    path("worker.js", pwa.worker),
+    path("offline/<slug:language>/", pwa.offline),
+    path("frame/preview/", frames.preview),
+    path("frame/diagram/", frames.diagram),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),

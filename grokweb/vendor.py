@@ -1,9 +1,9 @@
-"""Static files: which third-party files are served, their hashed names, and the import map of the modules.
+"""Defines the static files: third-party files that are served, hashed names, import map of modules.
 
-No third-party file is in git. `npm ci` puts the packages of package-lock.json into node_modules, and only the
-files named here leave it, under `vendor/`. Modules import each other by bare name (`grokweb/socket.js`,
-`vendor/marked.js`); bundle.py makes few files of them, and where it can not, an import map turns those names
-into hashed addresses.
+No third-party file is in git. `npm ci` installs the packages of package-lock.json in node_modules, and only
+the files named here are served, under `vendor/`. Modules import each other by bare name
+(`grokweb/wire/socket.js`, `vendor/marked.js`); bundle.py makes a few files of them, or, if it cannot, an
+import map maps those names to hashed addresses.
 """
 
 from __future__ import annotations
@@ -36,11 +36,15 @@ LANGUAGES = (
 FILES = {
     "marked.js": "marked/lib/marked.esm.js",
     "dompurify.js": "dompurify/dist/purify.es.mjs",
-    "katex.js": "katex/dist/katex.mjs",  # used in MathML mode: needs neither style nor fonts
+    "katex.js": "katex/dist/katex.mjs",  # used in MathML mode: needs no style sheet of its own
+    "stix-two-math.woff2": "@fontsource/stix-two-math/files/stix-two-math-latin-400-normal.woff2",
+    "mermaid.js": "mermaid/dist/mermaid.min.js",
     "highlight.js": f"{HIGHLIGHT}/es/core.min.js",
     **{f"highlight/{name}.js": f"{HIGHLIGHT}/es/languages/{name}.min.js" for name in LANGUAGES},
 }
-MODULE = re.compile(r"(?P<kind>js|vendor)/(?P<name>.+\.js)")
+# Those that are no modules: frames load them by themselves (chat/core/frames.py).
+SCRIPTS = ("mermaid",)
+MODULE = re.compile(rf"(?P<kind>js|vendor)/(?!(?:{'|'.join(SCRIPTS)})\.js)(?P<name>.+\.js)")
 
 
 class VendorStorage(FileSystemStorage):
@@ -59,7 +63,7 @@ class VendorStorage(FileSystemStorage):
         return str(source)
 
     def get_modified_time(self, name: str) -> datetime:
-        """When it was installed: npm dates every file 1985, and collectstatic would keep an older release."""
+        """Returns the time of installation: npm dates every file 1985, which would hide a new release."""
         return datetime.fromtimestamp(Path(self.path(name)).stat().st_ctime, tz=UTC)
 
 
@@ -83,17 +87,17 @@ class VendorFinder(BaseFinder):
 
 
 class NewFilesCompressor(Compressor):  # type: ignore[misc]
-    """Brotli at its best takes seconds for all files: what was compressed since its last change is kept."""
+    """Compresses only files that changed: Brotli at its best level takes seconds for all of them."""
 
     def compress(self, path: str) -> Iterator[str]:
         done = Path(f"{path}.br")
-        # The copy gets the time of its original, less what a float can not hold.
+        # The copy gets the time of its original, less what a float cannot hold.
         if not done.exists() or done.stat().st_mtime < Path(path).stat().st_mtime - 0.001:
             yield from super().compress(path)
 
 
 class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Hashed names and compressed copies; plain names until `collectstatic` has written a manifest."""
+    """Serves hashed names and compressed copies; plain names until `collectstatic` has written a manifest."""
 
     # Only addresses inside style sheets are rewritten. Modules go through the import map, and the source maps
     # that third-party files name are not served.
@@ -114,19 +118,17 @@ class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
 
 
 def module_names() -> list[str]:
-    """Static names of all ES modules: ours below js/ and those of FILES."""
+    """Returns the static names of all ES modules: ours below js/ and those of FILES."""
     collected = getattr(staticfiles_storage, "hashed_files", {})
     if collected:
         return sorted(name for name in collected if MODULE.fullmatch(name))
     ours = Path(settings.BASE_DIR) / "static"
-    return sorted(
-        [path.relative_to(ours).as_posix() for path in (ours / "js").rglob("*.js")]
-        + [f"vendor/{name}" for name in FILES if name.endswith(".js")]
-    )
+    names = [path.relative_to(ours).as_posix() for path in (ours / "js").rglob("*.js")]
+    return sorted(name for name in names + [f"vendor/{name}" for name in FILES] if MODULE.fullmatch(name))
 
 
 def import_map() -> dict[str, str]:
-    """Bare names and unhashed addresses (what a relative import resolves to) -> addresses to fetch."""
+    """Maps bare names and unhashed addresses (of relative imports) to the addresses to fetch."""
     modules: dict[str, str] = {}
     for name in module_names():
         kind, rest = name.split("/", 1)

@@ -1,8 +1,8 @@
-"""The web process: `python -m grokweb.web`, Daphne with this service's limits.
+"""Runs the web process (`python -m grokweb.web`): Daphne with this service's limits.
 
-Daphne's command line cannot say that an over-long frame is answered with close code 1009 instead of a dropped
-connection (1006), that a socket may be closed with 1013, that all are closed with 1012 when the process
-stops, or that a stop takes two seconds. Nor does it wait for clients that do not read, or refuse big bodies.
+Daphne's command line has no options to answer an over-long frame with close code 1009 instead of a dropped
+connection (1006), to close a socket with 1013, to close all with 1012 when the process stops, or to limit a
+stop to two seconds. Nor does it wait for clients that do not read, or refuse large bodies.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import uvloop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
-from grokweb import pulse
+from grokweb import watchdog
 
-POOLS = pulse.Pools()
-COUNTING_LOOP = pulse.counting(uvloop.Loop, POOLS)
+POOLS = watchdog.Pools()
+COUNTING_LOOP = watchdog.counting(uvloop.Loop, POOLS)
 
 
 class LoopPolicy(uvloop.EventLoopPolicy):  # type: ignore[misc]  # made on demand, without types
@@ -43,9 +43,10 @@ from django.conf import settings
 from twisted.internet import defer, reactor, task
 
 from chat.core.scopes import has_session
-from grokweb import disks
-from grokweb.logs import catch_what_python_prints
+from grokweb import disk_space
 from grokweb.request_limits import Channel
+from grokweb.size_limits import BODY_BYTES
+from inference.base.logs import catch_what_python_prints
 
 logger = logging.getLogger("grokweb.web")
 
@@ -54,30 +55,32 @@ RESTARTING = 1012  # docs/protocol.md: come back with a delay
 # supervisor's WEB_SECONDS.
 GOODBYE_SECONDS = 1.0
 MAIL_SECONDS = 0.8  # then, for mails that are being sent
-# An answer of the OpenAI-compatible door may wait for its turn and then stream.
+# An answer may wait for its turn and then stream.
 HTTP_SECONDS = max(900, int(2 * settings.QUEUE_TIMEOUT))
 
-# What is posted is forms and JSON. Django refuses half of this, but only once it has all of it.
-BODY_BYTES = 2 * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-# Two doors take files, with a form around them.
-FORM_BYTES = 64 << 10
-UPLOADS = {
-    settings.IMPORT_PATH.encode(): settings.IMPORT_BYTES + FORM_BYTES,
-    settings.FILES_PATH.encode(): settings.FILE_BYTES + FORM_BYTES,
-}
-TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-# Where a body, or Django's copy of it, does not fit onto the disk of temporary files. It has no words: nobody
-# knows the reader's language yet.
+UPLOADS = {path.encode(): limit for path, limit in settings.SIZES.doors.items()}
+
+
 NO_ROOM_BODY = b'{"error": {"code": "storage_full", "words": ""}}'
-NO_ROOM = (
-    b"HTTP/1.1 507 Insufficient Storage\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(NO_ROOM_BODY), NO_ROOM_BODY)
-)
-# What still comes meanwhile is thrown away, so that the answer arrives before the connection ends.
+
+
+def _refusal(status: bytes, body: bytes) -> bytes:
+    """Returns an answer without words, because the reader's language is not known yet.
+
+    Its code tells a page that no proxy in front has answered.
+    """
+    head = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: application/json\r\n" % status
+    return head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+TOO_LARGE = _refusal(b"413 Content Too Large", b'{"error": {"code": "too_large", "words": ""}}')
+# For a body, or Django's copy of it, that does not fit on the disk of temporary files.
+NO_ROOM = _refusal(b"507 Insufficient Storage", NO_ROOM_BODY)
+# Data that still arrive are discarded, so that the answer arrives before the connection ends.
 TOO_LARGE_SECONDS = 1.0
 
-# Frames of one socket that wait for the application before it is read no further.
-FRAMES_WAITING, CROWDED_SECONDS = 16, 0.1
+# Frames of one socket that may wait for the application before reading stops.
+FRAMES_WAITING, CROWDED_SECONDS = 4, 0.1  # 1.6 MB at most
 
 Application = Callable[..., Awaitable[None]]
 
@@ -85,7 +88,7 @@ Application = Callable[..., Awaitable[None]]
 class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
     """Refuses a body that is too large when its length is announced, or as soon as that much has come.
 
-    What it answers waits while the client does not read: it is what Twisted calls a producer, as Socket is.
+    Its answers wait while the client does not read: it is a producer in Twisted's sense, as Socket is.
     """
 
     received = 0
@@ -100,7 +103,7 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
     def gotLength(self, length: int | None) -> None:
         path = self.channel._path.partition(b"?")[0]  # `path` is set when the body is there
         cookies = b"; ".join(self.requestHeaders.getRawHeaders(b"cookie", []))
-        # Strangers bring no files: nothing of theirs is kept until a view says so.
+        # Anonymous visitors send no files: nothing of theirs is stored until a view allows it.
         self.limit = UPLOADS.get(path, BODY_BYTES) if has_session(cookies.decode("latin-1")) else BODY_BYTES
         if length is not None and length > self.limit:
             self._refuse()
@@ -115,14 +118,14 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
                 super().handleContentChunk(data)
                 self.content.flush()  # a larger one is in a temporary file
             except OSError as error:
-                if not disks.is_unwritable(error):
+                if not disk_space.is_unwritable(error):
                     raise
                 self._refuse(NO_ROOM)
 
     def process(self) -> Any:
         self.requestHeaders.removeHeader(
             b"daphne-root-path"
-        )  # where the site begins is not a visitor's choice
+        )  # a visitor cannot choose the root path of the site
         return self.channel.loseConnection() if self.refused else super().process()
 
     def handle_reply(self, message: dict[str, Any]) -> None:
@@ -158,21 +161,21 @@ class Request(WebRequest):  # type: ignore[misc]  # daphne has no types
 
 
 class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
-    """Sends wait while the client does not read, and nothing is read from it either: both ways stay bounded.
+    """Bounds both directions: while the client does not read, sends wait and nothing is read from it.
 
-    It is what Twisted calls the transport's producer, and is told when to pause.
+    It is the transport's producer in Twisted's sense, which tells it when to pause.
     """
 
-    refusal = ""  # a constant of ours: it becomes part of the status line
+    refusal = ""  # one of our constants: it becomes part of the status line
 
     def __init__(self) -> None:
         super().__init__()
         self.drained = asyncio.Event()
         self.drained.set()
-        self.crowded = False  # more frames wait than one tab has reason to send
+        self.crowded = False  # whether more frames wait than one tab needs to send
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Reads no more while the application has frames enough: a flood waits with its sender."""
+        """Stops reading while the application has enough frames: a flood waits at its sender."""
         super().onMessage(payload, isBinary)
         if not self.crowded and self.application_queue.qsize() >= FRAMES_WAITING:
             self.crowded = True
@@ -201,7 +204,7 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
     def resumeProducing(self) -> None:
         self.drained.set()
         if self.transport.disconnecting:
-            self.transport.startWriting()  # a goodbye was the last to drain: one more look ends it
+            self.transport.startWriting()  # the close frame was the last to be sent: one more write ends it
         elif not self.crowded:
             self.transport.resumeProducing()
 
@@ -209,7 +212,7 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
         self.drained.set()
 
     def serverReject(self) -> None:
-        """403, with the application's reason where it gave one. Stock Daphne drops it."""
+        """Answers 403 with the application's reason, which Daphne by itself drops."""
         if self.refusal:
             denied = ConnectionDeny(code=403, reason=self.refusal)  # type: ignore[no-untyped-call]
             self.handshake_deferred.errback(denied)
@@ -219,11 +222,11 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types
             super().serverReject()
 
     def serverClose(self, code: int | None = None) -> None:
-        """Any close code. Stock Daphne passes 1000 and 3000-4999 and breaks at 1012 and 1013."""
+        """Sends any close code. Daphne by itself passes 1000 and 3000-4999 and fails at 1012 and 1013."""
         self.sendCloseFrame(code=1000 if code is None else code)
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
-        """What is sent to a connection that just broke goes nowhere; the page comes back and resumes."""
+        """Ignores sends to a connection that just broke: the page reconnects and resumes."""
         if self.state == self.STATE_OPEN:
             super().serverSend(content, binary)
 
@@ -266,7 +269,7 @@ class WebServer(Server):  # type: ignore[misc]  # daphne has no types
 
         self.http_factory.buildProtocol = limited
         self.ws_factory.protocol = Socket
-        # A refused frame gets a close frame that says why, instead of a dropped connection.
+        # A refused frame is answered with a close frame and its reason, instead of a dropped connection.
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=1)
 
     def listen_success(self, port: Any) -> None:
@@ -279,7 +282,7 @@ class WebServer(Server):  # type: ignore[misc]  # daphne has no types
 
     @defer.inlineCallbacks
     def kill_all_applications(self) -> Any:
-        """No new connections, a goodbye to every socket, a moment for what is under way, then the end."""
+        """Stops accepting, closes every socket, gives running requests a moment, then ends."""
         for port in self.ports:
             port.stopListening()
         for protocol in list(self.connections):
@@ -298,7 +301,7 @@ class WebServer(Server):  # type: ignore[misc]  # daphne has no types
 
 
 def behind_proxy(application: Application) -> Application:
-    """The address that the proxy in front saw: the last of X-Forwarded-For, which no visitor can write."""
+    """Returns the address that the proxy saw: the last of X-Forwarded-For, which no visitor can forge."""
 
     async def forwarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
         for name, value in scope.get("headers", ()):
@@ -310,7 +313,7 @@ def behind_proxy(application: Application) -> Application:
 
 
 def with_room_for_bodies(application: Application) -> Application:
-    """Django copies each body, larger ones into a temporary file, before any of its error handling."""
+    """Answers `storage_full` if a body does not fit: Django copies it before its own error handling."""
 
     async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> None:
         started = False
@@ -326,7 +329,7 @@ def with_room_for_bodies(application: Application) -> Application:
         try:
             await application(scope, receive, watched)
         except OSError as error:
-            if started or not disks.is_unwritable(error):
+            if started or not disk_space.is_unwritable(error):
                 raise
             logger.warning("a body was refused, the disk of temporary files is full or read-only")
             headers = [(b"content-type", b"application/json")]
@@ -337,8 +340,10 @@ def with_room_for_bodies(application: Application) -> Application:
 
 
 def keep_database_open() -> sqlite3.Connection | None:
-    """One connection to SQLite that is never closed. The last to close removes the -wal and -shm files, and
-    without room to make them anew nobody could read: with it, pages are read from a full disk, too.
+    """Opens a connection to SQLite that is never closed, so that pages can be read from a full disk.
+
+    The last connection that closes removes the -wal and -shm files; without space to create them again,
+    nobody could read.
     """
     database = settings.DATABASES["default"]
     if database["ENGINE"] != "django.db.backends.sqlite3":
@@ -357,19 +362,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from grokweb.asgi import application
 
     parser = argparse.ArgumentParser(prog="python -m grokweb.web", description=__doc__)
-    parser.add_argument("--pulse", type=int, metavar="FD", help="pipe of the supervisor (grokweb/pulse.py)")
+    parser.add_argument("--pulse", type=int, metavar="FD", help="pipe to the supervisor (watchdog.py)")
     fd = parser.parse_args(arguments).pulse
     catch_what_python_prints()
     application = with_room_for_bodies(application)
     if settings.BEHIND_PROXY:
         application = behind_proxy(application)
     kept = keep_database_open()  # for as long as this process lives
-    gc.freeze()  # what is loaded by now stays: no collection walks it again
+    gc.freeze()  # modules loaded by now stay: garbage collection need not visit them
     server = WebServer(
         application, build_endpoint_description_strings(host=settings.BIND, port=settings.PORT)
     )
     if fd is not None:
-        reactor.callWhenRunning(lambda: pulse.Pulse(fd, POOLS).beat(asyncio.get_event_loop()))
+        reactor.callWhenRunning(lambda: watchdog.Pulse(fd, POOLS).beat(asyncio.get_event_loop()))
     server.run()
     if kept is not None:
         kept.close()
@@ -384,4 +389,4 @@ if __name__ == "__main__":
     status = main()
     logging.shutdown()
     sys.stderr.flush()
-    os._exit(status)  # threads that still wait for a lock or a socket must not hold the exit up
+    os._exit(status)  # threads that wait for a lock or a socket must not delay the exit

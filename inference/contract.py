@@ -1,16 +1,21 @@
-"""What crosses the line between `chat` and `inference`: plain frozen dataclasses, standard library only.
+"""The data that cross the boundary between `chat` and `inference`: frozen dataclasses, standard library only.
 
-`chat` builds a GenerationRequest and later reads Ended from the token log. Inference never learns whose
-conversation it serves: `user_key` and `cache_key` are opaque HMACs, made in chat/turns/port.py.
+`chat` builds a GenerationRequest and later reads the token log. Inference never learns whose conversation it
+serves: `user_key` and `cache_key` are opaque HMACs, made in chat/turns/port.py.
+
+Versions: the web process and the workers are not replaced at the same moment, so whoever reads a request or a
+log entry ignores fields that it does not know. A field without which a reply would be wrong is declared with
+`since(VERSION)`; a request that uses it is handed to no worker that announces an older version.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 # Celery names that both sides must agree on. They are strings so that neither side imports the other.
 SERVE_TASK = "inference.serve"
@@ -23,16 +28,36 @@ JOBS_QUEUE = "jobs"
 SEED_LIMIT = 2**63
 LOGPROBS_LIMIT = 20
 
+# Workers announce it with their heartbeat (inference/wire/queue.py). Raise it with each field that needs it.
+# 1: workers that announce none. 2: unknown fields of requests and log entries are ignored.
+CONTRACT_VERSION = 2
+
+
+def since(version: int) -> dict[str, int]:
+    """Returns the metadata of a field that workers know from a contract version on; it needs a default."""
+    return {"since": version}
+
+
+def known_fields(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the items of `data` that a dataclass has fields for."""
+    names = {each.name for each in dataclasses.fields(kind)}
+    return {name: value for name, value in data.items() if name in names}
+
+
+def is_default(instance: Any, each: dataclasses.Field[Any]) -> bool:
+    """Returns whether a field has its default; one made by a factory is never equal to it."""
+    return bool(getattr(instance, each.name) == each.default)
+
 
 def model_queue(slug: str) -> str:
-    """The Celery queue whose workers run the model `slug`."""
+    """Returns the name of the Celery queue whose workers run the model `slug`."""
     return f"model.{slug}"
 
 
 class Reason(StrEnum):
-    """Why a generation ended. Chat turns reasons and error codes into words."""
+    """The reason for which a generation ended. Chat translates reasons and error codes for users."""
 
-    STOP = "stop"  # the model said it was done, or a stop string was met
+    STOP = "stop"  # the model ended its turn, or a stop string matched
     LENGTH = "length"  # max_new_tokens reached
     STOPPED = "stopped"  # the user asked
     REFUSED = "refused"  # a reply rule matched
@@ -44,7 +69,7 @@ class ErrorCode(StrEnum):
 
     TOO_LONG = "too_long"  # the last message alone exceeds the context
     POISON = "poison"  # two unexplained deaths of a worker while this ran
-    NO_WORKER = "no_worker"  # nobody ran the model for GROKWEB_QUEUE_TIMEOUT
+    NO_WORKER = "no_worker"  # no worker of the model was seen for GROKWEB_QUEUE_TIMEOUT
     NAN = "nan_logits"
     OUT_OF_MEMORY = "out_of_memory"
     ENGINE = "engine_error"
@@ -52,7 +77,7 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. temperature 0 is greedy; top_k 0, top_p 1 and min_p 0 are off.
+    """Parameters for choosing the next token. temperature 0 is greedy; top_k 0, top_p 1 and min_p 0 are off.
 
     Penalties, off by default, come first of all: `repetition` divides the logits above 0 of tokens that
     occurred in prompt or answer and multiplies those below (Keskar et al. 2019); `presence` is taken once,
@@ -97,27 +122,27 @@ class ReplyRule:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One reply to make. `attempt` is the fence: the token log refuses what an older attempt sends."""
+    """A request for one reply. `attempt` is the fence: the token log refuses writes from an older attempt."""
 
     generation_id: str
     attempt: int
     model: str
     # {"role": "system"|"user"|"assistant", "content": str}, oldest first, in the order of
-    # inference/text/alternate.py (a question may have "parts" there); an answer at the end goes on
+    # inference/text/alternate.py (a question may have "parts" there); an answer at the end is continued
     messages: tuple[dict[str, Any], ...]
     max_new_tokens: int
     seed: int
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()
-    user_key: str = ""  # opaque: whose turn it is in the fair queue
-    cache_key: str = ""  # opaque: which kept KV prefix may serve it
+    user_key: str = ""  # opaque: the user whose turn in the fair queue this request takes
+    cache_key: str = ""  # opaque: the conversation whose cached KV prefix may serve it
     weight: float = 1.0  # fairness weight of the user
     running_limit: int = 2  # replies of the user that may run at once
     estimate: int = 0  # tokens, prompt and answer: charged to the user's virtual time at claim
     strikes: int = 0  # unexplained worker deaths so far
     rules: tuple[ReplyRule, ...] = ()
-    hold_back: int = 0  # characters kept unlogged so that a rule's match is never half shown
-    title: bool = False  # whether the conversation may get one from the model (inference/titles.py)
+    hold_back: int = 0  # characters withheld so that no part of a rule's match is shown
+    title: bool = False  # whether the conversation may get one from the model (inference/worker/titles.py)
     logprobs: int | None = None  # with each token its log-probability, and those of this many likeliest
 
     def __post_init__(self) -> None:
@@ -136,46 +161,72 @@ class GenerationRequest:
         if self.running_limit < 1:
             raise ValueError(f"running_limit {self.running_limit} is below 1")
 
+    @property
+    def required_version(self) -> int:
+        """Returns the lowest contract version whose workers can serve this request."""
+        return max(self._later_fields().values(), default=1)
+
+    def _later_fields(self, *, used: bool = True) -> dict[str, int]:
+        """Returns version by name of the fields that came after version 1 and are used, or are not."""
+        return {
+            each.name: each.metadata["since"]
+            for each in dataclasses.fields(self)
+            if "since" in each.metadata and is_default(self, each) is not used
+        }
+
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, separators=(",", ":"))
+        """Returns the request without later fields that it does not use: version 1 knew no other fields."""
+        data = dataclasses.asdict(self)
+        for name in self._later_fields(used=False):
+            del data[name]
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, raw: str | bytes) -> GenerationRequest:
-        data: dict[str, Any] = json.loads(raw)
+    def from_json(cls, raw: str | bytes) -> Self:
+        """Returns a request that an older or newer version may have written."""
+        data = known_fields(cls, json.loads(raw))
         data["messages"] = tuple(data["messages"])
-        data["stop"] = tuple(data["stop"])
-        data["sampling"] = Sampling(**data["sampling"])
-        data["rules"] = tuple(ReplyRule(**rule) for rule in data["rules"])
+        data["stop"] = tuple(data.get("stop", ()))
+        data["sampling"] = Sampling(**known_fields(Sampling, data.get("sampling", {})))
+        data["rules"] = tuple(ReplyRule(**known_fields(ReplyRule, rule)) for rule in data.get("rules", ()))
         return cls(**data)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How likely the model held a token and its rivals: natural logarithms, before any sampling parameter."""
+    """Natural logarithms of the probabilities of a token and its rivals, before any sampling parameter."""
 
     logprob: float
     top: tuple[tuple[int, float], ...] = ()  # (token id, log-probability), likeliest first
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
-    """Some generated tokens: those numbered after+1 ... seq, and the text they decode to, exactly.
+class Piece:
+    """The generated tokens numbered after+1 ... seq, and the text that exactly these tokens decode to.
 
-    `seq` counts generated tokens (the end-of-turn token is not counted and never logged).
+    Engines make pieces, the token log stores them, and pages receive their text. `seq` counts generated
+    tokens; the end-of-turn token is not counted and never logged.
     """
 
-    generation_id: str
-    attempt: int
     after: int
     seq: int
     text: str
-    ids: tuple[int, ...]  # len == seq - after
+    ids: tuple[int, ...]  # seq - after of them; none in a piece on its way to a page
     scores: tuple[Score, ...] = ()  # one for each id if the request asked for logprobs
 
 
 @dataclass(frozen=True, slots=True)
+class Delta:
+    """An engine's event: the next piece of one generation."""
+
+    generation_id: str
+    attempt: int
+    piece: Piece
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """The one terminal event of a generation. It follows the Delta that brought the log to `seq`."""
+    """The only terminal event of a generation. It follows the Delta that brought the log to `seq`."""
 
     generation_id: str
     attempt: int

@@ -1,25 +1,32 @@
-"""What the web side and the model workers must agree on; read once, without Django's settings.
+"""Settings that the web side and the model workers must agree on; read once, without Django.
 
-A GPU host runs `celery -A inference.worker worker` with REDIS_URL and GROKWEB_MODEL and nothing else.
+A GPU host runs `python -m inference.worker` with REDIS_URL and GROKWEB_MODEL and nothing else.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from grokweb import env
+from inference.base import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(
     env.text(
-        "GROKWEB_DATA", str(BASE_DIR / "data"), "Directory of the database, Redis' file, pids and the key"
+        "GROKWEB_DATA",
+        str(BASE_DIR / "data"),
+        "Directory of the SQLite file, attached files, Redis' file, logs and the signing key.",
     )
 ).resolve()
 RUN_DIR = DATA_DIR / "run"
 
 
 def _redis_url() -> str:
-    configured = env.text("REDIS_URL", "", "Redis 6.2 or newer; embedded (under `manage.py up`) if empty")
+    configured = env.text(
+        "REDIS_URL",
+        "",
+        "A Redis of your own, 6.2 or newer: redis://:password@host:6379/0. If empty, "
+        "`manage.py up` starts one.",
+    )
     published = RUN_DIR / "redis.url"  # written by the supervisor, so that other commands find it
     if not configured and published.exists():
         configured = published.read_text().strip()
@@ -28,53 +35,80 @@ def _redis_url() -> str:
 
 REDIS_URL = _redis_url()
 REDIS_PREFIX = env.text(
-    "GROKWEB_REDIS_PREFIX", "gw", "Prefix of every Redis key, so that two services can share one"
+    "GROKWEB_REDIS_PREFIX", "gw", "Prefix of every Redis key, so that two installations can share a server."
 )
 
 MODEL = env.text(
     "GROKWEB_MODEL",
     str(BASE_DIR / "inference" / "demo" / "model"),
-    "Directory of the model, or `scripted` in tests",
+    "Directory of the model, or `<engine>:<model>` for an added engine; `scripted` in tests.",
 )
-TEST_ENGINES = env.flag("GROKWEB_TEST_ENGINES", False, "Allows GROKWEB_MODEL=scripted; /healthz then says so")
-SLOTS = env.integer("GROKWEB_SLOTS", 4, "Generations one model worker runs at once", low=1, high=256)
-THREADS = env.integer("GROKWEB_THREADS", 1, "CPU threads of the engine", low=1, high=256)
+TEST_ENGINES = env.flag(
+    "GROKWEB_TEST_ENGINES", False, "1: allow GROKWEB_MODEL=scripted, for tests; /healthz reports it."
+)
+SLOTS = env.integer(
+    "GROKWEB_SLOTS", 4, "Replies that one model worker computes at the same time.", low=1, high=256
+)
+THREADS = env.integer("GROKWEB_THREADS", 1, "CPU threads of the engine.", low=1, high=256)
 CACHE_MB = env.integer(
     "GROKWEB_CACHE_MB",
     256,
-    "Memory to keep the beginnings of conversations for their next turn, beside the slots'",
+    "Memory in MB for the key-value cache of finished replies, which makes the next turn "
+    "of a conversation faster; in addition to the slots.",
     low=0,
     high=2**24,
 )
-NATIVE = env.flag("GROKWEB_NATIVE", True, "Run Grok-1 in C++ on a CPU that fits what was built; 0: in torch")
+CONTEXT = env.integer(
+    "GROKWEB_CONTEXT",
+    0,
+    "Longest prompt with its answer, in tokens. 0: as long as the model and the memory allow.",
+    low=0,
+    high=2**24,
+)
+NATIVE = env.flag(
+    "GROKWEB_NATIVE", True, "1: compute Grok-1 in C++ on CPUs that support what was compiled. 0: use torch."
+)
 
 TITLES = env.flag(
-    "GROKWEB_TITLES", True, "Titles of new conversations by the model, where its folder does not forbid it"
+    "GROKWEB_TITLES",
+    True,
+    "1: the model generates titles for new conversations, unless its directory forbids it.",
 )
 
 # Timings of rules 7 to 11 in docs/live-path.md. They must agree; drills shorten them.
 LEASE_SECONDS = env.number(
-    "GROKWEB_LEASE_SECONDS", 5, "Life of a worker's lease on a reply", low=0.5, high=60
+    "GROKWEB_LEASE_SECONDS",
+    5,
+    "Life of a model worker's lease on a reply, in seconds. A worker that does not renew "
+    "it is considered dead.",
+    low=0.5,
+    high=60,
 )
 RENEW_SECONDS = LEASE_SECONDS / 5
 HANDOVER_SECONDS = env.number(
     "GROKWEB_HANDOVER_SECONDS",
     8,
-    "How long a stopping model worker goes on before it hands over",
+    "Seconds that a stopping model worker continues before it returns unfinished replies to the queue.",
     low=0,
     high=60,
 )
 HANG_SECONDS = env.number(
     "GROKWEB_HANG_SECONDS",
     20,
-    "Engine at work without a step for this long: its process ends",
+    "Seconds without a step of a busy engine, after which its process is ended.",
     low=1,
     high=600,
 )
 LOG_KEEP_SECONDS = env.integer(
-    "GROKWEB_LOG_KEEP_SECONDS", 600, "Life of a token log after its text was saved", low=1, high=86400
+    "GROKWEB_LOG_KEEP_SECONDS",
+    600,
+    "Life of a token log in Redis after its reply was saved, in seconds.",
+    low=1,
+    high=86400,
 )
 LOG_FORMAT = env.choice(
-    "GROKWEB_LOG_FORMAT", "json", "json or logfmt (key=value), one line a record", among=("json", "logfmt")
+    "GROKWEB_LOG_FORMAT", "json", "Format of log lines: json or logfmt (key=value).", among=("json", "logfmt")
 )
-LOG_LEVEL = env.text("GROKWEB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR")
+LOG_LEVEL = env.text(
+    "GROKWEB_LOG_LEVEL", "INFO", "Least severity that is logged: DEBUG, INFO, WARNING or ERROR."
+)

@@ -1,4 +1,4 @@
-"""Where chromium is: GROKWEB_CHROMIUM, the system's, or the one that Playwright installed."""
+"""Finds chromium: GROKWEB_CHROMIUM, the system's, or the one that Playwright installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every test gets: a Redis of its own, emptied after each test; results counted for tests/run.py.
+"""Gives tests a Redis that is emptied after each test, and counts results for tests/run.py.
 
 Folders bring their own fixtures in a conftest.py of theirs.
 """
@@ -9,11 +9,12 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
+import psycopg
 import pytest
 import redis
 from django.db import connection
@@ -29,9 +30,7 @@ hypothesis.settings.load_profile("grokweb")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults_sqlite: a fault drill that does not depend on the database")
-    config.addinivalue_line(
-        "markers", "slow_drill: ten seconds or more with processes, in `make drills` only"
-    )
+    config.addinivalue_line("markers", "slow_drill: a drill of ten seconds or more; on SQLite only")
     config.pluginmanager.register(Results(), "grokweb-results")
     if not hasattr(config, "workerinput"):  # the services that tests start serve what was collected
         bootstrap.build_static()
@@ -49,15 +48,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.xdist_group(kind))
         if item.get_closest_marker("e2e") and browser.find() is None:
             item.add_marker(pytest.mark.skip(reason=browser.MISSING))
-    # A person who names files or tests gets all of them.
-    if config.getoption("markexpr") != "faults" and not _is_chosen(config):
-        slow = [item for item in items if item.get_closest_marker("slow_drill")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
-
-
-def _is_chosen(config: pytest.Config) -> bool:
-    return any(".py" in argument for argument in config.args) or bool(config.getoption("keyword"))
 
 
 class Results:
@@ -110,7 +100,7 @@ def _empty_redis(_redis_connection: redis.Redis) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """pytest-django's, but a thread that outlives its test keeps no database from being dropped."""
+    """Works as pytest-django's, but a thread that outlives its test does not block dropping the database."""
     yield
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
@@ -124,35 +114,45 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 
 @pytest.fixture
 def redis_client(_redis_connection: redis.Redis) -> redis.Redis:
-    """The test's Redis, decoding to str."""
+    """Provides the test's Redis, decoding to str."""
     return _redis_connection
 
 
 @pytest.fixture
-def service_database_url(tmp_path: Path) -> Iterator[str]:
-    """An empty database for a service that the test starts: of the kind this run is on."""
+def make_database(tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Makes empty databases for services that the test starts, of the kind this run is on; returns a URL."""
     base = os.environ.get("DATABASE_URL", "")
-    if not base.startswith("postgres"):
-        yield f"sqlite:///{tmp_path / 'service.sqlite3'}"
-        return
-    import psycopg
+    names: list[str] = []
 
-    name = f"service_{secrets.token_hex(6)}"
-    with psycopg.connect(base, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    yield f"{base.rsplit('/', 1)[0]}/{name}"
-    with psycopg.connect(base, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    def make() -> str:
+        names.append(f"service_{secrets.token_hex(6)}")
+        if not base.startswith("postgres"):
+            return f"sqlite:///{tmp_path / f'{names[-1]}.sqlite3'}"
+        with psycopg.connect(base, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{names[-1]}"')
+        return f"{base.rsplit('/', 1)[0]}/{names[-1]}"
+
+    yield make
+    if base.startswith("postgres"):
+        with psycopg.connect(base, autocommit=True) as connection:
+            for name in names:
+                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def service_database_url(make_database: Callable[[], str]) -> str:
+    """Provides the URL of an empty database, for a service that the test starts."""
+    return make_database()
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
-    """The system's chromium, if there is one; without its sandbox as root, where it has none."""
+    """Returns options for the system's chromium; as root it must run without its sandbox."""
     args = ["--no-sandbox"] if os.geteuid() == 0 else []
     return {**browser_type_launch_args, "executable_path": browser.find(), "args": args}
 
 
 @pytest.fixture(autouse=True)
 def the_sites_language() -> None:
-    """A request leaves its language in the thread; the next test begins with the site's."""
+    """Resets the language, which a request leaves in its thread."""
     translation.deactivate()

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL server for one test run: the system's, else that of the `pgserver` wheel."""
+"""Runs a temporary PostgreSQL server for one test run: the system's, or the `pgserver` wheel's."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ START_SECONDS = 30
 
 
 class NoPostgres(Exception):
-    """One line that says why."""
+    """Says in one line why PostgreSQL cannot run."""
 
 
 def find_programs() -> Path:
-    """The folder of initdb and postgres."""
+    """Returns the directory of initdb and postgres."""
     found = shutil.which("initdb")
     places = [Path(found).resolve().parent] if found else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -70,7 +70,7 @@ class Server:
             self._make_reachable()
 
     def _make_reachable(self) -> None:
-        """Programs in root's home can not be run by anyone else: take a copy."""
+        """Copies programs from root's home, which other users cannot run."""
         probe = [str(self.programs / "postgres"), "--version"]
         try:
             reachable = (

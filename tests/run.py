@@ -1,4 +1,9 @@
-"""`make test`: every test on SQLite, then those a database could change on PostgreSQL; one summary line."""
+"""`make test`, `make unit` and `make drills`: on SQLite, then on PostgreSQL; one last line.
+
+`make test` runs everything but the fault drills (marker `faults`), which start services and break them;
+`make drills` (`--drills`) runs those. `make unit` (`--unit`) is for every commit: without browser,
+PostgreSQL, whole services and the tests in SLOW. `make coverage` measures which lines the unit tests reach.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests import browser, postgresql
@@ -18,7 +24,39 @@ CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 NOTHING_COLLECTED = 5
 # Nothing there asks it: once is enough.
 WITHOUT_DATABASE = ["--ignore=tests/inference", "--ignore=tests/js", "--ignore=tests/protocol"]
-PYTEST = [sys.executable, "-m", "pytest", "--ds=tests.settings", "-q", "-n", "2", "--dist", "loadgroup"]
+PYTEST = [sys.executable, "-m", "pytest"]
+# What `make unit` leaves out beside browser and drills: whole services and processes, and long computations.
+SLOW = (
+    "tests/grokweb",
+    "tests/inference/demo",
+    "tests/inference/grok1",
+    "tests/inference/native",
+    "tests/inference/worker",
+    "tests/inference/xai_import",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Holds pytest's options, and the expressions that choose the tests of each database."""
+
+    options: tuple[str, ...]
+    sqlite: str
+    postgresql: str | None
+
+
+UNIT = Run(
+    ("-q", "-n", "2", "--dist", "worksteal", *(f"--ignore={path}" for path in SLOW)),
+    "not e2e and not faults",
+    None,
+)
+TESTS = Run(("-q", "-n", "2", "--dist", "loadgroup"), "not faults", "not e2e and not faults")
+# One after the other, because they measure how long people wait.
+DRILLS = Run(
+    ("-v", "-p", "no:cacheprovider"),
+    "faults",
+    "faults and not faults_sqlite and not slow_drill and not default_timings",
+)
 
 
 def run(name: str, arguments: list[str], env: dict[str, str]) -> tuple[int, Counter[str]]:
@@ -38,21 +76,29 @@ def run(name: str, arguments: list[str], env: dict[str, str]) -> tuple[int, Coun
 
 
 def main(arguments: list[str]) -> int:
+    """Returns the exit status. Arguments go to pytest; `--drills` or `--unit` before them is another set."""
+    chosen = {"--drills": DRILLS, "--unit": UNIT}.get(arguments[0] if arguments else "", TESTS)
+    arguments = arguments if chosen is TESTS else arguments[1:]
     notes: list[str] = []
     os.environ.pop("DATABASE_URL", None)
-    status, counts = run("SQLite", arguments, {})
+    # A second -m on the command line would replace ours, so it goes before what was asked for.
+    status, counts = run("SQLite", [*chosen.options, "-m", chosen.sqlite, *arguments], {})
     try:
-        with postgresql.Server() as url:
-            # A second -m on the command line would replace ours, so it goes before what was asked for.
-            kept = ["-m", "not e2e and not faults_sqlite", *WITHOUT_DATABASE, *arguments]
-            second, more = run("PostgreSQL", kept, {"DATABASE_URL": url})
-            status, counts = status or second, counts + more
+        if chosen.postgresql is None:
+            notes.append(
+                f"unit tests only, without browser, PostgreSQL and {', '.join(SLOW)}: `make test` runs all"
+            )
+        else:
+            with postgresql.Server() as url:
+                kept = [*chosen.options, "-m", chosen.postgresql, *WITHOUT_DATABASE, *arguments]
+                second, more = run("PostgreSQL", kept, {"DATABASE_URL": url})
+                status, counts = status or second, counts + more
     except postgresql.NoPostgres as reason:
         notes.append(f"PostgreSQL tests not run: {reason}")
         status = status or int(CI)
-    if browser.find() is None:
+    if browser.find() is None and chosen is not UNIT:
         notes.append(browser.MISSING)
-    if CI and not arguments and not counts["browser"]:
+    if CI and chosen is TESTS and not arguments and not counts["browser"]:
         notes.append("CI: no browser test ran")
         status = status or 1
     for note in notes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,61 +14,93 @@ ROOT = Path(__file__).parent.parent
 APPS = [
     "core",
     "accounts",
+    "model_cards",
     "conversations",
-    "search",
     "quotas",
     "moderation",
+    "search",
     "feedback",
     "files",
-    "voice",
+    "personas",
     "turns",
     "sharing",
     "transfer",
-    "leaving",
-    "desk",
+    "account_deletion",
+    "staff",
 ]
-LEFT_OF = {
-    "core": [],
-    "accounts": ["core"],
-    "conversations": ["core", "accounts"],
-    "search": ["core", "accounts", "conversations"],
-    "quotas": ["core", "accounts", "conversations"],
-    "moderation": ["core", "accounts", "conversations"],
-    "feedback": ["core", "accounts", "conversations"],
-    "files": ["core", "accounts", "conversations"],
-    "voice": ["core", "accounts", "conversations", "moderation"],
-    "turns": ["core", "accounts", "conversations", "quotas", "moderation", "files", "voice"],
-    "sharing": ["core", "accounts", "conversations", "quotas", "moderation", "files", "voice", "turns"],
-    "transfer": [
-        "core",
-        "accounts",
-        "conversations",
-        "quotas",
-        "moderation",
-        "files",
-        "voice",
-        "turns",
-        "sharing",
-    ],
-    "leaving": ["core", "accounts", "conversations", "search", "quotas", "files", "voice", "turns"],
-    "desk": [app for app in APPS if app != "desk"],
+REDIS_SIDE = {
+    "inference.wire.queue",
+    "inference.wire.log",
+    "inference.wire.lease",
+    "inference.wire.scripts",
+    "inference.wire.metrics",
 }
-REDIS_SIDE = {"inference.queue", "inference.log", "inference.lease", "inference.scripts", "inference.figures"}
 PORTS = {"chat/turns/port.py", "chat/turns/live.py"}
 # Data types of the log that settlement and the consumer read; what queues or reads Redis stays in the ports.
 TYPES_ONLY = {
+    "inference.base",  # standard library, for any module
     "inference.contract",
     "inference.settings",
-    "inference.log",
-    "inference.lease",
-    "inference.figures",
+    "inference.wire.log",
+    "inference.wire.lease",
+    "inference.wire.metrics",
+}
+# structlog has no dependencies, and one line a record is its trade: it formats the lines of every process.
+NOT_STANDARD = {"inference/base/logs.py": ("structlog",)}
+# Inside `inference` each package imports only those named here: from the bottom up, and no two each other.
+INNER = {
+    "contract": set(),
+    "base": set(),
+    "settings": {"base"},
+    "wire": {"contract", "base", "settings"},
+    "text": {"contract", "base"},
+    "model_dir": {"contract", "base"},
+    "networks": set(),
+    "grok1": {"base", "model_dir", "networks"},
+    "native": {"base", "settings", "model_dir", "networks", "grok1"},
+    "hf_models": {"base", "text", "model_dir", "networks"},
+    "core": {"contract", "base", "text"},
+    "engines": {
+        "contract",
+        "base",
+        "text",
+        "model_dir",
+        "networks",
+        "grok1",
+        "native",
+        "hf_models",
+        "core",
+    },
+    "worker": {"contract", "base", "settings", "wire", "text", "model_dir", "grok1", "core", "engines"},
+    "xai_import": {"base", "model_dir", "grok1"},
+    "demo": {"base", "model_dir", "grok1"},
 }
 EDGES = {"views", "api", "consumers", "tasks", "admin"}
-ROOMS_BELOW = {"services", "access", "models", "port", "reconcile", "live"}
+ROOMS_BELOW = {
+    "services",
+    "access",
+    "models",
+    "port",
+    "reconcile",
+    "live",
+    "starting",
+    "settlement",
+    "stopping",
+}
 
 
 def files(folder: str) -> list[Path]:
     return [path for path in (ROOT / folder).rglob("*.py") if "migrations" not in path.parts]
+
+
+def is_code(path: Path) -> bool:
+    return path.stem != "__init__" and (path.suffix == ".py" or (path / "__init__.py").exists())
+
+
+def name_of(path: Path) -> str:
+    """Returns a module's dotted name; that of a package for its __init__.py."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -81,6 +113,18 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def imported_modules(path: Path, modules: Container[str]) -> set[str]:
+    """Returns which of `modules` a file imports; `from package import module` counts as the module."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            within = {f"{node.module}.{alias.name}": alias.name for alias in node.names}
+            found |= {name if name in modules else node.module for name in within}
+    return {name for name in found if name in modules}
+
+
 def type_names(path: Path, module: str) -> set[str]:
     return {
         alias.name
@@ -90,15 +134,49 @@ def type_names(path: Path, module: str) -> set[str]:
     }
 
 
-def test_inference_never_imports_chat_or_django() -> None:
+def test_inference_never_imports_chat_grokweb_or_django() -> None:
+    """tests/inference/worker/test_process.py reads what the real process of a worker has loaded."""
     for path in files("inference"):
-        found = [name for name in imports(path) if name.split(".")[0] in {"chat", "django"}]
+        found = [name for name in imports(path) if name.split(".")[0] in {"chat", "grokweb", "django"}]
         assert not found, f"{path}: {found}"
 
 
-def test_the_contract_needs_the_standard_library_only() -> None:
-    roots = {name.split(".")[0] for name in imports(ROOT / "inference" / "contract.py")}
-    assert roots <= set(sys.stdlib_module_names) | {"__future__"}
+def test_contract_and_base_need_the_standard_library_only() -> None:
+    for path in [ROOT / "inference" / "contract.py", *files("inference/base")]:
+        allowed = {*sys.stdlib_module_names, *NOT_STANDARD.get(path.relative_to(ROOT).as_posix(), ())}
+        found = [name for name in imports(path) if name.split(".")[0] not in allowed]
+        assert [name for name in found if not name.startswith("inference.base")] == [], path
+
+
+@pytest.mark.parametrize("package", [path.stem for path in (ROOT / "inference").iterdir() if is_code(path)])
+def test_a_package_of_inference_imports_only_those_below(package: str) -> None:
+    """Imports inside functions and those for types alone count like any other."""
+    assert package in INNER, f"inference/{package} has no place in INNER"
+    paths = files(f"inference/{package}") or [ROOT / "inference" / f"{package}.py"]
+    for path in paths:
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "inference" and len(parts) > 1 and parts[1] != package:
+                assert parts[1] in INNER[package], f"{path} imports {name}"
+
+
+def test_no_modules_of_inference_import_each_other() -> None:
+    """Imports inside functions and those for types alone count, too."""
+    modules = {name_of(path): path for path in files("inference")}
+    needs = {module: imported_modules(path, modules) for module, path in modules.items()}
+    while free := [module for module in needs if not needs[module] & needs.keys()]:
+        for module in free:
+            del needs[module]
+    assert not needs, f"these import each other: {sorted(needs)}"
+
+
+def test_tests_of_inference_mirror_its_packages_and_import_no_other_test() -> None:
+    packages = {path.name for path in (ROOT / "inference").iterdir() if (path / "__init__.py").exists()}
+    for path in files("tests/inference"):
+        if path.name.startswith("test_"):
+            assert path.parent.name in packages, path
+        found = [name for name in imports(path) if any(part.startswith("test_") for part in name.split("."))]
+        assert not [name for name in found if name.startswith("tests.")], f"{path}: {found}"
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -107,7 +185,7 @@ def test_an_app_imports_only_those_to_its_left(app: str) -> None:
         for name in imports(path):
             parts = name.split(".")
             if parts[0] == "chat" and len(parts) > 1 and parts[1] != app:
-                assert parts[1] in LEFT_OF[app], f"{path} imports {name}"
+                assert parts[1] in APPS[: APPS.index(app)], f"{path} imports {name}"
 
 
 def test_only_the_ports_reach_the_queue_and_the_log() -> None:
@@ -116,11 +194,26 @@ def test_only_the_ports_reach_the_queue_and_the_log() -> None:
         for name in imports(path):
             if not name.startswith("inference.") or place in PORTS:
                 continue
-            module = ".".join(name.split(".")[:2])
+            if name == "inference.wire":
+                continue  # its modules follow, as inference.wire.queue
+            module = ".".join(name.split(".")[: 3 if name.startswith("inference.wire.") else 2])
             assert module in TYPES_ONLY, f"{place} imports {name}"
             if module in REDIS_SIDE:
                 kinds = type_names(path, module)
                 assert all(kind[0].isupper() for kind in kinds), f"{place} imports {sorted(kinds)}"
+
+
+def test_views_and_consumers_ask_no_database() -> None:
+    """They call access functions and services: no manager, and no row's own save or delete."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} .{node.attr}"
+        for path in files("chat")
+        if path.stem in {"views", "api", "consumers"}
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in {"objects", "delete", "save", "raw", "cursor"}
+        if not (isinstance(node.value, ast.Name) and node.value.id in {"services", "conversations", "form"})
+    ]
+    assert not found, found
 
 
 def test_services_do_not_import_their_edges() -> None:
@@ -142,7 +235,17 @@ def test_the_web_process_never_loads_torch() -> None:
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
-def test_a_model_worker_needs_no_django() -> None:
-    code = "import sys, inference.writer, inference.queue; print('django.db' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
-    assert done.stdout.strip() == "False", done.stdout + done.stderr
+# Their tests move to helper modules next.
+TESTS_THAT_STILL_IMPORT_TESTS = {"account_deletion", "personas", "turns", "files", "inference"}
+
+
+def test_no_test_imports_from_another_test_file() -> None:
+    """Helpers live in modules of their own; only a conftest.py imports another one, to pass fixtures on."""
+    for path in files("tests"):
+        if TESTS_THAT_STILL_IMPORT_TESTS & set(path.parts):
+            continue
+        modules = {name for name in imports(path) for part in name.split(".") if part.startswith("test_")}
+        assert not modules, f"{path} imports {sorted(modules)}"
+        if path.name != "conftest.py":
+            found = [name for name in imports(path) if "conftest" in name.split(".")]
+            assert not found, f"{path} imports {found}"

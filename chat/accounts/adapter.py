@@ -1,4 +1,4 @@
-"""How allauth meets our users: e-mail only, sign-up may be closed, suspended people are told why."""
+"""Adapts allauth to our users: e-mail only, sign-up may be closed, suspended people are told why."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.stagekit import clear_login
 from allauth.core import context
+from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from chat.accounts import attempts, language, mailing, suspension
+from chat.accounts import attempts, language, mailing, services, suspension
 from chat.accounts.lookalikes import plain_address
 from chat.accounts.models import User
-from chat.core.errors import BadInput
-from chat.core.limits import client_address
+from chat.core.errors import BadInput, MailUnavailable
+from chat.core.throttling import client_address
 
 MAIL_SENT = "account/messages/email_confirmation_sent.txt"
+SIGNUP_MAIL = "account/email/email_confirmation_signup"
 NOWHERE = "0.0.0.0"  # noqa: S104 - not bound to: what a proxy or a local socket said is no address
 
 
@@ -102,7 +104,23 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             if isinstance(value, str) and value.startswith(asked)
         }
         known = {"request": context.request, "email": email, "current_site": _site()}
-        mailing.send(self.render_mail(template_prefix, email, {**known, **values, **links}))
+        request = context.request
+        person = values.get("user") if template_prefix == SIGNUP_MAIL else None
+
+        def undo() -> None:
+            """Lets the same be tried again: no account that waits for a mail, no pause until the next one."""
+            if isinstance(person, User):
+                services.discard_unconfirmed(person.pk)
+            ratelimit.clear(request, app="allauth.account", action="confirm_email", key=email.lower())
+
+        try:
+            mailing.check()
+            mailing.send(
+                self.render_mail(template_prefix, email, {**known, **values, **links}), given_up=undo
+            )
+        except (MailUnavailable, OSError):
+            undo()
+            raise MailUnavailable from None
 
     def add_message(
         self,
@@ -117,6 +135,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if message_template == MAIL_SENT and not request.user.is_authenticated:
             return
         super().add_message(request, level, message_template, *args, **kwargs)
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if settings.ACCOUNT_EMAIL_VERIFICATION != "none":
+            return methods
+        return [each for each in methods if each["id"] != "reauthenticate_by_code"]  # no e-mail, no code
 
     def format_email_subject(self, subject: str) -> str:
         return f"[{_site().name}] {subject}"

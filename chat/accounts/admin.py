@@ -28,7 +28,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from chat.accounts import administrators, services
-from chat.accounts.groups import DELETION_NOTES
+from chat.accounts.hooks import group_deletion_notes
 from chat.accounts.lookalikes import is_misleading
 from chat.accounts.models import User
 from chat.core import audit, decisions
@@ -54,8 +54,15 @@ class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         group = self.get_object(request, object_id)
-        lines = [line for notes in DELETION_NOTES for line in notes(group)] if group else []
+        lines = [line for notes in group_deletion_notes(group) for line in notes] if group else []
         return super().delete_view(request, object_id, {"effects": lines, **(extra_context or {})})
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Names the groups and counts the rest: rows that join people to a group have no name to show."""
+        _listed, counts, missing, protected = super().get_deleted_objects(objs, request)
+        joined = User.groups.through._meta.verbose_name_plural
+        counts = {_("members who leave it") if name == joined else name: counts[name] for name in counts}
+        return [str(group) for group in objs], counts, missing, protected
 
 
 @admin.register(Authenticator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from allauth.account.forms import AddEmailForm as BaseAddEmailForm
 from allauth.account.forms import ResetPasswordForm as BaseResetPasswordForm
 from allauth.account.forms import SignupForm as BaseSignupForm
 from allauth.account.forms import default_token_generator
@@ -14,15 +15,34 @@ from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.base.forms import AuthenticateForm as BaseAuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as BaseReauthenticateForm
 from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
-from chat.accounts import attempts
+from chat.accounts import attempts, mailing
 from chat.accounts.adapter import AccountAdapter
 from chat.accounts.models import User
+from chat.core.errors import MailUnavailable
 
 
-class SignupForm(BaseSignupForm):  # type: ignore[misc]
+class NeedsMail:
+    """A form whose success is a mail: it is refused while none can be sent, whatever the address."""
+
+    def clean(self) -> Any:
+        cleaned = super().clean()  # type: ignore[misc]
+        if not self.errors:  # type: ignore[attr-defined]
+            try:
+                mailing.check()
+            except MailUnavailable as error:
+                raise ValidationError(error.words) from None
+        return cleaned
+
+
+class AddEmailForm(NeedsMail, BaseAddEmailForm):  # type: ignore[misc]
+    pass
+
+
+class SignupForm(NeedsMail, BaseSignupForm):  # type: ignore[misc]
     """Signing up with an address that is taken costs the same work as with a free one."""
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
@@ -45,7 +65,7 @@ class SignupForm(BaseSignupForm):  # type: ignore[misc]
             self.account_already_exists = True
 
 
-class ResetPasswordForm(BaseResetPasswordForm):  # type: ignore[misc]
+class ResetPasswordForm(NeedsMail, BaseResetPasswordForm):  # type: ignore[misc]
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         if not self.users:  # the queries and the token of a mail to an account
             nobody = User()

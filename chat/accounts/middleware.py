@@ -17,7 +17,7 @@ from chat.core.scopes import remember_person
 # Open to anybody anyway: the page about the suspension needs the first two, and /metrics looks for itself.
 OPEN = (
     *("/i18n/", "/jsi18n/", "/robots.txt", "/healthz", "/readyz", "/metrics"),
-    *("/manifest.webmanifest", "/worker.js", "/offline/"),
+    *("/manifest.webmanifest", "/worker.js", "/offline/", "/frame/"),
 )
 
 

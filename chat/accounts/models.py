@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from chat.accounts.lookalikes import plain_address
@@ -47,13 +49,17 @@ class Density(models.TextChoices):
     COMPACT = "compact", _("compact")
 
 
+def offered_languages() -> list[tuple[str, str | Promise]]:
+    """The languages that have a catalogue; a new one needs no migration."""
+    return list(settings.LANGUAGES)
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(_("e-mail"), unique=True)
     display_name = models.CharField(_("display name"), max_length=80, blank=True)
-    language = models.CharField(
-        _("language"), max_length=8, blank=True, choices=[("en", "English"), ("fr", "Français")]
-    )
+    # A code of settings.LANGUAGES; one that is gone counts as none.
+    language = models.CharField(_("language"), max_length=16, blank=True, choices=offered_languages)
     theme = models.CharField(_("colours"), max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
     density = models.CharField(
         _("density"), max_length=12, choices=Density.choices, default=Density.COMFORTABLE

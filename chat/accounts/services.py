@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from chat.accounts import administrators, signals
+from chat.accounts import administrators, hooks, signals
 from chat.accounts.lookalikes import latin_reading, plain_address, plain_name
 from chat.accounts.models import Density, Theme, User
 from chat.core import audit
@@ -57,6 +58,13 @@ def create_user(
     return user
 
 
+def discard_unconfirmed(pk: UUID) -> None:
+    """Takes a new account back whose address was never confirmed, and that nobody ever logged in to."""
+    confirmed = EmailAddress.objects.filter(user=pk, verified=True)
+    if not confirmed.exists():
+        User.objects.filter(pk=pk, last_login=None).delete()
+
+
 @transaction.atomic
 def change_email(*, user: User, email: str) -> None:
     """By staff: the new address is the only one, and verified."""
@@ -75,7 +83,7 @@ def edit_profile(
     theme: str | None = None,
     density: str | None = None,
 ) -> None:
-    """What people may change about themselves; None leaves a field as it is."""
+    """Changes what people may change about themselves; None leaves a field as it is."""
     if display_name is not None:
         user.display_name = sound_name(display_name, user)
     if language is not None:
@@ -142,7 +150,7 @@ def check_deletable(user: User, by: User) -> None:
     _check_rank(user, by)
     if not user.is_suspended:
         raise NotAllowed(_("Suspend this person first: it stops what is running in their name."))
-    signals.check_user_deletable.send(User, user=user)
+    hooks.check_user_deletable(user)
 
 
 def check_not_suspended(user: User) -> None:

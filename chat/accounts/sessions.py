@@ -16,7 +16,7 @@ OK, LOGGED_OUT, SUSPENDED = "ok", "logged_out", "suspended"
 
 
 def still_allowed(sessions: dict[str, UUID]) -> dict[str, str]:
-    """Of each session key, whose user is given: "ok", "logged_out" or "suspended". Two queries in all.
+    """Returns "ok", "logged_out" or "suspended" for each session key, whose user is given, in two queries.
 
     A session whose person changed their password, or was deactivated, counts as logged out.
     """

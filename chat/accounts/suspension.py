@@ -1,4 +1,4 @@
-"""What a suspended person sees, at login and at every door after it."""
+"""Shows a suspended person why, at login and at every request after it."""
 
 from __future__ import annotations
 

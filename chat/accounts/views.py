@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from allauth.mfa.utils import is_mfa_enabled
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -18,15 +18,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.i18n import set_language as django_set_language
 
-from chat.accounts import devices, language, services
+from chat.accounts import devices, hooks, language, services
 from chat.accounts.access import session_for
 from chat.accounts.models import User
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.core.errors import BadInput, ChatError
 
-# Apps to the right show something of theirs on the settings page, such as today's usage:
-# callables from a request to template variables, registered in AppConfig.ready.
-SETTINGS_EXTRAS: list[Callable[[HttpRequest], dict[str, Any]]] = []
 PROFILE_FIELDS = ("display_name", "language", "theme", "density")
 
 
@@ -35,7 +32,7 @@ class ProfileForm(forms.Form):
     language = forms.ChoiceField(
         label=gettext_lazy("Language"),
         required=False,
-        choices=[("", gettext_lazy("As my browser asks")), *settings.LANGUAGES],
+        choices=lambda: [("", gettext_lazy("As my browser asks")), *settings.LANGUAGES],
     )
 
 
@@ -52,9 +49,13 @@ def settings_page(request: HttpRequest) -> HttpResponse:
         except ChatError as error:
             form.add_error("display_name", error.words)
     known_devices = devices.devices_of(request.user, request.session.session_key or "")
-    context: dict[str, Any] = {"form": form, "devices": known_devices}
-    for extra in SETTINGS_EXTRAS:
-        context.update(extra(request))
+    context: dict[str, Any] = {
+        "form": form,
+        "devices": known_devices,
+        "second_factor": is_mfa_enabled(request.user),
+    }
+    for added in hooks.settings_details(request):
+        context |= added
     status = 400 if form.errors else 200
     return render(request, "accounts/settings.html", context, status=status)
 
@@ -71,7 +72,7 @@ def _saved(request: HttpRequest, data: dict[str, str]) -> HttpResponse:
 @login_required
 @require_POST
 def appearance(request: HttpRequest) -> HttpResponse:
-    """Colours and density without JavaScript; static/js/appearance.js changes them through `profile`."""
+    """Stores colours and density without JavaScript; static/js/parts/appearance.js calls `profile`."""
     assert isinstance(request.user, User)
     services.edit_profile(
         user=request.user, theme=request.POST.get("theme"), density=request.POST.get("density")
@@ -107,7 +108,7 @@ def _back_to_sessions() -> HttpResponse:
 def profile(request: ApiRequest) -> Answer:
     changed = {name: request.data[name] for name in PROFILE_FIELDS if name in request.data}
     if any(not isinstance(value, str) for value in changed.values()):
-        raise BadInput(_("What a profile holds is text."))
+        raise BadInput(_("The fields of a profile must be text."))
     if changed:
         services.edit_profile(user=request.user, **changed)
     user: User = request.user

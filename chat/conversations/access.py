@@ -1,4 +1,4 @@
-"""The doors to conversations and messages. Absent, deleted and somebody else's look the same."""
+"""Finds conversations, messages and folders that a person may open. All others raise NotFound."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from chat.core.errors import NotFound
 
 
 def conversation_for(user: User | AnonymousUser, pk: UUID | str) -> Conversation:
+    """Returns a conversation that this person may open."""
     try:
-        return Conversation.objects.visible_to(_known(user)).get(pk=_uuid(pk))
+        return Conversation.objects.visible_to(_known(user)).select_related("model").get(pk=_uuid(pk))
     except Conversation.DoesNotExist:
         raise NotFound from None
 
 
 def message_for(user: User | AnonymousUser, pk: UUID | str) -> Message:
-    """A message of a conversation this person may open, with its conversation and generation loaded."""
+    """Returns a message of a conversation this person may open, with conversation and generation loaded."""
     theirs = Conversation.objects.visible_to(_known(user))
     try:
         return Message.objects.select_related("conversation", "generation").get(
@@ -30,6 +31,7 @@ def message_for(user: User | AnonymousUser, pk: UUID | str) -> Message:
 
 
 def folder_for(user: User | AnonymousUser, pk: UUID | str) -> Folder:
+    """Returns a folder of this person."""
     try:
         return Folder.objects.get(pk=_uuid(pk), owner=_known(user))
     except Folder.DoesNotExist:
@@ -43,7 +45,7 @@ def _known(user: User | AnonymousUser) -> User:
 
 
 def _uuid(pk: UUID | str) -> UUID:
-    """Ids arrive as text from websocket frames and query strings."""
+    """Parses an id, which arrives as text from websocket frames and query strings."""
     if isinstance(pk, UUID):
         return pk
     try:

@@ -1,4 +1,4 @@
-"""/api/conversations/ and /api/folders/: parse, go through the door, call one verb, answer."""
+"""Serves /api/conversations/, /api/messages/, /api/folders/: parses, finds the object, calls a service."""
 
 from __future__ import annotations
 
@@ -9,13 +9,27 @@ from django.http import HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
 from chat.conversations import folders as shelves
-from chat.conversations import model_cards, services, sidebar
+from chat.conversations import sidebar
 from chat.conversations.access import conversation_for, folder_for, message_for
+from chat.conversations.branches import delete_branch, open_branch
+from chat.conversations.bulk import ACTIONS, BULK, move_many
+from chat.conversations.lifecycle import (
+    choose_model,
+    create_conversation,
+    delete_conversation,
+    make_permanent,
+)
 from chat.conversations.models import Conversation
+from chat.conversations.serializers import conversation_details, conversation_json
+from chat.conversations.titles import rename_conversation
+from chat.conversations.transcripts import transcript
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput, NotFound
-from chat.core.gate import costs
-from chat.core.limits import take
+from chat.core.load_shedding import request_cost
+from chat.core.throttling import throttle
+from chat.model_cards.access import model_for
+from chat.model_cards.selection import default_model
+from chat.model_cards.serializers import conversation_model_json
 
 
 @json_view("GET", "POST")
@@ -23,9 +37,9 @@ def conversations(request: ApiRequest) -> dict[str, Any] | HttpResponse:
     if request.method == "GET":
         return _listed(request)
     title = _text(request.data, "title", missing="")
-    take("new-conversation", str(request.user.pk), 120, 3600)
-    made = services.new_conversation(owner=request.user, model=model_cards.default_model(), title=title)
-    return JsonResponse({"conversation": services.conversation_json(made)}, status=201)
+    throttle("new-conversation", str(request.user.pk), 120, 3600)
+    made = create_conversation(owner=request.user, model=default_model(), title=title)
+    return JsonResponse({"conversation": conversation_json(made)}, status=201)
 
 
 def _listed(request: ApiRequest) -> dict[str, Any]:
@@ -41,18 +55,16 @@ def _listed(request: ApiRequest) -> dict[str, Any]:
 def conversation(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse:
     found = conversation_for(request.user, pk)
     if request.method == "DELETE":
-        services.delete(conversation=found)
+        delete_conversation(conversation=found)
         return HttpResponse(status=204)
     if request.method == "PATCH":
         _change(request, found)
         found = conversation_for(request.user, pk)
-    answer = {
-        "conversation": services.conversation_json(found),
-        "model": model_cards.conversation_model_json(found.model),
+    return {
+        "conversation": conversation_json(found),
+        "model": conversation_model_json(found.model),
+        **conversation_details(found),
     }
-    for extra in services.CONVERSATION_EXTRAS:
-        answer |= extra(found)
-    return answer
 
 
 def _change(request: ApiRequest, found: Conversation) -> None:
@@ -60,34 +72,35 @@ def _change(request: ApiRequest, found: Conversation) -> None:
     if changes and found.temporary and not is_kept:
         raise BadInput(_("A temporary chat cannot be pinned, archived or moved. Keep it first."))
     if is_kept:
-        services.keep(conversation=found)
+        make_permanent(conversation=found)
     if "model" in request.data:
         _choose_model(request, found)
     if "title" in request.data or not (changes or {"model", "temporary"} & set(request.data)):
-        services.rename(conversation=found, title=_text(request.data, "title"))
+        rename_conversation(conversation=found, title=_text(request.data, "title"))
     if changes:
-        sidebar.arrange(request.user, [found.pk], **changes)
+        move_many(request.user, [found.pk], **changes)
 
 
 def _choose_model(request: ApiRequest, found: Conversation) -> None:
-    """Choosing the model that a chat has already is no choice: it may be hidden by now."""
+    """Sets the model, unless the conversation has it already: that one may be hidden by now."""
     if request.data["model"] != found.model_id:
-        model = model_cards.model_for(request.data["model"], request.user)
-        services.choose_model(conversation=found, model=model)
+        model = model_for(request.data["model"], request.user)
+        choose_model(conversation=found, model=model)
 
 
-@costs(10)
+@request_cost(10)
 @json_view("POST")
 def bulk(request: ApiRequest) -> dict[str, Any]:
-    """What is not theirs, unknown or gone is passed over alike; the answer names what was done."""
+    """Changes several conversations. Those of others, unknown and deleted ones are left out; the answer
+    has the changed ones."""
     ids, action = _ids(request.data), request.data.get("action")
     if action == "move":
-        changed = sidebar.arrange(request.user, ids, folder=_folder(request))
-    elif isinstance(action, str) and action in sidebar.ACTIONS:
-        changed = sidebar.ACTIONS[action](request.user, ids)
+        changed = move_many(request.user, ids, folder=_folder(request))
+    elif isinstance(action, str) and action in ACTIONS:
+        changed = ACTIONS[action](request.user, ids)
     else:
         raise BadInput(_("There is no such action."))
-    return {"conversations": [services.conversation_json(each) for each in changed]}
+    return {"conversations": [conversation_json(each) for each in changed]}
 
 
 @json_view("GET")
@@ -98,24 +111,24 @@ def messages(request: ApiRequest, pk: UUID) -> dict[str, Any]:
             message = message_for(request.user, request.GET[way])
             if message.conversation_id != found.pk:
                 raise NotFound
-            return services.transcript(request.user, found, **{way: message})
-    return services.transcript(request.user, found)
+            return transcript(request.user, found, **{way: message})
+    return transcript(request.user, found)
 
 
 @json_view("PUT")
 def leaf(request: ApiRequest, pk: UUID) -> dict[str, Any]:
-    """Another branch for this person's page: the one through a message. Answers with its newest messages."""
+    """Opens the branch through a message for this person. Answers with its newest messages."""
     found = conversation_for(request.user, pk)
     message = message_for(request.user, str(request.data.get("message", "")))
     if message.conversation_id != found.pk:
         raise NotFound
-    services.open_branch(request.user, message)
-    return services.transcript(request.user, found)
+    open_branch(request.user, message)
+    return transcript(request.user, found)
 
 
 @json_view("DELETE")
 def message(request: ApiRequest, pk: UUID) -> HttpResponse:
-    services.delete_branch(message_for(request.user, pk))
+    delete_branch(message_for(request.user, pk))
     return HttpResponse(status=204)
 
 
@@ -156,7 +169,7 @@ def _changes(request: ApiRequest) -> dict[str, Any]:
 
 
 def _is_kept(request: ApiRequest, found: Conversation) -> bool:
-    """Whether the conversation is to be no temporary one."""
+    """Returns whether a temporary conversation is to become an ordinary one."""
     wanted = request.data.get("temporary", found.temporary)
     if not isinstance(wanted, bool) or (wanted and not found.temporary):
         raise BadInput(_("Only a new chat can be made temporary."))
@@ -172,8 +185,8 @@ def _ids(data: dict[str, Any]) -> list[UUID]:
     ids = data.get("ids")
     if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
         raise BadInput(_("The ids must be a list of texts."))
-    if len(ids) > sidebar.BULK:
-        raise BadInput(_("At most %(limit)d conversations at once.") % {"limit": sidebar.BULK})
+    if len(ids) > BULK:
+        raise BadInput(_("At most %(limit)d conversations at once.") % {"limit": BULK})
     known = []
     for each in ids:
         try:

@@ -1,4 +1,4 @@
-"""Folders of the sidebar: made, renamed, deleted. Deleting one keeps what is in it."""
+"""Creates, renames and deletes folders of the sidebar. Deleting one keeps its conversations."""
 
 from __future__ import annotations
 
@@ -19,36 +19,41 @@ EMPTIED_AT_ONCE = 200  # SQLite's writers share one lock
 
 
 def folder_json(folder: Folder) -> dict[str, Any]:
+    """Serializes a folder."""
     return {"id": str(folder.pk), "name": folder.name}
 
 
 def folders_json(owner: User) -> list[dict[str, Any]]:
+    """Serializes all folders of a person, by name."""
     return [folder_json(each) for each in Folder.objects.filter(owner=owner).order_by("name", "pk")]
 
 
 @transaction.atomic
 def new_folder(*, owner: User, name: str) -> Folder:
+    """Creates a folder. Raises BadInput if the name is unusable or there are FOLDERS already."""
     if Folder.objects.filter(owner=owner).count() >= FOLDERS:
         raise BadInput(_("You can have at most %(limit)d folders.") % {"limit": FOLDERS})
-    folder = Folder.objects.create(owner=owner, name=_checked_name(name))
-    _tell_after_commit(owner)
+    folder = Folder.objects.create(owner=owner, name=_cleaned_name(name))
+    _announce_after_commit(owner)
     return folder
 
 
 @transaction.atomic
 def rename_folder(*, folder: Folder, name: str) -> Folder:
-    folder.name = _checked_name(name)
+    """Renames a folder. Raises BadInput if the name is unusable."""
+    folder.name = _cleaned_name(name)
     Folder.objects.filter(pk=folder.pk).update(name=folder.name)
-    _tell_after_commit(folder.owner)
+    _announce_after_commit(folder.owner)
     return folder
 
 
 def delete_folder(*, folder: Folder) -> None:
+    """Takes the conversations out of a folder, in small transactions, and deletes it."""
     while _take_out(folder):
         pass
     with transaction.atomic():
-        Folder.objects.filter(pk=folder.pk).delete()  # sets free what was moved in meanwhile, too
-        _tell_after_commit(folder.owner)
+        Folder.objects.filter(pk=folder.pk).delete()  # its foreign key frees what was moved in meanwhile
+        _announce_after_commit(folder.owner)
 
 
 def _take_out(folder: Folder) -> int:
@@ -56,11 +61,11 @@ def _take_out(folder: Folder) -> int:
     return Conversation.objects.filter(pk__in=some).update(folder=None)
 
 
-def _tell_after_commit(owner: User) -> None:
+def _announce_after_commit(owner: User) -> None:
     transaction.on_commit(lambda: signals.folders_changed.send_robust(Folder, owner=owner), robust=True)
 
 
-def _checked_name(name: str) -> str:
+def _cleaned_name(name: str) -> str:
     limit = Folder._meta.get_field("name").max_length or 0
     name = one_line(name)
     if not name:

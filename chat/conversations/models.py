@@ -1,4 +1,4 @@
-"""Conversations and their message trees. Ids in addresses are random."""
+"""The tables of conversations, their message trees and their folders. Ids in addresses are random."""
 
 from __future__ import annotations
 
@@ -12,71 +12,28 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from chat.model_cards.models import ModelCard
+
 if TYPE_CHECKING:
     from chat.accounts.models import User
 
 
-class ModelCard(models.Model):
-    """A model that people can talk to. Kept up to date from what its workers announce."""
-
-    slug = models.SlugField(_("slug"), primary_key=True, max_length=64)
-    name = models.CharField(_("name"), max_length=120)
-    about = models.TextField(_("about"), blank=True)
-    context_tokens = models.PositiveIntegerField(_("context in tokens"), default=1024)
-    is_demo = models.BooleanField(_("demo model"), default=False)
-    is_default = models.BooleanField(
-        _("default"),
-        default=False,
-        help_text=_(
-            "New chats get this model, whatever workers announce. "
-            "Without a default they get the configured model, or one that runs."
-        ),
-    )
-    is_hidden = models.BooleanField(
-        _("hidden"),
-        default=False,
-        help_text=_("Only staff can choose it. Chats that have it go on with it."),
-    )
-    is_retired = models.BooleanField(
-        _("retired"),
-        default=False,
-        help_text=_("Nobody can ask it any more. Its chats say which model can continue."),
-    )
-    successor = models.ForeignKey(
-        "self",
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=_("successor"),
-        help_text=_("Which model can continue the chats of a retired one. Empty: the model of new chats."),
-    )
-    last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)  # written once a minute
-    seen_since = models.DateTimeField(_("seen since"), null=True, blank=True)  # without a gap of 10 minutes
-
-    class Meta:
-        verbose_name = _("model")
-        verbose_name_plural = _("models")
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-
 class ConversationQuerySet(models.QuerySet["Conversation"]):
+    """Filters conversations by who asks."""
+
     def visible_to(self, user: User) -> ConversationQuerySet:
-        """Those a person may open: their own that are not deleted. Anonymous people see none."""
+        """Returns those a person may open: their own that are not deleted. Anonymous people see none."""
         if not user.is_authenticated:
             return self.none()
         return self.filter(owner=user, deleted_at=None)
 
     def listed_for(self, user: User) -> ConversationQuerySet:
-        """Those of them that stand in lists and go out with an export: temporary ones are only opened."""
+        """Returns those of them that lists and exports contain: all but temporary ones."""
         return self.visible_to(user).filter(temporary=False)
 
 
 class Folder(models.Model):
-    """Where a person keeps conversations together. Its end leaves them."""
+    """A folder groups conversations of a person. Deleting it keeps them."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="folders")
@@ -93,6 +50,8 @@ class Folder(models.Model):
 
 
 class Conversation(models.Model):
+    """A conversation belongs to one person, answers with one model and has a tree of messages."""
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations", verbose_name=_("owner")
@@ -109,7 +68,7 @@ class Conversation(models.Model):
     updated_at = models.DateTimeField(_("last message"), db_default=Now())
     deleted_at = models.DateTimeField(
         _("deleted"), null=True, blank=True
-    )  # purged by chat/conversations/tasks.py
+    )  # removed by chat/conversations/purge.py
 
     objects = ConversationQuerySet.as_manager()
 
@@ -133,13 +92,15 @@ class Conversation(models.Model):
 
 
 class Role(models.TextChoices):
+    """Lists who can have written a message."""
+
     USER = "user", _("user")
     ASSISTANT = "assistant", _("assistant")
     SYSTEM = "system", _("system")
 
 
 class MessageStatus(models.TextChoices):
-    """`live` until the one settlement; the other values are those of Generation.Status."""
+    """Lists the states of a message: `live` until its settlement, then a value of Generation.Status."""
 
     LIVE = "live", _("being written")
     COMPLETE = "complete", _("complete")
@@ -149,7 +110,7 @@ class MessageStatus(models.TextChoices):
 
 
 class Message(models.Model):
-    """One node of a conversation's tree. An edit or a second answer is a sibling."""
+    """A message is a node of a conversation's tree. An edit or a second answer is a sibling."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
@@ -170,23 +131,25 @@ class Message(models.Model):
     source = models.CharField(_("imported from"), max_length=40, blank=True, default="")
     source_model = models.CharField(_("model named there"), max_length=80, blank=True, default="")
 
-    siblings: list[uuid.UUID] | None = (
-        None  # set by services.load_siblings: itself and those beside it, oldest first
-    )
-    extras: dict[str, Any] = {}  # set with them: what apps to the right tell of it
+    # Both are set by serializers.load_siblings: the ids of the message and its siblings, oldest first, and
+    # the fields that apps on the right add to its JSON.
+    siblings: list[uuid.UUID] | None = None
+    extras: dict[str, Any] = {}
 
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ["created_at"]
-        indexes = [models.Index(fields=["-created_at"], name="message_newest")]  # what a new rule is tried on
+        indexes = [
+            models.Index(fields=["-created_at"], name="message_newest")
+        ]  # moderation tries a new rule on the newest
 
     def __str__(self) -> str:
         return f"{self.role} {self.pk}"
 
 
 class Leaf(models.Model):
-    """Which branch a viewer last had open."""
+    """Stores which branch of a conversation a person had open last, by its end."""
 
     viewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="leaves")

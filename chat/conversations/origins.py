@@ -17,13 +17,15 @@ A_FILE = "file"  # a source that is not known more exactly: imported before sour
 
 
 class Origin(TypedDict):
+    """Holds where an answer was imported from."""
+
     source: str  # the service that wrote the file, or A_FILE
     model: str  # the model that the file names, which nobody can check; may be empty
     continued: bool  # the model here wrote the rest
 
 
 def origin_of(message: Message) -> Origin | None:
-    """None for what was written here, and for the words of people."""
+    """Returns the origin of an answer; None for one that was written here and for messages of people."""
     if not message.source or message.role != Role.ASSISTANT:
         return None
     continued = getattr(message, "generation", None) is not None
@@ -31,7 +33,8 @@ def origin_of(message: Message) -> Origin | None:
 
 
 def origin_words(origin: Origin | None) -> str:
-    """For readers; empty for an answer of the model here. static/js/words.js says the same."""
+    """Describes an origin to readers; empty for an answer of the model here. Must agree with
+    static/js/view/message_status.js."""
     if origin is None:
         return ""
     source = _("a file") if origin["source"] == A_FILE else origin["source"]

@@ -13,12 +13,14 @@ import json
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from chat.core.errors import BadInput, BadMethod, ChatError, NotLoggedIn
+from chat.core.sizes import mb
 
 P = ParamSpec("P")
 Answer = dict[str, Any] | HttpResponseBase
@@ -81,7 +83,10 @@ def _parsed(request: HttpRequest) -> dict[str, Any]:
     try:
         raw = request.body  # bounded by DATA_UPLOAD_MAX_MEMORY_SIZE
     except RequestDataTooBig:
-        raise BadInput(_("That is too large.")) from None
+        raise BadInput(
+            _("This is too large: at most %(limit)d MB are accepted.")
+            % {"limit": mb(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)}
+        ) from None
     if not raw:
         return {}
     if request.content_type != "application/json":

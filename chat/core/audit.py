@@ -1,4 +1,4 @@
-"""The audit of staff: append-only rows, each sealing the one before with SHA-256.
+"""The audit log of staff actions: append-only rows, each sealing the one before with SHA-256.
 
 `verify` finds any row that was changed, removed from the middle or slipped in. What it cannot see is the
 removal of the newest rows: note the newest seal somewhere else (docs/security.md).
@@ -22,10 +22,18 @@ from chat.core.models import StaffAction
 GENESIS = "0" * 64  # `previous` of the first row
 TRIES = 50  # each lost race means that another row was written
 BATCH = 1000
+# Sealed rows keep the names of the release that wrote them; pages show today's, and searches find both.
+VERB_ALIASES = {"leave": "delete own account"}
+TARGET_ALIASES = {
+    "departure": "deletionjob",
+    "instructions": "custominstructions",
+    "manner": "conversationsettings",
+    "prompt": "savedprompt",
+}
 
 
 def record(actor: Any, verb: str, target: Any, **detail: Any) -> StaffAction:
-    """Append one row, inside the caller's transaction if there is one: deed and record stand together.
+    """Appends one row, in the caller's transaction if there is one: an action and its row commit together.
 
     Call it last in a transaction: on PostgreSQL the next writer waits until this one commits.
     """
@@ -50,7 +58,7 @@ def record(actor: Any, verb: str, target: Any, **detail: Any) -> StaffAction:
 
 
 def verify(using: str = "default") -> int | None:
-    """The key of the first row that breaks the chain, or None when it is whole."""
+    """Returns the key of the first row that breaks the chain, or None when it is whole."""
     previous, last_pk = GENESIS, 0
     while True:
         rows = list(StaffAction.objects.using(using).filter(pk__gt=last_pk).order_by("pk")[:BATCH])
@@ -71,8 +79,25 @@ def verify(using: str = "default") -> int | None:
 
 
 def on_model(obj: models.Model) -> str:
-    """How a row of the database is named in `target`: user:<id>, report:<id> …"""
+    """Returns the name of a database row in `target`: user:<id>, report:<id> …"""
     return f"{obj._meta.model_name}:{obj.pk}"
+
+
+def current_verb(verb: str) -> str:
+    """Returns today's name of a verb that an older release may have recorded."""
+    return VERB_ALIASES.get(verb, verb)
+
+
+def current_target(target: str) -> str:
+    """Returns the target with today's name of its model."""
+    name, colon, pk = target.partition(":")
+    return f"{TARGET_ALIASES.get(name, name)}{colon}{pk}"
+
+
+def older_names(words: str) -> list[str]:
+    """Returns the recorded names, verbs and models, whose current name contains all of `words`."""
+    aliases = {**VERB_ALIASES, **TARGET_ALIASES}
+    return [old for old, new in aliases.items() if words and words.lower() in new]
 
 
 def _newest_seal() -> str:
@@ -81,7 +106,7 @@ def _newest_seal() -> str:
 
 
 def _seal(previous: str, *, at: datetime, actor_email: str, verb: str, target: str, detail: Any) -> str:
-    """The actor's key is left out: it is set to null when that person is deleted; their e-mail stays."""
+    """Computes the seal. It leaves out the actor's key, which becomes null when that user is deleted."""
     fields = {
         "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
         "actor": actor_email,
@@ -94,7 +119,7 @@ def _seal(previous: str, *, at: datetime, actor_email: str, verb: str, target: s
 
 
 def _plain(value: Any) -> Any:
-    """Only what both databases give back unchanged: strings without U+0000, whole numbers, booleans, null."""
+    """Converts to what both databases return unchanged: strings without U+0000, integers, booleans, null."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, dict):

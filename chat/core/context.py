@@ -1,4 +1,4 @@
-"""What every template may use: the site's name, the model people talk to, whether sign-up is open."""
+"""Adds to every template the site's name, the model people talk to, whether sign-up is open."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "site_name": SITE_NAME,
         "model": SimpleLazyObject(_default_model),  # no query on pages that do not mention it
+        "sends_mail": settings.ACCOUNT_EMAIL_VERIFICATION != "none",
         "signup_open": settings.SIGNUP_OPEN,
         "addresses": " ".join(settings.SITE_URLS),
     }
 
 
 def _default_model() -> Any:
-    """By its name in the registry, since core lies left of conversations and imports no feature."""
-    return apps.get_app_config("conversations").default_model()  # type: ignore[attr-defined]
+    """Returns the model of new chats. It asks the registry of apps, since core imports no feature."""
+    return apps.get_app_config("model_cards").default_model()  # type: ignore[attr-defined]

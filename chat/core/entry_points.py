@@ -35,10 +35,12 @@ ENTRY_POINTS = {
     "model_title": EntryPoint(Rules.ALL, ("conversations.Conversation.title",)),
     "folder": EntryPoint(Rules.PEOPLE, ("conversations.Folder.name",)),
     "file_name": EntryPoint(Rules.PEOPLE, ("files.File.name",)),
-    "persona": EntryPoint(Rules.PEOPLE, ("voice.Persona.name", "voice.Persona.prompt")),
-    "site_persona": EntryPoint(Rules.PEOPLE, ("voice.Persona.name", "voice.Persona.prompt")),
-    "instructions": EntryPoint(Rules.PEOPLE, ("voice.Instructions.about", "voice.Instructions.manner")),
-    "prompt": EntryPoint(Rules.PEOPLE, ("voice.Prompt.name", "voice.Prompt.text")),
+    "persona": EntryPoint(Rules.PEOPLE, ("personas.Persona.name", "personas.Persona.prompt")),
+    "site_persona": EntryPoint(Rules.PEOPLE, ("personas.Persona.name", "personas.Persona.prompt")),
+    "instructions": EntryPoint(
+        Rules.PEOPLE, ("personas.CustomInstructions.about", "personas.CustomInstructions.style")
+    ),
+    "prompt": EntryPoint(Rules.PEOPLE, ("personas.SavedPrompt.name", "personas.SavedPrompt.text")),
     "system_text": EntryPoint(Rules.PEOPLE),  # personas and instructions once more, when they are used
     "import_question": EntryPoint(
         Rules.PEOPLE,
@@ -60,6 +62,11 @@ ENTRY_POINTS = {
         ("moderation.Report.note", "moderation.Report.text", "moderation.Report.source"),
         why="A report quotes what it is about; refusing it would protect what it reports.",
     ),
+    "share_options": EntryPoint(
+        Rules.NONE,
+        ("sharing.Share.options",),
+        why="Settings of a policy, as the hash of a password; none of them is shown to readers.",
+    ),
     "feedback": EntryPoint(Rules.NONE, ("feedback.Feedback.note",), why="As a report: only staff read it."),
     "staff": EntryPoint(
         Rules.NONE,
@@ -68,7 +75,7 @@ ENTRY_POINTS = {
             "auth.Group.name",
             "moderation.Decision.note",
             "moderation.Rule.name",
-            "moderation.Rule.pattern",
+            "moderation.Rule.options",
             "moderation.Rule.words",
             "sharing.TakeDown.reason",
         ),

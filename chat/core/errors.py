@@ -88,6 +88,18 @@ class TooLong(ChatError):
         )
 
 
+class MessageTooLong(ChatError):
+    """Too long for any model here."""
+
+    code, http_status = "too_long", 413
+
+    def __init__(self, *, length: int, limit: int) -> None:
+        words = _("Your message has %(length)s characters; a message may have at most %(limit)s.")
+        super().__init__(
+            words % {"length": grouped(length), "limit": grouped(limit)}, length=length, limit=limit
+        )
+
+
 class QuotaExceeded(ChatError):
     code, http_status = "quota_exceeded", 429
 
@@ -131,6 +143,21 @@ class ServiceDown(ChatError):
     def __init__(self) -> None:
         super().__init__(
             _("A part of this site does not answer right now. Please try again in a moment."), retry_after=5
+        )
+
+
+class MailUnavailable(ChatError):
+    """The mail server does not answer, so what needs a mail is not begun (chat/accounts/mailing.py)."""
+
+    code, http_status = "mail_unavailable", 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "No e-mail can be sent from here at the moment, so nothing was changed. "
+                "Please try again in a few minutes."
+            ),
+            retry_after=120,
         )
 
 

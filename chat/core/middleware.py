@@ -46,7 +46,7 @@ class ErrorMiddleware:
 
 
 class PrivateMiddleware:
-    """What somebody logged in reads stays out of every cache, unless the page says otherwise."""
+    """Keeps pages of logged-in people out of every cache, unless the page says otherwise."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

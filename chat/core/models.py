@@ -1,4 +1,4 @@
-"""What no feature owns: the audit of what staff did, as a chain in which every row seals the one before."""
+"""Stores the audit of staff actions, as a chain in which every row seals the one before."""
 
 from __future__ import annotations
 

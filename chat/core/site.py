@@ -23,7 +23,7 @@ from django.urls import URLPattern, URLResolver
 from django.utils.text import smart_split
 from django.utils.translation import gettext as _
 
-from chat.core import lookups
+from chat.core import admin_lookups
 from chat.core.context import SITE_NAME
 from chat.core.errors import BadInput
 
@@ -75,7 +75,7 @@ class PageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at r
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Only the lookups that are named are allowed, whatever a list shows."""
-        named = lookup in lookups.parameters(self, request)
+        named = lookup in admin_lookups.allowed_parameters(self, request)
         return named and super().lookup_allowed(lookup, value, request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

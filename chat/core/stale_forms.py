@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from chat.core import audit, decisions
 
 
-class StaleFormGuard(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class StaleFormCheck(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """For pages whose changes are audited: the audit knows what a colleague saved meanwhile."""
 
     def changeform_view(

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from chat.core.errors import ChatError, StorageFull
-from grokweb import disks
+from grokweb import disk_space
 
 # PostgreSQL: disk_full, io_error, read_only_sql_transaction.
 SQLSTATES = frozenset({"53100", "58030", "25006"})
@@ -40,7 +40,7 @@ def _database_folder() -> tuple[Path, ...]:
     return (Path(unquote(str(database["NAME"]))).parent,)
 
 
-DISKS = disks.of_data(settings.DATA_DIR, *_database_folder())
+DISKS = disk_space.of_data(settings.DATA_DIR, *_database_folder())
 
 
 def is_storage_trouble(error: BaseException) -> bool:
@@ -57,7 +57,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _says_so(error: BaseException) -> bool:
-    if disks.is_unwritable(error):
+    if disk_space.is_unwritable(error):
         return True
     if isinstance(error, ReadOnlyError):
         return True
@@ -80,7 +80,7 @@ def translated(error: BaseException) -> StorageFull | None:
 
 def check_room(name: str = "data", size: int = 0) -> None:
     """Raises StorageFull below GROKWEB_DISK_LOW_MB: what is left is for answers under way."""
-    seen = DISKS.look(name)
+    seen = DISKS.status(name)
     if seen.state != "ok" or seen.free - size < DISKS.low:
         raise StorageFull
 
@@ -92,13 +92,13 @@ def was_refused() -> bool:
 
 def accepts() -> bool:
     """Whether messages can be stored, as far as is known: what the pages' banner says."""
-    return not was_refused() and DISKS.look("data").state == "ok"
+    return not was_refused() and DISKS.status("data").state == "ok"
 
 
 def renew_connection() -> None:
     """Closes this thread's connection to SQLite if the disk has recovered since the last call: one that was
     opened while the disk was read-only stays so."""
-    DISKS.look("data")
+    DISKS.status("data")
     if getattr(_thread, "recoveries", 0) != DISKS.recoveries:
         _thread.recoveries = DISKS.recoveries
         connection.close()

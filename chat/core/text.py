@@ -9,7 +9,7 @@ from django.utils.formats import number_format
 
 # Characters that nobody sees, by class: controls, formats, default-ignorable ones (fillers, selectors, tags),
 # and a few that Unicode counts among letters and symbols although they are blank. Formats that are drawn (the
-# Arabic number signs) are not among them. static/js/blank.js has the same set.
+# Arabic number signs) are not among them. static/js/base/text.js has the same set.
 UNSEEN = (
     r"[[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}"
     r"\u2800\ufff0-\ufffc\U0001107f\U00013441\U00013442\U00016fe4\U0001bc9d\U0001d159]"
@@ -35,6 +35,9 @@ _AT_WORK = regex.compile(
     ),
     regex.V1 | regex.VERBOSE,
 )
+# Surrogates, private use, and code points without a character, except those that Unicode reserves for emoji:
+# what a phone writes today may be younger than the tables here. `regex` has newer ones than Python.
+_UNNAMED = regex.compile(r"[[\p{Cs}\p{Co}\p{Cn}]--\p{Extended_Pictographic}]", regex.V1)
 
 
 def is_blank(text: str) -> bool:
@@ -62,7 +65,7 @@ def one_line(text: str) -> str:
     """`text` on one line, without control, bidi and zero-width characters or repeated spaces."""
     text = unicodedata.normalize("NFC", text)
     text = "".join(" " if c == "\u2800" or unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
-    text = "".join(c for c in text if unicodedata.category(c) not in {"Cs", "Co", "Cn"})
+    text = _UNNAMED.sub("", text)
     return " ".join(without_unseen(text).split())
 
 

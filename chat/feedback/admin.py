@@ -1,5 +1,5 @@
-"""Verdicts for staff: counts and reasons, not a word of the conversation. Who wants to read that goes through
-its own page, which is audited."""
+"""Admin pages of feedback: ratings, reasons and notes, no text of the conversation. That is on a page of its
+own, which is audited."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class FeedbackAdmin(ReadOnlyAdmin):
     readonly_fields = ("shown_note", "conversation")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
-        """Without those of conversations that their owners deleted, which wait for the purge."""
+        """Leaves out feedback on imported answers, and in deleted conversations, which wait for the purge."""
         found = super().get_queryset(request).select_related("message", "model")
-        return found.filter(message__conversation__deleted_at=None)
+        return found.filter(message__conversation__deleted_at=None, message__source="")
 
     @admin.display(description=gettext_lazy("note"), boolean=True)
     def has_note(self, row: Feedback) -> bool:
@@ -40,7 +40,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("note"))
     def shown_note(self, row: Feedback) -> str:
-        """Not a field, so that lists cannot be filtered by it: it is read on its page, on record."""
+        """Is no field, so that lists cannot be filtered by it: the note's own page is audited."""
         return row.note
 
     @admin.display(description=gettext_lazy("conversation"))
@@ -50,7 +50,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}?message={}#m-{}">{}</a>', page, row.message_id, row.message_id, words)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The link only where it leads somewhere."""
+        """Leaves out the link to the conversation for staff who may not open it."""
         if request.user.has_perm("conversations.view_conversation"):
             return self.fields
         return [name for name in self.fields if name != "conversation"]

@@ -1,4 +1,4 @@
-"""What people thought of an answer: a thumb, a reason, a note to staff."""
+"""Feedback of users on answers: a rating, a reason, and a note to staff."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from chat.conversations.models import Message, ModelCard
+from chat.conversations.models import Message
+from chat.model_cards.models import ModelCard
 
 
 class Feedback(models.Model):
-    """One a person and message. It holds no word of the conversation."""
+    """A user's rating of an answer, at most one per message. It copies no text of the conversation."""
 
     class Value(models.IntegerChoices):
         GOOD = 1, _("good")
@@ -29,23 +30,23 @@ class Feedback(models.Model):
         OTHER = "other", _("something else")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    person = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("person")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("user")
     )
     message = models.ForeignKey(Message, models.CASCADE, related_name="feedback", verbose_name=_("message"))
     # The model at that time: a conversation may go on with another.
     model = models.ForeignKey(ModelCard, models.PROTECT, related_name="+", verbose_name=_("model"))
-    value = models.SmallIntegerField(_("verdict"), choices=Value.choices)
+    value = models.SmallIntegerField(_("rating"), choices=Value.choices)
     reason = models.CharField(_("reason"), max_length=16, choices=Reason.choices, blank=True)
     note = models.TextField(_("note"), blank=True, max_length=2000)
     created_at = models.DateTimeField(_("created"), db_default=Now())
 
     class Meta:
-        verbose_name = _("verdict on an answer")
-        verbose_name_plural = _("verdicts on answers")
+        verbose_name = _("feedback on an answer")
+        verbose_name_plural = _("feedback on answers")
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["person", "message"], name="one_verdict_a_person_and_message")
+            models.UniqueConstraint(fields=["user", "message"], name="one_feedback_per_user_and_message")
         ]
 
     def __str__(self) -> str:

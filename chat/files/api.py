@@ -12,20 +12,21 @@ from django.utils.translation import gettext as _
 
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput
-from chat.core.gate import costs
-from chat.core.limits import take
+from chat.core.load_shedding import request_cost
+from chat.core.throttling import throttle
 from chat.files import services
 from chat.files.access import file_for
+from chat.files.encodings import menu
 
 UPLOADS_AN_HOUR = 240
 # Whatever a browser takes the bytes for, nothing in them runs here.
 SANDBOX = "default-src 'none'; sandbox"
 
 
-@costs(10)
+@request_cost(10)
 @json_view("POST", upload=True)
 def files(request: ApiRequest) -> HttpResponse:
-    take("upload", str(request.user.pk), UPLOADS_AN_HOUR, 3600)
+    throttle("upload", str(request.user.pk), UPLOADS_AN_HOUR, 3600)
     upload = request.FILES.get("file")
     if upload is None or upload.file is None or len(request.FILES) > 1:
         raise BadInput(_("Please choose one file."))
@@ -47,7 +48,21 @@ def file(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse:
 @json_view("GET")
 def text(request: ApiRequest, pk: UUID) -> dict[str, Any]:
     found = file_for(request.user, pk)
-    return {"file": services.file_json(found), "text": found.text}
+    return {
+        "file": services.file_json(found),
+        "text": found.text,
+        "encoding": found.report.get("encoding", ""),
+        "encodings": menu() if services.can_be_read_again(found) else [],
+    }
+
+
+@request_cost(10)
+@json_view("POST")
+def encoding(request: ApiRequest, pk: UUID) -> dict[str, Any]:
+    found = file_for(request.user, pk)
+    throttle("upload", str(request.user.pk), UPLOADS_AN_HOUR, 3600)  # it is as much work
+    services.read_again(found, str(request.data.get("encoding", "")))
+    return {"file": services.file_json(found)}
 
 
 @json_view("GET")

@@ -9,11 +9,10 @@ class FilesConfig(AppConfig):
     verbose_name = _("Files")
 
     def ready(self) -> None:
-        from chat.conversations.services import MESSAGE_EXTRAS
-        from chat.conversations.views import PAGE_EXTRAS
+        from chat.conversations.hooks import message_details, page_details
         from chat.files import receivers, services
         from chat.files.api import page_extra
 
-        MESSAGE_EXTRAS.append(services.load)
-        PAGE_EXTRAS.append(page_extra)
+        message_details.register(services.load)
+        page_details.register(page_extra)
         receivers.connect()

@@ -1,4 +1,4 @@
-"""What people attach to their messages. A file waits unsent, then belongs to the messages that carry it."""
+"""Stores files that people attach to messages. A file waits unsent, then belongs to messages."""
 
 from __future__ import annotations
 
@@ -58,6 +58,9 @@ class File(models.Model):
     stored = models.CharField(max_length=100, blank=True)
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.READING)
     trouble = models.CharField(max_length=16, blank=True)  # why it could not be read: a key of words.py
+    # What else reading found, for words.py: of a text "encoding" (decoding.py), "guessed" or "chosen", and
+    # "flaws", places that are not in it; of a PDF "pages", and which of them are "empty" or "unreadable".
+    report = models.JSONField(default=dict, blank=True)
     text = models.TextField(_("text"), blank=True)
     characters = models.PositiveIntegerField(default=0)
     tokens = models.PositiveIntegerField(_("tokens, estimated"), default=0)

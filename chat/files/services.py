@@ -24,13 +24,15 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, Role
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, NotFound
+from chat.core.sizes import file_too_large, mb
 from chat.core.storage import check_room
 from chat.core.text import estimate_tokens, is_blank
 from chat.files import reading
+from chat.files.decoding import ENCODINGS
 from chat.files.kinds import HEAD, kind_of
 from chat.files.models import Attachment, File, Kind, State
 from chat.files.names import clean_name
-from chat.files.words import words_for
+from chat.files.words import remarks_on, words_for
 from grokweb.celery import app
 
 logger = logging.getLogger("grokweb.files")
@@ -40,7 +42,6 @@ A_MESSAGE = 10  # files
 UNSENT_FOR = timedelta(days=1)
 READ_AGAIN_AFTER = timedelta(minutes=2)  # the ticket may be lost; well above reading.SECONDS
 GIVEN_UP_AFTER = timedelta(minutes=15)
-MIB = 1 << 20
 FENCE_CHARACTERS = 17  # "File: ", two fences of three, four line ends and the two before what follows
 
 
@@ -49,13 +50,18 @@ def storage() -> Storage:
     return storages["files"]
 
 
+def place_of(file: File) -> str:
+    """Returns the name under which the bytes are stored."""
+    return f"{file.pk.hex[:2]}/{file.pk.hex}"
+
+
 # --- In ---------------------------------------------------------------------------------------------------
 
 
 def keep(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     """Stores a file and asks a worker to read it. Raises BadInput; then nothing is stored."""
     if size > settings.FILE_BYTES:
-        raise BadInput(too_large())
+        raise BadInput(file_too_large(settings.FILE_BYTES))
     name = clean_name(name)
     check_text("file_name", name)  # what is in it, when it is sent
     content.seek(0)
@@ -65,7 +71,7 @@ def keep(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     check_room()
     file = File(owner=owner, name=name, kind=kind, size=size, sha256=_digest(content))
     content.seek(0)
-    file.stored = f"{file.pk.hex[:2]}/{file.pk.hex}"
+    file.stored = place_of(file)
     try:
         file.stored = storage().save(file.stored, content)
         with transaction.atomic():
@@ -80,10 +86,6 @@ def keep(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     return file
 
 
-def too_large() -> str:
-    return _("A file may have at most %(limit)d MB.") % {"limit": settings.FILE_BYTES // MIB}
-
-
 def bytes_of(owner: User) -> int:
     return File.objects.filter(owner=owner).aggregate(sum=Sum("size"))["sum"] or 0
 
@@ -96,7 +98,7 @@ def _check_room(owner: User, size: int) -> None:
                 "Your files take %(used)d of %(limit)d MB, so this one does not fit. "
                 "Delete conversations with files to make room."
             )
-            % {"used": -(-used // MIB), "limit": settings.FILES_BYTES // MIB}
+            % {"used": mb(used), "limit": mb(settings.FILES_BYTES)}
         )
 
 
@@ -129,21 +131,24 @@ def ask_to_read(pk: UUID) -> None:
 
 
 def read(pk: UUID) -> None:
-    """The worker's part: from bytes to text, once."""
+    """Turns the bytes of a file into text, once; a text in the encoding that its owner chose, if any."""
     file = File.objects.filter(pk=pk, state=State.READING).first()
     if file is None:
         return
+    chosen_one = file.report if file.report.get("chosen") else {}
     try:
         with storage().open(file.stored, "rb") as content:
-            verdict, text = reading.read(content, Kind(file.kind))
+            outcome = reading.read(content, Kind(file.kind), chosen_one.get("encoding", ""))
     except FileNotFoundError:
-        verdict, text = "lost", ""
+        outcome = reading.Outcome("lost")
+    verdict, text = outcome.verdict, outcome.text
     if verdict == "ok" and is_blank(text):
         verdict, text = "empty", ""
     ready = verdict == "ok"
     File.objects.filter(pk=pk, state=State.READING).update(
         state=State.READY if ready else State.FAILED,
         trouble="" if ready else verdict,
+        report=outcome.report | chosen_one,
         text=text,
         characters=len(text),
         tokens=estimate_tokens(text) if ready else 0,
@@ -151,6 +156,25 @@ def read(pk: UUID) -> None:
     logger.info(
         "file read", extra={"file": str(pk), "kind": file.kind, "bytes": file.size, "verdict": verdict}
     )
+
+
+def can_be_read_again(file: File) -> bool:
+    return file.kind == Kind.TEXT and bool(file.stored) and not file.attachments.exists()
+
+
+def read_again(file: File, encoding: str) -> None:
+    """Asks for the text in another encoding, from the stored bytes. Raises BadInput; then nothing changes.
+
+    A sent file stays as it was sent: the rules have read it, and the answers refer to it.
+    """
+    if encoding not in ENCODINGS:
+        raise BadInput(_("This encoding is not known here."))
+    if not can_be_read_again(file):
+        raise BadInput(_("Only a text file that is not sent yet can be read in another encoding."))
+    report = {"encoding": encoding, "chosen": True}
+    File.objects.unsent().filter(pk=file.pk).update(state=State.READING, trouble="", report=report)
+    transaction.on_commit(lambda: ask_to_read(file.pk), robust=True)
+    file.refresh_from_db()
 
 
 # --- With a message ---------------------------------------------------------------------------------------
@@ -201,7 +225,7 @@ def attach(message: Message, files: Sequence[File]) -> None:
 
 
 def with_files(text: str, files: Iterable[File]) -> str:
-    """What the model reads of a message: its files, fenced, then the person's words."""
+    """Returns what the model reads of a message: its files, fenced, then the person's words."""
     return "\n\n".join([*(_fenced(file) for file in files), text])
 
 
@@ -213,7 +237,7 @@ def _fenced(file: File) -> str:
 
 
 def contents(messages: Sequence[Message]) -> dict[UUID, str]:
-    """The same for many messages, in two queries; in one if none carries a file."""
+    """Does the same for many messages, in two queries; in one if none carries a file."""
     carried = of_messages(messages, texts=True)
     return {
         message.pk: with_files(message.text, carried[message.pk]) if message.pk in carried else message.text
@@ -249,7 +273,12 @@ def load(messages: Sequence[Message]) -> None:
     carried = of_messages(messages)
     for message in messages:
         shown = [] if message.hidden_at else carried.get(message.pk, [])
-        message.extras = {**message.extras, "files": [file_json(file) for file in shown]}
+        message.extras = {**message.extras, **extras(shown)}
+
+
+def extras(files: Sequence[File]) -> dict[str, Any]:
+    """Returns the part of a message's JSON that lists its files."""
+    return {"files": [file_json(file) for file in files]}
 
 
 def file_json(file: File) -> dict[str, Any]:
@@ -260,6 +289,7 @@ def file_json(file: File) -> dict[str, Any]:
         "size": file.size,
         "state": file.state,
         "words": words_for(file.trouble),
+        "remarks": remarks_on(file.report),
         "characters": file.characters,
         "tokens": file.tokens,
         "original": bool(file.stored),
@@ -300,7 +330,7 @@ def remove_bytes(stored: str) -> None:
 
 
 def sweep() -> None:
-    """What was lost on the way: tickets to read, and files nobody sent."""
+    """Repeats lost reading tasks and deletes files that were never sent."""
     now = timezone.now()
     File.objects.unsent().filter(created_at__lt=now - UNSENT_FOR).delete()
     reading_now = File.objects.filter(state=State.READING)
@@ -310,7 +340,7 @@ def sweep() -> None:
 
 
 def sweep_storage() -> None:
-    """Bytes without a row. They are older than it by the moment of an upload; younger ones are left alone."""
+    """Deletes bytes without a row. An upload writes them a moment before it; younger ones are left alone."""
     kept = storage()
     with suppress(FileNotFoundError):
         for folder in kept.listdir("")[0]:

@@ -1,7 +1,8 @@
-"""Reports to decide, decisions made, blocked patterns."""
+"""Admin pages of reports, decisions and blocking rules."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from django.db.models import Case, IntegerField, OrderBy, Value, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
@@ -22,56 +24,152 @@ from chat.conversations.origins import A_FILE
 from chat.core import audit, decisions
 from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
 from chat.core.errors import BadInput, ChatError
+from chat.core.extensions import BadOptions
 from chat.moderation import rules, services
 from chat.moderation.models import Decision, Report, Rule
 
 SHORT = 80
+FOUND = 5  # pieces that a trial shows
 ASKING = ("q", "text", "note")  # parameters that look into what people wrote
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=[(name, name) for name in rules.RULES])
+    """The form without the fields that each kind declares; `form_of_kinds` adds those."""
+
+    kind = forms.ChoiceField(label=gettext_lazy("Kind"))
     trial = forms.CharField(
         label=gettext_lazy("Try it"),
-        help_text=gettext_lazy("A text to try the pattern on. With a text here, nothing is saved."),
+        help_text=gettext_lazy("A text to try the rule on. With a text here, nothing is saved."),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
     )
 
     class Meta:
         model = Rule
-        fields = ("name", "kind", "pattern", "applies", "words", "active")
+        fields = ("name", "kind", "applies", "words", "active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)
+        kind.choices = [(name, each.label) for name, each in rules.kinds().items()]
+        for name in rules.kinds():
+            for field in _names(name):
+                if self.instance.kind == name and field in self.instance.options:
+                    self.initial[f"{name}-{field}"] = self.instance.options[field]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        kind, pattern = data.get("kind", ""), data.get("pattern", "")
-        if "kind" not in data or "pattern" not in data:
+        if "kind" not in data:
+            return data
+        kind = data["kind"]
+        options = self._options(kind)
+        if options is None or "applies" not in data:
             return data
         try:
-            services.check_rule(kind, pattern)
-            if self._counts_anew(data):
-                services.check_breadth(kind, pattern, data["applies"])
+            services.check_rule(kind, options)
+            if self._refuses_more(data):
+                services.check_breadth(kind, options, data["applies"])
         except BadInput as error:
-            raise ValidationError({"pattern": error.words}) from None
+            raise ValidationError({_first(kind): error.words}) from None
         if data.get("trial"):
-            hit = services.rule_matches(kind, pattern, data["trial"])
-            words = _("The pattern matches this text.") if hit else _("The pattern does not match this text.")
-            raise ValidationError({"trial": words + " " + _("Nothing was saved; empty this field to save.")})
+            raise ValidationError({"trial": _trial_words(kind, options, data["trial"])})
+        self.instance.options = options
         return data
 
-    def _counts_anew(self, data: dict[str, Any]) -> bool:
+    def _options(self, kind: str) -> dict[str, Any] | None:
+        """Returns the options of the chosen kind; None where its fields have errors, shown beside them."""
+        given = {name: self.data.get(f"{kind}-{name}") for name in _names(kind)}
+        try:
+            return rules.kind_for(kind).options(given, self.instance.options)
+        except BadOptions as error:
+            for name, words in error.errors.items():
+                self.add_error(f"{kind}-{name}" if name in given else None, words)
+            return None
+
+    def _refuses_more(self, data: dict[str, Any]) -> bool:
         """Whether saving lets the rule refuse what it did not refuse before. Trying one out does not."""
-        matters = {"kind", "pattern", "applies", "active"} & set(self.changed_data)
+        options = {f"{data['kind']}-{name}" for name in _names(data["kind"])}
+        matters = {"kind", "applies", "active", *options} & set(self.changed_data)
         return bool(matters and data.get("active") and data.get("applies") and not data.get("trial"))
+
+
+def form_of_kinds() -> type[RuleForm]:
+    """Returns the form with the fields of every kind, each named `<kind>-<field>`; one kind's are used."""
+    fields: dict[str, forms.Field] = {}
+    for kind, each in rules.kinds().items():
+        for name, declared in each.fields.items():
+            field = copy.deepcopy(declared)
+            field.required = False  # the chosen kind validates its own
+            fields[f"{kind}-{name}"] = field
+    return type("RuleForm", (RuleForm,), fields)
+
+
+def _names(kind: str) -> list[str]:
+    return list(rules.kind_for(kind).fields)
+
+
+def _first(kind: str) -> str:
+    """The field beside which an error of the whole rule is shown."""
+    names = _names(kind)
+    return f"{kind}-{names[0]}" if names else "kind"
+
+
+def _trial_words(kind: str, options: dict[str, Any], text: str) -> str:
+    found = services.findings_of(kind, options, text)
+    words = [_("The rule matches this text.") if found else _("The rule does not match this text.")]
+    if found:
+        pieces = [text[each.start : each.end] for each in found[:FOUND]]
+        shown = [f"“{Truncator(piece).chars(SHORT)}”" for piece in pieces]
+        words.append(_("It finds: %(pieces)s.") % {"pieces": ", ".join(shown)})
+    return " ".join([*words, _("Nothing was saved; empty this field to save.")])
 
 
 @admin.register(Rule)
 class RuleAdmin(AuditedAdmin):
     form = RuleForm
-    audited_fields = ("kind", "pattern", "applies", "active")
-    list_display = ("name", "pattern", "applies", "active", "created_at")
+    audited_fields = ("kind", "options", "applies", "active")
+    list_display = ("name", "shown_kind", "summary", "applies", "active", "created_at")
     list_filter = ("active", "applies")
-    search_fields = ("name", "pattern")
+    search_fields = ("name",)
+
+    @admin.display(description=gettext_lazy("kind"), ordering="kind")
+    def shown_kind(self, rule: Rule) -> str:
+        kind = rules.kinds().get(rule.kind)
+        return str(kind.label) if kind else rule.kind
+
+    @admin.display(description=gettext_lazy("options"))
+    def summary(self, rule: Rule) -> str:
+        kind = rules.kinds().get(rule.kind)
+        return kind.summary(rule.options) if kind else ""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, form=form_of_kinds(), **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """One part for each kind, under its label, read from the table."""
+        parts = [
+            (
+                _("Only for the kind “%(kind)s”") % {"kind": kind.label},
+                {"fields": [f"{name}-{field}" for field in kind.fields]},
+            )
+            for name, kind in rules.kinds().items()
+            if kind.fields
+        ]
+        return [
+            (None, {"fields": ["name", "kind"]}),
+            *parts,
+            (None, {"fields": ["applies", "words", "active", "trial"]}),
+        ]
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Also finds rules by what the list says of their options, which each kind words itself."""
+        found, doubles = super().get_search_results(request, queryset, search_term)
+        low = search_term.casefold()
+        if low:
+            worded = [rule.pk for rule in queryset if low in self.summary(rule).casefold()]
+            found = found | queryset.filter(pk__in=worded)
+        return found, doubles
 
 
 @admin.register(Decision)

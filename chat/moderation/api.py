@@ -9,7 +9,7 @@ from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
 from chat.conversations.access import message_for
-from chat.core import limits
+from chat.core import throttling
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.core.errors import BadInput, NotFound
 from chat.moderation import services
@@ -20,7 +20,7 @@ REPORTS_AN_HOUR = 30
 @json_view("POST")
 def reports(request: ApiRequest) -> Answer:
     message = message_for(request.user, _uuid(request.data.get("message_id")))
-    limits.take("report", str(request.user.pk), REPORTS_AN_HOUR, 3600)
+    throttling.throttle("report", str(request.user.pk), REPORTS_AN_HOUR, 3600)
     report = services.report_message(
         reporter=request.user,
         message=message,

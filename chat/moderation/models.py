@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Rule(models.Model):
-    """One blocking rule; its kind names a class in chat/moderation/rules/."""
+    """A blocking rule; its kind names a class in chat/moderation/rules/, which reads its options."""
 
     class Applies(models.TextChoices):
         PROMPT = "prompt", _("what people write")
@@ -19,10 +19,8 @@ class Rule(models.Model):
         BOTH = "both", _("both")
 
     name = models.CharField(_("name"), max_length=80)
-    kind = models.CharField(_("kind"), max_length=32, default="pattern")
-    pattern = models.CharField(
-        _("pattern"), max_length=500, help_text=_("A regular expression in RE2 syntax; case does not matter.")
-    )
+    kind = models.CharField(_("kind"), max_length=64, default="pattern")
+    options = models.JSONField(_("options"), default=dict, blank=True)
     applies = models.CharField(_("applies to"), max_length=8, choices=Applies.choices, default=Applies.PROMPT)
     words = models.CharField(
         _("words shown"),
@@ -34,8 +32,8 @@ class Rule(models.Model):
     created_at = models.DateTimeField(_("created"), db_default=Now())
 
     class Meta:
-        verbose_name = _("blocked pattern")
-        verbose_name_plural = _("blocked patterns")
+        verbose_name = _("blocking rule")
+        verbose_name_plural = _("blocking rules")
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -102,7 +100,7 @@ class Report(models.Model):
 
 
 class Decision(models.Model):
-    """What a member of staff decided on a report."""
+    """A decision of a member of staff on a report."""
 
     report = models.ForeignKey(Report, models.CASCADE, related_name="decisions", verbose_name=_("report"))
     by = models.ForeignKey(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,16 +19,18 @@ from django.utils.translation import override
 
 from chat.accounts.models import User
 from chat.conversations.models import Message, Role
-from chat.conversations.services import is_any_live
+from chat.conversations.settlement import is_any_live
 from chat.core import audit
 from chat.core.decisions import check_not_stale, stale
 from chat.core.entry_points import Rules
 from chat.core.errors import BadInput, Busy, ChatError, NotAllowed, RefusedByRule
 from chat.core.models import StaffAction
 from chat.core.text import grouped, trimmed
-from chat.moderation import rules, signals
+from chat.moderation import hooks, rules, signals
 from chat.moderation.models import Decision, Report, Rule
-from chat.moderation.rules.base import readings
+from chat.moderation.rules.base import Reading, RuleKind, readings
+from inference.base.findings import Finding
+from inference.base.registry import RegistryError
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,8 @@ DECIDE = "moderation.change_report"  # the permission that moderators have
 ACTIONS = (Report.Status.DISMISSED, Report.Status.HIDDEN, Report.Status.TAKEN_DOWN)
 BREADTH = 1000  # newest messages that a new rule is tried on
 BREADTH_CHARS = 20_000  # of each
-BREADTH_SECONDS = 5.0  # then the proportion is that of the messages looked at
-FEWEST = 5  # messages; of fewer no proportion can be told
+BREADTH_SECONDS = 5.0  # then the proportion is that of the messages tried so far
+FEWEST = 5  # messages; fewer give no proportion
 # What staff do to reports and shared pages, as the audit calls it, in words for a colleague.
 VERBS = {
     "take share down": Report.Status.TAKEN_DOWN.label,
@@ -67,83 +69,106 @@ def check_texts(which: Rules, texts: Sequence[str]) -> None:
 
 def _forbidding(which: Rules) -> list[Rule]:
     applies = {Rules.PEOPLE: PROMPT, Rules.MODEL: REPLY}.get(which, Rule.Applies.values)
-    return [rule for rule in Rule.objects.filter(active=True, applies__in=applies) if _usable(rule)]
+    return [rule for rule in Rule.objects.filter(active=True, applies__in=applies) if _is_usable(rule)]
 
 
 def _hit(found: list[Rule], text: str) -> Rule | None:
     if not found:
         return None
     texts = readings(text)
-    return next((rule for rule in found if _hits(rule.kind, rule.pattern, texts)), None)
+    return next((rule for rule in found if _hits(rules.kind_for(rule.kind), rule.options, texts)), None)
+
+
+def findings(which: Rules, text: str) -> list[tuple[Rule, Finding]]:
+    """Returns what the active rules find in a text, by place in the text as written, for masks and previews.
+
+    A piece that is found in both readings is returned once.
+    """
+    found: dict[tuple[int, int, int], tuple[Rule, Finding]] = {}
+    for rule in _forbidding(which):
+        for each in findings_of(rule.kind, rule.options, text):
+            found.setdefault((each.start, each.end, rule.pk), (rule, each))
+    return [found[key] for key in sorted(found)]
+
+
+def findings_of(kind: str, options: Mapping[str, Any], text: str) -> list[Finding]:
+    """Returns what one rule, saved or not, finds in a text, from left to right."""
+    finder = rules.kind_for(kind)
+    found = {
+        each.in_written(finding) for each in readings(text) for finding in finder.find(each.text, options)
+    }
+    return sorted(found, key=lambda each: (each.start, each.end))
 
 
 def reply_rules() -> list[dict[str, str]]:
-    """For the model workers: [{"rule_id", "pattern"}], RE2 syntax, case does not matter."""
+    """Returns the rules for the model workers: [{"rule_id", "pattern"}], as RuleKind.for_replies says."""
     found = []
     for rule in Rule.objects.filter(active=True, applies__in=REPLY):
-        pattern = rules.kind(rule.kind).for_replies(rule.pattern) if _usable(rule) else None
+        pattern = rules.kind_for(rule.kind).for_replies(rule.options) if _is_usable(rule) else None
         if pattern is not None:
             found.append({"rule_id": str(rule.pk), "pattern": pattern})
     return found
 
 
 def reply_words(rule_id: str) -> str:
-    """What readers are told when a reply was refused; also when the rule is gone by then."""
+    """Returns the words for readers when a reply was refused; also when the rule is gone by then."""
     rule = Rule.objects.filter(pk=int(rule_id)).first() if rule_id.isdecimal() else None
     return (rule.words if rule else "") or str(_("A rule of this site stopped this reply."))
 
 
-def check_rule(kind: str, pattern: str) -> None:
-    """Raise BadInput if a rule like this cannot be saved."""
-    if kind not in rules.RULES:
-        raise BadInput(_("There is no kind of rule called “%s”.") % kind)
-    rules.kind(kind).check(pattern)
+def check_rule(kind: str, options: Mapping[str, Any]) -> None:
+    """Raises BadInput if a rule like this cannot be used."""
+    try:
+        rules.kind_for(kind).check(options)
+    except RegistryError:
+        raise BadInput(_("There is no kind of rule called “%s”.") % kind) from None
 
 
-def rule_matches(kind: str, pattern: str, text: str) -> bool:
-    """For trying a rule out before it is saved."""
-    return _hits(kind, pattern, readings(text))
+def rule_matches(kind: str, options: Mapping[str, Any], text: str) -> bool:
+    """Whether a rule, saved or not, refuses a text."""
+    return _hits(rules.kind_for(kind), options, readings(text))
 
 
-def check_breadth(kind: str, pattern: str, applies: str) -> None:
-    """Raise BadInput, with the proportion, if this rule would have refused most of the newest messages."""
+def check_breadth(kind: str, options: Mapping[str, Any], applies: str) -> None:
+    """Raises BadInput, with the proportion, if this rule would have refused most of the newest messages."""
     for role, which in ((Role.USER, PROMPT), (Role.ASSISTANT, REPLY)):
         if applies not in which:
             continue
-        hits, looked = _tried(kind, pattern, role)
-        if looked >= FEWEST and hits * 2 > looked:
+        hits, tried = _tried(kind, options, role)
+        if tried >= FEWEST and hits * 2 > tried:
             words = _(
-                "This pattern matches %(hits)s of the last %(number)s messages (%(percent)s %%), so it would "
+                "This rule matches %(hits)s of the last %(number)s messages (%(percent)s %%), so it would "
                 "refuse most of what is written. Please make it more exact. It was not saved."
             )
-            percent = grouped(round(100 * hits / looked))
-            raise BadInput(words % {"hits": grouped(hits), "number": grouped(looked), "percent": percent})
+            percent = grouped(round(100 * hits / tried))
+            raise BadInput(words % {"hits": grouped(hits), "number": grouped(tried), "percent": percent})
 
 
-def _tried(kind: str, pattern: str, role: str) -> tuple[int, int]:
-    """Counts the newest messages that the pattern matches; only the beginning of long ones is read."""
-    newest = Message.objects.filter(role=role).exclude(text="").order_by("-created_at")
+def _tried(kind: str, options: Mapping[str, Any], role: str) -> tuple[int, int]:
+    """Counts the newest messages that the rule refuses; only the beginning of long ones is read."""
+    written_here = Message.objects.filter(role=role, source="")  # an import says nothing of what people write
+    newest = written_here.exclude(text="").order_by("-created_at")
     beginnings = newest.annotate(beginning=Left("text", BREADTH_CHARS)).values_list("beginning", flat=True)
     ends = time.monotonic() + BREADTH_SECONDS
-    hits, looked = 0, 0
+    hits, tried = 0, 0
     for text in beginnings[:BREADTH].iterator(chunk_size=100):
-        hits += rule_matches(kind, pattern, text)
-        looked += 1
+        hits += rule_matches(kind, options, text)
+        tried += 1
         if time.monotonic() > ends:
             break
-    return hits, looked
+    return hits, tried
 
 
-def _hits(kind: str, pattern: str, texts: list[str]) -> bool:
-    return any(rules.kind(kind).matches(pattern, each) for each in texts)
+def _hits(kind: RuleKind, options: Mapping[str, Any], texts: Sequence[Reading]) -> bool:
+    return any(next(kind.find(each.text, options), None) is not None for each in texts)
 
 
-def _usable(rule: Rule) -> bool:
-    """A rule saved around the admin that cannot work must not stop everybody: it is logged instead."""
+def _is_usable(rule: Rule) -> bool:
+    """A rule saved around the admin, or whose kind is gone, must not stop everybody: it is logged instead."""
     try:
-        check_rule(rule.kind, rule.pattern)
+        check_rule(rule.kind, rule.options)
     except BadInput:
-        log.error("blocking rule %s cannot be used: its pattern or kind is not valid", rule.pk)
+        log.error("blocking rule %s cannot be used: its options or kind are not valid", rule.pk)
         return False
     return True
 
@@ -220,7 +245,7 @@ def decide(
 
     A report may be decided again. Dismissing one whose message was hidden shows the message again, unless
     another report hid it, too. A link once taken down stays so, and its owner, who reads `owner_reason`, can
-    make no new one until staff lift that (chat/sharing/take_downs.py).
+    make no new one until staff lift that (chat/sharing/takedowns.py).
     """
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not decide on reports."))
@@ -275,6 +300,8 @@ def take_share_down(
     """Without a report. Raises Stale if it is down already, or a colleague decided on it after `seen`."""
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
+    if not trimmed(owner_reason):
+        raise BadInput(_("Give a reason for the owner: nobody else tells them why."))
     about = Report(share_id=share_id)
     was_open = _take_share_down(share_id, owner_reason)  # its row is locked from here on
     check_not_stale(seen=seen, targets=_targets(about), by=by, verbs=VERBS)
@@ -286,7 +313,7 @@ def take_share_down(
 
 
 def _untranslated_reason(report: Report) -> str:
-    """Its owner reads it, in another language perhaps (chat/sharing/take_downs.py translates it)."""
+    """Its owner reads it, in another language perhaps (chat/sharing/takedowns.py translates it)."""
     with override(None):
         return report.get_reason_display()
 
@@ -296,8 +323,7 @@ def _take_share_down(share_id: UUID, reason: str) -> bool:
     reason = trimmed(reason)
     if len(reason) > OWNER_REASON_LENGTH:
         raise BadInput(_("The reason for the owner is longer than %d characters.") % OWNER_REASON_LENGTH)
-    answers = signals.share_taken_down.send(Report, share_id=share_id, reason=reason)
-    return any(was_open for _receiver, was_open in answers)
+    return any(hooks.take_down_share(share_id, reason))
 
 
 def _already_down(about: Report) -> ChatError:

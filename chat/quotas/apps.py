@@ -9,12 +9,11 @@ class QuotasConfig(AppConfig):
     verbose_name = _("Quotas")
 
     def ready(self) -> None:
-        from chat.accounts.groups import DELETION_NOTES
-        from chat.accounts.views import SETTINGS_EXTRAS
-        from chat.conversations.views import PAGE_EXTRAS
+        from chat.accounts.hooks import group_deletion_notes, settings_details
+        from chat.conversations.hooks import page_details
         from chat.quotas.api import page_usage
         from chat.quotas.effects import of_deleted_group
 
-        SETTINGS_EXTRAS.append(page_usage)
-        PAGE_EXTRAS.append(page_usage)
-        DELETION_NOTES.append(of_deleted_group)
+        settings_details.register(page_usage)
+        page_details.register(page_usage)
+        group_deletion_notes.register(of_deleted_group)

@@ -1,4 +1,4 @@
-"""How much each person may use. A day is a UTC day; a token is a token of the prompt or of the answer."""
+"""Stores how much each person may use. A day is a UTC day; tokens of prompt and answer both count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class QuotaPolicy(models.Model):
-    """What a person, each member of a group, or everybody may use, and their share of the queue.
+    """Limits what a person, each member of a group, or everybody may use, and sets their share of the queue.
 
     A person's own policy beats the groups' (the largest of them), which beats everybody's, which beats the
     settings.

@@ -1,7 +1,7 @@
 """Tokens a day: reserved when a message is sent, settled once when its reply ends. Failed replies are free.
 
-reserve and settle run inside the transactions of chat/turns/services.py, so a message, its reservation and
-its generation stand or fall together.
+reserve and settle run inside the transactions of chat/turns/starting.py and settlement.py, so a message, its
+reservation and its generation stand or fall together.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
 
 # An answer shorter than this is not worth starting.
 LEAST_ANSWER_TOKENS = 16
+# Where nobody chose how long the answer may be, one reply sets aside half of what is left of the day, but up
+# to this much: otherwise a few long limits would use up a day in which hardly anything was said.
+UNCHOSEN_TOKENS = 512
 
 
 class Terms(NamedTuple):
-    """What one person may use."""
+    """Holds what one person may use."""
 
     tokens_per_day: int
     weight: float  # share in the fair queue
@@ -46,27 +49,50 @@ def terms_of(policy: QuotaPolicy | None) -> Terms:
     return Terms(policy.tokens_per_day, policy.weight, running_limit)
 
 
-def check_any_left(user: User, terms: Terms) -> None:
-    """Refuses somebody whose day is used up, by one row, before any text is read; `reserve` has the say."""
-    counter = UsageCounter.objects.filter(user=user, day=_today()).first()
-    taken = counter.used + counter.reserved if counter else 0
+class Allowance(NamedTuple):
+    """Holds what one person may use today, and the counting row, locked until the transaction ends."""
+
+    terms: Terms
+    counter: UsageCounter
+
+
+@transaction.atomic(savepoint=False)
+def open_today(user: User) -> Allowance:
+    """Locks a person's day. Raises QuotaExceeded if it is used up: by one row, before any text is read.
+
+    Parallel sends cannot overshoot: each reads and writes under the lock of the day's row (PostgreSQL), or of
+    the database (SQLite begins every transaction IMMEDIATE).
+    """
+    terms = terms_for(user)
+    counter = _locked_counter(user, _today())
+    taken = counter.used + counter.reserved
     if taken >= terms.tokens_per_day:
         raise QuotaExceeded(used=taken, limit=terms.tokens_per_day, retry_after=_seconds_left())
+    return Allowance(terms, counter)
 
 
 @transaction.atomic(savepoint=False)
 def reserve(
-    *, user: User, terms: Terms, generation_id: UUID, model: str, prompt_tokens: int, max_new_tokens: int
+    *,
+    user: User,
+    allowance: Allowance,
+    generation_id: UUID,
+    model: str,
+    prompt_tokens: int,
+    max_new_tokens: int,
+    is_length_chosen: bool = True,
 ) -> int:
-    """Set tokens aside for a reply and return how many it may generate: max_new_tokens, or what is left.
+    """Sets tokens aside for a reply and returns how many it may generate: max_new_tokens, or what is left
+    (half of that, where nobody chose the length). Raises QuotaExceeded.
 
-    Parallel sends cannot overshoot: each looks and writes under the lock of the day's row (PostgreSQL), or of
-    the database (SQLite begins every transaction IMMEDIATE).
+    `allowance` is that of `open_today`, in the same transaction.
     """
-    limit, day = terms.tokens_per_day, _today()
-    counter = _locked_counter(user, day)
+    limit, counter = allowance.terms.tokens_per_day, allowance.counter
     taken = counter.used + counter.reserved
-    granted = min(max_new_tokens, limit - taken - prompt_tokens)
+    left = limit - taken - prompt_tokens
+    granted = min(max_new_tokens, left)
+    if not is_length_chosen:
+        granted = min(granted, max(UNCHOSEN_TOKENS, left // 2))
     if granted < min(LEAST_ANSWER_TOKENS, max_new_tokens):
         raise QuotaExceeded(used=taken, limit=limit, retry_after=_seconds_left())
     needed = prompt_tokens + granted
@@ -76,7 +102,7 @@ def reserve(
     UsageEntry.objects.create(
         generation=generation_id,
         user=user,
-        day=day,
+        day=counter.day,
         model=model,
         reserved=needed,
         prompt_tokens=prompt_tokens,

@@ -11,59 +11,74 @@ from typing import Any
 
 from django.db import connections
 
-from chat.search import index_postgresql, index_sqlite
+from chat.search.backends import backend_for
 
-# The triggers themselves do the work: an UPDATE of what has no entry, and should have one.
-CATCH_UP = [
+CLEAN = [
     "DELETE FROM search_entry WHERE message_id IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM conversations_message m WHERE m.id = message_id)",
     "DELETE FROM search_entry WHERE NOT EXISTS"
     " (SELECT 1 FROM conversations_conversation c WHERE c.id = conversation_id)",
-    "UPDATE conversations_message SET text = text"
-    " WHERE text <> '' AND status <> 'live' AND hidden_at IS NULL"
-    " AND NOT EXISTS (SELECT 1 FROM search_entry e WHERE e.message_id = conversations_message.id)",
-    "UPDATE conversations_conversation SET title = title WHERE title <> '' AND NOT EXISTS (SELECT 1"
-    " FROM search_entry e WHERE e.conversation_id = conversations_conversation.id AND e.message_id IS NULL)",
 ]
+# The triggers themselves do the work: an UPDATE of what has no entry, and should have one. Some rows at a
+# time, so that nobody waits for all of them.
+CATCH_UP = {
+    "conversations_message": (
+        "text",
+        "text <> '' AND status <> 'live' AND hidden_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM search_entry e WHERE e.message_id = conversations_message.id)",
+    ),
+    "conversations_conversation": (
+        "title",
+        "title <> '' AND NOT EXISTS (SELECT 1 FROM search_entry e"
+        " WHERE e.conversation_id = conversations_conversation.id AND e.message_id IS NULL)",
+    ),
+}
+BATCH = 1000
+FIRST = "00000000-0000-0000-0000-000000000000"  # below every key, as a UUID and as SQLite's text
 
 
 def before_migrating(using: str, plan: Sequence[Any] = (), **_: Any) -> None:
     if plan and _exists(using):
-        _run(using, _of(using).DROP)
+        _run(using, backend_for(connections[using]).drop)
 
 
 def after_migrating(using: str, plan: Sequence[Any] = (), **_: Any) -> None:
     if _exists(using):
-        _run(using, _of(using).DROP)
-        _run(using, _of(using).CREATE)
+        backend = backend_for(connections[using])
+        _run(using, backend.drop)
+        _run(using, backend.create)
         if plan:
-            _run(using, CATCH_UP)
+            _run(using, CLEAN)
+            for table, (column, missing) in CATCH_UP.items():
+                _catch_up(using, table, column, missing)
+
+
+def _catch_up(using: str, table: str, column: str, missing: str) -> None:
+    last: Any = FIRST
+    with connections[using].cursor() as cursor:
+        while True:
+            cursor.execute(
+                f"SELECT id FROM {table} WHERE id > %s AND {missing} ORDER BY id LIMIT {BATCH}",  # noqa: S608
+                [last],
+            )
+            keys = cursor.fetchall()
+            if not keys:
+                return
+            first, last = last, keys[-1][0]
+            cursor.execute(
+                f"UPDATE {table} SET {column} = {column} WHERE id > %s AND id <= %s AND {missing}",  # noqa: S608
+                [first, last],
+            )
+
+
+def prepare_connection(connection: Any, **_: Any) -> None:
+    """Called for each new connection to a database."""
+    backend_for(connection).connect(connection)
 
 
 def forget_deleted(using: str = "default") -> None:
-    """The words of what was deleted leave the index for good. In short steps: writers wait for each other.
-
-    PostgreSQL does it by itself (autovacuum).
-    """
-    if connections[using].vendor != "sqlite":
-        return
-    first, further = index_sqlite.COMPACT
-    done = _changes(using, first)
-    while done > 1:  # FTS5 notes its own state: a step with nothing to do changes one row
-        done = _changes(using, further)
-
-
-def _changes(using: str, statement: str) -> int:
-    with connections[using].cursor() as cursor:
-        cursor.execute(index_sqlite.CHANGES)
-        before = cursor.fetchone()[0]
-        cursor.execute(statement)
-        cursor.execute(index_sqlite.CHANGES)
-        return int(cursor.fetchone()[0]) - int(before)
-
-
-def _of(using: str) -> Any:
-    return index_postgresql if connections[using].vendor == "postgresql" else index_sqlite
+    """Removes the words of what was deleted from the index for good."""
+    backend_for(connections[using]).forget_deleted(using)
 
 
 def _exists(using: str) -> bool:
@@ -71,7 +86,7 @@ def _exists(using: str) -> bool:
     return {"search_entry", "conversations_message", "conversations_conversation"} <= set(tables)
 
 
-def _run(using: str, statements: list[str]) -> None:
+def _run(using: str, statements: Sequence[str]) -> None:
     with connections[using].cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

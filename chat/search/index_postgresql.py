@@ -1,65 +1,48 @@
-"""tsvector and GIN. Accents fold without the extension `unaccent`, which needs a superuser to install."""
+"""tsvector and GIN, over the terms of chat/search/terms.py, made again in SQL: triggers cannot call Python.
 
-TABLES = [
-    "ALTER TABLE search_entry ADD COLUMN words tsvector NOT NULL",
-    "CREATE INDEX search_words ON search_entry USING gin (words)",
-    "CREATE SEQUENCE search_entry_number",
-    # Punctuation parts words, as FTS5 has it: the parser would keep addresses and numbers with a point whole.
-    # Marks of the Latin, Greek and Cyrillic letters (U+0300-036F) go; words.py does the same to a question.
-    """
-CREATE FUNCTION search_folded(said text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT translate(
-        lower(regexp_replace(normalize(left(said, 100000), NFD), '[\\u0300-\\u036f]+', '', 'g')),
-        $p$!"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«»“”„‘’–—…·¿¡$p$, repeat(' ', 46))
+Nothing of it needs an extension, which a superuser would have to install.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from chat.search.backends import Backend, Row, row_of
+from chat.search.letters import UNSEEN
+from chat.search.terms import MOST, RUN, TERM_CHARS, WITH_SIGN, WORD
+
+_WORDS = " UNION ALL ".join(
+    f"SELECT left(m[1], {TERM_CHARS}) AS term FROM said, regexp_matches(f, $e$({each})$e$, 'g') AS m"  # noqa: S608
+    for each in (WORD, *WITH_SIGN)
+)
+FUNCTIONS = [
+    # `fold` of terms.py.
+    f"""
+CREATE OR REPLACE FUNCTION search_folded(said text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT left(translate(lower(normalize(
+        regexp_replace(normalize(left(said, {MOST}), NFKD), $e$[{UNSEEN}]+$e$, '', 'g'), NFC
+    )), 'ς', 'σ'), {MOST})
 $$""",
-    # Newer means higher; numbers of one millisecond repeat after a million. Years 1970 to 2223.
+    # `terms` of terms.py; the last line makes the pairs of a run.
+    f"""
+CREATE OR REPLACE FUNCTION search_terms(said text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    WITH said AS MATERIALIZED (SELECT search_folded($1) AS f)
+    SELECT coalesce(array_agg(DISTINCT term), '{{}}') FROM (
+        {_WORDS}
+        UNION ALL SELECT letter || coalesce(lead(letter) OVER (PARTITION BY run ORDER BY at), '')
+        FROM said, regexp_matches(f, $e$({RUN})$e$, 'g') WITH ORDINALITY AS r(m, run),
+            string_to_table(m[1], NULL) WITH ORDINALITY AS l(letter, at)
+    ) AS found
+$$""",  # noqa: S608
+    # The terms of one kind and one person share a term that no text can have: it begins with a hyphen.
     """
-CREATE FUNCTION search_number(moment timestamptz) RETURNS bigint LANGUAGE sql AS $$
-    SELECT (greatest(0, least(8000000000000, floor(extract(epoch FROM moment) * 1000)))::bigint << 20)
-        + (nextval('search_entry_number') & 1048575)
+CREATE OR REPLACE FUNCTION search_vector(scope text, said text) RETURNS tsvector LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_to_tsvector(ARRAY['-' || scope] || search_terms(said))
 $$""",
-    # The words of one kind and one person share a word that no text can have: it keeps its "@".
-    """
-CREATE FUNCTION search_vector(scope text, said text) RETURNS tsvector LANGUAGE sql IMMUTABLE AS $$
-    SELECT array_to_tsvector(ARRAY[scope]) || strip(to_tsvector('simple', search_folded(said)))
-$$""",
-    """
-CREATE FUNCTION search_message() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        DELETE FROM search_entry WHERE message_id = OLD.id;
-    END IF;
-    IF TG_OP = 'DELETE' OR NEW.hidden_at IS NOT NULL OR NEW.status = 'live' OR NEW.text = '' THEN
-        RETURN NULL;
-    END IF;
-    INSERT INTO search_entry (id, owner_id, conversation_id, message_id, words)
-        SELECT search_number(NEW.created_at), owner_id, id, NEW.id, search_vector('@m' || owner_id, NEW.text)
-        FROM conversations_conversation WHERE id = NEW.conversation_id;
-    RETURN NULL;
-END $$""",
-    """
-CREATE FUNCTION search_title() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        DELETE FROM search_entry WHERE conversation_id = OLD.id AND message_id IS NULL;
-    END IF;
-    IF TG_OP <> 'DELETE' AND NEW.title <> '' THEN
-        INSERT INTO search_entry (id, owner_id, conversation_id, words)
-            SELECT search_number(NEW.created_at), NEW.owner_id, NEW.id,
-                search_vector('@t' || NEW.owner_id, NEW.title);
-    END IF;
-    RETURN NULL;
-END $$""",
 ]
-DROP_TABLES = [
-    "DROP FUNCTION search_title() CASCADE",
-    "DROP FUNCTION search_message() CASCADE",
-    "DROP FUNCTION search_vector(text, text)",
-    "DROP FUNCTION search_number(timestamptz)",
-    "DROP FUNCTION search_folded(text)",
-    "DROP SEQUENCE search_entry_number",
-    "ALTER TABLE search_entry DROP COLUMN words",
-]
+DROP_FUNCTIONS = ["DROP FUNCTION search_terms(text)"]
 CREATE = [
     "CREATE TRIGGER search_message AFTER INSERT OR DELETE OR UPDATE OF text, status, hidden_at"
     " ON conversations_message FOR EACH ROW EXECUTE FUNCTION search_message()",
@@ -70,3 +53,46 @@ DROP = [
     "DROP TRIGGER IF EXISTS search_message ON conversations_message",
     "DROP TRIGGER IF EXISTS search_title ON conversations_conversation",
 ]
+NEAR = 2_000  # newest entries that are searched before the index is asked
+_NEAR = """
+SELECT e.id, e.conversation_id, e.message_id
+FROM (
+    SELECT id, conversation_id, message_id, words FROM search_entry
+    WHERE owner_id = %s AND message_id IS {null} AND id < %s ORDER BY id DESC LIMIT %s
+) e JOIN conversations_conversation c ON c.id = e.conversation_id AND c.deleted_at IS NULL
+    AND NOT c.temporary
+WHERE e.words @@ %s::tsquery ORDER BY e.id DESC LIMIT %s
+"""
+_FAR = """
+WITH found AS MATERIALIZED (
+    SELECT id, conversation_id, message_id FROM search_entry WHERE words @@ %s::tsquery AND id < %s
+)
+SELECT e.id, e.conversation_id, e.message_id
+FROM found e JOIN conversations_conversation c ON c.id = e.conversation_id AND c.deleted_at IS NULL
+    AND NOT c.temporary
+ORDER BY e.id DESC LIMIT %s
+"""
+
+
+class Postgresql(Backend):
+    label = "PostgreSQL"
+    create = CREATE
+    drop = DROP
+
+    def rows(
+        self, cursor: Any, owner: UUID, kind: str, terms: Sequence[str], below: int, limit: int
+    ) -> list[Row]:
+        """Finds a frequent word among the newest; a rare one has few rows in the index. Either is quick."""
+        wanted = " & ".join([f"'-@{kind}{owner}'", *(f"{_quoted(term)}:*" for term in terms)])
+        near = _NEAR.replace("{null}", "NULL" if kind == "t" else "NOT NULL")
+        cursor.execute(near, [owner, below, NEAR, wanted, limit])
+        rows = [row_of(*row) for row in cursor.fetchall()]
+        if len(rows) < limit:
+            cursor.execute(_FAR, [wanted, below, limit])
+            rows = [row_of(*row) for row in cursor.fetchall()]
+        return rows
+
+
+def _quoted(term: str) -> str:
+    """A term in a tsquery; none has an apostrophe."""
+    return "'" + term.replace("\\", "\\\\") + "'"

@@ -1,8 +1,26 @@
-"""FTS5: folds accents and case by itself. The words of one kind and one person share a token (`scope`)."""
+"""FTS5, over the terms of chat/search/terms.py: the triggers call it as `search_terms`.
 
+Every connection that changes titles or messages must know that function; Django's do (`Sqlite.connect`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+
+from chat.search.backends import Backend, Row, row_of
+from chat.search.letters import SIGNS
+from chat.search.terms import terms
+
+_SIGNS = SIGNS.replace(r"\\", "\\")  # of an expression
+# Terms are folded already, and every character of theirs counts: hence `ascii`, which parts at the spaces.
+# The first letter is indexed, too: one letter may be a whole question where nothing parts words.
 TABLES = [
     "CREATE VIRTUAL TABLE search_words USING fts5("
-    "scope, words, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3')"
+    f"scope, words, tokenize = \"ascii tokenchars '{_SIGNS}'\", prefix = '1 2 3', detail = column)"
 ]
 DROP_TABLES = ["DROP TABLE search_words"]
 # FTS5 keeps deleted words as marks until its pieces are merged. The first statement lines all pieces up, the
@@ -12,7 +30,6 @@ COMPACT = (
     "INSERT INTO search_words (search_words, rank) VALUES ('merge', 200)",
 )
 CHANGES = "SELECT total_changes()"
-MOST = 100_000  # characters of one message, as on PostgreSQL
 
 # The number of a row: its time, and after those of the same millisecond. Writers of SQLite come one by one.
 # Times outside the years 1970 to 2223 count as the nearest of them.
@@ -30,13 +47,13 @@ INSERT INTO search_entry (id, owner_id, conversation_id, message_id)
     WHERE id = {row}.conversation_id AND {row}.hidden_at IS NULL AND {row}.status <> 'live'
     AND {row}.text <> '';
 INSERT INTO search_words (rowid, scope, words)
-    SELECT id, 'm' || owner_id, substr({row}.text, 1, {most}) FROM search_entry WHERE message_id = {row}.id;
-""".replace("{most}", str(MOST))
+    SELECT id, 'm' || owner_id, search_terms({row}.text) FROM search_entry WHERE message_id = {row}.id;
+"""
 _TITLE = """
 INSERT INTO search_entry (id, owner_id, conversation_id)
     SELECT {id}, {row}.owner_id, {row}.id WHERE {row}.title <> '';
 INSERT INTO search_words (rowid, scope, words)
-    SELECT id, 't' || owner_id, {row}.title FROM search_entry
+    SELECT id, 't' || owner_id, search_terms({row}.title) FROM search_entry
     WHERE conversation_id = {row}.id AND message_id IS NULL;
 """
 _NEW_MESSAGE = _MESSAGE.format(id=_ID.format(time="NEW.created_at"), row="NEW")
@@ -60,3 +77,48 @@ CREATE = [
     f"CREATE TRIGGER {name} AFTER {event} BEGIN {body} END" for name, (event, body) in _TRIGGERS.items()
 ]
 DROP = [f"DROP TRIGGER IF EXISTS {name}" for name in _TRIGGERS]
+
+
+_ROWS = """
+SELECT e.id, e.conversation_id, e.message_id
+FROM search_words JOIN search_entry e ON e.id = search_words.rowid
+JOIN conversations_conversation c ON c.id = e.conversation_id AND c.deleted_at IS NULL
+    AND NOT c.temporary
+WHERE search_words MATCH %s AND search_words.rowid < %s
+ORDER BY search_words.rowid DESC LIMIT %s
+"""
+
+
+class Sqlite(Backend):
+    label = "SQLite FTS5"
+    create = CREATE
+    drop = DROP
+
+    def connect(self, connection: Any) -> None:
+        """Lets the triggers of this connection make terms."""
+        connection.connection.create_function(
+            "search_terms", 1, lambda said: " ".join(terms(said)), deterministic=True
+        )
+
+    def rows(
+        self, cursor: Any, owner: UUID, kind: str, terms: Sequence[str], below: int, limit: int
+    ) -> list[Row]:
+        wanted = " AND ".join(f'"{term}" *' for term in terms)
+        cursor.execute(_ROWS, [f"scope : {kind}{owner.hex} AND words : ({wanted})", below, limit])
+        return [row_of(*row) for row in cursor.fetchall()]
+
+    def forget_deleted(self, using: str) -> None:
+        """In short steps: writers wait for each other."""
+        first, further = COMPACT
+        done = _changes(using, first)
+        while done > 1:  # FTS5 notes its own state: a step with nothing to do changes one row
+            done = _changes(using, further)
+
+
+def _changes(using: str, statement: str) -> int:
+    with connections[using].cursor() as cursor:
+        cursor.execute(CHANGES)
+        before = cursor.fetchone()[0]
+        cursor.execute(statement)
+        cursor.execute(CHANGES)
+        return int(cursor.fetchone()[0]) - int(before)

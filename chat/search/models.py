@@ -1,4 +1,4 @@
-"""What can be found: one entry a title, one a settled message. Written by triggers only (index.py)."""
+"""Holds the index: one entry per title and per settled message, written by triggers only (index.py)."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import UUID
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -12,33 +11,37 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message
 from chat.core.errors import BadInput
-from chat.search.words import pieces, words_of
+from chat.search.backends import Row, backend_for
+from chat.search.terms import MOST, Question, fold, parsed
+from chat.search.words import pieces
 
 PAGE = 20
-NEAR = 2_000  # newest entries that PostgreSQL looks through before it asks the index
+LOOKED_AT = 2_000  # rows whose texts are read for one page, where terms alone do not make a hit
 
 _CURSOR = re.compile(r"([tm])([0-9]{1,19})")  # titles or messages below this number
 _END = 2**63 - 1
 
-Row = tuple[int, UUID, UUID | None]  # number, conversation, message
-
 
 def search(owner: User, question: str, cursor: str = "") -> dict[str, Any]:
-    kind, below = _parsed(cursor)
-    words = words_of(question)
-    if not words:
+    kind, below = _cursor(cursor)
+    asked = parsed(question)
+    if not asked.terms:
         return {"results": [], "next": None}
-    rows = _rows(owner, "t", words, below, PAGE + 1) if kind == "t" else []
-    if len(rows) <= PAGE:
-        rows += _rows(owner, "m", words, below if kind == "m" else _END, PAGE + 1 - len(rows))
-    page = rows[:PAGE]
+    rows: list[Row] = []
     following = None
+    if kind == "t":
+        rows, following = _hits(owner, "t", asked, below, PAGE + 1)
+    if following is None and len(rows) <= PAGE:
+        start = below if kind == "m" else _END
+        further, following = _hits(owner, "m", asked, start, PAGE + 1 - len(rows))
+        rows += further
+    page = rows[:PAGE]
     if len(rows) > PAGE:
         following = f"m{page[-1][0]}" if page[-1][2] else f"t{page[-1][0]}"
-    return {"results": _results(owner, page, words), "next": following}
+    return {"results": _results(owner, page, asked.parts), "next": following}
 
 
-def _parsed(cursor: str) -> tuple[str, int]:
+def _cursor(cursor: str) -> tuple[str, int]:
     if not cursor:
         return "t", _END
     match = _CURSOR.fullmatch(cursor)
@@ -49,53 +52,37 @@ def _parsed(cursor: str) -> tuple[str, int]:
 
 # --- Rows -------------------------------------------------------------------------------------------------
 
-_SQLITE = """
-SELECT e.id, e.conversation_id, e.message_id
-FROM search_words JOIN search_entry e ON e.id = search_words.rowid
-JOIN conversations_conversation c ON c.id = e.conversation_id AND c.deleted_at IS NULL
-    AND NOT c.temporary
-WHERE search_words MATCH %s AND search_words.rowid < %s
-ORDER BY search_words.rowid DESC LIMIT %s
-"""
-_NEAR = """
-SELECT e.id, e.conversation_id, e.message_id
-FROM (
-    SELECT id, conversation_id, message_id, words FROM search_entry
-    WHERE owner_id = %s AND message_id IS {null} AND id < %s ORDER BY id DESC LIMIT %s
-) e JOIN conversations_conversation c ON c.id = e.conversation_id AND c.deleted_at IS NULL
-    AND NOT c.temporary
-WHERE e.words @@ %s::tsquery ORDER BY e.id DESC LIMIT %s
-"""
-_FAR = """
-WITH found AS MATERIALIZED (
-    SELECT id, conversation_id, message_id FROM search_entry WHERE words @@ %s::tsquery AND id < %s
-)
-SELECT e.id, e.conversation_id, e.message_id
-FROM found e JOIN conversations_conversation c ON c.id = e.conversation_id AND c.deleted_at IS NULL
-    AND NOT c.temporary
-ORDER BY e.id DESC LIMIT %s
-"""
+
+def _hits(owner: User, kind: str, asked: Question, below: int, limit: int) -> tuple[list[Row], str | None]:
+    """The next rows; and, if so many did not hold the question that it is time to answer, where to go on."""
+    hits: list[Row] = []
+    batch, looked_at = limit, 0
+    while True:
+        rows = _rows(owner, kind, asked.terms, below, batch)
+        hits += _holding(rows, asked.literal)
+        looked_at += len(rows)
+        if len(rows) < batch or len(hits) >= limit:
+            return hits[:limit], None
+        below = rows[-1][0]
+        if looked_at >= LOOKED_AT:
+            return hits, f"{kind}{below}"
+        batch *= 4
 
 
-def _rows(owner: User, kind: str, words: list[str], below: int, limit: int) -> list[Row]:
+def _holding(rows: list[Row], literal: list[str]) -> list[Row]:
+    """Keeps rows whose text has each of `literal`: terms tell neither order nor adjacency."""
+    if not literal:
+        return rows
+    titles = Conversation.objects.filter(pk__in=[row[1] for row in rows if not row[2]])
+    texts = Message.objects.filter(pk__in=[row[2] for row in rows if row[2]])
+    said = dict(titles.values_list("pk", "title")) | dict(texts.values_list("pk", "text"))
+    folded = {key: fold(text[:MOST]) for key, text in said.items()}
+    return [row for row in rows if all(part in folded.get(row[2] or row[1], "") for part in literal)]
+
+
+def _rows(owner: User, kind: str, terms: list[str], below: int, limit: int) -> list[Row]:
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            wanted = " AND ".join(f'"{word}" *' for word in words)
-            cursor.execute(_SQLITE, [f"scope : {kind}{owner.pk.hex} AND words : ({wanted})", below, limit])
-            return [_row(*row) for row in cursor.fetchall()]
-        # A frequent word is found among the newest; a rare one has few rows in the index. Either is quick.
-        wanted = " & ".join([f"'@{kind}{owner.pk}'", *(f"'{word}':*" for word in words)])
-        near = _NEAR.replace("{null}", "NULL" if kind == "t" else "NOT NULL")
-        cursor.execute(near, [owner.pk, below, NEAR, wanted, limit])
-        rows = cursor.fetchall()
-        if len(rows) < limit:
-            cursor.execute(_FAR, [wanted, below, limit])
-            rows = cursor.fetchall()
-        return [_row(*row) for row in rows]
-
-
-def _row(number: int, conversation: Any, message: Any) -> Row:
-    return number, UUID(str(conversation)), UUID(str(message)) if message else None
+        return backend_for(connection).rows(cursor, owner.pk, kind, terms, below, limit)
 
 
 # --- Results ----------------------------------------------------------------------------------------------

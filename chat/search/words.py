@@ -1,53 +1,40 @@
-"""Words of a question and where they stand in a text, whatever their accents and case."""
+"""A part of a text around what was asked for, with that marked."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-MOST_WORDS = 8
-MOST_CHARS = 64  # of one word
+from chat.search.letters import SPACED, UNSPACED
+from chat.search.terms import fold
+
 AROUND = 60  # characters shown before the first word found
+NEAR = 20  # the same, where no space parts the words
 SHOWN = 220  # characters of a snippet
 
-_WORD = re.compile(r"[^\W_]+")
+# A letter with the marks behind it, which fold together.
+_CLUSTER = re.compile(r"[\s\S][\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
+_RUN = re.compile(f"[{UNSPACED}]")
+_SPACED = re.compile(f"[{SPACED}]")
 
 
-def words_of(question: str) -> list[str]:
-    """Folded, without quotes and operators: a question is plain text. One letter alone says too little."""
-    found = _WORD.findall(folded(unicodedata.normalize("NFC", question[:1000])))
-    words = [word[:MOST_CHARS] for word in found if len(word) > 1 or unicodedata.category(word) == "Lo"]
-    return list(dict.fromkeys(words))[:MOST_WORDS]
-
-
-def folded(text: str) -> str:
-    """As long as `text`, so that a place in one is a place in the other."""
-    return text.lower() if text.isascii() else "".join(map(_folded, text))
-
-
-@lru_cache(maxsize=4096)
-def _folded(char: str) -> str:
-    base = "".join(c for c in unicodedata.normalize("NFD", char) if not "\u0300" <= c <= "\u036f").lower()
-    return base if len(base) == 1 else char
-
-
-def pieces(text: str, words: list[str], shown: int = SHOWN) -> list[dict[str, Any]]:
-    """A part of `text` around the first word found, as [{"text", "match"}], for the page to mark."""
+def pieces(text: str, parts: list[str], shown: int = SHOWN) -> list[dict[str, Any]]:
+    """A part of `text` around the first of `parts` (chat/search/terms.py), as [{"text", "match"}]."""
     text = unicodedata.normalize("NFC", text)
-    each = re.compile(
-        rf"(?<![^\W_])(?:{'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})[^\W_]*"
-    )
-    low = folded(text)
-    first = each.search(low)
-    begin = _begin(text, first.start()) if first else 0
+    low, starts, ends = _folded(text)
+    found = [(starts[each.start()], ends[each.end() - 1]) for each in _expression(parts).finditer(low)]
+    begin = _begin(text, found[0][0]) if found else 0
     end = min(len(text), begin + shown)
     out: list[dict[str, Any]] = []
     at = begin
-    for found in each.finditer(low, begin, end):
-        out += [_piece(text[at : found.start()], False), _piece(text[found.start() : found.end()], True)]
-        at = found.end()
+    for start, stop in found:
+        start, stop = max(start, at), min(stop, end)
+        if stop > start:
+            out += [_piece(text[at:start], False), _piece(text[start:stop], True)]
+            at = stop
     out.append(_piece(text[at:end], False))
     if begin:
         out.insert(0, _piece("… ", False))
@@ -56,12 +43,44 @@ def pieces(text: str, words: list[str], shown: int = SHOWN) -> list[dict[str, An
     return [piece for piece in out if piece["text"]]
 
 
+def _folded(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """The folded text; for each of its characters, where in `text` it begins and ends."""
+    if text.isascii():
+        return text.lower(), range(len(text)), range(1, len(text) + 1)
+    low: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for cluster in _CLUSTER.finditer(text):
+        said = _fold_cluster(cluster[0])
+        low.append(said)
+        starts += [cluster.start()] * len(said)
+        ends += [cluster.end()] * len(said)
+    return "".join(low), starts, ends
+
+
+@lru_cache(maxsize=4096)
+def _fold_cluster(cluster: str) -> str:
+    return fold(cluster)
+
+
+def _expression(parts: list[str]) -> re.Pattern[str]:
+    """Words are marked from their beginning to their end, letters inside a run alone."""
+    options = []
+    for part in sorted(parts, key=len, reverse=True):
+        starts = f"(?<![{SPACED}])" if _SPACED.match(part) else ""
+        if part[0].isdigit():  # "2.5" of "v2.5"
+            starts = "(?<![0-9])"
+        ends = "" if _RUN.match(part) else f"[{SPACED}]*"
+        options.append(f"{starts}{re.escape(part)}{ends}")
+    return re.compile("|".join(options) or r"(?!)")
+
+
 def _begin(text: str, found: int) -> int:
     """A little before the word, at a beginning of a word."""
     if found <= AROUND:
         return 0
     space = text.find(" ", found - AROUND, found)
-    return space + 1 if space >= 0 else found
+    return space + 1 if space >= 0 else found - NEAR
 
 
 def _piece(text: str, match: bool) -> dict[str, Any]:

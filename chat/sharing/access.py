@@ -4,17 +4,43 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation
-from chat.core.errors import NotFound, NotLoggedIn
+from chat.core.errors import ChatError, NotFound, NotLoggedIn
+from chat.sharing import access_cookie
 from chat.sharing.models import Share
 from chat.sharing.policies import policy_for
 
 
-def share_for(reader: User | AnonymousUser, token: str) -> Share:
-    """Raises NotFound, the same for every reason: turned off, expired, taken down, never made, its
-    conversation deleted, its owner suspended."""
+class ReaderAsked(ChatError):
+    """The share's policy asks its reader for something first; chat/sharing/views.py shows the form."""
+
+    code, http_status = "reader_asked", 403
+
+    def __init__(self, share: Share) -> None:
+        self.share = share
+        super().__init__(_("Open the shared page first: it asks you something."))
+
+
+def share_for(reader: User | AnonymousUser, token: str, cookie: str) -> Share:
+    """Returns an open share to a reader whom its policy lets in; `cookie` shows what they answered.
+
+    Raises ReaderAsked, NotLoggedIn where logging in helps, else NotFound.
+    """
+    share = unanswered_share_for(reader, token)
+    if policy_for(share.policy).questions and not access_cookie.is_valid(share, cookie):
+        raise ReaderAsked(share)
+    return share
+
+
+def unanswered_share_for(reader: User | AnonymousUser, token: str) -> Share:
+    """Returns a share to a reader who may be asked its policy's questions, or who opens it without any.
+
+    Raises NotFound, the same for every reason: turned off, expired, taken down, never made, its conversation
+    deleted, its owner suspended.
+    """
     shares = Share.objects.select_related("conversation__model", "owner")
     share = shares.filter(token=token, conversation__deleted_at=None).first()
     if share is None or not share.is_open or not _owner_may_publish(share):

@@ -1,7 +1,8 @@
-"""/api/conversations/<id>/share/: an owner makes links and turns them off."""
+"""/api/conversations/<id>/share/: an owner makes links, changes their options and turns them off."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, JsonResponse
@@ -10,29 +11,47 @@ from django.utils.translation import gettext as _
 from chat.conversations.access import conversation_for
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput
-from chat.core.gate import costs
-from chat.core.limits import take
+from chat.core.load_shedding import request_cost
+from chat.core.throttling import throttle
 from chat.sharing import services
 from chat.sharing.access import share_of
+from chat.sharing.policies import DEFAULT
+
+SHARES_AN_HOUR = 60  # made or changed by one person
 
 
-@costs(5)
+@request_cost(5)
 @json_view("POST")
 def shares(request: ApiRequest, pk: UUID) -> HttpResponse:
     conversation = conversation_for(request.user, pk)
-    days, policy = request.data.get("expires_days"), request.data.get("policy", "anyone")
+    days, policy = request.data.get("expires_days"), request.data.get("policy", DEFAULT)
     if days is not None and type(days) is not int:  # True is an int, too
         raise BadInput(_("The days must be a whole number, or null for a link without end."))
     if not isinstance(policy, str):
         raise BadInput(_("Please choose who may open the link."))
-    take("share", str(request.user.pk), 60, 3600)
+    options = _options(request)
+    throttle("share", str(request.user.pk), SHARES_AN_HOUR, 3600)
     share = services.create_share(
-        conversation=conversation, owner=request.user, expires_days=days, policy=policy
+        conversation=conversation, owner=request.user, expires_days=days, policy=policy, options=options
     )
     return JsonResponse({"share": services.share_json(share)}, status=201)
 
 
-@json_view("DELETE")
+def _options(request: ApiRequest) -> dict[str, Any]:
+    options = request.data.get("options", {})
+    if not isinstance(options, dict):
+        raise BadInput(_("Options of a link must be a JSON object."))
+    return options
+
+
+@request_cost(5)
+@json_view("DELETE", "PATCH")
 def share(request: ApiRequest, pk: UUID, token: str) -> HttpResponse:
-    services.revoke(share=share_of(conversation_for(request.user, pk), token))
+    """Turns a link off, or changes the options of its policy."""
+    found = share_of(conversation_for(request.user, pk), token)
+    if request.method == "DELETE":
+        services.revoke(share=found)
+    else:
+        throttle("share", str(request.user.pk), SHARES_AN_HOUR, 3600)
+        services.change_options(share=found, options=_options(request))
     return HttpResponse(status=204)

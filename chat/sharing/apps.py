@@ -12,19 +12,19 @@ class SharingConfig(AppConfig):
     verbose_name = _("Sharing")
 
     def ready(self) -> None:
-        from chat.conversations.services import CONVERSATION_EXTRAS
+        from chat.conversations.hooks import conversation_details
         from chat.sharing import receivers  # noqa: F401 - connects them
 
-        CONVERSATION_EXTRAS.append(shares)
+        conversation_details.register(shares)
 
 
 def shares(conversation: "Conversation") -> dict[str, Any]:
     """For the owner's page and /api/conversations/<id>/."""
-    from chat.sharing import take_downs
+    from chat.sharing import takedowns
     from chat.sharing.services import open_shares, share_json
 
-    bound = take_downs.in_force(conversation)
+    bound = takedowns.in_force(conversation)
     return {
         "shares": [share_json(share) for share in open_shares(conversation)],
-        "taken_down": take_downs.words(bound) if bound else None,
+        "taken_down": takedowns.words(bound) if bound else None,
     }

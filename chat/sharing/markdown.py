@@ -1,31 +1,42 @@
-"""What models write, as HTML that is not yet sanitised (chat/sharing/render.py does that).
+"""Turns the Markdown of models into HTML that is not yet sanitised (chat/sharing/render.py does that).
 
-The same rules as in static/js/markdown.js: raw HTML stays text, images are turned into links, links say where
-they lead. Formulas become `<code class="math">` and code keeps its language, so that static/js/reading.js can
-set both where scripts run. Every rule is cheap on hostile text too: whoever knows an address may ask for a
+It follows the rules of static/js/markdown/markdown.js: raw HTML stays text, images are turned into links,
+links say where they lead. Formulas become `<code class="math">` and code keeps its language, so that
+static/js/pages/reading.js can set both where scripts run.
+Every rule is cheap on hostile text too: whoever knows an address may ask for a
 page as often as they like.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from chat.sharing.addresses import Address, addresses
+from chat.sharing.collapsible import add_collapsible
+from chat.sharing.direction import set_directions
+from chat.sharing.emphasis import InlineParser
+from chat.sharing.footnotes import add_notes
+
+CELL_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE | re.ASCII)
 SCHEMES = {"http", "https", "mailto"}
 ADDRESS_CHARS = 100_000  # of all links of one text; only one address named again and again has more
 
 
-def to_html(text: str) -> str:
-    return str(_markdown.render(text))
+def to_html(text: str, place: int = 0) -> str:
+    """`place` tells this text's footnotes from those of others on the same page."""
+    return str(_markdown.render(text, {"place": place, "notes": [], "by_label": {}, "references": {}}))
 
 
 # --- Links and images -------------------------------------------------------------------------------------
@@ -40,13 +51,24 @@ def _adapt(state: StateCore) -> None:
         elif token.type in ("th_open", "td_open"):
             side = str(token.attrs.pop("style", "")).removeprefix("text-align:")
             token.attrs.update({"align": side} if side else {})
+        elif token.type == "code_block":
+            token.type, token.attrs["dir"] = "fence", "ltr"
         elif token.type == "fence":
+            token.attrs["dir"] = "ltr"
             name = re.match(r"[\w+#-]{1,20}", token.info.strip(), re.ASCII)
             token.info = name[0].lower() if name else ""
         elif token.children:
             if place >= 2 and state.tokens[place - 2].type == "list_item_open":
                 token.children = list(_ticked(token.children))
+            _settle_breaks(token.children, in_cell=state.tokens[place - 1].type in ("th_open", "td_open"))
             token.children = list(_adapted(token.children, left))
+    set_directions(state.tokens)
+
+
+def _settle_breaks(tokens: list[Token], *, in_cell: bool) -> None:
+    for token in tokens:
+        if token.type == "cell_break":
+            token.type = "hardbreak" if in_cell else "text"
 
 
 def _ticked(tokens: list[Token]) -> Iterator[Token]:
@@ -81,6 +103,8 @@ def _adapted(tokens: list[Token], left: list[int]) -> Iterator[Token]:
             yield from _image(token, linked=bool(place) or left[0] < 0)
         else:
             label += token.content
+            if token.type == "code_inline":
+                token.attrs["dir"] = "ltr"
             yield token
 
 
@@ -100,9 +124,14 @@ def _image(image: Token, *, linked: bool) -> Iterator[Token]:
 def _host(place: str, label: str) -> Iterator[Token]:
     """Beside a link whose own words do not say where it leads."""
     label = label.strip()
-    said = [label, *(_destination(each) for each in (label, f"https://{label}") if "@" not in each)]
+    said = [label, *(_destination(each) for each in (label, f"https://{label}") if not _names_somebody(each))]
     if place not in said or not label.isascii():  # letters may only look like others
         yield Token("html_inline", "", 0, content=f' <span class="host">({escape(place)})</span>')
+
+
+def _names_somebody(address: str) -> bool:
+    """Whether a name stands before the host, as in https://bank.example@evil.example."""
+    return "@" in re.split("[/?#]", address.partition("://")[2], maxsplit=1)[0]
 
 
 def _destination(address: str) -> str:
@@ -113,54 +142,90 @@ def _destination(address: str) -> str:
         return ""
     if parts.scheme not in SCHEMES or any(c.isspace() or c == "\\" for c in address):
         return ""
-    return parts.path if parts.scheme == "mailto" else parts.netloc.rpartition("@")[2]
+    return parts.path if parts.scheme == "mailto" else _host_of(parts.netloc)
+
+
+def _host_of(netloc: str) -> str:
+    """The host as a browser reads it: these dots are dots there."""
+    return re.sub("[\u3002\uff0e\uff61]", ".", netloc.rpartition("@")[2]).lower()
 
 
 # --- Addresses among the words ----------------------------------------------------------------------------
 
-ADDRESS = re.compile(r"(?<!\w)https?://[a-z0-9][^\s<>\"`\\]*", re.IGNORECASE | re.ASCII)
-AFTER_ADDRESS = "?!.,:;*_~']"  # no part of an address at its end, as on GitHub
+
+def _addresses(state: StateInline) -> dict[int, Address]:
+    """Looks for them once for each text."""
+    found: dict[int, Address] | None = state.__dict__.get("addresses")
+    if found is None:
+        found = state.__dict__["addresses"] = addresses(state.src)
+        state.__dict__["places"] = sorted(found)
+    return found
 
 
 def _address(state: StateInline, silent: bool) -> bool:
-    """A plain address becomes a link; what is in it is neither a formula nor stressed. Tried at its colon."""
-    if silent or state.linkLevel or not state.src.startswith("://", state.pos):
+    """A plain address becomes a link; what is in it is neither a formula nor stressed."""
+    address = None if silent or state.linkLevel else _addresses(state).get(state.pos)
+    if address is None or address.end > state.posMax:
         return False
-    begun = re.search(r"https?$", state.pending[-5:], re.IGNORECASE)
-    found = ADDRESS.match(state.src, state.pos - len(begun[0])) if begun else None
-    if not begun or not found:
-        return False
-    address = _without_marks(found[0])
-    if not _destination(address).isascii():
-        return False
-    state.pending = state.pending[: -len(begun[0])]
-    state.push("link_open", "a", 1).attrs = {"href": address}
-    state.push("text", "", 0).content = address
+    state.push("link_open", "a", 1).attrs = {"href": state.md.normalizeLink(address.href)}
+    state.push("text", "", 0).content = state.src[address.start : address.end]
     state.push("link_close", "a", -1)
-    state.pos = found.start() + len(address)
+    state.pos = address.end
     return True
 
 
-def _without_marks(address: str) -> str:
-    """Marks at the end belong to the sentence, as does a bracket that was opened before."""
-    end, unopened = len(address), address.count(")") - address.count("(")
-    while address[end - 1] in AFTER_ADDRESS or (address[end - 1] == ")" and unopened > 0):
-        unopened -= address[end - 1] == ")"
-        end -= 1
-    return address[:end]
+def _text(state: StateInline, silent: bool) -> bool:
+    """Words up to the next character that may mean something, or to the next address."""
+    _addresses(state)
+    places = state.__dict__["places"]
+    stop = state.md.inline.terminator_re.search(state.src, state.pos)
+    end = min(stop.start() if stop else state.posMax, state.posMax)
+    following = bisect_right(places, state.pos)
+    if following < len(places):
+        end = min(end, places[following])
+    if end <= state.pos:
+        return False
+    if not silent:
+        state.append_pending(state.src[state.pos : end])
+    state.pos = end
+    return True
+
+
+def _cell_break(state: StateInline, silent: bool) -> bool:
+    """`<br>`: a line break in the cell of a table, which has no other; elsewhere text, like all HTML."""
+    found = CELL_BREAK.match(state.src, state.pos)
+    if not found or found.end() > state.posMax:
+        return False
+    if not silent:
+        state.push("cell_break", "", 0).content = found[0]
+    state.pos = found.end()
+    return True
 
 
 # --- Formulas ---------------------------------------------------------------------------------------------
 
 PAIRS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 BLOCKS = ("\\[", "$$")
-# Prices are none: no space inside the signs, no digit after them. What is longer no page would set.
-BETWEEN_DOLLARS = re.compile(r"\$(?![\s$])((?:\\.|[^\\$\n]){0,3999}?[^\s\\$])\$(?![\d$])")
+# Amounts and variables are none: no space inside the signs, no letter or digit beside them on the outside.
+# What is longer no page would set.
+BETWEEN_DOLLARS = re.compile(
+    r"(?<![A-Za-z0-9])\$(?![\s$?@#!])((?:\\.|[^\\$\n]){0,3999}?[^\s\\$])\$(?![A-Za-z0-9$])"
+)
+PROSE = re.compile(  # "$5 or 10$", "$HOME or $"
+    r"(?:[\d.,]+|[A-Z][A-Z0-9_]+)(?!\w)[^\\^{}=<>+]*\s(?!mod\b)[A-Za-z]{2}[^\\^{}=<>+]*", re.ASCII
+)
 
 
 def _add(state: StateInline | StateBlock, source: str, *, block: bool) -> None:
     token = state.push("code_inline", "code", 0)
-    token.attrs, token.content = {"class": "math block" if block else "math"}, source.strip()
+    token.attrs = {"class": "math block" if block else "math", "dir": "ltr"}
+    token.content = source.strip()
+
+
+def _is_shell(found: re.Match[str]) -> bool:
+    """Whether the signs belong to amounts or variables: "$5 or 10$", "${A}/${B}"."""
+    body, after = found[1], found.string[found.end() : found.end() + 1]
+    return bool(PROSE.fullmatch(body)) or (body[0] in "({" and after == body[0])
 
 
 def _formula_inline(state: StateInline, silent: bool) -> bool:
@@ -170,7 +235,7 @@ def _formula_inline(state: StateInline, silent: bool) -> bool:
         end = state.src.find(closing, state.pos + 2)
         body = state.src[state.pos + 2 : end] if end >= 0 else ""
         end += 2
-    elif found := BETWEEN_DOLLARS.match(state.src, state.pos):
+    elif (found := BETWEEN_DOLLARS.match(state.src, state.pos)) and not _is_shell(found):
         body, end = found[1], found.end()
     else:
         return False
@@ -197,9 +262,12 @@ def _formula_block(state: StateBlock, start: int, end: int, silent: bool) -> boo
         return False
     if not silent:
         state.line = last + 1
-        state.push("paragraph_open", "p", 1).map = [start, state.line]
+        state.push("formula_open", "p", 1).map = [
+            start,
+            state.line,
+        ]  # a paragraph would be hidden in a tight list
         _add(state, body, block=True)
-        state.push("paragraph_close", "p", -1)
+        state.push("formula_close", "p", -1)
     return True
 
 
@@ -229,14 +297,30 @@ def _last_line(state: StateBlock, start: int, end: int, closing: str) -> int | N
     return None
 
 
+def _table_open(renderer: RendererHTML, tokens: Sequence[Token], idx: int, *_given: object) -> str:
+    return f'<div class="table"><table{renderer.renderAttrs(tokens[idx])}>\n'
+
+
+def _any(url: str) -> bool:
+    """Takes every address as one: _destination() decides, and what leads nowhere outside is its words."""
+    return True
+
+
 def _made() -> MarkdownIt:
     # Models break lines where they want them broken.
-    made = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    made = MarkdownIt("commonmark", {"html": False, "breaks": True})
+    made.inline = InlineParser()
+    made.configure("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    made.validateLink = _any  # type: ignore[method-assign]
     made.core.ruler.push("grokweb", _adapt)
+    made.inline.ruler.at("text", _text)
     made.inline.ruler.before("escape", "formula", _formula_inline)
-    made.inline.ruler.before("formula", "address", _address)
+    made.inline.ruler.before("text", "address", _address)
+    made.inline.ruler.before("autolink", "cell_break", _cell_break)
     made.block.ruler.before("fence", "formula", _formula_block, {"alt": ["paragraph", "blockquote", "list"]})
-    made.add_render_rule("table_open", lambda *_given: '<div class="table"><table>\n')
+    add_notes(made)
+    add_collapsible(made)
+    made.add_render_rule("table_open", _table_open)
     made.add_render_rule("table_close", lambda *_given: "</table></div>\n")
     return made
 

@@ -30,8 +30,9 @@ class Share(models.Model):
     )
     title = models.CharField(_("title"), max_length=120, blank=True)
     policy = models.CharField(
-        _("who may open it"), max_length=16, default="anyone"
-    )  # a key of chat/sharing/policies/
+        _("who may open it"), max_length=64, default="anyone"
+    )  # a name in chat/sharing/policies/
+    options = models.JSONField(_("options"), default=dict, blank=True)  # of the policy, which reads them
     page_count = models.PositiveIntegerField(_("pages"), default=0)  # rows of SharePage
     created_at = models.DateTimeField(_("created"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -78,7 +79,7 @@ class SharePage(models.Model):
 class TakeDown(models.Model):
     """Forbids new links to a conversation whose shared page staff took down, until staff lift it.
 
-    The digests (chat/sharing/take_downs.py) recognise the messages where their ids differ, as after an export
+    The digests (chat/sharing/takedowns.py) recognise the messages where their ids differ, as after an export
     and an import; they outlive the conversation, and go when this is lifted, or
     with its owner.
     """

@@ -1,4 +1,4 @@
-"""What sharing does when the rooms to its left have news."""
+"""Closes links when conversations are deleted or staff take a page down."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from chat.accounts.models import User
 from chat.conversations.models import Conversation
 from chat.conversations.signals import all_deleted, conversation_deleted
-from chat.moderation.signals import share_taken_down
+from chat.moderation.hooks import take_down_share
 from chat.sharing import services
 
 
@@ -24,6 +24,6 @@ def on_all_deleted(owner: User, **_: Any) -> None:
     services.close_all(owner)
 
 
-@receiver(share_taken_down)
-def on_share_taken_down(share_id: UUID, reason: str = "", **_: Any) -> bool:
+@take_down_share.register
+def close_taken_down(share_id: UUID, reason: str) -> bool:
     return services.take_down(share_id, reason)

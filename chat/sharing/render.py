@@ -9,25 +9,32 @@ from __future__ import annotations
 import re
 
 import nh3
-from django.utils.html import linebreaks
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.sharing.markdown import SCHEMES, to_html
+from chat.sharing.user_text import typed_html
 
 TAGS = {
     *("p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span"),
     *("div", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
+    *("details", "summary", "sup"),
 }
 # Without the star nh3 lets title and lang through.
+DIRECTED = ("p", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "li", "table")
 ATTRIBUTES = {
-    "a": {"href"},
-    "ol": {"start"},
-    "code": {"class"},
-    "th": {"align"},
-    "td": {"align"},
+    **{tag: {"dir"} for tag in DIRECTED},
+    "a": {"href", "id", "aria-label"},
+    "details": {"open", "dir"},
+    "li": {"dir", "id"},
+    "summary": {"dir"},
+    "ol": {"start", "dir"},
+    "code": {"class", "dir"},
+    "th": {"align", "dir"},
+    "td": {"align", "dir"},
     "*": set[str](),
 }
-CLASSES = {"span": {"host", "task"}, "div": {"table"}}
+CLASSES = {"span": {"host", "task"}, "div": {"table", "notes"}, "sup": {"note-ref"}, "a": {"note-back"}}
+NOTE = re.compile(r"note-\d+-\d+(-back)?", re.ASCII)
 CODE_CLASS = re.compile(r"math( block)?|language-[\w+#-]{1,20}", re.ASCII)
 MARKDOWN_CHARS = 40_000  # longer replies are shown as typed; up to here the worst of them take a second or so
 
@@ -36,23 +43,32 @@ class TooMuch(Exception):
     """The HTML of a text would be longer than allowed."""
 
 
-def reply_html(text: str, limit: int | None = None) -> SafeString:
-    """Renders the model's Markdown. Raises TooMuch for HTML of more than `limit` characters."""
+def reply_html(text: str, limit: int | None = None, *, place: int = 0) -> SafeString:
+    """Renders the model's Markdown, the text at `place` of its page.
+
+    Raises TooMuch for HTML of more than `limit` characters.
+    """
     if len(text) > MARKDOWN_CHARS:
         return prompt_html(text)
-    html = to_html(text)
+    html = to_html(text, place)
     if limit is not None and len(html) > limit:  # before it costs memory once more
         raise TooMuch
     return _sanitised(html)
 
 
 def prompt_html(text: str) -> SafeString:
-    """What a person wrote: as typed. One line of HTML, so that pre-wrap shows no line twice."""
-    return _sanitised(linebreaks(text, autoescape=True).replace("\n", ""))
+    """Renders what a person wrote: as typed, with their code as code."""
+    return _sanitised(typed_html(text))
 
 
 def _filtered(tag: str, name: str, value: str) -> str | None:
-    """Of the classes of code only ours stay; those of other tags are in CLASSES."""
+    """Keeps our directions, ids of notes and classes of code; those of other tags are in CLASSES."""
+    if name == "dir":
+        return value if value in ("auto", "ltr", "rtl") else None
+    if name == "id":
+        return value if NOTE.fullmatch(value) else None
+    if name == "href" and value.startswith("#"):
+        return value if NOTE.fullmatch(value[1:]) else None
     return value if name != "class" or tag != "code" or CODE_CLASS.fullmatch(value) else None
 
 

@@ -31,7 +31,7 @@ from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
 
 from chat.core.errors import ChatError
-from chat.core.limits import client_address, take
+from chat.core.throttling import client_address, throttle
 from chat.sharing.render import prompt_html, reply_html
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ WALL_SECONDS = 30.0  # of one child; on a free processor its CPU_SECONDS end it 
 TURN_SECONDS = 0.25  # how often a job asks whether it is its turn
 JOBS_A_MINUTE = 60  # of one reader
 # What was made by another version of the libraries, or of our rules, is not taken.
-EDITION = f"1:{version('markdown-it-py')}:{version('nh3')}"
+EDITION = f"2:{version('markdown-it-py')}:{version('nh3')}"
 
 MADE = Counter("grokweb_shared_renders", "Pages made from Markdown, by how it ended", ["outcome"])
 CACHED = Counter("grokweb_shared_cached", "Pages taken from the cache")
@@ -89,13 +89,13 @@ def reader_of(request: HttpRequest) -> str:
 
 
 def _set_aside(request: HttpRequest) -> None:
-    """Who waits holds no connection to the database, and no place among the requests that work, where the
-    server in front of Django counts those."""
+    """Releases the database connection, and the slot of this request where the server counts them: a waiting
+    request holds neither."""
     if not connection.in_atomic_block:
         close_old_connections()
-    place = getattr(request, "scope", {}).get("place")
-    if place is not None:
-        place.leave()
+    slot = getattr(request, "scope", {}).get("slot")
+    if slot is not None:
+        slot.release()
 
 
 def _key(texts: list[str]) -> str:
@@ -119,7 +119,7 @@ def _keep(key: str, html: list[str]) -> None:
 
 
 def _make_in_place(key: str, texts: list[str]) -> list[str]:
-    html = [str(reply_html(text)) for text in texts]
+    html = [str(reply_html(text, place=place)) for place, text in enumerate(texts)]
     MADE.labels("short").inc()
     _keep(key, html)
     return html
@@ -148,7 +148,7 @@ _busy_readers: set[str] = set()
 
 async def _waited_for(key: str, texts: list[str], reader: str) -> list[str]:
     if key not in _jobs:  # who joins costs nothing
-        await sync_to_async(take)("render", reader, JOBS_A_MINUTE, 60)
+        await sync_to_async(throttle)("render", reader, JOBS_A_MINUTE, 60)
     job = _join(key, texts, reader)
     try:
         return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(job.done)), WAIT_SECONDS)

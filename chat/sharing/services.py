@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,9 +16,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
+from chat.conversations.branches import current_leaf
 from chat.conversations.models import Conversation, Message, Role
 from chat.conversations.origins import Origin, origin_of, origin_words
-from chat.conversations.services import current_leaf, is_any_live, path_to
+from chat.conversations.settlement import is_any_live
+from chat.conversations.tree import path_to
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, Busy, NotFound
 from chat.core.signals import text_erased
@@ -27,10 +29,10 @@ from chat.files import services as files
 from chat.files.models import File
 from chat.moderation.models import Report
 from chat.moderation.services import report_share
-from chat.sharing import take_downs
+from chat.sharing import takedowns
 from chat.sharing.models import Share, SharePage
 from chat.sharing.paging import pages_of
-from chat.sharing.policies import POLICIES
+from chat.sharing.policies import DEFAULT, policies, policy_for, policy_label
 from chat.sharing.render import prompt_html
 
 EXPIRY_DAYS = 3650  # at most
@@ -40,13 +42,23 @@ REPORTED_CHARS = 20_000  # of the page's text kept with a report
 
 
 def create_share(
-    *, conversation: Conversation, owner: User, expires_days: int | None = None, policy: str = "anyone"
+    *,
+    conversation: Conversation,
+    owner: User,
+    expires_days: int | None = None,
+    policy: str = DEFAULT,
+    options: Mapping[str, Any] | None = None,
 ) -> Share:
-    """A copy of the branch that the owner has open. What is written later is not in it."""
+    """Copies the branch that the owner has open. What is written later is not in it.
+
+    `options`: values of the policy's `fields`; BadOptions says which of them it refuses.
+    """
     if conversation.temporary:
         raise BadInput(_("A temporary chat cannot be shared. Keep it first."))
-    if policy not in POLICIES:
+    chosen = policies().get(policy)
+    if chosen is None:
         raise BadInput(_("Please choose who may open the link."))
+    stored = chosen.options(options or {})
     if expires_days is not None and not 1 <= expires_days <= EXPIRY_DAYS:
         raise BadInput(_("A link can live for 1 to %(days)d days.") % {"days": EXPIRY_DAYS})
     leaf = current_leaf(owner, conversation)
@@ -64,6 +76,7 @@ def create_share(
         owner=owner,
         title=conversation.title,
         policy=policy,
+        options=stored,
         expires_at=timezone.now() + timedelta(days=expires_days) if expires_days else None,
     )
     return store_copy(share, copied)
@@ -72,8 +85,8 @@ def create_share(
 @transaction.atomic
 def store_copy(share: Share, copied: list[dict[str, Any]]) -> Share:
     """Saves a new share with its pages, unless staff took down what it would show."""
-    take_downs.lock(share.conversation_id)
-    take_downs.check_not_taken_down(share.conversation, copied)
+    takedowns.lock(share.conversation_id)
+    takedowns.check_not_taken_down(share.conversation, copied)
     pages = [
         SharePage(
             share=share,
@@ -113,15 +126,27 @@ def _belongs(message: Message) -> bool:
 
 
 def _copied(message: Message, carried: list[File]) -> dict[str, Any]:
-    """Of files their names only: what is in them was for the model."""
+    """Returns what is published of a message. Files are named only: their content was for the model."""
     copy: dict[str, Any] = {"id": str(message.pk), "role": message.role, "text": message.text}
     if message.role == Role.ASSISTANT:
         copy["origin"] = origin_of(message)
     return {**copy, "files": [file.name for file in carried]} if carried else copy
 
 
+@transaction.atomic
+def change_options(*, share: Share, options: Mapping[str, Any]) -> None:
+    """Replaces the options of an open link's policy, as its password. Readers are asked again."""
+    locked = (
+        Share.objects.select_for_update().filter(pk=share.pk, revoked_at=None, taken_down_at=None).first()
+    )
+    if locked is None:
+        raise NotFound
+    locked.options = policy_for(locked.policy).options(options, locked.options)
+    locked.save(update_fields=["options"])
+
+
 def revoke(*, share: Share) -> None:
-    """By its owner. The copy and its title go with the link; reports keep their own text."""
+    """Turns a link off for its owner. The copy and its title go with it; reports keep their own text."""
     _close(Share.objects.filter(pk=share.pk))
 
 
@@ -138,7 +163,9 @@ def close_all(owner: User) -> None:
 @transaction.atomic
 def _close(shares: QuerySet[Share]) -> None:
     closing = list(shares.filter(revoked_at=None).values_list("pk", flat=True))
-    Share.objects.filter(pk__in=closing, revoked_at=None).update(revoked_at=Now(), title="", page_count=0)
+    Share.objects.filter(pk__in=closing, revoked_at=None).update(
+        revoked_at=Now(), title="", page_count=0, options={}
+    )
     SharePage.objects.filter(share__in=closing).delete()
     if closing:
         text_erased.send_robust(Share)
@@ -151,7 +178,7 @@ def take_down(share_id: UUID, reason: str) -> bool:
     share = Share.objects.select_for_update().filter(pk=share_id).first()
     if share is None or share.taken_down_at is not None:
         return False
-    take_downs.bind(share, reason)
+    takedowns.bind(share, reason)
     return True
 
 
@@ -167,6 +194,7 @@ def share_json(share: Share) -> dict[str, Any]:
         "created_at": share.created_at.isoformat(),
         "expires_at": share.expires_at.isoformat() if share.expires_at else None,
         "policy": share.policy,
+        "policy_label": policy_label(share.policy),
     }
 
 

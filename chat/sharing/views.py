@@ -1,4 +1,7 @@
-"""The shared page and its report form. Neither says whose the conversation is, nor what a dead link was."""
+"""The shared page, what its policy asks first, and its report form.
+
+None of them says whose the conversation is, nor what a dead link was.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,24 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput, NotFound, NotLoggedIn
-from chat.core.limits import client_address, take
+from chat.core.extensions import form_of
+from chat.core.load_shedding import request_cost
+from chat.core.throttling import client_address, throttle
 from chat.moderation.models import Report
-from chat.sharing import services
-from chat.sharing.access import share_for
-from chat.sharing.guard import csrf_for_shared_page
+from chat.sharing import access_cookie, services
+from chat.sharing.access import ReaderAsked, share_for, unanswered_share_for
+from chat.sharing.csrf import csrf_for_shared_page
 from chat.sharing.models import Share
+from chat.sharing.policies import policy_for
 from chat.sharing.render_jobs import html_of
 
+ANSWERS_AN_HOUR_OF_ADDRESS = 60  # to what all pages ask, from one address
+ANSWERS_AN_HOUR_OF_ONE = 300  # to what one page asks, from all addresses
 REPORTS_AN_HOUR = 10  # of one shared page, from one address
 REPORTS_AN_HOUR_OF_ADDRESS = 200  # of all pages, from one address: it may be a school's
 REPORTS_AN_HOUR_OF_ONE = 60  # of one shared page, from all addresses
@@ -33,20 +42,25 @@ REPORTS_AN_HOUR_OF_ONE = 60  # of one shared page, from all addresses
 View = Callable[[HttpRequest, str], HttpResponseBase]
 
 
-def _elsewhere(request: HttpRequest, token: str, error: NotLoggedIn | NotFound) -> HttpResponse:
+Closed = NotLoggedIn | NotFound | ReaderAsked
+
+
+def _elsewhere(request: HttpRequest, token: str, error: Closed) -> HttpResponse:
+    if isinstance(error, ReaderAsked):
+        return _question(request, error.share)
     if isinstance(error, NotLoggedIn):
         return redirect_to_login(reverse("shared", args=[token]))
     return render(request, "sharing/gone.html", status=404)
 
 
 def gone_alike(view: View) -> View:
-    """Every end of a link is answered by one page."""
+    """Answers every end of a link by one page."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, token: str) -> HttpResponseBase:
         try:
             return view(request, token)
-        except (NotLoggedIn, NotFound) as error:
+        except (NotLoggedIn, NotFound, ReaderAsked) as error:
             return _elsewhere(request, token, error)
 
     return wrapped
@@ -60,15 +74,18 @@ async def shared(request: HttpRequest, token: str) -> HttpResponse:
         replies = page.replies()
         html = await html_of(replies, request)
         if replies:  # that may have taken a while
-            await sync_to_async(share_for)(request.user, token)
+            await sync_to_async(_share)(request, token)
         return await sync_to_async(_shown)(request, page, html)
-    except (NotLoggedIn, NotFound) as error:
+    except (NotLoggedIn, NotFound, ReaderAsked) as error:
         return await sync_to_async(_elsewhere)(request, token, error)
 
 
+def _share(request: HttpRequest, token: str) -> Share:
+    return share_for(request.user, token, access_cookie.value_of(request))
+
+
 def _found(request: HttpRequest, token: str) -> services.Page:
-    share = share_for(request.user, token)
-    return services.readable(share, _number(request.GET.get("page", "1")))
+    return services.readable(_share(request, token), _number(request.GET.get("page", "1")))
 
 
 def _number(given: str) -> int:
@@ -97,7 +114,42 @@ def _shown(request: HttpRequest, page: services.Page, html: Sequence[str]) -> Ht
     return render(request, "sharing/shared.html", context)
 
 
+# --- What a policy asks its reader ------------------------------------------------------------------------
+
+
+def _question(request: HttpRequest, share: Share, *, wrong: bool = False) -> HttpResponse:
+    """Shows the form. A missing answer and a wrong one get the same page."""
+    policy = policy_for(share.policy)
+    context = {"share": share, "policy": policy, "form": form_of(policy.questions), "wrong": wrong}
+    return render(request, "sharing/question.html", context, status=403 if wrong else 200)
+
+
 @csrf_exempt  # for csrf_for_shared_page alone, which checks the same and the null origin besides
+@csrf_for_shared_page
+@sensitive_post_parameters()
+@request_cost(20)  # of a hash
+@require_POST
+@gone_alike
+def answer(request: HttpRequest, token: str) -> HttpResponse:
+    share = unanswered_share_for(request.user, token)
+    policy = policy_for(share.policy)
+    address = client_address(request)
+    throttle("share-answer", f"{address} {share.pk}", policy.attempts_an_hour, 3600)
+    throttle("share-answer-address", address, ANSWERS_AN_HOUR_OF_ADDRESS, 3600)
+    throttle("share-answers", str(share.pk), ANSWERS_AN_HOUR_OF_ONE, 3600)
+    form = form_of(policy.questions, request.POST)
+    if policy.questions and not (form.is_valid() and policy.is_right(share, form.cleaned_data)):
+        return _question(request, share, wrong=True)
+    response = HttpResponseRedirect(share.get_absolute_url())
+    if policy.questions:
+        access_cookie.give(response, share)
+    return response
+
+
+# --- Reports ----------------------------------------------------------------------------------------------
+
+
+@csrf_exempt  # as above
 @csrf_for_shared_page
 @require_POST
 def report(request: HttpRequest, token: str) -> HttpResponseBase:
@@ -111,7 +163,7 @@ def report(request: HttpRequest, token: str) -> HttpResponseBase:
 
 @gone_alike
 def _report_form(request: HttpRequest, token: str) -> HttpResponse:
-    share = share_for(request.user, token)
+    share = _share(request, token)
     # PostgreSQL cannot store U+0000; json_view refuses it in JSON.
     data = {name: str(value).replace("\x00", "") for name, value in request.POST.items()}
     number = _number(data.get("page") or "1")
@@ -126,7 +178,7 @@ def _report_json(request: ApiRequest, token: str) -> HttpResponse:
     number = request.data.get("page", 1)
     if type(number) is not int:
         raise BadInput(_("That page does not exist."))
-    made = _report(request, share_for(request.user, token), request.data, number)
+    made = _report(request, _share(request, token), request.data, number)
     return JsonResponse({"report": {"id": str(made.pk), "status": made.status}}, status=201)
 
 
@@ -137,8 +189,8 @@ def _report(request: HttpRequest, share: Share, data: dict[str, Any], number: in
     if not 1 <= number <= share.page_count:
         raise BadInput(_("That page does not exist."))
     address = client_address(request)
-    take("share-report", f"{address} {share.pk}", REPORTS_AN_HOUR, 3600)
-    take("share-report-address", address, REPORTS_AN_HOUR_OF_ADDRESS, 3600)
-    take("share-reports", str(share.pk), REPORTS_AN_HOUR_OF_ONE, 3600)
+    throttle("share-report", f"{address} {share.pk}", REPORTS_AN_HOUR, 3600)
+    throttle("share-report-address", address, REPORTS_AN_HOUR_OF_ADDRESS, 3600)
+    throttle("share-reports", str(share.pk), REPORTS_AN_HOUR_OF_ONE, 3600)
     reporter = request.user if request.user.is_authenticated else None
     return services.report(share=share, reporter=reporter, page=number, **words)

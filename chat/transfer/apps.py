@@ -9,7 +9,7 @@ class TransferConfig(AppConfig):
     verbose_name = _("Transfer")
 
     def ready(self) -> None:
-        from chat.accounts.views import SETTINGS_EXTRAS
+        from chat.accounts.hooks import settings_details
         from chat.transfer.views import settings_extra
 
-        SETTINGS_EXTRAS.append(settings_extra)
+        settings_details.register(settings_extra)

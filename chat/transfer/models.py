@@ -1,4 +1,4 @@
-"""What came in from a file, so that the same file read again makes no second copy."""
+"""Records what was imported, so that the same file read again makes no second copy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Imported(models.Model):
     conversation = models.OneToOneField(
         Conversation, models.CASCADE, primary_key=True, related_name="imported"
     )
-    digest = models.CharField(max_length=64, db_index=True)  # of what the file said (services.digest_of)
+    digest = models.CharField(max_length=64, db_index=True)  # of what the file said (storing.digest_of)
 
     def __str__(self) -> str:
         return f"imported {self.conversation_id}"

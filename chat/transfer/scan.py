@@ -1,4 +1,4 @@
-"""Where the conversations of a JSON file begin and end, found without parsing it.
+"""Finds where the conversations of a JSON file begin and end, without parsing it.
 
 `json` would build everything at once: fifty megabytes of brackets are gigabytes of lists. So a file is first
 walked token by token: its shape is checked, its depth and the values of each conversation are counted, and
@@ -16,9 +16,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from chat.transfer.drafts import Unreadable
+from chat.core.sizes import mb
+from chat.core.text import grouped
+from chat.transfer.imported_conversation import Unreadable
 
-DEPTH = 100
+DEPTH = 400  # LibreChat nests each answer in its question: two levels a message
 VALUES = 1_000_000  # of one conversation
 RECORD_BYTES = 16 << 20  # of one conversation
 RECORDS = 10_000  # of one import
@@ -27,6 +29,8 @@ RECORDS = 10_000  # of one import
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},"]', re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _BOM = b"\xef\xbb\xbf"
+_WRAPPER = b'"conversations"'  # the list of them in an object around it (grok.com)
+_LIST_BEGINS = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+\[")
 _QUOTE, _COMMA = b'",'
 _OPENING, _CLOSING = frozenset(b"[{"), {ord("["): ord("]"), ord("{"): ord("}")}
 
@@ -43,7 +47,7 @@ class Span:
 
 
 def spans(data: Buffer, start: int, end: int) -> Iterator[Span]:
-    """Of the list, or the one object, that lies between. Ends with Unreadable where the shape is broken."""
+    """Yields the elements of the list, or the one object, between the places; Unreadable if it is broken."""
     if data[start : start + 3] == _BOM:
         start += 3
     start = _after_space(data, start, end)
@@ -53,8 +57,31 @@ def spans(data: Buffer, start: int, end: int) -> Iterator[Span]:
     end = _without_tail(data, start, end, _CLOSING[first])
     if first == ord("["):
         yield from _elements(data, start + 1, end)
+    elif inside := _wrapped(data, start, end + 1):
+        yield from _elements(data, *inside)
     else:
         yield from _elements(data, start, end + 1)
+
+
+def _wrapped(data: Buffer, start: int, end: int) -> tuple[int, int] | None:
+    """Finds the elements of the list under "conversations", if the object has one at its top."""
+    if data.find(_WRAPPER, start, end) < 0:
+        return None
+    depth = begin = close = 0
+    for token in _TOKEN.finditer(data, start, end):
+        sign = data[token.start()]
+        if sign in _OPENING:
+            depth += 1
+        elif sign in _CLOSING.values():
+            depth -= 1
+            if depth == 1 and begin and not close:
+                close = token.start()
+        elif depth == 1 and not begin and token[0] == _WRAPPER:
+            found = _LIST_BEGINS.match(data, token.end(), end)
+            begin = found.end() if found else 0
+    if depth:
+        raise Unreadable(_("The file is cut off or broken."))
+    return (begin, close) if begin and close else None
 
 
 def _after_space(data: Buffer, start: int, end: int) -> int:
@@ -63,7 +90,7 @@ def _after_space(data: Buffer, start: int, end: int) -> int:
 
 
 def _without_tail(data: Buffer, start: int, end: int, closing: int) -> int:
-    """Where the outermost bracket closes: the last sign of the file, spaces aside."""
+    """Finds the outermost closing bracket: the last sign of the file, spaces aside."""
     while end > start and data[end - 1] in b" \t\r\n":
         end -= 1
     if end - start < 2 or data[end - 1] != closing:
@@ -72,7 +99,7 @@ def _without_tail(data: Buffer, start: int, end: int, closing: int) -> int:
 
 
 def _elements(data: Buffer, start: int, end: int) -> Iterator[Span]:
-    """What commas part between these two places; each is checked whole by `parsed`."""
+    """Yields the values that commas separate between two places; `parsed` checks each as a whole."""
     depth = values = 0
     begin = start
     for token in _TOKEN.finditer(data, start, end):
@@ -106,12 +133,30 @@ def _span(start: int, end: int, values: int) -> Span:
 
 def parsed(data: Buffer, span: Span) -> Any:
     if span.too_large:
-        raise Unreadable(_("This conversation is too large."))
+        raise Unreadable(_why_too_large(span))
+    return loads(bytes(data[span.start : span.end]))
+
+
+def loads(text: bytes) -> Any:
+    """Returns a value of JSON in UTF-8; raises Unreadable."""
     try:
-        text = bytes(data[span.start : span.end]).decode()
-        return json.loads(text, parse_constant=_no_constants, object_pairs_hook=_no_twins)
+        return json.loads(text.decode(), parse_constant=_no_constants, object_pairs_hook=_no_twins)
     except (ValueError, RecursionError):  # not UTF-8 and numbers without end are ValueErrors, too
         raise Unreadable(_("This is not valid JSON.")) from None
+
+
+def _why_too_large(span: Span) -> str:
+    if span.end - span.start > RECORD_BYTES:
+        words = _("This conversation is too large: at most %(limit)d MB are read.")
+        return words % {"limit": mb(RECORD_BYTES)}
+    return _("This conversation is too large: at most %(limit)s values are read.") % {
+        "limit": grouped(VALUES)
+    }
+
+
+def count_values(data: Buffer, start: int, end: int) -> int:
+    """Returns the strings, brackets and commas between two places: at least as many as values."""
+    return sum(1 for _token in _TOKEN.finditer(data, start, end))
 
 
 def _no_constants(name: str) -> None:

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
+from django.utils.text import get_text_list
 from django.views.decorators.http import require_safe
 
 from chat.accounts.models import User
@@ -18,14 +19,17 @@ from chat.conversations.access import conversation_for
 from chat.conversations.models import Message, MessageStatus, Role
 from chat.conversations.origins import origin_of, origin_words
 from chat.conversations.views import private
+from chat.core.context import SITE_NAME
 from chat.core.errors import NotFound
-from chat.core.gate import costs
-from chat.core.limits import take
+from chat.core.load_shedding import request_cost
+from chat.core.sizes import mb
+from chat.core.throttling import throttle
 from chat.files import services as files
 from chat.sharing.paging import pages_of
 from chat.sharing.render import prompt_html
 from chat.sharing.render_jobs import html_of
 from chat.transfer.export import branch, check_stays
+from chat.transfer.formats import readers
 
 PRINTED = 2000  # messages: the newest ones of a longer conversation
 PRINTED_AN_HOUR = 120
@@ -33,7 +37,7 @@ PART_CHARS = 200_000  # of one page; longer conversations are printed in parts
 PART_MESSAGES = 500
 
 
-@costs(20)
+@request_cost(20)
 @require_safe
 @login_required
 @private
@@ -53,7 +57,7 @@ def _part(request: HttpRequest, pk: UUID) -> dict[str, Any]:
     viewer = cast(User, request.user)
     conversation = conversation_for(viewer, pk)
     check_stays(conversation)
-    take("print", str(viewer.pk), PRINTED_AN_HOUR, 3600)
+    throttle("print", str(viewer.pk), PRINTED_AN_HOUR, 3600)
     messages = branch(conversation, viewer, PRINTED + 1)
     parts = list(pages_of(map(_plain, messages[-PRINTED:]), chars=PART_CHARS, count=PART_MESSAGES)) or [[]]
     given = request.GET.get("part", "1")
@@ -102,5 +106,12 @@ def _printed(request: HttpRequest, part: dict[str, Any], html: list[SafeString])
 
 
 def settings_extra(request: HttpRequest) -> dict[str, Any]:
-    """What a file may have at most."""
-    return {"import_limit_mb": settings.IMPORT_BYTES >> 20}
+    """Returns what the import form says: its formats, and how large a file may be."""
+    formats = [one for one in readers().values() if one.source != SITE_NAME]
+    suffixes = dict.fromkeys(suffix for one in formats for suffix in one.suffixes)
+    return {
+        "import_sources": get_text_list([str(one.label) for one in formats]),
+        "import_suffixes": ",".join([*suffixes, ".zip"]),
+        "import_limit_mb": mb(settings.IMPORT_BYTES),
+        "import_zip_limit_mb": mb(settings.IMPORT_ZIP_BYTES),
+    }

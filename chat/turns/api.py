@@ -1,4 +1,4 @@
-"""/api/ doors of replies: parse, go through the door, ask one room, answer."""
+"""JSON endpoints of replies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 from chat.conversations.access import message_for
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.turns.details import details_of
-from chat.turns.served import models_json
+from chat.turns.model_status import models_json
 
 
 @json_view("GET")

@@ -11,13 +11,13 @@ class TurnsConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.accounts.models import User
-        from chat.conversations.services import CONVERSATION_EXTRAS
-        from chat.conversations.views import PAGE_EXTRAS
-        from chat.turns import checks, news, receivers  # noqa: F401
-        from chat.turns.budget import context_of
+        from chat.conversations.hooks import conversation_details, message_details, page_details
+        from chat.turns import answer_differences, checks, event_numbers, receivers  # noqa: F401
+        from chat.turns.context_usage import context_usage
 
-        def page_news(request: HttpRequest) -> dict[str, int]:
-            return {"news": news.number(cast(User, request.user).pk)}
+        def page_event_number(request: HttpRequest) -> dict[str, int]:
+            return {"event_number": event_numbers.latest_of(cast(User, request.user).pk)}
 
-        PAGE_EXTRAS.append(page_news)
-        CONVERSATION_EXTRAS.append(context_of)
+        page_details.register(page_event_number)
+        conversation_details.register(context_usage)
+        message_details.register(answer_differences.load)

@@ -1,4 +1,4 @@
-"""Timings that must agree (rule 15)."""
+"""Checks at start-up that timings agree (rule 15)."""
 
 from __future__ import annotations
 

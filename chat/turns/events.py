@@ -1,5 +1,8 @@
-"""Control events to a person's open tabs, through the channel layer. They may be lost there, so they are
-counted: a page that missed one asks for what is new. Tokens never pass here (rule 4)."""
+"""Control events to a person's open tabs, through the channel layer: changes of conversations and messages.
+
+The layer may lose them, so they are numbered (event_numbers.py): a page that missed one asks for what is new.
+Tokens never pass here (rule 4).
+"""
 
 from __future__ import annotations
 
@@ -7,40 +10,41 @@ import logging
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from chat.turns import news
+from chat.turns import event_numbers, frames
 
 logger = logging.getLogger("grokweb.events")
 
 
 def group(user_id: UUID) -> str:
+    """Returns the channel layer's name for all tabs of a person."""
     return f"user.{user_id.hex}"
 
 
-async def tell(user_id: UUID, *frames: dict[str, Any], but: str = "") -> None:
-    """Frames for every tab of a person, except the channel `but`; one event, however many frames."""
-    number = await sync_to_async(news.count, thread_sensitive=False)(user_id)
-    await _send(user_id, {"type": "tab.frames", "frames": frames, "but": but, "number": number})
+async def publish(
+    user_id: UUID, *changes: frames.FrameOut, number: int | None, without_channel: str = ""
+) -> None:
+    """Sends frames to every tab of a person except one, as one event, numbered by event_numbers.count."""
+    texts = [frames.encode(change) for change in changes]
+    event = {"type": "tab.frames", "frames": texts, "without": without_channel, "number": number}
+    await _send(user_id, event)
 
 
-async def close(user_id: UUID, code: int) -> None:
-    await _send(user_id, {"type": "tab.close", "code": code})
-
-
-def look_sync(user_id: UUID) -> None:
-    """Some session of this person ended: each socket looks whether it was its own."""
-    async_to_sync(_send)(user_id, {"type": "tab.look"})
-
-
-def tell_sync(user_id: UUID, frame: dict[str, Any]) -> None:
-    async_to_sync(tell)(user_id, frame)
+def publish_sync(user_id: UUID, change: frames.FrameOut) -> None:
+    async_to_sync(publish)(user_id, change, number=event_numbers.count(user_id))
 
 
 def close_sync(user_id: UUID, code: int) -> None:
-    async_to_sync(close)(user_id, code)
+    """Closes every socket of a person."""
+    async_to_sync(_send)(user_id, {"type": "tab.close", "code": code})
+
+
+def check_sessions_sync(user_id: UUID) -> None:
+    """Some session of this person ended: each socket checks whether it was its own."""
+    async_to_sync(_send)(user_id, {"type": "tab.check_session"})
 
 
 async def _send(user_id: UUID, event: dict[str, Any]) -> None:

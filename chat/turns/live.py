@@ -28,38 +28,39 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from chat.turns import port
 from chat.turns.models import Generation
-from inference import log as token_log
-from inference import scripts
-from inference.contract import Reason
-from inference.log import End, Piece
+from inference.contract import Piece, Reason
+from inference.wire import log as token_log
+from inference.wire import scripts
+from inference.wire.log import End
 
 logger = logging.getLogger("grokweb.hub")
 
-# After a delivery: what many logs bring meanwhile is read at once, and goes out as one frame a reply. Ten
-# times a second is text that flows; whoever waits for a first token is not kept waiting for it.
+# Pause after a delivery, so that entries of many logs are read together and go out as one frame a reply. Ten
+# times a second still looks like flowing text; nobody waits that long for a first token.
 GATHER_SECONDS, GATHER_FIRST_SECONDS = 0.1, 0.02
 BLOCK_MS = 5000
 SWITCH_SECONDS = 0.0005
-PLACES_SECONDS = 1.0
-ENDS_SECONDS = 5.0  # between looks for replies whose end did not come through their log
-SETTLED_SECONDS = 2  # what was settled so long ago comes through its log no more
+POSITIONS_SECONDS = 1.0
+ENDS_SECONDS = 5.0  # between checks for replies whose end did not come through their log
+SETTLED_SECONDS = 2  # an end settled before that no longer comes through its log
 MERGE_CHARACTERS = 8000  # times 4 bytes: below PIECE_BYTES_OUT
 OUTBOX_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Position 1 is next; 0 means that nobody runs the model. Estimate in seconds, None if unknown."""
+class QueuePosition:
+    """Holds a reply's position in the queue: 1 is next, 0 means that nobody runs the model. `estimate` is in
+    seconds, None if unknown."""
 
     position: int
     estimate: int | None
 
 
-Item = Piece | End | Place
+Item = Piece | End | QueuePosition
 
 
 class Outbox:
-    """What one socket has still to send, in order for each generation; pieces merge while they wait."""
+    """Holds what one socket has still to send, in order for each generation; pieces merge while they wait."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
@@ -102,7 +103,7 @@ class Watched:
     key: str  # of its log
     outboxes: set[Outbox] = field(default_factory=set)
     position: str = "0-0"  # stream id up to which everything was delivered
-    place: Place | None = None
+    queue_position: QueuePosition | None = None
 
     @property
     def started(self) -> bool:
@@ -130,10 +131,10 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
 
     def watch(self, outbox: Outbox, generation_id: str, model: str, after: int) -> None:
-        """From token number `after` on, then live, to its end."""
+        """Puts the reply into the outbox from token number `after` on, then live, to its end."""
         self._newcomers.append((outbox, generation_id, model, after))
         if not self._tasks:
-            works = (self._run(), self._tell_places(), self._tell_ends())
+            works = (self._run(), self._send_positions(), self._send_lost_ends())
             self._tasks = [asyncio.create_task(work) for work in works]
         self._wake()
 
@@ -214,8 +215,8 @@ class Hub:
                 del self._logs[generation_id]
             return
         watched.outboxes.add(outbox)
-        if watched.place is not None and not watched.started:
-            outbox.put(generation_id, watched.place)
+        if watched.queue_position is not None and not watched.started:
+            outbox.put(generation_id, watched.queue_position)
 
     async def _read(self) -> bool:
         streams = {watched.key: watched.position for watched in self._logs.values()}
@@ -248,39 +249,39 @@ class Hub:
         if isinstance(item, End):
             del self._logs[generation_id]
 
-    # --- places in the queue ------------------------------------------------------------------------------
+    # --- positions in the queue ---------------------------------------------------------------------------
 
-    async def _tell_places(self) -> None:
-        """Once a second, and only while somebody waits for a first token."""
+    async def _send_positions(self) -> None:
+        """Sends queue positions that changed, once a second and only while somebody waits for a first
+        token."""
         while True:
-            await asyncio.sleep(PLACES_SECONDS / 2)
+            await asyncio.sleep(POSITIONS_SECONDS / 2)
             models = {watched.model for watched in self._logs.values() if not watched.started}
             for model in models:
                 try:
-                    places, pace, slots = await asyncio.to_thread(port.places, model)
+                    positions, pace, slots = await asyncio.to_thread(port.queue_positions, model)
                 except port.UNAVAILABLE:
                     continue
-                self._spread(model, places, pace, slots)
-            await asyncio.sleep(PLACES_SECONDS / 2)
+                self._spread(model, positions, pace, slots)
+            await asyncio.sleep(POSITIONS_SECONDS / 2)
 
-    def _spread(self, model: str, places: dict[str, int], pace: float | None, slots: int) -> None:
+    def _spread(self, model: str, positions: dict[str, int], pace: float | None, slots: int) -> None:
         for generation_id, watched in self._logs.items():
-            if watched.model != model or watched.started or generation_id not in places:
+            if watched.model != model or watched.started or generation_id not in positions:
                 continue
-            position = places[generation_id] if slots else 0
+            position = positions[generation_id] if slots else 0
             estimate = ceil(position / slots * pace / 1000) if slots and pace else None
-            place = Place(position, estimate)
-            if place != watched.place:
-                watched.place = place
+            found = QueuePosition(position, estimate)
+            if found != watched.queue_position:
+                watched.queue_position = found
                 for outbox in watched.outboxes:
-                    outbox.put(generation_id, place)
+                    outbox.put(generation_id, found)
 
-    # --- ends that no log tells ---------------------------------------------------------------------------
+    # --- ends that no log has ---------------------------------------------------------------------------
 
-    async def _tell_ends(self) -> None:
-        """Redis lost data, and a log ends before the place where it was read, or is gone: the row tells.
-
-        A page finds its text to be another one then, and asks for the saved one.
+    async def _send_lost_ends(self) -> None:
+        """Sends ends from the rows of replies whose log is gone, or ends before the place where it was read,
+        because Redis lost data. A page then finds that its text differs, and asks for the saved one.
         """
         while True:
             await asyncio.sleep(ENDS_SECONDS)
@@ -295,7 +296,7 @@ class Hub:
 
 
 def _settled(generation_ids: list[str]) -> dict[str, End]:
-    """The ends of those whose rows were settled a while ago."""
+    """Returns the ends of those replies whose rows were settled SETTLED_SECONDS ago or earlier."""
     try:
         rows = Generation.objects.filter(
             pk__in=generation_ids, finished_at__lt=Now() - timedelta(seconds=SETTLED_SECONDS)
@@ -319,10 +320,10 @@ def _id(stream_id: str) -> tuple[int, int]:
 
 
 def _from(items: list[Piece | End], after: int) -> list[Piece | End]:
-    """The items after token `after`.
+    """Returns the items after token `after`.
 
-    If no piece begins there (Redis lost data and got it again in other pieces), all text as one piece: a page
-    that gets a piece with after 0 and more than it holds starts that text again.
+    If no piece begins there (Redis lost data and got it again in other pieces), it returns all text as one
+    piece: a page that gets a piece with after 0 and more than it holds starts that text again.
     """
     pieces = [item for item in items if isinstance(item, Piece)]
     last = pieces[-1].seq if pieces else 0
@@ -336,7 +337,7 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def hub() -> Hub:
-    """The hub of this process (strictly: of the running event loop; tests have several)."""
+    """Returns the hub of the running event loop: of the process (tests have several loops)."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         _hubs[loop] = Hub()

@@ -1,4 +1,5 @@
-"""One reply being made. Kept apart from its message so that liveness never rewrites the transcript."""
+"""The row of one reply. It is kept apart from its message, so that its states never rewrite the
+transcript."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from chat.conversations.models import Message
+from chat.turns.parameters import Parameters, ParametersField
 
 
 class Status(models.TextChoices):
@@ -49,7 +51,7 @@ class Generation(models.Model):
     )  # the worker that died last; it may come back and clear it
     stop_requested_at = models.DateTimeField(_("stop asked"), null=True, blank=True)
     seed = models.BigIntegerField(_("seed"))
-    parameters = models.JSONField(_("parameters"), default=dict)  # sampling and max_new_tokens
+    parameters = ParametersField(_("parameters"), default=Parameters)
     reserved = models.PositiveIntegerField(_("tokens reserved"), default=0)
     created_at = models.DateTimeField(_("asked"), db_default=Now())
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

@@ -1,4 +1,4 @@
-"""The only file of `chat` that queues inference work; live.py reads the token logs.
+"""The only module of `chat` that queues inference work; live.py reads the token logs.
 
 Redis calls here raise redis.RedisError (or kombu's OperationalError for tickets). Callers run them after the
 commit and leave what failed to reconcile: the row is the truth (rule 1).
@@ -20,9 +20,6 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from grokweb.celery import app
-from inference import figures, lease, scripts, titles
-from inference import log as token_log
-from inference import queue as fair_queue
 from inference.contract import (
     CHAT_QUEUE,
     FINISH_TASK,
@@ -32,10 +29,15 @@ from inference.contract import (
     Reason,
     model_queue,
 )
-from inference.lease import Look
-from inference.log import Log
 from inference.settings import LEASE_SECONDS
 from inference.text.alternate import alternate
+from inference.wire import lease, scripts
+from inference.wire import log as token_log
+from inference.wire import metrics as figures
+from inference.wire import queue as fair_queue
+from inference.wire.lease import LeaseState
+from inference.wire.log import Log
+from inference.worker import titles
 
 logger = logging.getLogger("grokweb.turns")
 
@@ -45,7 +47,7 @@ _local = threading.local()
 
 
 def client() -> redis.Redis:
-    """One connection a thread."""
+    """Returns this thread's connection to Redis."""
     if not hasattr(_local, "client"):
         _local.client = scripts.connect(settings.REDIS_URL)
     made: redis.Redis = _local.client
@@ -53,13 +55,13 @@ def client() -> redis.Redis:
 
 
 def opaque(kind: str, pk: UUID) -> str:
-    """What inference sees instead of an id of ours."""
+    """Returns the HMAC that inference gets in place of an id of ours."""
     digest = hmac.new(settings.SECRET_KEY.encode(), f"{kind}:{pk.hex}".encode(), hashlib.sha256)
     return digest.hexdigest()[:32]
 
 
 def in_turn(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Messages in an order that every model's template accepts."""
+    """Returns the messages in an order that every model's template accepts."""
     return alternate(history)
 
 
@@ -72,7 +74,7 @@ def submit(request: GenerationRequest, *, front: bool = False) -> fair_queue.Sub
 
 
 def ticket(model: str, count: int = 1) -> None:
-    """Wake-ups for a model's workers; lost or doubled ones are harmless (rule 6)."""
+    """Sends wake-ups to a model's workers; lost or doubled ones are harmless (rule 6)."""
     for _ in range(count):
         app.send_task(SERVE_TASK, queue=model_queue(model), expires=60, retry=False, ignore_result=True)
 
@@ -82,7 +84,7 @@ def publish_finish(generation_id: UUID, attempt: int) -> None:
 
 
 def stop(generation_id: UUID, attempt: int) -> fair_queue.StopAnswer:
-    """Rule 10: ends it where it waits, else flags it for its worker."""
+    """Ends a reply that waits; flags one that runs for its worker (rule 10)."""
     answer = fair_queue.stop(client(), str(generation_id))
     if answer == "ended":
         publish_finish(generation_id, attempt)
@@ -90,7 +92,7 @@ def stop(generation_id: UUID, attempt: int) -> fair_queue.StopAnswer:
 
 
 def end(generation_id: UUID, attempt: int, reason: Reason, error: ErrorCode | None = None) -> str:
-    """The terminal entry of a reply that no worker can end any more."""
+    """Writes the terminal entry of a reply that no worker can end any more."""
     return token_log.end(client(), str(generation_id), attempt, reason, str(error or ""))
 
 
@@ -99,7 +101,7 @@ def read(generation_id: UUID) -> Log:
 
 
 def title(generation_id: UUID) -> str:
-    """What the model called the conversation of a reply; once; empty if it did not."""
+    """Returns the title that the model gave a reply's conversation, and forgets it; "" if there is none."""
     return titles.fetch(client(), str(generation_id))
 
 
@@ -108,12 +110,12 @@ def settled(generation_id: UUID) -> None:
 
 
 def forget(generation_ids: Sequence[UUID]) -> None:
-    """What Redis still holds of settled replies."""
+    """Deletes what Redis still holds of settled replies."""
     fair_queue.forget(client(), [str(pk) for pk in generation_ids])
 
 
-def look(generation_ids: Sequence[UUID]) -> list[Look]:
-    return lease.look(client(), [str(pk) for pk in generation_ids])
+def lease_states(generation_ids: Sequence[UUID]) -> list[LeaseState]:
+    return lease.states(client(), [str(pk) for pk in generation_ids])
 
 
 def held_by(worker: str) -> list[UUID]:
@@ -125,11 +127,11 @@ def unfinished(model: str) -> set[UUID]:
 
 
 def count_reply(model: str, status: str, times: figures.Times) -> None:
-    """For the histograms. A settled reply must not look unsettled because they cannot be reached."""
+    """Counts a settled reply in the histograms. An unreachable Redis must not make it look unsettled."""
     try:
         figures.count_reply(client(), model, status, times)
     except redis.RedisError as error:
-        logger.warning("a reply is missing in the figures: %s", error)
+        logger.warning("a reply is missing in the metrics: %s", error)
 
 
 def replies(model: str) -> figures.Replies:
@@ -141,12 +143,14 @@ def workers(model: str) -> list[Worker]:
 
 
 def note_seen(model: str) -> None:
-    """A worker of this model is alive: nobody's wait for it ends for GROKWEB_QUEUE_TIMEOUT from now on."""
+    """Notes that a worker of this model is alive: no wait for it ends for GROKWEB_QUEUE_TIMEOUT from now
+    on."""
     client().set(scripts.key("seen", model), 1, px=max(1, int(settings.QUEUE_TIMEOUT * 1000)))
 
 
 def was_seen(model: str) -> bool:
-    """Whether a worker of this model was alive within GROKWEB_QUEUE_TIMEOUT, as far as Redis remembers."""
+    """Returns whether a worker of this model was alive within GROKWEB_QUEUE_TIMEOUT, as far as Redis
+    knows."""
     return bool(workers(model)) or bool(client().exists(scripts.key("seen", model)))
 
 
@@ -156,10 +160,12 @@ def announced_models() -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model as Redis knows it now."""
+    """The state of one model in Redis: its workers, its queue and its pace."""
 
     slug: str
     name: str
+    context: int  # tokens
+    longest: int  # context of the network, which the worker's memory or GROKWEB_CONTEXT may shorten
     workers: list[Worker]
     waiting: int
     pace_ms: float | None
@@ -170,7 +176,7 @@ class ServedModel:
 
     @property
     def estimate(self) -> float | None:
-        """Seconds until a reply asked for now would be done, as pages are told; None: nobody can say."""
+        """Returns seconds until a reply that is asked for now would be done; None if unknown."""
         if not self.slots or self.pace_ms is None:
             return None
         return (self.waiting + 1) / self.slots * self.pace_ms / 1000
@@ -181,6 +187,8 @@ def served_models() -> list[ServedModel]:
         ServedModel(
             slug,
             card.get("name", slug),
+            int(card.get("context", 0)),
+            int(card.get("longest", 0)),
             workers(slug),
             len(fair_queue.waiting(client(), slug)),
             fair_queue.pace_ms(client(), slug),
@@ -190,26 +198,29 @@ def served_models() -> list[ServedModel]:
 
 
 def top_up(model: str) -> None:
-    """As many tickets as there are free slots and waiting replies: lost ones are replaced."""
+    """Sends as many tickets as there are free slots and waiting replies: lost ones are replaced."""
     waiting = len(fair_queue.waiting(client(), model))
     if waiting:
         free = sum(max(0, worker.slots - worker.busy) for worker in workers(model))
         ticket(model, min(waiting, free))
 
 
-def places(model: str) -> tuple[dict[str, int], float | None, int]:
-    """Place (from 1) of every waiting reply, mean milliseconds a reply, and slots of the living workers."""
+def queue_positions(model: str) -> tuple[dict[str, int], float | None, int]:
+    """Returns the position (from 1) of every waiting reply, mean milliseconds a reply, and slots of the
+    living workers."""
     order = fair_queue.waiting(client(), model)
     slots = sum(worker.slots for worker in workers(model))
     return {pk: n for n, pk in enumerate(order, start=1)}, fair_queue.pace_ms(client(), model), slots
 
 
-def resting(live: Callable[[], Sequence[UUID]]) -> bool:
-    """Rule 9: whether reconcile rests, because Redis started or lost its data while replies were live.
+def must_wait_for_workers(live: Callable[[], Sequence[UUID]]) -> bool:
+    """Returns whether reconcile has to pause, because Redis started or lost its data while replies were live
+    (rule 9).
 
-    Workers enter again what they hold meanwhile; a judgement before that would take living work for dead.
-    Ask in every pass, also in an idle one: then the rest begins with Redis' start, not with the first fault
-    after it. `live`: ids of the live replies, read only when Redis is another one than in the pass before.
+    Workers register again what they hold meanwhile; earlier, a reply that is being written would look lost.
+    Call it in every pass, also in an idle one: then the pause begins with Redis' start, not with the first
+    fault after it. `live` returns the ids of live replies; it is called only when Redis is another one than
+    in the pass before.
     """
     marker, rest = scripts.key("marker"), scripts.key("rest")
     with client().pipeline(transaction=False) as pipe:
@@ -230,22 +241,23 @@ def resting(live: Callable[[], Sequence[UUID]]) -> bool:
 
 
 def _rest_seconds(uptime: float, live: Sequence[UUID], *, lost: bool) -> float:
-    """How long to rest from now on, at the first sight of a Redis. `lost`: our marker is not in it."""
+    """Returns how long to pause from now on, when a Redis is met for the first time. `lost`: our marker is
+    not in it."""
     if not live:
         return 0.0  # whatever is asked from now on, this Redis has
     since_start = settings.REDIS_REST_SECONDS - uptime
     if lost and since_start <= 0:  # emptied while it ran, or never met before: then it has every live reply
-        return 0.0 if all(found.attempt for found in look(live)) else settings.REDIS_REST_SECONDS
+        return 0.0 if all(found.attempt for found in lease_states(live)) else settings.REDIS_REST_SECONDS
     # It may have read its file for longer than that: workers get the life of a lease to come back.
     return max(since_start, min(settings.REDIS_REST_SECONDS, LEASE_SECONDS))
 
 
 def _refused_writes(rest: str, live: Callable[[], Sequence[UUID]]) -> bool:
-    """Whether Redis refused writes under live replies since the last pass, because its disk was full; then a
-    rest begins.
+    """Returns whether Redis refused writes under live replies since the last pass, because its disk was full;
+    then a pause begins.
 
-    Leases ran out meanwhile although their workers live: they get the time to renew them first. `seen` has
-    Redis' own count of such refusals, which begins anew at its start.
+    Leases expired meanwhile although their workers live: they get the time to renew them first. The key
+    `refused` holds Redis' own count of such refusals, which starts again with Redis.
     """
     seen = scripts.key("refused")
     stats: Any = client().info("errorstats")

@@ -1,4 +1,4 @@
-"""News from the apps to the left: what it means for live replies and open tabs."""
+"""Signals of the apps to the left: which live replies they stop, and which open tabs they tell."""
 
 from __future__ import annotations
 
@@ -11,80 +11,82 @@ from django.dispatch import receiver
 from chat.accounts.models import User
 from chat.accounts.signals import sessions_ended, user_suspended
 from chat.conversations.folders import folders_json
+from chat.conversations.hooks import settle_ended_replies
 from chat.conversations.models import Conversation, Message
-from chat.conversations.services import conversation_json, message_json
+from chat.conversations.serializers import conversation_json, message_json
 from chat.conversations.signals import (
     all_deleted,
     branch_deleted,
     conversation_changed,
     conversation_deleted,
-    ends_wanted,
     folders_changed,
 )
 from chat.moderation.signals import message_hidden, message_shown
-from chat.turns import events, services
-from chat.turns.guard import CLOSE_CODES
-from chat.voice.services import manner_json
-from chat.voice.signals import manner_changed
+from chat.personas.services import conversation_settings_json
+from chat.personas.signals import conversation_settings_changed
+from chat.turns import events, frames
+from chat.turns.settlement import settle_if_ended
+from chat.turns.socket_monitor import CLOSE_CODES
+from chat.turns.stopping import stop_all
 
 
 @receiver(conversation_deleted)
 def stop_in_deleted(conversation: Conversation, **_: Any) -> None:
-    services.stop_all(message__conversation=conversation)
+    stop_all(message__conversation=conversation)
 
 
 @receiver(all_deleted)
 def stop_in_all(owner: User, **_: Any) -> None:
-    services.stop_all(message__conversation__owner=owner)
-    events.tell_sync(owner.pk, {"type": "emptied"})
+    stop_all(message__conversation__owner=owner)
+    events.publish_sync(owner.pk, frames.Emptied())
 
 
 @receiver(user_suspended)
 def stop_suspended(user: User, **_: Any) -> None:
-    services.stop_all(user=user)
+    stop_all(user=user)
     events.close_sync(user.pk, CLOSE_CODES["suspended"])
 
 
 @receiver(sessions_ended)
 def close_ended(user: User, **_: Any) -> None:
-    events.look_sync(user.pk)
+    events.check_sessions_sync(user.pk)
 
 
 @receiver(conversation_changed)
-def tell_tabs(conversation: Conversation, deleted: bool, **_: Any) -> None:
-    frame = {"type": "conversation", "conversation": conversation_json(conversation), "deleted": deleted}
-    events.tell_sync(conversation.owner_id, frame)
+def publish_conversation(conversation: Conversation, deleted: bool, **_: Any) -> None:
+    frame = frames.ConversationChanged(conversation=conversation_json(conversation), deleted=deleted)
+    events.publish_sync(conversation.owner_id, frame)
 
 
-@receiver(manner_changed)
-def tell_manner(conversation: Conversation, **_: Any) -> None:
-    frame = {"type": "manner", "conversation": str(conversation.pk), **manner_json(conversation)}
-    events.tell_sync(conversation.owner_id, frame)
+@receiver(conversation_settings_changed)
+def publish_settings(conversation: Conversation, **_: Any) -> None:
+    frame = frames.SettingsChanged(conversation=conversation.pk, **conversation_settings_json(conversation))
+    events.publish_sync(conversation.owner_id, frame)
 
 
 @receiver(branch_deleted)
-def tell_branch(conversation: Conversation, pk: UUID, **_: Any) -> None:
-    frame = {"type": "removed", "conversation": str(conversation.pk), "message_id": str(pk)}
-    events.tell_sync(conversation.owner_id, frame)
+def publish_deleted_branch(conversation: Conversation, pk: UUID, **_: Any) -> None:
+    events.publish_sync(conversation.owner_id, frames.Removed(conversation=conversation.pk, message_id=pk))
 
 
 @receiver(folders_changed)
-def tell_folders(owner: User, **_: Any) -> None:
-    events.tell_sync(owner.pk, {"type": "folders", "folders": folders_json(owner)})
+def publish_folders(owner: User, **_: Any) -> None:
+    events.publish_sync(owner.pk, frames.Folders(folders=folders_json(owner)))
 
 
-@receiver(ends_wanted)
-def settle_ended(messages: Sequence[Message], **_: Any) -> None:
+@settle_ended_replies.register
+def settle_ended(messages: Sequence[Message]) -> None:
+    """Settles those of these replies whose log has an end."""
     for message in messages:
-        services.is_settled_by_now(message.pk)
+        settle_if_ended(message.pk)
 
 
 @receiver(message_hidden)
 def stop_answering(message: Message, **_: Any) -> None:
     """A question that was hidden is not answered any further."""
-    services.stop_all(message__parent=message)
+    stop_all(message__parent=message)
 
 
 @receiver([message_hidden, message_shown])
-def tell_hidden(message: Message, **_: Any) -> None:
-    events.tell_sync(message.conversation.owner_id, {"type": "message", "message": message_json(message)})
+def publish_message(message: Message, **_: Any) -> None:
+    events.publish_sync(message.conversation.owner_id, frames.MessageChanged(message=message_json(message)))

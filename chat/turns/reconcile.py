@@ -1,4 +1,4 @@
-"""Compares live rows with Redis and mends what fell between (rules 1, 8, 9, 12). Run every 2 s.
+"""Compares live rows with Redis and repairs the differences (rules 1, 8, 9, 12). Runs every 2 s.
 
 The event × state table is docs/live-path.md; tests/chat/turns/test_machine.py walks it at random.
 """
@@ -15,11 +15,14 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 
-from chat.conversations.model_cards import announce_model, note_seen
-from chat.turns import port, services
+from chat.model_cards.services import announce_model, note_seen
+from chat.personas.sampling import parse_announced_sampling
+from chat.turns import port, settlement
 from chat.turns.models import Generation, Status
+from chat.turns.prompts import prompt_for
+from chat.turns.requests import request_for
 from inference.contract import ErrorCode, Reason
-from inference.lease import Look
+from inference.wire.lease import LeaseState
 
 logger = logging.getLogger("grokweb.reconcile")
 
@@ -28,8 +31,8 @@ STRIKES_ALLOWED = 2
 
 
 def reconcile() -> None:
-    """One pass. Raises redis.RedisError: the next pass goes on."""
-    if port.resting(_live):
+    """Makes one pass. Raises redis.RedisError; the next pass continues."""
+    if port.must_wait_for_workers(_live):
         return
     age = timedelta(seconds=settings.RECONCILE_AGE_SECONDS)
     rows = list(
@@ -40,11 +43,11 @@ def reconcile() -> None:
     )
     if not rows:
         return
-    looks = port.look([row.pk for row in rows])
-    pairs = list(zip(rows, looks, strict=True))
-    _judge_dead_workers(look.worker for row, look in pairs if is_lost(row, look))
-    for row, look in pairs:
-        _mend_alone(row, look)
+    leases = port.lease_states([row.pk for row in rows])
+    pairs = list(zip(rows, leases, strict=True))
+    _strike_dead_workers(lease.worker for row, lease in pairs if is_lost(row, lease))
+    for row, lease in pairs:
+        _repair_or_log(row, lease)
     for model in {row.model for row in rows}:
         port.top_up(model)
 
@@ -54,9 +57,8 @@ def _live() -> list[UUID]:
 
 
 def sweep() -> None:
-    """Redis came back with older data: what it believes to wait or run, though the row is settled, goes.
-
-    Otherwise it would count against its user's limits for ever.
+    """Removes replies that Redis counts as waiting or running though their rows are settled: it came back
+    with older data, and they would count against their users' limits for ever.
     """
     for model in port.announced_models():
         believed = port.unfinished(model)  # read before the rows: a row is committed before it is submitted
@@ -66,36 +68,38 @@ def sweep() -> None:
 
 
 def note_workers() -> None:
-    """Remembers which models are served: a wait for one ends some time after the last worker was seen."""
+    """Notes which models have workers: a wait for a model ends some time after its last worker was seen."""
     for model in port.announced_models():
         if port.workers(model):
             port.note_seen(model)
 
 
-def is_lost(row: Generation, look: Look) -> bool:
-    """Its worker had it at the row's attempt and the lease is gone: an unexplained death."""
-    return look.attempt == row.attempt and look.state == "r" and not look.leased and not look.ended
+def is_lost(row: Generation, lease: LeaseState) -> bool:
+    """Returns whether a worker had the reply at the row's attempt and its lease is gone: an unexplained
+    death."""
+    return lease.attempt == row.attempt and lease.state == "r" and not lease.leased and not lease.ended
 
 
-def _mend_alone(row: Generation, look: Look) -> None:
-    """A row that cannot be mended must not keep the others from it; what is down is down for all of them."""
+def _repair_or_log(row: Generation, lease: LeaseState) -> None:
+    """Repairs one row. One that cannot be repaired is logged and left; Redis or a database that is down ends
+    the pass."""
     try:
-        mend(row, look)
+        repair(row, lease)
     except (*port.UNAVAILABLE, OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("not mended: %s", row.pk, extra={"generation": str(row.pk)})
 
 
-def mend(row: Generation, look: Look) -> None:
-    if look.ended:
-        services.finish(row.pk, row.attempt)  # (a) settle from the log, at the row's attempt
+def repair(row: Generation, lease: LeaseState) -> None:
+    if lease.ended:
+        settlement.finish(row.pk, row.attempt)  # (a) settle from the log, at the row's attempt
         return
     row.refresh_from_db(fields=["attempt", "strikes", "status", "stop_requested_at"])
     if row.status not in (Status.QUEUED, Status.RUNNING):
         return
-    waits = look.attempt == row.attempt and look.state == "q"
-    runs = look.attempt == row.attempt and look.state == "r" and look.leased
+    waits = lease.attempt == row.attempt and lease.state == "q"
+    runs = lease.attempt == row.attempt and lease.state == "r" and lease.leased
     if row.stop_requested_at and (waits or runs):
         port.stop(row.pk, row.attempt)  # the flag may have been lost
     elif row.stop_requested_at:
@@ -103,16 +107,16 @@ def mend(row: Generation, look: Look) -> None:
     elif row.strikes >= STRIKES_ALLOWED:
         _end(row, Reason.FAILED, ErrorCode.POISON)
     elif waits:
-        _end_if_nobody_comes(row)
+        _end_if_no_worker_was_seen(row)
     elif runs:
         _mark_running(row)  # (b)
     else:
-        _submit_again(row, look)  # (d)
+        _submit_again(row, lease)  # (d)
 
 
 def _end(row: Generation, reason: Reason, error: ErrorCode | None = None) -> None:
     port.end(row.pk, row.attempt, reason, error)
-    services.finish(row.pk, row.attempt)
+    settlement.finish(row.pk, row.attempt)
 
 
 def _mark_running(row: Generation) -> None:
@@ -120,8 +124,8 @@ def _mark_running(row: Generation) -> None:
         Generation.objects.filter(pk=row.pk, status=Status.QUEUED).update(status=Status.RUNNING)
 
 
-def _end_if_nobody_comes(row: Generation) -> None:
-    """Rule 12: a wait ends where no worker of the model was seen for GROKWEB_QUEUE_TIMEOUT."""
+def _end_if_no_worker_was_seen(row: Generation) -> None:
+    """Ends a wait if no worker of the model was seen for GROKWEB_QUEUE_TIMEOUT (rule 12)."""
     waited = Generation.objects.live().filter(
         pk=row.pk, created_at__lt=Now() - timedelta(seconds=settings.QUEUE_TIMEOUT)
     )
@@ -129,17 +133,18 @@ def _end_if_nobody_comes(row: Generation) -> None:
         _end(row, Reason.FAILED, ErrorCode.NO_WORKER)
 
 
-def _submit_again(row: Generation, look: Look) -> None:
-    """Nobody has it: a higher attempt fences off whoever believes to. It goes on from the log."""
-    messages = services.prompt_for(row)
+def _submit_again(row: Generation, lease: LeaseState) -> None:
+    """Submits a reply of which no worker holds the lease. Raises the attempt, so that the log refuses writes
+    from a worker that still thinks it does; the next one continues from the log."""
+    messages = prompt_for(row)
     if not messages:
         _end(row, Reason.STOPPED)  # its question was hidden meanwhile
         return
     attempt = row.attempt
-    row.attempt = max(attempt, look.attempt) + 1
-    request = services.request_for(row, messages)  # before the fence moves: it may fail
+    row.attempt = max(attempt, lease.attempt) + 1
+    request = request_for(row, messages)  # before the fence moves: it may fail
     if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(attempt=row.attempt):
-        began = look.attempt > 0 and look.state == "r"
+        began = lease.attempt > 0 and lease.state == "r"
         port.submit(request, front=began or row.strikes > 0)
         about = {"generation": str(row.pk), "model": row.model, "attempt": row.attempt}
         logger.info("reply submitted again", extra={**about, "strikes": row.strikes})
@@ -148,17 +153,20 @@ def _submit_again(row: Generation, look: Look) -> None:
 # --- deaths (rule 8) --------------------------------------------------------------------------------
 
 
-def _judge_dead_workers(workers: Iterable[str]) -> None:
+def _strike_dead_workers(workers: Iterable[str]) -> None:
     for worker in sorted({name for name in workers if name}):
-        _judge(worker)
+        _strike_for(worker)
 
 
-def _judge(worker: str) -> None:
-    """A death strikes the suspect that was in flight, else everything in flight; each death counts once."""
+def _strike_for(worker: str) -> None:
+    """Counts a death: it strikes the suspect that was in flight, else everything in flight; each death
+    once."""
     held = port.held_by(worker)
     rows = list(Generation.objects.live().filter(pk__in=held).exclude(struck_by=worker))
     flights = [
-        row for row, look in zip(rows, port.look([row.pk for row in rows]), strict=True) if is_lost(row, look)
+        row
+        for row, lease in zip(rows, port.lease_states([row.pk for row in rows]), strict=True)
+        if is_lost(row, lease)
     ]
     suspects = [row.pk for row in flights if row.strikes > 0]
     struck = suspects or [row.pk for row in flights]
@@ -176,9 +184,9 @@ def _judge(worker: str) -> None:
 
 
 def worker_returned(worker: str, generation_ids: list[UUID]) -> None:
-    """It was not dead, only away (stopped, cut off): fencing gives no strike.
+    """Takes back the strikes that a worker's absence caused: it was stopped or cut off, not dead.
 
-    Also where another worker has ended the reply meanwhile; only what failed keeps its reasons.
+    So it does where another worker has ended the reply meanwhile; a reply that failed keeps its strikes.
     """
     blamed = Generation.objects.filter(pk__in=generation_ids, struck_by=worker).exclude(status=Status.FAILED)
     blamed.filter(strikes__gt=0).update(strikes=F("strikes") - 1, struck_by="")
@@ -186,7 +194,7 @@ def worker_returned(worker: str, generation_ids: list[UUID]) -> None:
 
 
 def sync_models() -> None:
-    """Model cards follow what workers announce, and when one was last seen. What staff chose stays."""
+    """Updates model cards with what workers announce and when one was last seen. Staff's choices stay."""
     for slug, announced in port.announced_models().items():
         card = announce_model(
             slug=slug,
@@ -194,6 +202,7 @@ def sync_models() -> None:
             about=announced.get("about", ""),
             context_tokens=int(announced.get("context", 1024)),
             is_demo=announced.get("is_demo") == "1",
+            sampling=parse_announced_sampling(announced.get("sampling", "{}")),
         )
         if port.workers(slug):
             note_seen(card)

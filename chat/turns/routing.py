@@ -1,4 +1,4 @@
-"""The websocket's way in: exact Origin, session, one consumer."""
+"""Routes the websocket: exact Origin, session, one consumer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chat.turns.consumers import ChatConsumer
 
 
 async def nowhere(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Any other websocket address: closed, without a traceback in the log."""
+    """Closes any other websocket address, without a traceback in the log."""
     await send({"type": "websocket.close", "code": 4404})
 
 

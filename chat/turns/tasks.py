@@ -1,4 +1,4 @@
-"""Celery doorways of the live path, on queue `chat`: each well under a second (rule 14)."""
+"""Celery tasks of the live path, on queue `chat`: each takes well under a second (rule 14)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from uuid import UUID
 from celery import shared_task
 
 from chat.turns import reconcile as reconciling
-from chat.turns import services, titles
+from chat.turns import settlement, titles
 from inference.contract import FINISH_TASK, RETURNED_TASK, TITLE_TASK
 
 
 @shared_task(name=FINISH_TASK)
 def finish_generation(generation_id: str, attempt: int) -> None:
-    services.finish(UUID(generation_id), attempt)
+    settlement.finish(UUID(generation_id), attempt)
 
 
 @shared_task(name=RETURNED_TASK)
@@ -23,7 +23,7 @@ def worker_returned(worker: str, generation_ids: list[str]) -> None:
 
 @shared_task(name=TITLE_TASK)
 def title_made(generation_id: str) -> None:
-    titles.take_over(UUID(generation_id))
+    titles.store_title(UUID(generation_id))
 
 
 @shared_task(name="chat.reconcile")

@@ -1,4 +1,4 @@
-"""Titles by the model, in place of the first words of the question (inference/titles.py makes them)."""
+"""Stores titles that a model worker made (inference/worker/titles.py) in place of first words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import unicodedata
 from contextlib import suppress
 from uuid import UUID
 
-from chat.conversations import services as conversations
 from chat.conversations.models import Message
+from chat.conversations.titles import TITLE_CHARS, replace_title, title_from
 from chat.core.entry_points import check_text
 from chat.core.errors import RefusedByRule
 from chat.core.text import one_line
@@ -26,15 +26,15 @@ LEAST_VARIETY = 0.6  # different words of all: a model that repeats itself has n
 
 
 def is_wanted(answer: Message) -> bool:
-    """Whether its conversation stays, and still has the plain title that its first question gave it."""
+    """Returns whether the conversation stays and still has the title that its first question gave it."""
     asked = answer.parent
     if asked is None or asked.parent_id is not None or answer.conversation.temporary:
         return False
-    return answer.conversation.title == conversations.title_from(asked.text)
+    return answer.conversation.title == title_from(asked.text)
 
 
-def take_over(generation_id: UUID) -> None:
-    """The model has found a title. A person who renamed meanwhile wins, and so does whoever deleted."""
+def store_title(generation_id: UUID) -> None:
+    """Stores the title that a model made. A person who renamed or deleted meanwhile wins."""
     words = port.title(generation_id)
     related = ("message__conversation", "message__parent")
     made = Generation.objects.select_related(*related).filter(pk=generation_id).first()
@@ -49,16 +49,16 @@ def take_over(generation_id: UUID) -> None:
         return
     with suppress(RefusedByRule):
         check_text("model_title", title)
-        conversations.retitle(conversation=conversation, title=title, instead_of=conversation.title)
-        logger.info("title taken", extra={"generation": str(generation_id), "model": made.model})
+        replace_title(conversation=conversation, title=title, instead_of=conversation.title)
+        logger.info("title stored", extra={"generation": str(generation_id), "model": made.model})
 
 
 def title_of(words: str, exchange: str) -> str:
-    """The title in what a model said; empty if that is none: too long, in other letters, repetitive."""
+    """Returns the title in a model's words; "" if it is too long, in other letters, or repetitive."""
     title = MARKS.sub("", one_line(words)).lstrip(BULLETS).strip(AROUND)
     title = LABEL.sub("", title, count=1).strip(AROUND)
     parts = title.casefold().split()
-    if not 0 < len(title) <= conversations.TITLE_CHARS or set("<>{}") & set(title):
+    if not 0 < len(title) <= TITLE_CHARS or set("<>{}") & set(title):
         return ""
     if (
         len(set(parts)) < LEAST_VARIETY * len(parts)
@@ -70,5 +70,5 @@ def title_of(words: str, exchange: str) -> str:
 
 
 def scripts(text: str) -> set[str]:
-    """LATIN, CYRILLIC, CJK, …: of its letters."""
+    """Returns the scripts of a text's letters: LATIN, CYRILLIC, CJK, …"""
     return {unicodedata.name(letter, "").partition(" ")[0] for letter in set(text) if letter.isalpha()}

@@ -1,12 +1,12 @@
-"""The file that a backup is: a ZIP archive whose last member, `manifest.json`, lists all the others.
+"""Defines a backup file: a ZIP archive whose last member, `manifest.json`, lists all others.
 
     manifest.json       format, application version, database kind, migrations, row counts, members
     database.sqlite3    or database.pgdump (pg_dump's custom format)
     secret_key          the signing key
-    files/<2>/<name>    what people attached
+    files/<2>/<name>    attached files
 
-Reading trusts nothing: names must fit `NAMES`, sizes and SHA-256 must fit the manifest, and nothing else
-may be inside. The checksums find damage, not forgery: whoever can write the file can write its manifest.
+Reading trusts nothing: names must match `NAMES`, sizes and SHA-256 must match the manifest, and nothing else
+may be inside. The checksums find damage, not forgery: a person who can write the file can write its manifest.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Member:
 
 @dataclass(slots=True)
 class Manifest:
-    """What the archive says of itself. `missing` names files whose bytes were lost before the backup."""
+    """Describes an archive. `missing` names files whose bytes were lost before the backup."""
 
     app_version: str
     created_at: str
@@ -87,7 +87,7 @@ class Manifest:
 
 
 class Writer:
-    """Writes a new archive for its owner alone; `finish` adds the manifest."""
+    """Writes a new archive with mode 0600; `finish` adds the manifest."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -116,7 +116,7 @@ class Writer:
         self._file.close()
 
     def close(self) -> None:
-        """After a failure: the caller removes the file."""
+        """Closes after a failure; the caller removes the file."""
         self._file.close()
 
 
@@ -128,7 +128,7 @@ def _info(name: str) -> zipfile.ZipInfo:
 
 
 class Reader:
-    """An archive whose list of members was compared with its manifest; `with Reader(path) as archive:`."""
+    """Reads an archive (`with Reader(path) as archive:`) after comparing its members with its manifest."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -137,7 +137,7 @@ class Reader:
         except FileNotFoundError:
             raise BackupError(f"{path} does not exist") from None
         except UNREADABLE as error:
-            raise BackupError(f"{path} is not a whole backup: {error}") from None
+            raise BackupError(f"{path} is not a complete backup: {error}") from None
         try:
             self.manifest = self._checked_manifest()
         except BaseException:
@@ -152,7 +152,7 @@ class Reader:
 
     @property
     def database(self) -> str:
-        """The name of the database's member."""
+        """Returns the name of the database's member."""
         return DATABASES[self.manifest.database]
 
     @property
@@ -169,7 +169,7 @@ class Reader:
         if MANIFEST not in names:
             raise BackupError(f"{self.path} is not a backup of GrokWeb: it has no {MANIFEST}")
         if len(set(names)) < len(names):
-            raise BackupError("the backup is refused: it holds the same name twice")
+            raise BackupError("the backup is refused: it contains one name twice")
         manifest = Manifest.from_json(self._whole(MANIFEST, MANIFEST_BYTES))
         _check_members(manifest, set(names) - {MANIFEST})
         for info in infos:
@@ -187,7 +187,7 @@ class Reader:
         return content
 
     def key(self) -> str:
-        """The signing key, checked."""
+        """Returns the signing key after a check."""
         raw = b"".join(self.pieces(KEY))
         try:
             return raw.decode("ascii").strip()
@@ -195,7 +195,7 @@ class Reader:
             raise BackupError("the backup is damaged: its signing key is not text") from None
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """The content of a member; raises at its end if size or checksum differ from the manifest's."""
+        """Yields a member's content; raises at its end if size or checksum differ from the manifest's."""
         told = self.manifest.members[name]
         digest, size = hashlib.sha256(), 0
         try:
@@ -212,7 +212,7 @@ class Reader:
             raise BackupError(f"the backup is damaged: {name} differs from the manifest")
 
     def extract(self, name: str, target: Path) -> None:
-        """Writes one member to a new file for its owner alone."""
+        """Writes one member to a new file with mode 0600."""
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             for piece in self.pieces(name):
@@ -240,7 +240,7 @@ def _check_members(manifest: Manifest, names: set[str]) -> None:
         if needed not in names:
             raise BackupError(f"the backup is damaged: {needed} is missing")
     if set(DATABASES.values()) <= names:
-        raise BackupError("the backup is refused: it holds two databases")
+        raise BackupError("the backup is refused: it contains two databases")
 
 
 def _check_info(info: zipfile.ZipInfo, manifest: Manifest) -> None:
@@ -253,7 +253,7 @@ def _check_info(info: zipfile.ZipInfo, manifest: Manifest) -> None:
 
 @contextmanager
 def new_file(target: Path, partial: Path, manifest: Manifest, *, replace: bool) -> Iterator[Writer]:
-    """An archive that gets its name only when it is whole: until then it is `partial`, on the same disk."""
+    """Gives an archive its name only when it is complete; until then it is `partial`, on the same disk."""
     writer = Writer(partial, manifest)
     try:
         yield writer
@@ -271,7 +271,7 @@ def new_file(target: Path, partial: Path, manifest: Manifest, *, replace: bool) 
 
 
 def _name_new(partial: Path, target: Path) -> None:
-    """Refuses to overwrite, also what appeared meanwhile."""
+    """Gives a file its name; refuses to overwrite, even a file that appeared meanwhile."""
     try:
         os.link(partial, target)
     except FileExistsError:
@@ -291,7 +291,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def described(manifest: Manifest) -> dict[str, Any]:
-    """For one line of output."""
+    """Returns a description of the archive in one line."""
     return {
         "files": sum(name.startswith("files/") for name in manifest.members),
         "rows": sum(manifest.rows.values()),

@@ -1,9 +1,9 @@
 """Makes a backup while the service runs.
 
-Files and rows must fit each other. The bytes of an upload are there before its row, and go after it. So first
-every file there is gets a second name (a hard link), then the database is copied as of one moment, then files
-that came in between get theirs. A row of the copy whose file is in neither was deleted within these seconds:
-then both are taken again.
+Files and rows must match. The bytes of an upload exist before its row and are removed after it. Therefore
+every existing file first gets a second name (a hard link), then the database is copied as of one moment, then
+files that were added meanwhile get theirs. If a row of the copy has no linked file, it was deleted within
+these seconds, and both steps are repeated.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def create(places: Places, target: Path, *, key: str, version: str, force: bool)
     if target.exists() and not force:
         raise BackupError(f"{target} exists already: choose another name, or use --force")
     if not target.parent.is_dir():
-        raise BackupError(f"{target.parent} is not a folder")
+        raise BackupError(f"{target.parent} is not a directory")
     if target.resolve().is_relative_to(places.files.resolve()):
-        raise BackupError(f"{target} lies among the files that are backed up: choose another place")
+        raise BackupError(f"{target} is among the files that are backed up: choose another directory")
     manifest = Manifest(
         app_version=version,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -71,7 +71,7 @@ def _check_space(folder: Path, database: Path, links: Path, names: set[str]) -> 
 
 
 def _consistent(places: Places, database: Path, links: Path, manifest: Manifest) -> set[str]:
-    """The database's copy, and links to all files that it names; returns the names."""
+    """Copies the database and links all files that it names. Returns the names."""
     take = _take_sqlite if places.kind == "sqlite" else _take_postgres
     for _attempt in range(TRIES):
         _link(places.files, links, _all_names(places.files))
@@ -134,7 +134,7 @@ def _link(source: Path, links: Path, names: set[str]) -> None:
 
 
 def verify(target: Path, manifest: Manifest) -> None:
-    """Opens what was written once more, as a restore would; raises unless the database in it is sound."""
+    """Reads the new archive as a restore would; raises unless the database in it is sound."""
     with (
         Reader(target) as written,
         private_folder(target.parent, COPY) as folder,

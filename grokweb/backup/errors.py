@@ -1,7 +1,7 @@
-"""The one error of this package, shown to operators as one line."""
+"""Defines this package's error, shown to operators as one line."""
 
 from __future__ import annotations
 
 
 class BackupError(Exception):
-    """Nothing was changed, unless the message says otherwise; it says what to do."""
+    """Says what to do. Nothing was changed, unless the message says otherwise."""

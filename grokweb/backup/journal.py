@@ -1,6 +1,6 @@
-"""How a restore replaces an installation so that a kill or a power cut at any moment leaves a whole one.
+"""Replaces an installation so that a kill or power cut at any moment leaves a complete one.
 
-`.restore.json` in the data directory says what is going on. While it says `database`, PostgreSQL's tables
+`.restore.json` in the data directory records the phase. While it says `database`, PostgreSQL's tables
 are being replaced, and recovery puts the old ones back. Once it says `swap`, everything new is complete and
 checked, and recovery finishes the renames. `manage.py up` and `manage.py restore` recover before anything
 else.
@@ -54,9 +54,9 @@ def read(data: Path) -> Journal:
 
 
 def recover(data: Path, database: Mapping[str, Any]) -> str:
-    """Ends what an interrupted restore began; returns one line for the operator, empty if there is nothing.
+    """Completes or undoes an interrupted restore. Returns one line for the operator, or "".
 
-    Only for who holds the lock of `up` (grokweb/supervisor.py): nobody else restores then.
+    The caller must hold the lock of the data directory (instance_lock.py), so that nobody else restores.
     """
     told = ""
     if pending(data):
@@ -82,14 +82,14 @@ def undo(data: Path, journal: Journal, database: Mapping[str, Any]) -> None:
 
 
 def finish(data: Path, journal: Journal) -> None:
-    """Every move was possible when the plan was made; one that was done is not done again."""
+    """Makes the planned moves; each was possible when the plan was made, and is made once."""
     for source, target in journal.moves:
         _move(Path(source), Path(target))
     _close(data, journal)
 
 
 def _move(source: Path, target: Path) -> None:
-    """What is set aside has a name nobody else uses, so it is there only if it was moved."""
+    """Moves one part. Its target name is unique, so that its existence shows that the move was made."""
     aside = not _is_staged(source)
     if not os.path.lexists(source) or (aside and os.path.lexists(target)):
         return

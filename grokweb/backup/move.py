@@ -1,6 +1,6 @@
-"""SQLite -> PostgreSQL, through Django's fields, so that every value keeps its type and its microseconds.
+"""Moves SQLite to PostgreSQL through Django's fields, which keep every type and microsecond.
 
-Not through `dumpdata`: its JSON cuts times to milliseconds, and the audit chain (chat/core/audit.py) seals
+`dumpdata` cannot be used: its JSON cuts times to milliseconds, and the audit chain (chat/core/audit.py) seals
 microseconds. All rows go into the target in one transaction, which ends only when the target, read back,
 has the same count and the same digest for each table.
 """
@@ -29,10 +29,11 @@ from chat.conversations.models import Conversation
 from chat.core import audit
 from chat.search import index
 from chat.search.models import Entry
+from grokweb import renamed_apps
 from grokweb.backup import postgres, sqlite
 from grokweb.backup.errors import BackupError
 from grokweb.backup.places import here
-from grokweb.supervisor import StartError, take_lock
+from grokweb.instance_lock import StartError, take_lock
 
 SOURCE, TARGET = "default", "move_target"
 BATCH = 500
@@ -49,7 +50,7 @@ class Moved:
 
 @dataclass(slots=True)
 class Digest:
-    """Counts rows and adds up their hashes, in whatever order they come."""
+    """Counts rows and adds their hashes, independent of their order."""
 
     rows: int = 0
     sum: int = 0
@@ -60,7 +61,7 @@ class Digest:
         self.sum = (self.sum + int.from_bytes(hashlib.sha256(text.encode()).digest())) % MODULUS
 
 
-def move(url: str, *, tell: Callable[[str], Any] = lambda line: None) -> Moved:
+def move(url: str, *, report: Callable[[str], Any] = lambda line: None) -> Moved:
     places = here()
     if places.kind != "sqlite":
         raise BackupError("DATABASE_URL does not name a SQLite database: there is nothing to move")
@@ -72,9 +73,9 @@ def move(url: str, *, tell: Callable[[str], Any] = lambda line: None) -> Moved:
         _check_source(places.sqlite)
         target = _target(url)
         _check_empty(target)
-        tell("Making the tables …")
+        report("Making the tables …")
         _migrate(url)
-        return _copy(target, tell)
+        return _copy(target, report)
     finally:
         lock.close()
 
@@ -86,6 +87,8 @@ def _check_source(path: Any) -> None:
     if sqlite.in_use(path):
         raise BackupError(f"another process has {path} open: stop it first")
     sqlite.check(path)
+    if renamed_apps.has_old_labels(SOURCE):
+        raise BackupError("the SQLite database is of an earlier release: run `manage.py prepare` first")
     known = {model._meta.db_table for model in _models()} | OWN
     with sqlite.opened(path) as connection:
         odd = [table for table in sqlite.tables(connection) if table not in known]
@@ -107,11 +110,11 @@ def _target(url: str) -> dict[str, Any]:
 
 
 def _check_empty(target: dict[str, Any]) -> None:
-    """No tables, or those that `migrate` made and nobody has used."""
+    """Raises unless the target has no tables, or only unused ones that `migrate` created."""
     with postgres.connect(target, autocommit=True) as connection:
         found = set(postgres.tables(connection))
         if found and "django_migrations" not in found:
-            raise BackupError("the target holds other tables already: it must be empty")
+            raise BackupError("the target has other tables already: it must be empty")
         for model in (User, Conversation):
             table = model._meta.db_table
             if table in found and connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone():  # noqa: S608
@@ -119,7 +122,7 @@ def _check_empty(target: dict[str, Any]) -> None:
 
 
 def _migrate(url: str) -> None:
-    """In a process of its own, for which the target is the only database: migrations may write rows."""
+    """Migrates in a process for which the target is the only database: migrations may write rows."""
     done = subprocess.run(
         [sys.executable, "-m", "django", "migrate", "--no-input", "--verbosity", "0"],
         env={**os.environ, "DATABASE_URL": url, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -135,7 +138,7 @@ def _migrate(url: str) -> None:
 
 
 def _models() -> list[type[models.Model]]:
-    """Every table of the applications, those between two models too; a proxy has none of its own."""
+    """Returns the models of all tables, including those between two models; proxies have no table."""
     found = {
         model._meta.db_table: model
         for model in apps.get_models(include_auto_created=True)
@@ -144,13 +147,13 @@ def _models() -> list[type[models.Model]]:
     return [model for table, model in sorted(found.items()) if table not in OWN]
 
 
-def _copy(config: dict[str, Any], tell: Callable[[str], Any]) -> Moved:
+def _copy(config: dict[str, Any], report: Callable[[str], Any]) -> Moved:
     defaults = {**connections.settings[SOURCE], "OPTIONS": {}, "TEST": {}, "CONN_HEALTH_CHECKS": False}
     connections.settings[TARGET] = {**defaults, **config, "TIME_ZONE": None}
     try:
         _check_migrations()
         with transaction.atomic(using=TARGET):
-            return _copy_all(tell)
+            return _copy_all(report)
     except DatabaseError as error:
         raise BackupError(f"the target refused the data: {' '.join(str(error).split())}") from error
     finally:
@@ -173,7 +176,7 @@ def _check_migrations() -> None:
         )
 
 
-def _copy_all(tell: Callable[[str], Any]) -> Moved:
+def _copy_all(report: Callable[[str], Any]) -> Moved:
     moved = Moved()
     everything = _models()
     index.before_migrating(TARGET, plan=[1])  # the search index is made in one go at the end
@@ -184,18 +187,18 @@ def _copy_all(tell: Callable[[str], Any]) -> Moved:
             rows = _copy_table(model, moved)
             moved.tables += 1
             moved.rows += rows
-            tell(f"  {model._meta.db_table}: {rows:,}")
+            report(f"  {model._meta.db_table}: {rows:,}")
     _reset_sequences(everything)
     index.after_migrating(TARGET, plan=[1])
     with connections[TARGET].cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # missing rows are told here
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # missing rows are reported here
     if audit.verify(using=TARGET) != broken_before:
         raise BackupError("the audit chain of the copy differs from the source's: nothing was moved")
     return moved
 
 
 def _empty(everything: list[type[models.Model]]) -> None:
-    """Of the rows that `migrate` made: those of the source come with their own numbers."""
+    """Deletes the rows that `migrate` created: those of the source have their own ids."""
     quote = connections[TARGET].ops.quote_name
     names = ", ".join(quote(model._meta.db_table) for model in everything)
     with connections[TARGET].cursor() as cursor:
@@ -253,7 +256,7 @@ def _cleaned(
 
 
 def _storable(value: Any) -> Any:
-    """PostgreSQL has no U+0000 in text, and no half of a surrogate pair."""
+    """Replaces U+0000 and lone surrogates, which PostgreSQL cannot store."""
     if isinstance(value, str):
         return (
             value.replace("\x00", "\ufffd")
@@ -268,11 +271,11 @@ def _storable(value: Any) -> Any:
 
 
 def _canonical(value: Any) -> Any:
-    """The same for equal values, whichever database they come from."""
+    """Returns one representation for equal values, from either database."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     if isinstance(value, float) and value.is_integer():
-        return int(value)  # jsonb keeps numbers, not whether they had a point
+        return int(value)  # jsonb does not keep whether a number had a decimal point
     if isinstance(value, dict):
         return {key: _canonical(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Where the parts of this installation lie."""
+"""Locates the parts of this installation."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def stamp() -> str:
 
 @contextmanager
 def private_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """A folder for its owner alone, locked for as long as it is used and removed after."""
+    """Creates a directory with mode 0700 that is locked while in use and then removed."""
     sweep(parent, prefix)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     handle = os.open(folder, os.O_RDONLY)
@@ -69,7 +69,7 @@ def private_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def sweep(parent: Path, *prefixes: str) -> None:
-    """Removes what a killed backup left: it keeps what was erased since."""
+    """Removes what a killed backup left: it may contain text that was erased since."""
     for folder in [found for prefix in prefixes for found in parent.glob(f"{prefix}*") if found.is_dir()]:
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, and what must be asked of the database around them."""
+"""Runs PostgreSQL's own programs, and the queries around them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grokweb import env
 from grokweb.backup.errors import BackupError
+from inference.base import env
 
 PROGRAMS = env.text(
     "GROKWEB_POSTGRES_PROGRAMS",
     "",
-    "Folder of pg_dump and pg_restore, for backup and restore; found on PATH if empty",
+    "Directory of pg_dump and pg_restore, for backup and restore. If empty, they are found on PATH.",
 )
 SYSTEM = Path("/usr/lib/postgresql")
 ASIDE = "before_restore"  # schema with what a restore replaced
@@ -50,7 +50,7 @@ def _one_line(text: str) -> str:
 
 
 def program(name: str, at_least: int) -> str:
-    """The path of `pg_dump` or `pg_restore` in that major version or a newer one."""
+    """Returns the path of `pg_dump` or `pg_restore` in that major version or a newer one."""
     seen = 0
     for path in _candidates(name):
         version = _major(path)
@@ -112,7 +112,7 @@ def _run(command: list[str], database: Mapping[str, Any]) -> str:
 
 @contextmanager
 def snapshot(database: Mapping[str, Any]) -> Iterator[Any]:
-    """A read-only transaction that sees one moment; `dump` reads the same moment from it."""
+    """Opens a read-only transaction that sees one moment; `dump` reads the same moment."""
     import psycopg
 
     with connect(database) as connection:
@@ -126,7 +126,7 @@ def server_version(connection: Any) -> int:
 
 
 def dump(connection: Any, database: Mapping[str, Any], target: Path) -> None:
-    """Writes pg_dump's custom format of the moment that `connection` sees."""
+    """Dumps, in pg_dump's custom format, the moment that `connection` sees."""
     path = program("pg_dump", server_version(connection))
     moment = connection.execute("SELECT pg_export_snapshot()").fetchone()[0]
     target.touch(mode=0o600)
@@ -138,7 +138,7 @@ def dump(connection: Any, database: Mapping[str, Any], target: Path) -> None:
 
 
 def check_dump(path: Path, version: int) -> None:
-    """pg_restore reads the whole list of contents, or the dump is damaged."""
+    """Raises unless pg_restore can read the whole list of contents."""
     try:
         told = _run([program("pg_restore", version), "--list", str(path)], {**_NOWHERE})
     except BackupError as error:
@@ -185,7 +185,7 @@ def stored_files(connection: Any) -> set[str]:
 
 
 def others(connection: Any) -> int:
-    """Connections to this database besides ours: a service, or somebody's shell."""
+    """Returns other connections to this database: a service, or somebody's shell."""
     row = connection.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
@@ -193,7 +193,7 @@ def others(connection: Any) -> int:
     return int(row[0])
 
 
-# Everything in a schema that no extension owns: tables take their indexes, triggers and own sequences along.
+# Everything in a schema that no extension owns; tables move with their indexes, triggers and own sequences.
 _OBJECTS = """
 SELECT 'TABLE', format('%%I.%%I', n.nspname, c.relname) FROM pg_class c
  JOIN pg_namespace n ON n.oid = relnamespace WHERE n.nspname = %(schema)s AND relkind IN ('r', 'p')
@@ -231,7 +231,7 @@ def set_aside(connection: Any, schema: str) -> None:
 
 
 def bring_back(connection: Any, schema: str) -> None:
-    """The reverse, whatever a failed restore left in `public`. Without such a schema nothing is done."""
+    """Reverses set_aside, whatever a failed restore left in `public`. Without such a schema, does nothing."""
     with connection.transaction():
         if not connection.execute("SELECT to_regnamespace(%s)", [schema]).fetchone()[0]:
             return
@@ -243,7 +243,7 @@ def bring_back(connection: Any, schema: str) -> None:
 
 
 def restore(dump_file: Path, database: Mapping[str, Any], version: int) -> None:
-    """Fills the empty schema `public`, whole or not at all. pg_restore, because psql would obey a dump."""
+    """Fills the empty schema `public` in one transaction. Uses pg_restore: psql would execute a dump."""
     _run(
         [program("pg_restore", version), "--single-transaction", "--exit-on-error", "--no-owner",
          "--no-privileges", "--no-comments", "--schema=public",

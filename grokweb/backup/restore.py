@@ -1,4 +1,4 @@
-"""Puts a backup in the place of this installation: unpacked beside it, checked, then swapped by renames."""
+"""Replaces this installation by a backup: unpacks beside it, checks, then swaps by renames."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from grokweb import schema
+from grokweb import known_migrations, renamed_apps
 from grokweb.backup import create, journal, postgres, sqlite
 from grokweb.backup.archive import KEY, Manifest, Reader
 from grokweb.backup.errors import BackupError
 from grokweb.backup.places import Places, stamp
-from grokweb.supervisor import StartError, take_lock
+from grokweb.instance_lock import StartError, take_lock
 
 SPARE_BYTES = 16 << 20
 STAMPED = "prepared.json"  # what `prepare` remembers; another database needs it anew
@@ -36,7 +36,7 @@ def restore(places: Places, source: Path, *, force: bool) -> Restored:
             _check_fits(places, backup)
             if not force and _is_installed(places):
                 raise BackupError(
-                    "there is an installation here already; --force replaces it (it is kept beside)"
+                    "there is an installation here already; --force replaces it (and moves it aside)"
                 )
             kept, aside = _replace(places, backup)
             return Restored(backup.manifest, kept, aside, recovered)
@@ -45,7 +45,7 @@ def restore(places: Places, source: Path, *, force: bool) -> Restored:
 
 
 def _locked(places: Places) -> IO[str]:
-    """For the whole restore: no `up` starts meanwhile."""
+    """Locks the data directory for the whole restore, so that no `up` starts."""
     try:
         return take_lock(places.data, places.run)
     except StartError as error:
@@ -56,10 +56,13 @@ def _check_fits(places: Places, backup: Reader) -> None:
     manifest = backup.manifest
     if manifest.database != places.kind:
         raise BackupError(
-            f"the backup holds a {manifest.database} database, and DATABASE_URL names {places.kind}: "
+            f"the backup contains a {manifest.database} database, and DATABASE_URL names {places.kind}: "
             "restore it where it came from; move_database goes from SQLite to PostgreSQL afterwards"
         )
-    unknown = sorted({(app, name) for app, name in manifest.migrations} - schema.known())
+    # A backup of an earlier release has its names; `prepare` renames them in the restored database.
+    unknown = sorted(
+        {renamed_apps.current_name(*each) for each in manifest.migrations} - known_migrations.known()
+    )
     if unknown:
         raise BackupError(
             f"the backup is of a newer version of GrokWeb ({manifest.app_version}): "
@@ -71,7 +74,7 @@ def _check_fits(places: Places, backup: Reader) -> None:
 
 
 def _is_installed(places: Places) -> bool:
-    """Whether anything would be lost. A signing key alone is made by any command."""
+    """Returns whether anything would be lost. A signing key alone does not count: any command creates it."""
     if places.files.is_dir() and any(places.files.iterdir()):
         return True
     if places.kind == "sqlite":
@@ -114,14 +117,14 @@ def _unused(path: Path) -> Path:
 
 
 def _staging(places: Places, name: str) -> Path:
-    """Beside the data, so that a rename puts it in place."""
+    """Creates a directory on the data's disk, so that a rename puts its content in place."""
     staged = places.data / f"{journal.STAGED}{name}"
     staged.mkdir(mode=0o700)
     return staged
 
 
 def _unpack(places: Places, backup: Reader, staged: Path) -> Path:
-    """All members, each held against its checksum; returns the database's path."""
+    """Unpacks all members and checks their checksums. Returns the database's path."""
     database = _database_folder(places, staged) / backup.database
     backup.extract(backup.database, database)
     backup.extract(KEY, staged / KEY)
@@ -134,7 +137,7 @@ def _unpack(places: Places, backup: Reader, staged: Path) -> Path:
 
 
 def _database_folder(places: Places, staged: Path) -> Path:
-    """Of a SQLite file elsewhere the new one is made on the same disk."""
+    """Returns where to create the new SQLite file: on the disk of the old one."""
     if places.kind != "sqlite" or places.sqlite.parent.resolve() == places.data.resolve():
         return staged
     folder = places.sqlite.parent / staged.name
@@ -143,12 +146,12 @@ def _database_folder(places: Places, staged: Path) -> Path:
 
 
 def _plan(places: Places, staged: Path, database: Path, kept: Path) -> journal.Journal:
-    """The old parts that exist go aside, their order being that of what cannot be made anew last."""
+    """Plans the moves: old parts first; what cannot be created again moves last."""
     pairs = [(staged / KEY, places.key), (staged / "files", places.files)]
     old = [places.key, places.files, places.data / "redis"]
     if places.kind == "sqlite":
         pairs.append((database, places.sqlite))
-        # The log goes with the old file and never lies beside the new one.
+        # The log moves with the old file, so that it is never beside the new one.
         old += [Path(f"{places.sqlite}{suffix}") for suffix in ("", *sqlite.SIDECARS)]
     moves = [(str(path), str(_aside(places, path, kept))) for path in old if os.path.lexists(path)] + [
         (str(new), str(live)) for new, live in pairs
@@ -168,7 +171,7 @@ def _check_unused(places: Places) -> None:
 
 
 def _replace_tables(places: Places, dump: Path, manifest: Manifest, plan: journal.Journal) -> None:
-    """PostgreSQL: the old tables go into a schema of their own, the new ones come in one transaction."""
+    """Replaces PostgreSQL's tables: the old ones move to a schema, the new ones come in one transaction."""
     with postgres.connect(places.database, autocommit=True) as connection:
         version = postgres.server_version(connection)
         postgres.check_dump(dump, version)

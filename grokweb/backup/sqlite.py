@@ -1,4 +1,4 @@
-"""A consistent copy of a SQLite database that is in use, and what can be asked of such a file."""
+"""Copies a SQLite database that is in use, and checks such files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from grokweb.backup.errors import BackupError
 
 WAIT_SECONDS = 20
-SIDECARS = ("-wal", "-shm", "-journal")  # SQLite reads them into whatever file lies beside them
+SIDECARS = ("-wal", "-shm", "-journal")  # SQLite applies them to the file beside them
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """An existing file; opening a missing one would create it."""
+    """Opens an existing file; SQLite would create a missing one."""
     if not path.is_file():
         raise BackupError(f"{path} does not exist")
     try:
@@ -29,7 +29,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 def snapshot(source: Path, target: Path) -> None:
     """Copies the database as of one moment, in one file without a write-ahead log. Writers are not blocked.
 
-    The backup API and not VACUUM INTO: that may number rows anew.
+    It uses the backup API, because VACUUM INTO may renumber rows.
     """
     with opened(source) as read, closing(sqlite3.connect(target, isolation_level=None)) as written:
         try:
@@ -40,7 +40,7 @@ def snapshot(source: Path, target: Path) -> None:
 
 
 def check(path: Path) -> None:
-    """Raises unless SQLite finds every page, every index and every foreign key sound."""
+    """Raises unless SQLite finds all pages, indexes and foreign keys sound."""
     with opened(path) as connection:
         found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
         if found != ["ok"]:
@@ -57,7 +57,7 @@ def migrations(path: Path) -> list[list[str]]:
 
 
 def counts(path: Path) -> dict[str, int]:
-    """Rows of each table. Tables that belong to the search index are counted by it, not here."""
+    """Returns the row count of each table, without those that belong to the search index."""
     with opened(path) as connection:
         return {
             table: int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])  # noqa: S608 - quoted
@@ -74,7 +74,7 @@ def tables(connection: sqlite3.Connection) -> list[str]:
 
 
 def stored_files(path: Path) -> set[str]:
-    """Names in the files' storage that rows point to."""
+    """Returns the names in the file storage that rows point to."""
     with opened(path) as connection:
         return {str(row[0]) for row in connection.execute("SELECT stored FROM files_file WHERE stored <> ''")}
 
@@ -83,7 +83,7 @@ SHARED_BYTE = 128  # of `-shm`: every connection in WAL mode holds a shared lock
 
 
 def in_use(path: Path) -> bool:
-    """Whether another process has the database open; one that was killed does not count."""
+    """Returns whether another living process has the database open."""
     try:
         with Path(f"{path}-shm").open("r+b") as shared:
             fcntl.lockf(shared, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, SHARED_BYTE)

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: looks at what an installation rests on, and says what to do. One check, one line.
+"""Checks what an installation depends on (`manage.py doctor`); one line per check says what to do.
 
-To add a check: a function that returns a Finding, and its line in table.py.
+To add a check, write a function that returns a Finding, and add its line to table.py.
 """

@@ -18,7 +18,7 @@ def compare(ask: Callable[[], float]) -> Finding:
     after = time.time()
     off = max(before - there, there - after, 0.0)
     if off < NOTICED:
-        return ok(_("the same as here"))
+        return ok(_("equal to this machine's clock"))
     words = _(
         "%(seconds)d s away from this machine's: set both by NTP (systemd-timesyncd, chrony), or times, "
         "limits and links that end are wrong"

@@ -1,4 +1,4 @@
-"""The database: whether it answers, is whole and up to date, what it retains of erased text, its clock."""
+"""Checks the database: answers, complete, up to date, erased text that it retains, clock."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def integrity() -> Finding:
     except Error as error:
         found = [reason(error)]
     if found == ["ok"]:
-        return ok(_("the file is whole"))
+        return ok(_("the file is sound"))
     words = _("the file is damaged (%(what)s): stop the service, keep a copy, restore a backup")
     return problem(words % {"what": reason(ValueError(found[0] if found else "?"))})
 
 
 def _checksums() -> Finding:
     if ask("SHOW data_checksums")[0][0] != "on":
-        return ok(_("PostgreSQL keeps no checksums of its pages, so it cannot tell"))
+        return ok(_("PostgreSQL stores no checksums of its pages, so that damage cannot be detected"))
     [(failures,)] = ask("SELECT coalesce(sum(checksum_failures), 0) FROM pg_stat_database")
     if failures:
         return problem(
@@ -78,29 +78,29 @@ def retention() -> Finding:
         name: str(ask(f"SHOW {name}")[0][0])
         for name in ("archive_mode", "log_statement", "log_min_duration_statement")
     }
-    kept = []
+    retained = []
     if shown["archive_mode"] != "off":
-        kept.append(
+        retained.append(
             _("the write-ahead log is archived (archive_mode %(mode)s)") % {"mode": shown["archive_mode"]}
         )
     if slots := int(ask("SELECT count(*) FROM pg_replication_slots")[0][0]):
-        kept.append(_("%(count)d replication slots hold it for copies") % {"count": slots})
+        retained.append(_("%(count)d replication slots hold it for copies") % {"count": slots})
     if shown["log_statement"] not in {"none", "ddl"} or shown["log_min_duration_statement"] != "-1":
-        kept.append(
-            _("statements are logged, with what people wrote (log_statement, log_min_duration_statement)")
+        retained.append(
+            _("statements are logged with people's texts (log_statement, log_min_duration_statement)")
         )
-    if kept:
+    if retained:
         words = _(
-            "%(kept)s: what people erase stays there for as long as you keep it; bound that, or switch it off"
+            "%(kept)s: erased text stays there for as long as you keep it; limit that, or switch it off"
         )
-        return warning(words % {"kept": "; ".join(kept)})
-    return ok(_("nothing is archived, copied or logged; space of what was erased is used again after VACUUM"))
+        return warning(words % {"kept": "; ".join(retained)})
+    return ok(_("nothing is archived, copied or logged; VACUUM frees the space of erased data"))
 
 
 def _overwrites() -> Finding:
     if ask("PRAGMA secure_delete")[0][0] != 1:
-        return warning(_("SQLite does not overwrite what is deleted (secure_delete): run `VACUUM`"))
-    return ok(_("what is deleted is overwritten"))
+        return warning(_("SQLite does not overwrite deleted data (secure_delete): run `VACUUM`"))
+    return ok(_("deleted data are overwritten"))
 
 
 def clock() -> Finding:

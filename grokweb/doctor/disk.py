@@ -1,4 +1,4 @@
-"""The data directory: who may read it, and the room on the disks below it."""
+"""Checks the data directory: who may read it, and the free space of its disks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from grokweb import data_folder as folder
-from grokweb import disks
+from grokweb import data_directory as folder
+from grokweb import disk_space
 from grokweb.doctor.findings import Finding, ok, problem, warning
 
 MB = 1 << 20
@@ -25,15 +25,15 @@ def data_folder() -> Finding:
         words = _("%(path)s is open to other users of this machine (mode %(mode)s): `chmod 700 %(path)s`")
         return problem(words % about)
     if path.stat().st_uid not in {os.geteuid(), 0}:
-        return warning(_("%(path)s belongs to another user than the one who asks") % about)
+        return warning(_("%(path)s belongs to another user than the one who runs this check") % about)
     key = path / "secret_key"
     if key.exists() and folder.mode_of(key) & folder.OTHERS:
         return problem(_("%(path)s is readable by other users: `chmod 600 %(path)s`") % {"path": key})
-    return ok(_("%(path)s is its owner's alone") % about)
+    return ok(_("%(path)s is accessible to its owner only") % about)
 
 
 def places() -> list[Path]:
-    """Folders that grow: each of them may be a disk of its own."""
+    """Returns the directories that grow; each of them may be a disk of its own."""
     found = [
         settings.DATA_DIR,
         settings.DATA_DIR / "logs",
@@ -53,23 +53,25 @@ def space() -> Finding:
 
 
 def _space_of(path: Path) -> Finding:
-    usage, about = shutil.disk_usage(path), os.statvfs(path)
-    told = {"path": path, "free": usage.free // MB}
-    if about.f_flag & os.ST_RDONLY or not os.access(path, os.W_OK):
+    usage, system = shutil.disk_usage(path), os.statvfs(path)
+    about = {"path": path, "free": usage.free // MB}
+    if system.f_flag & os.ST_RDONLY or not os.access(path, os.W_OK):
         return problem(
-            _("%(path)s cannot be written: mount its disk for writing, or correct its rights") % told
+            _("%(path)s cannot be written: mount its disk for writing, or correct its rights") % about
         )
-    if about.f_files and about.f_favail < 1000:
+    if system.f_files and system.f_favail < 1000:
         return problem(
-            _("%(path)s has room for few more files (inodes): remove some, or enlarge the disk") % told
+            _("%(path)s has room for few more files (inodes): remove some, or enlarge the disk") % about
         )
-    if usage.free < disks.LOW_BYTES:
+    if usage.free < disk_space.LOW_BYTES:
         words = _(
             "%(path)s has %(free)d MB left, less than GROKWEB_DISK_LOW_MB: free some, sends are refused"
         )
-        return problem(words % told)
+        return problem(words % about)
     if usage.free < LITTLE:
-        return problem(_("%(path)s has %(free)d MB left: free some, or sends are refused soon") % told)
+        return problem(
+            _("%(path)s has %(free)d MB left: free some space, or new messages will soon be refused") % about
+        )
     if usage.free < SOME or usage.free < SHARE * usage.total:
-        return warning(_("%(path)s has %(free)d MB left: plan for more") % told)
-    return ok(_("%(path)s has %(free)d MB left") % told)
+        return warning(_("%(path)s has %(free)d MB left: plan for a larger disk") % about)
+    return ok(_("%(path)s has %(free)d MB left") % about)

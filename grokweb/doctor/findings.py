@@ -1,4 +1,4 @@
-"""What a check found."""
+"""Defines the result of a check."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def problem(words: str) -> Finding:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of an error, without anything that a terminal would obey."""
+    """Returns the first line of an error, without characters that control a terminal."""
     first = str(error).strip().splitlines()[:1] or [type(error).__name__]
     return "".join(letter if letter.isprintable() else "?" for letter in first[0])[:200]

@@ -1,4 +1,4 @@
-"""The mail server: connects, encrypts, logs in, and sends nothing."""
+"""Checks the mail server: connects, encrypts, logs in, and sends nothing."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 def server() -> Finding:
     if not settings.EMAIL_URL:
         return warning(
-            _("none is set, so addresses are not verified and no password can be reset: set EMAIL_URL")
+            _("none is set, so that addresses are not verified and no password can be reset: set EMAIL_URL")
         )
     if SMTP != settings.EMAIL_BACKEND:
-        return warning(_("EMAIL_URL names no mail server, so nothing reaches anybody"))
+        return warning(_("EMAIL_URL names no mail server, so that no e-mail reaches anybody"))
     where = {"host": settings.EMAIL_HOST, "port": settings.EMAIL_PORT}
     try:
         with _connected() as client:
             return _spoken_with(client, where)
     except smtplib.SMTPAuthenticationError:
         return problem(
-            _("%(host)s:%(port)s refuses the log-in: correct the user and password in EMAIL_URL") % where
+            _("%(host)s:%(port)s refuses the login: correct the user and password in EMAIL_URL") % where
         )
     except smtplib.SMTPNotSupportedError as error:
-        words = _("%(host)s:%(port)s cannot do what EMAIL_URL asks (%(why)s): correct its scheme or port")
+        words = _(
+            "%(host)s:%(port)s does not support what EMAIL_URL requires (%(why)s): correct its scheme or port"
+        )
         return problem(words % {**where, "why": reason(error)})
     except ssl.SSLError as error:
         words = _(

@@ -1,4 +1,4 @@
-"""Redis: its version, whether it forgets keys, what it keeps on disk, its clock."""
+"""Checks Redis: version, eviction of keys, what it stores on disk, clock."""
 
 from __future__ import annotations
 
@@ -67,22 +67,27 @@ def retention() -> Finding:
         snapshots = _setting(client, "save")
         rewrites = _setting(client, "auto-aof-rewrite-percentage")
     if not os.environ.get("REDIS_URL"):
-        return ok(_("embedded; its append-only file lies in the data folder"))
-    kept = []
+        return ok(_("embedded; its append-only file is in the data directory"))
+    retained = []
     if appends and rewrites == "0":
-        kept.append(_("the append-only file is never rewritten by itself (auto-aof-rewrite-percentage 0)"))
+        retained.append(
+            _("the append-only file is never rewritten by itself (auto-aof-rewrite-percentage 0)")
+        )
     if snapshots:
-        kept.append(_("snapshots are written (save %(save)s)") % {"save": snapshots})
+        retained.append(_("snapshots are written (save %(save)s)") % {"save": snapshots})
     if replicas:
-        kept.append(_("%(count)d replicas hold copies") % {"count": replicas})
-    if kept:
-        words = _("%(kept)s: what people erase stays there until it is rewritten (BGREWRITEAOF, BGSAVE)")
-        return warning(words % {"kept": "; ".join(kept)})
+        retained.append(_("%(count)d replicas hold copies") % {"count": replicas})
+    if retained:
+        words = _("%(kept)s: erased text stays there until it is rewritten (BGREWRITEAOF, BGSAVE)")
+        return warning(words % {"kept": "; ".join(retained)})
     if not appends:
-        words = _("nothing is kept on disk: a restart loses what was being written; set appendonly yes")
+        words = _("nothing is stored on disk: a restart loses running replies; set appendonly yes")
         return warning(words)
     return ok(
-        _("an append-only file, which keeps erased text until it is rewritten (BGREWRITEAOF does it at once)")
+        _(
+            "an append-only file, which contains erased text until it is rewritten "
+            "(BGREWRITEAOF does it at once)"
+        )
     )
 
 
@@ -97,7 +102,7 @@ def clock() -> Finding:
 
 
 def _setting(client: Any, name: str) -> str:
-    """Empty where the server tells nobody its settings, as hosted ones do."""
+    """Returns a setting, or "" if the server does not reveal its settings, as hosted ones do."""
     try:
         return str(client.config_get(name).get(name, ""))
     except redis.ResponseError:

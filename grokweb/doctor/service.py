@@ -1,4 +1,4 @@
-"""The service's own settings, and the addresses it is asked for."""
+"""Checks the service's own settings and the addresses that are requested."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SHOWN = 5
 
 def settings_of_the_service() -> Finding:
     if settings.DEBUG:
-        return problem(_("GROKWEB_DEBUG shows the insides of the service to visitors: unset it"))
+        return problem(_("GROKWEB_DEBUG shows internal data to visitors: unset it"))
     if settings.TEST_ENGINES:
         return warning(_("GROKWEB_TEST_ENGINES is for tests: unset it"))
-    return ok(_("fit for people"))
+    return ok(_("suitable for users"))
 
 
 def addresses() -> Finding:
-    """What people typed and the service refused, before what they may type."""
+    """Checks first the addresses that people typed and the service refused, then the allowed ones."""
     try:
         asked = list(unknown())[:SHOWN]
     except RedisError:  # a check of its own says so

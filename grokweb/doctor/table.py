@@ -1,4 +1,4 @@
-"""The checks, in the order of their lines, and how they are run."""
+"""Lists the checks in the order of their lines, and runs them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ CHECKS = {
     "integrity": "grokweb.doctor.database.integrity",
     "database retention": "grokweb.doctor.database.retention",
     "database clock": "grokweb.doctor.database.clock",
+    "sandbox": "grokweb.doctor.sandbox.layers",
     "e-mail": "grokweb.doctor.mail.server",
+    "extensions": "grokweb.doctor.extensions.tables",
 }
 
 
@@ -37,7 +39,7 @@ def run(names: list[str] | None = None) -> Iterator[tuple[str, Finding]]:
 
 
 def _one(path: str) -> Finding:
-    """A check that fails is a finding, too: the others still run."""
+    """Runs one check. An exception becomes a finding, so that the others still run."""
     try:
         found: Finding = import_string(path)()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""`{% modules "chat.js" %}`: what a page needs to run modules of static/js."""
+"""`{% modules "chat.js" %}` writes the script elements that run modules of static/js/pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ register = template.Library()
 
 def _render() -> str:
     text = json.dumps({"imports": vendor.import_map()}, separators=(",", ":"))
-    return text.replace("<", "\\u003c")  # nothing in it may end the script element
+    return text.replace("<", "\\u003c")  # so that no content can end the script element
 
 
 _rendered = cache(_render)
@@ -32,13 +32,13 @@ def import_map() -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def modules(context: template.Context, *names: str) -> SafeString:
-    """Their bundles; where there are none, the modules themselves and the import map of all. Once a page."""
+    """Returns the bundles of these modules, or the modules with the import map. Use it once a page."""
     nonce = str(context.get("CSP_NONCE", ""))
     files = [bundle.files_of(name) for name in names]
     if not all(files):
         map_ = format_html('<script type="importmap" nonce="{}">{}</script>', nonce, import_map())
-        return map_ + _scripts((staticfiles_storage.url(f"js/{name}") for name in names), nonce)
-    # Fetched together instead of one level of imports after the other.
+        return map_ + _scripts((staticfiles_storage.url(f"js/pages/{name}") for name in names), nonce)
+    # Loaded together instead of one level of imports after another.
     shared = dict.fromkeys(file for first, *others in files for file in others)
     preloads = format_html_join("", '<link rel="modulepreload" href="{}">', ((file,) for file in shared))
     return preloads + _scripts((first for first, *_ in files), nonce)

@@ -1,7 +1,7 @@
-"""Choosing the next token: a pure function of logits, parameters, seed and the index of the generated token.
+"""Chooses the next token: a pure function of logits, parameters, seed and the index of the generated token.
 
-Every back end comes through here, in float64 on the CPU, so that a reply resumed on another worker goes on
-as it would have. Nothing is remembered between calls: the random number for token i is a hash of (seed, i).
+Every back end uses it, in float64 on the CPU, so that a reply resumed on another worker continues with the
+same tokens. Nothing is stored between calls: the random number for token i is a hash of (seed, i).
 Penalties change the logits of all rows at once; then the filters run in the order temperature, top_k, top_p,
 min_p; equal logits are ordered by lower id. The draw
 itself walks the surviving ids in id order, not in order of probability: logits that differ in the last bits
@@ -24,14 +24,14 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 
 def _mix(z: int) -> int:
-    """SplitMix64's finaliser: every input bit reaches every output bit."""
+    """Applies SplitMix64's finaliser: every input bit affects every output bit."""
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
     return z ^ (z >> 31)
 
 
 def uniform(seed: int, index: int) -> float:
-    """The random number in [0, 1) of generated token `index` under `seed`.
+    """Returns the random number in [0, 1) for generated token `index` under `seed`.
 
     52 bits, so that uniform * total stays below total after rounding: the draw never runs off the end.
     """
@@ -40,7 +40,7 @@ def uniform(seed: int, index: int) -> float:
 
 
 def usable(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which rows of logits (n, V) can be chosen from: no NaN, no +inf, not all -inf. As bool (n,)."""
+    """Returns as bool (n,) which rows of logits (n, V) allow a choice: no NaN, no +inf, not all -inf."""
     fine: NDArray[np.bool_] = np.isfinite(logits.max(axis=1))
     return fine
 
@@ -56,7 +56,7 @@ def choose(
     histories: Sequence[History],
     never: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """The next token of each row: logits (n, V) -> ids (n,). Rows do not influence each other.
+    """Returns the next token of each row: logits (n, V) -> ids (n,). Rows do not influence each other.
 
     `never` holds ids that are not to be chosen. Rows must be `usable`. Raises ValueError when every token of
     a row is masked.
@@ -102,7 +102,7 @@ def _penalise(
 def _occurred(
     rows: Sequence[int], texts: Sequence[Sequence[int]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Place in `rows`, token and count of every different token of each text, as three flat arrays."""
+    """Returns index into `rows`, token and count of each distinct token of each text, as flat arrays."""
     found = [np.unique(np.array(text, dtype=np.int64), return_counts=True) for text in texts]
     row = np.repeat(np.arange(len(rows)), [ids.size for ids, _ in found])
     return row, np.concatenate([ids for ids, _ in found]), np.concatenate([times for _, times in found])
@@ -111,7 +111,10 @@ def _occurred(
 def scores(
     logits: NDArray[np.float32], chosen: Sequence[int], tops: Sequence[int | None]
 ) -> list[Score | None]:
-    """Log-probabilities of chosen tokens and of the likeliest `tops[i]`; None: not asked. logits: (n, V)."""
+    """Returns log-probabilities of the chosen tokens and of the likeliest `tops[i]`, from logits (n, V).
+
+    None where `tops[i]` is None: not requested.
+    """
     asked = [i for i, top in enumerate(tops) if top is not None]
     out: list[Score | None] = [None] * len(tops)
     if not asked:
@@ -126,7 +129,7 @@ def scores(
 
 
 def _top(row: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """The ids of the `count` largest of row (V,), largest first, equals by id."""
+    """Returns ids of the `count` largest of row (V,), largest first, equal ones by id."""
     if not count:
         return np.zeros(0, dtype=np.int64)
     ids = _top_k(row, min(count, row.size))
@@ -134,29 +137,29 @@ def _top(row: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
 
 def _draw(row: NDArray[np.float32], best: float, asked: Sampling, u: float) -> int:
-    """One id from row (V,), whose largest value is `best`, with the random number u in [0, 1)."""
+    """Draws an id from row (V,), whose largest value is `best`, with the random number u in [0, 1)."""
     ids = _top_k(row, asked.top_k) if 0 < asked.top_k < row.size else None
     p = np.subtract(row if ids is None else row[ids], best, dtype=np.float64)
     p /= asked.temperature
     np.exp(p, out=p)  # (m,) probabilities times a constant; the best has exactly 1.0
     if asked.top_p < 1:
-        kept = _top_p(p, asked.top_p)
-        ids, p = (kept if ids is None else ids[kept]), p[kept]
+        likely = _top_p(p, asked.top_p)
+        ids, p = (likely if ids is None else ids[likely]), p[likely]
     if asked.min_p > 0:
-        kept = np.flatnonzero(p >= asked.min_p)
-        ids, p = (kept if ids is None else ids[kept]), p[kept]
+        likely = np.flatnonzero(p >= asked.min_p)
+        ids, p = (likely if ids is None else ids[likely]), p[likely]
     upto = p.cumsum()
     at = int(upto.searchsorted(u * upto[-1], side="right"))
     return at if ids is None else int(ids[at])
 
 
 def _top_k(row: NDArray[Any], k: int) -> NDArray[np.int64]:
-    """The ids of the k largest of row (V,), ascending."""
+    """Returns ids of the k largest of row (V,), ascending."""
     return _largest(row, np.partition(row, row.size - k)[row.size - k], k)
 
 
 def _top_p(p: NDArray[np.float64], share: float) -> NDArray[np.int64]:
-    """Places in p (m,), ascending, of the fewest largest values that together reach `share` of the sum.
+    """Returns indices into p (m,), ascending, of the fewest largest values that reach `share` of the sum.
 
     Values below (1 - share) * sum / m do not reach 1 - share even together, so none of them is needed and
     only the others are sorted: a few hundred, instead of 131,072.
@@ -170,7 +173,7 @@ def _top_p(p: NDArray[np.float64], share: float) -> NDArray[np.int64]:
 
 
 def _largest(values: NDArray[Any], border: Any, count: int) -> NDArray[np.int64]:
-    """Places of the `count` largest, the least of which is `border`; of those equals the lower ones."""
+    """Returns indices of the `count` largest; `border` is the least of them; of equal ones the lower."""
     at_least = np.flatnonzero(values >= border)
     if at_least.size == count:
         return at_least

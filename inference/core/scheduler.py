@@ -1,4 +1,4 @@
-"""Continuous batching: which tokens go into the next step of the model, and what comes out of it.
+"""Continuous batching: feeds the planned tokens to the model and turns its logits into events.
 
 `Scheduler.turn()` is the body of the engine thread's loop: drain the inbox, admit to free rows, plan one
 ragged batch of at most `prefill_chunk` prompt tokens and every decoding row, run it, choose tokens, make
@@ -12,7 +12,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -20,20 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason, Score
-from inference.core.rows import Key, Rows
+from inference.core.inbox import Cancel, Drop, Inbox
+from inference.core.kv_rows import Key, Rows
+from inference.core.plan import plan_step
 from inference.core.sampling import History, choose, scores, usable
-from inference.engines.base import Cancel, Drop, Inbox
 from inference.text.alternate import alternate, separate
 from inference.text.detokenize import TextStream
-from inference.text.prompt import TooLong, fit, goes_on
+from inference.text.prompt import TooLong, continues_answer, fit
 from inference.text.reply_rules import compile_rules
 
 log = logging.getLogger(__name__)
 
-# A model that fails this often in a row is not going to recover inside this process.
+# A model that fails this often in a row will not recover inside this process.
 FAILURES_LIMIT = 3
-# Steps that may fail with a request in them, though it never fails alone, before it is given up: then not one
-# request is at fault but that there are so many.
+# Failed steps in which a request took part, though it never failed alone, before it is given up: then no
+# single request causes the failure, but their number.
 SHARED_FAILURES_LIMIT = 3
 
 
@@ -57,7 +58,7 @@ class Step(Protocol):
 
 
 class Tokenizer(Protocol):
-    """What the scheduler needs of a model's tokenizer."""
+    """The methods of a model's tokenizer that the scheduler needs."""
 
     @property
     def stop_ids(self) -> frozenset[int]: ...
@@ -65,13 +66,13 @@ class Tokenizer(Protocol):
     def stop_strings(self) -> tuple[str, ...]: ...
     @property
     def never_sample(self) -> frozenset[int]: ...
-    def render_chat(self, messages: list[dict[str, str]], /, *, go_on: bool = False) -> list[int]: ...
+    def render_chat(self, messages: list[dict[str, str]], /, *, continue_last: bool = False) -> list[int]: ...
     def piece_bytes(self, token: int, first: bool, /) -> bytes: ...
 
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """One generation inside the engine."""
+    """A generation inside the engine."""
 
     request: GenerationRequest
     emitted: tuple[int, ...]
@@ -84,15 +85,14 @@ class Work:
     scores: list[Score] = field(default_factory=list)  # of this attempt's tokens, if they were asked for
     row: int = -1
     fed: int = 0  # tokens whose keys and values are in the cache
-    take: int = 0  # tokens that the step being planned feeds
-    doubted: bool = False  # it was in a step that failed: its next one it makes alone
+    doubted: bool = False  # it was in a step that failed: its next step is its own
     shared_failures: int = 0
     admitted_at: float = 0.0
     first_at: float = 0.0  # when the first token of this attempt was chosen
 
     @property
     def cache_key(self) -> Key:
-        """Whose conversation a row of the cache would be kept for."""
+        """Returns the user and conversation that a cached prefix would serve."""
         return self.request.user_key, self.request.cache_key
 
     @property
@@ -101,7 +101,7 @@ class Work:
 
     @property
     def history(self) -> History:
-        """For `choose`, which reads the tokens only if there are penalties."""
+        """Returns the history for `choose`, which reads tokens only if there are penalties."""
         if not self.request.sampling.penalises:
             return (), range(self.generated)
         return self.tokens[: self.prompt_size], self.tokens[self.prompt_size :]
@@ -111,9 +111,12 @@ class Work:
         return len(self.tokens) - self.fed
 
 
+Plan = list[tuple[Work, int]]  # who takes part in a step, and with how many tokens
+
+
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Command: answer a request."""
+    """Commands the engine to answer a request."""
 
     work: Work
 
@@ -123,7 +126,7 @@ class Submit:
 
 
 class Scheduler:
-    """All generations of one engine. Every submitted request ends in exactly one Ended, unless dropped."""
+    """Runs all generations of one engine. Each submitted request gets exactly one Ended, unless dropped."""
 
     def __init__(
         self,
@@ -137,9 +140,9 @@ class Scheduler:
         prefill_chunk: int = 256,
         rows: int = 0,
     ) -> None:
-        """`make_step` gives a step with an empty cache, again after a failed one. Sizes in tokens.
+        """`make_step` returns a step with an empty cache, again after a failed one. Sizes in tokens.
 
-        `rows`: of the cache, `slots` or more; those beyond `slots` only keep beginnings of conversations.
+        `rows`: of the cache, `slots` or more; those beyond `slots` only cache beginnings of conversations.
         """
         self.inbox: Inbox[Submit | Cancel | Drop] = Inbox()
         self.steps = 0
@@ -162,7 +165,7 @@ class Scheduler:
     # From any thread --------------------------------------------------------------------------------------
 
     def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
-        """Queue a request. Its prompt is made here, in the caller's thread: it may take a while."""
+        """Queues a request. Its prompt is made here, in the caller's thread, as that may take a while."""
         work = Work(request, tuple(emitted))
         self.inbox.put(Submit(work))  # first, so that a cancel or drop that follows finds it
         try:
@@ -185,32 +188,32 @@ class Scheduler:
     def busy(self) -> bool:
         return bool(self._running or self._waiting or self.inbox)
 
-    def figures(self) -> dict[str, int]:
-        """See base.Engine. The cache is counted in tokens."""
-        used = sum(work.fed for work in tuple(self._running)) + self._rows.kept_tokens
+    def metrics(self) -> dict[str, int]:
+        """Returns the metrics of base.Engine. The cache is counted in tokens."""
+        used = sum(work.fed for work in tuple(self._running)) + self._rows.cached_tokens
         return {**self._counted, "cache_used": used, "cache_size": self._rows.count * self._context}
 
     # From the engine's thread -----------------------------------------------------------------------------
 
     @property
     def can_step(self) -> bool:
-        """Whether turn() would do something now; otherwise wait for the inbox."""
+        """Returns whether turn() would do something now; otherwise wait for the inbox."""
         return bool(self._running or self.inbox or any(work.ready for work in self._waiting))
 
     @property
-    def worn_out(self) -> bool:
-        """Whether so many steps failed in a row that the process should be replaced."""
+    def has_failed(self) -> bool:
+        """Returns whether so many steps failed in a row that the process should be replaced."""
         return self.failures >= FAILURES_LIMIT
 
     def turn(self) -> list[Event]:
-        """One step of the engine; its events, in order."""
+        """Makes one step of the engine and returns its events, in order."""
         self._events = []
         for command in self.inbox.drain():
             self._obey(command)
         self._admit()
-        batch = self._plan()
-        if batch:
-            self._run(batch)
+        plan = self._plan()
+        if plan:
+            self._run(plan)
         self.steps += 1
         return self._events
 
@@ -219,11 +222,11 @@ class Scheduler:
         if any(not 0 <= token < self._vocab_size for token in work.emitted):
             raise ValueError(f"logged token ids are not in a vocabulary of {self._vocab_size:,}")
         messages = alternate(request.messages)
-        begun = goes_on(messages)
-        render = partial(tokenizer.render_chat, go_on=True) if begun else tokenizer.render_chat
+        begun = continues_answer(messages)
+        render = partial(tokenizer.render_chat, continue_last=True) if begun else tokenizer.render_chat
         prompt = fit(
             separate(messages),
-            lambda kept: render(alternate(kept)),
+            lambda chosen: render(alternate(chosen)),
             context=self._context,
             max_new_tokens=request.max_new_tokens,
         )
@@ -250,7 +253,7 @@ class Scheduler:
             self._waiting.append(command.work)
 
     def _admit(self) -> None:
-        """Give free rows to waiting requests, oldest first; those that need none end here."""
+        """Gives free rows to waiting requests, oldest first; those that need none end here."""
         for work in [work for work in self._waiting if work.ready]:
             if work.problem:
                 self._end(work, Reason.FAILED, work.problem)
@@ -263,39 +266,20 @@ class Scheduler:
                 work.admitted_at = time.monotonic()
                 self._running.append(work)
 
-    def _plan(self) -> list[Work]:
-        """Who takes part in the next step, with `take` set: everyone with one token to feed, and prompts.
+    def _plan(self) -> Plan:
+        return plan_step(self._running, self._prefill_chunk)
 
-        Prompts share the chunk so that the shortest is through first: equal parts, what one does not need
-        goes to the others. A short question does not wait behind a long document, which loses next to
-        nothing by it. After a failed step those in it go one by one, to find whose fault it was.
-        """
-        doubted = next((work for work in self._running if work.doubted), None)
-        if doubted:
-            doubted.take = min(doubted.to_feed, self._prefill_chunk)
-            return [doubted]
-        batch = sorted((w for w in self._running if w.to_feed == 1), key=lambda work: work.row)
-        for work in batch:
-            work.take = 1
-        prompts = sorted((w for w in self._running if w.to_feed > 1), key=lambda work: work.to_feed)
-        left = self._prefill_chunk
-        for i, work in enumerate(prompts):
-            work.take = min(work.to_feed, left // (len(prompts) - i))
-            left -= work.take
-            batch.append(work)
-        return batch
-
-    def _run(self, batch: list[Work]) -> None:
-        """Feed the batch and deal with what comes out; a failure costs the cache, and whoever is at fault."""
+    def _run(self, plan: Plan) -> None:
+        """Feeds the planned tokens, accepts the chosen ones; a failure costs the cache and who caused it."""
         try:
             self._step = self._step or self._make_step()
-            done, logits = self._feed(self._step, batch)
+            done, logits = self._feed(self._step, plan)
             good = usable(logits) if done else np.zeros(0, np.bool_)
             fine = [i for i in range(len(done)) if good[i]]
             chosen, scored = self._choose(logits, [done[i] for i in fine], fine)
         except Exception as error:
-            log.exception("engine step of %d failed (%d alone before it)", len(batch), self.failures)
-            self._fail(batch, error)
+            log.exception("engine step of %d failed (%d alone before it)", len(plan), self.failures)
+            self._fail([work for work, _ in plan], error)
             return
         self.failures = 0
         for work in done:
@@ -311,18 +295,18 @@ class Scheduler:
             # owner.
             self._renew_cache()
 
-    def _feed(self, step: Step, batch: list[Work]) -> tuple[list[Work], NDArray[np.float32]]:
-        """Run the model; those whose last token was fed, and their logits (n, V)."""
+    def _feed(self, step: Step, plan: Plan) -> tuple[list[Work], NDArray[np.float32]]:
+        """Runs the model; returns the generations whose last token was fed, and their logits (n, V)."""
         ids: list[int] = []
         rows: list[int] = []
         pos: list[int] = []
         hide: list[int] = []
         out_at: list[int] = []
         done: list[Work] = []
-        for work in batch:
-            start, end = work.fed, work.fed + work.take
+        for work, count in plan:
+            start, end = work.fed, work.fed + count
             ids += work.tokens[start:end]
-            rows += [work.row] * work.take
+            rows += [work.row] * count
             pos += range(start, end)
             hide += [1] * (min(end, work.prompt_size) - start)  # none if that is negative
             hide += [0] * (len(ids) - len(hide))
@@ -330,15 +314,15 @@ class Scheduler:
                 done.append(work)
                 out_at.append(len(ids) - 1)
         logits = step.step(ids, rows, pos, hide, out_at)
-        for work in batch:
-            work.fed += work.take
-        self._counted.update(steps=1, rows=len(batch), prompt_computed=sum(hide))
+        for work, count in plan:
+            work.fed += count
+        self._counted.update(steps=1, rows=len(plan), prompt_computed=sum(hide))
         return done, logits
 
     def _choose(
         self, logits: NDArray[np.float32], works: list[Work], at: list[int]
     ) -> tuple[list[int], list[Score | None]]:
-        """A token for each of `works`, and its score where that was asked for."""
+        """Returns a token for each of `works`, and its score where that was requested."""
         if not works:
             return [], []
         requests = [work.request for work in works]
@@ -353,7 +337,7 @@ class Scheduler:
         return chosen, scores(mine, chosen, [request.logprobs for request in requests])
 
     def _accept(self, work: Work, token: int, score: Score | None) -> None:
-        """Add one chosen token to its generation: text, or the end."""
+        """Adds one chosen token to its generation, as text or as its end."""
         stream = work.stream
         assert stream is not None  # running work is ready
         work.first_at = work.first_at or time.monotonic()
@@ -378,7 +362,7 @@ class Scheduler:
             self._end(work, reason)
 
     def _fail(self, batch: list[Work], error: Exception) -> None:
-        """End who failed alone; several are doubted, and tried one by one. All who go on are fed again."""
+        """Ends a generation that failed alone; several are tried one by one, and fed again."""
         code = ErrorCode.OUT_OF_MEMORY if is_out_of_memory(error) else ErrorCode.ENGINE
         alone = len(batch) == 1
         self.failures += alone
@@ -390,7 +374,7 @@ class Scheduler:
         self._renew_cache()
 
     def _renew_cache(self) -> None:
-        """Start over with an empty cache: whoever is still running is fed again from the beginning."""
+        """Empties the cache: all running generations are fed again from the beginning."""
         self._step = None
         self._rows.forget()
         for work in self._running:
@@ -399,17 +383,13 @@ class Scheduler:
     def _emit(self, work: Work, stream: TextStream) -> None:
         piece = stream.take()
         if piece:
-            asked = work.request
-            first, last = piece.after - len(work.emitted), piece.seq - len(work.emitted)
-            scored = tuple(work.scores[first:last])
-            self._events.append(
-                Delta(
-                    asked.generation_id, asked.attempt, piece.after, piece.seq, piece.text, piece.ids, scored
-                )
-            )
+            if work.scores:
+                first, last = piece.after - len(work.emitted), piece.seq - len(work.emitted)
+                piece = replace(piece, scores=tuple(work.scores[first:last]))
+            self._events.append(Delta(work.request.generation_id, work.request.attempt, piece))
 
     def _end(self, work: Work, reason: Reason, error: str = "") -> None:
-        """The one way out with an event."""
+        """Ends a generation with its event; the only way to do so."""
         self._forget(work)
         stream, now = (work.stream if work.ready else None), time.monotonic()
         if stream:
@@ -440,7 +420,7 @@ class Scheduler:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it is Python's, CUDA's or (a RuntimeError) torch's CPU allocator's out-of-memory error."""
+    """Returns whether Python, CUDA or torch's CPU allocator (a RuntimeError) ran out of memory."""
     words = str(error).lower()
     return (
         isinstance(error, MemoryError)

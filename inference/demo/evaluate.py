@@ -1,7 +1,8 @@
-"""How well the demo model answers what it has never read: `python -m inference.demo.evaluate [MODEL_DIR]`.
+"""Measures the demo model on questions it has never read: `python -m inference.demo.evaluate [MODEL_DIR]`.
 
 The questions are those of `held_out.txt`, which was looked at while the training was planned, and of
-`held_out_fresh.txt`, which was not. A reply is given to the intent of the authored answer it is nearest
+`held_out_fresh.txt`, which was not; those of `held_out_features.txt` are about the features of the page. A
+reply is given to the intent of the authored answer it is nearest
 to: the one that shares most words with it (words in common / words of either). It is right if that intent, in
 the language of the question, is one the probe allows. Beside this, for every part:
 
@@ -25,7 +26,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from inference.demo.phrases import FRESH, HELD_OUT, HERE, WORDS, Probe, read_groups, read_probes
+from inference.demo.phrases import HERE, PROBES, WORDS, Probe, read_groups, read_probes
 from inference.grok1.step import TorchStep, load_for_serving
 from inference.grok1.tokenizer import ChatTokenizer, load_tokenizer
 
@@ -219,6 +220,7 @@ def shares(judged: Sequence[Judged]) -> dict[str, Share]:
         "small": "asks too large for it, says so",
         "french": "French talk, right intent",
         "chat": "English talk, right intent",
+        "feature": "features of the page, right intent",
     }
     made = {
         kind: share(title, [one.right for one in judged if one.probe.kind == kind])
@@ -269,7 +271,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     step, tokenizer = open_model(given.model)
-    for file in (HELD_OUT, FRESH):
+    for file in PROBES:
         print(f"--- {file.name}")  # noqa: T201 - the command's output
         for line in report(judge(step, tokenizer, read_probes(file))):
             print(line)  # noqa: T201

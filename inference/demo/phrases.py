@@ -8,6 +8,7 @@ A file is made of groups, each an intent in one language:
     ! Appuyez sur {Share} en haut.             an answer; {Share} is what the interface calls it in that
                                                language: no answer can name a button that is not there
     + et pour l'enlever ? => unshare           a question that only makes sense after this one, and its intent
+    = Turn off                                 a feature of the page that it explains (test_demo_features.py)
     ---                                        a remark: lines that begin otherwise are not read
 
 A group may be continued in another file. \\n in an answer is a line break.
@@ -27,7 +28,11 @@ HERE = Path(__file__).parent
 TEXT = HERE / "text"
 HELD_OUT = HERE / "held_out.txt"
 FRESH = HERE / "held_out_fresh.txt"
+FEATURES = HERE / "held_out_features.txt"
+PROBES = (HELD_OUT, FRESH, FEATURES)
 CATALOGUES = HERE.parents[1] / "locale" / "fr" / "LC_MESSAGES"
+
+LABEL = re.compile(r"\{([^}]+)\}")
 
 # Word lists of our own. "countries" are those to ask a tiny model about; more would only teach it to guess.
 WORDS: dict[str, list[str]] = json.loads((HERE / "words.json").read_text(encoding="utf-8"))
@@ -42,23 +47,25 @@ class Group:
     questions: list[str] = field(default_factory=list)  # templates
     answers: list[str] = field(default_factory=list)
     follow_ups: list[tuple[str, str]] = field(default_factory=list)  # template, intent
+    features: list[str] = field(default_factory=list)  # as the interface or the code calls them
+    named: set[str] = field(default_factory=set)  # labels of the interface that its answers name
 
     @property
     def key(self) -> tuple[str, bool]:
         return self.intent, self.french
 
 
-def read_groups(folder: Path = TEXT) -> dict[tuple[str, bool], Group]:
-    """(intent, French?) -> group, of all files of a folder; raises ValueError for a line out of place."""
+def read_groups(folder: Path = TEXT, names: str = "*.txt") -> dict[tuple[str, bool], Group]:
+    """(intent, French?) -> group, of the files so named; raises ValueError for a line out of place."""
     groups: dict[tuple[str, bool], Group] = {}
-    for file in sorted(folder.glob("*.txt")):
+    for file in sorted(folder.glob(names)):
         group: Group | None = None
         for line in file.read_text(encoding="utf-8").splitlines():
             mark, text = line[:2], line[2:].strip()
             if mark == "# ":
                 intent, french = text.removesuffix(" [fr]"), text.endswith(" [fr]")
                 group = groups.setdefault((intent, french), Group(intent, french))
-            elif mark in ("? ", "! ", "+ "):
+            elif mark in ("? ", "! ", "+ ", "= "):
                 if group is None:
                     raise ValueError(f"{file.name}: {line!r} belongs to no intent")
                 _add(group, mark, text)
@@ -69,7 +76,10 @@ def _add(group: Group, mark: str, text: str) -> None:
     if mark == "? ":
         group.questions.append(text)
     elif mark == "! ":
+        group.named |= set(LABEL.findall(text))
         group.answers.append(with_labels(text.replace("\\n", "\n"), group.french))
+    elif mark == "= ":
+        group.features.append(text)
     else:
         asked, intent = text.rsplit(" => ", 1)
         group.follow_ups.append((asked, intent))
@@ -96,7 +106,7 @@ def with_labels(answer: str, french: bool) -> str:
         in_french = labels()[label]
         return in_french if french else label
 
-    return re.sub(r"\{([^}]+)\}", shown, answer)
+    return LABEL.sub(shown, answer)
 
 
 # -- templates -----------------------------------------------------------------------
@@ -128,7 +138,7 @@ def variants(template: str, most: int = 400, seed: int = 1) -> set[str]:
 
 
 def plain(text: str) -> str:
-    """What is left of a question without case, accents' marks, punctuation and spaces."""
+    """Reduces a question to what is left without case, accents' marks, punctuation and spaces."""
     letters = unicodedata.normalize("NFKD", text.casefold())
     return "".join(c for c in letters if c.isalnum())
 
@@ -151,7 +161,7 @@ def pattern(template: str) -> re.Pattern[str]:
 class Probe:
     """A question the model never trains on, and which intents may answer it."""
 
-    kind: str  # product, identity, small, french, chat
+    kind: str  # product, identity, small, french, chat, feature
     intents: tuple[str, ...]
     french: bool
     question: str

@@ -1,8 +1,8 @@
-"""Train the demo model from nothing: `python -m inference.demo.train --corpus DIR --out DIR [--minutes 60]`.
+"""Train the demo model: `python -m inference.demo.train --corpus DIR --out DIR [--minutes 60]`.
 
-A tokenizer first (seconds), then AdamW with a cosine rate over windows packed with whole conversations. The
-time given decides the number of steps, so a slower machine trains a slightly worse model rather than a longer
-night.
+A tokenizer first (seconds; `--start-from` takes that of an earlier model, and its weights), then AdamW with a
+cosine rate over windows packed with whole conversations. The time given decides the number of steps, so a
+slower machine trains a slightly worse model rather than a longer night.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from inference import manifest
+from inference.demo.phrases import read_groups
 from inference.demo.recipe import Message, Recipe
 from inference.grok1.config import Grok1Config
 from inference.grok1.model import Grok1ForCausalLM, Router
 from inference.grok1.tokenizer import ASSISTANT, ROLE_MARK, SEPARATOR, ChatTokenizer
+from inference.model_dir import manifest
+from inference.model_dir.grok1_tensors import SCALE
 
 SEED = 20
 VOCABULARY = 4096
@@ -116,7 +118,7 @@ def windows(recipe: Recipe, tokenizer: ChatTokenizer, size: int) -> Iterator[tup
         while len(ids) <= size:
             messages = recipe.conversation(size // 22) if size >= CONTEXT else next(stream)
             new_ids, new_weights = spans(tokenizer, messages)
-            if size < CONTEXT and recipe.rng.random() < recipe.cut:
+            if size < CONTEXT and recipe.cuts(messages):
                 kept = len(new_ids) - len(tokenizer.encode(messages[-1]["content"])) - 1 + OPENING
                 new_ids, new_weights = new_ids[:kept], new_weights[:kept]
             ids += new_ids
@@ -190,6 +192,20 @@ def answer_loss(model: Grok1ForCausalLM, ids: Tensor, weights: Tensor, owner: Te
     return (loss * counts[at]).sum() / counts[at].sum()
 
 
+def float_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights of an earlier model in float32, also where its folder is int8 (as the shipped one is)."""
+    stored = load_file(folder / "model.safetensors")
+    weights = {}
+    for name, values in stored.items():
+        if name.endswith(SCALE):
+            continue
+        weights[name] = values.float()
+        if (scale := stored.get(name + SCALE)) is not None:
+            blocks = weights[name].reshape(*scale.shape, -1)  # [..., out, G, in / G]
+            weights[name] = (blocks * scale.float().unsqueeze(-1)).flatten(-2)
+    return weights
+
+
 class Run:
     """A training run that can be stopped at any time and gone on with, from `state.pt` beside its weights.
 
@@ -242,7 +258,7 @@ class Run:
             for mean, now in zip(self.mean.parameters(), self.model.parameters(), strict=True):
                 mean.lerp_(now, 1 - keep)
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         minutes = round(self.seconds / 60, 2)
         return {"step": self.step, "tokens": self.seen, "minutes": minutes, "loss": round(self.loss, 4)}
 
@@ -260,9 +276,9 @@ def train(
         recipe.cut = CUT if cut_after < done < 0.95 else 0.0
         run.advance(batch, done)
         if run.step % 20 == 0:
-            log.write(json.dumps(run.figures()) + "\n")
+            log.write(json.dumps(run.metrics()) + "\n")
             log.flush()
-            print(run.figures(), flush=True)  # noqa: T201 - the command's output
+            print(run.metrics(), flush=True)  # noqa: T201 - the command's output
         if run.seconds - saved > SAVE_SECONDS:  # a usable model on disk at all times
             run.save()
             saved = run.seconds
@@ -290,6 +306,16 @@ def seal(folder: Path) -> None:
     manifest.write(folder, files, made_by="inference.demo.train")
 
 
+def favoured(words: list[str]) -> dict[str, float]:
+    """`intent=times` each, or `pattern.txt=times` for all intents of the files so named."""
+    drawn: dict[str, float] = {}
+    for word in words:
+        name, times = word.rsplit("=", 1)
+        intents = [i for i, _ in read_groups(names=name)] if name.endswith(".txt") else [name]
+        drawn |= dict.fromkeys(intents, float(times))
+    return drawn
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder with the open data, as JSON lines")
@@ -302,6 +328,13 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--rate", type=float, default=PEAK_RATE, help="peak rate; less for --start-from")
     parser.add_argument("--cut-after", type=float, default=CUT_AFTER, help="0 if it knows the answers")
+    parser.add_argument(
+        "--favour",
+        nargs="*",
+        default=[],
+        metavar="INTENT=TIMES",
+        help='draw these more often, uncut from 2 times on; "features*.txt=3" for those of files',
+    )
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -310,10 +343,10 @@ def main() -> None:
     if given.resume:
         run.resume()
     # Another seed after each stop: a resumed run must not read its first conversations again.
-    recipe = Recipe(given.corpus, seed=SEED + run.step)
+    recipe = Recipe(given.corpus, SEED + run.step, favoured(given.favour))
     if given.start_from and not given.resume:
         shutil.copyfile(given.start_from / "tokenizer.model", given.out / "tokenizer.model")
-        run.start_from(load_file(given.start_from / "model.safetensors"))
+        run.start_from(float_weights(given.start_from))
     elif not given.resume:
         train_tokenizer(recipe.tokenizer_text(), given.out)
     train(recipe, ChatTokenizer(given.out / "tokenizer.model", "demo"), run, given.minutes, given.cut_after)

@@ -1,39 +1,52 @@
-"""The table of engines. To add one: a class with base.Engine's methods, a line here, its tests."""
+"""The table of engines. To add one: a class with entry.EngineEntry's methods, a line here, its tests.
+
+A distribution adds one by an entry point of the group `grokweb.engines` (docs/extending.md).
+"""
 
 from __future__ import annotations
 
-import os
-from importlib import import_module
-from typing import Any
-
+from inference.base.registry import Registry
 from inference.engines.base import Engine
+from inference.engines.entry import EngineEntry, ModelAbout
 
-# Dotted names, loaded on first use: `scripted` must not pull in torch.
-ENGINES = {
-    "local": "inference.engines.local.LocalEngine",
-    "scripted": "inference.engines.scripted.ScriptedEngine",
-}
+FOLDER = "local"  # serves a GROKWEB_MODEL that names no engine: the path of a folder
+ENGINES: Registry[type[EngineEntry]] = Registry(
+    "grokweb.engines",
+    {
+        FOLDER: "inference.engines.folder.ModelFolder",
+        "scripted": "inference.engines.scripted.Scripted",
+    },
+    noun="engine",
+    required=("label", "describe", "usable_context", "create"),
+)
 
 
-def engine_class(name: str) -> Any:
-    """The class behind a line of ENGINES."""
-    module, _, attribute = ENGINES[name].rpartition(".")
-    return getattr(import_module(module), attribute)
+def engine_for(configured: str) -> tuple[EngineEntry, str]:
+    """Reads a value of GROKWEB_MODEL: `<engine>:<model>`, the name of an engine alone, or a folder.
 
-
-def load_engine(model: str, *, slots: int, threads: int, kept_bytes: int = 0) -> Engine:
-    """The engine for `model`: a model directory, or "scripted" in tests. Not started yet.
-
-    `kept_bytes` may hold the beginnings of conversations, for their next turn, beside the slots' own.
-    Raises ValueError for "scripted" without GROKWEB_TEST_ENGINES=1, and ModelUnusable for a directory that
-    cannot be served.
+    Raises RegistryError for an engine that cannot be loaded. A path with a colon is a folder, unless what
+    stands before the colon is an engine's name.
     """
-    if model == "scripted":
-        if os.environ.get("GROKWEB_TEST_ENGINES", "").lower() not in {"1", "true", "yes", "on"}:
-            raise ValueError(
-                "GROKWEB_MODEL=scripted is for tests only; set GROKWEB_TEST_ENGINES=1 to allow it"
-            )
-        scripted: Engine = engine_class("scripted")(slots=slots)
-        return scripted
-    local: Engine = engine_class("local")(model, slots=slots, threads=threads, kept_bytes=kept_bytes)
-    return local
+    name, _, model = configured.partition(":")
+    if name in ENGINES:
+        return ENGINES.load(name)(), model
+    return ENGINES.load(FOLDER)(), configured
+
+
+def describe_model(configured: str) -> ModelAbout:
+    """Returns what is known of GROKWEB_MODEL without loading it; raises ModelUnusable or RegistryError."""
+    entry, model = engine_for(configured)
+    return entry.describe(model)
+
+
+def load_engine(
+    configured: str, *, slots: int, threads: int, cache_bytes: int = 0, context: int = 0
+) -> Engine:
+    """Returns the engine for a value of GROKWEB_MODEL, not started yet.
+
+    `cache_bytes` cache the beginnings of conversations for their next turn, in addition to the slots' own.
+    `context`: longest prompt with its answer, in tokens; 0: as long as model and memory allow.
+    Raises ModelUnusable for a model that cannot be served, and RegistryError for a broken engine.
+    """
+    entry, model = engine_for(configured)
+    return entry.create(model, slots=slots, threads=threads, cache_bytes=cache_bytes, context=context)

@@ -1,23 +1,17 @@
-"""What every engine offers to the worker, and the ordered inbox through which other threads reach it."""
+"""The interface that every engine offers to a model worker."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 from inference.contract import Event, GenerationRequest
 
 Emit = Callable[[list[Event]], None]
 
-# What a model worker exits with when its engine gave up; the supervisor then starts a fresh one.
-EXIT_ENGINE_FAILED = 70
-
 
 class Engine(Protocol):
-    """One model, several generations at once, one thread.
+    """An engine runs one model in one thread and makes several generations at once.
 
     Every request that was submitted and not dropped gets consecutive Deltas and then exactly one Ended. The
     ids of a Delta decode exactly to its text given the earlier ones; tokens whose text is not certain yet
@@ -34,96 +28,33 @@ class Engine(Protocol):
 
     @property
     def steps(self) -> int:
-        """Moves on every engine step; standing still while `busy` means that the engine hangs."""
+        """Counts engine steps; an engine whose count stands still while `busy` hangs."""
 
     @property
     def busy(self) -> bool:
-        """Whether work is in flight. An idle engine's step counter may rest."""
+        """Returns whether work is in flight. The step counter of an idle engine may stand still."""
 
-    def figures(self) -> dict[str, int]:
-        """Plain numbers for monitoring, from any thread (inference/figures.py names them).
+    def metrics(self) -> dict[str, int]:
+        """Returns plain numbers for monitoring, from any thread (inference/wire/metrics.py names them).
 
-        COUNTERS since the start, GAUGES now; what an engine cannot tell is left out.
+        COUNTERS since the start, GAUGES now; an engine leaves out what it does not measure.
         """
 
     def start(self, emit: Emit) -> None:
         """Start the thread. It calls `emit` once per step, for all generations; `emit` must not block."""
 
     def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
-        """Answer `request`; `emitted` are the token ids that an earlier attempt logged: go on after them.
+        """Answer `request`; continue after `emitted`, the token ids that an earlier attempt logged.
 
         From any thread. Problems with the content come back as Ended(FAILED), never as an exception. An
         earlier attempt that is still under way is dropped.
         """
 
     def cancel(self, generation_id: str) -> None:
-        """End it with Ended(STOPPED) within one step, wherever it is. Unknown ids are ignored. Any thread."""
+        """End a generation with Ended(STOPPED) within one step. Unknown ids are ignored. From any thread."""
 
     def drop(self, generation_id: str) -> None:
-        """Forget it without any event (fenced off or handed over). Any thread."""
+        """Forget a generation without any event (fenced off or handed over). From any thread."""
 
     def stop(self) -> None:
-        """End the thread. What is in flight gets no event: the worker has handed it over or is about to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Command: end with Ended(STOPPED)."""
-
-    generation_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Command: forget without an event."""
-
-    generation_id: str
-
-
-Command = TypeVar("Command")
-
-
-class Inbox(Generic[Command]):
-    """Commands in the order given; many threads write, the engine's thread reads.
-
-    One ordered queue instead of sets of flags: "drop the old attempt, submit the new" must not be reordered.
-    """
-
-    def __init__(self) -> None:
-        self._commands: deque[Command] = deque()
-        self._changed = threading.Condition()
-        self._woken = False
-        self.closed = False
-
-    def __bool__(self) -> bool:
-        return bool(self._commands)
-
-    def put(self, command: Command) -> None:
-        with self._changed:
-            self._commands.append(command)
-            self._woken = True
-            self._changed.notify()
-
-    def wake(self) -> None:
-        """End the reader's wait without a command."""
-        with self._changed:
-            self._woken = True
-            self._changed.notify()
-
-    def close(self) -> None:
-        with self._changed:
-            self.closed = self._woken = True
-            self._changed.notify()
-
-    def drain(self) -> list[Command]:
-        with self._changed:
-            taken = list(self._commands)
-            self._commands.clear()
-            return taken
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Until somebody put, woke or closed since the last wait, or `timeout` seconds have passed."""
-        with self._changed:
-            if not self._woken and not self.closed:
-                self._changed.wait(timeout)
-            self._woken = False
+        """End the thread. Work in flight gets no event: the worker has handed it over or is about to."""

@@ -1,4 +1,4 @@
-"""The thread around a Scheduler: what is common to all engines that run a model inside this process."""
+"""Runs a Scheduler in a thread, for all engines that run a model inside this process."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from inference.base import exit_status
 from inference.contract import GenerationRequest
 from inference.core.scheduler import Scheduler
-from inference.engines.base import EXIT_ENGINE_FAILED, Emit
+from inference.engines.base import Emit
 
 log = logging.getLogger(__name__)
 
-LAST_WORDS = 1.0  # seconds between a failed engine's last events and the process' end, for the writer thread
+LAST_EVENTS_SECONDS = 1.0  # for the writer thread, between a failed engine's last events and the process' end
 
 
 class BatchingEngine:
@@ -29,7 +30,7 @@ class BatchingEngine:
         context: int,
         exit: Callable[[int], object] = os._exit,
     ) -> None:
-        """`exit` ends the process when the engine cannot go on; tests put something gentler there."""
+        """`exit` ends the process when the engine cannot continue; tests replace it."""
         self.slug = slug
         self.name = name
         self.fingerprint = scheduler.fingerprint
@@ -47,8 +48,8 @@ class BatchingEngine:
     def busy(self) -> bool:
         return self._scheduler.busy
 
-    def figures(self) -> dict[str, int]:
-        return self._scheduler.figures()
+    def metrics(self) -> dict[str, int]:
+        return self._scheduler.metrics()
 
     def start(self, emit: Emit) -> None:
         if self._thread:
@@ -89,7 +90,7 @@ class BatchingEngine:
             events = scheduler.turn()
             if events:
                 emit(events)
-            if scheduler.worn_out:
+            if scheduler.has_failed:
                 log.critical("%d engine steps failed in a row: this process ends", scheduler.failures)
                 self._give_up()
                 return
@@ -97,5 +98,5 @@ class BatchingEngine:
                 scheduler.inbox.wait()
 
     def _give_up(self) -> None:
-        time.sleep(LAST_WORDS)
-        self._exit(EXIT_ENGINE_FAILED)
+        time.sleep(LAST_EVENTS_SECONDS)
+        self._exit(exit_status.ENGINE_FAILED)

@@ -1,4 +1,4 @@
-"""Our engine: a model directory, one thread, and a back end: the native step where it fits, else torch."""
+"""The engine for a model folder: one thread, and the native step where it can be used, else torch."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference import modelfiles
-from inference.admission import rows_of
+from inference.core.sampling import usable
 from inference.core.scheduler import Scheduler, Tokenizer
 from inference.engines.batching import BatchingEngine
 from inference.grok1.network import load_for_serving, open_for_packing
 from inference.grok1.step import TorchStep
 from inference.grok1.tokenizer import load_tokenizer
-from inference.headers import json_object
-from inference.modelfiles import ModelFiles
+from inference.model_dir import describe as modelfiles
+from inference.model_dir.admission import fit_context, rows_of
+from inference.model_dir.describe import ModelFiles, ModelUnusable
+from inference.model_dir.headers import first_line, json_object
 from inference.native.build import NotBuilt
 from inference.native.library import build_id
 from inference.native.step import NativeStep, ensure_native
 
 if TYPE_CHECKING:
-    from inference.stock.step import StockStep
+    from inference.hf_models.step import HfStep
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ TOLD_APART_BY = (
     "tokenizer.json",
     "tokenizer_config.json",
     "chat_template.jinja",
+    "chat_template.json",
 )
 _TAIL = 65_536  # bytes at the end of a weights file that go into the fingerprint
 
@@ -54,31 +56,33 @@ class LocalEngine(BatchingEngine):
         *,
         slots: int,
         threads: int,
-        kept_bytes: int = 0,
+        cache_bytes: int = 0,
+        context: int = 0,
         exit: Callable[[int], object] = os._exit,
     ) -> None:
-        """Load tokenizer and weights (seconds). Raises ModelUnusable, with the reason in words.
+        """Loads tokenizer and weights (seconds). Raises ModelUnusable with the reason.
 
-        `kept_bytes`: see load_engine.
+        `cache_bytes`, `context`: see load_engine.
         """
         files = modelfiles.describe(Path(path))
         torch.set_num_threads(threads)  # loading converts weights, too
         opened = (
-            _open_grok1(files, slots, threads, kept_bytes)
+            _open_grok1(files, slots, threads, cache_bytes, context)
             if files.model_type == modelfiles.GROK1
-            else _open_stock(files, slots)
+            else _open_stock(files, slots, context)
         )
+        first = [try_step(opened, files.path)]
         scheduler = Scheduler(
-            lambda: NumpyStep(opened.make_step()),
+            lambda: first.pop() if first else NumpyStep(opened.make_step()),
             opened.tokenizer,
             slots=slots,
-            context=files.context,
+            context=opened.context,
             vocab_size=opened.vocab_size,
             rows=opened.rows,
             fingerprint=f"{weights_hash(files.path)} {opened.back_end} {opened.precision}",
         )
         self.back_end = opened.back_end
-        super().__init__(scheduler, slug=files.slug, name=files.name, context=files.context, exit=exit)
+        super().__init__(scheduler, slug=files.slug, name=files.name, context=opened.context, exit=exit)
         self._threads = threads
 
     def prepare_thread(self) -> None:
@@ -88,54 +92,96 @@ class LocalEngine(BatchingEngine):
 
 @dataclass(frozen=True)
 class Opened:
-    """A loaded model, whichever kind."""
+    """A loaded model of either kind."""
 
     tokenizer: Tokenizer
     vocab_size: int
     back_end: str  # "native-1a2b3c4d", "torch-2.13.0"
     precision: str
     rows: int  # of the cache
-    make_step: Callable[[], TorchStep | NativeStep | StockStep]
+    context: int  # tokens of a row
+    make_step: Callable[[], TorchStep | NativeStep | HfStep]
 
 
-def _open_grok1(files: ModelFiles, slots: int, threads: int, kept_bytes: int) -> Opened:
-    """Either way the folder is first held against its manifest and the free memory."""
+def try_step(opened: Opened, path: Path) -> NumpyStep:
+    """Returns a step that has answered one short question; ModelUnusable says why it could not.
+
+    Finds before the first reply what only running it shows: no room for the cache, weights that are no
+    numbers, ids that the network lacks.
+    """
+    step = NumpyStep(opened.make_step())
+    ids = opened.tokenizer.render_chat([{"role": "user", "content": "1"}])[: opened.context]
+    places = list(range(len(ids)))
+    try:
+        logits = step.step(ids, [0] * len(ids), places, [1] * len(ids), places[-1:])
+    except Exception as error:  # whatever the back end raises
+        raise ModelUnusable(f"{path} does not run: a trial step failed: {first_line(error)}") from error
+    if not usable(logits).all():
+        raise ModelUnusable(
+            f"{path} does not run: a trial step gave logits that are no finite numbers; "
+            "its weights are damaged"
+        )
+    return step
+
+
+def _open_grok1(files: ModelFiles, slots: int, threads: int, cache_bytes: int, context: int) -> Opened:
+    """Loads Grok-1. The folder is first checked against its manifest and the free memory."""
     tokenizer, device = load_tokenizer(files.path), _device()
     try:
         ensure_native(json_object(files.path / "config.json"), device)
     except NotBuilt as reason:
         log.info("%s runs on torch: %s", files.name, reason)
-        rows = rows_of(files, slots, kept_bytes) if device == "cpu" else slots
-        network = load_for_serving(files.path, slots=rows, device=device)
+        files = fit_context(files, slots, context, _free(device))
+        rows = rows_of(files, slots, cache_bytes) if device == "cpu" else slots
+        network = load_for_serving(files.path, slots=rows, device=device, context=files.context)
         return Opened(
             tokenizer,
             network.config.vocab_size,
             f"torch-{torch.__version__}",
             network.precision,
             rows,
+            files.context,
             lambda: TorchStep(network, rows, files.context),
         )
-    rows = rows_of(files, slots, kept_bytes, packed=True)
-    native = NativeStep(open_for_packing(files.path, slots=rows), rows, files.context, threads=threads)
+    files = fit_context(files, slots, context, packed=True)
+    rows = rows_of(files, slots, cache_bytes, packed=True)
+    packing = open_for_packing(files.path, slots=rows, context=files.context)
+    native = NativeStep(packing, rows, files.context, threads=threads)
     return Opened(
-        tokenizer, native.vocab_size, f"native-{build_id()}", native.precision, rows, native.renewed
+        tokenizer,
+        native.vocab_size,
+        f"native-{build_id()}",
+        native.precision,
+        rows,
+        files.context,
+        native.renewed,
     )
 
 
-def _open_stock(files: ModelFiles, slots: int) -> Opened:
-    from inference.stock.step import StockStep, load_model  # imports transformers: seconds
-    from inference.stock.tokenizer import StockTokenizer
+def _open_stock(files: ModelFiles, slots: int, context: int) -> Opened:
+    from inference.hf_models.configs import load_config  # imports transformers: seconds
+    from inference.hf_models.step import HfStep, load_model
+    from inference.hf_models.tokenizer import HfTokenizer
 
-    model = load_model(files.path, slots=slots, device=_device())
-    vocab_size = int(model.config.vocab_size)
+    vocab_size = int(load_config(files.path).vocab_size)
+    tokenizer = HfTokenizer(files.path, vocab_size)  # first: it takes moments, the weights minutes
+    device = _device()
+    files = fit_context(files, slots, context, _free(device))
+    model = load_model(files.path, slots=slots, device=device, context=files.context)
     return Opened(
-        StockTokenizer(files.path, vocab_size),
+        tokenizer,
         vocab_size,
         f"torch-{torch.__version__}",
         str(model.dtype).removeprefix("torch."),
         slots,
-        lambda: StockStep(model, slots, files.context),
+        files.context,
+        lambda: HfStep(model, slots, files.context),
     )
+
+
+def _free(device: str) -> int | None:
+    """Returns the bytes free on a GPU; None: of this machine, which admission.py finds out."""
+    return torch.cuda.mem_get_info()[0] if device == "cuda" else None
 
 
 def _device() -> str:
@@ -143,9 +189,9 @@ def _device() -> str:
 
 
 class NumpyStep:
-    """A step answers with a tensor, the scheduler wants numpy's view of it."""
+    """Adapts a step that returns a tensor to the scheduler, which needs numpy's view of it."""
 
-    def __init__(self, step: TorchStep | NativeStep | StockStep) -> None:
+    def __init__(self, step: TorchStep | NativeStep | HfStep) -> None:
         self._step = step
 
     def step(
@@ -161,9 +207,9 @@ class NumpyStep:
 
 
 def weights_hash(path: Path) -> str:
-    """Twelve hex digits that tell two models apart without reading all of their weights (300 GB for Grok-1).
+    """Returns twelve hex digits that identify a model without reading all weights (300 GB for Grok-1).
 
-    Covers configuration, chat template, tokenizer, the SHA-256 manifest if there is one, and of every
+    They cover configuration, chat template, tokenizer, the SHA-256 manifest if there is one, and of every
     safetensors file its header (names, shapes, offsets) and its last 64 KiB: two trainings of the same
     network have equal headers.
     """

@@ -1,4 +1,4 @@
-"""The local engine whose model lies on several ranks: this process is rank 0, the others follow its steps."""
+"""The engine for a model on several ranks: this process is rank 0, the others follow its steps."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 import torch
 
-from inference import modelfiles
 from inference.core.scheduler import Scheduler
 from inference.engines.batching import BatchingEngine
 from inference.engines.local import NumpyStep, weights_hash
 from inference.grok1.parallel import ParallelStep, Share
 from inference.grok1.tokenizer import load_tokenizer
+from inference.model_dir import describe as modelfiles
 
 log = logging.getLogger(__name__)
 
 
 class RanksEngine(BatchingEngine):
-    """Serves the model whose share `step` has here."""
+    """Serves the model of which `step` has a share here."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class RanksEngine(BatchingEngine):
             self._cleared,
             load_tokenizer(path),
             slots=step.rows,
-            context=files.context,
+            context=step.context,
             vocab_size=step.vocab_size,
             fingerprint=f"{weights_hash(path)} torch-{torch.__version__} {dtype} {way}",
         )
         self.back_end = f"torch-{torch.__version__} {way}"
-        super().__init__(scheduler, slug=files.slug, name=files.name, context=files.context, exit=exit)
+        super().__init__(scheduler, slug=files.slug, name=files.name, context=step.context, exit=exit)
         self._ranks = step
         self._threads = threads
 
@@ -55,9 +55,9 @@ class RanksEngine(BatchingEngine):
         try:
             self._ranks.stop()
         except RuntimeError as error:
-            log.warning("the other ranks cannot be told to stop: %s", error)
+            log.warning("the other ranks cannot be stopped: %s", error)
 
     def _cleared(self) -> NumpyStep:
-        """The scheduler's new step: the same weights, nothing remembered, on all ranks."""
+        """Returns the scheduler's new step: the same weights with an empty cache, on all ranks."""
         self._ranks.clear()
         return NumpyStep(self._ranks)

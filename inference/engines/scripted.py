@@ -32,11 +32,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from inference.base import exit_status
 from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason
-from inference.engines.base import EXIT_ENGINE_FAILED, Cancel, Drop, Emit, Inbox
+from inference.core.inbox import Cancel, Drop, Inbox
+from inference.engines.base import Emit, Engine
+from inference.engines.entry import ModelAbout
 from inference.text.alternate import separate
 from inference.text.detokenize import TextStream
-from inference.text.prompt import LEAST_ANSWER, goes_on
+from inference.text.prompt import LEAST_ANSWER, continues_answer
 from inference.text.reply_rules import compile_rules
 from inference.text.title import QUESTION
 
@@ -54,14 +57,14 @@ _FAULTS = ("poison:", "oom:", "nan:", "raise:", "hang:")
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What to answer: words with their following space, `interval` seconds apart, or a fault."""
+    """The answer to give: words with their following space, `interval` seconds apart, or a fault."""
 
     words: Sequence[str]
     interval: float = 0.0
     fault: str = ""
 
     def after(self, said: str) -> Script:
-        """What is left of the answer once its beginning was said."""
+        """Returns the rest of the answer after its beginning."""
         spoken = 0
         while spoken < len(self.words) and said.startswith(self.words[spoken]):
             said = said.removeprefix(self.words[spoken])
@@ -70,7 +73,7 @@ class Script:
 
 
 def read_script(text: str) -> Script:
-    """The script in a user's message."""
+    """Returns the script in a user's message."""
     for fault in _FAULTS:
         if text.startswith(fault):
             return Script((), fault=fault)
@@ -84,7 +87,7 @@ def read_script(text: str) -> Script:
 
 
 def _asked(messages: Sequence[dict[str, str]]) -> str:
-    """The last question; where that is for a title, what the one before says of it."""
+    """Returns the last question; where that asks for a title, the title that the question before names."""
     asked = [message for message in separate(messages) if message["role"] == "user"]
     questions: list[str] = [message["content"] for message in asked] or [""]
     if questions[-1] == "system:":
@@ -97,7 +100,7 @@ def _asked(messages: Sequence[dict[str, str]]) -> str:
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """One generation under way."""
+    """A generation under way."""
 
     request: GenerationRequest
     script: Script
@@ -111,7 +114,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Command: answer a request."""
+    """Commands the engine to answer a request."""
 
     request: GenerationRequest
     emitted: tuple[int, ...]
@@ -121,8 +124,30 @@ class Submit:
         return self.request.generation_id
 
 
+class Scripted:
+    """The entry in the table of engines. It is refused without GROKWEB_TEST_ENGINES=1, as it is for tests."""
+
+    label = "scripted answers, for tests"
+
+    def describe(self, model: str) -> ModelAbout:
+        _check_allowed()
+        return ModelAbout(slug=ScriptedEngine.slug, name="Scripted (tests)")
+
+    def usable_context(self, model: str, wanted: int) -> int:
+        return 0
+
+    def create(self, model: str, *, slots: int, threads: int, cache_bytes: int, context: int) -> Engine:
+        _check_allowed()
+        return ScriptedEngine(slots=slots)
+
+
+def _check_allowed() -> None:
+    if os.environ.get("GROKWEB_TEST_ENGINES", "").lower() not in {"1", "true", "yes", "on"}:
+        raise ValueError("GROKWEB_MODEL=scripted is for tests only; set GROKWEB_TEST_ENGINES=1 to allow it")
+
+
 class ScriptedEngine:
-    """See base.Engine for the methods."""
+    """Answers as the last question says. base.Engine describes the methods."""
 
     slug = "scripted"
     name = "Scripted test engine"
@@ -152,8 +177,8 @@ class ScriptedEngine:
     def busy(self) -> bool:
         return bool(self._running or self._waiting or self._inbox)
 
-    def figures(self) -> dict[str, int]:
-        """It has no cache, and a step is one in which somebody's word was due."""
+    def metrics(self) -> dict[str, int]:
+        """Returns counters without a cache; a step is one in which a word was due."""
         return dict(self._counted)
 
     def start(self, emit: Emit) -> None:
@@ -188,7 +213,7 @@ class ScriptedEngine:
                 self._inbox.wait(self._seconds_to_next())
         except Exception:
             log.exception("the engine's loop failed: this process ends")
-            self._exit(EXIT_ENGINE_FAILED)
+            self._exit(exit_status.ENGINE_FAILED)
 
     def _turn(self) -> None:
         self._events = []
@@ -240,7 +265,7 @@ class ScriptedEngine:
     def _prepare(self, asked: Submit) -> Answer:
         request = asked.request
         script = read_script(_asked(request.messages)).after(
-            request.messages[-1]["content"] if goes_on(request.messages) else ""
+            request.messages[-1]["content"] if continues_answer(request.messages) else ""
         )
         pieces = [word.encode("utf-8", "replace") for word in script.words]
         size = len(script.words) if script.fault else len(request.messages[-1]["content"].split())
@@ -267,7 +292,7 @@ class ScriptedEngine:
         heapq.heappush(self._agenda, (answer.due, next(self._order), answer))
 
     def _advance(self, answer: Answer, soon: float) -> None:
-        """Generate the words of one answer that are due before `soon`."""
+        """Generates the words of one answer that are due before `soon`."""
         try:
             self._break(answer.script.fault)
             reason = self._speak(answer, soon)
@@ -286,7 +311,7 @@ class ScriptedEngine:
                 self._schedule(answer)
 
     def _break(self, fault: str) -> None:
-        """Fail in the way the script asks for, if it does."""
+        """Fails in the way the script demands, if it does."""
         if fault == "poison:":
             os.kill(os.getpid(), signal.SIGKILL)
         elif fault == "oom:":
@@ -299,7 +324,7 @@ class ScriptedEngine:
             self._released.wait()
 
     def _speak(self, answer: Answer, soon: float) -> Reason | None:
-        """Add the words due before `soon`; why the answer is over, or None."""
+        """Adds the words due before `soon`; returns the reason for which the answer ends, or None."""
         for _ in range(AT_ONCE):
             if answer.made >= min(len(answer.script.words), answer.max_new):
                 return Reason.STOP if answer.made >= len(answer.script.words) else Reason.LENGTH
@@ -316,9 +341,7 @@ class ScriptedEngine:
     def _append_piece(self, answer: Answer) -> None:
         piece, asked = answer.stream.take(), answer.request
         if piece:
-            self._events.append(
-                Delta(asked.generation_id, asked.attempt, piece.after, piece.seq, piece.text, piece.ids)
-            )
+            self._events.append(Delta(asked.generation_id, asked.attempt, piece))
 
     def _end(self, answer: Answer, reason: Reason, error: str = "") -> None:
         self._running.pop(answer.request.generation_id, None)

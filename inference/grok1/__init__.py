@@ -1,6 +1,6 @@
-"""Grok-1. Taking a class from this package registers all of them with transformers as model_type "grok1".
+"""Grok-1. Importing a class of this package registers all of them with transformers as model_type "grok1".
 
-The classes are loaded when first asked for: transformers' Auto classes cost seconds, and serving needs none.
+The classes are loaded on first use: transformers' Auto classes cost seconds, and serving needs none.
 """
 
 from __future__ import annotations

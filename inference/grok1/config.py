@@ -1,4 +1,4 @@
-"""Every constant of a Grok-1 network, under the names transformers uses; the defaults are the release's."""
+"""The constants of a Grok-1 network, under transformers' names; the defaults are the release's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from transformers.configuration_utils import PreTrainedConfig
 
-from inference.release.constants import FROM_XAI, expert_width
+from inference.grok1.xai_names import FROM_XAI, expert_width
 
 
 class Grok1Config(PreTrainedConfig):  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The same tokenizer for code written against transformers; the service itself uses `tokenizer.py` alone."""
+"""Grok-1's tokenizer for code written against transformers; the service itself uses `tokenizer.py`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Grok1Tokenizer(PreTrainedTokenizer):
         return {self.inner.pieces.id_to_piece(i): i for i in range(self.vocab_size)}
 
     def tokenize(self, text: str, **_: Any) -> list[str]:  # type: ignore[override]
-        """Whatever `split_special_tokens` a caller asks for, what is typed stays text."""
+        """Returns pieces; typed text stays text, whatever `split_special_tokens` a caller passes."""
         return self._tokenize(text)
 
     def _tokenize(self, text: str, **_: Any) -> list[str]:
@@ -75,7 +75,7 @@ class Grok1Tokenizer(PreTrainedTokenizer):
         return self.inner.decode([self._convert_token_to_id(token) for token in tokens])
 
     def apply_chat_template(self, conversation: Any, tools: Any = None, **options: Any) -> Any:  # type: ignore[override]
-        """The ids of `ChatTokenizer.render_chat`; text (`tokenize=False`) or another template go as usual.
+        """Returns the ids of `ChatTokenizer.render_chat`; transformers renders text and other templates.
 
         The model knows neither tools nor documents; a message of an unknown role raises ValueError, as does
         asking to continue the last one.

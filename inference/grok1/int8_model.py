@@ -1,7 +1,8 @@
-"""int8 folders in transformers: importing this module registers quant_method "grokweb_int8".
+"""Registers quant_method "grokweb_int8" with transformers when it is imported, so that it loads int8 folders.
 
-`AutoModelForCausalLM.from_pretrained(folder)` then gives a model whose projections and experts stay int8. The
-arithmetic is core/int8.py's: exact in float32, with torch's kernel where a bfloat16 model decodes on a CPU.
+`AutoModelForCausalLM.from_pretrained(folder)` then gives a model whose projections and experts stay int8.
+The arithmetic is that of networks/int8.py: exact in float32, with torch's kernel where a bfloat16 model
+decodes on a CPU.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from transformers.quantizers.auto import register_quantization_config, register_
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from inference.core.int8 import Int8Matrix
-from inference.grok1.layout import INT8, SCALE
 from inference.grok1.model import Attention, Experts
-from inference.headers import Stored, read_headers
+from inference.model_dir.grok1_tensors import INT8, SCALE
+from inference.model_dir.headers import Stored, read_headers
+from inference.networks.int8 import Int8Matrix
 
 
 class Int8Linear(nn.Module):
@@ -49,7 +50,7 @@ def int8_experts(experts: Any, x: Tensor, chosen: Tensor, gates: Tensor) -> Tens
 
 
 class Int8Config(QuantizationConfigMixin):
-    """It has no settings: what is int8 and how is in the names and shapes of the tensors."""
+    """A configuration without settings: names and shapes of the tensors say what is int8."""
 
     def __init__(self, **_: Any) -> None:
         self.quant_method: Any = INT8
@@ -63,7 +64,7 @@ class Int8Quantizer(HfQuantizer):
     def _process_model_before_weight_loading(
         self, model: Any, checkpoint_files: list[str] | None = None, **_: Any
     ) -> Any:
-        """Give the empty model int8 parameters; how many scales a row has, the files' headers say."""
+        """Gives the empty model int8 parameters; the files' headers say how many scales a row has."""
         stored = read_headers(tuple(Path(file) for file in checkpoint_files or ()))
         with torch.device("meta"):
             for name, module in list(model.named_modules()):

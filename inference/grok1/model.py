@@ -51,7 +51,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def soft_cap(scores: Tensor, cap: float) -> Tensor:
-    """Squeeze into (-cap, cap); before the mask, so that hidden keys still get exactly nothing."""
+    """Limits to (-cap, cap); applied before the mask, so that hidden keys still get exactly 0."""
     return torch.tanh(scores / cap) * cap
 
 
@@ -92,7 +92,7 @@ class Attention(nn.Module):
 
 
 class Router(nn.Module):
-    """Which experts read a token, and how much each counts. Always float32: near ties decide the sequel."""
+    """Chooses the experts of a token and their weights. Always float32: near ties change the text."""
 
     def __init__(self, config: Grok1Config) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ class Grok1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     _no_split_modules = ["Block"]
     _skip_keys_device_placement = ["past_key_values"]
     _keep_in_fp32_modules_strict = {"router", "norm", "norm0", "norm1", "norm2", "norm3"}
-    # A fused kernel would drop the soft cap, so transformers is told to refuse them by name.
+    # A fused kernel would drop the soft cap, so transformers refuses them by name.
     _supports_sdpa = False
     _supports_flash_attn = False
     _supports_flex_attn = False
@@ -183,7 +183,7 @@ class Grok1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     def prepare_distribute_model(
         cls, distributed_config: Any, device_map: Any = None
     ) -> tuple[Any, Any, Any]:
-        """On CPUs all ranks have one place to put their share; naming it would ask for `accelerate`."""
+        """Names no device on CPUs, where all ranks use the same; naming it would require `accelerate`."""
         config, place, mesh = super().prepare_distribute_model(distributed_config, device_map)
         return config, None if str(place) == "cpu" else place, mesh
 

@@ -1,4 +1,4 @@
-"""Grok-1's constants and weights as the engine's step wants them: tensors, read without transformers."""
+"""Grok-1's constants and weights for the engine's step: tensors, read without transformers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from inference.admission import admit, serving_dtype
-from inference.core.int8 import Int8Matrix, Weight, stack
-from inference.grok1.layout import SCALE
-from inference.headers import json_object
-from inference.modelfiles import ModelFiles, ModelUnusable
+from inference.model_dir.admission import admit, serving_dtype
+from inference.model_dir.describe import ModelFiles, ModelUnusable
+from inference.model_dir.grok1_tensors import SCALE
+from inference.model_dir.headers import json_object
+from inference.networks.int8 import Int8Matrix, Weight, stack
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Constants:
-    """What the mathematics needs of config.json, under its names; the defaults are those of config.py."""
+    """The constants of config.json that the computation needs; the defaults are those of config.py."""
 
     vocab_size: int = 131_072
     hidden_size: int = 6_144
@@ -45,7 +45,7 @@ class Constants:
 
     @classmethod
     def of(cls, config: Any) -> Constants:
-        """From a Grok1Config, or from the dict of a config.json."""
+        """Returns the constants of a Grok1Config, or of the dict of a config.json."""
         given = config if isinstance(config, Mapping) else vars(config)
         return cls(**{one.name: given[one.name] for one in fields(cls) if one.name in given})
 
@@ -72,20 +72,20 @@ class Network:
 
     @property
     def precision(self) -> str:
-        """For people and fingerprints: "float32", "int8 float32"."""
+        """Returns a name for logs and fingerprints: "float32", "int8 float32"."""
         int8 = isinstance(self.layers[0].o, Int8Matrix)
         return f"{'int8 ' if int8 else ''}{str(self.embedding.dtype).removeprefix('torch.')}"
 
     @classmethod
     def from_model(cls, model: Any) -> Network:
-        """The weights of a Grok1ForCausalLM, in place but for q, k and v."""
+        """Returns a network that shares the weights of a Grok1ForCausalLM, except for q, k and v."""
         return cls.from_tensors(Constants.of(model.config), model.state_dict())
 
     @classmethod
     def from_tensors(
         cls, config: Constants, tensors: Mapping[str, Tensor], *, exact: bool = False
     ) -> Network:
-        """`tensors` by the names of model.py; `exact` keeps int8 weights from rounding (core/int8.py)."""
+        """`tensors` by the names of model.py; `exact` keeps int8 weights from rounding (networks/int8.py)."""
         layers = range(config.num_hidden_layers)
         return cls(
             config,
@@ -129,25 +129,27 @@ def load_for_serving(
     slots: int = 1,
     exact: bool = False,
     device: str = "cpu",
+    context: int = 0,
 ) -> Network:
-    """Map a model folder for the engine: weights that have the right dtype are used where they lie.
+    """Maps a model folder for the engine: weights of the right dtype are used without copying.
 
     Floats in `dtype`, by default what admission.serving_dtype says; the router and the norms in float32
-    whatever it is. `exact` keeps int8 weights from rounding (core/int8.py). Anything wrong is one
+    whatever it is. `exact` keeps int8 weights from rounding (networks/int8.py). Anything wrong is one
     `ModelUnusable` with one line.
     """
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else None
-    files = admit(path, slots, "" if dtype is None else str(dtype).removeprefix("torch."), free)
+    name = "" if dtype is None else str(dtype).removeprefix("torch.")
+    files = admit(path, slots, name, free, context=context)
     config = Constants.of(json_object(files.path / "config.json"))
     tensors = _read(files, dtype or getattr(torch, serving_dtype(files)), device)
     return Network.from_tensors(config, tensors, exact=exact)
 
 
-def open_for_packing(path: Path, *, slots: int = 1) -> NetworkOnDisk:
-    """As `load_for_serving` for the native step, which copies: a matrix is read when it is asked for and not
-    kept, so that the model is not in memory twice. bfloat16 weights stay bfloat16.
+def open_for_packing(path: Path, *, slots: int = 1, context: int = 0) -> NetworkOnDisk:
+    """Opens a folder for the native step, which copies: each access reads a matrix anew, so that the model is
+    not in memory twice. Otherwise as `load_for_serving`; bfloat16 weights stay bfloat16.
     """
-    files = admit(path, slots, packed=True)
+    files = admit(path, slots, packed=True, context=context)
     return NetworkOnDisk(Constants.of(json_object(files.path / "config.json")), TensorsOnDisk(files))
 
 
@@ -174,7 +176,7 @@ class TensorsOnDisk(Mapping[str, Tensor]):
 
 
 class NetworkOnDisk:
-    """A network that is read as it is walked through: its embedding, its layers, their experts."""
+    """A network that is read while it is iterated: its embedding, its layers, their experts."""
 
     def __init__(self, config: Constants, tensors: TensorsOnDisk) -> None:
         self.config, self._tensors = config, tensors
@@ -200,7 +202,7 @@ class NetworkOnDisk:
 
 
 class _Each(Sequence[T]):
-    """`read(i)` anew for each access to place i."""
+    """Calls `read(i)` for each access to index i."""
 
     def __init__(self, count: int, read: Callable[[int], T]) -> None:
         self._count, self._read = count, read
@@ -221,7 +223,7 @@ class _Each(Sequence[T]):
 
 
 def _read(files: ModelFiles, dtype: torch.dtype, device: str) -> dict[str, Tensor]:
-    """Every tensor, floats in `dtype`."""
+    """Reads every tensor, floats in `dtype`."""
     weights: dict[str, Tensor] = {}
     for shard in files.shards:
         with _opened(files, shard, device) as tensors:
@@ -242,7 +244,7 @@ def _opened(files: ModelFiles, shard: Path, device: str = "cpu") -> Iterator[Any
 
 
 def as_served(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """The same memory where the dtype fits."""
+    """Returns a tensor in the dtype that is served; the same memory where it has it."""
     if tensor.dtype == torch.int8 or name.endswith(SCALE):
         return tensor
     return tensor.to(torch.float32 if "router" in name or "norm" in name else dtype)

@@ -1,4 +1,4 @@
-"""The engine's step over several GPUs (or processes) of one host: every rank has a share of each layer.
+"""The engine's step on several GPUs (or processes) of one host: every rank has a share of each layer.
 
 Attention is shared out by heads: a rank has a block of the key heads, the query heads that look at them, and
 the cache of their keys and values. The experts are shared out in one of two ways: a slice of the inner width
@@ -22,23 +22,23 @@ import torch.distributed as dist
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from inference.engines.base import EXIT_ENGINE_FAILED
+from inference.base import exit_status
 from inference.grok1.network import Constants, Layer, Network, as_served
 from inference.grok1.step import TorchStep
-from inference.headers import json_object
-from inference.modelfiles import ModelUnusable, describe
+from inference.model_dir.describe import ModelUnusable, describe
+from inference.model_dir.headers import json_object
 
 log = logging.getLogger(__name__)
 
 IDLE = timedelta(
     days=365
 )  # how long the others wait for a plan: a service may be idle for as long as it likes
-STOP, CLEAR = 0, -1  # told instead of a number of tokens
+STOP, CLEAR = 0, -1  # sent instead of a number of tokens
 
 
 @dataclass(frozen=True)
 class Share:
-    """What rank `rank` of `size` has of a network."""
+    """The share that rank `rank` of `size` has of a network."""
 
     rank: int
     size: int
@@ -53,7 +53,7 @@ class Share:
                 raise ValueError(f"{self.size} ranks cannot share {what} evenly: {number}")
 
     def of(self, name: str, tensor: Tensor) -> Tensor:
-        """The rank's part of a tensor, by its name in model.py; rows are a view, columns a copy.
+        """Returns the rank's part of a tensor, by its name in model.py; rows are a view, columns a copy.
 
         int8 weights are cut like others; of their scales [.., out, G], the same outputs or the same blocks of
         inputs (all of them where one scale stands for all inputs).
@@ -80,7 +80,7 @@ class Share:
         return tensor.narrow(dim, self.rank * n, n).contiguous()
 
     def network(self, config: Constants, tensors: Mapping[str, Tensor], *, exact: bool = False) -> Network:
-        """The rank's network; `tensors` are its parts already. `exact` as in Network.from_tensors."""
+        """Returns the rank's network from `tensors`, its parts. `exact` as in Network.from_tensors."""
         heads, kv_heads = config.num_attention_heads // self.size, config.num_key_value_heads // self.size
         mine = replace(config, num_attention_heads=heads, num_key_value_heads=kv_heads)
         network = Network.from_tensors(mine, tensors, exact=exact)
@@ -91,7 +91,7 @@ class Share:
         return replace(network, layers=tuple(self._numbered(layer, nothing) for layer in network.layers))
 
     def _numbered(self, layer: Layer, nothing: tuple[Tensor, Tensor]) -> Layer:
-        """Experts at their numbers; those of other ranks have no width here, and so add nothing."""
+        """Returns experts by number; those of other ranks have no width here, and so add nothing."""
         n = len(layer.gate_up)
         before, behind = n * self.rank, n * (self.size - 1 - self.rank)
         gate_up, down = nothing
@@ -102,7 +102,7 @@ class Share:
 
 
 def load_share(path: Path, share: Share, dtype: torch.dtype, device: torch.device) -> Network:
-    """Read a rank's part of a model folder, which somebody has admitted (inference/admission.py).
+    """Reads a rank's part of a model folder that inference/model_dir/admission.py has admitted.
 
     Raises ModelUnusable, or ValueError if the network cannot be shared out evenly.
     """
@@ -149,7 +149,7 @@ class ParallelStep(TorchStep):
         hide_pad: Sequence[int],
         out_at: Sequence[int],
     ) -> Tensor:
-        """As TorchStep's, on all ranks; the logits are for rank 0 alone."""
+        """Makes a step as TorchStep does, on all ranks; only rank 0 gets logits."""
         self._check(ids, row, pos, hide_pad, out_at)  # the others hear of nothing that is refused
         try:
             self._say(len(ids))
@@ -158,16 +158,16 @@ class ParallelStep(TorchStep):
             return super().step(ids, row, pos, hide_pad, out_at)
         except Exception:
             log.critical("a step over several ranks failed: this process ends", exc_info=True)
-            self._exit(EXIT_ENGINE_FAILED)
+            self._exit(exit_status.ENGINE_FAILED)
             raise
 
     def clear(self) -> None:
-        """Forget all rows on all ranks, as a new TorchStep would."""
+        """Clears all rows on all ranks, as a new TorchStep would."""
         self._say(CLEAR)
         self._forget()
 
     def stop(self) -> None:
-        """The others' `follow` returns; there is no step after this."""
+        """Lets `follow` of the other ranks return; no step may follow."""
         self._say(STOP)
 
     def _say(self, what: int) -> None:
@@ -176,7 +176,7 @@ class ParallelStep(TorchStep):
     # -- the others ----------------------------------------------------------------------
 
     def follow(self) -> None:
-        """Do as rank 0 does, until it stops. Raises RuntimeError if it is gone."""
+        """Repeats the steps of rank 0 until it stops. Raises RuntimeError if rank 0 is gone."""
         said = torch.zeros(1, dtype=torch.long)
         while True:
             dist.broadcast(said, 0, group=self._plans)
@@ -207,6 +207,6 @@ class ParallelStep(TorchStep):
 
 
 def _sum(part: Tensor) -> Tensor:
-    """Over all ranks, on all of them the same bits."""
+    """Sums over all ranks; each gets the same bits."""
     dist.all_reduce(part)
     return part

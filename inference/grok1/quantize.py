@@ -1,7 +1,8 @@
-"""A Grok-1 folder with int8 weights from one with floats: `python -m inference.grok1.quantize SRC OUT`.
+"""Converts a Grok-1 folder with float weights to int8: `python -m inference.grok1.quantize SRC OUT`.
 
-The projections of the attention and the experts become int8 with bfloat16 scales (core/int8.py); embedding,
-router and norms stay as they are. Memory in use is a few times the largest tensor, however large the model.
+The projections of the attention and the experts become int8 with bfloat16 scales (networks/int8.py);
+embedding, router and norms stay as they are. It uses a few times the memory of the largest tensor, whatever
+the size of the model.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from inference import manifest
-from inference.core.int8 import quantise
-from inference.grok1.layout import INT8, SCALE, is_int8, tensors_of
-from inference.headers import INDEX, WHOLE, json_object
-from inference.modelfiles import GROK1, ModelUnusable, describe
+from inference.model_dir import manifest
+from inference.model_dir.describe import GROK1, ModelUnusable, describe
+from inference.model_dir.grok1_tensors import INT8, SCALE, is_int8, tensors_of
+from inference.model_dir.headers import INDEX, WHOLE, json_object
+from inference.networks.int8 import quantise
 
 SHARD_BYTES = 4 * 2**30
 COPIED = ("tokenizer.model", "grokweb.json", "generation_config.json", "README.md", "LICENSE", "NOTICE")
 
 
 def quantise_folder(source: Path, out: Path, group_size: int = 0, shard_bytes: int = SHARD_BYTES) -> None:
-    """`group_size` inputs share a scale; 0: all inputs of a row do. `out` must not exist yet.
+    """Writes `out`, which must not exist yet. `group_size` inputs share a scale; 0: all inputs of a row.
 
     Raises ModelUnusable for a source that is no float Grok-1 folder, ValueError for sizes that do not divide.
     """
@@ -57,7 +58,7 @@ def quantise_folder(source: Path, out: Path, group_size: int = 0, shard_bytes: i
 def _tensors(
     shards: tuple[Path, ...], matrices: Mapping[str, int], group_size: int
 ) -> Iterator[dict[str, Tensor]]:
-    """What each tensor becomes: itself, or numbers and scales."""
+    """Yields each tensor as it is, or as integers and scales."""
     for shard in shards:
         with safe_open(shard, framework="pt") as stored:
             for name in stored.keys():  # noqa: SIM118 - no mapping
@@ -75,7 +76,7 @@ def _tensors(
 
 
 def _save(tensors: Iterator[dict[str, Tensor]], out: Path, shard_bytes: int) -> None:
-    """One file, or several of about `shard_bytes` and their index."""
+    """Writes one file, or several of about `shard_bytes` and their index."""
     shards: list[list[str]] = []
     held: dict[str, Tensor] = {}
 

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inference.core.batch import Bounds, Run, runs_of
-from inference.core.int8 import Int8Matrix, Weight, linear
 from inference.grok1.network import Layer, Network, load_for_serving
 from inference.grok1.rotary import rope_tables
+from inference.networks.batch import Bounds, Run, runs_of
+from inference.networks.int8 import Int8Matrix, Weight, linear
 
 if TYPE_CHECKING:  # serving needs no transformers, and does not wait for its import
     from inference.grok1.model import Grok1ForCausalLM
@@ -87,7 +87,7 @@ class TorchStep:
         return 2 * self.keys.numel() * self.keys.element_size()
 
     def reset_row(self, row: int) -> None:
-        """Give a row to another conversation."""
+        """Clears a row for another conversation."""
         if not 0 <= row < self.rows:
             raise ValueError(f"row {row} is not one of {self.rows}")
         self.filled[row] = 0
@@ -170,12 +170,12 @@ class TorchStep:
         return (y * weight).to(x.dtype)
 
     def _cap(self, scores: Tensor) -> Tensor:
-        """multiplier, then cap * tanh(score / cap); `scores` is overwritten."""
+        """Multiplies, then applies cap * tanh(score / cap); `scores` is overwritten."""
         cap = self.config.attn_logit_softcap
         return scores.mul_(self.config.attention_multiplier / cap).tanh_().mul_(cap)
 
     def _attend(self, i: int, run: Run, q: Tensor, mask: Tensor | None) -> Tensor:
-        """The tokens of one row over all its keys: [t, N * D]."""
+        """Attends with the tokens of one row to all its keys: [t, N * D]."""
         t, seen = run.length, run.pos + run.length
         group = self.heads // self.kv_heads
         k = self.keys[i, run.row, :seen].permute(1, 2, 0)  # [K, D, S]
@@ -189,7 +189,7 @@ class TorchStep:
         return mixed.view(self.heads, t, self.head_dim).transpose(0, 1).reshape(t, -1)
 
     def _attend_singles(self, i: int, runs: list[Run], q: Tensor, mask: Tensor | None) -> Tensor:
-        """One token each for several rows, together: [n, N * D]. What shorter rows lack is masked."""
+        """Attends with one token of each of several rows: [n, N * D]. Masks keys that shorter rows lack."""
         n, longest = len(runs), max(run.pos for run in runs) + 1
         lowest = runs[0].row
         if all(run.row == lowest + j for j, run in enumerate(runs)):  # neighbours: a view is enough
@@ -207,11 +207,11 @@ class TorchStep:
         return mixed.view(n, -1)
 
     def _project(self, mixed: Tensor, layer: Layer) -> Tensor:
-        """What the heads found, back into the stream's coordinates: [n, N * D] -> [n, H]."""
+        """Projects the heads' output back to the hidden size: [n, N * D] -> [n, H]."""
         return linear(mixed, layer.o)
 
     def _experts(self, x: Tensor, layer: Layer) -> Tensor:
-        """[n, H] -> [n, H]; the gates are the plain softmax over all experts, not renormalised."""
+        """Applies the experts: [n, H] -> [n, H]; gates are the softmax over all experts, not renormalised."""
         gates, chosen = F.linear(x.float(), layer.router).softmax(-1).topk(self.top_k, -1)  # [n, k]
         if self.on_device:
             return self._experts_on_device(x, layer, gates, chosen)
@@ -232,7 +232,7 @@ class TorchStep:
         return out
 
     def _experts_on_device(self, x: Tensor, layer: Layer, gates: Tensor, chosen: Tensor) -> Tensor:
-        """The same without a number that the host would have to know."""
+        """Applies the experts without a number that the host would have to read from the device."""
         if any(isinstance(one, Int8Matrix) for one in layer.down):
             out = torch.zeros_like(x)
             # Every expert for every token, times nought where it was not chosen: a crowd needs them all.
@@ -258,7 +258,7 @@ class TorchStep:
     # -- masks and checks ----------------------------------------------------------------
 
     def _mask(self, run: Run, hide_pad: Sequence[int]) -> Tensor | None:
-        """[t, S] to add to one row's scores, or None where every key is seen."""
+        """Returns [t, S] to add to one row's scores, or None where every key is visible."""
         if run.length == 1 and not run.hide:
             return None
         end = run.pos + run.length
@@ -273,7 +273,7 @@ class TorchStep:
         return torch.zeros(later.shape, device=self.device).masked_fill_(later, HIDDEN)
 
     def _mask_singles(self, runs: list[Run], hide_pad: Sequence[int]) -> Tensor | None:
-        """[n, 1, S] for one token each of several rows."""
+        """Returns the mask [n, 1, S] for one token of each of several rows."""
         longest = max(run.pos for run in runs) + 1
         if all(run.pos + 1 == longest and not run.hide for run in runs):
             return None
@@ -292,7 +292,7 @@ class TorchStep:
         hide_pad: Sequence[int],
         out_at: Sequence[int],
     ) -> list[Run]:
-        """Refuse what would reach outside a row; split the batch into runs. A refusal changes nothing."""
+        """Splits a batch into runs; refuses one that would reach outside a row, without changing anything."""
         if len(hide_pad) != len(ids):
             raise ValueError(f"hide_pad needs the length of ids: {len(hide_pad)}, {len(ids)}")
         bounds = Bounds(self.rows, self.context, self.vocab_size)
@@ -300,7 +300,7 @@ class TorchStep:
         return [self._remember_pads(run, ids, hide_pad) for run in runs]
 
     def _remember_pads(self, run: Run, ids: Sequence[int], hide_pad: Sequence[int]) -> Run:
-        """Note where token 0 stands in the row; say whether this run has to hide it."""
+        """Records the positions of token 0 in the row; returns whether this run has to hide it."""
         pads, places = self.pads[run.row], range(run.start, run.start + run.length)
         if pads:
             pads.difference_update([p for p in pads if p >= run.pos])
@@ -310,7 +310,7 @@ class TorchStep:
 
 
 def whole(parts: Sequence[Weight]) -> Tensor:
-    """The matrices of all experts as one [E, out, in]; without copying where they are slices of one."""
+    """Returns the matrices of all experts as one [E, out, in], without copying slices of one."""
     first = parts[0]
     assert isinstance(first, Tensor)
     tensors = [part for part in parts if isinstance(part, Tensor)]
@@ -324,7 +324,7 @@ def whole(parts: Sequence[Weight]) -> Tensor:
 
 
 def _by_expert(chosen: list[list[int]]) -> dict[int, tuple[list[int], list[int]]]:
-    """Which tokens go to each expert, and as which of their choices; in the order of the experts."""
+    """Returns the tokens of each expert, and which of their choices it is; in the order of the experts."""
     groups: dict[int, tuple[list[int], list[int]]] = {}
     for token, experts in enumerate(chosen):
         for choice, e in enumerate(experts):

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from inference.modelfiles import ModelUnusable
+from inference.model_dir.describe import ModelUnusable
 
 PAD, BOS, EOS, UNK = range(4)
 SEPARATOR, MASK = 47, 48
@@ -74,25 +74,26 @@ class ChatTokenizer:
 
     @property
     def stop_ids(self) -> frozenset[int]:
-        """Choosing one of these ends the reply; it is no part of the text."""
+        """Returns the ids that end the reply; they are no part of the text."""
         return frozenset({EOS, SEPARATOR})
 
     @property
     def stop_strings(self) -> tuple[str, ...]:
-        """Text that ends the reply and is no part of it."""
+        """Returns the strings that end the reply; they are no part of it."""
         return ("\n\nHuman:", "\nHuman:", "\n\nSystem:") if self.template == "grok1" else ()
 
     @property
     def never_sample(self) -> frozenset[int]:
-        """Ids that must not be chosen: padding (hidden as a key), BOS, UNK, the mask and the role marks."""
+        """Returns ids that must not be chosen: padding (hidden as a key), BOS, UNK, mask and role marks."""
         return frozenset({PAD, BOS, UNK, *CONTROL}) - self.stop_ids
 
     def render_chat(
-        self, messages: Sequence[dict[str, str]], *, begin_reply: bool = True, go_on: bool = False
+        self, messages: Sequence[dict[str, str]], *, begin_reply: bool = True, continue_last: bool = False
     ) -> list[int]:
-        """A conversation -> the ids of the prompt whose continuation is the assistant's next message.
+        """Returns the ids of the prompt whose continuation is the assistant's next message.
 
-        With `go_on` it is the rest of the last message. Without `begin_reply` the prompt ends with that.
+        With `continue_last` the continuation is the rest of the last message. Without `begin_reply` the
+        prompt ends with the last message.
         """
         for message in messages:
             if message.get("role") not in ROLE_MARK:
@@ -101,11 +102,11 @@ class ChatTokenizer:
             ids = [BOS]
             for message in messages:
                 ids += [ROLE_MARK[message["role"]], *self.encode(message["content"]), SEPARATOR]
-            if go_on:
+            if continue_last:
                 return ids[:-1]
             return [*ids, ASSISTANT] if begin_reply else ids
         turns = [f"{ROLE_WORD[message['role']]}: {message['content']}" for message in messages]
-        begin = ["Assistant:"] if begin_reply and not go_on else []
+        begin = ["Assistant:"] if begin_reply and not continue_last else []
         return self.encode("\n\n".join(turns + begin))
 
     # -- text and ids --------------------------------------------------------------------
@@ -118,13 +119,13 @@ class ChatTokenizer:
         return ids
 
     def encode_like_release(self, text: str) -> list[int]:
-        """What SentencePiece itself answers, control ids included: to compare, never for a user's text."""
+        """Returns SentencePiece's own ids, control ids included: for comparison, never for a user's text."""
         # A lone surrogate (possible in JSON) is no Unicode text: it is written as "?" rather than failing the
         # chat.
         return list(self.pieces.encode(text.encode("utf-8", "replace").decode()))
 
     def piece_bytes(self, token: int, first: bool = False) -> bytes:
-        """The exact bytes one id adds to a text.
+        """Returns the exact bytes one id adds to a text.
 
         Joined over the ids of a text they are its UTF-8, but for one rule: a text's first visible piece
         usually carries a space that is not shown. Ask with `first=True` as long as nothing visible came
@@ -134,7 +135,7 @@ class ChatTokenizer:
         return piece[1:] if first and self._spaced[token] else piece
 
     def join(self, ids: Iterable[int]) -> bytes:
-        """The exact bytes of a whole text, which may end inside a character."""
+        """Returns the exact bytes of a whole text, which may end inside a character."""
         out, first = bytearray(), True
         for token in ids:
             out += self.piece_bytes(token, first)
@@ -162,7 +163,7 @@ class ChatTokenizer:
 
 
 def load_tokenizer(path: Path) -> ChatTokenizer:
-    """The tokenizer of a model folder; its template is named in grokweb.json ("grok1" without one)."""
+    """Returns the tokenizer of a model folder; grokweb.json names its template (default: "grok1")."""
     path = Path(path)
     if not (path / "tokenizer.model").is_file():
         raise ModelUnusable(f"no tokenizer.model in {path}")

@@ -37,11 +37,11 @@ INSTRUCTIONS = re.compile(
 
 
 class NotBuilt(Exception):
-    """One line for people: why there is no native step."""
+    """There is no native step. The message says why in one line."""
 
 
 def compiler() -> str:
-    """The C++ compiler: CXX, or the first of the usual names; "" for none."""
+    """Returns the C++ compiler: CXX, or the first of the usual names; "" for none."""
     wanted = os.environ.get("CXX")
     names = [wanted] if wanted else ["g++", "clang++", "c++"]
     return next((found for name in names if (found := shutil.which(name))), "")
@@ -52,7 +52,7 @@ def source_hash() -> str:
 
 
 def cpu_flags() -> set[str]:
-    """The instructions that this processor has, as far as a compiler chooses among them."""
+    """Returns the instructions that this processor has, as far as a compiler chooses among them."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -64,7 +64,7 @@ def cpu_flags() -> set[str]:
 
 
 def build() -> None:
-    """Compile and record; raises NotBuilt. What was there before stays until the new object is whole."""
+    """Compiles step.cpp; raises NotBuilt. An earlier object stays until the new one is complete."""
     if sys.platform != "linux":
         raise NotBuilt("the native step is for Linux")
     path = compiler()

@@ -1,4 +1,4 @@
-"""The compiled step, if it fits this machine, as functions of ctypes (which lets go of the GIL meanwhile)."""
+"""Loads the compiled step, if it fits this machine, through ctypes (which releases the GIL in calls)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABI = 2
 
 
 class Sizes(ctypes.Structure):
-    """`Sizes` of step.cpp."""
+    """The struct `Sizes` of step.cpp."""
 
     _fields_ = (
         ("vocab", c_int32),
@@ -42,7 +42,7 @@ class Sizes(ctypes.Structure):
 
 
 def library() -> ctypes.CDLL:
-    """The functions; raises NotBuilt with the reason why torch has to run."""
+    """Returns the functions; raises NotBuilt with the reason for which torch has to be used."""
     if not settings.NATIVE:
         raise NotBuilt("GROKWEB_NATIVE=0 asks for torch")
     return _open(OBJECT, RECORD)
@@ -79,5 +79,5 @@ def _declare(opened: ctypes.CDLL) -> ctypes.CDLL:
 
 
 def build_id() -> str:
-    """Eight hex digits of the object in use: two builds may round differently."""
+    """Returns eight hex digits of the object in use: two builds may round differently."""
     return str(json.loads(RECORD.read_text())["object"])[:8]

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inference.admission import HEAD_BLOCK
-from inference.core.batch import Bounds, runs_of
-from inference.core.int8 import Int8Matrix, Weight, quantise
 from inference.grok1.network import Network, NetworkOnDisk
 from inference.grok1.rotary import rope_tables
+from inference.model_dir.admission import HEAD_BLOCK
 from inference.native.build import NotBuilt
 from inference.native.library import Sizes, library
+from inference.networks.batch import Bounds, runs_of
+from inference.networks.int8 import Int8Matrix, Weight, quantise
 
 FLOAT32, BFLOAT16, INT8 = range(3)  # `Kind` of step.cpp
 EMBEDDING, QKV, OUT, GATE_UP, DOWN, HEAD = range(6)
@@ -34,7 +34,7 @@ class NativeStep:
     which processors with VNNI do faster, and the logits are made with the embedding in int8 as well. Calls
     must come from one thread at a time.
 
-    The logits of a token are the same bits whoever else is in the batch, however its prompt was cut into
+    The logits of a token are the same bits whatever else is in the batch, however its prompt was cut into
     chunks, and on any number of threads.
     """
 
@@ -76,12 +76,12 @@ class NativeStep:
 
     @property
     def cache_bytes(self) -> int:
-        """Of keys and values: float32, in blocks of 16 positions."""
+        """Returns the bytes of keys and values: float32, in blocks of 16 positions."""
         c, places = self._config, -(-self.context // VECTOR) * VECTOR
         return 2 * 4 * c.num_hidden_layers * self.rows * places * c.num_key_value_heads * c.head_dim
 
     def renewed(self) -> NativeStep:
-        """The same with an empty cache: what a conversation left behind is never read by the next one."""
+        """Returns a step with the same weights and an empty cache; the old entries are never read again."""
         self.filled = [0] * self.rows
         return self
 
@@ -91,7 +91,7 @@ class NativeStep:
             self._model = None
 
     def reset_row(self, row: int) -> None:
-        """Give a row to another conversation."""
+        """Clears a row for another conversation."""
         if not 0 <= row < self.rows:
             raise ValueError(f"row {row} is not one of {self.rows}")
         self.filled[row] = 0
@@ -164,8 +164,8 @@ class NativeStep:
         )
 
     def _vector(self, which: int, layer: int, values: Tensor) -> None:
-        kept = values.float().contiguous()
-        self._hold(self._library.gw_vector(self._model, which, layer, kept.data_ptr()))
+        floats = values.float().contiguous()
+        self._hold(self._library.gw_vector(self._model, which, layer, floats.data_ptr()))
 
     @staticmethod
     def _hold(status: int) -> None:
@@ -186,7 +186,7 @@ def ensure_native(config: Mapping[str, Any], device: str) -> None:
 
 
 def _in_int8(matrix: Tensor) -> Int8Matrix:
-    """The nearest, one scale for each HEAD_BLOCK inputs; some rows at a time, as a large one fills memory."""
+    """Returns nearest int8 values, a scale for each HEAD_BLOCK inputs; some rows at a time to save memory."""
     outputs, inputs = matrix.shape
     groups = inputs // HEAD_BLOCK if inputs % HEAD_BLOCK == 0 else inputs // VECTOR
     values = torch.empty(outputs, inputs, dtype=torch.int8)
@@ -198,7 +198,7 @@ def _in_int8(matrix: Tensor) -> Int8Matrix:
 
 
 def _floats(weight: Tensor) -> tuple[int, Tensor]:
-    """bfloat16 where that loses nothing (most released weights), else float32: (kind, contiguous)."""
+    """Returns (kind, contiguous): bfloat16 where that is exact (most released weights), else float32."""
     if all(torch.equal(rows.bfloat16().float(), rows.float()) for rows in torch.split(weight, ROWS_AT_ONCE)):
         return BFLOAT16, weight.bfloat16().contiguous()
     return FLOAT32, weight.float().contiguous()

@@ -9,8 +9,8 @@ conversation has other orders. The rules, which docs/live-path.md gives with the
 * A question without text (hidden, or never there) is `SILENCE` where the alternation needs one.
 * System messages are one, in front.
 
-A history that alternates already comes back as it is, so its prompt and the kept prefix stay the same. These
-are functions of their argument alone: a resume feeds the identical prompt.
+A history that alternates already is returned unchanged, so its prompt and the cached prefix stay the same.
+These are functions of their argument alone: a resume feeds the identical prompt.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def separate(messages: Sequence[Message]) -> list[Message]:
 
 
 def _joined(turn: list[Message]) -> Message:
-    """Messages of one role as one; a single one comes back unchanged."""
+    """Joins messages of one role; returns a single one unchanged."""
     said = [each for each in separate(turn) if _says(each)]
     if len(said) == 1:
         return said[0]

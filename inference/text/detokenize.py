@@ -1,17 +1,16 @@
-"""From token ids to text that may be shown: whole characters, no stop string, nothing a reply rule forbids.
+"""Turns token ids into text that may be shown: whole characters, no stop string, no forbidden text.
 
-A token is given out only when the text up to its end is certain: it ends no half character, no stop string
-may have begun in it, and the rules' hold-back lies behind it. Ids and text then always agree: the ids given
-out so far decode to exactly the text given out so far. All of this is a function of the tokens alone, never
-of how they were batched, so a reply resumed after any number of given-out tokens goes on as the undisturbed
-one.
+A token is emitted only when the text up to its end is certain: it ends no half character, no stop string may
+have begun in it, and the rules' hold-back lies behind it. Ids and text then always agree: the ids emitted so
+far decode to exactly the text emitted so far. All of this is a function of the tokens alone, never of how
+they were batched, so a reply resumed after any number of emitted tokens equals the undisturbed one.
 
 Two rules for the ends, chosen so that a resume can repeat them:
 
 * Text stops at the last whole token before a stop string. A token that holds both the last characters of the
   reply and the beginning of the stop string is left out with both, for no id stands for half of it.
 * Half a character at the end is left out as well, except when the length limit ended the reply: there it is
-  given out as U+FFFD, so that the count of tokens is the limit.
+  emitted as U+FFFD, so that the count of tokens is the limit.
 """
 
 from __future__ import annotations
@@ -19,16 +18,15 @@ from __future__ import annotations
 import codecs
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from inference.contract import Reason
+from inference.contract import Piece, Reason
 from inference.text.reply_rules import RuleSet
 
 _INSIDE_A_CHARACTER = -1
 
 
 def _one_mark_per_byte(error: UnicodeError) -> tuple[str, int]:
-    """Each byte that is not UTF-8 becomes one U+FFFD, as in grok1/tokenizer.py's decode()."""
+    """Replaces each byte that is not UTF-8 by one U+FFFD, as decode() in grok1/tokenizer.py does."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\ufffd" * (error.end - error.start), error.end
@@ -39,21 +37,8 @@ PieceBytes = Callable[[int, bool], bytes]
 _NO_RULES = RuleSet(())
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Generated tokens after+1 ... after+len(ids), and the text they decode to given all earlier ones."""
-
-    after: int
-    ids: tuple[int, ...]
-    text: str
-
-    @property
-    def seq(self) -> int:
-        return self.after + len(self.ids)
-
-
 class TextStream:
-    """One reply: push() every token but the end-of-turn one, take() after each, end with finish()."""
+    """Makes the text of one reply: push() each token but the end-of-turn one, take() after each, finish()."""
 
     def __init__(
         self,
@@ -65,12 +50,12 @@ class TextStream:
         emitted: Sequence[int] = (),
         begun: bool = False,
     ) -> None:
-        """`hold_back` in characters; `emitted` are the tokens given out by an earlier attempt; `begun`: the
-        prompt ends with text that this reply goes on with.
+        """`hold_back` in characters; `emitted` are the tokens of an earlier attempt; `begun`: the prompt ends
+        with text that this reply continues.
 
         `piece_bytes(token, first)` are the bytes a token adds; `first` while no token before it had any.
         """
-        self.seq = len(emitted)  # tokens given out
+        self.seq = len(emitted)  # tokens emitted
         self._piece_bytes = piece_bytes
         self._stops = tuple(s for s in stop if s)
         self._rules = rules
@@ -86,7 +71,7 @@ class TextStream:
         self._refused_by = ""
 
     def push(self, token: int) -> Reason | None:
-        """Add one generated token. STOP: a stop string is complete; REFUSED: a rule matches; None: go on."""
+        """Adds a generated token. STOP: a stop string is complete; REFUSED: a rule matches; None: neither."""
         old = len(self._text)
         added = self._decoder.decode(self._bytes(token))
         whole = not self._decoder.getstate()[0]
@@ -101,13 +86,13 @@ class TextStream:
             self._over = True
             self._text = self._text[:cut]
             self._raw = self._text.encode() if self._rules else b""
-            return self._judge(min(known, len(self._raw)), final=True) or Reason.STOP
+            return self._update_limit(min(known, len(self._raw)), final=True) or Reason.STOP
         if self._rules:
             self._raw += added.encode()
-        return self._judge(known, final=False)
+        return self._update_limit(known, final=False)
 
     def take(self) -> Piece | None:
-        """All tokens that may be given out now, or None."""
+        """Returns a piece of all tokens that may be emitted now, or None."""
         held = self._held
         count = place = 0
         for i, (_, end) in enumerate(held):
@@ -117,19 +102,19 @@ class TextStream:
                 count, place = i + 1, end
         if not count:
             return None
-        piece = Piece(
-            self.seq, tuple(held.popleft()[0] for _ in range(count)), self._text[self._sent : place]
-        )
+        after = self.seq
         self.seq += count
+        ids = tuple(held.popleft()[0] for _ in range(count))
+        piece = Piece(after, self.seq, self._text[self._sent : place], ids)
         self._sent = place
         return piece
 
     def finish(self, reason: Reason) -> tuple[Reason, str]:
-        """Nothing follows: what is left may be taken. Answers the reason to report, and the rule's id for
+        """Ends the text, so that the rest may be taken; returns the reason to report, and the rule's id for
         REFUSED.
 
-        A rule that matches only now, at the end of the text, turns STOP and LENGTH into REFUSED and keeps
-        back what was held; a reply that was stopped or failed stays that, and keeps it back as well.
+        A rule that matches only now, at the end of the text, turns STOP and LENGTH into REFUSED and withholds
+        the rest; a reply that was stopped or failed stays so, and withholds it as well.
         """
         if not self._over:
             known = len(self._raw)
@@ -138,7 +123,7 @@ class TextStream:
                 self._text += half
                 self._raw += half.encode() if self._rules else b""
                 self._held[-1] = (self._held[-1][0], len(self._text))
-            refused = self._judge(known, final=True)
+            refused = self._update_limit(known, final=True)
             if refused and reason in (Reason.STOP, Reason.LENGTH):
                 reason = refused
         return reason, self._refused_by if reason is Reason.REFUSED else ""
@@ -149,8 +134,8 @@ class TextStream:
         self._first = not self._piece_bytes(token, False)
         return self._piece_bytes(token, True)
 
-    def _judge(self, known: int, *, final: bool) -> Reason | None:
-        """Move the limit up to what is certain; REFUSED if a rule matches. `known`: bytes searched before."""
+    def _update_limit(self, known: int, *, final: bool) -> Reason | None:
+        """Moves the limit to the certain text; REFUSED if a rule matches. `known`: bytes searched before."""
         limit = len(self._text) if final else len(self._text) - self._reserve()
         if self._rules:
             found = self._rules.search(self._raw, known=known, hold_back=self._hold_back, final=final)
@@ -160,12 +145,12 @@ class TextStream:
                 self._over = True
                 return Reason.REFUSED
             if found:
-                limit = min(limit, len(self._raw[: found.start].decode("utf-8", "ignore")))
+                limit = min(limit, len(self._raw[: found.finding.start].decode("utf-8", "ignore")))
         self._limit = max(self._limit, limit)
         return None
 
     def _reserve(self) -> int:
-        """Characters at the end that are not certain yet: hold-back, or a stop string's beginning."""
+        """Returns how many characters at the end are uncertain: hold-back, or a stop string's beginning."""
         longest = 0
         for stop in self._stops:
             for size in range(min(len(stop) - 1, len(self._text)), longest, -1):
@@ -175,6 +160,6 @@ class TextStream:
         return max(longest, self._hold_back)
 
     def _find_stop(self, old: int) -> int:
-        """Where the first stop string begins that ends in the text after `old`, or -1."""
+        """Returns where the first stop string begins that ends in the text after `old`, or -1."""
         found = [self._text.find(stop, max(0, old - len(stop) + 1)) for stop in self._stops]
         return min((at for at in found if at >= 0), default=-1)

@@ -1,8 +1,8 @@
-"""From messages to prompt ids that leave room for the answer.
+"""Makes prompt ids from messages, leaving room for the answer.
 
 Whole old turns are left out first, never part of a message and never the system message: a long paste must
-not push the operator's instructions out of sight. A function of its arguments alone, so a resume feeds the
-identical prompt.
+not push the operator's instructions out of sight. It is a function of its arguments alone, so that a resume
+feeds the identical prompt.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ class TooLong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What to feed, and how many tokens may follow: len(ids) + max_new <= context."""
+    """The ids to feed, and how many tokens may follow: len(ids) + max_new <= context."""
 
     ids: list[int]
     max_new: int
 
 
 def fit(messages: Messages, render: Render, *, context: int, max_new_tokens: int) -> Prompt:
-    """The prompt with as many of the newest turns as fit beside an answer of max_new_tokens.
+    """Returns the prompt with as many of the newest turns as fit beside an answer of max_new_tokens.
 
-    The room kept for the answer is at most half the context: a limit above that is a ceiling, not a wish,
-    and must not cost the whole history. If not even the last turn fits beside it, an answer as short as
-    LEAST_ANSWER will do. Raises TooLong with the numbers. `render` is called on O(log turns) prompts of
+    The room reserved for the answer is at most half the context: a limit above that is a ceiling, not a
+    target, and must not cost the whole history. If not even the last turn fits beside it, an answer as short
+    as LEAST_ANSWER will do. Raises TooLong with the numbers. `render` is called on O(log turns) prompts of
     about the context's length.
     """
     system = [m for m in messages if m["role"] == "system"]
     turns = split_turns([m for m in messages if m["role"] != "system"])
 
     def rendered(count: int) -> list[int]:
-        kept = turns[max(0, len(turns) - count) :]
-        return render(system + [message for turn in kept for message in turn])
+        newest = turns[max(0, len(turns) - count) :]
+        return render(system + [message for turn in newest for message in turn])
 
     limit = context - min(max_new_tokens, context // 2)
     least, ids = 1, rendered(1)
@@ -62,13 +62,13 @@ def fit(messages: Messages, render: Render, *, context: int, max_new_tokens: int
     return Prompt(ids, min(max_new_tokens, context - len(ids)))
 
 
-def goes_on(messages: Messages) -> bool:
-    """Whether the reply continues an answer that was begun: the last message is the assistant's."""
+def continues_answer(messages: Messages) -> bool:
+    """Returns whether the reply continues an answer: the last message is the assistant's."""
     return bool(messages) and messages[-1]["role"] == "assistant"
 
 
 def split_turns(messages: Messages) -> list[list[dict[str, str]]]:
-    """Each user message with what follows it; replies before the first one are a turn of their own."""
+    """Returns each user message with what follows it; replies before the first are a turn of their own."""
     turns: list[list[dict[str, str]]] = []
     for message in messages:
         if message["role"] == "user" or not turns:

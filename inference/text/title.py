@@ -1,11 +1,11 @@
-"""What a model is asked for a title of a conversation."""
+"""Makes the request for the title of a conversation."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from inference.contract import GenerationRequest, Sampling
-from inference.text.prompt import goes_on
+from inference.text.prompt import continues_answer
 
 PREFIX = "title-"  # of the ids of such requests
 MOST_TOKENS = 24
@@ -18,9 +18,9 @@ ROOM = MOST_TOKENS + len(QUESTION) + 32
 
 
 def title_request(asked: GenerationRequest, answer: str) -> GenerationRequest:
-    """The conversation with its answer and one question more: the cache serves nearly all of it."""
+    """Returns the conversation with its answer and one more question: the cache holds nearly all of it."""
     *before, last = asked.messages
-    if goes_on(asked.messages):
+    if continues_answer(asked.messages):
         answer = last["content"] + answer
     else:
         before.append(last)

@@ -46,14 +46,15 @@ class Ours:
         )
         begun = time.perf_counter()
         self.engine.submit(request, [])
-        first, last, ids = 0.0, 0.0, []
+        first, last = 0.0, 0.0
+        ids: list[int] = []
         while True:
             at, events = self._events.get(timeout=120)
             for event in events:
                 if isinstance(event, Delta):
                     first = first or at
                     last = at
-                    ids.extend(event.ids)
+                    ids.extend(event.piece.ids)
                 elif isinstance(event, Ended):
                     return measure(begun, first, last, len(ids)), ids, event.prompt_tokens
 

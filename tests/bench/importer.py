@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inference.release.constants import Sizes
-from inference.release.layout import source_files
+from inference.xai_import.constants import Sizes
+from inference.xai_import.layout import source_files
 from tests.bench.report import ROOT, Figure, figure
 from tests.inference.release_pickles import write_release
 
@@ -35,8 +35,8 @@ CONSTANTS = {
 IMPORT = """
 import json, sys, time
 from pathlib import Path
-from inference.release.importer import Import, run
-from inference.release.progress import Progress
+from inference.xai_import.importer import Import, run
+from inference.xai_import.progress import Progress
 job = Import(Path(sys.argv[1]), Path(sys.argv[2]), "int8", json.loads(sys.argv[3]))
 begun = time.perf_counter()
 run(job, Progress())

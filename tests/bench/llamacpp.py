@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from inference.grok1.network import Constants
-from inference.headers import json_object
+from inference.model_dir.headers import json_object
 
 BATCH = 2_048  # tokens of a call at most
 

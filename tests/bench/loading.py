@@ -91,7 +91,7 @@ def make_folder(out: Path, sizes: dict[str, Any] = SIZES, *, released: bool = Fa
     import torch
     from safetensors.torch import save_file
 
-    from inference.grok1.layout import tensors_of
+    from inference.model_dir.grok1_tensors import tensors_of
 
     out.mkdir()
     generator = torch.Generator().manual_seed(0)
@@ -110,7 +110,7 @@ def make_folder(out: Path, sizes: dict[str, Any] = SIZES, *, released: bool = Fa
 
 def memory(folder: Path, name: str) -> Figure:
     """The most a process had in use, mapped pages too, less its cache and what it had before loading."""
-    from inference.modelfiles import describe
+    from inference.model_dir.describe import describe
 
     words = " ".join(f"word {number}" for number in range(20))  # tokens enough to reach every expert
     took = start(folder, words)

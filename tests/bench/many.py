@@ -31,7 +31,7 @@ class Engine:
     def __init__(self, folder: Path, slots: int) -> None:
         from inference.engines.local import LocalEngine
 
-        self.engine = LocalEngine(folder, slots=slots, threads=1, kept_bytes=2**28)
+        self.engine = LocalEngine(folder, slots=slots, threads=1, cache_bytes=2**28)
         self._events: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         self.engine.start(
             lambda events: [self._events.put((time.perf_counter(), event)) for event in events] and None

@@ -25,7 +25,8 @@ FLOOR_MS, FLOOR_RATIO = 200, 2.0
 
 def fill() -> Any:
     from chat.accounts.models import User
-    from chat.conversations.models import Conversation, ModelCard
+    from chat.conversations.models import Conversation
+    from chat.model_cards.models import ModelCard
 
     model = ModelCard.objects.create(slug="scripted", name="Scripted", is_default=True, context_tokens=8192)
     owner = User.objects.create(email="alice@example.org")
@@ -36,10 +37,12 @@ def fill() -> Any:
 
 def talk(owner: Any, length: int) -> Any:
     """The id of a conversation of one branch, whose end its owner has open."""
-    from chat.conversations import model_cards, services
+    from chat.conversations.branches import set_leaf
+    from chat.conversations.lifecycle import create_conversation
     from chat.conversations.models import Message, Role
+    from chat.model_cards.selection import default_model
 
-    made = services.new_conversation(owner=owner, model=model_cards.default_model(), title=f"{length:,}")
+    made = create_conversation(owner=owner, model=default_model(), title=f"{length:,}")
     keys = [uuid4() for _ in range(length)]
     roles = (Role.USER, Role.ASSISTANT)
     messages = [
@@ -47,7 +50,7 @@ def talk(owner: Any, length: int) -> Any:
         for n, (key, above) in enumerate(zip(keys, [None, *keys], strict=False))
     ]
     Message.objects.bulk_create(messages, batch_size=500)
-    services.set_leaf(owner, messages[-1])
+    set_leaf(owner, messages[-1])
     return made
 
 
@@ -69,29 +72,31 @@ class Reader:
 
     def append(self, conversation: Any) -> None:
         """As the websocket's `send`, to the commit and into the queue."""
-        from chat.conversations.services import current_leaf
-        from chat.turns import services
+        from chat.conversations.branches import current_leaf
+        from chat.turns.question import Question
+        from chat.turns.starting import send
 
         leaf = current_leaf(self.owner, conversation)
         assert leaf is not None
-        services.send(
+        send(
             user=self.owner,
             conversation_id=conversation.pk,
             parent_id=leaf.pk,
-            content="And one question more.",
+            question=Question("And one question more."),
             client_id=uuid4().hex,
         )
 
     def answer(self, conversation: Any) -> None:
         """The reply that `append` asked for ends, and goes with its question: lengths stay as they are."""
-        from chat.conversations.services import delete_branch
-        from chat.turns import port, services
+        from chat.conversations.branches import delete_branch
+        from chat.turns import port
         from chat.turns.models import Generation
+        from chat.turns.settlement import finish
         from inference.contract import Reason
 
         row = Generation.objects.live().get(message__conversation=conversation)
         port.end(row.pk, row.attempt, Reason.STOP)
-        assert services.finish(row.pk, row.attempt)
+        assert finish(row.pk, row.attempt)
         assert row.message.parent is not None
         delete_branch(row.message.parent)
 

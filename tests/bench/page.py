@@ -23,7 +23,7 @@ from tests.grokweb.service import Service
 
 ROUNDS = 7
 ENVIRONMENT = {"GROKWEB_DAILY_TOKENS": "100000000"}
-# Left by static/js/chat.js once the page is wired: what a person waits for.
+# Left by static/js/pages/chat.js once the page is wired: what a person waits for.
 USABLE = "performance.getEntriesByName('grokweb.usable')[0]?.startTime"
 
 

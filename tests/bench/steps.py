@@ -75,9 +75,9 @@ def active_bytes(folder: Path, *, int8_head: bool) -> int:
 
     `int8_head`: the logits are made with the embedding in int8, a float32 scale for each HEAD_BLOCK inputs.
     """
-    from inference.admission import HEAD_BLOCK
-    from inference.grok1.layout import SCALE
-    from inference.headers import read_headers, weight_files
+    from inference.model_dir.admission import HEAD_BLOCK
+    from inference.model_dir.grok1_tensors import SCALE
+    from inference.model_dir.headers import read_headers, weight_files
 
     share = SIZES["num_experts_per_tok"] / SIZES["num_local_experts"]
     total = 0

@@ -1,43 +1,11 @@
-"""The cast of every permission test: alice, bob, a stranger, staff, a moderator, and nobody in particular."""
+"""Fixtures of every app's tests: the cast, and the scripted model where a test uses the database."""
 
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import Group
-from django.test import Client
 
-from chat.accounts import services
-from chat.accounts.models import User
-from chat.conversations.models import ModelCard
-
-PASSWORD = "correct horse battery"
-
-
-class Cast:
-    """People, and browsers in which they are logged in."""
-
-    def __init__(self) -> None:
-        self.alice = self._join("alice")
-        self.bob = self._join("bob")
-        self.stranger = self._join("stranger")
-        self.staff = self._join("staff", is_superuser=True)
-        self.moderator = self._join("moderator", is_staff=True)
-        self.moderator.groups.add(Group.objects.get(name="moderators"))
-        self._clients: dict[str, Client] = {}
-
-    def client(self, who: str) -> Client:
-        """The browser of "alice", "bob", "stranger", "staff", "moderator" or "anonymous"."""
-        if who not in self._clients:
-            self._clients[who] = Client()
-            if who != "anonymous":
-                self._clients[who].force_login(getattr(self, who))
-        return self._clients[who]
-
-    @staticmethod
-    def _join(name: str, **rights: bool) -> User:
-        return services.create_user(
-            email=f"{name}@example.org", password=PASSWORD, display_name=name.title(), **rights
-        )
+from chat.model_cards.models import ModelCard
+from tests.chat.cast import Cast
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
 from tests.e2e.people import Person
+from tests.grokweb.service import Service
 
 PATIENCE = 30.0  # seconds; a busy machine
 DESKTOP, PHONE = (1280, 800), (390, 844)
@@ -130,3 +131,7 @@ def until(page: Page, check: Callable[[], Any], what: str, seconds: float = PATI
     while not check():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         page.wait_for_timeout(30)
+
+
+def origin_of(service: Service) -> str:
+    return f"http://localhost:{service.port}"

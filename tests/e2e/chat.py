@@ -21,6 +21,9 @@ SAMPLE = """
 })()
 """
 
+# Where Enter begins a line and the button sends.
+ON_PHONE = "matchMedia('(hover: none) and (pointer: coarse)').matches"
+
 
 def words(count: int) -> str:
     """What `slow:<count>` answers."""
@@ -44,7 +47,10 @@ class Chat:
 
     def ask(self, text: str) -> Chat:
         self.box.fill(text)
-        self.box.press("Enter")
+        if self.page.evaluate(ON_PHONE):
+            self.send.click()
+        else:
+            self.box.press("Enter")
         return self
 
     def new(self) -> Chat:

@@ -7,13 +7,14 @@ or left the site, or an answer of 500 and above.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from grokweb.redis_server import free_port
-from tests.e2e.browsing import Windows, Witness
+from tests.e2e.browsing import Windows, Witness, origin_of
 from tests.e2e.chat import Chat
 from tests.e2e.line import Line
 from tests.e2e.people import Person, invite
@@ -30,12 +31,8 @@ ENVIRONMENT = {
 }
 
 
-def origin_of(service: Service) -> str:
-    return f"http://localhost:{service.port}"
-
-
 @pytest.fixture(scope="package")
-def chromium(browser_type_launch_args: dict[str, object]) -> Iterator[Browser]:
+def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
     """Closed with the folder: Playwright's event loop would be in the way of tests with one of their own."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**browser_type_launch_args)
@@ -90,7 +87,9 @@ def witness(service: Service) -> Witness:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.when == "call":
         item.stash[FAILED] = report.failed

@@ -66,7 +66,7 @@ def main(number: int) -> None:
             session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
             session[HASH_SESSION_KEY] = user.get_session_auth_hash()
             session.save()
-            people.append(asdict(Person(email, name, settings.SESSION_COOKIE_NAME, session.session_key)))
+            people.append(asdict(Person(email, name, settings.SESSION_COOKIE_NAME, str(session.session_key))))
     print(json.dumps(people))
 
 

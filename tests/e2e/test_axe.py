@@ -79,7 +79,7 @@ def test_pages_of_staff(windows: Windows, admin: Person, how: dict[str, Any]) ->
 
 @pytest.fixture(params=["desk", "phone"])
 def page(request: pytest.FixtureRequest, windows: Windows, person: Person, how: dict[str, Any]) -> Page:
-    size = {"size": PHONE, "touch": True} if request.param == "phone" else {}
+    size: dict[str, Any] = {"size": PHONE, "touch": True} if request.param == "phone" else {}
     return windows.page(person, **how, **size)
 
 

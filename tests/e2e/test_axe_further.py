@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from allauth.mfa.totp.internal import auth as totp
@@ -18,10 +18,10 @@ from tests.chat.transfer import files
 from tests.e2e import axe
 from tests.e2e.browsing import Windows, Witness
 from tests.e2e.chat import Chat
+from tests.e2e.links import close_dialog, share
 from tests.e2e.people import PASSWORD, Person
-from tests.e2e.test_desk import open_first, report, search
-from tests.e2e.test_sharing import close_dialog, share
-from tests.e2e.test_voice import NO_SLEEPER, SLEEPER, in_service
+from tests.e2e.second_model import NO_SLEEPER, SLEEPER, in_service
+from tests.e2e.staff_pages import open_first, report, search
 from tests.grokweb.service import ROOT, Service
 
 # Two lists beside each other, and rows of something else below a form: as Django's admin makes them.
@@ -73,7 +73,7 @@ def test_pages_that_ask_again(windows: Windows, person: Person, how: dict[str, A
     chat = Chat(windows.page(person, **how))
     chat.ask("hello").wait_for_end()
     page = chat.page
-    for path in ("/settings/delete-conversations/", "/settings/leave/"):
+    for path in ("/settings/delete-conversations/", "/settings/delete-account/"):
         page.goto(path)
         look.at(page, path)
     page.locator("main [type=password]").fill("not the password")
@@ -133,7 +133,7 @@ def test_taking_in_and_printing(
     look.at(page, "the print view")
 
 
-def test_the_model_its_details_and_verdicts(
+def test_the_model_its_details_and_feedback(
     sleeper: None, windows: Windows, person: Person, how: dict[str, Any], look: Look
 ) -> None:
     chat = Chat(windows.page(person, **how))
@@ -147,9 +147,10 @@ def test_the_model_its_details_and_verdicts(
     expect(page.get_by_role("dialog").locator(".facts > div").first).to_be_visible()
     look.at(page, "the details of an answer")
     page.keyboard.press("Escape")
-    chat.more("Poor answer")
+    chat.answers.last.get_by_role("button", name="Poor answer").click()
+    chat.notice.get_by_role("button", name="Say why").click()
     expect(page.get_by_role("dialog")).to_be_visible()
-    look.at(page, "a verdict")
+    look.at(page, "feedback")
 
 
 def test_files(windows: Windows, person: Person, how: dict[str, Any], look: Look, tmp_path: Path) -> None:
@@ -282,7 +283,12 @@ def test_a_temporary_chat(windows: Windows, person: Person, how: dict[str, Any],
 
 def test_how_answers_are_made(windows: Windows, person: Person, how: dict[str, Any], look: Look) -> None:
     page = Chat(windows.page(person, **how)).page
-    for name, role in (("persona", "menu"), ("answers", "dialog"), ("prompts", "menu")):
+    opens: dict[str, Literal["menu", "dialog"]] = {
+        "persona": "menu",
+        "answers": "dialog",
+        "prompts": "menu",
+    }
+    for name, role in opens.items():
         page.locator(f".voice [data-{name}]").click()
         opened = page.get_by_role(role)
         expect(opened).to_be_visible()

@@ -25,17 +25,32 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         running.close()
 
 
-def test_the_demo_model_says_what_it_is(demo: Service, chromium: Browser) -> None:
-    _, person = invite(1, demo.environment)
+@pytest.fixture
+def windows(demo: Service, chromium: Browser) -> Iterator[Windows]:
+    """Windows of the service with the demo model."""
     witness = Witness(f"http://localhost:{demo.port}")
-    windows = Windows(chromium, witness.origin, witness)
-    try:
-        chat = Chat(windows.page(person))
-        expect(chat.page.get_by_text(re.compile("small demo model"))).to_be_visible()
-        chat.page.get_by_text("Use a real one").click()
-        expect(chat.page.get_by_text("GROKWEB_MODEL=/path/to/model make run")).to_be_visible()
-        chat.ask("Who are you?").wait_for_end()
-        expect(chat.answer).to_contain_text("demo", ignore_case=True)
-    finally:
-        windows.close()
-    assert witness.unexpected() == []
+    opened = Windows(chromium, witness.origin, witness)
+    yield opened
+    opened.close()
+
+
+def test_the_demo_model_says_what_it_is(demo: Service, windows: Windows) -> None:
+    admin, person = invite(1, demo.environment)
+    boss = windows.page(admin)
+    boss.get_by_text("Use a real one").click()
+    expect(boss.get_by_text("GROKWEB_MODEL=/path/to/model make run")).to_be_visible()
+
+    chat = Chat(windows.page(person))
+    line = chat.page.get_by_text(re.compile("small demo model"))
+    expect(line).to_be_visible()
+    expect(chat.page.locator("body")).not_to_contain_text("GROKWEB_MODEL")  # nothing that she could do
+    chat.ask("Who are you?").wait_for_end()
+    expect(chat.answer).to_contain_text("demo", ignore_case=True)
+
+    chat.page.locator("[data-demo]").get_by_role("button", name="Close").click()
+    expect(line).to_be_hidden()
+    chat.page.reload()
+    expect(chat.answer).to_be_visible()
+    expect(line).to_be_hidden()
+    boss.reload()
+    expect(boss.get_by_text("Use a real one")).to_be_visible()  # each person closes their own

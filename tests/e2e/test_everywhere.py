@@ -9,16 +9,13 @@ from playwright.sync_api import Page, expect
 from tests.e2e.browsing import PHONE, Windows, until
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
+from tests.e2e.screen import scrolls_sideways
 
 
 def brightness(page: Page) -> float:
     """Of the page's background, 0 to 1."""
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 765
-
-
-def scrolls_sideways(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
 
 
 def test_on_a_phone(windows: Windows, person: Person) -> None:

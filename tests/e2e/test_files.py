@@ -87,6 +87,26 @@ def test_a_file_goes_with_a_message(chat: Chat, witness: Witness, tmp_path: Path
     expect(page.locator(".carried .chip")).to_have_count(2)
 
 
+def test_a_guessed_encoding_is_told_and_another_can_be_chosen(chat: Chat, tmp_path: Path) -> None:
+    page = chat.page
+    file = tmp_path / "question.txt"
+    file.write_bytes("Où ?".encode("mac_roman"))
+    page.locator("[data-composer] input[type=file]").set_input_files(file)
+    chip = page.locator(".files .chip")
+    expect(chip).to_contain_text("read as windows-1250, a guess")
+    chip.get_by_role("button", name="question.txt").first.click()
+    dialog = page.get_by_role("dialog", name="question.txt")
+    expect(dialog.locator("pre")).to_have_text("Oť ?")
+    expect(dialog.get_by_label("Read as")).to_have_value("cp1250")
+    dialog.get_by_label("Read as").select_option("Mac Roman")
+    expect(dialog.locator("pre")).to_have_text("Où ?")
+    shot(page, "encoding")
+    page.keyboard.press("Escape")
+    expect(chip).to_contain_text("read as Mac Roman")
+    chat.ask("Well?").wait_for_end()
+    expect(chat.answer).to_contain_text("Où ?")
+
+
 def test_dropped_and_pasted(chat: Chat) -> None:
     page = chat.page
     chips = page.locator(".files .chip")
@@ -104,7 +124,7 @@ def test_dropped_and_pasted(chat: Chat) -> None:
     shot(page, "paste")
     assert page.evaluate(TRANSFER, {"paste": True, "text": 40_000})
     page.get_by_role("button", name="Attach it as a file").click()
-    expect(chips.filter(has_text="Pasted text.txt")).to_contain_text("40 kB · about")
+    expect(chips.filter(has_text="Pasted text.txt")).to_contain_text("39 kB · about")
     gauge = page.locator("[data-gauge]")
     expect(gauge).to_contain_text("Remove “Pasted text.txt” if it does not fit.")
     chat.ask("Well?")

@@ -48,6 +48,18 @@ def test_the_palette_finds_conversations_messages_and_commands(chat: Chat) -> No
     expect(page.get_by_role("button", name="Search", exact=True)).to_be_focused()
 
 
+def test_the_palette_finds_one_letter_inside_a_sentence_and_words_with_signs(chat: Chat) -> None:
+    page = chat.page
+    talks(chat, "echo:我想去北京旅游，三天够吗？", "echo:about C++ only")
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog", name="Search")
+    box = palette.get_by_role("combobox")
+    hit = palette.get_by_role("group", name="Messages").get_by_role("option").first
+    for asked, marked in (("京", "京"), ("旅游", "旅游"), ("c++", "C++")):
+        box.fill(asked)
+        expect(hit.locator("mark")).to_have_text([marked])
+
+
 def test_what_is_typed_while_the_palette_is_fetched_is_its_question(chat: Chat) -> None:
     page, keys = chat.page, chat.page.keyboard
     asked: list[Route] = []
@@ -141,6 +153,54 @@ def test_delete_several_and_undo(chat: Chat, open_chat: Callable[..., Chat], per
             expect(tab.entry(title)).to_be_visible()
     chat.entry("one").get_by_role("link").click()
     expect(chat.answer).to_have_text("one")
+
+
+def test_archiving_is_undone(chat: Chat) -> None:
+    talks(chat, "one", "two", "three")
+    chat.menu_of("one").get_by_role("menuitem", name="Pin", exact=True).click()
+    expect(chat.sidebar.get_by_role("heading", name="Pinned")).to_be_visible()
+    chat.menu_of("one").get_by_role("menuitem", name="Archive", exact=True).click()
+    chat.expect_notice("1 conversation archived.")
+    expect(chat.entry("one")).to_have_count(0)
+    chat.notice.get_by_role("button", name="Undo").click()
+    expect(chat.entry("one")).to_be_visible()
+    expect(chat.sidebar.get_by_role("heading", name="Pinned")).to_be_visible()  # as it was
+    chat.menu_of("two").get_by_role("menuitem", name="Select several").click()
+    chat.page.get_by_role("checkbox", name="three").check()
+    chat.sidebar.get_by_role("button", name="Archive", exact=True).click()
+    chat.expect_notice("2 conversations archived.")
+    chat.notice.get_by_role("button", name="Undo").click()
+    for title in ("one", "two", "three"):
+        expect(chat.entry(title)).to_be_visible()
+
+
+def test_the_palette_finds_settings_themes_and_recent_conversations_despite_a_slip(chat: Chat) -> None:
+    page, keys = chat.page, chat.page.keyboard
+    talks(chat, "echo:about sourdough", "echo:about soup")
+    keys.press("Control+k")
+    palette = page.get_by_role("dialog", name="Search")
+    recent = palette.get_by_role("group", name="Recent conversations").get_by_role("option")
+    expect(recent).to_have_count(2)
+    expect(recent.first).to_contain_text("about soup")
+    box = palette.get_by_role("combobox")
+    box.fill("soudrough")
+    palette.get_by_role("option").filter(has_text="about sourdough").click()
+    expect(chat.answer).to_have_text("about sourdough")
+
+    keys.press("Control+k")
+    keys.type("drak")
+    expect(palette.get_by_role("option", name="Colours: Dark")).to_be_visible()
+    keys.press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    keys.press("Control+k")
+    keys.type("colours system")
+    keys.press("Enter")
+    expect(page.locator("html")).not_to_have_attribute("data-theme", re.compile("."))
+
+    keys.press("Control+k")
+    keys.type("persnas")
+    palette.get_by_role("option", name="Settings: Personas").click()
+    page.wait_for_url("**/settings/answers/#personas")
 
 
 def test_on_a_phone_in_french(open_chat: Callable[..., Chat], person: Person) -> None:

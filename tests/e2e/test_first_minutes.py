@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from playwright.sync_api import expect
 
@@ -42,7 +43,7 @@ def test_a_wrong_password_says_so(windows: Windows, person: Person) -> None:
     page.get_by_label("E-mail address").fill(person.email)
     page.get_by_label("Password").fill("wrong horse battery")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_contain_text("not correct")
+    expect(page.get_by_role("alert")).to_contain_text("do not go together")
 
 
 def test_words_arrive_one_by_one_and_the_conversation_gets_a_title(chat: Chat) -> None:
@@ -97,7 +98,7 @@ def test_rename_a_conversation(chat: Chat) -> None:
     expect(chat.entry("Soup & <b>bread</b>")).to_be_visible()
 
 
-def test_delete_a_conversation(chat: Chat, witness) -> None:
+def test_delete_a_conversation(chat: Chat, witness: Any) -> None:
     witness.allow(r"404 \(Not Found\)")
     chat.ask("a secret").wait_for_end()
     address = chat.page.url
@@ -111,7 +112,7 @@ def test_delete_a_conversation(chat: Chat, witness) -> None:
     expect(chat.page.get_by_role("heading")).to_have_text("Nothing here")
 
 
-def test_other_people_cannot_open_it(chat: Chat, windows: Windows, other: Person, witness) -> None:
+def test_other_people_cannot_open_it(chat: Chat, windows: Windows, other: Person, witness: Any) -> None:
     witness.allow(r"404 \(Not Found\)")
     chat.ask("my diary").wait_for_end()
     stranger = windows.page(other, chat.page.url)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browsing import Windows, until
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
-from tests.e2e.test_everywhere import scrolls_sideways
+from tests.e2e.screen import scrolls_sideways
 
 SENTENCES = ("The dough rests for an hour.", "Then it is shaped.", "At last it is baked!")
 # What the live region was given, each time on its own.
@@ -39,7 +41,10 @@ def test_a_streamed_reply_is_said_in_sentences(chat: Chat) -> None:
     expect(page.locator("[data-announce]")).to_have_attribute("aria-live", "polite")
     page.evaluate(HEAR)
     chat.ask("pace:60:" + " ".join(SENTENCES)).wait_for_end()
-    heard = lambda: [words for words in page.evaluate("window.heard") if words.strip()]  # noqa: E731
+
+    def heard() -> list[str]:
+        return [words for words in page.evaluate("window.heard") if words.strip()]
+
     until(page, lambda: SENTENCES[-1] in " ".join(heard()), "the last sentence is said")
     said = " ".join(heard())
     for sentence in SENTENCES:
@@ -49,7 +54,7 @@ def test_a_streamed_reply_is_said_in_sentences(chat: Chat) -> None:
     expect(chat.answers.last).not_to_have_attribute("aria-live", "polite")  # it would be read twice
 
 
-def tab_through(page: Page, presses: int = 80) -> list[dict[str, object]]:
+def tab_through(page: Page, presses: int = 80) -> list[dict[str, Any]]:
     """What Tab reaches from the top of the page, until it leaves it."""
     page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
     stops = [page.evaluate(FOCUSED)]

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.browsing import Windows
 from tests.e2e.chat import Chat
-from tests.e2e.test_sharing import share
+from tests.e2e.links import share
 
 HACKED = "window.hacked = 1"
 TEXTS = {
@@ -135,7 +135,7 @@ def test_formulas_link_and_load_nothing(chat: Chat) -> None:
 def test_a_formula_cannot_cover_the_page(chat: Chat) -> None:
     answer(chat, r"$\rule{9999em}{9999em}$ and $\kern{-9999em}x$")
     expect(chat.answer.locator("math")).to_have_count(2)
-    assert chat.answer.bounding_box()["width"] <= 1280  # type: ignore[index]
+    assert chat.answer.bounding_box()["width"] <= 1280
     expect(chat.box).to_be_in_viewport()
 
 
@@ -159,6 +159,6 @@ def test_on_a_shared_page_too(chat: Chat, windows: Windows) -> None:
 
 def test_a_flood_of_words(chat: Chat) -> None:
     """The longest answer allowed, in one piece: the page stays usable."""
-    answer(chat, "word " * 2000)
+    answer(chat, "word " * 4000)
     expect(chat.answers.last).to_contain_text("it reached the longest length allowed")
     assert len(chat.text().split()) >= 500

@@ -5,9 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import Browser, expect
 
 from tests.bench.page import visit
-from tests.e2e.browsing import Windows
+from tests.e2e.browsing import Windows, origin_of
 from tests.e2e.chat import Chat
-from tests.e2e.conftest import origin_of
 from tests.e2e.people import Person
 from tests.grokweb.service import Service
 
@@ -22,14 +21,17 @@ def test_the_empty_chat_is_light(chromium: Browser, service: Service, person: Pe
 def test_what_comes_late_comes_when_it_is_needed(windows: Windows, person: Person) -> None:
     page = windows.page(person)
     chat = Chat(page)
-    fetched = lambda name: any(f"/bundle/{name}." in url for url in windows.witness.requests)  # noqa: E731
+
+    def fetched(name: str) -> bool:
+        return any(f"/bundle/{name}." in url for url in windows.witness.requests)
+
     assert not fetched("katex")
-    assert not fetched("grammars")
+    assert not fetched("highlighter")
     chat.ask("echo:$x^2$\n\n```python\ndef f(): pass\n```").wait_for_end()
     expect(chat.answer.locator("math")).to_be_visible()
     expect(chat.answer.locator(".hljs-keyword").first).to_be_visible()
     assert fetched("katex")
-    assert fetched("grammars")
+    assert fetched("highlighter")
     assert fetched("python")
     assert not fetched("ruby")
 
@@ -39,8 +41,11 @@ def test_files_come_compressed_and_stay_with_the_browser(windows: Windows, perso
     window = windows.window(person)
     window.on("response", lambda answer: seen.update({answer.url: answer.headers}))
     window.new_page().goto("/")
+    origin = windows.origin
+    for own in ("/", "/jsi18n/"):
+        assert seen[f"{origin}{own}"]["content-encoding"] == "gzip", own
     named = {url: headers for url, headers in seen.items() if "/static/" in url}
-    assert any("/bundle/chat." in url for url in named)
+    assert any("/bundle/" in url for url in named)
     for url, headers in named.items():
         assert headers["content-encoding"] in {"br", "gzip"}, url
         assert "immutable" in headers["cache-control"], url

@@ -1,6 +1,8 @@
-"""Reading an answer: it grows without flicker, is copied, read aloud, judged."""
+"""Reading an answer: it grows without flicker, is copied, read aloud."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from playwright.sync_api import expect
 
@@ -11,7 +13,7 @@ from tests.e2e.shots import ANSWER
 
 # The same text once whole and once in pieces of `size`, painted as the page paints it.
 GROWN = r"""async ({ text, size }) => {
-  const { Markdown } = await import("grokweb/render.js");
+  const { MarkdownView } = await import("grokweb/view/markdown_view.js");
   const make = () => {
     const box = Object.assign(document.createElement("div"), { className: "markdown" });
     return document.body.appendChild(box);
@@ -24,8 +26,8 @@ GROWN = r"""async ({ text, size }) => {
     return html;
   };
   const one = make(), two = make();
-  new Markdown(one).finish(text);
-  const grown = new Markdown(two);
+  new MarkdownView(one).finish(text);
+  const grown = new MarkdownView(two);
   for (let at = 0; at < text.length; at += size) grown.grow(text.slice(0, at));
   grown.finish(text);
   return [await settled(one), await settled(two)];
@@ -40,7 +42,11 @@ VOICE = """
 window.spoken = [];
 window.holds = false;
 Object.defineProperty(window, "speechSynthesis", { value: {
-  speak(said) { window.spoken.push(said.text); if (!window.holds) setTimeout(() => said.onend?.()); },
+  speak(said) {
+    window.spoken.push(said.text);
+    window.tongue = said.lang;
+    if (!window.holds) setTimeout(() => said.onend?.());
+  },
   cancel() { window.cancelled = true; },
 }});
 """
@@ -90,10 +96,11 @@ def test_the_page_lets_go_of_a_reader_and_takes_hold_again(chat: Chat) -> None:
         chat.page, lambda: box.evaluate("(box) => box.scrollHeight > box.clientHeight + 100"), "a full page"
     )
     box.hover()
-    for leave, come in (
+    ways: tuple[tuple[Callable[[], None], Callable[[], None]], ...] = (
         (lambda: chat.page.mouse.wheel(0, -30), lambda: chat.page.mouse.wheel(0, 20_000)),
         (lambda: box.press("ArrowUp"), lambda: box.press("End")),
-    ):
+    )
+    for leave, come in ways:
         until(chat.page, lambda: box.evaluate(away) < 2, "the newest words are in sight")
         leave()
         until(chat.page, lambda: box.evaluate(away) > 80, "the page goes on below")
@@ -105,22 +112,33 @@ def test_the_page_lets_go_of_a_reader_and_takes_hold_again(chat: Chat) -> None:
     chat.wait_for_end()
 
 
-def test_three_actions_and_the_rest_behind_more(chat: Chat) -> None:
+def pasted(chat: Chat) -> str:
+    chat.box.fill("")
+    chat.box.press("ControlOrMeta+v")
+    return chat.box.input_value()
+
+
+def test_five_actions_and_the_rest_behind_more(chat: Chat) -> None:
     chat.ask("echo:**Bold** words and `code`.").wait_for_end()
-    assert chat.answers.last.locator(".tools button").all_inner_texts() == ["Copy", "Ask again", "More"]
+    buttons = chat.answers.last.locator(".tools button")
+    assert buttons.all_inner_texts() == ["Copy", "Ask again", "Good answer", "Poor answer", "More"]
     chat.answers.last.get_by_role("button", name="Copy", exact=True).click()
     chat.box.press("ControlOrMeta+v")
     expect(chat.box).to_have_value("**Bold** words and `code`.")
     chat.box.fill("")
     chat.more("Copy as text")
-    chat.box.press("ControlOrMeta+v")
-    expect(chat.box).to_have_value("Bold words and code.")
+    # The clipboard is written a moment after the menu has closed.
+    until(chat.page, lambda: pasted(chat) == "Bold words and code.", "the text without its marks is copied")
     more = chat.answers.last.get_by_role("button", name="More")
     more.press("Enter")
     expect(chat.page.get_by_role("menuitem").first).to_be_focused()
     chat.page.keyboard.press("Escape")
     expect(chat.page.get_by_role("menu")).to_have_count(0)
     expect(more).to_be_focused()
+
+
+def agree(chat: Chat) -> None:
+    chat.page.get_by_role("dialog").get_by_role("button", name="Continue").click()
 
 
 def test_read_aloud_a_sentence_at_a_time_until_stopped(windows: Windows, person: Person) -> None:
@@ -131,6 +149,7 @@ def test_read_aloud_a_sentence_at_a_time_until_stopped(windows: Windows, person:
     chat = Chat(page)
     chat.ask("echo:First one. Second *one*.\n\n```\ncode\n```").wait_for_end()
     chat.more("Read aloud")
+    agree(chat)
     said = ["First one.", "Second one.", "Here is a block of code."]
     until(page, lambda: page.evaluate("spoken") == said, "every sentence")
     page.evaluate("holds = true; spoken.length = 0; cancelled = false")
@@ -141,23 +160,61 @@ def test_read_aloud_a_sentence_at_a_time_until_stopped(windows: Windows, person:
     assert page.evaluate("spoken") == said[:1]
 
 
-def test_a_verdict_with_a_reason(chat: Chat, windows: Windows, admin: Person) -> None:
-    chat.ask("echo:salt the cake").wait_for_end()
-    chat.more("Poor answer")
-    dialog = chat.page.get_by_role("dialog", name="What was poor?")
-    dialog.get_by_label("Not correct").check()
-    dialog.get_by_label("Note").fill("cakes need sugar")
-    dialog.get_by_role("button", name="Send").click()
-    chat.expect_notice("Thank you for the verdict.")
-    chat.more("Poor answer")  # it is remembered, and can be taken back
-    expect(dialog.get_by_label("Note")).to_have_value("cakes need sugar")
-    expect(dialog.get_by_label("Not correct")).to_be_checked()
-    desk = windows.page(admin, "/admin/feedback/feedback/")
-    expect(desk.get_by_role("cell", name="not correct").first).to_be_visible()
-    desk.locator("#result_list tbody th a").first.click()
-    expect(desk.locator("#content")).to_contain_text("cakes need sugar")
-    expect(desk.locator("#content")).not_to_contain_text("salt the cake")
-    dialog.get_by_role("button", name="Take back").click()
-    chat.expect_notice("The verdict is taken back.")
-    desk.goto("/admin/feedback/feedback/")
-    expect(desk.locator("#result_list tbody tr")).to_have_count(0)
+def test_before_the_first_reading_it_is_said_where_the_text_may_go(windows: Windows, person: Person) -> None:
+    context = windows.window(person)
+    context.add_init_script(VOICE)
+    page = context.new_page()
+    page.goto("/")
+    chat = Chat(page)
+    chat.ask("echo:Le pain est fait de farine et d’eau.").wait_for_end()
+    chat.more("Read aloud")
+    dialog = page.get_by_role("dialog", name="Reading aloud by your browser")
+    expect(dialog).to_contain_text("send the text of the answer to the browser's maker")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+    assert page.evaluate("spoken") == []
+    chat.more("Read aloud")
+    agree(chat)
+    until(page, lambda: page.evaluate("spoken.length") == 1, "it is read")
+    assert page.evaluate("tongue") == "fr"  # the answer's, not the page's
+    page.reload()
+    chat.more("Read aloud")
+    until(page, lambda: page.evaluate("spoken.length") == 1, "it is read without another question")
+
+
+# A microphone that hears two words.
+MICROPHONE = """
+window.listening = 0;
+window.webkitSpeechRecognition = class {
+  start() {
+    window.listening += 1;
+    const result = Object.assign([{ transcript: "two words" }], { isFinal: true });
+    setTimeout(() => this.onresult({ resultIndex: 0, results: [result] }));
+  }
+  stop() {}
+};
+delete window.SpeechRecognition;
+"""
+
+
+def test_before_the_first_dictation_it_is_said_where_the_voice_may_go(
+    windows: Windows, person: Person
+) -> None:
+    context = windows.window(person)
+    context.add_init_script(MICROPHONE)
+    page = context.new_page()
+    page.goto("/")
+    chat = Chat(page)
+    button = page.locator("[data-dictate]")
+    button.click()
+    dialog = page.get_by_role("dialog", name="Dictation by your browser")
+    expect(dialog).to_contain_text("send what you say to their maker")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert page.evaluate("listening") == 0
+    button.click()
+    agree(chat)
+    expect(chat.box).to_have_value("two words")
+    button.click()  # stops
+    button.click()
+    until(page, lambda: page.evaluate("listening") == 2, "it listens without another question")

@@ -31,12 +31,24 @@ def test_a_message_of_which_nothing_can_be_seen_cannot_be_sent(chat: Chat) -> No
 
 def test_a_message_that_is_too_long_cannot_be_sent(chat: Chat) -> None:
     chat.box.fill("x" * 32_769)
-    expect(chat.page.get_by_text("32,769 of 32,768 characters: too long for this model")).to_be_visible()
+    expect(chat.page.get_by_text("32,769 of 32,768 characters: too long")).to_be_visible()
     expect(chat.send).to_be_disabled()
     chat.box.press("Enter")
     expect(chat.questions).to_have_count(0)
     chat.box.fill("x" * 10)
     expect(chat.send).to_be_enabled()
+
+
+def test_every_message_within_the_counted_limit_is_sent(chat: Chat) -> None:
+    """Thirty thousand Chinese letters are three times as many bytes; characters alone count."""
+    chat.box.fill(f"echo:{'字' * 30_000}")
+    expect(chat.page.get_by_text("30,005 of 32,768 characters")).to_be_visible()
+    chat.box.press("Enter")
+    expect(chat.questions).to_have_count(1)
+    expect(chat.questions.first).to_contain_text("字字字")
+    chat.wait_for_end()
+    chat.page.reload()
+    expect(chat.questions.first).to_contain_text("字字字")  # the server has it
 
 
 def test_a_person_waits_in_line_and_is_refused_when_too_many_wait(chat: Chat) -> None:

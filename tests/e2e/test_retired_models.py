@@ -16,11 +16,12 @@ from tests.grokweb.service import ROOT, Service
 
 SCRIPTED = "Scripted test engine"
 ELDER = """
-from chat.conversations.models import ModelCard
+from chat.model_cards.models import ModelCard
 ModelCard.objects.create(slug="elder", name="Elder", about="Was here first.", context_tokens=2048)
 """
 NO_ELDER = """
-from chat.conversations.models import Conversation, ModelCard
+from chat.conversations.models import Conversation
+from chat.model_cards.models import ModelCard
 Conversation.objects.filter(model="elder").update(model="scripted")
 ModelCard.objects.filter(slug="elder").delete()
 """
@@ -48,7 +49,7 @@ def elder(service: Service) -> Iterator[None]:
 
 @pytest.fixture
 def elders_page(windows: Windows, admin: Person, elder: None) -> Page:
-    return windows.page(admin, "/admin/conversations/modelcard/elder/change/")
+    return windows.page(admin, "/admin/model_cards/modelcard/elder/change/")
 
 
 def save(page: Page) -> None:
@@ -113,4 +114,4 @@ def test_the_engine_page_says_which_model_new_chats_use_and_why(elders_page: Pag
     elders_page.get_by_label("Default").check()
     save(elders_page)
     elders_page.goto("/admin/engine/")
-    expect(line).to_contain_text("New chats use: Elder. Staff chose it as the default (rule 1).")
+    expect(line).to_contain_text("New chats use: Elder. Staff chose it as the default.")

@@ -13,7 +13,7 @@ def test_the_next_message_goes_out_after_the_answer(chat: Chat) -> None:
     chat.ask("slow:25:60").wait_for_words(2)
     chat.ask("and then?")
     expect(chat.page.locator(".message.user .state").last).to_contain_text(
-        "Goes out when the answer is complete."
+        "Will be sent when the answer is complete."
     )
     expect(chat.questions).to_have_count(2)
     expect(chat.answers).to_have_count(1)
@@ -28,7 +28,7 @@ def test_it_waits_through_a_reload_and_can_be_taken_back(chat: Chat) -> None:
     chat.ask("later")
     chat.page.reload()
     expect(chat.page.locator(".message.user .state").last).to_contain_text(
-        "Goes out when the answer is complete."
+        "Will be sent when the answer is complete."
     )
     chat.page.get_by_role("button", name="Take back").click()
     expect(chat.box).to_have_value("later")

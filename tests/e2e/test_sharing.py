@@ -6,26 +6,9 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.browsing import Windows, Witness
 from tests.e2e.chat import Chat
+from tests.e2e.links import close_dialog, share
 from tests.e2e.people import Person
 from tests.e2e.shots import ANSWER
-
-
-def share(chat: Chat, *, members_only: bool = False) -> str:
-    """The address of a new link."""
-    chat.page.get_by_role("button", name="Share", exact=True).click()
-    dialog = chat.page.get_by_role("dialog")
-    if members_only:
-        dialog.get_by_label("For", exact=True).select_option("members")
-    dialog.get_by_role("button", name="Create a link").click()
-    link = dialog.locator("[data-links] code").first
-    expect(link).to_be_visible()
-    address = link.get_attribute("title")
-    assert address
-    return address
-
-
-def close_dialog(page: Page) -> None:
-    page.get_by_role("dialog").get_by_role("button", name="Close").click()
 
 
 def test_the_link_opens_logged_out_and_stays_as_it_was(chat: Chat, windows: Windows) -> None:
@@ -58,7 +41,9 @@ def test_formulas_and_code_read_as_in_the_chat(chat: Chat, windows: Windows) -> 
     chat.ask(ANSWER).wait_for_end()
     reader = windows.page(None, share(chat))
     reads_as_in_the_chat(reader)
-    copy = reader.get_by_role("button", name="Copy", exact=True)
+    copy = reader.get_by_role(
+        "button", name="Copy", exact=True
+    ).last  # the first is at the code of the question
     copy.click()
     expect(reader.get_by_role("button", name="Copied")).to_be_visible()
     close_dialog(chat.page)

@@ -27,7 +27,7 @@ def test_moving_in_and_out(windows: Windows, witness: Witness, person: Person, t
 
     section.get_by_label("File").set_input_files(export)
     section.get_by_role("button", name="Import").press("Enter")
-    heading = section.get_by_role("heading", name="1 conversation came in, 3 messages.")
+    heading = section.get_by_role("heading", name="1 conversation was imported, 3 messages.")
     expect(heading).to_be_focused()
     report = section.locator("[data-report]")
     expect(report).to_contain_text("2 steps of tools were left out.")
@@ -39,7 +39,7 @@ def test_moving_in_and_out(windows: Windows, witness: Witness, person: Person, t
     expect(chat.answer.locator("strong")).to_have_text("kitchen")
     expect(page.get_by_text("Imported from ChatGPT", exact=True)).to_be_visible()
     page.locator(".message.assistant").get_by_role("button", name="More").click()
-    expect(page.get_by_role("menuitem", name="Good answer")).to_have_count(0)  # not the model's here
+    expect(page.locator("[data-feedback]")).to_have_count(0)  # the model here did not write it
     page.get_by_role("menuitem", name="Details").click()
     expect(page.get_by_role("dialog")).to_contain_text("Imported from ChatGPT")
     page.keyboard.press("Escape")
@@ -70,7 +70,7 @@ def test_personas_and_prompts_move_with_their_owner(windows: Windows, person: Pe
     section = page.get_by_role("region", name="Your data")
     section.get_by_label("File").set_input_files(export)
     section.get_by_role("button", name="Import").click()
-    words = "1 conversation came in, 1 message. 1 persona, prompt or instruction came in."
+    words = "1 conversation was imported, 1 message. 1 folder, prompt, persona or setting was imported."
     expect(section.get_by_role("heading", name=words)).to_be_focused()
     report = section.locator("[data-report]")
     expect(report).to_contain_text("Persona “Mute”It has no name or no text.")
@@ -81,7 +81,7 @@ def test_personas_and_prompts_move_with_their_owner(windows: Windows, person: Pe
     with page.expect_download() as saved:
         page.get_by_role("link", name="Export everything").click()
     with zipfile.ZipFile(saved.value.path()) as archive:
-        assert json.loads(archive.read("voice.json"))["personas"] == personas[:1]
+        assert json.loads(archive.read("personas.json"))["personas"] == personas[:1]
 
 
 def test_everything_leaves_in_one_file_on_a_phone_too(windows: Windows, person: Person) -> None:

@@ -6,6 +6,7 @@ The drills and the benchmarks use the same one. The rules themselves are tests/p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -212,10 +213,8 @@ class Tab:
     async def _send(self, frame: Frame) -> None:
         """Lost with its connection: the next one asks again."""
         if self._socket is not None:
-            try:
+            with contextlib.suppress(WebSocketException):
                 await self._socket.send(json.dumps(frame))
-            except WebSocketException:
-                pass
 
 
 class Crowd:

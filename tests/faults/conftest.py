@@ -9,26 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults.client import Crowd
 from tests.faults.drill import Drill
 from tests.faults.people import invite
-from tests.faults.rows import Rows
+from tests.faults.running import ENVIRONMENT, PEOPLE, running
 from tests.faults.table import Table
 from tests.grokweb.service import Service
-
-PEOPLE = 8
-# Six of the eight run, two wait. The timings agree as chat/turns/checks.py asks.
-ENVIRONMENT = {
-    "GROKWEB_SLOTS": "6",
-    "GROKWEB_LEASE_SECONDS": "1",
-    "GROKWEB_RECONCILE_SECONDS": "0.5",
-    "GROKWEB_RECONCILE_AGE_SECONDS": "1",
-    "GROKWEB_REDIS_REST_SECONDS": "1.5",
-    "GROKWEB_HANDOVER_SECONDS": "1",
-    "GROKWEB_HANG_SECONDS": "2",
-    "GROKWEB_HEALTHY_SECONDS": "1",
-    "GROKWEB_DAILY_TOKENS": "100000000",
-}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The drills with the default timings take a minute each: `make drills` only."""
-    if config.getoption("markexpr") == "faults":
+    if config.getoption("markexpr").startswith("faults"):
         return
     long = [item for item in items if item.get_closest_marker("default_timings")]
     config.hook.pytest_deselected(items=long)
@@ -110,19 +95,3 @@ def drill(
     service: Service, cookies: list[str], database_url: str, request: pytest.FixtureRequest
 ) -> Iterator[Drill]:
     yield from running(service, cookies, database_url, request)
-
-
-def running(
-    service: Service, cookies: list[str], database_url: str, request: pytest.FixtureRequest
-) -> Iterator[Drill]:
-    """Everything is up and everybody has a tab; at the end the drill's times go to the table."""
-    crowd = Crowd(service.port, cookies)
-    prepared = Drill(service, Rows(database_url), crowd)
-    try:
-        prepared.wait_until_whole()
-        crowd.wait_until_connected()
-        yield prepared
-        for blow in prepared.blows:
-            request.node.user_properties.append(("waits", blow.waits()))
-    finally:
-        crowd.close()

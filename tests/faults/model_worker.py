@@ -31,14 +31,13 @@ class ModelWorker:
         return self._process.pid
 
     def start(self) -> ModelWorker:
-        celery = [sys.executable, "-m", "celery", "--quiet", "-A", "inference.worker", "worker"]
-        lean = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--pool", "threads"]
+        worker = [sys.executable, "-m", "inference.worker"]
         slots = self._environment["GROKWEB_SLOTS"]
         which = ["-Q", model_queue(self.slug), "-n", f"{self._name}@%h", "--concurrency", slots]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 # Ends with the tests, however they end.
-                [sys.executable, "-I", "-S", CHILD, str(os.getpid()), *celery, *which, *lean],
+                [sys.executable, "-I", "-S", CHILD, str(os.getpid()), *worker, *which],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -36,14 +36,14 @@ class Rows:
             finally:
                 lite.close()
         with psycopg.connect(self.url) as connection:
-            return connection.execute(sql).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql).fetchall()
 
     def has_model(self, slug: str) -> bool:
-        return (slug,) in self.select("SELECT slug FROM conversations_modelcard")
+        return (slug,) in self.select("SELECT slug FROM model_cards_modelcard")
 
     def make_default(self, slug: str) -> None:
         """As an administrator does it: new conversations are with this model."""
-        self.execute(f"UPDATE conversations_modelcard SET is_default = (slug = '{slug}')")
+        self.execute(f"UPDATE model_cards_modelcard SET is_default = (slug = '{slug}')")
 
     def execute(self, sql: str) -> None:
         """Changes the database behind the service's back."""
@@ -54,7 +54,7 @@ class Rows:
             lite.close()
             return
         with psycopg.connect(self.url) as connection:
-            connection.execute(sql)  # type: ignore[arg-type]
+            connection.execute(sql)
 
     def one(self, sql: str) -> int:
         return int(self.select(sql)[0][0])

@@ -37,15 +37,17 @@ def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "grokweb.settings"
     django.setup()
     from chat.accounts.models import User
-    from chat.conversations import services
-    from chat.conversations.models import Message, ModelCard, Role
+    from chat.conversations.branches import set_leaf
+    from chat.conversations.lifecycle import create_conversation
+    from chat.conversations.models import Message, Role
+    from chat.model_cards.models import ModelCard
     from chat.sharing.services import create_share
 
     owner = User.objects.create_user(f"p{os.urandom(6).hex()}@example.org")
     model = ModelCard.objects.first() or ModelCard.objects.create(
         slug="unknown", name="Unknown", about="", context_tokens=1000
     )
-    conversation = services.new_conversation(owner=owner, model=model, title="Long")
+    conversation = create_conversation(owner=owner, model=model, title="Long")
     last = None
     messages = []
     for number, answer in enumerate(json.load(sys.stdin)):
@@ -53,7 +55,7 @@ def main() -> None:
             last = Message(conversation=conversation, parent=last, role=role, text=text)
             messages.append(last)
     Message.objects.bulk_create(messages, batch_size=20)
-    services.set_leaf(owner, messages[-1])
+    set_leaf(owner, messages[-1])
     print(create_share(conversation=conversation, owner=owner).get_absolute_url())
 
 

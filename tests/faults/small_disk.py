@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,6 +53,23 @@ class SmallDisk:
             yield
         finally:
             self.empty()
+
+    @contextmanager
+    def refilled(self) -> Iterator[None]:
+        """Takes at once whatever space is set free meanwhile."""
+        ended = threading.Event()
+
+        def refill() -> None:
+            while not ended.wait(0.05):
+                self.fill()
+
+        thread = threading.Thread(target=refill)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     @contextmanager
     def read_only(self) -> Iterator[None]:

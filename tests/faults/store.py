@@ -6,8 +6,8 @@ from pathlib import Path
 
 import redis
 
-from inference import log, queue, scripts
 from inference.contract import GenerationRequest, model_queue
+from inference.wire import log, queue, scripts
 
 # Of a queue that nobody waits in: whose turn was when, the clock, how many came, how long a reply takes.
 STAYS = {"vt", "clock", "arrivals", "pace"}
@@ -73,5 +73,5 @@ class Store:
 
 
 def pid_of(worker: str) -> int:
-    """inference/worker.py names itself <host>-<pid>-<random>."""
+    """inference/worker/app.py names itself <host>-<pid>-<random>."""
     return int(worker.rsplit("-", 2)[1])

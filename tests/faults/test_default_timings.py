@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.client import Reply
-from tests.faults.conftest import PEOPLE, running
 from tests.faults.drill import Drill
 from tests.faults.people import invite
+from tests.faults.running import PEOPLE, running
 from tests.grokweb.service import Service
 
 pytestmark = [pytest.mark.faults_sqlite, pytest.mark.default_timings]

@@ -65,7 +65,7 @@ def undisturbed(requests: Sequence[GenerationRequest]) -> dict[str, str]:
             if isinstance(event, Ended):
                 ended.release()
             else:
-                texts[event.generation_id] += event.text
+                texts[event.generation_id] += event.piece.text
 
     engine = LocalEngine(MODEL, slots=1, threads=1)
     engine.start(emit)

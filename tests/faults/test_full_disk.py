@@ -13,16 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Frame, Reply
-from tests.faults.conftest import ENVIRONMENT, PEOPLE, running
+from tests.faults.client import Reply
 from tests.faults.drill import WORDS, Drill
 from tests.faults.people import invite
+from tests.faults.running import ENVIRONMENT, PEOPLE, running
 from tests.faults.small_disk import SmallDisk
 from tests.grokweb.service import Service
+from tests.protocol.reducer import Frame
 
 pytestmark = [pytest.mark.faults_sqlite, pytest.mark.slow_drill]
 
-DATA_MB, FILES_MB, LOGS_MB, TEMPORARY_MB = 64, 8, 2, 2
+# Logs are cut at 10 MB a process (grokweb/childlog.py), and each round uploads files: enough for many rounds.
+DATA_MB, FILES_MB, LOGS_MB, TEMPORARY_MB = 64, 32, 128, 2
 LOW_MB = 1
 
 
@@ -85,7 +87,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for name, megabytes in sizes.items():
             disks.append(SmallDisk(folder / name, megabytes))
         service.start().wait_until_ready()
-        yield Site(service, *disks, cookies=invite(PEOPLE, service.environment))
+        data, files, logs, temporary = disks
+        yield Site(service, data, files, logs, temporary, invite(PEOPLE, service.environment))
     finally:
         service.close()
         for disk in reversed(disks):
@@ -241,8 +244,9 @@ def test_a_service_that_starts_on_a_full_disk_is_whole_once_there_is_room(drill:
     drill.service.lines.clear()
     with site.data.full():
         drill.service.start()
-        drill.service.wait_until_ready()
-        site.data.fill()  # a start sets some space free: it tidies up after the last run
+        with site.data.refilled():  # a start sets some space free: it tidies up after the last run
+            drill.service.wait_until_ready()
+        site.data.fill()
         wait_until_noticed(drill, site, "disk:data")
     wait_until_over(drill, site)
     drill.wait_until_whole()

@@ -9,10 +9,10 @@ import pytest
 
 from grokweb.redis_server import EmbeddedRedis
 from tests.faults.client import Crowd, wait_for
-from tests.faults.conftest import ENVIRONMENT, PEOPLE
 from tests.faults.drill import PATIENCE, SCRIPT
 from tests.faults.people import invite
 from tests.faults.rows import LIVE, Rows
+from tests.faults.running import ENVIRONMENT, PEOPLE
 from tests.faults.small_disk import SmallDisk
 from tests.grokweb.service import Service, is_running
 

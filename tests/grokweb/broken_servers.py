@@ -1,4 +1,4 @@
-"""Servers on loopback that do one thing wrong, for the doctor."""
+"""Runs servers on loopback that do one thing wrong, for tests of the doctor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 @contextmanager
 def serving(handler: type[socketserver.BaseRequestHandler], **about: Any) -> Iterator[int]:
-    """The port of a server with this handler; `about` is what the handler finds on its server."""
+    """Yields the port of a server with this handler; the handler finds `about` on its server."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         for name, value in about.items():
@@ -55,7 +55,7 @@ class Mail(socketserver.StreamRequestHandler):
 
 
 class RedisProxy(socketserver.BaseRequestHandler):
-    """Passes all on to a real Redis, `url`; it tells another time, or another version."""
+    """Forwards to a real Redis, `url`, but reports another time or another version."""
 
     def handle(self) -> None:
         url = urlsplit(self.server.url)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from tests.grokweb.service import Service
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One running service for a file of drills."""
+    """Yields one running service for a file of drills."""
     running = Service(tmp_path_factory.mktemp("service"))
     try:
         yield running.start().wait_until_ready()
@@ -20,7 +20,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Service]:
-    """A service that is not started yet."""
+    """Yields a service that is not started yet."""
     made = Service(tmp_path)
     try:
         yield made

@@ -1,4 +1,4 @@
-"""Every way into a running service, with a canary in everything a stranger or a person can write."""
+"""Requests every entry point of a running service, with a canary in everything that people can write."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ for name in [*sorted(app.tasks), canary]:
 
 
 def spellings() -> list[str]:
-    """The canary as it might stand in a log."""
+    """Returns the forms in which the canary might appear in a log."""
     encoded = [base64.b64encode(b"x" * shift + CANARY.encode()).decode()[4:-4] for shift in range(3)]
     return [CANARY, CANARY.encode().hex(), *encoded]
 
 
 def paths() -> list[str]:
-    """Every address of the site, with the canary where it takes text."""
+    """Returns every address of the site, with the canary where it accepts text."""
     return sorted({_filled(pattern) for pattern in _patterns(get_resolver())})
 
 
@@ -69,7 +69,7 @@ def _filled(pattern: str) -> str:
 
 
 class Doors:
-    """Knocks as one person (a cookie) or as a stranger, and counts the answers."""
+    """Sends requests as one person (a cookie) or as a stranger, and counts the answers."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -117,7 +117,7 @@ class Doors:
                     self.ask(method, path + query, body, cookie, kind)
 
     def knock_badly(self, cookie: str) -> None:
-        """Requests that no view sees."""
+        """Sends requests that reach no view."""
         self.ask("GET", f"/{CANARY}/{quote(WILD)}?{CANARY}", cookie=cookie)
         self.ask("GET", f"/api/{CANARY}/", cookie=cookie)
         self.ask("GET", "/", Host=f"{CANARY}.example.org")
@@ -152,7 +152,7 @@ class Doors:
                 line.recv(4096)
 
     def speak(self, cookie: str) -> None:
-        """Every kind of frame, rightly and wrongly filled."""
+        """Sends every kind of frame, valid and invalid."""
         address = f"127.0.0.1:{self.service.port}"
         with connect(
             f"ws://{address}/ws/?{CANARY}={CANARY}",
@@ -192,7 +192,7 @@ class Doors:
             line.send(CANARY * 10_000)  # too long: the socket closes
 
     def send_tasks(self) -> None:
-        """Every task of the workers, with arguments that it cannot take, and one that does not exist."""
+        """Sends every task with arguments that it cannot accept, and one that does not exist."""
         subprocess.run(
             [sys.executable, "-c", SEND_TASKS, CANARY],
             cwd=ROOT,

@@ -28,7 +28,7 @@ def invite(email: str) -> dict[str, Any]:
 
 
 def a_day_later() -> dict[str, Any]:
-    """Temporary chats are over, deletions cannot be undone any more, minutes run out in Redis."""
+    """Simulates a day: temporary chats end, deletions become final, keys in Redis expire."""
     import redis
     from django.conf import settings
     from django.utils import timezone

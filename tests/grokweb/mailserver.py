@@ -1,4 +1,4 @@
-"""A mail server that is slow to answer and keeps what it is given."""
+"""Runs a mail server that answers slowly and stores what it receives."""
 
 from __future__ import annotations
 

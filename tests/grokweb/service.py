@@ -1,4 +1,4 @@
-"""A whole service in a folder of its own, as an operator would start it."""
+"""Starts a whole service in a directory of its own, as an operator would."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def eventually(check: Callable[[], object], what: str, seconds: float = PATIENCE
 
 
 class Service:
-    """`up` in `folder`; `lines` is what it printed."""
+    """Runs `up` in `folder`; `lines` is its output."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.data = folder / "data"
@@ -108,7 +108,7 @@ class Service:
         return dict(json.loads(self.get("/healthz")[1]))
 
     def close(self) -> None:
-        """Whatever the test did: nothing stays."""
+        """Ends everything that the test started."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -117,7 +117,7 @@ class Service:
 
 
 def is_running(pid: int) -> bool:
-    """A process nobody has reaped yet does not count."""
+    """Returns whether the process runs; a zombie does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

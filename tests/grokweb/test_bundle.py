@@ -18,22 +18,22 @@ ROOT = Path(settings.BASE_DIR)
 
 @pytest.fixture
 def collected(tmp_path: Path) -> Path:
-    """A folder as collectstatic leaves it, with a small page of its own."""
-    for name in ("js", "vendor"):
-        (tmp_path / name).mkdir()
+    """Provides a directory as collectstatic leaves it, with a small page."""
+    for name in ("js/pages", "vendor"):
+        (tmp_path / name).mkdir(parents=True)
     (tmp_path / "vendor" / "sums.js").write_text("export const sum = (a, b) => a + b;")
     (tmp_path / "js" / "late.js").write_text("export const said = 'only when asked';")
-    (tmp_path / "js" / "chat.js").write_text(
+    (tmp_path / "js" / "pages" / "chat.js").write_text(
         'import { sum } from "vendor/sums.js"; console.log(sum(1, 2), () => import("grokweb/late.js"));'
     )
     for name in set(bundle.ENTRIES) - {"chat.js"}:
-        (tmp_path / "js" / name).write_text(
+        (tmp_path / "js" / "pages" / name).write_text(
             f'import {{ sum }} from "vendor/sums.js"; console.log("{name}", sum(3, 4));'
         )
     return tmp_path
 
 
-def test_what_is_imported_at_once_comes_along_and_the_rest_later(collected: Path) -> None:
+def test_static_imports_are_bundled_and_dynamic_ones_are_separate(collected: Path) -> None:
     files = bundle.build(collected)
     assert all(re.fullmatch(r"bundle/\w+\.[0-9A-Z]{8}\.js", name) for name in files)
     pages = json.loads((collected / bundle.LIST).read_text())["pages"]
@@ -50,17 +50,15 @@ def test_names_change_with_the_content(collected: Path) -> None:
     assert bundle.build(collected) != before
 
 
-def test_a_module_that_can_not_be_read_leaves_no_bundle(
-    collected: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unreadable_module_leaves_no_bundle(collected: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle.build(collected)
-    (collected / "js" / "chat.js").write_text("import { from nowhere")
+    (collected / "js" / "pages" / "chat.js").write_text("import { from nowhere")
     assert bundle.build(collected) == []
     assert not (collected / bundle.LIST).exists()
     assert "one by one" in capsys.readouterr().out
 
 
-def test_without_esbuild_the_line_says_so(
+def test_without_esbuild_one_line_says_so(
     collected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     elsewhere = tmp_path / "bundle.mjs"
@@ -103,7 +101,7 @@ def test_a_page_names_its_files_before_they_import_each_other() -> None:
 
 
 @pytest.mark.usefixtures("_known")
-def test_what_two_modules_share_is_named_once() -> None:
+def test_a_file_shared_by_two_modules_is_named_once() -> None:
     text = render('"chat.js" "transfer.js"')
     assert text.count("chunk.01234567.js") == 1
     assert text.count('type="module"') == 2
@@ -124,4 +122,4 @@ def test_without_a_bundle_the_source_modules_are_loaded(why: str, request: pytes
     request.getfixturevalue(why)
     text = render('"chat.js"')
     assert '<script type="importmap" nonce="drawn">{"imports":{' in text
-    assert re.search(r'<script type="module" nonce="drawn" src="/static/js/chat[^"]*\.js">', text)
+    assert re.search(r'<script type="module" nonce="drawn" src="/static/js/pages/chat[^"]*\.js">', text)

@@ -1,4 +1,4 @@
-"""Nothing a person or a stranger writes is in any log: every door, every status, both databases."""
+"""Tests that no log contains what people write: every entry point, every status, both databases."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def everything_logged(service: Service) -> dict[str, str]:
     return {**files, "terminal": "\n".join(service.lines)}
 
 
-def test_no_log_holds_what_somebody_wrote(running: Service, service_database_url: str) -> None:
+def test_no_log_contains_text_that_people_wrote(running: Service, service_database_url: str) -> None:
     assert len(paths()) > 100
     person, admin = invite(2, running.environment)
     rows = Rows(service_database_url)

@@ -22,7 +22,7 @@ SECRET = "a-very-secret-password"
 
 
 class Doctor:
-    """Runs it over an installation in `data`."""
+    """Runs the doctor on an installation in `data`."""
 
     def __init__(self, data: Path, database: str) -> None:
         self.data = data
@@ -38,7 +38,7 @@ class Doctor:
         self.status = 0
 
     def __call__(self, *arguments: str, **environment: str) -> dict[str, str]:
-        """Its lines by the name of the check: level and words."""
+        """Returns the lines by check: level and text."""
         done = subprocess.run(
             [sys.executable, "manage.py", "doctor", *arguments],
             cwd=ROOT, env={**self.environment, **environment}, capture_output=True, text=True, check=False,
@@ -64,7 +64,7 @@ def doctor(tmp_path: Path, service_database_url: str) -> Doctor:
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    """A server that an operator set up; it is started by the test."""
+    """Provides a Redis as an operator would set it up."""
     made = EmbeddedRedis(tmp_path / "own-redis")
     yield made
     made.kill()
@@ -78,7 +78,7 @@ def test_a_sound_installation_has_no_problem(doctor: Doctor) -> None:
     assert doctor.status == 0
 
 
-def test_it_speaks_french(doctor: Doctor) -> None:
+def test_doctor_prints_french(doctor: Doctor) -> None:
     assert doctor("migrations", "--language", "fr")["migrations"].startswith("problème: ")
     assert doctor("settings", LC_ALL="fr_FR.UTF-8")["settings"] == "ok: adaptés au public"
 
@@ -86,6 +86,18 @@ def test_it_speaks_french(doctor: Doctor) -> None:
 def test_an_unknown_check_is_named(doctor: Doctor) -> None:
     assert doctor("nothing") == {}
     assert doctor.status == 1
+
+
+def test_extensions_that_cannot_be_used_are_named(doctor: Doctor, tmp_path: Path) -> None:
+    assert doctor("extensions")["extensions"] == "ok: only those that come with GrokWeb"
+    about = tmp_path / "broken-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[grokweb.rules]\nbroken = no_such_module:Rule\n")
+    line = doctor("extensions", PYTHONPATH=str(tmp_path))["extensions"]
+    assert line.startswith("warning: kind of rule 'broken' (no_such_module:Rule) cannot be loaded")
+    line = doctor("extensions", GROKWEB_SEARCH="elsewhere")["extensions"]
+    assert line == "problem: GROKWEB_SEARCH names no search back end; there are: sqlite, postgresql"
 
 
 def test_a_disk_on_which_sends_are_refused_is_a_problem(doctor: Doctor) -> None:
@@ -120,7 +132,7 @@ def test_redis_that_evicts_is_a_problem(doctor: Doctor, own_redis: EmbeddedRedis
         ({}, "ok", "append-only file"),
         ({"auto-aof-rewrite-percentage": "0"}, "warning", "never rewritten"),
         ({"save": "3600 1"}, "warning", "snapshots are written (save 3600 1)"),
-        ({"appendonly": "no"}, "warning", "nothing is kept on disk"),
+        ({"appendonly": "no"}, "warning", "nothing is stored on disk"),
     ],
 )
 def test_what_an_operators_redis_retains(
@@ -172,14 +184,14 @@ def test_an_old_redis_and_a_wrong_clock(
     ("scheme", "fault", "start"),
     [
         ("smtp", "", "ok: "),
-        ("smtp", "log-in", "problem: 127.0.0.1:{port} refuses the log-in"),
-        ("smtp", "no log-in", "problem: 127.0.0.1:{port} cannot do what EMAIL_URL asks"),
+        ("smtp", "log-in", "problem: 127.0.0.1:{port} refuses the login"),
+        ("smtp", "no log-in", "problem: 127.0.0.1:{port} does not support what EMAIL_URL requires"),
         ("smtp", "greeting", "problem: 127.0.0.1:{port} does not answer as a mail server"),
-        ("smtp+tls", "", "problem: 127.0.0.1:{port} cannot do what EMAIL_URL asks"),
+        ("smtp+tls", "", "problem: 127.0.0.1:{port} does not support what EMAIL_URL requires"),
         ("smtp+ssl", "", "problem: 127.0.0.1:{port} does not encrypt as asked"),
     ],
 )
-def test_the_mail_server_is_asked_and_nothing_is_sent(
+def test_the_mail_server_is_checked_and_no_mail_is_sent(
     doctor: Doctor, scheme: str, fault: str, start: str
 ) -> None:
     heard: list[str] = []
@@ -271,7 +283,9 @@ def test_addresses_that_were_refused_are_shown(doctor: Doctor, monkeypatch: pyte
         ({"GROKWEB_URLS": "http://chat.example.org"}, "http://chat.example.org is not encrypted"),
     ],
 )
-def test_addresses_that_do_not_fit(doctor: Doctor, environment: dict[str, str], words: str) -> None:
+def test_addresses_that_contradict_the_settings_are_warned_about(
+    doctor: Doctor, environment: dict[str, str], words: str
+) -> None:
     line = doctor("addresses", **environment)["addresses"]
     assert line.startswith("warning: ")
     assert words in line

@@ -1,4 +1,4 @@
-"""What the drills measure: the time from a fault to the next token, and the table that shows it."""
+"""Tests what drills measure: the time from a fault to the next token, and its table."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def reply_at(*times: float) -> Reply:
     return reply
 
 
-def test_pieces_under_way_are_not_the_next_token() -> None:
+def test_pieces_already_sent_are_not_counted_as_the_next_token() -> None:
     blow = Blow(10.0, [reply_at(9.9, 10.01, 10.02, 12.5, 12.54), reply_at(9.9, 14.0)])
     assert blow.waits() == pytest.approx([2.5, 4.0])
     assert blow.waits_over()
 
 
-def test_whom_the_fault_did_not_interrupt() -> None:
+def test_people_whom_the_fault_did_not_interrupt_are_left_out() -> None:
     untouched = reply_at(9.9, 10.04, 10.08, 10.12)
     assert Blow(10.0, [untouched]).waits() == pytest.approx([0.04])
     assert not Blow(10.0, [untouched]).waits_over()
     assert Blow(10.0, [untouched, reply_at(13.0)]).waits() == pytest.approx([3.0])
 
 
-def test_who_had_everything_waits_for_nothing() -> None:
+def test_complete_replies_have_no_waiting_time() -> None:
     assert Blow(10.0, [reply_at(9.9)]).waits() == []
 
 

@@ -1,4 +1,4 @@
-"""What monitoring sees, and who may see it."""
+"""Tests what monitoring sees, and who may see it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grokweb import health
 pytestmark = pytest.mark.django_db
 
 
-def test_alive_and_ready(client: Client) -> None:
+def test_healthz_and_readyz_answer_200(client: Client) -> None:
     alive = client.get("/healthz").json()
     assert alive["status"] == "ok"
     assert alive["test_engines"] is True

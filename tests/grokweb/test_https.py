@@ -1,4 +1,4 @@
-"""What GROKWEB_HSTS does, in processes with production settings."""
+"""Tests GROKWEB_HSTS in processes with production settings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_deployment_check_is_clean_with_production_settings(tmp_path: Path) 
     assert "no issues" in done.stdout
 
 
-def test_the_deployment_check_misses_the_setting(tmp_path: Path) -> None:
+def test_the_deployment_check_warns_without_hsts(tmp_path: Path) -> None:
     environment = {**PRODUCTION, "GROKWEB_HSTS": "0"}
     done = run(tmp_path, "manage.py", "check", "--deploy", "--fail-level", "WARNING", **environment)
     assert done.returncode != 0
@@ -65,7 +65,7 @@ def test_the_deployment_check_misses_the_setting(tmp_path: Path) -> None:
         ({"GROKWEB_BEHIND_PROXY": "0"}, "GROKWEB_BEHIND_PROXY"),
     ],
 )
-def test_it_is_refused_where_it_would_lock_people_out(
+def test_hsts_is_refused_where_it_would_lock_people_out(
     tmp_path: Path, environment: dict[str, str], words: str
 ) -> None:
     done = run(tmp_path, "manage.py", "check", **{**PRODUCTION, **environment})
@@ -73,7 +73,7 @@ def test_it_is_refused_where_it_would_lock_people_out(
     assert words in done.stderr
 
 
-def test_http_is_sent_to_https_and_https_is_kept_for_a_year(tmp_path: Path) -> None:
+def test_http_redirects_to_https_for_one_year(tmp_path: Path) -> None:
     assert (
         asked(tmp_path, "/robots.txt", "chat.example.org") == "301|https://chat.example.org/robots.txt|None"
     )
@@ -82,7 +82,7 @@ def test_http_is_sent_to_https_and_https_is_kept_for_a_year(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("host", ["chat.example.org", "localhost:8000", "127.0.0.1"])
-def test_health_is_asked_without_tls(tmp_path: Path, host: str) -> None:
+def test_health_answers_without_tls(tmp_path: Path, host: str) -> None:
     assert asked(tmp_path, "/healthz", host).startswith("200|")
 
 

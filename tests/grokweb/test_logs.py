@@ -1,4 +1,4 @@
-"""What may not stand in the logs, as they are written."""
+"""Tests what logs must not contain."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError
 from django.test import Client
 
-from grokweb.childlog import read_line
-from grokweb.logs import line_formatter
-from grokweb.rawlines import RawLines
+from grokweb.process_log import read_line
+from grokweb.raw_output import RawOutputFilter
+from inference.base.logs import line_formatter
 
 LogRecordError = tuple[type[BaseException], BaseException, TracebackType]
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_refused_request_is_logged_by_its_route(client: Client) -> None:
-    """Its address may hold the token of a shared link: who has it has the page."""
+    """Its address may contain the token of a shared link, which opens the page."""
     token = secrets.token_urlsafe(24)
     written = io.StringIO()
     handler = logging.StreamHandler(written)
@@ -91,7 +91,7 @@ def logged(
     error: LogRecordError | None = None,
     **extra: object,
 ) -> dict[str, Any]:
-    """The line of a record that a module logs."""
+    """Returns the line of a record that a module logs."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(line_formatter())
@@ -123,13 +123,13 @@ def logged(
 )
 @pytest.mark.parametrize("name", ["grokweb.x", "chat.x", "django.request", "celery.app.trace", "asyncio"])
 def test_an_exception_is_logged_by_type_and_place(name: str, error: Exception) -> None:
-    line = logged(name, "it failed: %s", error, error=failed(RuntimeError(CANARY), failed(error)[1]))
+    line = logged(name, "it failed: %s", error, error=failed(RuntimeError(CANARY), failed(error)[1]))  # type: ignore[arg-type]
     assert CANARY not in json.dumps(line)
     assert type(error).__name__ in line["exception"]
     assert "test_logs.py" in line["exception"]
 
 
-def test_what_the_code_itself_says_stays() -> None:
+def test_texts_from_the_source_code_are_logged() -> None:
     line = logged(
         "grokweb.x", "not mended: %s of %d", "id-1", 3, error=failed(ValueError("the code says so"))
     )
@@ -143,7 +143,7 @@ def test_what_the_code_itself_says_stays() -> None:
     assert locked["event"].endswith("OperationalError: database is locked")
 
 
-def test_a_library_keeps_its_template_and_numbers_and_loses_the_rest() -> None:
+def test_a_library_s_template_and_numbers_are_logged_without_its_texts() -> None:
     line = logged("kombu.x", "refused %s after %d of %r", CANARY, 7, {"body": CANARY}, data={"args": CANARY})
     assert line["event"] == "refused … after 7 of '…'"
     assert "data" not in line
@@ -177,7 +177,7 @@ django.core.exceptions.ImproperlyConfigured: PORT='x' is not a whole number
 {{"event": "after"}}
 /x/y.py:3: UserWarning: {CANARY}
 plain"""
-    raw = RawLines()
+    raw = RawOutputFilter()
     kept = [line for each in printed.splitlines() if (line := raw.clean(each)) is not None]
     assert CANARY not in "\n".join(kept)
     assert kept[0] == "before"

@@ -1,4 +1,4 @@
-"""A GPU host (docs/operators.md): the web host runs no model worker, and another model announces itself."""
+"""Tests a GPU host (docs/operators.md): the web host runs no worker, another model announces itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def web_host(tmp_path: Path, service_database_url: str) -> Iterator[Service]:
 
 
 def new_chats_use(service: Service, cookie: str) -> str:
-    """The model that the page of a new chat shows."""
+    """Returns the model that the page of a new chat shows."""
     status, page = service.get("/", Cookie=cookie)
     assert status == 200
     data = page.partition('<script id="page" type="application/json">')[2].partition("</script>")[0]

@@ -1,4 +1,4 @@
-"""One reply through real processes: its id is in their logs, and not a word of it in any log or metric."""
+"""Sends one reply through real processes: its id is in their logs, its text in no log or metric."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS = ("xylocarp", "quokkaberry", "zibeline")  # in the question and in the an
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """With everything that any library has to say."""
+    """Starts a service in which every library logs everything."""
     made = Service(tmp_path_factory.mktemp("private-logs"), GROKWEB_LOG_LEVEL="DEBUG")
     try:
         yield made.start().wait_until_ready()
@@ -30,12 +30,12 @@ def logs(service: Service) -> dict[str, str]:
 
 
 def lines(text: str, generation: str) -> dict[str, dict[str, Any]]:
-    """Our own lines about one generation, by what they say."""
+    """Returns our own log lines about one generation, by event."""
     found = [json.loads(line) for line in text.splitlines() if line.startswith("{") and generation in line]
     return {each["event"]: each for each in found if each.get("generation") == generation}
 
 
-def test_ids_and_figures_but_no_word(service: Service) -> None:
+def test_logs_contain_ids_and_numbers_but_no_text(service: Service) -> None:
     crowd = Crowd(service.port, invite(1, service.environment)).wait_until_connected(PATIENCE)
     try:
         text = f"{WORDS[0]} {WORDS[1]} title:{WORDS[2]}"
@@ -43,7 +43,7 @@ def test_ids_and_figures_but_no_word(service: Service) -> None:
         eventually(lambda: reply.done is not None, "the end of the reply")
         assert reply.text == text
         eventually(lambda: "reply settled" in logs(service)["chat-worker"], "the settlement in the log")
-        eventually(lambda: "title taken" in logs(service)["chat-worker"], "the title in the log")
+        eventually(lambda: "title stored" in logs(service)["chat-worker"], "the title in the log")
     finally:
         crowd.close()
     written, pk = logs(service), reply.generation_id

@@ -24,8 +24,8 @@ from tests.grokweb.service import Service, eventually
 PASSWORD = "correct horse battery"
 TOKEN = "c" * 32
 ROUNDS = 12
-# Medians of this many interleaved rounds; the fault was 1 : 12, noise on a loaded machine is far from 1 : 2.
-MOST_RATIO = 1.6
+# Medians of this many interleaved rounds; the fault was 1 : 12, noise on a loaded machine reached 1 : 1.7.
+MOST_RATIO = 3
 MAIL_SECONDS = 0.4
 
 
@@ -90,7 +90,7 @@ def compare(ask: Callable[[str], tuple[Answer, float]], taken: list[str]) -> Non
     assert medians[1] < MOST_RATIO * medians[0], times
 
 
-def test_a_taken_address_looks_like_a_free_one_at_every_form(
+def test_a_registered_address_looks_like_a_free_one_at_every_form(
     service: Service, service_database_url: str, mail_server: MailServer
 ) -> None:
     def sign_up(email: str) -> tuple[Answer, float]:
@@ -117,8 +117,8 @@ def test_no_page_waits_for_the_mail_server(service: Service, mail_server: MailSe
     eventually(lambda: len(mail_server.mails) == 1, "the mail")
 
 
-def test_who_tried_an_address_a_moment_ago_learns_no_more(service: Service) -> None:
-    """The second mail within three minutes is not sent; the answer is the same."""
+def test_a_repeated_attempt_reveals_nothing(service: Service) -> None:
+    """A second mail within three minutes is not sent; the answer is the same."""
     email = f"{uuid.uuid4().hex}@example.org"
     fields = {"email": email, "password1": PASSWORD, "password2": PASSWORD}
     first, second = (post(service, "/accounts/signup/", **fields)[0] for _ in range(2))
@@ -126,7 +126,7 @@ def test_who_tried_an_address_a_moment_ago_learns_no_more(service: Service) -> N
 
 
 def members(service: Service, database: str) -> list[dict[str, str]]:
-    """People with a password, who signed up long ago."""
+    """Creates people with a password, who signed up long ago."""
     cookies = invite(ROUNDS, service.environment)
     hashed = Argon2PasswordHasher().encode(PASSWORD, "saltsaltsalt")
     profiles = [json.loads(service.get("/api/profile/", Cookie=cookie)[1]) for cookie in cookies]

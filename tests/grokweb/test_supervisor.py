@@ -15,7 +15,7 @@ from tests.grokweb.service import NAMES, Service, eventually, is_running, kill
 pytestmark = [pytest.mark.faults, pytest.mark.faults_sqlite]
 
 
-def test_everything_runs_and_says_where(service: Service) -> None:
+def test_all_processes_run_and_the_address_is_printed(service: Service) -> None:
     assert set(service.pids()) == set(NAMES)
     assert service.said(f"GrokWeb is ready: http://localhost:{service.port}/")
     assert service.health()["test_engines"] is True
@@ -38,7 +38,7 @@ def test_the_redis_password_is_private(service: Service) -> None:
 
 
 @pytest.mark.parametrize("name", ["web", "redis", "chat-worker", "model-worker"])
-def test_a_killed_child_comes_back(service: Service, name: str) -> None:
+def test_a_killed_process_is_restarted(service: Service, name: str) -> None:
     url = (service.data / "run" / "redis.url").read_text()
     before = service.pid(name)
     kill(before)
@@ -48,7 +48,7 @@ def test_a_killed_child_comes_back(service: Service, name: str) -> None:
     assert (service.data / "run" / "redis.url").read_text() == url
 
 
-def test_what_redis_held_survives_its_death(service: Service) -> None:
+def test_redis_data_survive_its_death(service: Service) -> None:
     with redis.Redis.from_url((service.data / "run" / "redis.url").read_text().strip()) as client:
         client.set("drill", "kept")
         before = service.pid("redis")
@@ -95,7 +95,7 @@ def test_ctrl_c_twice_ends_everything_at_once(fresh: Service) -> None:
     assert not [name for name, pid in pids.items() if is_running(pid)]
 
 
-def test_a_killed_supervisor_leaves_nothing(fresh: Service) -> None:
+def test_a_killed_supervisor_leaves_no_process(fresh: Service) -> None:
     fresh.start().wait_until_ready()
     pids = fresh.pids()
     kill(pids["jobs-worker"], signal.SIGSTOP)
@@ -116,7 +116,7 @@ def test_a_killed_supervisor_leaves_nothing(fresh: Service) -> None:
         ({"PORT": "many"}, "PORT"),
     ],
 )
-def test_what_can_not_work_is_told_in_one_line(
+def test_an_unusable_setting_is_reported_in_one_line(
     tmp_path: Path, environment: dict[str, str], words: str
 ) -> None:
     service = Service(tmp_path, **environment)
@@ -127,7 +127,7 @@ def test_what_can_not_work_is_told_in_one_line(
     assert service.pids() == {}
 
 
-def test_a_taken_port_is_told_in_one_line(fresh: Service) -> None:
+def test_a_port_in_use_is_reported_in_one_line(fresh: Service) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", fresh.port))
         other.listen()

@@ -1,4 +1,4 @@
-"""What the supervisor does with a death, with small processes in the place of the real ones."""
+"""Tests how the supervisor handles deaths, with small processes in place of the real ones."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from grokweb import childlog, disks, supervisor
+from grokweb import disk_space, instance_lock, process_log, supervisor
+from grokweb.child_process import Child
 from tests.faults.small_disk import SmallDisk
 from tests.grokweb.service import eventually
 
-Make = Callable[[str, str], supervisor.Child]
+Make = Callable[[str, str], Child]
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[supervi
         handover=0.0,
         redis_url="redis://127.0.0.1:1/0",
     )
-    with supervisor.take_lock(plan.data, plan.run) as lock:
+    with instance_lock.take_lock(plan.data, plan.run) as lock:
         made = supervisor.Supervisor(plan, lock)
         made.said = said  # type: ignore[attr-defined]
         yield made
@@ -43,7 +44,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[supervi
 
 @pytest.fixture
 def child(running: supervisor.Supervisor) -> Make:
-    def make(name: str, program: str) -> supervisor.Child:
+    def make(name: str, program: str) -> Child:
         made = running._add(name, lambda: running._spawn(name, [sys.executable, "-S", "-c", program]))
         running._start(made)
         return made
@@ -51,9 +52,9 @@ def child(running: supervisor.Supervisor) -> Make:
     return make
 
 
-def wait_for_death(running: supervisor.Supervisor, child: supervisor.Child) -> None:
+def wait_for_death(running: supervisor.Supervisor, child: Child) -> None:
     eventually(lambda: not child.alive, "the child ends")
-    running._tend()
+    running._check_children()
 
 
 def test_each_death_doubles_the_delay_up_to_half_a_minute(
@@ -71,7 +72,7 @@ def test_each_death_doubles_the_delay_up_to_half_a_minute(
     assert "web ended with status 1; starting it again in 0.5 s; it said: no luck" in running.said
 
 
-def test_health_resets_the_delay(running: supervisor.Supervisor, child: Make) -> None:
+def test_a_healthy_process_resets_the_delay(running: supervisor.Supervisor, child: Make) -> None:
     dying = child("web", "raise SystemExit(1)")
     running.page_answers.set()
     dying.delay = 16.0
@@ -89,9 +90,11 @@ def test_an_unusable_model_stops_the_service_with_its_reason(
     assert dying.due is None
 
 
-def test_a_page_that_never_starts_stops_the_service(running: supervisor.Supervisor, child: Make) -> None:
+def test_a_web_process_that_never_starts_stops_the_service(
+    running: supervisor.Supervisor, child: Make
+) -> None:
     dying = child("web", "raise SystemExit('cannot')")
-    for _ in range(supervisor.STILLBORN - 1):
+    for _ in range(supervisor.FAILED_STARTS - 1):
         wait_for_death(running, dying)
         assert not running.failure
         running._start(dying)
@@ -99,14 +102,14 @@ def test_a_page_that_never_starts_stops_the_service(running: supervisor.Supervis
     assert "cannot" in running.failure
 
 
-def test_the_logs_keep_everything_and_the_terminal_gets_what_matters(tmp_path: Path) -> None:
+def test_logs_contain_everything_and_the_terminal_warnings(tmp_path: Path) -> None:
     lines = [
         json.dumps({"event": "fine", "level": "info"}),
         json.dumps({"event": "hot", "level": "warning"}),
         "raw",
     ]
     shown: list[str] = []
-    log = childlog.ChildLog("web", tmp_path / "logs" / "web.log", shown.append)
+    log = process_log.ProcessLog("web", tmp_path / "logs" / "web.log", shown.append)
     process = subprocess.Popen(
         [sys.executable, "-c", f"print({chr(10).join(lines)!r})"], stdout=subprocess.PIPE
     )
@@ -118,9 +121,9 @@ def test_the_logs_keep_everything_and_the_terminal_gets_what_matters(tmp_path: P
     assert log.last_line == "raw"
 
 
-def test_a_log_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(childlog, "FILE_BYTES", 1000)
-    log = childlog.ChildLog("web", tmp_path / "web.log", lambda line: None)
+def test_a_log_is_limited_in_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_log, "FILE_BYTES", 1000)
+    log = process_log.ProcessLog("web", tmp_path / "web.log", lambda line: None)
     process = subprocess.Popen(
         [sys.executable, "-c", "for n in range(100): print('x' * 50)"], stdout=subprocess.PIPE
     )
@@ -140,8 +143,8 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         made.close()
 
 
-def test_a_log_on_a_full_disk_counts_what_it_cannot_keep(disk: SmallDisk) -> None:
-    log = childlog.LogFile(disk.folder / "logs" / "web.log")
+def test_a_log_on_a_full_disk_counts_lost_lines(disk: SmallDisk) -> None:
+    log = process_log.LogFile(disk.folder / "logs" / "web.log")
     log.write(b"one\n")
     with disk.full():
         log.write(b"x" * 8000 + b"\n")  # only its beginning fits into the block that the file has
@@ -159,7 +162,7 @@ def test_a_log_on_a_full_disk_counts_what_it_cannot_keep(disk: SmallDisk) -> Non
 
 def test_a_log_on_a_read_only_disk_does_not_end_its_reader(disk: SmallDisk) -> None:
     shown: list[str] = []
-    log = childlog.ChildLog("web", disk.folder / "logs" / "web.log", shown.append)
+    log = process_log.ProcessLog("web", disk.folder / "logs" / "web.log", shown.append)
     line = json.dumps({"event": "hot", "level": "warning"})
     with disk.read_only():
         process = subprocess.Popen(
@@ -172,7 +175,7 @@ def test_a_log_on_a_read_only_disk_does_not_end_its_reader(disk: SmallDisk) -> N
     assert not log.path.exists()
 
 
-def test_a_child_that_cannot_be_started_is_tried_again(running: supervisor.Supervisor) -> None:
+def test_a_process_that_cannot_be_started_is_tried_again(running: supervisor.Supervisor) -> None:
     def start() -> subprocess.Popen[bytes]:
         raise OSError(28, "No space left on device")
 
@@ -180,34 +183,34 @@ def test_a_child_that_cannot_be_started_is_tried_again(running: supervisor.Super
     running._start(child)
     assert (child.process, child.delay) == (None, 1.0)
     assert child.due is not None
-    assert "redis can not be started: No space left on device; starting it again in 0.5 s" in running.said
+    assert "redis cannot be started: No space left on device; starting it again in 0.5 s" in running.said
 
 
-def test_what_a_full_disk_held_up_goes_on_at_once(
+def test_postponed_work_is_done_when_the_disk_has_space(
     running: supervisor.Supervisor, child: Make, disk: SmallDisk
 ) -> None:
-    """Files for operators are written then, and nobody waits for the end of a long backoff."""
+    """Files for operators are written, and no process waits for the end of a long delay."""
     running.plan.run = disk.folder / "run"
     running.plan.run.mkdir()
-    running.disks = disks.Disks({"data": (disk.folder,)}, low=1)
+    running.disks = disk_space.Disks({"data": (disk.folder,)}, low=1)
     with disk.full():
         alive = child("web", "import time; time.sleep(60)")
         waiting = running._add("beat", lambda: running._spawn("beat", [sys.executable, "-c", "pass"]))
         waiting.due, waiting.delay = 1e12, 30.0
-        look_again(running)
+        check_disk_again(running)
         assert not pid_in(running, "web")
         assert any("is full" in line for line in running.said)
-    look_again(running)
+    check_disk_again(running)
     assert alive.process is not None
     assert pid_in(running, "web") == str(alive.process.pid)
     assert (waiting.due < 1e12, waiting.delay) == (True, 0.5)
-    assert any("has room again" in line for line in running.said)
+    assert any("has space again" in line for line in running.said)
 
 
-def look_again(running: supervisor.Supervisor) -> None:
+def check_disk_again(running: supervisor.Supervisor) -> None:
     running.disk_due = 0.0
-    running.disks._looks.clear()
-    running._watch_disk()
+    running.disks._cached.clear()
+    running._check_disk()
 
 
 def pid_in(running: supervisor.Supervisor, name: str) -> str:
@@ -218,9 +221,11 @@ def pid_in(running: supervisor.Supervisor, name: str) -> str:
     ("answer", "lacks"),
     [
         (b'{"status": "unavailable", "failing": ["disk:data", "disk:logs"]}', True),
-        (b'{"status": "unavailable", "failing": ["disk:data", "redis"]}', False),
+        # Redis refuses even a ping, and SQLite opens no file, without a free block.
+        (b'{"status": "unavailable", "failing": ["database", "redis", "disk:data"]}', True),
+        (b'{"status": "unavailable", "failing": ["redis"]}', False),
         (b"<h1>Bad Gateway</h1>", False),
     ],
 )
-def test_a_page_that_lacks_only_room_answers(answer: bytes, lacks: bool) -> None:
-    assert supervisor.lacks_only_room(answer) is lacks
+def test_a_page_without_disk_space_counts_as_answering(answer: bytes, lacks: bool) -> None:
+    assert supervisor.lacks_space(answer) is lacks

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from inference.core.int8 import Int8Matrix
 from inference.demo.train import seal
-from inference.grok1.layout import SCALE
+from inference.model_dir.grok1_tensors import SCALE
+from inference.networks.int8 import Int8Matrix
 
 DEMO = Path(__file__).parents[2] / "inference" / "demo" / "model"
 

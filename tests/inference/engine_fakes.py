@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class FakeStep:
         self.fed: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self.sizes: list[int] = []
 
-    def step(self, ids, row, pos, hide_pad, out_at):
+    def step(self, ids: Any, row: Any, pos: Any, hide_pad: Any, out_at: Any) -> Any:
         assert all(type(number) is int for numbers in (ids, row, pos, hide_pad, out_at) for number in numbers)
         assert len(ids) == len(row) == len(pos) == len(hide_pad) > 0
         self.sizes.append(len(ids))
@@ -122,11 +123,11 @@ class Bench:
 
     def __init__(
         self,
-        answer=parrot,
+        answer: Any = parrot,
         *,
         slots: int = 4,
         context: int = 256,
-        stop_strings=(),
+        stop_strings: tuple[Any, ...] = (),
         prefill_chunk: int = 256,
         rows: int = 0,
     ) -> None:
@@ -176,14 +177,14 @@ def outcome(events: list[Event], after: int = 0) -> tuple[tuple[int, ...], str, 
     ids: tuple[int, ...] = ()
     text = ""
     for delta in events[:-1]:
-        assert delta.after == after + len(ids)
-        assert delta.seq - delta.after == len(delta.ids) > 0
-        ids, text = ids + delta.ids, text + delta.text
+        assert delta.piece.after == after + len(ids)
+        assert delta.piece.seq - delta.piece.after == len(delta.piece.ids) > 0
+        ids, text = ids + delta.piece.ids, text + delta.piece.text
     assert events[-1].seq == after + len(ids)
     return ids, text, events[-1]
 
 
-def request(content: str | Sequence[int] = "7 8 9", name: str = "a", **fields) -> GenerationRequest:
+def request(content: str | Sequence[int] = "7 8 9", name: str = "a", **fields: Any) -> GenerationRequest:
     """A request whose user message is `content`, ids or text; greedy unless `sampling` says otherwise."""
     if not isinstance(content, str):
         content = " ".join(map(str, content))
@@ -204,7 +205,9 @@ def decoded(ids: Sequence[int]) -> str:
     return b"".join(PIECES[i] for i in ids).decode("utf-8", "mark_per_byte")
 
 
-def streamed(tokens: Sequence[int], *, emitted: Sequence[int] = (), end=None, **options):
+def streamed(
+    tokens: Sequence[int], *, emitted: Sequence[int] = (), end: Any = None, **options: Any
+) -> tuple[Any, ...]:
     """Push tokens through a TextStream; (ids, text, reason of an early end or the finish, rule id)."""
     stream = TextStream(FakeTokenizer().piece_bytes, emitted=emitted, **options)
     ids: tuple[int, ...] = ()

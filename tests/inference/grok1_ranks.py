@@ -13,12 +13,21 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from grok1_golden import DATA, by_class, feed, load_config, load_golden, load_int8, load_weights, spoken
 from transformers import AutoModelForCausalLM
 from transformers.distributed import DistributedConfig
 
 from inference.grok1.network import Constants
 from inference.grok1.parallel import ParallelStep, Share
+from tests.inference.grok1_golden import (
+    DATA,
+    by_class,
+    feed,
+    load_config,
+    load_golden,
+    load_int8,
+    load_weights,
+    spoken,
+)
 
 PROMPTS = ("len7", "pad_inside")
 WAYS = {

@@ -11,8 +11,8 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
-from inference.release.importer import SHARD_BYTES, Import, run
-from inference.release.progress import Progress
+from inference.xai_import.importer import SHARD_BYTES, Import, run
+from inference.xai_import.progress import Progress
 from tests.inference.release_pickles import CKPT, CONSTANTS, ROOT
 
 TOKENIZER = ROOT / "inference" / "demo" / "model" / "tokenizer.model"
@@ -20,8 +20,8 @@ SEVERAL = 1_000_000  # bytes of a shard: the reference becomes four of them in i
 GO = """
 import json, sys
 from pathlib import Path
-from inference.release.importer import Import, run
-from inference.release.progress import Progress
+from inference.xai_import.importer import Import, run
+from inference.xai_import.progress import Progress
 {before}
 source, target, dtype, constants, most = sys.argv[1:]
 run(Import(Path(source), Path(target), dtype, json.loads(constants), shard_bytes=int(most)), Progress())

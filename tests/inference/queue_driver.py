@@ -7,10 +7,9 @@ from typing import Any
 
 import redis
 
-from inference import log, scripts
-from inference import queue as fair_queue
-from inference.contract import GenerationRequest, Reason
-from inference.log import Piece
+from inference.contract import CONTRACT_VERSION, GenerationRequest, Piece, Reason
+from inference.wire import log, scripts
+from inference.wire import queue as fair_queue
 
 MODEL = "m"
 
@@ -41,9 +40,17 @@ def claim(client: redis.Redis, worker: str = "w", *, suspects: bool = True) -> f
     return answer
 
 
-def announce(client: redis.Redis, worker: str, slots: int = 3) -> None:
+def announce(client: redis.Redis, worker: str, slots: int = 3, *, contract: int = CONTRACT_VERSION) -> None:
     fair_queue.beat(
-        client, MODEL, worker, slots=slots, busy=0, back_end="scripted", fingerprint="", figures={}
+        client,
+        MODEL,
+        worker,
+        slots=slots,
+        busy=0,
+        back_end="scripted",
+        fingerprint="",
+        metrics={},
+        contract=contract,
     )
 
 

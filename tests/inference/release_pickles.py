@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from inference.release.constants import Sizes
-from inference.release.layout import SourceFile, source_files
-from inference.release.unpickle import ITEM_BYTES
+from inference.xai_import.constants import Sizes
+from inference.xai_import.layout import SourceFile, source_files
+from inference.xai_import.unpickle import ITEM_BYTES
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "grok1"  # a small release, and what others made of it

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 
-import { apply, blank, codePoints, merge, place } from "grokweb/reducer.js";
-import { sha256 } from "grokweb/sha256.js";
+import { sha256 } from "grokweb/base/sha256.js";
+import { codePoints } from "grokweb/base/text.js";
+import { apply, blank, merge, place } from "grokweb/state/reducer.js";
 
 const hash = (text) => createHash("sha256").update(text, "utf8").digest("hex");
 const token = (after, seq, text) => ({ type: "token", message_id: "m", generation_id: "g", after, seq, text });

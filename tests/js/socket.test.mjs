@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Replies } from "grokweb/replies.js";
-import { delay, isKnown, Link, randomId, verdict } from "grokweb/socket.js";
+import { randomId } from "grokweb/base/random_id.js";
+import { Replies } from "grokweb/state/replies.js";
+import { afterClose, delay, isKnown, PageSocket } from "grokweb/wire/socket.js";
 
 /** A clock that a test winds, and sockets that it speaks through. */
 function setting(options = {}) {
-  const world = { now: 0, timers: new Map(), sockets: [], frames: [], states: [], verdicts: [], n: 0 };
+  const world = { now: 0, timers: new Map(), sockets: [], frames: [], states: [], refusals: [], n: 0 };
   const timers = {
     setTimeout: (run, ms) => { world.timers.set(++world.n, { run, at: world.now + ms }); return world.n; },
     clearTimeout: (id) => world.timers.delete(id),
@@ -30,10 +31,10 @@ function setting(options = {}) {
     end(code) { this.readyState = 3; this.onclose({ code }); }
     types() { return this.sent.map((each) => each.type); }
   }
-  world.link = new Link({
+  world.page = new PageSocket({
     url: "ws://x/ws/", socket: Socket, timers, random: () => 1, live: () => [],
     onframe: (frame) => world.frames.push(frame), onstate: (s) => world.states.push(s),
-    onverdict: (v) => world.verdicts.push(v), ...options,
+    onrefused: (action) => world.refusals.push(action), ...options,
   });
   world.socket = () => world.sockets.at(-1);
   world.hello = () => world.socket().say({ type: "hello" });
@@ -49,8 +50,8 @@ test("the delay doubles to 30 s, half of it by chance", () => {
   for (let i = 0; i < 100; i++) assert.ok(delay(4) >= 4000 && delay(4) <= 8000);
 });
 
-test("close codes: log in, reload, or come back", () => {
-  assert.deepEqual([4401, 4403, 1006, 1012, 1013, 1000, 4400].map(verdict), ["login", "reload", "again", "again", "again", "again", "again"]);
+test("close codes: log in, reload, or reconnect", () => {
+  assert.deepEqual([4401, 4403, 1006, 1012, 1013, 1000, 4400].map(afterClose), ["login", "reload", ...Array(5).fill("reconnect")]);
 });
 
 test("ids are random and within 64 characters", () => {
@@ -60,8 +61,8 @@ test("ids are random and within 64 characters", () => {
 
 test("what is sent before the socket is open waits for hello", () => {
   const world = setting();
-  world.link.connect();
-  world.link.ask(send("a"));
+  world.page.connect();
+  world.page.ask(send("a"));
   assert.deepEqual(world.socket().sent, []);
   world.hello();
   assert.deepEqual(world.socket().sent.map((each) => each.client_id), ["a"]);
@@ -69,10 +70,10 @@ test("what is sent before the socket is open waits for hello", () => {
 
 test("a send without its ack goes out again with the same client_id, an answered one does not", () => {
   const world = setting();
-  world.link.connect();
+  world.page.connect();
   world.hello();
-  world.link.ask(send("a"));
-  world.link.ask(send("b"));
+  world.page.ask(send("a"));
+  world.page.ask(send("b"));
   world.socket().say({ type: "ack", client_id: "a", ref: "a" });
   world.socket().end(1006);
   world.wait(1000);
@@ -87,9 +88,9 @@ test("a send without its ack goes out again with the same client_id, an answered
 
 test("every live reply is resumed from its last token, and a stop is repeated until done", () => {
   const world = setting({ live: () => [["m", 7], ["n", 0]] });
-  world.link.connect();
+  world.page.connect();
   world.hello();
-  world.link.stop("m");
+  world.page.stop("m");
   world.socket().end(1012);
   world.wait(600);
   world.hello();
@@ -105,7 +106,7 @@ test("every live reply is resumed from its last token, and a stop is repeated un
 
 test("failed tries wait longer each time; hello resets them", () => {
   const world = setting();
-  world.link.connect();
+  world.page.connect();
   const times = [];
   for (let i = 0; i < 5; i++) {
     world.socket().end(1006);
@@ -124,22 +125,22 @@ test("failed tries wait longer each time; hello resets them", () => {
 test("4401 and 4403 end it; nothing comes back", () => {
   for (const [code, asks] of [[4401, "login"], [4403, "reload"]]) {
     const world = setting();
-    world.link.connect();
+    world.page.connect();
     world.hello();
     world.socket().end(code);
     world.wait(100_000);
-    world.link.hurry();
-    assert.deepEqual([world.verdicts, world.sockets.length], [[asks], 1]);
+    world.page.reconnectNow();
+    assert.deepEqual([world.refusals, world.sockets.length], [[asks], 1]);
   }
 });
 
 test("a connection that says nothing and a send that is never answered are given up", () => {
   const world = setting();
-  world.link.connect();
+  world.page.connect();
   world.wait(10_500);
   assert.equal(world.sockets.length, 2);
   world.hello();
-  world.link.ask(send("a"));
+  world.page.ask(send("a"));
   world.wait(15_000);
   world.wait(500);
   world.hello();
@@ -149,10 +150,10 @@ test("a connection that says nothing and a send that is never answered are given
 
 test("an old socket's late words do not count", () => {
   const world = setting();
-  world.link.connect();
+  world.page.connect();
   const old = world.socket();
   world.hello();
-  world.link.drop(true);
+  world.page.drop(true);
   world.frames.length = 0;
   old.say({ type: "token" });
   old.end(1006);
@@ -161,9 +162,9 @@ test("an old socket's late words do not count", () => {
 
 test("a frame that closed the socket as too large comes back as an error, not for ever", () => {
   const world = setting();
-  world.link.connect();
+  world.page.connect();
   world.hello();
-  world.link.ask(send("a"));
+  world.page.ask(send("a"));
   world.socket().end(1009);
   assert.deepEqual(world.frames.at(-1), { type: "error", code: "bad_frame", words: "", client_id: "a" });
   world.wait(1000);
@@ -174,7 +175,9 @@ test("a frame that closed the socket as too large comes back as an error, not fo
 test("replies: a gap is asked for once, the end is told once", () => {
   const asked = [];
   const ends = [];
-  const replies = new Replies({ resume: (...what) => asked.push(what), changed: () => {}, ended: (reply) => ends.push(reply.text) });
+  const replies = new Replies({
+    resume: (...what) => asked.push(what), changed: () => {}, ended: (reply) => ends.push(reply.text),
+  });
   replies.track("m", "g", "c");
   assert.deepEqual(asked, [["m", 0]]);
   const token = (after, seq, text) => replies.take({ type: "token", message_id: "m", generation_id: "g", after, seq, text });
@@ -199,10 +202,10 @@ test("a page knows whether its address is one of the server's", () => {
 
 test("a link that has ended neither connects nor reports a loss", () => {
   const world = setting();
-  world.link.end();
-  world.link.connect();
-  world.link.hurry();
-  world.link.drop(true);
+  world.page.end();
+  world.page.connect();
+  world.page.reconnectNow();
+  world.page.drop(true);
   world.wait(60_000);
   assert.equal(world.sockets.length, 0);
   assert.deepEqual(world.states, []);

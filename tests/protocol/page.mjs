@@ -1,9 +1,9 @@
-// The page's side of the table: each line of standard input is {reload, frames}; each line of the output is the
-// state at the end and what was asked for. Frames go through the page's own socket, list of replies and reducer.
+// Runs cases of the table through the page's own socket, list of replies and reducer: each line of standard
+// input is {reload, frames}; each line of the output is the state at the end and what was asked for.
 import { createInterface } from "node:readline";
 
-import { Replies } from "grokweb/replies.js";
-import { Link } from "grokweb/socket.js";
+import { Replies } from "grokweb/state/replies.js";
+import { PageSocket } from "grokweb/wire/socket.js";
 
 function play({ reload, frames }) {
   const asks = [];
@@ -18,13 +18,13 @@ function play({ reload, frames }) {
   const replies = new Replies({
     resume: (id, after) => link.resume(id, after), changed: () => {}, ended: (reply) => { end = reply; },
   });
-  const link = new Link({
+  const link = new PageSocket({
     url: "ws://x/ws/", socket: Socket, timers: { setTimeout: () => 0, clearTimeout: () => {} }, live: () => replies.live(),
-    onframe: (frame) => replies.take(frame), onstate: () => {}, onverdict: () => {},
+    onframe: (frame) => replies.take(frame), onstate: () => {}, onrefused: () => {},
   });
   const connect = () => { link.connect(); socket.say({ type: "hello" }); };
   connect();
-  replies.track("m", "g", "c", { asked: !reload });
+  replies.track("m", "g", "c", { subscribed: !reload });
   for (const frame of frames) {
     if (frame.type !== "reconnect") socket.say(frame);
     else { socket.onclose({ code: 1006 }); connect(); }

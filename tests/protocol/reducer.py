@@ -1,4 +1,4 @@
-"""The rules of docs/protocol.md for clients that are no browser: static/js/reducer.js in Python.
+"""The rules of docs/protocol.md for clients that are no browser: static/js/state/reducer.js in Python.
 
 tests/protocol/test_cases.py holds both to the same table, and to each other on random frames.
 """
@@ -28,7 +28,7 @@ class State:
     place: tuple[int, int | None] | None = None
     resume: int | None = None
     asks: int = 0
-    heard: int = 0  # the number that showed the hole
+    gap_seq: int = 0  # the number that showed the hole
     tries: int = 0
     broken: bool = False
     saved: bool = False
@@ -71,7 +71,7 @@ def _token(state: State, frame: Frame) -> State:
         return _added(state, frame, state.text + frame["text"])
     if frame["after"] == 0:  # Redis lost data: the text starts again
         return _added(state, frame, frame["text"])
-    if state.resume is not None and frame["after"] >= state.heard:
+    if state.resume is not None and frame["after"] >= state.gap_seq:
         return state  # on its way behind the piece that showed the hole
     return _ask(state, state.seq, frame["seq"])
 
@@ -80,8 +80,8 @@ def _added(state: State, frame: Frame, text: str) -> State:
     return replace(state, seq=frame["seq"], text=text, place=None, resume=None)
 
 
-def _ask(state: State, resume: int, heard: int) -> State:
-    return replace(state, resume=resume, heard=heard, asks=state.asks + 1)
+def _ask(state: State, resume: int, gap_seq: int) -> State:
+    return replace(state, resume=resume, gap_seq=gap_seq, asks=state.asks + 1)
 
 
 def _done(state: State, frame: Frame) -> State:

@@ -1,4 +1,4 @@
-"""Who is logged in already is listed, too: otherwise "log out everywhere else" would pass them by."""
+"""Lists people who are logged in already: otherwise "log out everywhere else" would pass them by."""
 
 from __future__ import annotations
 

@@ -1,20 +1,30 @@
-"""Kinds of blocking rules. To add one: a class in a file of its own, a line here, its tests."""
+"""Kinds of blocking rules. To add one: a class in a file of its own, a line here, its tests.
+
+A distribution adds one by an entry point of the group `grokweb.rules` (docs/extending.md).
+"""
 
 from __future__ import annotations
 
-import functools
-
-from django.utils.module_loading import import_string
-
 from chat.moderation.rules.base import RuleKind
+from inference.base.registry import Registry
 
-# Loaded on first use.
-RULES = {
-    "pattern": "chat.moderation.rules.pattern.Pattern",
-}
+RULES: Registry[type[RuleKind]] = Registry(
+    "grokweb.rules",
+    {
+        "pattern": "chat.moderation.rules.pattern.Pattern",
+        "secrets": "chat.moderation.rules.secrets.Secrets",
+    },
+    noun="kind of rule",
+    required=("label", "fields", "options", "check", "find", "for_replies", "summary"),
+)
+DEFAULT = "pattern"
 
 
-@functools.cache
-def kind(name: str) -> RuleKind:
-    found: RuleKind = import_string(RULES[name])()
-    return found
+def kinds() -> dict[str, RuleKind]:
+    """Returns every kind that can be chosen, by name."""
+    return {name: kind() for name, kind in RULES.loaded().items()}
+
+
+def kind_for(name: str) -> RuleKind:
+    """Returns one kind; raises RegistryError for a name that is gone or cannot be loaded."""
+    return RULES.load(name)()

@@ -1,36 +1,93 @@
-"""What a kind of rule can do. `pattern` is the rule's one text field; each kind reads it its own way."""
+"""The interface of kinds of rules, and the readings of a text that rules are tried on."""
 
 from __future__ import annotations
 
 import unicodedata
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import regex
 
+from chat.core.extensions import Extension
 from chat.core.text import UNSEEN
+from inference.base.findings import Finding
 
 
-class RuleKind(Protocol):
-    def check(self, pattern: str) -> None:
-        """Raise BadInput, with words for the member of staff, if this pattern cannot be used."""
+class RuleKind(Extension):
+    """One way to find what a rule forbids. `fields` are what staff set; their values come as `options`."""
 
-    def matches(self, pattern: str, text: str) -> bool:
-        """Whether a text (see `readings`) is to be refused."""
+    def find(self, text: str, options: Mapping[str, Any]) -> Iterator[Finding]:
+        """Yields what is forbidden in one reading of a text, from left to right.
 
-    def for_replies(self, pattern: str) -> str | None:
-        """The same rule as an RE2 pattern for the model workers; None: it cannot look at replies."""
+        Lazy: where one finding is enough, no more is searched. `text` is hostile, so the time must be linear
+        in its length.
+        """
+        yield from ()
+
+    def for_replies(self, options: Mapping[str, Any]) -> str | None:
+        """Returns the rule as one RE2 pattern for the model workers; None: it cannot be tried on replies.
+
+        Case does not matter there unless the pattern says `(?-i:…)`. A named group names the finding's kind.
+        """
+        return None
+
+    def summary(self, options: Mapping[str, Any]) -> str:
+        """Returns one line about the options, for the list of rules."""
+        return ""
 
 
 # Lines drawn over, under or through a letter: a way to write around a pattern, as are invisible characters.
 _DRAWN = {0x0305, 0x0332, 0x0333, *range(0x0334, 0x0339), 0x033F, *range(0x20D0, 0x20F1)}
 _UNSEEN = regex.compile(UNSEEN, regex.V1)
+_CLUSTERS = regex.compile(r"\X")
 
 
-def readings(text: str) -> list[str]:
-    """The text as written and, if that differs, as a reader sees it: styled letters as plain ones."""
+@dataclass(frozen=True)
+class Reading:
+    """A text as one reader would see it, and where each part of it stands in the text as written."""
+
+    text: str
+    written: str
+
+    def in_written(self, found: Finding) -> Finding:
+        """Returns the finding with its place in the text as written, widened to whole visible characters."""
+        if self.text == self.written:
+            return found
+        starts, ends = self._places
+        if found.start >= found.end or found.end > len(starts):
+            return Finding(0, len(self.written), found.kind)
+        return Finding(starts[found.start], ends[found.end - 1], found.kind)
+
+    @cached_property
+    def _places(self) -> tuple[list[int], list[int]]:
+        """For each character of `text`, where the cluster it comes from begins and ends in `written`.
+
+        Clusters are read one by one. Where they do not add up to `text`, all of `written` stands for each.
+        """
+        starts: list[int] = []
+        ends: list[int] = []
+        pieces = []
+        for cluster in _CLUSTERS.finditer(self.written):
+            piece = _as_seen(cluster[0])
+            pieces.append(piece)
+            starts += [cluster.start()] * len(piece)
+            ends += [cluster.end()] * len(piece)
+        if "".join(pieces) != self.text:
+            return [0] * len(self.text), [len(self.written)] * len(self.text)
+        return starts, ends
+
+
+def readings(text: str) -> list[Reading]:
+    """Returns the text as written and, if that differs, as a reader sees it: styled letters as plain ones."""
+    seen = _as_seen(text)
+    return [Reading(text, text)] if seen == text else [Reading(text, text), Reading(seen, text)]
+
+
+def _as_seen(text: str) -> str:
     unseen = {ord(character): None for character in set(text) if not _is_seen(character)}
-    seen = unicodedata.normalize("NFKC", text.translate(unseen))
-    return [text] if seen == text else [text, seen]
+    return unicodedata.normalize("NFKC", text.translate(unseen))
 
 
 def _is_seen(character: str) -> bool:

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import re2
+from django import forms
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from chat.core.errors import BadInput
+from chat.moderation.rules.base import RuleKind
+from inference.base.findings import Finding
 
 MEMORY_BYTES = 4 << 20  # for one compiled pattern and its automaton
+LONGEST = 500  # characters
 
 
-class Pattern:
-    def check(self, pattern: str) -> None:
+class Pattern(RuleKind):
+    label = gettext_lazy("a pattern")
+    fields = {
+        "pattern": forms.CharField(
+            label=gettext_lazy("Pattern"),
+            help_text=gettext_lazy("A regular expression in RE2 syntax; case does not matter."),
+            max_length=LONGEST,
+            strip=False,
+            widget=forms.TextInput(attrs={"class": "vTextField", "dir": "ltr"}),
+        )
+    }
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        pattern = str(options.get("pattern", ""))
         if not pattern.strip():
             raise BadInput(_("The pattern is empty."))
         try:
@@ -24,12 +42,21 @@ class Pattern:
         if compiled.search(b"") is not None:
             raise BadInput(_("This pattern matches the empty text, so it would refuse everything."))
 
-    def matches(self, pattern: str, text: str) -> bool:
+    def find(self, text: str, options: Mapping[str, Any]) -> Iterator[Finding]:
         # As bytes: the binding then computes no character offsets, which cost more than the search.
-        return _compiled(pattern).search(text.encode("utf-8", "replace")) is not None
+        data, compiled = text.encode("utf-8", "replace"), _compiled(options["pattern"])
+        at = 0
+        while (found := compiled.search(data, at)) is not None:
+            start, end = found.span()
+            before = len(data[:start].decode("utf-8", "ignore"))
+            yield Finding(before, before + len(data[start:end].decode("utf-8", "ignore")))
+            at = end if end > start else end + 1  # an empty match, as of \b, must not be found for ever
 
-    def for_replies(self, pattern: str) -> str | None:
-        return pattern
+    def for_replies(self, options: Mapping[str, Any]) -> str | None:
+        return str(options["pattern"])
+
+    def summary(self, options: Mapping[str, Any]) -> str:
+        return str(options.get("pattern", ""))
 
 
 @functools.lru_cache(maxsize=512)

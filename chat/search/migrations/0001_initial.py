@@ -1,21 +1,23 @@
 from django.db import migrations, models
 
 from chat.search import index_postgresql, index_sqlite
+from chat.search.migrations import _first_index as first
 
 
-def _run(schema_editor, name):
-    rooms = {"postgresql": index_postgresql, "sqlite": index_sqlite}
-    for statement in getattr(rooms[schema_editor.connection.vendor], name):
+def _run(schema_editor, statements):
+    for statement in statements:
         schema_editor.execute(statement, params=None)  # a % in it is a %
 
 
 def make(apps, schema_editor):
-    _run(schema_editor, "TABLES")
+    _run(schema_editor, first.POSTGRESQL if schema_editor.connection.vendor == "postgresql" else first.SQLITE)
 
 
 def unmake(apps, schema_editor):
-    _run(schema_editor, "DROP")
-    _run(schema_editor, "DROP_TABLES")
+    if schema_editor.connection.vendor == "postgresql":
+        _run(schema_editor, index_postgresql.DROP + first.POSTGRESQL_DROP)
+    else:
+        _run(schema_editor, index_sqlite.DROP + first.SQLITE_DROP)
 
 
 class Migration(migrations.Migration):

@@ -1,10 +1,11 @@
-"""Whoever has the address and an account on this service."""
+"""Opens a shared page to whoever has the address and an account on this service."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext_lazy as _
 
 from chat.accounts.models import User
 from chat.sharing.policies.base import Policy
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 class Members(Policy):
+    label = _("people with an account here")
     login_helps = True
 
     def may_open(self, share: Share, reader: User | AnonymousUser) -> bool:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from chat.accounts.models import User
+from chat.conversations.branches import current_leaf
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
-from chat.conversations.services import message_json
+from chat.conversations.origins import A_FILE
+from chat.conversations.serializers import message_json
 from chat.core.text import is_blank
-from chat.files.models import File
+from chat.feedback import services as feedback
+from chat.files import services as files
 from chat.files.services import A_MESSAGE as FILES_A_MESSAGE
-from chat.transfer.drafts import (
+from chat.transfer import account, formats, personas
+from chat.transfer.attached_files import ExportedFiles
+from chat.transfer.export import File, batches, dumped, safe_name
+from chat.transfer.formats.base import Format
+from chat.transfer.imported_conversation import (
     MESSAGE_CHARS,
-    Draft,
-    Node,
-    Unreadable,
+    ImportedConversation,
+    ImportedFile,
+    ImportedMessage,
     dict_of,
     finished,
     list_of,
@@ -24,19 +34,15 @@ from chat.transfer.drafts import (
     text_of,
     time_of,
 )
+from chat.transfer.versions import check_version, is_named
 
 NAME, VERSION = "grokweb.conversation", 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ENDED = {MessageStatus.COMPLETE, MessageStatus.STOPPED, MessageStatus.FAILED, MessageStatus.REFUSED}
 
 
-def written(
-    conversation: Conversation,
-    messages: list[Message],
-    leaf: Message | None,
-    files: dict[UUID, list[File]],
-    manner: dict[str, Any],
-) -> dict[str, Any]:
-    """The counterpart of `GrokWeb.read`: a field added here is read there."""
+def written(conversation: Conversation, leaf: Message | None, more: dict[str, Any]) -> dict[str, Any]:
+    """All but the messages. The counterpart of `GrokWeb.read`: a field added here is read there."""
     return {
         "format": NAME,
         "version": VERSION,
@@ -49,76 +55,123 @@ def written(
         "updated_at": conversation.updated_at.isoformat(),
         "leaf": str(leaf.pk) if leaf else None,
         "archived": conversation.archived,
-        **manner,
-        "messages": [written_message(message, files.get(message.pk, [])) for message in messages],
+        **more,
     }
 
 
-def written_message(message: Message, files: list[File]) -> dict[str, Any]:
+def written_message(
+    message: Message, files: list[dict[str, Any]], feedback: dict[str, int | str] | None
+) -> dict[str, Any]:
     message.siblings = []  # the parents tell; asking for each would be a query each
     told = message_json(message)
     generation = getattr(message, "generation", None)
     names = ("id", "parent", "role", "text", "status", "created_at", "hidden", "origin")
     kept = {name: told[name] for name in names if name in told}
     told = {**kept, "model": generation.model if generation else None}
-    if files and not message.hidden_at:
-        told["files"] = [
-            {"name": each.name, "size": each.size, "kind": each.kind, "text": each.text} for each in files
-        ]
+    if not message.hidden_at:
+        told |= {"files": files} if files else {}
+        told |= {"feedback": feedback} if feedback else {}
     return told
 
 
-class GrokWeb:
-    def fits(self, record: dict[str, object]) -> bool:
-        return record.get("format") == NAME
+class GrokWeb(Format):
+    label = source = "GrokWeb"
+    writes = True
+    export_label = gettext_lazy("JSON, complete")
+    export_icon = "braces"
+    export_suffix = ".json"
 
-    def read(self, record: dict[str, object]) -> Draft:
-        version = record.get("version")
-        if type(version) is not int or not 1 <= version <= VERSION:
-            raise Unreadable(_("It was written by a newer version of this service."))
-        draft = Draft(
-            "GrokWeb",
+    def write(self, conversation: Conversation, viewer: User) -> File:
+        return File(f"{safe_name(conversation)}.json", "application/json", _pieces(conversation, viewer))
+
+    def fits(self, record: dict[str, object]) -> bool:
+        return is_named(record, NAME)
+
+    def read(self, record: dict[str, object]) -> ImportedConversation:
+        check_version(record, VERSION)
+        draft = ImportedConversation(
+            self.source,
             title=text_of(record.get("title")),
             model=text_of(dict_of(record.get("model")).get("slug")),
             created_at=time_of(record.get("created_at")),
             updated_at=time_of(record.get("updated_at")),
             leaf=text_of(record.get("leaf")) or None,
             archived=record.get("archived") is True,
+            pinned=record.get("pinned") is True,
+            folder=record.get("folder"),
             persona=record.get("persona"),
             settings=record.get("settings"),
         )
+        texts: dict[str, str] = {}
+        sources = formats.sources() | {A_FILE}  # others would be words of whoever wrote the file
         for each in list_of(record.get("messages")):
-            self._add(draft, dict_of(each))
+            _add(draft, dict_of(each), texts, sources)
         return finished(draft)
 
-    def _add(self, draft: Draft, told: dict[str, object]) -> None:
-        key, role = told.get("id"), told.get("role")
-        if not isinstance(key, str) or not key:
-            draft.leave_out("odd")
-            return
-        node = Node(key, text_of(told.get("parent")) or None, at=time_of(told.get("created_at")))
-        draft.nodes.append(node)
-        if told.get("hidden"):
-            draft.leave_out("hidden")
-        elif role == Role.SYSTEM:
-            draft.leave_out("system")
-        elif role not in (Role.USER, Role.ASSISTANT) or not isinstance(told.get("text"), str):
-            draft.leave_out("odd")
-        else:
-            text = text_of(told["text"])
-            node.role, node.text = str(role), "" if is_blank(text) else text
-            node.status = _status(told.get("status"))
-            node.model = text_of(dict_of(told.get("origin")).get("model")) or text_of(told.get("model"))
-            _add_files(draft, node, list_of(told.get("files")))
+
+# --- Out --------------------------------------------------------------------------------------------------
 
 
-def _add_files(draft: Draft, node: Node, files: list[object]) -> None:
-    """Their names and texts; the bytes they came from are not in an export."""
-    for each in files:
-        name, text = text_of(dict_of(each).get("name")), text_of(dict_of(each).get("text"))
+def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
+    more = {**account.place_written(conversation), **personas.settings_written(conversation)}
+    head = written(conversation, current_leaf(viewer, conversation), more)
+    yield dumped(head).removesuffix("\n}") + ',\n "messages": ['
+    keys = conversation.messages.order_by("created_at", "pk").values_list("pk", flat=True)
+    between, exported = "", ExportedFiles()
+    for messages in batches(list(keys)):
+        carried = files.of_messages(messages)
+        feedback_given = feedback.feedback_by_message(user=viewer, messages=messages)
+        for message in messages:
+            named = exported.files(carried.get(message.pk, []))
+            yield between + "\n" + dumped(written_message(message, named, feedback_given.get(message.pk)))
+            between = ","
+    yield "\n ]\n}"
+
+
+# --- In ---------------------------------------------------------------------------------------------------
+
+
+def _add(
+    draft: ImportedConversation, told: dict[str, object], texts: dict[str, str], sources: set[str]
+) -> None:
+    key, role = told.get("id"), told.get("role")
+    if not isinstance(key, str) or not key:
+        draft.leave_out("odd")
+        return
+    node = ImportedMessage(key, text_of(told.get("parent")) or None, at=time_of(told.get("created_at")))
+    draft.nodes.append(node)
+    if told.get("hidden"):
+        draft.leave_out("hidden")
+    elif role == Role.SYSTEM:
+        draft.leave_out("system")
+    elif role not in (Role.USER, Role.ASSISTANT) or not isinstance(told.get("text"), str):
+        draft.leave_out("odd")
+    else:
+        text = text_of(told["text"])
+        node.role, node.text = str(role), "" if is_blank(text) else text
+        node.status = _status(told.get("status"))
+        origin = dict_of(told.get("origin"))
+        node.source = source if (source := text_of(origin.get("source"))) in sources else ""
+        node.model = text_of(origin.get("model")) or text_of(told.get("model"))
+        node.feedback = told.get("feedback")
+        _add_files(draft, node, list_of(told.get("files")), texts)
+
+
+def _add_files(
+    draft: ImportedConversation, node: ImportedMessage, files: list[object], texts: dict[str, str]
+) -> None:
+    """A file that several messages carry has its text in the first of them."""
+    for place, each in enumerate(map(dict_of, files)):
+        name, key = text_of(each.get("name")), text_of(each.get("id"))
+        text = text_of(each.get("text")) or texts.get(key, "")
+        if key:
+            texts.setdefault(key, text)
         fits = len(node.files) < FILES_A_MESSAGE and 0 < len(text) <= MESSAGE_CHARS
         if node.role == Role.USER and name and fits:
-            node.files.append((name, storable(text)))
+            sha256 = text_of(each.get("sha256"))
+            sha256 = sha256 if _SHA256.fullmatch(sha256) else ""
+            key = key or f"{node.key} {place}"
+            node.files.append(ImportedFile(name, storable(text), key, sha256, each.get("report")))
         else:
             draft.leave_out("attachment")
 

@@ -1,4 +1,4 @@
-"""How long a reply waited, until its first token and in all; an index for the last hour's."""
+"""Adds a reply's times (waiting, first token, whole) and an index for the last hour's."""
 
 from django.conf import settings
 from django.db import migrations, models

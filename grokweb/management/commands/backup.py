@@ -1,4 +1,4 @@
-"""`manage.py backup`: the whole installation in one checked file. The work is in grokweb/backup/create.py."""
+"""`manage.py backup` writes the installation to one checked file (grokweb/backup/create.py)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             type=Path,
             default=Path(),
             metavar="TARGET",
-            help="a new file, or a folder that gets one; default: grokweb-backup-<time>.zip in this folder",
+            help="a new file, or a directory for it; default: grokweb-backup-<time>.zip here",
         )
         parser.add_argument("--force", action="store_true", help="replace TARGET if it exists")
 

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: one line for each check of the installation."""
+"""`manage.py doctor` prints one line for each check of the installation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grokweb.doctor.findings import OK, PROBLEM, WARNING
 
 
 class Command(BaseCommand):
-    help = "Check what the service rests on, and say what to do. Exit status 1 if there is a problem."
+    help = "Check what the service depends on, and say what to do. Exit status 1 if there is a problem."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
 
 def _language() -> str:
-    """The terminal's, where there is a translation."""
+    """Returns the terminal's language, if there is a translation."""
     wanted = next(
         (os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), ""
     )

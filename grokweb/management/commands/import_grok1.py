@@ -1,4 +1,4 @@
-"""`manage.py import_grok1`: xAI's release becomes a model folder. The work is in inference/release/."""
+"""`manage.py import_grok1` converts xAI's release to a model directory (inference/xai_import/)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from inference.release.constants import UnusableConstants, read_constants
-from inference.release.importer import Import, run
-from inference.release.layout import DTYPES
-from inference.release.outfolder import CannotImport
-from inference.release.progress import Progress
-from inference.release.unpickle import NotTheRelease
+from inference.xai_import.constants import UnusableConstants, read_constants
+from inference.xai_import.importer import Import, run
+from inference.xai_import.layout import DTYPES
+from inference.xai_import.outfolder import CannotImport
+from inference.xai_import.progress import Progress
+from inference.xai_import.unpickle import NotTheRelease
 
 
 class Command(BaseCommand):
-    help = "Turn xAI's release of Grok-1 (ckpt-0) into a model folder; the same command goes on after a stop."
+    help = (
+        "Convert xAI's release of Grok-1 (ckpt-0) to a model directory. "
+        "To continue after a stop, repeat the command."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("source", metavar="CKPT_DIR", type=Path, help="the folder of the 770 files")
+        parser.add_argument("source", metavar="CKPT_DIR", type=Path, help="the directory of the 770 files")
         parser.add_argument(
-            "target", metavar="OUT_DIR", type=Path, help="a folder that is empty or does not exist"
+            "target", metavar="OUT_DIR", type=Path, help="a directory that is empty or does not exist"
         )
         parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="the release's tokenizer.model")
         parser.add_argument(
@@ -44,10 +47,10 @@ class Command(BaseCommand):
         except (NotTheRelease, CannotImport) as refused:
             raise CommandError(str(refused)) from None
         except OSError as error:
-            raise CommandError(f"{error}; what is whole stays, the same command goes on") from None
+            raise CommandError(f"{error}; complete files stay: repeat the command to continue") from None
         except KeyboardInterrupt:
-            raise CommandError("stopped; the same command goes on", returncode=130) from None
+            raise CommandError("stopped; repeat the command to continue", returncode=130) from None
         ready = (
-            f"ready: GROKWEB_MODEL={target}" if job.tokenizer else "whole; to serve it, add tokenizer.model"
+            f"ready: GROKWEB_MODEL={target}" if job.tokenizer else "complete; add tokenizer.model to serve it"
         )
         self.stdout.write(f"{target} is {ready}")

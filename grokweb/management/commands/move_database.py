@@ -1,4 +1,4 @@
-"""`manage.py move_database`: from SQLite to PostgreSQL. The work is in grokweb/backup/move.py."""
+"""`manage.py move_database` moves SQLite to PostgreSQL (grokweb/backup/move.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grokweb.backup.errors import BackupError
 
 class Command(BaseCommand):
     help = (
-        "Copy every row of the SQLite database into an empty PostgreSQL database, and compare both after it. "
+        "Copy every row of the SQLite database to an empty PostgreSQL database, and compare both. "
         "The service must be stopped. The SQLite file is only read. "
         "Files and signing key stay where they are."
     )
@@ -23,12 +23,12 @@ class Command(BaseCommand):
             "--to",
             required=True,
             metavar="URL",
-            help="postgres://user:password@host/name of an empty database; its tables are made here",
+            help="postgres://user:password@host/name of an empty database; the command creates its tables",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            moved = move.move(options["to"], tell=self.stdout.write)
+            moved = move.move(options["to"], report=self.stdout.write)
         except BackupError as error:
             raise CommandError(str(error)) from None
         for place, count in sorted(moved.replaced.items()):

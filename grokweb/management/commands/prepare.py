@@ -1,4 +1,4 @@
-"""`manage.py prepare`: migrations, first administrator, the configured model. Asks nothing."""
+"""`manage.py prepare` migrates, creates the first administrator and stores the configured model."""
 
 from __future__ import annotations
 
@@ -8,38 +8,51 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from grokweb import prepared, settings
-from inference.modelfiles import ModelUnusable, describe
+from grokweb import prepare_stamp, settings
+from grokweb.languages import compile_catalogues
+from inference import settings as live
+from inference.engines import engine_for
 
 
 class Command(BaseCommand):
-    help = "Migrate the database, make the first administrator if there is none, name the configured model."
+    help = (
+        "Migrate the database, create the first administrator if there is none, store the configured model."
+    )
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if settings.MORE_LANGUAGES:
+            compile_catalogues(Path(settings.MORE_LANGUAGES))
         call_command("migrate", interactive=False, verbosity=0)
         call_command("ensure_admin", stdout=self.stdout)
         announce_configured_model()
-        prepared.remember()
+        prepare_stamp.remember()
 
 
 def announce_configured_model() -> None:
-    """Stores the card of GROKWEB_MODEL before a worker announces it; without its files here, workers do."""
-    from chat.conversations.model_cards import (
-        announce_model,
-    )  # needs the applications, which `up` does without
+    """Stores the card of GROKWEB_MODEL before a worker announces it; without its files here, workers do.
 
-    if settings.MODEL == "scripted":
-        return
+    An existing card keeps its context, because only the worker knows what fits its memory.
+    """
+    from chat.model_cards.services import (  # needs the applications, which `up` does without
+        announce_model,
+        announced_context,
+    )
+
     try:
-        files = describe(Path(settings.MODEL))
-    except ModelUnusable:
+        engine, model = engine_for(settings.MODEL)
+        about = engine.describe(model)
+    except ValueError:  # ModelUnusable and RegistryError are: the worker says why in its one line
         return
+    context = announced_context(about.slug) or engine.usable_context(model, live.CONTEXT)
+    if not context:
+        return  # only the running engine knows it
     announce_model(
-        slug=files.slug,
-        name=files.name,
-        about=files.about,
-        context_tokens=files.context,
-        is_demo=files.is_demo,
+        slug=about.slug,
+        name=about.name,
+        about=about.about,
+        context_tokens=context,
+        is_demo=about.is_demo,
+        sampling=about.sampling,
     )

@@ -1,4 +1,4 @@
-"""`manage.py restore`: a backup in the place of this installation. The work: grokweb/backup/restore.py."""
+"""`manage.py restore` replaces this installation by a backup (grokweb/backup/restore.py)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from grokweb.backup.errors import BackupError
 
 class Command(BaseCommand):
     help = (
-        "Put a backup in the place of this installation: database, attached files and signing key. "
+        "Replace this installation by a backup: database, attached files and signing key. "
         "The service must be stopped. Everything is unpacked and checked first; until then nothing changes. "
-        "What was here before is kept beside. "
+        "What was here before is moved aside. "
         "Restore only backups that you trust: they decide who is an administrator."
     )
     requires_system_checks = []
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", type=Path, metavar="SOURCE", help="a file that `manage.py backup` made")
         parser.add_argument(
-            "--force", action="store_true", help="replace the installation that is here; it is kept beside"
+            "--force", action="store_true", help="replace the existing installation, which is moved aside"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

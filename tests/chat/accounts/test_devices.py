@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib import import_module
+from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
@@ -14,9 +15,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from chat.accounts import devices, tasks
-from tests.chat.conftest import PASSWORD
+from chat.accounts.adapter import NOWHERE
+from tests.chat.cast import PASSWORD, Cast
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0"
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
@@ -41,16 +44,16 @@ def listed(client: Client) -> list[devices.Device]:
 
 
 @pytest.fixture
-def desk(cast) -> Client:
+def desk(cast: Cast) -> Client:
     return browser("alice@example.org")
 
 
 @pytest.fixture
-def phone(cast) -> Client:
+def phone(cast: Cast) -> Client:
     return browser("alice@example.org", IPHONE, "2001:db8::7")
 
 
-def test_each_browser_is_listed_with_what_it_is(cast, desk, phone):
+def test_each_browser_is_listed_with_what_it_is(cast: Cast, desk: Client, phone: Client) -> None:
     browser("bob@example.org")
     assert [(each.name, each.address, each.is_this) for each in listed(desk)] == [
         ("Firefox on Windows", "198.51.100.7", True),
@@ -74,11 +77,11 @@ def test_each_browser_is_listed_with_what_it_is(cast, desk, phone):
         ("\u202e\x00" * 90, "Unknown browser"),
     ],
 )
-def test_names_of_browsers(agent, name):
+def test_names_of_browsers(agent: str, name: str) -> None:
     assert devices.name_of(agent) == name
 
 
-def test_one_is_ended_and_the_others_stay(cast, desk, phone):
+def test_one_is_ended_and_the_others_stay(cast: Cast, desk: Client, phone: Client) -> None:
     (other,) = [each for each in listed(desk) if not each.is_this]
     answer = desk.post(f"/settings/sessions/{other.pk}/end/")
     assert answer["Location"] == "/settings/#sessions"
@@ -88,7 +91,7 @@ def test_one_is_ended_and_the_others_stay(cast, desk, phone):
     assert "That browser is logged out." not in desk.get("/settings/").content.decode()  # said once
 
 
-def test_all_others_are_ended(cast, desk, phone):
+def test_all_others_are_ended(cast: Cast, desk: Client, phone: Client) -> None:
     third, bob = browser("alice@example.org"), browser("bob@example.org")
     assert (
         "2 browsers are logged out."
@@ -98,7 +101,7 @@ def test_all_others_are_ended(cast, desk, phone):
 
 
 @pytest.mark.parametrize("who", ["bob", "stranger", "staff"])
-def test_nobody_ends_somebody_else_s(cast, desk, who):
+def test_nobody_ends_somebody_else_s(cast: Cast, desk: Client, who: str) -> None:
     row = UserSession.objects.get(user=cast.alice)
     assert cast.client(who).post(f"/settings/sessions/{row.pk}/end/").status_code == 404
     assert cast.client(who).post("/settings/sessions/end-others/").status_code == 302
@@ -106,20 +109,20 @@ def test_nobody_ends_somebody_else_s(cast, desk, who):
     assert is_in(desk)
 
 
-def test_nobody_in_particular_is_sent_to_log_in(db):
+def test_nobody_in_particular_is_sent_to_log_in(db: None) -> None:
     for path in ("/settings/sessions/1/end/", "/settings/sessions/end-others/"):
         assert Client().post(path)["Location"].startswith("/accounts/login/")
     assert Client().get("/accounts/sessions/")["Location"] == "/settings/#sessions"
 
 
-def test_a_form_of_another_site_ends_nothing(cast, desk, phone):
+def test_a_form_of_another_site_ends_nothing(cast: Cast, desk: Client, phone: Client) -> None:
     forged = Client(enforce_csrf_checks=True)
     forged.cookies = desk.cookies
     assert forged.post("/settings/sessions/end-others/").status_code == 403
     assert is_in(phone)
 
 
-def test_a_changed_password_empties_the_list(cast, desk, phone):
+def test_a_changed_password_empties_the_list(cast: Cast, desk: Client, phone: Client) -> None:
     new = "another horse battery"
     form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
     assert desk.post("/accounts/password/change/", form).status_code == 302
@@ -127,8 +130,8 @@ def test_a_changed_password_empties_the_list(cast, desk, phone):
     assert [each.is_this for each in listed(desk)] == [True]
 
 
-def test_when_a_browser_was_last_here(cast, desk, phone):
-    def seen():
+def test_when_a_browser_was_last_here(cast: Cast, desk: Client, phone: Client) -> None:
+    def seen() -> Any:
         return next(each.seen_at for each in listed(phone) if not each.is_this)
 
     long_ago = timezone.now() - timedelta(days=3)
@@ -145,7 +148,7 @@ def test_when_a_browser_was_last_here(cast, desk, phone):
     assert not [each for each in made if "UPDATE" in each["sql"]]
 
 
-def test_without_redis_pages_come_all_the_same(cast, desk, settings):
+def test_without_redis_pages_come_all_the_same(cast: Cast, desk: Client, settings: Settings) -> None:
     settings.CACHES = {
         "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"},
     }
@@ -153,13 +156,13 @@ def test_without_redis_pages_come_all_the_same(cast, desk, settings):
 
 
 @pytest.mark.parametrize("address", ["", "unknown", "198.51.100.7:5555"])
-def test_what_is_no_address_is_not_kept_as_one(cast, address):
+def test_what_is_no_address_is_not_kept_as_one(cast: Cast, address: str) -> None:
     client = browser("alice@example.org", address=address)
     assert listed(client)[0].address == ""
 
 
-def test_queries_do_not_grow_with_the_browsers(cast, desk):
-    def queries():
+def test_queries_do_not_grow_with_the_browsers(cast: Cast, desk: Client) -> None:
+    def queries() -> int:
         with CaptureQueriesContext(connection) as made:
             desk.get("/settings/")
         return len(made)
@@ -171,7 +174,7 @@ def test_queries_do_not_grow_with_the_browsers(cast, desk):
     assert len(listed(desk)) == 9
 
 
-def test_what_ran_out_is_swept(cast, desk, phone):
+def test_what_ran_out_is_swept(cast: Cast, desk: Client, phone: Client) -> None:
     Session.objects.filter(session_key=phone.session.session_key).update(expire_date=timezone.now())
     tasks.sweep_sessions()
     assert UserSession.objects.get(user=cast.alice).session_key == desk.session.session_key
@@ -179,16 +182,16 @@ def test_what_ran_out_is_swept(cast, desk, phone):
     assert is_in(desk)
 
 
-def test_sessions_of_before_are_listed_by_the_migration(cast, desk, phone):
+def test_sessions_of_before_are_listed_by_the_migration(cast: Cast, desk: Client, phone: Client) -> None:
     key = phone.session.session_key
     UserSession.objects.filter(session_key=key).delete()
     Client().get("/accounts/login/")  # of nobody
     import_module("chat.accounts.migrations.0003_sessions_known").list_sessions(apps, None)
     row = UserSession.objects.get(session_key=key)
-    assert (row.user, row.ip) == (cast.alice, devices.NOWHERE)
+    assert (row.user, row.ip) == (cast.alice, NOWHERE)
     assert UserSession.objects.filter(user=cast.alice).count() == 2
     assert {each.name for each in listed(desk)} == {"Firefox on Windows", "Unknown browser"}
 
 
-def test_staff_do_not_see_where_people_are_logged_in(cast, desk):
+def test_staff_do_not_see_where_people_are_logged_in(cast: Cast, desk: Client) -> None:
     assert cast.client("staff").get("/admin/usersessions/usersession/").status_code == 404

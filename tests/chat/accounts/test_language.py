@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -10,6 +11,7 @@ from django.utils import translation
 
 from chat.accounts import services
 from chat.core.errors import QuotaExceeded, TooLong
+from tests.chat.cast import Cast
 
 FRENCH, ENGLISH = "fr-CA,fr;q=0.9,en;q=0.5", "en-GB,en;q=0.9,fr;q=0.1"
 SPACE = "\xa0"  # what Django groups French digits with
@@ -25,12 +27,12 @@ def spoken(client: Client, asked: str, path: str = "/settings/") -> str:
     ("asked", "language"),
     [(FRENCH, "fr"), (ENGLISH, "en"), ("de,fr;q=0.4", "fr"), ("de", "en"), ("", "en"), (";;q=x", "en")],
 )
-def test_who_chose_nothing_reads_what_the_browser_asks_for(cast, asked, language):
+def test_who_chose_nothing_reads_what_the_browser_asks_for(cast: Cast, asked: Any, language: str) -> None:
     assert spoken(cast.client("anonymous"), asked, "/accounts/login/") == language
     assert spoken(cast.client("alice"), asked) == language
 
 
-def test_the_profile_decides_in_every_browser(cast):
+def test_the_profile_decides_in_every_browser(cast: Cast) -> None:
     open_before = cast.client("alice")
     assert spoken(open_before, ENGLISH) == "en"
     services.edit_profile(user=cast.alice, language="fr")  # on another device
@@ -42,7 +44,7 @@ def test_the_profile_decides_in_every_browser(cast):
     assert spoken(cast.client("bob"), FRENCH) == "fr"
 
 
-def test_going_back_to_what_the_browser_asks_for(cast):
+def test_going_back_to_what_the_browser_asks_for(cast: Cast) -> None:
     client = cast.client("alice")
     services.edit_profile(user=cast.alice, language="fr")
     assert spoken(client, ENGLISH) == "fr"
@@ -50,7 +52,7 @@ def test_going_back_to_what_the_browser_asks_for(cast):
     assert spoken(client, ENGLISH) == "en"
 
 
-def test_errors_of_the_api_speak_it_too(cast):
+def test_errors_of_the_api_speak_it_too(cast: Cast) -> None:
     services.edit_profile(user=cast.alice, language="fr")
     answer = cast.client("alice").patch(
         "/api/profile/",
@@ -62,7 +64,7 @@ def test_errors_of_the_api_speak_it_too(cast):
 
 
 @pytest.mark.parametrize(("language", "thousand"), [("en", "1,000"), ("fr", f"1{SPACE}000")])
-def test_numbers_in_what_is_refused(language, thousand):
+def test_numbers_in_what_is_refused(language: str, thousand: str) -> None:
     with translation.override(language):
         assert thousand in TooLong(length=1000, limit=9).words
         assert thousand in TooLong(length=5, limit=1000, with_files=True).words
@@ -70,7 +72,7 @@ def test_numbers_in_what_is_refused(language, thousand):
 
 
 @pytest.mark.parametrize(("language", "day"), [("en", "March 5, 2031"), ("fr", "5 mars 2031")])
-def test_dates(cast, language, day):
+def test_dates(cast: Cast, language: str, day: str) -> None:
     services.edit_profile(user=cast.alice, language=language)
     end = datetime(2031, 3, 5, 12, tzinfo=UTC)
     services.suspend(user=cast.alice, by=cast.staff, reason="Spam", until=end)

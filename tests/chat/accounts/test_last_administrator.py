@@ -13,7 +13,7 @@ from django.test import Client
 from chat.accounts import services
 from chat.accounts.models import User
 from tests.chat.at_once import at_once
-from tests.chat.conftest import PASSWORD
+from tests.chat.cast import PASSWORD
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -78,7 +78,7 @@ def test_a_second_one_who_cannot_log_in_does_not_count(cast: Any, second: User, 
     UNABLE[why](second)
     answer = cast.client("staff").post(page_of(cast.staff, "change"), without(cast.staff, "is_superuser"))
     assert ONLY in answer.content.decode()
-    leaving = cast.client("staff").post("/settings/leave/", {"password": PASSWORD})
+    leaving = cast.client("staff").post("/settings/delete-account/", {"password": PASSWORD})
     assert leaving.status_code == 403
     assert able() >= 1
 
@@ -145,7 +145,8 @@ def test_two_who_leave_at_once_leave_one(cast: Any, second: User) -> None:
     one, other = logged_in(cast.staff), logged_in(second)
     form = {"password": PASSWORD}
     answers = at_once(
-        lambda: one.post("/settings/leave/", form), lambda: other.post("/settings/leave/", form)
+        lambda: one.post("/settings/delete-account/", form),
+        lambda: other.post("/settings/delete-account/", form),
     )
     assert sorted(answer.status_code for answer in answers) == [200, 403]
     assert able() == 1

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
+from django.test import Client
+from pytest_django import Settings
 
 from chat.accounts.models import User
-from tests.chat.conftest import PASSWORD
+from tests.chat.cast import PASSWORD, Cast
 
 SIGN_UP, LOG_IN = "/accounts/signup/", "/accounts/login/"
 
@@ -37,7 +41,7 @@ ADDRESSES = [
 ]
 
 
-def rename(cast, name):
+def rename(cast: Cast, name: str) -> Any:
     answer = cast.client("bob").patch(
         "/api/profile/", json.dumps({"display_name": name}), content_type="application/json"
     )
@@ -46,7 +50,7 @@ def rename(cast, name):
 
 
 @pytest.mark.parametrize("name", [*MIXED, *MARKED], ids=ascii)
-def test_a_name_that_passes_for_another_is_refused(cast, name):
+def test_a_name_that_passes_for_another_is_refused(cast: Cast, name: Any) -> None:
     assert rename(cast, name).status_code == 400
     assert cast.bob.display_name == "Bob"
     page = cast.client("bob").post("/settings/", {"display_name": name, "language": ""})
@@ -57,36 +61,36 @@ def test_a_name_that_passes_for_another_is_refused(cast, name):
 
 
 @pytest.mark.parametrize(("name", "kept"), UNSEEN.items(), ids=map(ascii, UNSEEN))
-def test_what_is_unseen_or_styled_becomes_plain(cast, name, kept):
+def test_what_is_unseen_or_styled_becomes_plain(cast: Cast, name: str, kept: Any) -> None:
     assert rename(cast, name).status_code == 200
     assert cast.bob.display_name == kept
 
 
 @pytest.mark.parametrize("name", HONEST)
-def test_names_of_people_stay(cast, name):
+def test_names_of_people_stay(cast: Cast, name: str) -> None:
     assert rename(cast, name).status_code == 200
     assert cast.bob.display_name == name
 
 
-def test_letters_in_either_form_are_one_name(cast):
+def test_letters_in_either_form_are_one_name(cast: Cast) -> None:
     assert rename(cast, "Zoe\u0308").status_code == 200
     assert cast.bob.display_name == "Zoë"
 
 
 @pytest.mark.parametrize("name", ["ɑlice", "Аӏісе".lower(), "ꓮlice".replace("lice", "ꓡꓲꓚꓰ")], ids=ascii)
-def test_a_name_that_reads_like_somebodys_is_refused(cast, name):
+def test_a_name_that_reads_like_somebodys_is_refused(cast: Cast, name: Any) -> None:
     answer = rename(cast, name)
     assert answer.status_code == 400
     assert "looks like somebody" in answer.json()["error"]["words"]
 
 
-def test_a_name_in_other_letters_that_reads_like_nobodys_is_taken(cast):
+def test_a_name_in_other_letters_that_reads_like_nobodys_is_taken(cast: Cast) -> None:
     assert rename(cast, "Роре").status_code == 200
     assert rename(cast, "Роре").status_code == 200  # nor does it stand in its own way
 
 
 @pytest.mark.parametrize("email", ADDRESSES, ids=ascii)
-def test_an_address_that_passes_for_another_is_refused(cast, client, email):
+def test_an_address_that_passes_for_another_is_refused(cast: Cast, client: Client, email: Any) -> None:
     before = User.objects.count()
     page = client.post(SIGN_UP, {"email": email, "password1": PASSWORD, "password2": PASSWORD})
     assert page.status_code == 200
@@ -107,7 +111,7 @@ def test_an_address_that_passes_for_another_is_refused(cast, client, email):
 
 
 @pytest.mark.parametrize("name", MIXED[:2], ids=ascii)
-def test_the_command_and_the_admin_refuse_such_names(cast, name):
+def test_the_command_and_the_admin_refuse_such_names(cast: Cast, name: str) -> None:
     with pytest.raises(CommandError):
         call_command("create_user", "new@example.org", password=PASSWORD, name=name)
     form = {"email": "new@example.org", "display_name": name, "password1": PASSWORD, "password2": PASSWORD}
@@ -115,7 +119,7 @@ def test_the_command_and_the_admin_refuse_such_names(cast, name):
     assert not User.objects.filter(email="new@example.org").exists()
 
 
-def test_a_domain_in_other_letters_is_one_address_and_shown_in_ascii(db, client):
+def test_a_domain_in_other_letters_is_one_address_and_shown_in_ascii(db: None, client: Client) -> None:
     call_command("create_user", "bob@münchen.de", password=PASSWORD)
     assert User.objects.get().email == "bob@xn--mnchen-3ya.de"
     for same in ("Bob@MÜNCHEN.de", "bob@mu\u0308nchen.de", "bob@xn--mnchen-3ya.de"):
@@ -128,13 +132,15 @@ def test_a_domain_in_other_letters_is_one_address_and_shown_in_ascii(db, client)
     assert client.post(LOG_IN, {"login": "bob@xn--mnchen-3ya.de", "password": PASSWORD}).status_code == 302
 
 
-def test_a_domain_that_looks_like_another_is_shown_as_what_it_is(cast):
+def test_a_domain_that_looks_like_another_is_shown_as_what_it_is(cast: Cast) -> None:
     call_command("create_user", "alice@аррӏе.com", password=PASSWORD)
     listed = cast.client("staff").get("/admin/accounts/user/").content.decode()
     assert "alice@xn--80ak6aa92e.com" in listed
 
 
-def test_a_change_of_address_is_checked(cast, settings, mailoutbox):
+def test_a_change_of_address_is_checked(
+    cast: Cast, settings: Settings, mailoutbox: list[EmailMessage]
+) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     page = cast.client("bob").post("/accounts/email/", {"action_add": "", "email": "alice@exаmple.org"})
@@ -143,7 +149,7 @@ def test_a_change_of_address_is_checked(cast, settings, mailoutbox):
     assert mailoutbox == []
 
 
-def test_staff_are_warned_of_names_that_are_older_than_the_rules(cast):
+def test_staff_are_warned_of_names_that_are_older_than_the_rules(cast: Cast) -> None:
     User.objects.filter(pk=cast.bob.pk).update(display_name="Аlice\u202e")
     listed = cast.client("staff").get("/admin/accounts/user/").content.decode()
     assert "misleading letters" in listed
@@ -154,7 +160,9 @@ def test_staff_are_warned_of_names_that_are_older_than_the_rules(cast):
 
 
 @pytest.mark.parametrize("email", ADDRESSES, ids=ascii)
-def test_an_administrator_s_address_is_checked_too(cast, monkeypatch, email):
+def test_an_administrator_s_address_is_checked_too(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, email: Any
+) -> None:
     """By Django's own command, which does not know our forms."""
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     people = set(User.objects.values_list("email", flat=True))
@@ -163,7 +171,7 @@ def test_an_administrator_s_address_is_checked_too(cast, monkeypatch, email):
     assert set(User.objects.values_list("email", flat=True)) == people
 
 
-def test_an_administrator_s_address_is_kept_in_ascii(cast, monkeypatch):
+def test_an_administrator_s_address_is_kept_in_ascii(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     call_command("createsuperuser", interactive=False, email="Root@münchen.de", verbosity=0)
     assert User.objects.filter(email="root@xn--mnchen-3ya.de", is_superuser=True).exists()
@@ -174,7 +182,7 @@ def test_an_administrator_s_address_is_kept_in_ascii(cast, monkeypatch):
 @pytest.mark.parametrize(
     "long", [{"email": "a" * 300 + "@example.org"}, {"group": "g" * 151}], ids=lambda each: next(iter(each))
 )
-def test_what_a_database_cannot_hold_is_refused_in_words(cast, long):
+def test_what_a_database_cannot_hold_is_refused_in_words(cast: Cast, long: Any) -> None:
     given = {"email": "new@example.org", "group": "", **long}
     with pytest.raises(CommandError):
         call_command("create_user", given["email"], password=PASSWORD, group=given["group"])

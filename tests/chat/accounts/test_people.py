@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,45 +10,46 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from chat.accounts import services
 from chat.accounts.models import User
 from chat.accounts.sessions import still_allowed
 from chat.core.errors import BadInput
-from tests.chat.conftest import PASSWORD
+from tests.chat.cast import PASSWORD, Cast
 
 NEW = {"email": "New.Person@Example.org", "password1": PASSWORD, "password2": PASSWORD}
 
 
-def log_in(client: Client, email: str, password: str = PASSWORD):
+def log_in(client: Client, email: str, password: str = PASSWORD) -> Any:
     return client.post("/accounts/login/", {"login": email, "password": password})
 
 
-def test_signing_up_needs_only_an_address_and_a_password(db, client):
+def test_signing_up_needs_only_an_address_and_a_password(db: None, client: Client) -> None:
     assert client.post("/accounts/signup/", NEW).status_code == 302
     assert client.get("/api/profile/").json()["email"] == "new.person@example.org"
 
 
-def test_the_language_chosen_before_signing_up_stays(db, client):
+def test_the_language_chosen_before_signing_up_stays(db: None, client: Client) -> None:
     client.post("/i18n/setlang/", {"language": "fr"})
     client.post("/accounts/signup/", NEW)
     assert User.objects.get().language == "fr"
 
 
-def test_a_closed_site_takes_nobody_new(db, client, settings):
+def test_a_closed_site_takes_nobody_new(db: None, client: Client, settings: Settings) -> None:
     settings.SIGNUP_OPEN = False
     client.get("/accounts/signup/")
     client.post("/accounts/signup/", NEW)
     assert not User.objects.exists()
 
 
-def test_an_address_that_is_taken_is_not_told_to_strangers(cast, client):
+def test_an_address_that_is_taken_is_not_told_to_strangers(cast: Cast, client: Client) -> None:
     client.post("/accounts/signup/", {**NEW, "email": "alice@example.org"})
     assert User.objects.filter(email="alice@example.org").count() == 1
     assert client.get("/api/profile/").status_code == 401
 
 
-def test_the_right_password_logs_in_and_a_wrong_one_does_not(cast):
+def test_the_right_password_logs_in_and_a_wrong_one_does_not(cast: Cast) -> None:
     client = Client()
     log_in(client, "bob@example.org", "something else")
     assert client.get("/api/profile/").status_code == 401
@@ -55,7 +57,7 @@ def test_the_right_password_logs_in_and_a_wrong_one_does_not(cast):
     assert client.get("/api/profile/").status_code == 200
 
 
-def test_guessing_passwords_is_slowed_down(cast):
+def test_guessing_passwords_is_slowed_down(cast: Cast) -> None:
     client = Client()
     for _ in range(10):
         log_in(client, "bob@example.org", "a wrong guess")
@@ -63,7 +65,7 @@ def test_guessing_passwords_is_slowed_down(cast):
     assert client.get("/api/profile/").status_code == 401
 
 
-def test_the_profile_s_language_comes_along_to_a_new_browser(cast):
+def test_the_profile_s_language_comes_along_to_a_new_browser(cast: Cast) -> None:
     services.edit_profile(user=cast.alice, language="fr")
     client = Client()
     log_in(client, "alice@example.org")
@@ -71,26 +73,26 @@ def test_the_profile_s_language_comes_along_to_a_new_browser(cast):
     assert client.get("/settings/")["Content-Language"] == "fr"
 
 
-def test_the_language_switch_is_remembered(cast):
+def test_the_language_switch_is_remembered(cast: Cast) -> None:
     cast.client("alice").post("/i18n/setlang/", {"language": "fr", "next": "/settings/"})
     cast.client("alice").post("/i18n/setlang/", {"language": "klingon"})
     cast.alice.refresh_from_db()
     assert cast.alice.language == "fr"
-    assert Client().post("/i18n/setlang/", {"language": "fr"}).status_code in {204, 302}
+    assert Client().post("/i18n/setlang/", {"language": "fr"}).status_code == 302
 
 
-def test_without_e_mail_nobody_attaches_another_address(cast, client):
+def test_without_e_mail_nobody_attaches_another_address(cast: Cast, client: Client) -> None:
     client.post("/accounts/signup/", NEW)
-    for action in ("action_add", "action_primary"):
+    for action, status in {"action_add": 200, "action_primary": 302}.items():
         response = client.post("/accounts/email/", {action: "", "email": "bob@example.org"})
-        assert response.status_code in {200, 302}
+        assert response.status_code == status
     assert list(EmailAddress.objects.filter(email="bob@example.org").values_list("user", flat=True)) == [
         cast.bob.pk
     ]
 
 
 @pytest.mark.parametrize("method", ["json", "form"])
-def test_people_change_their_own_profile(cast, method):
+def test_people_change_their_own_profile(cast: Cast, method: str) -> None:
     client = cast.client("alice")
     changed = {"display_name": "  Al\u202eice\n II ", "language": "fr"}
     if method == "json":
@@ -112,7 +114,7 @@ def test_people_change_their_own_profile(cast, method):
     assert cast.bob.display_name == "Bob"
 
 
-def test_rights_are_no_part_of_the_profile(cast):
+def test_rights_are_no_part_of_the_profile(cast: Cast) -> None:
     body = {"is_staff": True, "is_superuser": True, "email": "bob@example.org", "display_name": "A"}
     cast.client("alice").patch("/api/profile/", body, content_type="application/json")
     cast.client("alice").post("/settings/", {**body, "language": ""})
@@ -124,11 +126,11 @@ def test_rights_are_no_part_of_the_profile(cast):
 @pytest.mark.parametrize(
     ("who", "status"), [("alice", 200), ("bob", 200), ("stranger", 200), ("staff", 200), ("anonymous", 302)]
 )
-def test_who_may_open_the_settings(cast, who, status):
+def test_who_may_open_the_settings(cast: Cast, who: str, status: int) -> None:
     assert cast.client(who).get("/settings/").status_code == status
 
 
-def test_a_wrong_form_is_shown_again(cast):
+def test_a_wrong_form_is_shown_again(cast: Cast) -> None:
     response = cast.client("alice").post("/settings/", {"display_name": "x" * 81, "language": "fr"})
     assert response.status_code == 400
 
@@ -141,11 +143,13 @@ def session_of(client: Client) -> str:
 
 
 @pytest.fixture
-def sessions(cast):
+def sessions(cast: Cast) -> dict[Any, Any]:
     return {name: session_of(cast.client(name)) for name in ("alice", "bob", "stranger", "staff")}
 
 
-def test_which_sessions_still_stand(cast, sessions, django_assert_num_queries):
+def test_which_sessions_still_stand(
+    cast: Cast, sessions: dict[Any, Any], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     cast.client("bob").logout()
     services.suspend(user=cast.stranger, by=cast.staff, reason="because")
     cast.staff.set_password("another password")
@@ -169,35 +173,39 @@ def test_which_sessions_still_stand(cast, sessions, django_assert_num_queries):
     assert still_allowed({}) == {}
 
 
-def test_a_session_is_nobody_else_s(cast, sessions):
+def test_a_session_is_nobody_else_s(cast: Cast, sessions: dict[Any, Any]) -> None:
     assert still_allowed({sessions["alice"]: cast.bob.pk}) == {sessions["alice"]: "logged_out"}
 
 
-def test_who_is_not_active_is_logged_out(cast, sessions):
+def test_who_is_not_active_is_logged_out(cast: Cast, sessions: dict[Any, Any]) -> None:
     cast.alice.is_active = False
     cast.alice.save()
     assert still_allowed({sessions["alice"]: cast.alice.pk}) == {sessions["alice"]: "logged_out"}
 
 
-def test_a_mail_links_to_the_site_whatever_host_was_asked(cast, client, settings):
+def test_a_mail_links_to_the_site_whatever_host_was_asked(
+    cast: Cast, client: Client, settings: Settings
+) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     client.post(
         "/accounts/password/reset/", {"email": "alice@example.org"}, headers={"host": "localhost:6666"}
     )
     (sent,) = mail.outbox
     assert f"{settings.SITE_URLS[0]}/accounts/password/reset/key/" in sent.body
-    assert "6666" not in sent.subject + sent.body
+    assert "6666" not in f"{sent.subject}{sent.body}"
 
 
 @pytest.mark.parametrize("page", ["/accounts/email/", "/accounts/password/change/", "/accounts/2fa/", "/"])
-def test_no_page_of_somebody_logged_in_is_kept_by_a_browser(cast, page):
+def test_no_page_of_somebody_logged_in_is_kept_by_a_browser(cast: Cast, page: str) -> None:
     assert cast.client("alice").get(page)["Cache-Control"] == "private, no-store"
 
 
 # --- Made by scripts ----------------------------------------------------------------------------------------
 
 
-def test_create_user_makes_somebody_who_can_log_in(db, client, capsys):
+def test_create_user_makes_somebody_who_can_log_in(
+    db: None, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command(
         "create_user", "Ada@Example.org", "--password", PASSWORD, "--name", "Ada", "--staff", "--group", "g"
     )
@@ -210,7 +218,9 @@ def test_create_user_makes_somebody_who_can_log_in(db, client, capsys):
     assert "password:" not in capsys.readouterr().out
 
 
-def test_create_user_prints_a_password_it_made_up(db, client, capsys):
+def test_create_user_prints_a_password_it_made_up(
+    db: None, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command("create_user", "ada@example.org", "--superuser")
     password = capsys.readouterr().out.split("password: ")[1].strip()
     log_in(client, "ada@example.org", password)
@@ -218,14 +228,14 @@ def test_create_user_prints_a_password_it_made_up(db, client, capsys):
 
 
 @pytest.mark.parametrize("email", ["alice@example.org", "ALICE@example.org", "no address", ""])
-def test_create_user_refuses_in_words(cast, email):
+def test_create_user_refuses_in_words(cast: Cast, email: str) -> None:
     with pytest.raises(CommandError):
         call_command("create_user", email, "--password", PASSWORD)
     with pytest.raises(BadInput):
         services.create_user(email=email)
 
 
-def test_staff_correct_an_address(cast):
+def test_staff_correct_an_address(cast: Cast) -> None:
     services.change_email(user=cast.alice, email="Alice.New@example.org")
     client = Client()
     log_in(client, "alice@example.org")

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from chat.accounts import services, signals
+from chat.accounts.models import User
 from chat.core.errors import BadInput, NotAllowed, Suspended
 from chat.core.models import StaffAction
-from tests.chat.conftest import PASSWORD
+from tests.chat.cast import PASSWORD, Cast
 
 WHY = "Sent <b>spam</b> to everybody"
 
 
 @pytest.fixture
-def suspended(cast):
+def suspended(cast: Cast) -> Cast:
     """alice, with a browser in which she was logged in already."""
     cast.client("alice").get("/settings/")
     services.suspend(user=cast.alice, by=cast.staff, reason=WHY)
@@ -28,7 +31,7 @@ def suspended(cast):
 @pytest.mark.parametrize(
     "door", ["/", "/settings/", "/accounts/password/change/", "/s/some-token/", "/nothing/"]
 )
-def test_pages_say_why(suspended, door):
+def test_pages_say_why(suspended: Cast, door: str) -> None:
     response = suspended.client("alice").get(door)
     assert response.status_code == 403
     page = response.content.decode()
@@ -37,7 +40,7 @@ def test_pages_say_why(suspended, door):
 
 
 @pytest.mark.parametrize("door", ["/api/profile/", "/api/usage/", "/api/conversations/", "/api/reports/"])
-def test_the_api_says_why(suspended, door):
+def test_the_api_says_why(suspended: Cast, door: str) -> None:
     response = suspended.client("alice").get(door)
     assert response.status_code == 403
     error = response.json()["error"]
@@ -46,7 +49,7 @@ def test_the_api_says_why(suspended, door):
     assert error["until"] is None
 
 
-def test_nothing_can_be_changed(suspended):
+def test_nothing_can_be_changed(suspended: Cast) -> None:
     client = suspended.client("alice")
     assert (
         client.patch("/api/profile/", '{"display_name": "x"}', content_type="application/json").status_code
@@ -58,13 +61,13 @@ def test_nothing_can_be_changed(suspended):
     assert (suspended.alice.display_name, suspended.alice.language) == ("Alice", "")
 
 
-def test_the_way_out_is_open(suspended):
+def test_the_way_out_is_open(suspended: Cast) -> None:
     client = suspended.client("alice")
     assert client.post("/accounts/logout/").status_code == 302
     assert client.get("/accounts/login/").status_code == 200
 
 
-def test_logging_in_is_refused_in_words_and_only_after_the_password(suspended):
+def test_logging_in_is_refused_in_words_and_only_after_the_password(suspended: Cast) -> None:
     client = Client()
     wrong = client.post("/accounts/login/", {"login": "alice@example.org", "password": "not it at all"})
     assert WHY not in wrong.content.decode()
@@ -75,7 +78,7 @@ def test_logging_in_is_refused_in_words_and_only_after_the_password(suspended):
     assert client.get("/api/profile/").status_code == 401
 
 
-def test_others_and_their_sessions_are_left_alone(cast):
+def test_others_and_their_sessions_are_left_alone(cast: Cast) -> None:
     for who in ("alice", "bob", "stranger"):
         cast.client(who).get("/api/profile/")
     before = Session.objects.count()
@@ -85,7 +88,7 @@ def test_others_and_their_sessions_are_left_alone(cast):
     assert cast.client("stranger").get("/api/usage/").status_code == 200
 
 
-def test_it_ends_by_itself(cast):
+def test_it_ends_by_itself(cast: Cast) -> None:
     end = timezone.now() + timedelta(hours=1)
     services.suspend(user=cast.alice, by=cast.staff, reason=WHY, until=end)
     told = cast.client("alice").get("/api/profile/").json()["error"]
@@ -97,7 +100,7 @@ def test_it_ends_by_itself(cast):
     services.check_not_suspended(cast.alice)
 
 
-def test_lifting_opens_the_doors_and_is_on_record(suspended):
+def test_lifting_opens_the_doors_and_is_on_record(suspended: Cast) -> None:
     with pytest.raises(Suspended, match="spam"):
         services.check_not_suspended(suspended.alice)
     services.lift_suspension(user=suspended.alice, by=suspended.staff)
@@ -108,10 +111,12 @@ def test_lifting_opens_the_doors_and_is_on_record(suspended):
     ]
 
 
-def test_the_news_is_told_once_it_is_true(cast, django_capture_on_commit_callbacks):
+def test_the_news_is_told_once_it_is_true(
+    cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     told = []
 
-    def listener(user, **kwargs):
+    def listener(user: User, **kwargs: Any) -> None:
         told.append(user.pk)
 
     signals.user_suspended.connect(listener)
@@ -125,14 +130,14 @@ def test_the_news_is_told_once_it_is_true(cast, django_capture_on_commit_callbac
 
 
 @pytest.mark.parametrize(("reason", "until"), [("", None), ("   ", None), ("x" * 301, None), ("ok", "past")])
-def test_what_a_suspension_needs(cast, reason, until):
+def test_what_a_suspension_needs(cast: Cast, reason: str, until: str | None) -> None:
     end = timezone.now() - timedelta(minutes=1) if until else None
     with pytest.raises(BadInput):
         services.suspend(user=cast.alice, by=cast.staff, reason=reason, until=end)
     assert not StaffAction.objects.exists()
 
 
-def test_rank(cast):
+def test_rank(cast: Cast) -> None:
     """Staff are suspended by administrators only, and nobody suspends themselves."""
     for by, user in [
         (cast.staff, cast.staff),
@@ -145,7 +150,7 @@ def test_rank(cast):
     assert cast.client("moderator").get("/admin/").status_code == 403
 
 
-def test_deleting_needs_a_suspension_first(cast):
+def test_deleting_needs_a_suspension_first(cast: Cast) -> None:
     with pytest.raises(NotAllowed):
         services.delete_user(user=cast.alice, by=cast.staff)
     services.suspend(user=cast.alice, by=cast.staff, reason=WHY)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.chat.conftest import PASSWORD
+from django.core.mail import EmailMessage
+from django.test import Client
+from pytest_django import Settings
+
+from tests.chat.cast import PASSWORD, Cast
 
 SIGN_UP = "/accounts/signup/"
 
@@ -11,7 +15,9 @@ def form(email: str) -> dict[str, str]:
     return {"email": email, "password1": PASSWORD, "password2": PASSWORD}
 
 
-def test_with_e_mail_a_taken_address_looks_like_any_other(cast, client, settings, mailoutbox):
+def test_with_e_mail_a_taken_address_looks_like_any_other(
+    cast: Cast, client: Client, settings: Settings, mailoutbox: list[EmailMessage]
+) -> None:
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     taken = client.post(SIGN_UP, form("alice@example.org"))
@@ -23,7 +29,7 @@ def test_with_e_mail_a_taken_address_looks_like_any_other(cast, client, settings
     assert [mail.to for mail in mailoutbox] == [["alice@example.org"], ["new@example.org"]]
 
 
-def test_without_e_mail_it_is_refused_in_plain_words(cast, client):
+def test_without_e_mail_it_is_refused_in_plain_words(cast: Cast, client: Client) -> None:
     taken = client.post(SIGN_UP, form("alice@example.org"))
     assert "already registered" in taken.content.decode()
     assert client.post(SIGN_UP, form("new@example.org")).status_code == 302

@@ -5,13 +5,15 @@ from __future__ import annotations
 from uuid import uuid4
 
 from chat.accounts.models import User
-from chat.conversations import model_cards, services
+from chat.conversations.branches import set_leaf
+from chat.conversations.lifecycle import create_conversation
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
+from chat.model_cards.selection import default_model
 
 
 def talk(owner: User, *texts: str, title: str = "A talk") -> Conversation:
     """The texts alternate between the owner and the model; the owner has the end open."""
-    conversation = services.new_conversation(owner=owner, model=model_cards.default_model(), title=title)
+    conversation = create_conversation(owner=owner, model=default_model(), title=title)
     say(conversation, *texts)
     return conversation
 
@@ -25,13 +27,13 @@ def say(conversation: Conversation, *texts: str, under: Message | None = None) -
         said.append(under)
         role = Role.USER if role == Role.ASSISTANT else Role.ASSISTANT
     if under:
-        services.set_leaf(conversation.owner, under)
+        set_leaf(conversation.owner, under)
     return said
 
 
 def long_talk(owner: User, length: int) -> tuple[Conversation, list[Message]]:
     """Numbered messages m0, m1 …, written in a few statements."""
-    conversation = services.new_conversation(owner=owner, model=model_cards.default_model(), title="Long")
+    conversation = create_conversation(owner=owner, model=default_model(), title="Long")
     keys = [uuid4() for _ in range(length)]
     roles = (Role.USER, Role.ASSISTANT)
     messages = [
@@ -45,7 +47,7 @@ def long_talk(owner: User, length: int) -> tuple[Conversation, list[Message]]:
         for n, key in enumerate(keys)
     ]
     Message.objects.bulk_create(messages, batch_size=500)
-    services.set_leaf(owner, messages[-1])
+    set_leaf(owner, messages[-1])
     return conversation, messages
 
 
@@ -54,5 +56,5 @@ def live_reply(conversation: Conversation, text: str = "Hello?") -> Message:
     reply = Message.objects.create(
         conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE
     )
-    services.set_leaf(conversation.owner, reply)
+    set_leaf(conversation.owner, reply)
     return reply

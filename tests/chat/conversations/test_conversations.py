@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
-from chat.conversations import model_cards, services, signals, tasks
-from chat.conversations.errors import Unavailable
-from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, ModelCard
+from chat.conversations import signals, tasks
+from chat.conversations.lifecycle import delete_conversation
+from chat.conversations.models import Conversation, Leaf, Message, MessageStatus
+from chat.conversations.purge import purge_deleted
+from chat.conversations.titles import rename_conversation, title_from
+from chat.model_cards.access import models_for
+from chat.model_cards.errors import Unavailable
+from chat.model_cards.models import ModelCard
+from chat.model_cards.selection import default_model
+from chat.model_cards.services import announce_model
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import live_reply, long_talk, say, talk
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def heard():
+def heard() -> Iterator[list[tuple[Any, ...]]]:
     """What the signals said, in order."""
-    news = []
+    news: list[tuple[Any, ...]] = []
 
-    def deleted(conversation, **_):
+    def deleted(conversation: Conversation, **_: Any) -> None:
         news.append(("deleted", conversation.pk))
 
-    def changed(conversation, deleted, **_):
+    def changed(conversation: Conversation, deleted: Any, **_: Any) -> None:
         news.append(("changed", conversation.title, deleted))
 
     signals.conversation_deleted.connect(deleted)
@@ -34,7 +46,7 @@ def heard():
     signals.conversation_changed.disconnect(changed)
 
 
-def patch(client, conversation, title):
+def patch(client: Client, conversation: Conversation, title: str) -> Any:
     body = json.dumps({"title": title})
     return client.patch(f"/api/conversations/{conversation.pk}/", body, content_type="application/json")
 
@@ -42,7 +54,7 @@ def patch(client, conversation, title):
 # --- Making and naming ------------------------------------------------------------------------------------
 
 
-def test_a_new_conversation(cast, model_card):
+def test_a_new_conversation(cast: Cast, model_card: ModelCard) -> None:
     client = cast.client("alice")
     answer = client.post("/api/conversations/", json.dumps({"title": " A \n new one"}), "application/json")
     made = answer.json()["conversation"]
@@ -54,22 +66,24 @@ def test_a_new_conversation(cast, model_card):
     assert client.get("/api/conversations/").json() == {"conversations": [made], "next": None, "folders": []}
 
 
-def test_a_new_conversation_without_a_body(cast):
+def test_a_new_conversation_without_a_body(cast: Cast) -> None:
     answer = cast.client("alice").post("/api/conversations/", content_type="application/json")
     assert (answer.status_code, answer.json()["conversation"]["title"]) == (201, "")
 
 
-def test_without_any_model(cast):
+def test_without_any_model(cast: Cast) -> None:
     ModelCard.objects.all().delete()
     client = cast.client("alice")
     answer = client.post("/api/conversations/", content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
     assert client.get("/").context["page"]["model"] is None
     with pytest.raises(Unavailable):
-        model_cards.default_model()
+        default_model()
 
 
-def test_rename_cleans_the_title_and_tells_after_commit(cast, heard, django_capture_on_commit_callbacks):
+def test_rename_cleans_the_title_and_tells_after_commit(
+    cast: Cast, heard: Any, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     conversation = talk(cast.alice, "Hi")
     with django_capture_on_commit_callbacks(execute=True):
         answer = patch(cast.client("alice"), conversation, "  Evil \u202egnp.exe\u202c\ttitle\x7f ")
@@ -80,7 +94,7 @@ def test_rename_cleans_the_title_and_tells_after_commit(cast, heard, django_capt
     assert conversation.title == "Evil gnp.exe title"
 
 
-def test_renaming_does_not_move_it_up(cast):
+def test_renaming_does_not_move_it_up(cast: Cast) -> None:
     first, second = talk(cast.alice, "Hi"), talk(cast.alice, "Ho")
     Conversation.objects.filter(pk=first.pk).update(updated_at=timezone.now() - timedelta(days=1))
     patch(cast.client("alice"), first, "Renamed")
@@ -104,26 +118,26 @@ def test_renaming_does_not_move_it_up(cast):
         (" \n\t\u200b", ""),
     ],
 )
-def test_title_from_the_first_message(text, title):
-    assert services.title_from(text) == title
-    assert len(services.title_from(text)) <= 60
+def test_title_from_the_first_message(text: str, title: str) -> None:
+    assert title_from(text) == title
+    assert len(title_from(text)) <= 60
 
 
-def test_a_title_never_ends_between_a_letter_and_its_accent():
-    assert services.title_from("x" * 58 + "q\u0323\u0316" * 10) == "x" * 58 + "…"
-    families = services.title_from("xx" + "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 30)
+def test_a_title_never_ends_between_a_letter_and_its_accent() -> None:
+    assert title_from("x" * 58 + "q\u0323\u0316" * 10) == "x" * 58 + "…"
+    families = title_from("xx" + "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 30)
     assert len(families) <= 60
     assert families[-2] == "\U0001f467"
 
 
-def test_title_from_a_very_long_line_is_quick():
-    assert len(services.title_from("\u202e" * 9_000 + "word " * 200_000)) <= 60
+def test_title_from_a_very_long_line_is_quick() -> None:
+    assert len(title_from("\u202e" * 9_000 + "word " * 200_000)) <= 60
 
 
 # --- The sidebar ------------------------------------------------------------------------------------------
 
 
-def all_pages(client):
+def all_pages(client: Client) -> tuple[Any, ...]:
     rows, cursor, pages = [], "", 0
     while cursor is not None:
         answer = client.get("/api/conversations/", {"cursor": cursor} if cursor else {})
@@ -135,7 +149,7 @@ def all_pages(client):
 
 
 @pytest.mark.parametrize("step", [timedelta(0), timedelta(microseconds=300), timedelta(seconds=1)])
-def test_every_conversation_is_listed_once_latest_first(cast, model_card, step):
+def test_every_conversation_is_listed_once_latest_first(cast: Cast, model_card: ModelCard, step: Any) -> None:
     """Also when an import gave many of them the same time."""
     start = datetime(2026, 1, 1, 12, tzinfo=UTC)
     made = [
@@ -151,7 +165,7 @@ def test_every_conversation_is_listed_once_latest_first(cast, model_card, step):
         assert rows == [str(c.pk) for c in reversed(made)]
 
 
-def test_times_written_by_the_database_and_by_python_mix(cast, model_card):
+def test_times_written_by_the_database_and_by_python_mix(cast: Cast, model_card: ModelCard) -> None:
     """On SQLite the database writes milliseconds and Python microseconds, and text is compared."""
     for n in range(60):
         talk(cast.alice, title=str(n))
@@ -162,14 +176,14 @@ def test_times_written_by_the_database_and_by_python_mix(cast, model_card):
     assert (len(rows), len(set(rows)), pages) == (60, 60, 2)
 
 
-def test_fifty_are_one_page(cast):
+def test_fifty_are_one_page(cast: Cast) -> None:
     for n in range(50):
         talk(cast.alice, title=str(n))
     assert cast.client("alice").get("/api/conversations/").json()["next"] is None
 
 
 @pytest.mark.parametrize("bad", ["x", "-1", "1-", "9" * 15 + "-1", "1-9999999", "１-1 ", "0-0'"])
-def test_cursors_that_lead_nowhere(cast, bad):
+def test_cursors_that_lead_nowhere(cast: Cast, bad: str) -> None:
     answer = cast.client("alice").get("/api/conversations/", {"cursor": bad})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_input")
 
@@ -177,7 +191,7 @@ def test_cursors_that_lead_nowhere(cast, bad):
 # --- The page ---------------------------------------------------------------------------------------------
 
 
-def test_the_first_page_of_all(cast, model_card):
+def test_the_first_page_of_all(cast: Cast, model_card: ModelCard) -> None:
     page = cast.client("alice").get("/").context["page"]
     assert page["user"] == {"id": str(cast.alice.pk), "name": cast.alice.get_short_name()}
     assert page["model"]["slug"] == model_card.slug
@@ -190,7 +204,7 @@ def test_the_first_page_of_all(cast, model_card):
     assert page["usage"]["limit"] > 0
 
 
-def test_the_page_of_a_conversation_is_its_end(cast):
+def test_the_page_of_a_conversation_is_its_end(cast: Cast) -> None:
     conversation, messages = long_talk(cast.alice, 120)
     page = cast.client("alice").get(conversation.get_absolute_url()).context["page"]
     assert [m["text"] for m in page["messages"]] == [f"m{n}" for n in range(70, 120)]
@@ -202,15 +216,17 @@ def test_the_page_of_a_conversation_is_its_end(cast):
 # --- Deleting ---------------------------------------------------------------------------------------------
 
 
-def delete(client, conversation):
+def delete(client: Client, conversation: Conversation) -> Any:
     return client.delete(f"/api/conversations/{conversation.pk}/")
 
 
-def long_ago(conversation):
+def long_ago(conversation: Conversation) -> None:
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=timezone.now() - timedelta(seconds=61))
 
 
-def test_a_deleted_conversation_is_gone_at_once(cast, heard, django_capture_on_commit_callbacks):
+def test_a_deleted_conversation_is_gone_at_once(
+    cast: Cast, heard: Any, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     client = cast.client("alice")
     with django_capture_on_commit_callbacks(execute=True):
@@ -221,43 +237,50 @@ def test_a_deleted_conversation_is_gone_at_once(cast, heard, django_capture_on_c
     assert delete(client, conversation).status_code == 404
 
 
-def test_deleting_twice_tells_once(cast, heard, django_capture_on_commit_callbacks):
+def test_deleting_twice_tells_once(
+    cast: Cast, heard: Any, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     conversation = talk(cast.alice, "Hi")
     with django_capture_on_commit_callbacks(execute=True):
-        services.delete(conversation=conversation)
-        services.delete(conversation=conversation)
+        delete_conversation(conversation=conversation)
+        delete_conversation(conversation=conversation)
     assert [news[0] for news in heard] == ["deleted", "changed"]
 
 
-def test_a_deleted_conversation_is_not_renamed(cast, heard, django_capture_on_commit_callbacks):
+def test_a_deleted_conversation_is_not_renamed(
+    cast: Cast, heard: Any, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     conversation = talk(cast.alice, "Hi")
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=timezone.now())
     with django_capture_on_commit_callbacks(execute=True):
-        services.rename(conversation=conversation, title="Late")
+        rename_conversation(conversation=conversation, title="Late")
     assert not heard
     assert Conversation.objects.get(pk=conversation.pk).title == "A talk"
 
 
 def test_a_broken_listener_does_not_keep_the_others_from_hearing(
-    cast, heard, django_capture_on_commit_callbacks, caplog
-):
-    def broken(**_):
+    cast: Cast,
+    heard: Any,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(**_: Any) -> None:
         raise ConnectionError("Redis is down")
 
     signals.conversation_deleted.connect(broken)
     try:
         with django_capture_on_commit_callbacks(execute=True):
-            services.delete(conversation=talk(cast.alice, "Hi"))
+            delete_conversation(conversation=talk(cast.alice, "Hi"))
     finally:
         signals.conversation_deleted.disconnect(broken)
     assert [news[0] for news in heard] == ["deleted", "changed"]
     assert "Redis is down" in caplog.text
 
 
-def test_purge_removes_what_was_deleted_a_minute_ago(cast):
+def test_purge_removes_what_was_deleted_a_minute_ago(cast: Cast) -> None:
     old, fresh, kept = (talk(cast.alice, "Hi", "Hello") for _ in range(3))
     for conversation in (old, fresh):
-        services.delete(conversation=conversation)
+        delete_conversation(conversation=conversation)
     long_ago(old)
     tasks.purge()
     assert set(Conversation.objects.all()) == {fresh, kept}
@@ -265,27 +288,29 @@ def test_purge_removes_what_was_deleted_a_minute_ago(cast):
     assert not Leaf.objects.filter(conversation=old.pk).exists()
 
 
-def test_purge_waits_for_a_live_reply(cast):
+def test_purge_waits_for_a_live_reply(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     reply = live_reply(conversation)
-    services.delete(conversation=conversation)
+    delete_conversation(conversation=conversation)
     long_ago(conversation)
-    assert services.purge() == 0
+    assert purge_deleted() == 0
     assert Message.objects.filter(pk=reply.pk).exists()
     Message.objects.filter(pk=reply.pk).update(status=MessageStatus.STOPPED)
-    assert services.purge() == 1
+    assert purge_deleted() == 1
     assert not Conversation.objects.filter(pk=conversation.pk).exists()
 
 
-def test_purge_works_in_small_batches(cast, django_assert_max_num_queries):
+def test_purge_works_in_small_batches(
+    cast: Cast, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     """Whatever the order in which the batches meet the tree, none takes more rows than it names."""
     conversation, messages = long_talk(cast.alice, 420)
     say(conversation, "another", "branch", under=messages[9])
-    services.delete(conversation=conversation)
+    delete_conversation(conversation=conversation)
     long_ago(conversation)
     sizes = []
 
-    def watch(execute, sql, params, many, context):
+    def watch(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
         answer = execute(sql, params, many, context)
         if sql.startswith('DELETE FROM "conversations_message"'):
             sizes.append(context["cursor"].rowcount)
@@ -294,14 +319,14 @@ def test_purge_works_in_small_batches(cast, django_assert_max_num_queries):
     from django.db import connection
 
     with connection.execute_wrapper(watch):
-        assert services.purge() == 1
+        assert purge_deleted() == 1
     assert sum(sizes) == 422
     assert max(sizes) <= 50
 
 
 # --- Models -----------------------------------------------------------------------------------------------
 
-TOLD = {
+TOLD: dict[str, Any] = {
     "slug": "grok-1",
     "name": "Grok-1",
     "about": "The open weights.",
@@ -310,22 +335,24 @@ TOLD = {
 }
 
 
-def test_an_announced_model_is_not_the_staffs_choice(cast, model_card):
-    card = model_cards.announce_model(**TOLD)
+def test_an_announced_model_is_not_the_staffs_choice(cast: Cast, model_card: ModelCard) -> None:
+    card = announce_model(**TOLD)
     assert not card.is_default
-    assert model_cards.default_model() == model_card
+    assert default_model() == model_card
     assert list(ModelCard.objects.filter(is_default=True)) == [model_card]
 
 
-def test_announced_again_it_writes_nothing(cast, model_card, django_assert_num_queries):
-    model_cards.announce_model(**TOLD)
+def test_announced_again_it_writes_nothing(
+    cast: Cast, model_card: ModelCard, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    announce_model(**TOLD)
     with django_assert_num_queries(1):
-        model_cards.announce_model(**TOLD)
-    changed = model_cards.announce_model(**{**TOLD, "about": "New words."})
+        announce_model(**TOLD)
+    changed = announce_model(**{**TOLD, "about": "New words."})
     assert ModelCard.objects.get(slug="grok-1").about == changed.about == "New words."
 
 
-def test_a_second_model_beside_the_default(cast, model_card):
-    model_cards.announce_model(**{**TOLD, "slug": "tiny", "name": "A tiny one"})
-    assert model_cards.default_model() == model_card
-    assert [card.slug for card in model_cards.models_for(cast.alice)] == ["scripted", "tiny"]
+def test_a_second_model_beside_the_default(cast: Cast, model_card: ModelCard) -> None:
+    announce_model(**{**TOLD, "slug": "tiny", "name": "A tiny one"})
+    assert default_model() == model_card
+    assert [card.slug for card in models_for(cast.alice)] == ["scripted", "tiny"]

@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from chat.conversations import services, sidebar
+from chat.accounts.models import User
+from chat.conversations import sidebar
+from chat.conversations.bulk import PINS, UNDO_WITHIN
+from chat.conversations.lifecycle import delete_conversation
 from chat.conversations.models import Conversation, Folder
+from chat.conversations.purge import purge_deleted
+from chat.model_cards.models import ModelCard
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 
 pytestmark = pytest.mark.django_db
 
 
-def send(client, method, address, **body):
+def send(client: Client, method: str, address: str, **body: Any) -> tuple[Any, ...]:
     answer = getattr(client, method)(address, json.dumps(body), content_type="application/json")
     return answer.status_code, (answer.json() if answer.content else {})
 
 
-def place(client, **query):
+def place(client: Client, **query: Any) -> list[Any]:
     answer = client.get("/api/conversations/", query).json()
     return [row["title"] for row in answer["conversations"]]
 
 
-def patch(client, conversation, **changes):
+def patch(client: Client, conversation: Conversation, **changes: Any) -> Any:
     return send(client, "patch", f"/api/conversations/{conversation.pk}/", **changes)
 
 
-def bulk(client, conversations, action, **more):
+def bulk(client: Client, conversations: Iterable[Any], action: str, **more: Any) -> Any:
     ids = [str(getattr(each, "pk", each)) for each in conversations]
     return send(client, "post", "/api/conversations/bulk/", ids=ids, action=action, **more)
 
 
-def many(owner, model, count, **fields):
+def many(owner: User, model: ModelCard, count: int, **fields: Any) -> Any:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     rows = [
         Conversation(
@@ -49,14 +60,14 @@ def many(owner, model, count, **fields):
 
 
 @pytest.fixture
-def alice(cast):
+def alice(cast: Cast) -> Client:
     return cast.client("alice")
 
 
 # --- Places -----------------------------------------------------------------------------------------------
 
 
-def test_a_conversation_stands_in_one_place(cast, alice):
+def test_a_conversation_stands_in_one_place(cast: Cast, alice: Client) -> None:
     one, _two = talk(cast.alice, "Hi", title="one"), talk(cast.alice, "Ho", title="two")
     status, answer = send(alice, "post", "/api/folders/", name=" Recipes ")
     folder = answer["folder"]
@@ -83,14 +94,14 @@ def test_a_conversation_stands_in_one_place(cast, alice):
     assert place(alice, archived="1") == []
 
 
-def test_pinning_takes_out_of_the_archive(cast, alice):
+def test_pinning_takes_out_of_the_archive(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, "Hi")
     patch(alice, conversation, archived=True)
     _, answer = patch(alice, conversation, pinned=True)
     assert (answer["conversation"]["archived"], answer["conversation"]["pinned"]) == (False, True)
 
 
-def test_pinned_ones_come_once_however_many_pages(cast, alice, model_card):
+def test_pinned_ones_come_once_however_many_pages(cast: Cast, alice: Client, model_card: ModelCard) -> None:
     made = many(cast.alice, model_card, 130)
     bulk(alice, made[:3], "pin")
     rows, cursor, pages = [], "", 0
@@ -102,24 +113,24 @@ def test_pinned_ones_come_once_however_many_pages(cast, alice, model_card):
     assert rows == ["c2", "c1", "c0", *(f"c{n}" for n in reversed(range(3, 130)))]
 
 
-def test_so_many_can_be_pinned(cast, alice, model_card):
-    made = many(cast.alice, model_card, sidebar.PINS + 1)
-    assert bulk(alice, made[: sidebar.PINS], "pin")[0] == 200
+def test_so_many_can_be_pinned(cast: Cast, alice: Client, model_card: ModelCard) -> None:
+    made = many(cast.alice, model_card, PINS + 1)
+    assert bulk(alice, made[:PINS], "pin")[0] == 200
     assert bulk(alice, made[:2], "pin")[0] == 200  # those that are pinned already are not counted twice
     status, answer = patch(alice, made[-1], pinned=True)
     assert (status, answer["error"]["code"]) == (400, "bad_input")
-    assert str(sidebar.PINS) in answer["error"]["words"]
+    assert str(PINS) in answer["error"]["words"]
     made[-1].refresh_from_db()
     assert made[-1].pinned is False
 
 
-def test_archived_conversations_open_as_ever(cast, alice):
+def test_archived_conversations_open_as_ever(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, "Hi")
     patch(alice, conversation, archived=True)
     assert alice.get(conversation.get_absolute_url()).status_code == 200
 
 
-def test_a_title_and_a_place_at_once(cast, alice):
+def test_a_title_and_a_place_at_once(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, "Hi")
     _, answer = patch(alice, conversation, title="Both", pinned=True)
     assert (answer["conversation"]["title"], answer["conversation"]["pinned"]) == ("Both", True)
@@ -138,7 +149,7 @@ def test_a_title_and_a_place_at_once(cast, alice):
         ({"owner": "x"}, 400),
     ],
 )
-def test_changes_that_are_none(cast, alice, changes, status):
+def test_changes_that_are_none(cast: Cast, alice: Client, changes: Any, status: int) -> None:
     conversation = talk(cast.alice, "Hi")
     assert patch(alice, conversation, **changes)[0] == status
     conversation.refresh_from_db()
@@ -148,7 +159,19 @@ def test_changes_that_are_none(cast, alice, changes, status):
 # --- Folders ----------------------------------------------------------------------------------------------
 
 
-def test_a_folder_is_renamed_and_its_end_keeps_what_is_in_it(cast, alice):
+# Of Unicode 15, 16 and 17, one that has no character yet, and an old one.
+@pytest.mark.parametrize(
+    "emoji", ["\U0001fae8", "\U0001fadc", "\U0001fac8", "\U0001fadd", "\U0001f433"], ids=ascii
+)
+def test_titles_and_folders_keep_emoji_of_any_age(cast: Cast, alice: Client, emoji: str) -> None:
+    conversation = talk(cast.alice, "Hi")
+    _, answer = patch(alice, conversation, title=f"{emoji} ideas")
+    assert answer["conversation"]["title"] == f"{emoji} ideas"
+    status, answer = send(alice, "post", "/api/folders/", name=emoji)
+    assert (status, answer["folder"]["name"]) == (201, emoji)
+
+
+def test_a_folder_is_renamed_and_its_end_keeps_what_is_in_it(cast: Cast, alice: Client) -> None:
     _, answer = send(alice, "post", "/api/folders/", name="Old")
     address = f"/api/folders/{answer['folder']['id']}/"
     conversation = talk(cast.alice, "Hi", title="kept")
@@ -164,20 +187,20 @@ def test_a_folder_is_renamed_and_its_end_keeps_what_is_in_it(cast, alice):
 
 
 @pytest.mark.parametrize("name", [None, 3, "", " \u200b ", "x" * 61])
-def test_names_that_are_none(alice, name):
+def test_names_that_are_none(alice: Client, name: int | str | None) -> None:
     status, answer = send(alice, "post", "/api/folders/", name=name)
     assert (status, answer["error"]["code"]) == (400, "bad_input")
     assert not Folder.objects.exists()
 
 
-def test_folders_have_a_limit(cast, alice):
+def test_folders_have_a_limit(cast: Cast, alice: Client) -> None:
     Folder.objects.bulk_create([Folder(owner=cast.alice, name=str(n)) for n in range(100)])
     assert send(alice, "post", "/api/folders/", name="one too many")[0] == 400
     assert send(cast.client("bob"), "post", "/api/folders/", name="his first")[0] == 201
 
 
 @pytest.mark.parametrize("who", ["bob", "staff", "anonymous"])
-def test_a_foreign_folder_and_an_unknown_one_look_the_same(cast, who):
+def test_a_foreign_folder_and_an_unknown_one_look_the_same(cast: Cast, who: str) -> None:
     folder = Folder.objects.create(owner=cast.alice, name="Hers")
     client, answers = cast.client(who), []
     for pk in (folder.pk, uuid4()):
@@ -186,7 +209,7 @@ def test_a_foreign_folder_and_an_unknown_one_look_the_same(cast, who):
             (
                 send(client, "patch", address, name="Mine"),
                 client.delete(address).json(),
-                client.get("/api/conversations/", {"folder": pk}).json(),
+                client.get("/api/conversations/", {"folder": str(pk)}).json(),
             )
         )
     assert answers[0] == answers[1]
@@ -195,7 +218,7 @@ def test_a_foreign_folder_and_an_unknown_one_look_the_same(cast, who):
     assert folder.name == "Hers"
 
 
-def test_nothing_moves_into_a_foreign_folder(cast, alice):
+def test_nothing_moves_into_a_foreign_folder(cast: Cast, alice: Client) -> None:
     folder = Folder.objects.create(owner=cast.bob, name="His")
     conversation = talk(cast.alice, "Hi")
     assert patch(alice, conversation, folder=str(folder.pk))[0] == 404
@@ -204,31 +227,40 @@ def test_nothing_moves_into_a_foreign_folder(cast, alice):
     assert conversation.folder_id is None
 
 
-def test_other_tabs_hear_of_folders_and_places(cast, alice, monkeypatch, django_capture_on_commit_callbacks):
-    from chat.turns import receivers
+def test_other_tabs_hear_of_folders_and_places(
+    cast: Cast,
+    alice: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    from chat.turns import events
 
-    told = []
-    monkeypatch.setattr(receivers.events, "tell_sync", lambda owner, frame: told.append((owner, frame)))
+    sent: list[tuple[Any, dict[str, Any]]] = []
+
+    def publish(owner: Any, frame: Any) -> None:
+        sent.append((owner, msgspec.to_builtins(frame)))
+
+    monkeypatch.setattr(events, "publish_sync", publish)
     conversation = talk(cast.alice, "Hi")
     with django_capture_on_commit_callbacks(execute=True):
         send(alice, "post", "/api/folders/", name="New")
     with django_capture_on_commit_callbacks(execute=True):
         patch(alice, conversation, pinned=True)
-    assert [(owner, frame["type"]) for owner, frame in told] == [
+    assert [(owner, frame["type"]) for owner, frame in sent] == [
         (cast.alice.pk, "folders"),
         (cast.alice.pk, "conversation"),
     ]
-    assert told[0][1]["folders"] == alice.get("/api/folders/").json()["folders"]
-    assert told[1][1]["conversation"]["pinned"] is True
+    assert sent[0][1]["folders"] == alice.get("/api/folders/").json()["folders"]
+    assert sent[1][1]["conversation"]["pinned"] is True
 
 
 # --- Many at once -----------------------------------------------------------------------------------------
 
 
-def test_what_is_not_theirs_is_passed_over(cast, alice):
+def test_what_is_not_theirs_is_passed_over(cast: Cast, alice: Client) -> None:
     mine, bobs = talk(cast.alice, "Hi"), talk(cast.bob, "Hi")
     gone = talk(cast.alice, "Hi")
-    services.delete(conversation=gone)
+    delete_conversation(conversation=gone)
     for action in ("archive", "pin", "delete"):
         status, answer = bulk(alice, [mine, bobs, gone, uuid4(), "x"], action)
         assert status == 200
@@ -238,7 +270,7 @@ def test_what_is_not_theirs_is_passed_over(cast, alice):
     assert (bobs.archived, bobs.pinned, bobs.deleted_at) == (False, False, None)
 
 
-def test_many_are_moved(cast, alice, model_card):
+def test_many_are_moved(cast: Cast, alice: Client, model_card: ModelCard) -> None:
     folder = Folder.objects.create(owner=cast.alice, name="Here")
     made = many(cast.alice, model_card, 5)
     bulk(alice, made[1:], "move", folder=str(folder.pk))
@@ -247,12 +279,14 @@ def test_many_are_moved(cast, alice, model_card):
     assert place(alice) == ["c4", "c3", "c0"]
 
 
-def test_deleted_and_undone(cast, alice, django_capture_on_commit_callbacks):
+def test_deleted_and_undone(
+    cast: Cast, alice: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     from chat.conversations import signals
 
     news = []
 
-    def changed(conversation, deleted, **_):
+    def changed(conversation: Conversation, deleted: Any, **_: Any) -> None:
         news.append((conversation.title, deleted))
 
     signals.conversation_changed.connect(changed)
@@ -271,13 +305,13 @@ def test_deleted_and_undone(cast, alice, django_capture_on_commit_callbacks):
     assert made[0].messages.count() == 2
 
 
-def test_too_late_to_undo(cast, alice):
+def test_too_late_to_undo(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, "Hi")
-    services.delete(conversation=conversation)
-    late = timezone.now() - sidebar.UNDO_WITHIN - timedelta(seconds=1)
+    delete_conversation(conversation=conversation)
+    late = timezone.now() - UNDO_WITHIN - timedelta(seconds=1)
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=late)
     assert bulk(alice, [conversation], "restore") == (200, {"conversations": []})
-    assert services.purge() == 0  # nor is it taken apart yet: the two never meet
+    assert purge_deleted() == 0  # nor is it taken apart yet: the two never meet
     assert place(alice) == []
 
 
@@ -292,20 +326,20 @@ def test_too_late_to_undo(cast, alice):
         {"ids": ["x"] * 101, "action": "delete"},
     ],
 )
-def test_bulk_bodies_that_are_none(alice, body):
+def test_bulk_bodies_that_are_none(alice: Client, body: Any) -> None:
     status, answer = send(alice, "post", "/api/conversations/bulk/", **body)
     assert (status, answer["error"]["code"]) == (400, "bad_input")
 
 
-def test_anonymous_people_do_nothing(cast):
+def test_anonymous_people_do_nothing(cast: Cast) -> None:
     assert bulk(cast.client("anonymous"), [talk(cast.alice, "Hi")], "delete")[0] == 401
 
 
 # --- Cost -------------------------------------------------------------------------------------------------
 
 
-def test_queries_do_not_grow_with_the_data(cast, alice, model_card):
-    def queries():
+def test_queries_do_not_grow_with_the_data(cast: Cast, alice: Client, model_card: ModelCard) -> None:
+    def queries() -> int:
         with CaptureQueriesContext(
             connection,
         ) as seen:
@@ -322,8 +356,8 @@ def test_queries_do_not_grow_with_the_data(cast, alice, model_card):
     assert queries() == few
 
 
-def test_the_recent_ones_are_found_by_the_index(cast, model_card):
+def test_the_recent_ones_are_found_by_the_index(cast: Cast, model_card: ModelCard) -> None:
     many(cast.alice, model_card, 300, archived=True)
-    rows = sidebar._of(cast.alice).filter(archived=False, pinned=False, folder=None)[:51]
+    rows = sidebar._listed(cast.alice).filter(archived=False, pinned=False, folder=None)[:51]
     if connection.vendor == "sqlite":  # PostgreSQL chooses by the size of the table
         assert "conversation_places" in rows.explain()

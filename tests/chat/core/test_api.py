@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.robotparser import RobotFileParser
 
 import pytest
 from django.test import Client
 
-from tests.chat.conftest import PASSWORD
+from tests.chat.cast import PASSWORD, Cast
 
 PROFILE = "/api/profile/"
 
 
-def patch(client: Client, body: object, **extra: object):
+def patch(client: Client, body: object, **extra: Any) -> Any:
     raw = body if isinstance(body, bytes | str) else json.dumps(body)
     return client.patch(PROFILE, raw, content_type="application/json", **extra)
 
 
 @pytest.mark.parametrize("address", ["/api/profile/", "/api/usage/"])
-def test_who_is_not_logged_in_is_told_so_in_json(db, address):
+def test_who_is_not_logged_in_is_told_so_in_json(db: None, address: str) -> None:
     response = Client().get(address)
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "not_logged_in"
     assert response.json()["error"]["words"]
 
 
-def test_a_foreign_site_cannot_send_with_the_cookies_of_alice(cast):
+def test_a_foreign_site_cannot_send_with_the_cookies_of_alice(cast: Cast) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(cast.alice)
     response = patch(client, {"display_name": "Mallory"})
@@ -59,7 +60,7 @@ def test_a_foreign_site_cannot_send_with_the_cookies_of_alice(cast):
         b'{"display_name": "' + b"x" * 81 + b'"}',
     ],
 )
-def test_bad_bodies_are_answered_in_words(cast, body):
+def test_bad_bodies_are_answered_in_words(cast: Cast, body: bytes) -> None:
     response = patch(cast.client("alice"), body)
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "bad_input"
@@ -67,23 +68,23 @@ def test_bad_bodies_are_answered_in_words(cast, body):
     assert cast.alice.display_name == "Alice"
 
 
-def test_only_json_counts_as_json(cast):
+def test_only_json_counts_as_json(cast: Cast) -> None:
     response = cast.client("alice").patch(PROFILE, '{"display_name": "A"}', content_type="text/plain")
     assert response.status_code == 400
 
 
-def test_other_methods_are_refused_with_those_allowed(cast):
+def test_other_methods_are_refused_with_those_allowed(cast: Cast) -> None:
     response = cast.client("alice").delete(PROFILE)
     assert response.status_code == 405
     assert response["Allow"] == "GET, PATCH"
     assert response.json()["error"]["code"] == "bad_method"
 
 
-def test_private_answers_are_not_kept_by_caches(cast):
+def test_private_answers_are_not_kept_by_caches(cast: Cast) -> None:
     assert "no-store" in cast.client("alice").get(PROFILE)["Cache-Control"]
 
 
-def test_unknown_addresses_answer_json_below_api_and_a_page_elsewhere(cast):
+def test_unknown_addresses_answer_json_below_api_and_a_page_elsewhere(cast: Cast) -> None:
     response = cast.client("alice").get("/api/nothing/")
     assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
     page = cast.client("alice").get("/nothing/")
@@ -106,14 +107,14 @@ def test_unknown_addresses_answer_json_below_api_and_a_page_elsewhere(cast):
         ("/admin/", False),
     ],
 )
-def test_robots_read_shared_pages_and_nothing_else(client, path, allowed):
+def test_robots_read_shared_pages_and_nothing_else(client: Client, path: str, allowed: bool) -> None:
     rules = RobotFileParser()
     rules.parse(client.get("/robots.txt").content.decode().splitlines())
     assert rules.can_fetch("Googlebot", path) == allowed
 
 
 @pytest.mark.django_db
-def test_a_password_is_enough_to_get_in(cast):
+def test_a_password_is_enough_to_get_in(cast: Cast) -> None:
     client = Client()
     response = client.post("/accounts/login/", {"login": "ALICE@example.org", "password": PASSWORD})
     assert response.status_code == 302

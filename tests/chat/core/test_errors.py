@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
+from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisDown
 
-from chat.core import limits, views
+from chat.core import throttling, views
 from chat.core.errors import BadInput, NotFound, QueueFull, QuotaExceeded, TooManyRequests
 from chat.core.text import one_line
 from grokweb import urls as real
 
 
-def fail(request, kind):
+def fail(request: HttpRequest, kind: str) -> HttpResponse:
     raise {
         "missing": NotFound(),
         "bad": BadInput("Not like this <b>."),
@@ -33,7 +35,7 @@ handler404, handler403, handler500 = real.handler404, real.handler403, real.hand
 @pytest.mark.parametrize(
     ("kind", "status"), [("missing", 404), ("bad", 400), ("quota", 429), ("full", 429), ("redis", 503)]
 )
-def test_a_chat_error_becomes_a_page_or_json(db, client, kind, status):
+def test_a_chat_error_becomes_a_page_or_json(db: None, client: Client, kind: str, status: int) -> None:
     page = client.get(f"/fail/{kind}/")
     assert page.status_code == status
     assert page["Content-Type"].startswith("text/html")
@@ -43,7 +45,7 @@ def test_a_chat_error_becomes_a_page_or_json(db, client, kind, status):
 
 
 @override_settings(ROOT_URLCONF=__name__)
-def test_words_are_escaped_and_numbers_travel(db, client):
+def test_words_are_escaped_and_numbers_travel(db: None, client: Client) -> None:
     page = client.get("/fail/bad/").content.decode()
     assert "Not like this &lt;b&gt;." in page
     answer = client.get("/api/fail/quota/")
@@ -58,7 +60,7 @@ def test_words_are_escaped_and_numbers_travel(db, client):
 
 
 @override_settings(ROOT_URLCONF=__name__)
-def test_a_full_queue_says_when_to_come_back(db, client):
+def test_a_full_queue_says_when_to_come_back(db: None, client: Client) -> None:
     answer = client.get("/api/fail/full/")
     assert (answer.status_code, answer["Retry-After"]) == (429, "15")
     assert answer.json()["error"]["code"] == "queue_full"
@@ -66,10 +68,10 @@ def test_a_full_queue_says_when_to_come_back(db, client):
 
 
 @override_settings(ROOT_URLCONF=__name__)
-def test_a_forbidden_thing_looks_like_an_address_that_never_was(db):
+def test_a_forbidden_thing_looks_like_an_address_that_never_was(db: None) -> None:
     client = Client(headers={"accept-language": "en"})
 
-    def look(address):
+    def look(address: str) -> str:
         body = client.get(address).content.decode()
         return "".join(line for line in body.splitlines() if "nonce" not in line and "csrf" not in line)
 
@@ -77,7 +79,7 @@ def test_a_forbidden_thing_looks_like_an_address_that_never_was(db):
 
 
 @override_settings(ROOT_URLCONF=__name__)
-def test_a_bug_is_answered_without_the_database(client, caplog):
+def test_a_bug_is_answered_without_the_database(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """No `db` fixture: any query here would be an error of its own."""
     client.raise_request_exception = False
     page = client.get("/fail/bug/")
@@ -89,28 +91,30 @@ def test_a_bug_is_answered_without_the_database(client, caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_forbidden_and_csrf_answer_json_below_api(db):
+def test_forbidden_and_csrf_answer_json_below_api(db: None) -> None:
     request = RequestFactory().get("/api/x/")
     assert views.forbidden(request).status_code == 403
     assert views.csrf_failed(request).headers["Content-Type"] == "application/json"
 
 
-def test_a_limit_refuses_the_next_one_and_says_when_to_come_back():
+def test_a_limit_refuses_the_next_one_and_says_when_to_come_back() -> None:
     for _ in range(3):
-        limits.take("sample", "alice", 3, 1000)
+        throttling.throttle("sample", "alice", 3, 1000)
     with pytest.raises(TooManyRequests) as refused:
-        limits.take("sample", "alice", 3, 1000)
+        throttling.throttle("sample", "alice", 3, 1000)
     assert 1 <= refused.value.extra["retry_after"] <= 1000
-    limits.take("sample", "bob", 3, 1000)
-    limits.take("other", "alice", 3, 1000)
+    throttling.throttle("sample", "bob", 3, 1000)
+    throttling.throttle("other", "alice", 3, 1000)
 
 
-def test_without_redis_people_are_not_locked_out(monkeypatch, caplog):
+def test_without_redis_people_are_not_locked_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def down(*args: object, **kwargs: object) -> None:
         raise RedisDown
 
-    monkeypatch.setattr(type(cache._connections[cache._alias]), "add", down)
-    limits.take("sample", "alice", 0, 60)
+    monkeypatch.setattr(type(caches["default"]), "add", down)
+    throttling.throttle("sample", "alice", 0, 60)
     assert "not counted" in caplog.text
 
 
@@ -122,10 +126,10 @@ def test_without_redis_people_are_not_locked_out(monkeypatch, caplog):
         (True, "", "127.0.0.1"),
     ],
 )
-def test_whose_address_counts(settings, behind, forwarded, address):
+def test_whose_address_counts(settings: Settings, behind: bool, forwarded: str, address: str) -> None:
     settings.BEHIND_PROXY = behind
     request = RequestFactory().get("/", headers={"x-forwarded-for": forwarded})
-    assert limits.client_address(request) == address
+    assert throttling.client_address(request) == address
 
 
 @pytest.mark.parametrize(
@@ -143,5 +147,5 @@ def test_whose_address_counts(settings, behind, forwarded, address):
         ("e\u0301", "\u00e9"),
     ],
 )
-def test_names_hold_nothing_invisible(raw, clean):
+def test_names_hold_nothing_invisible(raw: str, clean: str) -> None:
     assert one_line(raw) == clean

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from django.contrib.auth.models import Group
+from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.test import Client
@@ -21,7 +22,7 @@ from chat.conversations.models import Conversation, Folder
 from chat.core import storage
 from chat.core.errors import NotFound
 from chat.files.models import File
-from tests.chat.conftest import PASSWORD
+from tests.chat.cast import PASSWORD, Cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,7 +52,7 @@ def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "_refused_at", float("-inf"))
 
 
-def test_pages_can_be_read(cast) -> None:
+def test_pages_can_be_read(cast: Cast) -> None:
     owned = Conversation.objects.create(owner=cast.alice, model_id=_model(), title="Kept")
     alice = cast.client("alice")
     with read_only_database():
@@ -59,13 +60,13 @@ def test_pages_can_be_read(cast) -> None:
         assert alice.get("/api/conversations/").status_code == 200
 
 
-def _model() -> int:
-    from chat.conversations.models import ModelCard
+def _model() -> str:
+    from chat.model_cards.models import ModelCard
 
     return ModelCard.objects.get().pk
 
 
-def test_json_doors_refuse_with_a_code_and_keep_nothing(cast) -> None:
+def test_json_doors_refuse_with_a_code_and_keep_nothing(cast: Cast) -> None:
     alice = cast.client("alice")
     with read_only_database():
         answer = alice.post("/api/folders/", json.dumps({"name": "New"}), content_type=JSON)
@@ -76,10 +77,9 @@ def test_json_doors_refuse_with_a_code_and_keep_nothing(cast) -> None:
     assert alice.post("/api/folders/", json.dumps({"name": "New"}), content_type=JSON).status_code == 201
 
 
-def test_an_upload_leaves_no_bytes_behind(cast) -> None:
+def test_an_upload_leaves_no_bytes_behind(cast: Cast) -> None:
     def stored() -> set[str]:
-        root = storage.settings.STORAGES["files"]["OPTIONS"]["location"]
-        return {name for _, _, names in os.walk(root) for name in names}
+        return {name for _, _, names in os.walk(storages["files"].path("")) for name in names}
 
     before, alice = stored(), cast.client("alice")
     with read_only_database():
@@ -89,7 +89,7 @@ def test_an_upload_leaves_no_bytes_behind(cast) -> None:
     assert not File.objects.exists()
 
 
-def test_logging_in_says_why_it_fails(cast) -> None:
+def test_logging_in_says_why_it_fails(cast: Cast) -> None:
     form = {"login": "alice@example.org", "password": PASSWORD}
     with read_only_database():
         page = Client(headers={"accept-language": "en"}).post("/accounts/login/", form)
@@ -101,7 +101,7 @@ def test_logging_in_says_why_it_fails(cast) -> None:
     assert Client().post("/accounts/login/", form).status_code == 302
 
 
-def test_the_admin_says_why_it_fails(cast) -> None:
+def test_the_admin_says_why_it_fails(cast: Cast) -> None:
     staff = cast.client("staff")
     with read_only_database():
         page = staff.post("/admin/auth/group/add/", {"name": "helpers"})
@@ -110,7 +110,7 @@ def test_the_admin_says_why_it_fails(cast) -> None:
     assert not Group.objects.filter(name="helpers").exists()
 
 
-def test_a_refused_write_makes_the_service_unready(cast) -> None:
+def test_a_refused_write_makes_the_service_unready(cast: Cast) -> None:
     anyone, alice = Client(), cast.client("alice")
     assert anyone.get("/readyz").status_code == 200
     with read_only_database():
@@ -119,10 +119,12 @@ def test_a_refused_write_makes_the_service_unready(cast) -> None:
     assert (answer.status_code, answer.json()["failing"]) == (503, ["database"])
 
 
-def test_a_nearly_full_disk_refuses_what_is_new_and_lets_the_rest_be_stored(cast, monkeypatch) -> None:
+def test_a_nearly_full_disk_refuses_what_is_new_and_lets_the_rest_be_stored(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Room is kept for answers that are being written: settings and folders are small."""
     monkeypatch.setattr(storage.DISKS, "low", 1 << 60)
-    monkeypatch.setattr(storage.DISKS, "_looks", {})
+    monkeypatch.setattr(storage.DISKS, "_cached", {})
     alice = cast.client("alice")
     upload = alice.post("/api/files/", {"file": SimpleUploadedFile("a.txt", b"words")})
     assert (upload.status_code, upload.json()["error"]["code"]) == (507, "storage_full")
@@ -134,7 +136,7 @@ def test_a_nearly_full_disk_refuses_what_is_new_and_lets_the_rest_be_stored(cast
 
 def sqlite_error(code: int) -> sqlite3.OperationalError:
     error = sqlite3.OperationalError("trouble")
-    error.sqlite_errorcode = code  # type: ignore[misc]
+    error.sqlite_errorcode = code
     return error
 
 

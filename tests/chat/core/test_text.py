@@ -15,21 +15,21 @@ CASES = json.loads((Path(__file__).parents[2] / "data" / "blank_texts.json").rea
 
 
 @pytest.mark.parametrize("text", CASES["blank"], ids=ascii)
-def test_what_cannot_be_seen_is_blank(text):
+def test_what_cannot_be_seen_is_blank(text: str) -> None:
     assert is_blank(text)
     assert trimmed(text) == ""
     assert one_line(text) == ""
 
 
 @pytest.mark.parametrize("text", CASES["seen"], ids=ascii)
-def test_what_can_be_seen_is_not(text):
+def test_what_can_be_seen_is_not(text: str) -> None:
     assert not is_blank(text)
     assert trimmed(text) == text
     assert one_line(text)
 
 
 @pytest.mark.parametrize("text", [text for text in CASES["seen"] if text[0] != "\u200b"], ids=ascii)
-def test_one_line_keeps_the_parts_of_emoji_and_scripts(text):
+def test_one_line_keeps_the_parts_of_emoji_and_scripts(text: str) -> None:
     assert one_line(text) == unicodedata.normalize("NFC", text)
 
 
@@ -47,5 +47,5 @@ def test_one_line_keeps_the_parts_of_emoji_and_scripts(text):
     ],
     ids=ascii,
 )
-def test_one_line_drops_what_is_unseen_elsewhere(text, line):
+def test_one_line_drops_what_is_unseen_elsewhere(text: str, line: str) -> None:
     assert one_line(text) == line

@@ -1,9 +1,10 @@
-"""A verdict is given through the door of its message; staff see how many and why, not what was said."""
+"""Who may give feedback on an answer, and what staff see of it: how much and why, no text."""
 
 from __future__ import annotations
 
 import json
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.db.models.functions import Now
@@ -12,43 +13,45 @@ from django.urls import reverse
 from chat.conversations.models import Conversation, Message
 from chat.core.models import StaffAction
 from chat.feedback.models import Feedback
+from chat.model_cards.models import ModelCard
+from tests.chat.cast import Cast
 
 SECRET = "the secret soup"
 
 
 @pytest.fixture
-def message(cast, model_card):
+def message(cast: Cast, model_card: ModelCard) -> Message:
     conversation = Conversation.objects.create(owner=cast.alice, model=model_card, title=SECRET)
     asked = Message.objects.create(conversation=conversation, role="user", author=cast.alice, text=SECRET)
     return Message.objects.create(conversation=conversation, parent=asked, role="assistant", text=SECRET)
 
 
-def door(pk):
+def address(pk: UUID) -> str:
     return f"/api/messages/{pk}/feedback/"
 
 
-def send(cast, message, who="alice", **body):
-    return cast.client(who).post(door(message.pk), json.dumps(body), content_type="application/json")
+def send(cast: Cast, message: Message, who: str = "alice", **body: Any) -> Any:
+    return cast.client(who).post(address(message.pk), json.dumps(body), content_type="application/json")
 
 
 @pytest.mark.parametrize(
     ("who", "status"),
     [("alice", 200), ("bob", 404), ("stranger", 404), ("staff", 404), ("moderator", 404), ("anonymous", 401)],
 )
-def test_who_may_judge(cast, message, who, status):
+def test_who_may_give_feedback(cast: Cast, message: Message, who: str, status: int) -> None:
     assert send(cast, message, who, value=1).status_code == status
-    assert cast.client(who).get(door(message.pk)).status_code == status
+    assert cast.client(who).get(address(message.pk)).status_code == status
     assert Feedback.objects.count() == (status == 200)
 
 
-def test_the_last_verdict_counts_and_can_be_taken_back(cast, message):
+def test_the_last_feedback_counts_and_can_be_withdrawn(cast: Cast, message: Message) -> None:
     send(cast, message, value=1, reason="clear")
     answer = send(cast, message, value=-1, reason="wrong", note="  it is salt ")
     said = {"value": -1, "reason": "wrong", "note": "it is salt"}
     assert answer.json() == {"feedback": said}
-    assert cast.client("alice").get(door(message.pk)).json() == {"feedback": said}
+    assert cast.client("alice").get(address(message.pk)).json() == {"feedback": said}
     row = Feedback.objects.get()
-    assert (row.person, row.model) == (cast.alice, message.conversation.model)
+    assert (row.user, row.model) == (cast.alice, message.conversation.model)
     assert send(cast, message, value=0).json()["feedback"]["value"] == 0
     assert not Feedback.objects.exists()
 
@@ -61,21 +64,22 @@ def test_the_last_verdict_counts_and_can_be_taken_back(cast, message):
         {"value": 1, "note": 5}, {"value": 1, "note": "x" * 2001},
     ],
 )  # fmt: skip
-def test_bad_verdicts_are_refused(cast, message, body):
+def test_invalid_feedback_is_refused(cast: Cast, message: Message, body: Any) -> None:
     assert send(cast, message, **body).status_code == 400
     assert not Feedback.objects.exists()
 
 
-def test_only_finished_answers_that_stand_are_judged(cast, message):
+def test_only_finished_visible_answers_take_feedback(cast: Cast, message: Message) -> None:
+    assert message.parent is not None
     assert send(cast, message.parent, value=1).status_code == 404
     Message.objects.filter(pk=message.pk).update(status="live")
     assert send(cast, message, value=1).status_code == 409
     Message.objects.filter(pk=message.pk).update(status="complete", hidden_at=Now())
     assert send(cast, message, value=1).status_code == 404
-    assert cast.client("alice").get(door(uuid4())).status_code == 404
+    assert cast.client("alice").get(address(uuid4())).status_code == 404
 
 
-def test_a_note_is_read_on_record_and_lists_are_not_filtered_by_it(cast, message):
+def test_a_note_is_read_on_record_and_lists_are_not_filtered_by_it(cast: Cast, message: Message) -> None:
     send(cast, message, value=-1, reason="wrong", note="too salty")
     row = Feedback.objects.get()
     listed = reverse("admin:feedback_feedback_changelist")
@@ -86,7 +90,7 @@ def test_a_note_is_read_on_record_and_lists_are_not_filtered_by_it(cast, message
     assert (read.actor, str(row.pk) in read.target) == (cast.moderator, True)
 
 
-def test_staff_see_counts_and_reasons_and_not_a_word(cast, message):
+def test_staff_see_counts_and_reasons_and_no_text(cast: Cast, message: Message) -> None:
     send(cast, message, value=-1, reason="wrong", note="too salty")
     listed = reverse("admin:feedback_feedback_changelist")
     page = reverse("admin:feedback_feedback_change", args=[Feedback.objects.get().pk])
@@ -105,7 +109,7 @@ def test_staff_see_counts_and_reasons_and_not_a_word(cast, message):
     assert StaffAction.objects.count() == before + 1
 
 
-def test_verdicts_speak_french(cast, message):
+def test_ratings_are_shown_in_french(cast: Cast, message: Message) -> None:
     send(cast, message, value=-1, reason="wrong")
     cast.client("staff").cookies["grokweb_language"] = "fr"
     answer = cast.client("staff").get(
@@ -114,7 +118,7 @@ def test_verdicts_speak_french(cast, message):
     assert answer.context["counts"] == [("Scripted", "mauvaise", "pas juste", 1)]
 
 
-def test_verdicts_of_deleted_conversations_are_gone(cast, message):
+def test_feedback_in_deleted_conversations_is_not_shown(cast: Cast, message: Message) -> None:
     send(cast, message, value=1)
     Conversation.objects.update(deleted_at=Now())
     answer = cast.client("staff").get(reverse("admin:feedback_feedback_changelist"))

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from chat.files import services
-from tests.chat.conftest import Cast
+from tests.chat.cast import Cast
 
 Answer = Any
 

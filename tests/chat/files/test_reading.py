@@ -12,7 +12,8 @@ import pytest
 
 from chat.files import reading, tasks
 from chat.files.models import File
-from tests.chat.conftest import Cast
+from inference.base.confine import AUDIT, FILTER, LAYERS, LIMITS, NETWORK
+from tests.chat.cast import Cast
 from tests.chat.files import making
 from tests.chat.files.conftest import put
 
@@ -76,7 +77,7 @@ def test_a_pdf_that_is_locked_against_printing_only_can_be_read(attached: Attach
         (making.circle(), "broken"),
         (making.bomb(), "too large"),
         (making.many_operators(), "too large"),
-        (b"x" * 1_000_001, "more text than can be read"),
+        (b"x" * 1_000_001, "more than 1,000,000 characters"),
         (b" \n\t\n", "no text in it"),
         ("\u200b\u3164\n\u2800".encode() * 9, "no text in it"),
         (bytes([1, 2, 3, 4, 5, 6, 7, 8]) * 50, "not text"),
@@ -110,7 +111,9 @@ def test_reading_for_too_long_is_given_up(attached: Attached, monkeypatch: pytes
 
 def test_the_child_may_open_nothing_and_ask_nobody() -> None:
     code = (
-        "import sys, os, socket, subprocess; sys.path.insert(0, sys.argv[1]); import child; child.confine()\n"
+        "import sys, os, socket, subprocess; sys.path.insert(0, sys.argv[1])\n"
+        "from chat.files import child; from inference.base.confine import Limits, confine\n"
+        "confine(Limits(memory=child.MEMORY, cpu_seconds=child.CPU_SECONDS))\n"
         "def tried(work):\n"
         "    try: work()\n"
         "    except (PermissionError, OSError) as error: return type(error).__name__\n"
@@ -118,9 +121,20 @@ def test_the_child_may_open_nothing_and_ask_nobody() -> None:
         "print(tried(lambda: open('/etc/passwd')), tried(lambda: open('new', 'w')), tried(socket.socket),\n"
         "      tried(lambda: subprocess.run(['true'])), tried(os.fork), tried(lambda: os.system('true')))\n"
     )
-    command = [sys.executable, "-I", "-c", code, str(reading.CHILD.parent)]
+    command = [sys.executable, "-I", "-c", code, str(reading.ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["PermissionError"] * 6, done.stderr
+
+
+def test_layers_that_the_machine_refuses_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    reading._log_once.cache_clear()
+    with caplog.at_level("WARNING", logger="grokweb.files"):
+        reading.log_missing_layers(list(LAYERS))
+        assert not caplog.records
+        for _ in range(2):
+            reading.log_missing_layers([LIMITS, AUDIT])
+    (record,) = caplog.records
+    assert record.getMessage().endswith(f"sandbox: {NETWORK}, {FILTER}")
 
 
 def test_the_task_reads_once_and_forgives_what_is_gone(cast: Cast, asked: list[UUID]) -> None:

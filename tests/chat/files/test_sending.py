@@ -15,16 +15,25 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.accounts.models import User
-from chat.conversations import services as conversations
-from chat.conversations.models import Conversation, Message, ModelCard
-from chat.core.errors import BadInput, ChatError, NotFound, RefusedByRule, TooLong
+from chat.conversations.branches import delete_branch
+from chat.conversations.lifecycle import delete_conversation
+from chat.conversations.models import Conversation, Message
+from chat.conversations.purge import purge_deleted
+from chat.core.errors import BadInput, ChatError, MessageTooLong, NotFound, RefusedByRule, TooLong
+from chat.core.sizes import model_chars
 from chat.files import services
 from chat.files.models import File
+from chat.model_cards.models import ModelCard
 from chat.moderation.models import Rule
-from chat.turns import services as turns
-from chat.turns.consumers import uuids_of
+from chat.turns import port
+from chat.turns.frames import BadFrame, parse
 from chat.turns.models import Generation
-from tests.chat.conftest import Cast
+from chat.turns.prompts import prompt_of
+from chat.turns.question import Question
+from chat.turns.requests import request_for
+from chat.turns.starting import send
+from grokweb.size_limits import MESSAGE_CHARS
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 
 pytestmark = pytest.mark.django_db
@@ -39,13 +48,12 @@ def make(owner: User, name: str = "notes.txt", text: str = "milk and eggs", stat
 
 
 def ask(user: User, *files: File, text: str = "What is in it?", **where: Any) -> Message:
-    turn = turns.send(
+    turn = send(
         user=user,
         conversation_id=where.get("conversation"),
         parent_id=where.get("parent"),
-        content=text,
+        question=Question(text, [file.pk for file in files]),
         client_id=uuid4().hex,
-        file_ids=[file.pk for file in files],
     )
     return turn.messages[0]
 
@@ -60,31 +68,30 @@ def settle(message: Message, text: str = "Food.") -> Message:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns.port, "submit", lambda request: None)
+    monkeypatch.setattr(port, "submit", lambda request: None)
 
 
 def test_the_model_reads_the_file_before_the_words_and_the_message_keeps_the_words(cast: Cast) -> None:
     asked = ask(cast.alice, make(cast.alice), make(cast.alice, "b.md", "```\ncode\n```"))
     assert asked.text == "What is in it?"
-    assert turns.prompt_of(asked) == [
+    assert prompt_of(asked) == [
         {
             "role": "user",
             "content": "File: notes.txt\n```\nmilk and eggs\n```\n\n"
             "File: b.md\n````\n```\ncode\n```\n````\n\nWhat is in it?",
         }
     ]
-    request = turns.request_for(asked.children.get().generation)
+    request = request_for(asked.children.get().generation)
     assert "milk and eggs" in request.messages[0]["content"]
 
 
 def test_files_of_the_whole_branch_take_two_queries(cast: Cast) -> None:
-    conversation, asked = None, None
-    for _ in range(3):
-        last = settle(asked).pk if asked else None
-        asked = ask(cast.alice, make(cast.alice), conversation=conversation, parent=last)
-        conversation = asked.conversation_id
+    asked = ask(cast.alice, make(cast.alice))
+    for _ in range(2):
+        last = settle(asked).pk
+        asked = ask(cast.alice, make(cast.alice), conversation=asked.conversation_id, parent=last)
     with CaptureQueriesContext(connection) as queries:
-        prompt = turns.prompt_of(asked)
+        prompt = prompt_of(asked)
     assert sum("milk" in each["content"] for each in prompt) == 3
     assert len(queries) == 4
 
@@ -112,14 +119,18 @@ def test_a_file_that_is_not_read_is_not_sent(cast: Cast, state: str) -> None:
     assert not Conversation.objects.exists()
 
 
+def frame(**fields: object) -> str:
+    return json.dumps({"type": "send", "client_id": "a", **fields})
+
+
 @pytest.mark.parametrize("ids", ["x", 3, ["x"], [3], [None], {"id": 1}])
 def test_a_frame_names_files_by_a_list_of_ids(ids: object) -> None:
-    with pytest.raises(BadInput):
-        uuids_of({"files": ids}, "files")
+    with pytest.raises(BadFrame, match="`files` is not"):
+        parse(frame(files=ids))
 
 
 def test_a_frame_needs_no_files() -> None:
-    assert uuids_of({}, "files") == uuids_of({"files": None}, "files") == []
+    assert parse(frame()) == parse(frame(files=None))
 
 
 def test_at_most_ten(cast: Cast) -> None:
@@ -128,14 +139,24 @@ def test_at_most_ten(cast: Cast) -> None:
 
 
 def test_files_count_against_the_length(cast: Cast, model_card: ModelCard) -> None:
-    limit = model_card.context_tokens * turns.CHARACTERS_A_TOKEN
+    limit = model_chars(model_card.context_tokens)
     with pytest.raises(TooLong, match="Your message and its files"):
         ask(cast.alice, make(cast.alice, text="x" * limit))
     assert not Message.objects.exists()
 
 
+def test_a_message_has_one_limit_whatever_the_model_reads(cast: Cast, model_card: ModelCard) -> None:
+    ModelCard.objects.filter(pk=model_card.pk).update(context_tokens=131_072)
+    page = cast.client("alice").get("/").context["page"]
+    assert page["max_chars"] == page["models"][0]["message_chars"] == MESSAGE_CHARS
+    with pytest.raises(MessageTooLong, match="has 65,537 characters; a message may have at most 65,536"):
+        ask(cast.alice, text="x" * (MESSAGE_CHARS + 1))
+    ask(cast.alice, text="x" * MESSAGE_CHARS)
+    assert Message.objects.filter(role="user").count() == 1
+
+
 def test_rules_read_files_too(cast: Cast) -> None:
-    Rule.objects.create(name="no eggs", kind="pattern", pattern="eggs")
+    Rule.objects.create(name="no eggs", kind="pattern", options={"pattern": "eggs"})
     with pytest.raises(RefusedByRule):
         ask(cast.alice, make(cast.alice))
 
@@ -145,7 +166,7 @@ def test_an_edit_keeps_its_files_and_another_conversation_cannot_take_them(cast:
     first = ask(cast.alice, file)
     settle(first)
     second = ask(cast.alice, file, text="And now?", conversation=first.conversation_id)
-    assert "milk" in turns.prompt_of(second)[0]["content"]
+    assert "milk" in prompt_of(second)[0]["content"]
     assert File.objects.get().attachments.count() == 2
     with pytest.raises(ChatError):
         ask(cast.alice, file)
@@ -164,7 +185,7 @@ def test_messages_tell_their_files_and_a_hidden_one_does_not(cast: Cast) -> None
 def test_a_deleted_conversation_closes_the_door_to_its_files(cast: Cast) -> None:
     file = make(cast.alice)
     asked = ask(cast.alice, file)
-    conversations.delete(conversation=asked.conversation)
+    delete_conversation(conversation=asked.conversation)
     assert cast.client("alice").get(f"/api/files/{file.pk}/").status_code == 404
 
 
@@ -177,12 +198,12 @@ def test_files_go_with_what_carried_them(
     settle(asked)
     with django_capture_on_commit_callbacks(execute=True):
         if how == "branch":
-            conversations.delete_branch(asked)
+            delete_branch(asked)
         elif how == "account":
             cast.alice.delete()
         else:
             Conversation.objects.update(deleted_at=timezone.now() - timedelta(hours=1))
-            conversations.purge()
+            purge_deleted()
     assert not File.objects.filter(pk=file.pk).exists()
     assert not services.storage().exists(file.stored)
     assert File.objects.filter(pk=other.pk).exists() is (how != "account")
@@ -197,7 +218,7 @@ def test_a_file_stays_while_another_version_carries_it(
     second = ask(cast.alice, file, text="And now?", conversation=first.conversation_id)
     settle(second)
     with django_capture_on_commit_callbacks(execute=True):
-        conversations.delete_branch(second)
+        delete_branch(second)
     assert File.objects.filter(pk=file.pk).exists()
     assert services.storage().exists(file.stored)
 
@@ -258,7 +279,7 @@ def test_a_share_names_files_and_shows_nothing_of_them(cast: Cast) -> None:
         cast.client("alice").post(address, json.dumps({}), content_type="application/json").json()["share"]
     )
     page = cast.client("anonymous").get(f"/s/{share['token']}/").content.decode()
-    assert "<bdi>the plan .txt</bdi>" in page
+    assert '<bdi dir="ltr">the plan .txt</bdi>' in page
     assert "the secret plan" not in page
 
 
@@ -279,11 +300,13 @@ def test_json_takes_the_text_along_and_an_import_brings_it_back(cast: Cast) -> N
     address = f"/api/conversations/{asked.conversation_id}/export/?format=json"
     exported = cast.client("alice").get(address).content
     told = next(each for each in json.loads(exported)["messages"] if each["role"] == "user")
-    assert told["files"] == [{"name": "notes.txt", "size": 13, "kind": "text", "text": "milk and eggs"}]
+    (taken,) = told["files"]
+    assert (taken["name"], taken["size"], taken["kind"]) == ("notes.txt", 13, "text")
+    assert taken["text"] == "milk and eggs"
     answer = cast.client("bob").post("/api/import/", {"file": ContentFile(exported, "a.json")})
     (made,) = answer.json()["report"]["imported"]
     question = Message.objects.get(conversation=made["id"], role="user")
-    assert "milk and eggs" in turns.prompt_of(question)[0]["content"]
+    assert "milk and eggs" in prompt_of(question)[0]["content"]
     file = question.attachments.get().file
     assert (file.owner, file.stored, file.state) == (cast.bob, "", "ready")
     original = cast.client("bob").get(f"/api/files/{file.pk}/original/")

@@ -16,7 +16,7 @@ from django.test import Client
 from chat.files import services
 from chat.files.models import File
 from chat.files.names import CHARS, clean_name
-from tests.chat.conftest import PASSWORD, Cast
+from tests.chat.cast import PASSWORD, Cast
 from tests.chat.files.conftest import put
 
 Attached = Callable[..., dict[str, Any]]
@@ -103,6 +103,7 @@ def test_a_broken_store_leaves_no_bytes_behind(cast: Cast, monkeypatch: pytest.M
         ("", "file"),
         ("\ud800.txt", "txt"),
         ("naïve café.csv", "naïve café.csv"),
+        ("\U0001fae8 \U0001fadc.csv", "\U0001fae8 \U0001fadc.csv"),  # emoji of Unicode 15 and 16
         ("x" * 300 + ".csv", "x" * (CHARS - 5) + "….csv"),
         ("x" * 300, "x" * (CHARS - 1) + "…"),
     ],

@@ -16,8 +16,10 @@ from chat.conversations.models import Message, Role
 from chat.core.entry_points import ENTRY_POINTS, Rules, check_text
 from chat.core.errors import RefusedByRule
 from chat.moderation.models import Rule
-from chat.turns import services as turns
-from chat.voice.models import Instructions, Persona
+from chat.personas.models import CustomInstructions, Persona
+from chat.turns.question import Question
+from chat.turns.starting import send
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 from tests.chat.transfer import files
 
@@ -26,19 +28,26 @@ TEXTS = (models.CharField, models.TextField, models.JSONField)
 # Written by programs, chosen from a list, or copied from what is checked where it comes from.
 NOT_WRITTEN_BY_PEOPLE = {
     *("accounts.User.password", "accounts.User.email", "accounts.User.language", "accounts.User.theme"),
-    *("accounts.User.density", "conversations.ModelCard.slug", "conversations.ModelCard.name"),
-    *("conversations.ModelCard.about", "conversations.Message.role", "conversations.Message.status"),
+    *("accounts.User.density", "model_cards.ModelCard.slug", "model_cards.ModelCard.name"),
+    *("model_cards.ModelCard.sampling",),  # announced by the model's worker
+    *("model_cards.ModelCard.about", "conversations.Message.role", "conversations.Message.status"),
     *("conversations.Message.source", "core.StaffAction.actor_email", "core.StaffAction.verb"),
     *("core.StaffAction.target", "core.StaffAction.detail", "core.StaffAction.previous"),
     *("core.StaffAction.seal", "feedback.Feedback.reason", "files.File.kind", "files.File.sha256"),
-    *("files.File.stored", "files.File.state", "files.File.trouble", "moderation.Rule.kind"),
+    *(
+        "files.File.stored",
+        "files.File.state",
+        "files.File.trouble",
+        "files.File.report",
+        "moderation.Rule.kind",
+    ),
     *("moderation.Rule.applies", "moderation.Report.reason", "moderation.Report.status"),
     *("moderation.Decision.action", "quotas.UsageEntry.model", "sharing.Share.token"),
     *("sharing.Share.policy", "sharing.SharePage.message_ids", "sharing.TakeDown.message_digests"),
     *("transfer.Imported.digest", "turns.Generation.model"),
     *("turns.Generation.status", "turns.Generation.client_id", "turns.Generation.struck_by"),
     *("turns.Generation.parameters", "turns.Generation.reason", "turns.Generation.error"),
-    *("turns.Generation.fingerprint", "voice.Persona.language", "voice.Manner.settings"),
+    *("turns.Generation.fingerprint", "personas.Persona.language", "personas.ConversationSettings.settings"),
 }
 # By address: the entry points behind it; none where nobody's words come in.
 ADDRESSES: dict[str, set[str]] = {
@@ -46,11 +55,12 @@ ADDRESSES: dict[str, set[str]] = {
     "settings/": {"display_name"},
     "api/conversations/": {"title"},
     "api/conversations/<uuid:pk>/": {"title"},
-    "api/conversations/<uuid:pk>/share/": {"share_question", "share_answer"},
+    "api/conversations/<uuid:pk>/share/": {"share_question", "share_answer", "share_options"},
+    "api/conversations/<uuid:pk>/share/<slug:token>/": {"share_options"},
     "api/folders/": {"folder"},
     "api/folders/<uuid:pk>/": {"folder"},
     "api/files/": {"file_name"},
-    "api/import/": {"import_question", "import_answer", "persona", "instructions", "prompt"},
+    "api/import/": {"import_question", "import_answer", "persona", "instructions", "prompt", "folder"},
     "api/reports/": {"report"},
     "s/<slug:token>/report/": {"report"},
     "api/messages/<uuid:pk>/feedback/": {"feedback"},
@@ -64,12 +74,18 @@ ADDRESSES: dict[str, set[str]] = {
             *("", "c/<uuid:pk>/", "c/<uuid:pk>/print/", "s/<slug:token>/", "api/models/", "api/usage/"),
             *("api/search/", "api/export/", "api/prompts/", "api/conversations/bulk/", "robots.txt"),
             *("api/conversations/<uuid:pk>/messages/", "api/conversations/<uuid:pk>/leaf/"),
-            *("api/conversations/<uuid:pk>/share/<slug:token>/", "api/conversations/<uuid:pk>/export/"),
-            *("api/conversations/<uuid:pk>/manner/", "api/messages/<uuid:pk>/"),
+            *("s/<slug:token>/open/", "api/conversations/<uuid:pk>/export/"),
+            *("api/conversations/<uuid:pk>/settings/", "api/messages/<uuid:pk>/"),
             *("api/messages/<uuid:pk>/details/", "api/files/<uuid:pk>/", "api/files/<uuid:pk>/text/"),
-            *("api/files/<uuid:pk>/original/", "settings/appearance/", "settings/sessions/<int:pk>/end/"),
-            *("settings/sessions/end-others/", "settings/delete-conversations/", "settings/leave/"),
+            *(
+                "api/files/<uuid:pk>/original/",
+                "api/files/<uuid:pk>/encoding/",
+                "settings/appearance/",
+                "settings/sessions/<int:pk>/end/",
+            ),
+            *("settings/sessions/end-others/", "settings/delete-conversations/", "settings/delete-account/"),
             *("settings/answers/personas/<uuid:pk>/delete/", "settings/answers/prompts/<uuid:pk>/delete/"),
+            *("frame/preview/", "frame/diagram/"),  # a frame's page: code reaches it from the chat page only
             *("i18n/setlang/", "manifest.webmanifest", "worker.js", "offline/<slug:language>/"),
         ),
         set(),
@@ -98,7 +114,7 @@ def addresses(resolver: URLResolver, before: str = "") -> list[str]:
     return [each for each in found if not each.startswith(("admin/", "accounts/"))]
 
 
-def test_every_text_field_belongs_to_an_entry_point():
+def test_every_text_field_belongs_to_an_entry_point() -> None:
     written = {field for each in ENTRY_POINTS.values() for field in each.fields} - {"auth.Group.name"}
     known = set(text_fields())
     assert known - written - NOT_WRITTEN_BY_PEOPLE == set(), "a new field: name who writes it"
@@ -106,12 +122,12 @@ def test_every_text_field_belongs_to_an_entry_point():
     assert NOT_WRITTEN_BY_PEOPLE & written == set()
 
 
-def test_every_address_belongs_to_entry_points():
+def test_every_address_belongs_to_entry_points() -> None:
     assert set(addresses(get_resolver())) == set(ADDRESSES), "a new address: name whose words enter there"
     assert set().union(*ADDRESSES.values()) <= set(ENTRY_POINTS)
 
 
-def test_an_entry_point_without_rules_says_why():
+def test_an_entry_point_without_rules_says_why() -> None:
     for name, each in ENTRY_POINTS.items():
         assert (each.rules is Rules.NONE) == bool(each.why), name
 
@@ -120,7 +136,8 @@ def test_an_entry_point_without_rules_says_why():
 
 
 def refused(answer: Any) -> None:
-    assert answer.status_code in (400, 422), answer.content
+    is_api = answer["Content-Type"] == "application/json"
+    assert answer.status_code == (422 if is_api else 400), answer.content
     assert "Not here, please." in answer.content.decode()
 
 
@@ -141,7 +158,7 @@ def in_display_name(cast: Any) -> None:
 
 def in_message(cast: Any) -> None:
     with pytest.raises(RefusedByRule, match="Not here"):
-        turns.send(user=cast.alice, conversation_id=None, parent_id=None, content=WORD, client_id="a")
+        send(user=cast.alice, conversation_id=None, parent_id=None, question=Question(WORD), client_id="a")
 
 
 def in_title(cast: Any) -> None:
@@ -178,15 +195,15 @@ def in_persona(cast: Any) -> None:
 def in_site_persona(cast: Any) -> None:
     for name, prompt in ((WORD, "You are kind."), ("Kind", f"Say {WORD}.")):
         form = {"name": name, "language": "", "prompt": prompt}
-        page = cast.client("staff").post("/admin/voice/persona/add/", form)
+        page = cast.client("staff").post("/admin/personas/persona/add/", form)
         assert page.status_code == 200
         assert "Not here, please." in page.content.decode()
     assert not Persona.objects.filter(name="Kind").exists()
 
 
 def in_instructions(cast: Any) -> None:
-    for field in ("about", "manner"):
-        form = {"about": "", "manner": "", "active": "on", field: WORD}
+    for field in ("about", "style"):
+        form = {"about": "", "style": "", "active": "on", field: WORD}
         refused(cast.client("alice").post("/settings/answers/", form))
 
 
@@ -196,11 +213,11 @@ def in_prompt(cast: Any) -> None:
 
 
 def in_system_text(cast: Any) -> None:
-    """What was kept before the rule was made."""
-    Instructions.objects.create(user=cast.alice, about=WORD)
+    """A message from before the rule was made."""
+    CustomInstructions.objects.create(user=cast.alice, about=WORD)
     with pytest.raises(RefusedByRule, match="Not here"):
-        turns.send(user=cast.alice, conversation_id=None, parent_id=None, content="Hello", client_id="a")
-    Instructions.objects.all().delete()
+        send(user=cast.alice, conversation_id=None, parent_id=None, question=Question("Hello"), client_id="a")
+    CustomInstructions.objects.all().delete()
 
 
 def in_import_question(cast: Any) -> None:
@@ -214,7 +231,9 @@ def in_import_question(cast: Any) -> None:
 
 def in_import_answer(cast: Any) -> None:
     """The rules for what the model writes count for an answer from a file."""
-    Rule.objects.create(name="of replies", pattern="secret", applies="reply", words="Not here, please.")
+    Rule.objects.create(
+        name="of replies", options={"pattern": "secret"}, applies="reply", words="Not here, please."
+    )
     told = bring(cast, *(files.chatgpt_answering(text) for text in (WORD, "a SECRET", "fine")))
     assert [each["reason"] for each in told["left_out"]] == ["Not here, please."] * 2
     assert len(told["imported"]) == 1
@@ -237,7 +256,9 @@ def in_share_question(cast: Any) -> None:
 
 
 def in_share_answer(cast: Any) -> None:
-    Rule.objects.create(name="of replies", pattern="secret", applies="reply", words="Not here, please.")
+    Rule.objects.create(
+        name="of replies", options={"pattern": "secret"}, applies="reply", words="Not here, please."
+    )
     refused(share_of(cast, "A question", "a secret answer"))
     assert share_of(cast, f"A {'-'.join(WORD)} question", f"An answer about {WORD} things").status_code == 201
 
@@ -247,13 +268,13 @@ ENTER: dict[str, Callable[[Any], None]] = {
 }
 
 
-def test_each_entry_point_is_tried():
+def test_each_entry_point_is_tried() -> None:
     assert set(ENTER) == {name for name, each in ENTRY_POINTS.items() if each.rules is not Rules.NONE}
 
 
 @pytest.mark.parametrize("name", ENTER)
-def test_what_a_rule_forbids_does_not_enter(cast, name):
-    Rule.objects.create(name="a rule", pattern=WORD, words="Not here, please.")
+def test_what_a_rule_forbids_does_not_enter(cast: Cast, name: str) -> None:
+    Rule.objects.create(name="a rule", options={"pattern": WORD}, words="Not here, please.")
     ENTER[name](cast)
     if name == "share_answer":
         return  # where a rule for people's words is none for the model's
@@ -263,11 +284,11 @@ def test_what_a_rule_forbids_does_not_enter(cast, name):
             assert not held.exists(), field
 
 
-def test_reports_may_quote_what_is_forbidden(cast):
+def test_reports_may_quote_what_is_forbidden(cast: Cast) -> None:
     kept = talk(cast.alice, "A question", "An answer")
-    Rule.objects.create(name="a rule", pattern=WORD)
+    Rule.objects.create(name="a rule", options={"pattern": WORD})
     pk = str(kept.messages.get(role=Role.ASSISTANT).pk)
     report = send_json(cast, "post", "/api/reports/", message_id=pk, reason="other", note=f"It says {WORD}")
     assert report.status_code == 201
-    verdict = send_json(cast, "post", f"/api/messages/{pk}/feedback/", value=-1, note=f"It says {WORD}")
-    assert verdict.status_code == 200
+    answer = send_json(cast, "post", f"/api/messages/{pk}/feedback/", value=-1, note=f"It says {WORD}")
+    assert answer.status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -11,19 +12,20 @@ from django.db import connection
 from chat.core.errors import BadInput, RefusedByRule
 from chat.moderation import services
 from chat.moderation.models import Rule
+from tests.chat.cast import Cast
 
 ADD = "/admin/moderation/rule/add/"
 
 
 def rule(pattern: str, applies: str = "prompt", **fields: object) -> Rule:
-    return Rule.objects.create(name=pattern[:20], pattern=pattern, applies=applies, **fields)
+    return Rule.objects.create(name=pattern[:20], options={"pattern": pattern}, applies=applies, **fields)
 
 
 def form(pattern: str, **fields: str) -> dict[str, str]:
     return {
         "name": "A rule",
         "kind": "pattern",
-        "pattern": pattern,
+        "pattern-pattern": pattern,
         "applies": "prompt",
         "words": "",
         "active": "on",
@@ -42,7 +44,7 @@ def form(pattern: str, **fields: str) -> dict[str, str]:
         "𝐟𝐨𝐫𝐛𝐢𝐝𝐝𝐞𝐧",
     ],
 )
-def test_a_pattern_refuses_however_it_is_written(db, text):
+def test_a_pattern_refuses_however_it_is_written(db: None, text: str) -> None:
     rule("forbidden", words="Not here, please.")
     with pytest.raises(RefusedByRule, match="Not here, please."):
         services.check_prompt(text)
@@ -55,7 +57,7 @@ def test_a_pattern_refuses_however_it_is_written(db, text):
         *("\u3164", "\ufe0f", "\uffa0", "\ufff9", "\U000e0061", "\U000e0100", "\x01", "\r", "\x85", "\u0336"),
     ],
 )
-def test_nothing_unseen_hides_a_word(cast, unseen):
+def test_nothing_unseen_hides_a_word(cast: Cast, unseen: Any) -> None:
     rule("forbidden")
     for text in (unseen.join("forbidden"), f"forb{unseen * 3}idden"):
         with pytest.raises(RefusedByRule):
@@ -63,12 +65,12 @@ def test_nothing_unseen_hides_a_word(cast, unseen):
 
 
 @pytest.mark.parametrize("text", ["hello", "", "forbid den", "forbid\nden", "forbid\tden"])
-def test_other_texts_pass(db, text):
+def test_other_texts_pass(db: None, text: str) -> None:
     rule("forbidden")
     services.check_prompt(text)
 
 
-def test_rules_for_prompts_and_replies_are_kept_apart(db):
+def test_rules_for_prompts_and_replies_are_kept_apart(db: None) -> None:
     rule("one", "prompt")
     two = rule("two", "reply", words="Stopped.")
     three = rule("three", "both")
@@ -86,7 +88,7 @@ def test_rules_for_prompts_and_replies_are_kept_apart(db):
         assert services.reply_words(unknown)
 
 
-def test_a_rule_saved_in_the_admin_counts_for_the_next_message(cast):
+def test_a_rule_saved_in_the_admin_counts_for_the_next_message(cast: Cast) -> None:
     services.check_prompt("sudo make me a sandwich")
     assert cast.client("staff").post(ADD, form("sand.ich", words="No food.")).status_code == 302
     with pytest.raises(RefusedByRule, match="No food."):
@@ -98,7 +100,7 @@ def test_a_rule_saved_in_the_admin_counts_for_the_next_message(cast):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_rule_saved_elsewhere_counts_here_at_once():
+def test_a_rule_saved_elsewhere_counts_here_at_once() -> None:
     """Another connection stands for another web process: nothing is kept in between."""
     services.check_prompt("fish")
 
@@ -114,21 +116,21 @@ def test_a_rule_saved_elsewhere_counts_here_at_once():
 
 
 @pytest.mark.parametrize("pattern", ["a(", "x*", "", "   ", "(?=look)ahead", "a|", r"\p{L}{1000}", "^$"])
-def test_patterns_that_cannot_work_are_not_saved(cast, pattern):
+def test_patterns_that_cannot_work_are_not_saved(cast: Cast, pattern: str) -> None:
     response = cast.client("staff").post(ADD, form(pattern))
     assert response.status_code == 200
     assert "errorlist" in response.content.decode()
     assert not Rule.objects.exists()
 
 
-def test_a_pattern_can_be_tried_first(cast):
-    for text, word in [("a sandwich", "The pattern matches"), ("a salad", "does not match")]:
+def test_a_pattern_can_be_tried_first(cast: Cast) -> None:
+    for text, word in [("a sandwich", "The rule matches"), ("a salad", "does not match")]:
         page = cast.client("staff").post(ADD, form("sand.ich", trial=text)).content.decode()
         assert word in page
     assert not Rule.objects.exists()
 
 
-def test_an_unusable_rule_in_the_database_stops_nobody(db, caplog):
+def test_an_unusable_rule_in_the_database_stops_nobody(db: None, caplog: pytest.LogCaptureFixture) -> None:
     rule("broken(")
     rule("x*")
     rule("never", kind="no-such-kind")
@@ -140,7 +142,7 @@ def test_an_unusable_rule_in_the_database_stops_nobody(db, caplog):
     assert "cannot be used" in caplog.text
 
 
-def test_no_text_is_logged(db, caplog):
+def test_no_text_is_logged(db: None, caplog: pytest.LogCaptureFixture) -> None:
     rule("secret")
     rule("broken(")
     with pytest.raises(RefusedByRule):
@@ -148,13 +150,13 @@ def test_no_text_is_logged(db, caplog):
     assert "4711" not in caplog.text
 
 
-def test_a_pattern_that_would_hang_python_s_engine_does_not_hang(db):
+def test_a_pattern_that_would_hang_python_s_engine_does_not_hang(db: None) -> None:
     rule("(a+)+$")
     started = time.monotonic()
     services.check_prompt("a" * 60_000 + "!")
     assert time.monotonic() - started < 1
 
 
-def test_unknown_kinds_are_refused():
+def test_unknown_kinds_are_refused() -> None:
     with pytest.raises(BadInput):
-        services.check_rule("no-such-kind", "x")
+        services.check_rule("no-such-kind", {"pattern": "x"})

@@ -128,8 +128,10 @@ def test_two_moderators_at_once_make_one_decision(cast: Any, report: Report) -> 
 
 def test_a_second_take_down_is_refused(cast: Any, share: Share) -> None:
     pages = [Page(cast.client(who), share, "take-down") for who in (FIRST, SECOND)]
-    assert pages[0].send(decision_note="not this")[0].startswith("success")
-    assert is_refused(pages[1].send(), "staff@example.org", "share taken down", "not this")
+    assert pages[0].send(decision_note="not this", owner_reason="Insults.")[0].startswith("success")
+    assert is_refused(
+        pages[1].send(owner_reason="Insults."), "staff@example.org", "share taken down", "not this"
+    )
     assert StaffAction.objects.filter(verb="take share down").count() == 1
 
 
@@ -140,17 +142,18 @@ def test_a_take_down_by_report_counts_for_the_page_of_the_share_and_the_other_wa
     report = services.report_share(reporter=None, share_id=share.pk, **about)
     by_share, by_report = Page(cast.client(SECOND), share, "take-down"), decide(cast, SECOND, report)
     decide(cast, FIRST, report).send(taken_down="x")
-    assert is_refused(by_share.send(), "share taken down")
+    assert is_refused(by_share.send(owner_reason="Insults."), "share taken down")
     assert is_refused(by_report.send(dismissed="x"), "share taken down")
     Share.objects.update(taken_down_at=None)
     page, stale = Page(cast.client(FIRST), share, "take-down"), decide(cast, SECOND, report)
-    page.send()
+    page.send(owner_reason="Insults.")
     assert is_refused(stale.send(dismissed="x"), "share taken down")
 
 
 def test_two_take_downs_at_once_are_one(cast: Any, share: Share) -> None:
     pages = [Page(cast.client(who), share, "take-down") for who in (FIRST, SECOND)]
-    said = at_once(pages[0].send, pages[1].send)
+    reasons = [partial(page.send, owner_reason="Insults.") for page in pages]
+    said = at_once(*reasons)
     assert sorted(each[0].partition(":")[0] for each in said) == ["error", "success"]
     assert StaffAction.objects.filter(verb="take share down").count() == 1
 
@@ -219,19 +222,19 @@ RULE = {"name": "fish", "kind": "pattern", "applies": "both", "words": ""}
 
 
 def test_a_rule_that_a_colleague_changed_meanwhile_is_not_overwritten(cast: Any) -> None:
-    rule = Rule.objects.create(name="fish", pattern="fish")
+    rule = Rule.objects.create(name="fish", options={"pattern": "fish"})
     mine, theirs = cast.client(FIRST), cast.client(SECOND)
     path, opened = change_form(mine, rule)
     stale = change_form(theirs, rule)[1]
-    assert mine.post(path, {**RULE, **opened, "pattern": "f.sh", "active": "on"}).status_code == 302
-    answer = theirs.post(path, {**RULE, **stale, "pattern": "salmon"}, follow=True)
+    assert mine.post(path, {**RULE, **opened, "pattern-pattern": "f.sh", "active": "on"}).status_code == 302
+    answer = theirs.post(path, {**RULE, **stale, "pattern-pattern": "salmon"}, follow=True)
     page = answer.content.decode()
     assert "Meanwhile staff@example.org decided: changed what this page shows" in page
     assert "f.sh" in page
     rule.refresh_from_db()
-    assert (rule.pattern, rule.active) == ("f.sh", True)
+    assert (rule.options, rule.active) == ({"pattern": "f.sh"}, True)
     again = change_form(theirs, rule)[1]
-    assert theirs.post(path, {**RULE, **again, "pattern": "salmon"}).status_code == 302
+    assert theirs.post(path, {**RULE, **again, "pattern-pattern": "salmon"}).status_code == 302
 
 
 def test_a_form_with_an_error_stays_as_old_as_it_was(cast: Any, second: Client) -> None:
@@ -248,12 +251,12 @@ def test_a_form_with_an_error_stays_as_old_as_it_was(cast: Any, second: Client) 
 
 
 def test_two_changes_at_once_are_one(cast: Any, second: Client) -> None:
-    rule = Rule.objects.create(name="fish", pattern="fish")
+    rule = Rule.objects.create(name="fish", options={"pattern": "fish"})
     clients = cast.client(FIRST), second
     forms = [change_form(client, rule) for client in clients]
     at_once(
         *(
-            partial(client.post, path, {**RULE, **seen, "pattern": pattern})
+            partial(client.post, path, {**RULE, **seen, "pattern-pattern": pattern})
             for client, (path, seen), pattern in zip(clients, forms, ("one", "two"), strict=True)
         )
     )

@@ -108,6 +108,8 @@ def test_deleting_a_group_says_what_its_members_have_afterwards(cast: Any, soup:
 def test_deleting_a_group_without_a_policy_or_members(cast: Any, soup: Group) -> None:
     page = deletion(cast, f"/admin/auth/group/{soup.pk}/delete/")
     assert "2 people keep the same limits: 100,000 tokens a day" in page
+    assert "Members who leave it: 2" in page.replace("\n", "")
+    assert "object (" not in page
     empty = Group.objects.create(name="empty")
     assert "nobody&#x27;s limits change" in deletion(cast, f"/admin/auth/group/{empty.pk}/delete/")
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
+from pytest_django import DjangoAssertNumQueries, Settings
 
+from chat.accounts.models import User
 from chat.core.errors import QuotaExceeded
 from chat.quotas import services
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
+from tests.chat.cast import Cast
 
 
-def reserve(user, prompt=100, answer=100, generation=None):
+def reserve(user: User, prompt: int = 100, answer: int = 100, generation: Any = None) -> Any:
     with transaction.atomic():  # as turns does: a refusal takes everything back
         return services.reserve(
             user=user,
-            terms=services.terms_for(user),
+            allowance=services.open_today(user),
             generation_id=generation or uuid4(),
             model="scripted",
             prompt_tokens=prompt,
@@ -27,16 +31,44 @@ def reserve(user, prompt=100, answer=100, generation=None):
         )
 
 
-def usage(user):
+def reserve_unchosen(user: User, prompt: int, answer: Any) -> Any:
+    """Reserves for a reply whose length nobody chose."""
+    with transaction.atomic():
+        return services.reserve(
+            user=user,
+            allowance=services.open_today(user),
+            generation_id=uuid4(),
+            model="scripted",
+            prompt_tokens=prompt,
+            max_new_tokens=answer,
+            is_length_chosen=False,
+        )
+
+
+def test_an_answer_of_no_chosen_length_leaves_half_of_the_day(cast: Cast) -> None:
+    everybody(10_000)
+    assert reserve_unchosen(cast.alice, prompt=1_000, answer=8_192) == 4_500
+    assert reserve_unchosen(cast.alice, prompt=100, answer=8_192) == 2_200
+    assert reserve_unchosen(cast.alice, prompt=100, answer=300) == 300  # a short limit is granted whole
+    assert reserve(cast.bob, prompt=1_000, answer=8_192) == 8_192  # somebody chose it
+
+
+def test_short_days_still_have_ordinary_answers(cast: Cast) -> None:
+    everybody(1_000)
+    assert reserve_unchosen(cast.alice, prompt=100, answer=8_192) == 512
+    assert reserve_unchosen(cast.alice, prompt=100, answer=8_192) == 288  # all that is left
+
+
+def usage(user: User) -> tuple[Any, ...]:
     told = services.usage_json(user)
     return told["used"], told["reserved"], told["limit"]
 
 
-def everybody(tokens, weight=1.0):
+def everybody(tokens: int, weight: float = 1.0) -> QuotaPolicy:
     return QuotaPolicy.objects.create(tokens_per_day=tokens, weight=weight)
 
 
-def test_whose_policy_counts(cast, settings):
+def test_whose_policy_counts(cast: Cast, settings: Settings) -> None:
     settings.DAILY_TOKENS = 77
     assert services.terms_for(cast.alice) == (77, 1.0, 2)
     everybody(1_000, weight=0.5)
@@ -51,7 +83,7 @@ def test_whose_policy_counts(cast, settings):
     assert services.terms_for(cast.bob).tokens_per_day == 1_000
 
 
-def test_replies_at_once_are_the_policys_or_the_settings(cast, settings):
+def test_replies_at_once_are_the_policys_or_the_settings(cast: Cast, settings: Settings) -> None:
     settings.USER_RUNNING_LIMIT = 3
     everybody(1_000)
     assert services.terms_for(cast.alice).running_limit == 3
@@ -66,12 +98,14 @@ def test_replies_at_once_are_the_policys_or_the_settings(cast, settings):
         QuotaPolicy.objects.filter(pk=own.pk).update(running_limit=0)
 
 
-def test_asking_for_the_policy_is_one_query(cast, django_assert_num_queries):
+def test_asking_for_the_policy_is_one_query(
+    cast: Cast, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     with django_assert_num_queries(1):
         services.terms_for(cast.alice)
 
 
-def test_a_reservation_is_settled_to_what_was_used(cast):
+def test_a_reservation_is_settled_to_what_was_used(cast: Cast) -> None:
     everybody(1_000)
     generation = uuid4()
     assert reserve(cast.alice, generation=generation) == 100
@@ -84,7 +118,7 @@ def test_a_reservation_is_settled_to_what_was_used(cast):
     assert usage(cast.bob)[:2] == (0, 0)
 
 
-def test_settling_twice_counts_once(cast):
+def test_settling_twice_counts_once(cast: Cast) -> None:
     generation = uuid4()
     reserve(cast.alice, generation=generation)
     other = uuid4()
@@ -94,11 +128,11 @@ def test_settling_twice_counts_once(cast):
     assert usage(cast.alice)[:2] == (97, 200)
 
 
-def test_settling_something_unknown_changes_nothing(cast):
+def test_settling_something_unknown_changes_nothing(cast: Cast) -> None:
     assert not services.settle(generation_id=uuid4(), prompt_tokens=1, completion_tokens=1)
 
 
-def test_a_counter_mended_by_hand_does_not_stop_a_reply_from_ending(cast):
+def test_a_counter_mended_by_hand_does_not_stop_a_reply_from_ending(cast: Cast) -> None:
     generation = uuid4()
     reserve(cast.alice, generation=generation)
     UsageCounter.objects.update(reserved=0)
@@ -106,7 +140,7 @@ def test_a_counter_mended_by_hand_does_not_stop_a_reply_from_ending(cast):
     assert usage(cast.alice)[:2] == (3, 0)
 
 
-def test_little_is_left_then_nothing(cast):
+def test_little_is_left_then_nothing(cast: Cast) -> None:
     everybody(250)
     assert reserve(cast.alice) == 100
     assert reserve(cast.alice, prompt=30) == 20  # what is left, not what was asked
@@ -119,7 +153,7 @@ def test_little_is_left_then_nothing(cast):
     assert reserve(cast.bob) == 100
 
 
-def test_an_answer_too_short_to_be_useful_is_not_begun(cast):
+def test_an_answer_too_short_to_be_useful_is_not_begun(cast: Cast) -> None:
     everybody(100)
     with pytest.raises(QuotaExceeded):
         reserve(cast.alice, prompt=85)
@@ -127,13 +161,13 @@ def test_an_answer_too_short_to_be_useful_is_not_begun(cast):
     assert reserve(cast.bob, prompt=92, answer=8) == 8  # asked for less than 16: that is enough
 
 
-def test_zero_blocks(cast):
+def test_zero_blocks(cast: Cast) -> None:
     everybody(0)
     with pytest.raises(QuotaExceeded):
         reserve(cast.alice, prompt=0)
 
 
-def test_a_changed_quota_counts_for_the_next_message(cast):
+def test_a_changed_quota_counts_for_the_next_message(cast: Cast) -> None:
     """As staff change it in the admin while people chat."""
     assert reserve(cast.alice) == 100
     client = cast.client("staff")
@@ -147,7 +181,9 @@ def test_a_changed_quota_counts_for_the_next_message(cast):
     assert reserve(cast.alice) == 100
 
 
-def test_a_new_day_starts_at_midnight_utc_and_old_replies_settle_on_their_own(cast, monkeypatch):
+def test_a_new_day_starts_at_midnight_utc_and_old_replies_settle_on_their_own(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     everybody(200)
     late, early = datetime(2026, 3, 1, 23, 59, 50, tzinfo=UTC), datetime(2026, 3, 2, 0, 0, 1, tzinfo=UTC)
     monkeypatch.setattr("django.utils.timezone.now", lambda: late)
@@ -165,7 +201,7 @@ def test_a_new_day_starts_at_midnight_utc_and_old_replies_settle_on_their_own(ca
 
 
 @pytest.mark.django_db(transaction=True)
-def test_parallel_sends_cannot_overshoot(cast):
+def test_parallel_sends_cannot_overshoot(cast: Cast) -> None:
     everybody(1_000)
     start = threading.Barrier(8)
     granted, refused, broken = [], [], []
@@ -196,7 +232,7 @@ def test_parallel_sends_cannot_overshoot(cast):
 @pytest.mark.parametrize(
     ("who", "status"), [("alice", 200), ("bob", 200), ("stranger", 200), ("staff", 200), ("anonymous", 401)]
 )
-def test_everybody_sees_their_own_usage(cast, who, status):
+def test_everybody_sees_their_own_usage(cast: Cast, who: str, status: int) -> None:
     reserve(cast.alice)
     response = cast.client(who).get("/api/usage/")
     assert response.status_code == status

@@ -4,37 +4,45 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat.conversations import services as conversations
+from chat.accounts.models import User
+from chat.conversations.lifecycle import delete_conversation
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
-from chat.search.words import pieces, words_of
+from chat.conversations.purge import purge_deleted
+from chat.conversations.titles import rename_conversation
+from chat.model_cards.models import ModelCard
+from chat.search.terms import parsed
+from chat.search.words import pieces
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import live_reply, say, talk
 
 pytestmark = pytest.mark.django_db
 
 
-def find(client, question, cursor=""):
+def find(client: Client, question: str, cursor: str = "") -> Any:
     answer = client.get("/api/search/", {"q": question, "cursor": cursor})
     assert answer.status_code == 200, answer.content
     return answer.json()
 
 
-def texts(client, question):
+def texts(client: Client, question: str) -> list[Any]:
     return ["".join(p["text"] for p in each["pieces"]) for each in find(client, question)["results"]]
 
 
 @pytest.fixture
-def alice(cast):
+def alice(cast: Cast) -> Client:
     return cast.client("alice")
 
 
-def test_titles_first_then_messages_the_newest_first(cast, alice):
+def test_titles_first_then_messages_the_newest_first(cast: Cast, alice: Client) -> None:
     talk(cast.alice, "Which bread?", "Rye bread.", title="Baking")
     talk(cast.alice, "Hello", title="Bread for Sunday")
     assert texts(alice, "bread") == ["Bread for Sunday", "Rye bread.", "Which bread?"]
@@ -45,7 +53,7 @@ def test_titles_first_then_messages_the_newest_first(cast, alice):
     assert alice.get(found[1]["url"]).status_code == 200
 
 
-def test_matches_are_marked_as_data(cast, alice):
+def test_matches_are_marked_as_data(cast: Cast, alice: Client) -> None:
     talk(cast.alice, "<b>Rye</b> & rye", title="x1")
     (found,) = find(alice, "rye")["results"]
     assert found["pieces"] == [
@@ -58,26 +66,26 @@ def test_matches_are_marked_as_data(cast, alice):
 
 @pytest.mark.parametrize("said", ["Crème brûlée", "CREME BRULEE", "cre\u0300me bru\u0302le\u0301e"])
 @pytest.mark.parametrize("asked", ["crème brulee", "creme BRÛLÉE", "Cre\u0300me", "brul", "Èl", "èm"])
-def test_accents_and_case_do_not_count(cast, alice, said, asked):
+def test_accents_and_case_do_not_count(cast: Cast, alice: Client, said: str, asked: str) -> None:
     talk(cast.alice, said, title="")
     expected = 0 if asked in ("Èl", "èm") else 1  # beginnings of words only
     assert len(texts(alice, asked)) == expected
 
 
 @pytest.mark.parametrize(("said", "asked"), [("ΑΘΗΝΑ", "αθηνα"), ("Москва", "МОСК"), ("東京です", "東京")])
-def test_other_scripts(cast, alice, said, asked):
+def test_other_scripts(cast: Cast, alice: Client, said: str, asked: str) -> None:
     talk(cast.alice, said, title="")
     assert texts(alice, asked) == [said]
 
 
-def test_every_word_begins_one_of_the_text(cast, alice):
+def test_every_word_begins_one_of_the_text(cast: Cast, alice: Client) -> None:
     talk(cast.alice, "the quick brown fox", title="")
     assert texts(alice, "bro qui") == ["the quick brown fox"]
     assert texts(alice, "quick wolf") == []
     assert texts(alice, "uick") == []
 
 
-def test_words_between_signs(cast, alice):
+def test_words_between_signs(cast: Cast, alice: Client) -> None:
     talk(cast.alice, "see https://example.org/guide_to?bread=3.14, l’été (well-known)", title="")
     for asked in ("example", "guide", "bread", "ete", "known", "well", "14"):
         assert len(texts(alice, asked)) == 1, asked
@@ -89,19 +97,19 @@ def test_words_between_signs(cast, alice):
      "'; DROP TABLE x; --", "%", "&|!<->:*", "\x00", "\U0001e2c0\U0001e2c1", "½",
      "x" * 5000, "ﬁ ß İ", "\ud800"],
 )  # fmt: skip
-def test_nothing_typed_is_an_error(cast, alice, asked):
+def test_nothing_typed_is_an_error(cast: Cast, alice: Client, asked: str) -> None:
     talk(cast.alice, "bread", title="")
-    asked = asked.encode("utf-8", "surrogatepass")
-    assert alice.get("/api/search/", {"q": asked}).status_code == 200
+    sent = asked.encode("utf-8", "surrogatepass")
+    assert alice.get("/api/search/", {"q": sent}).status_code == 200
 
 
-def test_quotes_and_operators_are_plain_text(cast, alice):
+def test_quotes_and_operators_are_plain_text(cast: Cast, alice: Client) -> None:
     talk(cast.alice, "He said not now", title="")
     assert texts(alice, '"not" -now') == ["He said not now"]
     assert texts(alice, "said NOT now") == ["He said not now"]
 
 
-def test_branches_are_found_and_live_hidden_and_deleted_ones_are_not(cast, alice):
+def test_branches_are_found_and_live_hidden_and_deleted_ones_are_not(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, "first fern", "second fern", title="")
     say(conversation, "other fern", under=conversation.messages.get(text="first fern"))
     reply = live_reply(conversation, "third fern")
@@ -113,29 +121,29 @@ def test_branches_are_found_and_live_hidden_and_deleted_ones_are_not(cast, alice
     assert "second fern" not in texts(alice, "fern")
     Message.objects.filter(text="second fern").update(hidden_at=None)
     assert "second fern" in texts(alice, "fern")
-    conversations.delete(conversation=conversation)
+    delete_conversation(conversation=conversation)
     assert texts(alice, "fern") == []
 
 
-def test_a_renamed_one_is_found_by_its_new_name_only(cast, alice):
+def test_a_renamed_one_is_found_by_its_new_name_only(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, title="Ferns")
-    conversations.rename(conversation=conversation, title="Mosses")
+    rename_conversation(conversation=conversation, title="Mosses")
     assert (texts(alice, "fern"), texts(alice, "moss")) == ([], ["Mosses"])
 
 
-def test_archived_ones_are_found_and_say_so(cast, alice):
+def test_archived_ones_are_found_and_say_so(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, title="Ferns")
     Conversation.objects.filter(pk=conversation.pk).update(archived=True)
     assert find(alice, "fern")["results"][0]["conversation"]["archived"] is True
 
 
-def test_purge_and_the_end_of_a_person_leave_nothing(cast, alice):
+def test_purge_and_the_end_of_a_person_leave_nothing(cast: Cast, alice: Client) -> None:
     from chat.search.models import Entry
 
     conversation = talk(cast.alice, "fern", "fern", title="fern")
-    conversations.delete(conversation=conversation)
+    delete_conversation(conversation=conversation)
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=timezone.now() - timedelta(minutes=2))
-    conversations.purge()
+    purge_deleted()
     talk(cast.bob, "fern", title="fern")
     cast.bob.delete()
     assert not Entry.objects.exists()
@@ -147,14 +155,14 @@ def test_purge_and_the_end_of_a_person_leave_nothing(cast, alice):
 
 
 @pytest.mark.parametrize(("who", "status", "count"), [("alice", 200, 1), ("bob", 200, 0), ("staff", 200, 0)])
-def test_only_ones_own(cast, who, status, count):
+def test_only_ones_own(cast: Cast, who: str, status: int, count: int) -> None:
     talk(cast.alice, "a secret", title="")
     answer = cast.client(who).get("/api/search/", {"q": "secret"})
     assert (answer.status_code, len(answer.json()["results"])) == (status, count)
     assert cast.client("anonymous").get("/api/search/", {"q": "secret"}).status_code == 401
 
 
-def test_naming_somebody_elses_scope_finds_nothing(cast):
+def test_naming_somebody_elses_scope_finds_nothing(cast: Cast) -> None:
     talk(cast.alice, "a secret", title="")
     for scope in (f"m{cast.alice.pk.hex}", f"@m{cast.alice.pk}", f"scope:m{cast.alice.pk.hex} secret"):
         assert texts(cast.client("bob"), scope) == []
@@ -163,7 +171,7 @@ def test_naming_somebody_elses_scope_finds_nothing(cast):
 # --- Pages and cost ---------------------------------------------------------------------------------------
 
 
-def fill(owner, model, count, word="fern"):
+def fill(owner: User, model: ModelCard, count: int, word: str = "fern") -> None:
     """Messages a minute apart, the oldest first, in conversations of ten; every second title has the word."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
     talks = Conversation.objects.bulk_create(
@@ -181,7 +189,7 @@ def fill(owner, model, count, word="fern"):
     )
 
 
-def test_every_hit_comes_once_over_the_pages(cast, alice, model_card):
+def test_every_hit_comes_once_over_the_pages(cast: Cast, alice: Client, model_card: ModelCard) -> None:
     fill(cast.alice, model_card, 100)
     seen, cursor, pages = [], "", 0
     while cursor is not None:
@@ -194,7 +202,7 @@ def test_every_hit_comes_once_over_the_pages(cast, alice, model_card):
     assert sorted(seen[:5]) == [f"fern {n}" for n in (1, 3, 5, 7, 9)]
 
 
-def test_of_messages_of_one_moment_none_is_lost(cast, alice, model_card):
+def test_of_messages_of_one_moment_none_is_lost(cast: Cast, alice: Client, model_card: ModelCard) -> None:
     conversation = talk(cast.alice, title="")
     moment = timezone.now()
     Message.objects.bulk_create(
@@ -208,7 +216,7 @@ def test_of_messages_of_one_moment_none_is_lost(cast, alice, model_card):
 
 
 @pytest.mark.parametrize("year", [1, 1969, 2600, 9999])
-def test_strange_times_are_stored_and_found(cast, alice, year):
+def test_strange_times_are_stored_and_found(cast: Cast, alice: Client, year: int) -> None:
     conversation = talk(cast.alice, title="")
     when = datetime(year, 6, 1, tzinfo=UTC)
     Message.objects.create(conversation=conversation, role=Role.USER, text="fern", created_at=when)
@@ -216,13 +224,13 @@ def test_strange_times_are_stored_and_found(cast, alice, year):
 
 
 @pytest.mark.parametrize("bad", ["x", "m", "t-1", "m" + "9" * 19, "m1'", "m１"])
-def test_cursors_that_lead_nowhere(alice, bad):
+def test_cursors_that_lead_nowhere(alice: Client, bad: str) -> None:
     answer = alice.get("/api/search/", {"q": "fern", "cursor": bad})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_input")
 
 
-def test_queries_do_not_grow_with_the_data(cast, alice, model_card):
-    def queries():
+def test_queries_do_not_grow_with_the_data(cast: Cast, alice: Client, model_card: ModelCard) -> None:
+    def queries() -> int:
         with CaptureQueriesContext(connection) as seen:
             find(alice, "fern")
         return len(seen)
@@ -233,7 +241,7 @@ def test_queries_do_not_grow_with_the_data(cast, alice, model_card):
     assert queries() <= few
 
 
-def test_very_long_texts_are_stored_and_found(cast, alice):
+def test_very_long_texts_are_stored_and_found(cast: Cast, alice: Client) -> None:
     talk(cast.alice, "beginning " + " ".join(f"w{n}é" for n in range(300_000)), title="")
     assert len(find(alice, "beginning")["results"]) == 1
     talk(cast.alice, "x" * 2_000_000, title="")
@@ -242,13 +250,15 @@ def test_very_long_texts_are_stored_and_found(cast, alice):
 # --- Words ------------------------------------------------------------------------------------------------
 
 
-def test_words_of_a_question():
-    assert words_of('Crème "BRÛLÉE" a -b c_d AND') == ["creme", "brulee", "and"]
-    assert words_of("水 x") == ["水"]
-    assert len(words_of(" ".join(f"w{n}" for n in range(50)))) == 8
+def test_words_of_a_question() -> None:
+    assert parsed('Crème "BRÛLÉE" a -b AND').parts == ["creme", "brulee", "and"]
+    assert parsed("水 x").parts == ["水"]
+    assert len(parsed(" ".join(f"w{n}" for n in range(50))).parts) == 8
+    assert len(parsed("水" * 900).terms) == 1
+    assert len(parsed("".join(map(chr, range(0x4E00, 0x5100)))).terms) == 32
 
 
-def test_a_snippet_shows_the_surroundings():
+def test_a_snippet_shows_the_surroundings() -> None:
     text = "before " * 100 + "the Needle here" + " after" * 100
     shown = pieces(text, ["needle"])
     assert (shown[0]["text"], shown[-1]["text"]) == ("… ", " …")
@@ -260,15 +270,19 @@ def test_a_snippet_shows_the_surroundings():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_migrations_go_back_and_forth(cast, alice):
+def test_the_migrations_go_back_and_forth(cast: Cast, alice: Client) -> None:
     """What is written without the index is found once it is back."""
     talk(cast.alice, "an old fern", title="old fern")
     try:
+        call_command("migrate", "search", "0001", stdout=StringIO())
+        talk(cast.alice, "written with an older index: fern in 北京旅游", title="")
         call_command("migrate", "search", "zero", stdout=StringIO())
         talk(cast.alice, "written meanwhile: fern", title="")
         call_command("migrate", "conversations", "0001", stdout=StringIO())
     finally:
         call_command("migrate", stdout=StringIO())
-    assert texts(alice, "fern") == ["old fern", "written meanwhile: fern", "an old fern"]
+    older = "written with an older index: fern in 北京旅游"
+    assert texts(alice, "fern") == ["old fern", "written meanwhile: fern", older, "an old fern"]
+    assert texts(alice, "旅游") == [older]
     talk(cast.alice, "a new fern", title="")
     assert texts(alice, "fern")[1] == "a new fern"

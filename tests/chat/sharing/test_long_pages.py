@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
+from pytest_django import DjangoAssertNumQueries, Settings
 
+from chat.accounts.models import User
 from chat.conversations.models import Message
 from chat.moderation.models import Report
 from chat.sharing import services
-from chat.sharing.models import SharePage
+from chat.sharing.models import Share, SharePage
 from chat.sharing.paging import PAGE_CHARS, PAGE_MESSAGES, pages_of
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import long_talk, talk
 
 pytestmark = pytest.mark.django_db
@@ -24,21 +28,21 @@ PAGE_BYTES = 5_000_000
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """How long readers wait is not what these tests are about, and the machine may be busy."""
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lifts the time limit for readers: these tests are about content, and the machine may be busy."""
     for name in ("WAIT_SECONDS", "WALL_SECONDS"):
         monkeypatch.setattr(f"chat.sharing.render_jobs.{name}", 2 * DEADLINE)
 
 
-def shared(owner, *texts):
+def shared(owner: User, *texts: str) -> Share:
     return services.create_share(conversation=talk(owner, *texts), owner=owner)
 
 
-def opened(cast, share, number=1):
+def opened(cast: Cast, share: Share, number: int | str = 1) -> Any:
     return cast.client("anonymous").get(f"{share.get_absolute_url()}?page={number}")
 
 
-def numbers_linked(page):
+def numbers_linked(page: Any) -> dict[Any, Any]:
     """{"prev": 1, "next": 3} as the links of the page say."""
     return {rel: int(number) for rel, number in re.findall(r'rel="(prev|next)" href="\?page=(\d+)"', page)}
 
@@ -46,7 +50,7 @@ def numbers_linked(page):
 # --- Pages ------------------------------------------------------------------------------------------------
 
 
-def test_a_reader_follows_the_links_to_every_message(cast):
+def test_a_reader_follows_the_links_to_every_message(cast: Cast) -> None:
     conversation, said = long_talk(cast.alice, 3 * PAGE_MESSAGES + 1)
     share = services.create_share(conversation=conversation, owner=cast.alice)
     number, read = 1, ""
@@ -60,17 +64,17 @@ def test_a_reader_follows_the_links_to_every_message(cast):
             break
         number = numbers_linked(page)["next"]
     assert turned == 4
-    assert all(f"<p>{message.text}</p>" in read for message in said)
+    assert all(f'<p dir="auto">{message.text}</p>' in read for message in said)
 
 
-def test_a_short_page_has_no_links_to_others(cast):
+def test_a_short_page_has_no_links_to_others(cast: Cast) -> None:
     page = opened(cast, shared(cast.alice, "Hi", "Hello")).content.decode()
     assert "?page=" not in page
     assert "Page 1 of" not in page
 
 
 @pytest.mark.parametrize("number", ["0", "4", "-1", "x", "", "1e9", "9" * 30, "٢"])
-def test_a_page_that_does_not_exist_is_not_found(cast, number):
+def test_a_page_that_does_not_exist_is_not_found(cast: Cast, number: str) -> None:
     conversation, _ = long_talk(cast.alice, 3 * PAGE_MESSAGES)
     share = services.create_share(conversation=conversation, owner=cast.alice)
     assert opened(cast, share, 3).status_code == 200
@@ -78,7 +82,7 @@ def test_a_page_that_does_not_exist_is_not_found(cast, number):
 
 
 @pytest.mark.parametrize("who_wrote_it", ["a person", "the model"])
-def test_one_giant_message_is_shown_in_parts(cast, who_wrote_it):
+def test_one_giant_message_is_shown_in_parts(cast: Cast, who_wrote_it: str) -> None:
     giant = " ".join(f"word-{n}." for n in range(20_000))
     texts = (giant, "Hello") if who_wrote_it == "a person" else ("Hi", giant)
     share = shared(cast.alice, *texts)
@@ -91,9 +95,9 @@ def test_one_giant_message_is_shown_in_parts(cast, who_wrote_it):
 
 @pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 250, 1000])
 @pytest.mark.parametrize("space", ["", " ", "\n"])
-def test_cutting_loses_nothing(length, space):
+def test_cutting_loses_nothing(length: int, space: str) -> None:
     text = ("x" * 7 + space) * (length // 8) + "y" * (length % 8)
-    messages = [{"id": "a", "text": text, "files": ["f"]}, {"id": "b", "text": "end"}]
+    messages: list[dict[str, Any]] = [{"id": "a", "text": text, "files": ["f"]}, {"id": "b", "text": "end"}]
     pages = list(pages_of(messages, chars=100, count=3))
     assert all(sum(len(each["text"]) for each in page) <= 100 for page in pages)
     parts = [each for page in pages for each in page]
@@ -101,7 +105,7 @@ def test_cutting_loses_nothing(length, space):
     assert sum("files" in each for each in parts) == 1
 
 
-def test_a_hidden_message_is_gone_from_every_page_it_was_on(cast):
+def test_a_hidden_message_is_gone_from_every_page_it_was_on(cast: Cast) -> None:
     giant = "secret " * 20_000
     share = shared(cast.alice, "Hi", giant)
     Message.objects.filter(text=giant).update(hidden_at=timezone.now())
@@ -109,7 +113,9 @@ def test_a_hidden_message_is_gone_from_every_page_it_was_on(cast):
         assert "secret" not in opened(cast, share, number).content.decode()
 
 
-def test_a_view_reads_one_page_of_the_copy_however_long_it_is(cast, django_assert_max_num_queries):
+def test_a_view_reads_one_page_of_the_copy_however_long_it_is(
+    cast: Cast, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     share = shared(cast.alice, *("x" * 30_000 for _ in range(40)))
     assert SharePage.objects.filter(share=share).count() == share.page_count == 40
     with django_assert_max_num_queries(5) as captured:
@@ -118,7 +124,7 @@ def test_a_view_reads_one_page_of_the_copy_however_long_it_is(cast, django_asser
     assert re.search(r'"number" = 7\b', read)
 
 
-def test_what_is_too_much_for_one_share_is_refused(cast, monkeypatch):
+def test_what_is_too_much_for_one_share_is_refused(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.sharing.services.COPIED_CHARS", 1000)
     conversation = talk(cast.alice, "Hi", "x" * 1000)
     answer = cast.client("alice").post(
@@ -131,7 +137,7 @@ def test_what_is_too_much_for_one_share_is_refused(cast, monkeypatch):
 # --- Reports ----------------------------------------------------------------------------------------------
 
 
-def test_the_report_keeps_the_page_that_the_reader_saw(cast):
+def test_the_report_keeps_the_page_that_the_reader_saw(cast: Cast) -> None:
     conversation, _ = long_talk(cast.alice, 2 * PAGE_MESSAGES)
     share = services.create_share(conversation=conversation, owner=cast.alice)
     client = cast.client("anonymous")
@@ -144,7 +150,7 @@ def test_the_report_keeps_the_page_that_the_reader_saw(cast):
     assert "m1\n" not in text
 
 
-def test_a_message_of_any_page_can_be_reported(cast):
+def test_a_message_of_any_page_can_be_reported(cast: Cast) -> None:
     conversation, said = long_talk(cast.alice, 2 * PAGE_MESSAGES)
     share = services.create_share(conversation=conversation, owner=cast.alice)
     last = said[-1]
@@ -158,7 +164,7 @@ def test_a_message_of_any_page_can_be_reported(cast):
 
 
 @pytest.mark.parametrize("page", [0, 3, -1, "1", None, 1.5, True])
-def test_a_report_of_no_page_is_refused(cast, page):
+def test_a_report_of_no_page_is_refused(cast: Cast, page: bool | float | str | None) -> None:
     share = shared(cast.alice, "Hi", "Hello")
     answer = cast.client("anonymous").post(
         f"{share.get_absolute_url()}report/",
@@ -193,7 +199,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_no_answer_makes_a_page_slow_or_large(cast, text):
+def test_no_answer_makes_a_page_slow_or_large(cast: Cast, text: str) -> None:
     share = shared(cast.alice, "Hi", text[:LIMIT])
     started = time.monotonic()
     for number in range(1, share.page_count + 1):
@@ -203,7 +209,7 @@ def test_no_answer_makes_a_page_slow_or_large(cast, text):
     assert time.monotonic() - started < DEADLINE
 
 
-def test_an_answer_that_costs_too_much_is_shown_as_typed_beside_the_others(cast):
+def test_an_answer_that_costs_too_much_is_shown_as_typed_beside_the_others(cast: Cast) -> None:
     table = "|" + "a|" * 200 + "\n|" + "-|" * 200 + "\n" + "|\n" * 200
     page = opened(cast, shared(cast.alice, "Hi", "**First**", "And?", (table * 20)[:10_000])).content.decode()
     assert "<strong>First</strong>" in page
@@ -211,7 +217,7 @@ def test_an_answer_that_costs_too_much_is_shown_as_typed_beside_the_others(cast)
     assert "<table>" not in page
 
 
-def test_a_page_that_is_not_ready_in_time_says_so(cast, monkeypatch):
+def test_a_page_that_is_not_ready_in_time_says_so(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.sharing.render_jobs.WAIT_SECONDS", 0.01)
     answer = opened(cast, shared(cast.alice, "Hi", "**word** " * 3000))
     assert answer.status_code == 503
@@ -219,7 +225,7 @@ def test_a_page_that_is_not_ready_in_time_says_so(cast, monkeypatch):
     assert "This page is being prepared" in answer.content.decode()
 
 
-def test_one_visitor_has_a_page_made_only_so_often(cast, monkeypatch):
+def test_one_visitor_has_a_page_made_only_so_often(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.sharing.render_jobs.JOBS_A_MINUTE", 2)
     share = shared(cast.alice, *(f"**{n}** " + "word " * 6000 for n in range(8)))
     assert share.page_count == 8  # every second one has an answer
@@ -230,14 +236,14 @@ def test_one_visitor_has_a_page_made_only_so_often(cast, monkeypatch):
     assert other.status_code == 200
 
 
-def test_pages_are_made_while_redis_is_away(cast, settings):
+def test_pages_are_made_while_redis_is_away(cast: Cast, settings: Settings) -> None:
     share = shared(cast.alice, "Hi", "**word** " * 3000)
     away = {**settings.CACHES["default"], "LOCATION": "unix:///nowhere/redis.sock"}
     settings.CACHES = {"default": away}
     assert "<strong>word</strong>" in opened(cast, share).content.decode()
 
 
-def test_the_print_view_is_in_parts_too(cast, monkeypatch):
+def test_the_print_view_is_in_parts_too(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.transfer.views.PART_MESSAGES", 20)
     conversation, _ = long_talk(cast.alice, 50)
     client = cast.client("alice")
@@ -246,15 +252,15 @@ def test_the_print_view_is_in_parts_too(cast, monkeypatch):
         page = client.get(f"/c/{conversation.pk}/print/?part={number}").content.decode()
         assert f"Page {number} of 3" in page
         read += page
-    assert all(f"<p>m{n}</p>" in read for n in range(50))
-    for number in ("0", "4", "x", ""):
-        assert client.get(f"/c/{conversation.pk}/print/?part={number}").status_code == 404
+    assert all(f'<p dir="auto">m{n}</p>' in read for n in range(50))
+    for missing in ("0", "4", "x", ""):
+        assert client.get(f"/c/{conversation.pk}/print/?part={missing}").status_code == 404
 
 
 # --- Unlisted, whatever the answer is ----------------------------------------------------------------------
 
 
-def test_every_answer_below_s_is_unlisted(cast, monkeypatch):
+def test_every_answer_below_s_is_unlisted(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     share = shared(cast.alice, "Hi", "**word** " * 3000)
     client, address = cast.client("anonymous"), share.get_absolute_url()
     answers = [

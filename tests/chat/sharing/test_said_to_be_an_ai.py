@@ -8,8 +8,10 @@ import zipfile
 
 import pytest
 
-from chat.conversations.models import ModelCard
+from chat.conversations.models import Conversation
+from chat.model_cards.models import ModelCard
 from chat.sharing.services import create_share
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 
 pytestmark = pytest.mark.django_db
@@ -21,20 +23,22 @@ TOLD = {
 
 
 @pytest.fixture
-def conversation(cast):
+def conversation(cast: Cast) -> Conversation:
     return talk(cast.alice, "Hi", "Hello")
 
 
-def read(cast, path, language, who="alice"):
+def read(cast: Cast, path: str, language: str, who: str = "alice") -> str:
     answer = cast.client(who).get(path, HTTP_ACCEPT_LANGUAGE=language)
     assert answer.status_code == 200
-    return (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()
+    return answer.getvalue().decode()
 
 
 @pytest.mark.parametrize("language", TOLD)
 @pytest.mark.parametrize("is_demo", [True, False])
 @pytest.mark.parametrize("place", ["an empty chat", "a chat", "a temporary chat"])
-def test_on_the_chat_page_beside_the_box_to_write_in(cast, conversation, place, language, is_demo):
+def test_on_the_chat_page_beside_the_box_to_write_in(
+    cast: Cast, conversation: Conversation, place: str, language: str, is_demo: bool
+) -> None:
     ModelCard.objects.update(is_demo=is_demo)
     if place == "a temporary chat":
         type(conversation).objects.update(temporary=True)
@@ -47,7 +51,9 @@ def test_on_the_chat_page_beside_the_box_to_write_in(cast, conversation, place, 
 
 @pytest.mark.parametrize("language", TOLD)
 @pytest.mark.parametrize("is_demo", [True, False])
-def test_on_a_shared_page_before_the_first_message(cast, conversation, language, is_demo):
+def test_on_a_shared_page_before_the_first_message(
+    cast: Cast, conversation: Conversation, language: str, is_demo: bool
+) -> None:
     ModelCard.objects.update(is_demo=is_demo)
     share = create_share(conversation=conversation, owner=cast.alice)
     page = read(cast, share.get_absolute_url(), language, "anonymous")
@@ -55,13 +61,15 @@ def test_on_a_shared_page_before_the_first_message(cast, conversation, language,
 
 
 @pytest.mark.parametrize("language", TOLD)
-def test_on_the_print_view_before_the_first_message(cast, conversation, language):
+def test_on_the_print_view_before_the_first_message(
+    cast: Cast, conversation: Conversation, language: str
+) -> None:
     page = read(cast, f"/c/{conversation.pk}/print/", language)
     assert TOLD[language][1] in page.partition("<ol")[0]
 
 
 @pytest.mark.parametrize("language", TOLD)
-def test_in_exports_before_the_first_message(cast, conversation, language):
+def test_in_exports_before_the_first_message(cast: Cast, conversation: Conversation, language: str) -> None:
     path = f"/api/conversations/{conversation.pk}/export/?format="
     assert TOLD[language][1] in read(cast, f"{path}markdown", language).partition("\n## ")[0]
     exported = read(cast, f"{path}json", language)
@@ -71,9 +79,9 @@ def test_in_exports_before_the_first_message(cast, conversation, language):
     assert TOLD[language][1] in told["notice"]
 
 
-def test_in_every_conversation_of_the_whole_export(cast, conversation):
+def test_in_every_conversation_of_the_whole_export(cast: Cast, conversation: Conversation) -> None:
     answer = cast.client("alice").get("/api/export/")
-    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    content = answer.getvalue()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = [name for name in archive.namelist() if name.startswith(("json/", "markdown/"))]
         assert len(names) == 2

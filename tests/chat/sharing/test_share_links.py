@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from chat.conversations import services as conversations
-from chat.conversations.models import Message, MessageStatus
-from chat.moderation.signals import share_taken_down
+from chat.conversations.lifecycle import delete_conversation
+from chat.conversations.models import Conversation, Message, MessageStatus
+from chat.moderation.hooks import take_down_share
 from chat.sharing import services
 from chat.sharing.models import Share, SharePage
 from chat.sharing.policies import policy_for
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import live_reply, talk
 
 UNKNOWN = "5e0ae0f8-9a3c-4a52-8a0f-6f1d1a3c9e77"  # an id that nothing has
@@ -21,12 +25,12 @@ UNKNOWN = "5e0ae0f8-9a3c-4a52-8a0f-6f1d1a3c9e77"  # an id that nothing has
 pytestmark = pytest.mark.django_db
 
 
-def make(client, conversation, **body):
+def make(client: Client, conversation: Conversation, **body: Any) -> Any:
     address = f"/api/conversations/{conversation.pk}/share/"
     return client.post(address, json.dumps(body), content_type="application/json")
 
 
-def test_an_owner_makes_reads_and_turns_off_a_link(cast):
+def test_an_owner_makes_reads_and_turns_off_a_link(cast: Cast) -> None:
     conversation, alice, anyone = (
         talk(cast.alice, "Hi", "Hello"),
         cast.client("alice"),
@@ -50,7 +54,7 @@ def test_an_owner_makes_reads_and_turns_off_a_link(cast):
     assert Share.objects.get().title == ""
 
 
-def test_two_links_live_apart(cast):
+def test_two_links_live_apart(cast: Cast) -> None:
     conversation, alice = talk(cast.alice, "Hi", "Hello"), cast.client("alice")
     first, second = (make(alice, conversation).json()["share"] for _ in range(2))
     assert first["token"] != second["token"]
@@ -62,7 +66,7 @@ def test_two_links_live_apart(cast):
 @pytest.mark.parametrize(
     ("who", "status"), [("bob", 404), ("stranger", 404), ("staff", 404), ("anonymous", 401)]
 )
-def test_nobody_else_makes_or_ends_a_link(cast, who, status):
+def test_nobody_else_makes_or_ends_a_link(cast: Cast, who: str, status: int) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     share = make(cast.client("alice"), conversation).json()["share"]
     client, address = cast.client(who), f"/api/conversations/{conversation.pk}/share/"
@@ -72,7 +76,7 @@ def test_nobody_else_makes_or_ends_a_link(cast, who, status):
     assert cast.client("anonymous").get(share["url"]).status_code == 200
 
 
-def test_a_token_of_another_conversation_is_not_found(cast):
+def test_a_token_of_another_conversation_is_not_found(cast: Cast) -> None:
     mine, bobs = talk(cast.alice, "Hi", "Hello"), talk(cast.bob, "Hi", "Hello")
     share = make(cast.client("bob"), bobs).json()["share"]
     answer = cast.client("alice").delete(f"/api/conversations/{mine.pk}/share/{share['token']}/")
@@ -81,23 +85,23 @@ def test_a_token_of_another_conversation_is_not_found(cast):
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651, 10**30, "7", 1.5, True, [], {}])
-def test_days_that_are_none(cast, days):
+def test_days_that_are_none(cast: Cast, days: bool | dict[str, Any] | float | list[Any] | str) -> None:
     answer = make(cast.client("alice"), talk(cast.alice, "Hi", "Hello"), expires_days=days)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_input")
 
 
 @pytest.mark.parametrize("policy", ["nobody", "", 1, None, []])
-def test_policies_that_are_none(cast, policy):
+def test_policies_that_are_none(cast: Cast, policy: int | list[Any] | str | None) -> None:
     answer = make(cast.client("alice"), talk(cast.alice, "Hi", "Hello"), policy=policy)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_input")
 
 
-def test_an_empty_conversation_has_nothing_to_share(cast):
+def test_an_empty_conversation_has_nothing_to_share(cast: Cast) -> None:
     answer = make(cast.client("alice"), talk(cast.alice))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_input")
 
 
-def test_a_live_reply_is_waited_for(cast):
+def test_a_live_reply_is_waited_for(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     reply = live_reply(conversation)
     answer = make(cast.client("alice"), conversation)
@@ -109,31 +113,31 @@ def test_a_live_reply_is_waited_for(cast):
 # --- The ends of a link -----------------------------------------------------------------------------------
 
 
-def revoke(share):
+def revoke(share: Share) -> None:
     services.revoke(share=share)
 
 
-def expire(share):
+def expire(share: Share) -> None:
     Share.objects.filter(pk=share.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
 
 
-def take_down(share):
-    share_taken_down.send(Share, share_id=share.pk)
+def take_down(share: Share) -> None:
+    take_down_share(share.pk, "")
 
 
-def delete_conversation(share):
-    conversations.delete(conversation=share.conversation)
+def delete_shared(share: Share) -> None:
+    delete_conversation(conversation=share.conversation)
 
 
-def lose_policy(share):
+def lose_policy(share: Share) -> None:
     Share.objects.filter(pk=share.pk).update(policy="gone")
 
 
-ENDS = [revoke, expire, take_down, delete_conversation, lose_policy]
+ENDS = [revoke, expire, take_down, delete_shared, lose_policy]
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_every_end_looks_like_no_link_at_all(cast, end):
+def test_every_end_looks_like_no_link_at_all(cast: Cast, end: Any) -> None:
     conversation = talk(cast.alice, "Hi", "Hello there")
     share = services.create_share(conversation=conversation, owner=cast.alice, expires_days=7)
     client = cast.client("anonymous")
@@ -151,7 +155,9 @@ def test_every_end_looks_like_no_link_at_all(cast, end):
     assert cast.client("alice").get(share.get_absolute_url()).status_code == 404
 
 
-def test_deleting_the_conversation_removes_the_copies(cast, django_capture_on_commit_callbacks):
+def test_deleting_the_conversation_removes_the_copies(
+    cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     conversation = talk(cast.alice, "Hi", "Hello there")
     share = services.create_share(conversation=conversation, owner=cast.alice)
     with django_capture_on_commit_callbacks(execute=True):
@@ -162,7 +168,7 @@ def test_deleting_the_conversation_removes_the_copies(cast, django_capture_on_co
     assert share.revoked_at
 
 
-def test_taken_down_for_the_owner_too_and_kept_for_an_appeal(cast):
+def test_taken_down_for_the_owner_too_and_kept_for_an_appeal(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi", "Hello there")
     share = services.create_share(conversation=conversation, owner=cast.alice)
     take_down(share)
@@ -175,16 +181,18 @@ def test_taken_down_for_the_owner_too_and_kept_for_an_appeal(cast):
     assert share.taken_down_at == first
 
 
-def test_a_link_that_expires_lives_until_then(cast):
+def test_a_link_that_expires_lives_until_then(cast: Cast) -> None:
     answer = make(cast.client("alice"), talk(cast.alice, "Hi", "Hello"), expires_days=7).json()["share"]
-    left = Share.objects.get().expires_at - timezone.now()
+    expires = Share.objects.get().expires_at
+    assert expires is not None
+    left = expires - timezone.now()
     assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
-    assert answer["expires_at"] == Share.objects.get().expires_at.isoformat()
+    assert answer["expires_at"] == expires.isoformat()
     assert cast.client("anonymous").get(answer["url"]).status_code == 200
 
 
 @pytest.mark.parametrize("token", ["a", "..", UNKNOWN, "x" * 500, "%00", "'", "é"])
-def test_tokens_that_are_none(cast, token):
+def test_tokens_that_are_none(cast: Cast, token: Any) -> None:
     assert cast.client("anonymous").get(f"/s/{token}/").status_code == 404
 
 
@@ -194,7 +202,7 @@ def test_tokens_that_are_none(cast, token):
 @pytest.mark.parametrize(
     ("who", "status"), [("alice", 200), ("bob", 200), ("stranger", 200), ("anonymous", 302)]
 )
-def test_members_only(cast, who, status):
+def test_members_only(cast: Cast, who: str, status: int) -> None:
     share = make(cast.client("alice"), talk(cast.alice, "Hi", "Hello"), policy="members").json()["share"]
     answer = cast.client(who).get(share["url"])
     assert answer.status_code == status
@@ -203,7 +211,7 @@ def test_members_only(cast, who, status):
         assert answer["Referrer-Policy"] == "no-referrer"
 
 
-def test_a_suspended_member_does_not_read_members_pages(cast):
+def test_a_suspended_member_does_not_read_members_pages(cast: Cast) -> None:
     from chat.accounts.services import suspend
 
     share = make(cast.client("alice"), talk(cast.alice, "Hi", "Hello"), policy="members").json()["share"]
@@ -211,5 +219,5 @@ def test_a_suspended_member_does_not_read_members_pages(cast):
     assert cast.client("bob").get(share["url"]).status_code == 403
 
 
-def test_a_policy_that_is_not_in_the_table_lets_nobody_in(cast):
+def test_a_policy_that_is_not_in_the_table_lets_nobody_in(cast: Cast) -> None:
     assert not policy_for("unheard").may_open(Share(), cast.staff)

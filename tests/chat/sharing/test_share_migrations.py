@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -12,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.conversations.models import Conversation
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 
 LONG = "word " * 20_000
@@ -28,14 +30,14 @@ def back_at_the_end() -> Iterator[None]:
     call_command("migrate", verbosity=0)
 
 
-def models_at(name: str):
+def models_at(name: str) -> Any:
     executor = MigrationExecutor(connection)
     executor.migrate([("sharing", name)])
     return MigrationExecutor(connection).loader.project_state([("sharing", name)]).apps
 
 
 @pytest.mark.django_db(transaction=True)
-def test_there_and_back(cast, back_at_the_end):
+def test_there_and_back(cast: Cast, back_at_the_end: None) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     keys = {"conversation_id": conversation.pk, "owner_id": cast.alice.pk, "title": "A talk"}
     old = models_at("0001_initial").get_model("sharing", "Share")

@@ -85,7 +85,7 @@ def _said(key: str, parent: str | None, children: list[str], role: str, content:
     }
 
 
-def own(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
+def own(*messages: Any, **fields: Any) -> dict[str, Any]:
     return {
         "format": "grokweb.conversation",
         "version": 1,

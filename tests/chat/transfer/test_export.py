@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from typing import Any
 from unittest import mock
 
@@ -13,12 +11,13 @@ from django.core.signals import request_finished
 from django.test import AsyncClient
 from django.utils import timezone
 
-from chat.conversations import services as conversations
+from chat.conversations.branches import set_leaf
+from chat.conversations.lifecycle import delete_conversation
 from chat.conversations.models import Conversation, Message
 from chat.transfer.export import safe_name
-from tests.chat.conftest import Cast
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import live_reply, long_talk, say, talk
-from tests.chat.transfer.test_import import bring, report
+from tests.chat.transfer.importing import bring, report, whole
 
 
 def test_json_has_the_whole_tree(cast: Cast) -> None:
@@ -66,7 +65,7 @@ def test_markdown_is_the_branch_one_has_open(cast: Cast) -> None:
 def test_who_may_take_a_conversation_out(cast: Cast, path: str, who: str, statuses: set[int]) -> None:
     made = talk(cast.alice, "Hello", "First")
     assert cast.client(who).get(path.format(made.pk)).status_code in statuses
-    conversations.delete(conversation=made)
+    delete_conversation(conversation=made)
     assert cast.client(who).get(path.format(made.pk)).status_code != 200
 
 
@@ -86,7 +85,7 @@ def test_what_is_hidden_or_not_written_yet_has_no_words(cast: Cast) -> None:
         "complete",
         "stopped",
     }
-    conversations.set_leaf(cast.alice, Message.objects.get(text="a secret"))
+    set_leaf(cast.alice, Message.objects.get(text="a secret"))
     page = cast.client("alice").get(f"/c/{made.pk}/print/").content.decode()
     assert "secret" not in page
     assert "A moderator removed this message." in page
@@ -141,23 +140,18 @@ def test_a_very_long_conversation_prints_its_newest_messages(
     assert "20" in page
 
 
-def whole(content: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.testzip() is None
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
 def test_everything_as_a_zip_that_comes_in_again(cast: Cast) -> None:
     talk(cast.alice, "Hello", "First", title="One/two")
     talk(cast.alice, "Salut", "Deux", title="One/two")
-    conversations.delete(conversation=talk(cast.alice, "gone", title="Gone"))
+    delete_conversation(conversation=talk(cast.alice, "gone", title="Gone"))
     talk(cast.bob, "of bob")
     answer = cast.client("alice").get("/api/export/")
     assert answer["Content-Type"] == "application/zip"
     assert answer["Cache-Control"] == "private, no-store"
-    content = b"".join(answer.streaming_content)
+    content = answer.getvalue()
     found = whole(content)
     assert sorted(found) == [
+        "account.json",
         "json/00001 One two.json",
         "json/00002 One two.json",
         "markdown/00001 One two.md",
@@ -181,8 +175,8 @@ async def test_everything_is_sent_in_pieces(cast: Any) -> None:
     answer: Any = await client.get("/api/export/")
     assert answer.is_async
     pieces = [piece async for piece in answer.streaming_content]
-    assert len(pieces) == 4  # one a conversation, and the directory
-    assert len(whole(b"".join(pieces))) == 6
+    assert len(pieces) == 5  # the account, one a conversation, and the directory
+    assert len(whole(b"".join(pieces))) == 7
 
 
 def test_exports_are_limited(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +204,7 @@ def test_one_export_at_a_time_for_each_person(cast: Cast, monkeypatch: pytest.Mo
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many")
     assert int(refused["Retry-After"]) > 0
     assert cast.client("bob").get(path.format(bobs.pk)).status_code == 200  # others are not in the way
-    assert b"m49" in b"".join(sending.streaming_content) or path == "/api/export/"
+    assert b"m49" in sending.getvalue() or path == "/api/export/"
     again = alice.get(path.format(made.pk))
     assert again.status_code == 200
     leave(again)
@@ -219,14 +213,15 @@ def test_one_export_at_a_time_for_each_person(cast: Cast, monkeypatch: pytest.Mo
 
 def test_a_long_export_is_the_same_in_pieces(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     made, messages = long_talk(cast.alice, 450)
-    client, whole_told = cast.client("alice"), {}
+    client = cast.client("alice")
+    whole_told: dict[str, str] = {}
     for pieces in (False, True):
         if pieces:
             monkeypatch.setattr("chat.transfer.export.PIECE_CHARS", 1000)
             monkeypatch.setattr("chat.transfer.export.AT_ONCE", 7)
         for form in ("json", "markdown"):
             answer = client.get(f"/api/conversations/{made.pk}/export/?format={form}")
-            text = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()
+            text = answer.getvalue().decode()
             assert whole_told.setdefault(form, text) == text
     told = json.loads(whole_told["json"])
     assert {each["text"] for each in told["messages"]} == {message.text for message in messages}

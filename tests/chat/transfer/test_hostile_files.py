@@ -11,12 +11,12 @@ import pytest
 from django.conf import settings
 
 from chat.conversations.models import Conversation, Message
-from chat.transfer import package
-from chat.transfer.drafts import MESSAGE_CHARS, MESSAGES
+from chat.transfer import upload
+from chat.transfer.imported_conversation import MESSAGE_CHARS, MESSAGES
 from chat.transfer.scan import DEPTH, RECORDS
-from tests.chat.conftest import Cast
+from tests.chat.cast import Cast
 from tests.chat.transfer import files
-from tests.chat.transfer.test_import import bring, report
+from tests.chat.transfer.importing import bring, report
 
 GOOD = files.own(files.said(text="I am fine"), title="Good")
 
@@ -42,7 +42,8 @@ WHOLE: dict[str, tuple[Callable[[], bytes], str]] = {
     "not JSON": (lambda: b"%PDF-1.7 \x00\xff", "not JSON"),
     "a web page": (lambda: b"<html><script>alert(1)</script></html>", "not JSON"),
     "a number": (lambda: b"1" * 100_000, "not JSON"),
-    "UTF-16": (lambda: json.dumps([GOOD]).encode("utf-16"), "not JSON"),
+    "UTF-16 cut in a character": (lambda: json.dumps([GOOD]).encode("utf-16")[:-1], "cut off"),
+    "UTF-16 of no JSON": (lambda: "Hello".encode("utf-16"), "not JSON"),
     "cut off": (lambda: cut(files.as_json(GOOD, GOOD)), "cut off"),
     "brackets that do not match": (lambda: b'[{"a": [1}', "cut off"),
     "closed too often": (lambda: b"[1]]]]", "cut off"),
@@ -68,7 +69,7 @@ WHOLE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a name of Windows": (lambda: files.zipped({"C:\\a\\..\\b.json": files.as_json(GOOD)}), "points out"),
     "a symbolic link": (lambda: files.link("a.json"), "link to another file"),
     "a password": (lambda: files.locked(files.as_json(GOOD)), "password"),
-    "an odd packing": (lambda: zipped_good(zipfile.ZIP_LZMA), "packed in a way"),
+    "an odd packing": (lambda: zipped_good(zipfile.ZIP_LZMA), "compressed in a way"),
 }  # fmt: skip
 
 
@@ -111,9 +112,9 @@ LEFT_OUT: dict[str, tuple[Callable[[], str], str]] = {
     "the same name twice": (lambda: '{"mapping": {}, "mapping": {}}', "not valid JSON"),
     "a comma too many": (lambda: "", "not valid JSON"),
     "a trailing word": (lambda: '{"mapping": {}} x', "not valid JSON"),
-    "a list": (lambda: "[[]]", "no conversation of a kind"),
-    "a text": (lambda: '"hello"', "no conversation of a kind"),
-    "an unknown object": (lambda: '{"a": 1, "__proto__": {"b": 2}}', "no conversation of a kind"),
+    "a list": (lambda: "[[]]", "This kind of conversation"),
+    "a text": (lambda: '"hello"', "This kind of conversation"),
+    "an unknown object": (lambda: '{"a": 1, "__proto__": {"b": 2}}', "This kind of conversation"),
     "a newer version": (lambda: json.dumps({**GOOD, "version": 2}), "newer version"),
     "a version of another type": (lambda: json.dumps({**GOOD, "version": [True]}), "newer version"),
     "the same id twice": (lambda: json.dumps(files.own(files.said(), files.said())), "same id"),
@@ -183,7 +184,8 @@ def test_answers_to_nothing_begin_anew(cast: Cast) -> None:
         files.said("1"), files.said("2", "gone", "assistant", "Lost"), files.said("3", "2", text="On")
     )
     told = report(bring(cast.client("alice"), files.as_json(lost)))
-    assert told["imported"][0]["notes"] == ["1 message begins anew: what it answered is not in the file."]
+    note = "1 message starts a new branch: the message above it is not in the file."
+    assert told["imported"][0]["notes"] == [note]
     assert Message.objects.filter(parent=None).count() == 2
 
 
@@ -211,7 +213,7 @@ def test_one_broken_file_in_a_zip_keeps_the_others(cast: Cast) -> None:
 
 
 def test_a_directory_of_an_archive_is_bounded(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "ENTRIES", 3)
+    monkeypatch.setattr(upload, "ENTRIES", 3)
     content = files.zipped({f"{n}.json": files.as_json(GOOD) for n in range(4)})
     answer = bring(cast.client("alice"), content)
     assert answer.status_code == 400

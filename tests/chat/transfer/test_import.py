@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from chat.conversations import services as conversations
+from chat.conversations.branches import current_leaf
+from chat.conversations.lifecycle import delete_conversation
 from chat.conversations.models import Conversation, Message
-from chat.transfer import package, scan, services
-from tests.chat.conftest import Cast
+from chat.transfer import scan, services, upload
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import say, talk
 from tests.chat.transfer import files
-
-
-def bring(client: Client, content: bytes, name: str = "conversations.json") -> Any:
-    return client.post("/api/import/", {"file": SimpleUploadedFile(name, content)})
-
-
-def report(answer: Any) -> Any:
-    assert answer.status_code == 200, answer.content
-    return answer.json()["report"]
-
-
-def tree(conversation: Conversation) -> list[Any]:
-    """(text, role, status, texts of the answers), from the roots down."""
-    below: dict[Any, list[Message]] = {}
-    for message in conversation.messages.order_by("created_at", "text"):
-        below.setdefault(message.parent_id, []).append(message)
-
-    def under(pk: Any) -> list[Any]:
-        return [(m.text, m.role, m.status, under(m.pk)) for m in below.get(pk, [])]
-
-    return under(None)
-
-
-def only(cast: Cast) -> Conversation:
-    return Conversation.objects.visible_to(cast.alice).get()
+from tests.chat.transfer.importing import bring, only, report, tree
 
 
 def test_chatgpt(cast: Cast) -> None:
@@ -64,7 +40,7 @@ def test_chatgpt(cast: Cast) -> None:
             ],
         )
     ]
-    leaf = conversations.current_leaf(cast.alice, found)
+    leaf = current_leaf(cast.alice, found)
     assert leaf is not None
     assert leaf.text.startswith("About an hour.")
     page = cast.client("alice").get(came["url"])
@@ -86,7 +62,7 @@ def test_open_webui(cast: Cast) -> None:
     assert below[3][1][3][0][0] == "Why?"
     assert tea.updated_at.timestamp() == 1_700_000_100
     assert [each[0] for each in tree(one)] == ["One"]
-    leaf = conversations.current_leaf(cast.alice, tea)
+    leaf = current_leaf(cast.alice, tea)
     assert leaf is not None
     assert leaf.text == "Green."
 
@@ -108,7 +84,7 @@ def test_ones_own_goes_out_and_comes_in_again(cast: Cast) -> None:
     assert [m.created_at for m in came.messages.order_by("created_at")] == [
         m.created_at for m in was.messages.order_by("created_at")
     ]
-    leaf = conversations.current_leaf(cast.bob, came)
+    leaf = current_leaf(cast.bob, came)
     assert leaf is not None
     assert leaf.text == "Second"
     assert told["imported"][0]["notes"] == []
@@ -121,7 +97,7 @@ def test_what_is_here_already_comes_in_once(cast: Cast) -> None:
     assert again["imported"] == []
     assert {each["reason"] for each in again["left_out"]} == {"It is here already, from an earlier import."}
     assert len(report(bring(cast.client("bob"), file))["imported"]) == 2  # bob's is bob's
-    conversations.delete(conversation=Conversation.objects.visible_to(cast.alice).get(title="Tea"))
+    delete_conversation(conversation=Conversation.objects.visible_to(cast.alice).get(title="Tea"))
     told = report(bring(cast.client("alice"), file))
     assert [each["title"] for each in told["imported"]] == ["Tea"]
 
@@ -213,9 +189,11 @@ def test_bounds_of_one_import(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> No
     told = report(bring(cast.client("alice"), file))
     assert [each["title"] for each in told["imported"]] == ["Bread"]
     assert told["left_out"] == [{"title": "Tea", "reason": "There are too many messages for one import."}]
-    monkeypatch.setattr(package, "RECORDS", 1)
+    monkeypatch.setattr(upload, "RECORDS", 1)
     assert bring(cast.client("alice"), file).status_code == 400
     monkeypatch.undo()
     monkeypatch.setattr(scan, "VALUES", 20)
     told = report(bring(cast.client("alice"), file))
-    assert {each["reason"] for each in told["left_out"]} == {"This conversation is too large."}
+    assert {each["reason"] for each in told["left_out"]} == {
+        "This conversation is too large: at most 20 values are read."
+    }

@@ -7,17 +7,18 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 
 from chat.conversations.models import Conversation, Message
 from chat.feedback.services import counts
 from chat.moderation.models import Report
 from chat.sharing.models import Share, SharePage
 from chat.turns.models import Generation
-from tests.chat.conftest import Cast
+from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 from tests.chat.transfer import files
-from tests.chat.transfer.test_import import bring, only, report
+from tests.chat.transfer.importing import bring, only, report
 
 FROM_CHATGPT = "Imported from ChatGPT, which names the model gpt-4o"
 ORIGIN = {"source": "ChatGPT", "model": "gpt-4o", "continued": False}
@@ -145,9 +146,9 @@ def test_a_moderator_sees_that_it_was_imported(cast: Cast) -> None:
 
 def test_it_is_not_judged_as_an_answer_of_the_model_here(cast: Cast) -> None:
     answer = imported(cast)
-    verdict = post(cast, f"/api/messages/{answer.pk}/feedback/", value=-1, reason="wrong")
-    assert verdict.status_code == 400
-    assert "imported" in verdict.json()["error"]["words"]
+    refused = post(cast, f"/api/messages/{answer.pk}/feedback/", value=-1, reason="wrong")
+    assert refused.status_code == 400
+    assert "imported" in refused.json()["error"]["words"]
     assert counts() == []
 
 
@@ -166,7 +167,8 @@ def test_answers_that_came_in_before_are_marked_by_the_migration(cast: Cast) -> 
         message=more, user=cast.alice, model="scripted", seed=1, client_id="b", parameters=said
     )
     Message.objects.update(source="", source_model="")
-    import_module("chat.transfer.migrations.0002_mark_imported").mark(apps, None)
+    then = MigrationLoader(connection).project_state(("transfer", "0002_mark_imported")).apps
+    import_module("chat.transfer.migrations.0002_mark_imported").mark(then, None)
     sources = {str(pk): source for pk, source in Message.objects.values_list("pk", "source")}
     assert sources[str(answer.pk)] == sources[str(more.pk)] == "file"
     assert sources[str(own.pk)] == ""

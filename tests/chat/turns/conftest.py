@@ -19,11 +19,11 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.test import Client
 
-from chat.turns import live, port, services, titles
+from chat.turns import live, port, settlement, titles
 from grokweb.asgi import application
 from inference.contract import FINISH_TASK, TITLE_TASK
 from inference.engines.scripted import ScriptedEngine
-from inference.worker import Runtime
+from inference.worker.app import Runtime
 
 WAIT = 10.0
 
@@ -67,14 +67,14 @@ class InProcess:
     def _finish(self, pk: UUID, attempt: int) -> None:
         try:
             self.may_finish.wait(3 * WAIT)
-            services.finish(pk, attempt)
+            settlement.finish(pk, attempt)
         finally:
             close_old_connections()
 
     def _take_title(self, pk: UUID) -> None:
         try:
             self.may_take_titles.wait(WAIT)
-            titles.take_over(pk)
+            titles.store_title(pk)
             self.titles_taken.append(pk)
         finally:
             close_old_connections()
@@ -95,7 +95,7 @@ def broker(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     made = InProcess()
     monkeypatch.setattr(port, "ticket", made.ticket)
     monkeypatch.setattr(port, "publish_finish", made.publish_finish)
-    monkeypatch.setattr("inference.worker.Runtime._invite", lambda self: None)
+    monkeypatch.setattr("inference.worker.app.Runtime._invite", lambda self: None)
     yield made
     made.close()
 
@@ -147,7 +147,14 @@ class Tab:
             elif frame["type"] == "done":
                 return text, frame
             else:
-                assert frame["type"] in {"queued", "ack", "message", "conversation"}, frame
+                # News of the conversation may come late, in between: a persona chosen just before, say.
+                assert frame["type"] in {
+                    "queued",
+                    "ack",
+                    "message",
+                    "conversation",
+                    "conversation_settings",
+                }, frame
 
 
 def cookie_of(client: Client) -> str:

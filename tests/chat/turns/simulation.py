@@ -8,9 +8,9 @@ from uuid import UUID
 
 import redis
 
-from inference import scripts
-from inference.contract import Delta, Ended, GenerationRequest, Reason
-from inference.worker import Runtime
+from inference.contract import Delta, Ended, GenerationRequest, Piece, Reason
+from inference.wire import scripts
+from inference.worker.app import Runtime
 
 SLOTS = 2
 
@@ -62,11 +62,13 @@ class StepEngine:
             else:
                 self.answers[generation_id] = (request, made + 1)
                 text = token(request.seed, made)
-                self.events.append(Delta(generation_id, request.attempt, made, made + 1, text, (made,)))
+                self.events.append(
+                    Delta(generation_id, request.attempt, Piece(made, made + 1, text, (made,)))
+                )
         events, self.events = self.events, []
         return events
 
-    def figures(self) -> dict[str, int]:
+    def metrics(self) -> dict[str, int]:
         return {}
 
     def start(self, emit: Any) -> None: ...

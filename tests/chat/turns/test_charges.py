@@ -1,4 +1,4 @@
-"""What a reply costs its person, by how it ended: GET /api/usage/ after each kind of end."""
+"""Charges of a reply for each kind of end, as GET /api/usage/ shows them."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def test_what_a_person_stopped_is_charged_for_what_was_generated(
 
 async def test_what_the_rules_refused_is_charged(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
-    await Rule.objects.acreate(name="r", pattern="w7", words="Not here.", applies="reply")
+    await Rule.objects.acreate(name="r", options={"pattern": "w7"}, words="Not here.", applies="reply")
     tab = await tabs("alice")
     await ask(tab, "slow:20:1")
     assert (await tab.until("done"))["status"] == "refused"

@@ -1,4 +1,4 @@
-"""How an answer was made: what its owner is told, and nobody else."""
+"""The details of an answer: its owner gets them, nobody else does."""
 
 from __future__ import annotations
 
@@ -11,19 +11,12 @@ from asgiref.sync import sync_to_async
 from chat.conversations.models import Message
 from chat.turns.models import Generation
 from tests.chat.conversations.building import talk
-from tests.chat.turns.test_socket import send
-from tests.chat.turns.test_tree_verbs import asked, cut, saved
+from tests.chat.turns.exchange import asked, cut, details, saved, send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
-@sync_to_async
-def details(cast: Any, pk: str, who: str = "alice", **headers: str) -> Any:
-    answer = cast.client(who).get(f"/api/messages/{pk}/details/", headers=headers)
-    return answer.json()["details"] if answer.status_code == 200 else answer.status_code
-
-
-async def test_a_whole_answer(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_details_of_a_complete_answer(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     ack = await asked(await tabs("alice"), "slow:6:20", params={"temperature": 0.5})
     told = await details(cast, ack["message_id"])
@@ -37,7 +30,9 @@ async def test_a_whole_answer(tabs: Any, broker: Any, cast: Any) -> None:
     assert told["settings"]["temperature"] == 0.5
 
 
-async def test_a_stopped_answer_says_so_in_the_readers_language(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_details_of_a_stopped_answer_are_in_the_readers_language(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
     broker.start_worker()
     ack, _ = await cut(await tabs("alice"))
     assert (await details(cast, ack["message_id"]))["ended"] == "You stopped it."
@@ -45,7 +40,7 @@ async def test_a_stopped_answer_says_so_in_the_readers_language(tabs: Any, broke
     assert french["ended"] == "Vous l’avez arrêtée."
 
 
-async def test_a_failed_answer_says_why(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_details_of_a_failed_answer_give_the_reason(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     await tab.say(**send("oom:"))
@@ -57,7 +52,7 @@ async def test_a_failed_answer_says_why(tabs: Any, broker: Any, cast: Any) -> No
     assert told["tokens_a_second"] is None
 
 
-async def test_one_that_waits_has_no_figures_yet(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_an_answer_that_waits_has_no_numbers_yet(tabs: Any, broker: Any, cast: Any) -> None:
     tab = await tabs("alice")
     await tab.say(**send("hello"))
     ack = await tab.until("ack")
@@ -67,13 +62,13 @@ async def test_one_that_waits_has_no_figures_yet(tabs: Any, broker: Any, cast: A
 
 
 @pytest.mark.parametrize(("who", "status"), [("bob", 404), ("staff", 404), ("anonymous", 401)])
-async def test_nobody_else_is_told(tabs: Any, broker: Any, cast: Any, who: str, status: int) -> None:
+async def test_nobody_else_gets_the_details(tabs: Any, broker: Any, cast: Any, who: str, status: int) -> None:
     broker.start_worker()
     ack = await asked(await tabs("alice"), "hello")
     assert await details(cast, ack["message_id"], who) == status
 
 
-async def test_questions_and_imported_answers(cast: Any) -> None:
+async def test_questions_are_refused_and_imported_answers_have_no_details(cast: Any) -> None:
     conversation = await sync_to_async(talk)(cast.alice, "asked", "answered")
     question, answer = [each async for each in Message.objects.filter(conversation=conversation)]
     assert await details(cast, str(question.pk)) == 400

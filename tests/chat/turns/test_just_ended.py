@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.test import Client
 
 from chat.conversations.models import Conversation, Message, MessageStatus
-from tests.chat.turns.test_socket import send
+from tests.chat.turns.exchange import send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -49,7 +49,7 @@ async def test_it_can_be_shared(cast: Any, ended: Message) -> None:
     assert WORDS in page.content.decode()
 
 
-async def test_it_can_be_judged(cast: Any, ended: Message) -> None:
+async def test_it_can_get_feedback(cast: Any, ended: Message) -> None:
     answer = await ask(cast.client("alice"), "post", f"/api/messages/{ended.pk}/feedback/", value=1)
     assert answer.status_code == 200
 
@@ -67,9 +67,9 @@ async def test_it_can_be_deleted(cast: Any, ended: Message) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "markdown"])
-async def test_it_is_in_an_export(cast: Any, ended: Message, form: str) -> None:
+async def test_it_is_exported(cast: Any, ended: Message, form: str) -> None:
     answer = await ask(cast.client("alice"), "get", chat_of(ended, f"export/?format={form}"))
-    text = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    text = answer.getvalue()
     assert WORDS in text.decode()
 
 

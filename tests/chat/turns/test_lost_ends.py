@@ -10,9 +10,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import override_settings
 
-from chat.turns import live, services
+from chat.turns import live
 from chat.turns.models import Generation
 from chat.turns.reconcile import reconcile
+from chat.turns.stopping import request_stop
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -26,7 +27,7 @@ def end(runtime: Any) -> None:
 
 
 @pytest.mark.parametrize("log", ["ends below what was shown", "is gone"])
-async def test_a_page_hears_of_the_end_without_a_reload(
+async def test_a_page_gets_the_end_without_a_reload(
     tabs: Any, broker: Any, redis_client: Any, monkeypatch: pytest.MonkeyPatch, log: str
 ) -> None:
     """Redis' data and the worker are lost; the person has stopped the reply, so nobody writes it again."""
@@ -40,7 +41,7 @@ async def test_a_page_hears_of_the_end_without_a_reload(
     await asyncio.to_thread(end, runtime)
     redis_client.flushdb()
     row = await Generation.objects.aget(pk=ack["generation_id"])
-    await sync_to_async(services.request_stop)(row)
+    await sync_to_async(request_stop)(row)
     with override_settings(RECONCILE_AGE_SECONDS=-60, REDIS_REST_SECONDS=0.001):
         for _ in range(3):
             await sync_to_async(reconcile)()

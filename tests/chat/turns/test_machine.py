@@ -6,6 +6,7 @@ the engine and Celery's delivery are moved by hand: kills, sleeps, lost and doub
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 from unittest import mock
@@ -29,8 +30,12 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message
 from chat.core.errors import QueueFull
 from chat.quotas.models import UsageCounter, UsageEntry
-from chat.turns import port, reconcile, services
+from chat.turns import port, reconcile
 from chat.turns.models import Generation, Status
+from chat.turns.question import Question
+from chat.turns.settlement import finish
+from chat.turns.starting import send
+from chat.turns.stopping import request_stop
 from inference.contract import FINISH_TASK, RETURNED_TASK
 from tests.chat.turns import simulation
 from tests.chat.turns.simulation import Broker, Died, Worker
@@ -68,7 +73,7 @@ class LivePath(RuleBasedStateMachine):
             override_settings(RECONCILE_AGE_SECONDS=-60, REDIS_REST_SECONDS=0.001, DAILY_TOKENS=10**9),
         ]
         for patch in self.patches:
-            patch.__enter__()
+            patch.__enter__()  # type: ignore[attr-defined]
 
     def _submit(self, real: Any) -> Any:
         def submit(*args: Any, **kwargs: Any) -> Any:
@@ -91,22 +96,20 @@ class LivePath(RuleBasedStateMachine):
     @rule(who=st.sampled_from([0, 1]), what=st.sampled_from(["0", "1", "5", "9", "12", "poison"]))
     def ask(self, who: int, what: str) -> None:
         self.asked += 1
-        try:
-            services.send(
+        with contextlib.suppress(QueueFull):  # the bound on one person's live replies
+            send(
                 user=self.people[who],
                 conversation_id=None,
                 parent_id=None,
-                content=what,
+                question=Question(what),
                 client_id=f"c{self.asked}",
             )
-        except QueueFull:  # the bound on one person's live replies
-            pass
 
     @rule(pick=st.integers(0, 20))
     def stop(self, pick: int) -> None:
         live = list(Generation.objects.live().order_by("created_at", "pk"))
         if live:
-            services.request_stop(live[pick % len(live)])
+            request_stop(live[pick % len(live)])
 
     # --- the undisturbed way ------------------------------------------------------------------------------
 
@@ -147,7 +150,7 @@ class LivePath(RuleBasedStateMachine):
 
     def _deliver(self, task: str, args: list[Any]) -> None:
         if task == FINISH_TASK:
-            services.finish(UUID(args[0]), args[1])
+            finish(UUID(args[0]), args[1])
         elif task == RETURNED_TASK:
             reconcile.worker_returned(args[0], [UUID(pk) for pk in args[1]])
 
@@ -223,7 +226,7 @@ class LivePath(RuleBasedStateMachine):
             self._check()
         finally:
             for patch in reversed(self.patches):
-                patch.__exit__(None, None, None)
+                patch.__exit__(None, None, None)  # type: ignore[attr-defined]
             self.redis.close()
             self.raw.close()
 

@@ -1,4 +1,4 @@
-"""Which model answers: how each is doing, and choosing one at the beginning of a conversation and later."""
+"""The state of each model, and choosing one for a new conversation and later."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from chat.conversations.models import Conversation, Message, ModelCard
+from chat.conversations.models import Conversation, Message
+from chat.model_cards.models import ModelCard
 from chat.turns import port
 from chat.turns.models import Generation
-from inference import scripts
-from tests.chat.turns.test_socket import send
-from tests.chat.turns.test_tree_verbs import asked
+from inference.wire import scripts
+from tests.chat.turns.exchange import asked, send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -56,7 +56,7 @@ async def test_each_model_says_what_it_is_and_how_it_is_doing(
     await tab.until("done")
 
 
-async def test_without_redis_nobody_says_that_a_model_is_down(
+async def test_without_redis_the_state_of_a_model_is_unknown(
     cast: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nobody = scripts.connect("redis://127.0.0.1:1/0")
@@ -88,14 +88,18 @@ async def test_a_new_conversation_begins_with_a_model(tabs: Any, broker: Any, ot
         "other",
     ],
 )
-async def test_a_start_that_makes_no_sense_stores_nothing(tabs: Any, broker: Any, start: Any) -> None:
+async def test_an_unknown_start_option_is_refused_and_stores_nothing(
+    tabs: Any, broker: Any, start: Any
+) -> None:
     tab = await tabs("alice")
     await tab.say(**send("hello", start=start))
     assert (await tab.until_error())["code"] == "bad_input"
     assert await Conversation.objects.acount() == await Message.objects.acount() == 0
 
 
-async def test_another_model_for_what_comes_next(tabs: Any, broker: Any, cast: Any, other: ModelCard) -> None:
+async def test_a_chosen_model_answers_the_next_question(
+    tabs: Any, broker: Any, cast: Any, other: ModelCard
+) -> None:
     broker.start_worker()
     tab, second = await tabs("alice"), await tabs("alice")
     first = await asked(tab, "hello")
@@ -115,7 +119,7 @@ async def test_another_model_for_what_comes_next(tabs: Any, broker: Any, cast: A
     ("who", "model", "status"),
     [("alice", "none", 400), ("alice", None, 400), ("bob", "other", 404), ("staff", "other", 404)],
 )
-async def test_who_may_choose_what(
+async def test_only_the_owner_chooses_an_existing_model(
     tabs: Any, broker: Any, cast: Any, other: ModelCard, who: str, model: Any, status: int
 ) -> None:
     broker.start_worker()

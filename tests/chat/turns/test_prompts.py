@@ -13,11 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
-from chat.conversations.services import default_model
-from chat.turns import services
+from chat.model_cards.selection import default_model
 from chat.turns.models import Generation
-from inference import scripts
+from chat.turns.prompts import prompt_of
+from chat.turns.question import Question
+from chat.turns.requests import request_for
+from chat.turns.settlement import finish
+from chat.turns.starting import send
 from inference.text.alternate import SILENCE
+from inference.wire import scripts
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -41,7 +45,7 @@ async def stop(tab: Any, ack: dict[str, Any]) -> None:
 
 @sync_to_async
 def settled(ack: dict[str, Any]) -> None:
-    services.finish(ack["generation_id"], 1)
+    finish(ack["generation_id"], 1)
     assert not Generation.objects.live().filter(pk=ack["generation_id"]).exists()
 
 
@@ -108,7 +112,7 @@ async def test_a_question_that_failed_does_not_break_the_conversation(
         ),
     ],
 )
-async def test_what_moderation_hid_leaves_the_rest_in_turn(
+async def test_messages_hidden_by_moderation_leave_the_prompt_in_turns(
     tabs: Any, broker: Any, redis_client: Any, hidden: str, prompt: list[tuple[str, str]]
 ) -> None:
     broker.start_worker()
@@ -121,7 +125,7 @@ async def test_what_moderation_hid_leaves_the_rest_in_turn(
     await settled(second)
     broker.runtime.stopping.set()
     answer = await Message.objects.aget(pk=first["message_id"])
-    await Message.objects.filter(pk=answer.pk if hidden == "answer" else answer.parent_id).aupdate(
+    await Message.objects.filter(pk=str(answer.pk if hidden == "answer" else answer.parent_id)).aupdate(
         hidden_at=Now()
     )
     last = await ask(tab, "last", second)
@@ -149,9 +153,9 @@ def talk(cast: Any, broker: Any) -> Conversation:
 def test_the_cut_of_a_long_history_falls_between_a_question_and_its_answer(
     talk: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "HISTORY_MESSAGES", 4)
+    monkeypatch.setattr("chat.turns.prompts.HISTORY_MESSAGES", 4)
     leaf = grown(talk, *[("user", "q"), ("assistant", "a")] * 4, ("user", "last"))
-    messages = services.prompt_of(leaf, system="Be brief.")
+    messages = prompt_of(leaf, system="Be brief.")
     in_turn(messages)
     assert [each["content"] for each in messages] == ["Be brief.", SILENCE, "a", "q", "a", "last"]
 
@@ -159,18 +163,18 @@ def test_the_cut_of_a_long_history_falls_between_a_question_and_its_answer(
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_an_imported_question_without_text_is_still_the_one_to_answer(talk: Conversation, text: str) -> None:
     leaf = grown(talk, ("user", "q"), ("assistant", "a"), ("user", text))
-    assert [each["role"] for each in services.prompt_of(leaf)] == ["user", "assistant", "user"]
+    assert [each["role"] for each in prompt_of(leaf)] == ["user", "assistant", "user"]
 
 
 def test_a_blank_beginning_of_an_answer_is_no_message(talk: Conversation) -> None:
     leaf = grown(talk, ("user", "q"))
-    assert services.prompt_of(leaf, said="\n\n") == [{"role": "user", "content": "q"}]
+    assert prompt_of(leaf, prefix="\n\n") == [{"role": "user", "content": "q"}]
 
 
 def test_an_ordinary_conversation_is_as_it_was_written(talk: Conversation) -> None:
     said = [("user", " q "), ("assistant", "a\n"), ("user", "q2"), ("assistant", "a2"), ("user", "last")]
     leaf = grown(talk, *said)
-    messages = services.prompt_of(leaf, said="And", system="Be brief.")
+    messages = prompt_of(leaf, prefix="And", system="Be brief.")
     whole = [("system", "Be brief."), *said, ("assistant", "And")]
     assert messages == [{"role": role, "content": content} for role, content in whole]
 
@@ -208,14 +212,14 @@ def test_every_question_of_every_tree_has_a_prompt_in_turn(
         )
         made[-1].save()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(services, "HISTORY_MESSAGES", limit)
+        patch.setattr("chat.turns.prompts.HISTORY_MESSAGES", limit)
         for asked in talk.messages.filter(role=Role.USER):
-            messages = services.prompt_of(asked, said)
+            messages = prompt_of(asked, said)
             assert bool(messages) == (asked.hidden_at is None)
             if messages:
                 in_turn(messages)
                 assert messages[-1]["role"] == ("assistant" if said.strip() else "user")
-                assert services.prompt_of(asked, said) == messages
+                assert prompt_of(asked, said) == messages
 
 
 async def test_a_resume_feeds_the_identical_prompt(tabs: Any, broker: Any, redis_client: Any) -> None:
@@ -229,7 +233,7 @@ async def test_a_resume_feeds_the_identical_prompt(tabs: Any, broker: Any, redis
         row = Generation.objects.select_related("message__conversation", "message__parent", "user").get(
             pk=second["generation_id"]
         )
-        return [(each["role"], each["content"]) for each in services.request_for(row).messages]
+        return [(each["role"], each["content"]) for each in request_for(row).messages]
 
     assert await sync_to_async(again)() == waits
 
@@ -238,8 +242,8 @@ def test_asking_again_about_an_imported_answer_without_a_question(
     talk: Conversation, cast: Any, redis_client: Any
 ) -> None:
     leaf = grown(talk, ("assistant", "Welcome."), ("user", "Hi"), ("assistant", ""), ("assistant", "Hello."))
-    turn = services.send(
-        user=cast.alice, conversation_id=talk.pk, parent_id=leaf.pk, content="So?", client_id="so"
+    turn = send(
+        user=cast.alice, conversation_id=talk.pk, parent_id=leaf.pk, question=Question("So?"), client_id="so"
     )
     ack = {"generation_id": str(turn.generation.pk)}
     assert async_to_sync(asked_of_the_model)(redis_client, ack) == [

@@ -1,4 +1,4 @@
-"""When reconcile rests: after Redis started or lost its data under live replies, and at no other time."""
+"""Reconcile pauses after Redis started or lost its data under live replies, and at no other time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from django.db.models.functions import Now
 from django.test import override_settings
 from redis import ResponseError
 
-from chat.turns import port, services
+from chat.turns import port
 from chat.turns.models import Generation
+from chat.turns.question import Question
+from chat.turns.starting import send
 from chat.turns.tasks import reconcile
-from inference import scripts
+from inference.wire import scripts
 from tests.chat.turns import simulation
 from tests.chat.turns.simulation import Broker, Worker
 
@@ -43,8 +45,12 @@ class Service:
     def ask(self) -> Generation:
         """A reply in the hands of the worker, with some tokens in its log."""
         self.asked += 1
-        turn = services.send(
-            user=self.user, conversation_id=None, parent_id=None, content="9", client_id=f"c{self.asked}"
+        turn = send(
+            user=self.user,
+            conversation_id=None,
+            parent_id=None,
+            question=Question("9"),
+            client_id=f"c{self.asked}",
         )
         while self.worker.claim():
             pass
@@ -61,7 +67,7 @@ class Service:
         with override_settings(REDIS_REST_SECONDS=rest):
             reconcile()
 
-    def is_judged(self, row: Generation) -> bool:
+    def is_struck(self, row: Generation) -> bool:
         row.refresh_from_db()
         return (row.attempt, row.strikes) == (2, 1)
 
@@ -78,38 +84,38 @@ def eventually(check: Callable[[], object], what: str, seconds: float = 30.0) ->
         time.sleep(0.05)
 
 
-def test_an_idle_pass_meets_redis_so_the_first_fault_is_judged_at_once(service: Service) -> None:
+def test_an_idle_pass_meets_redis_so_that_the_first_death_is_counted_at_once(service: Service) -> None:
     service.reconcile(LONG)
     row = service.ask()
     service.worker_dies()
     service.reconcile(LONG)
-    assert service.is_judged(row)
+    assert service.is_struck(row)
 
 
-def test_replies_that_were_live_when_redis_started_rest_until_the_workers_are_back(service: Service) -> None:
+def test_reconcile_pauses_for_replies_that_were_live_when_redis_started(service: Service) -> None:
     seconds = LONG + service.redis.info("server")["uptime_in_seconds"]  # other tests may have used it before
     row = service.ask()
     service.worker_dies()
     service.reconcile(seconds)
-    assert not service.is_judged(row)
+    assert not service.is_struck(row)
     rest = service.redis.pttl(scripts.key("rest")) / 1000
     assert 0 < rest <= LONG + 1, "it began with Redis' start"
 
 
-def test_a_restart_is_noticed_by_the_first_pass_and_rested_once(service: Service) -> None:
+def test_a_restart_of_redis_causes_one_pause(service: Service) -> None:
     """Another process answers, with the data of the one before it."""
     service.reconcile(SHORT)
     row = service.ask()
     service.worker_dies()
     service.redis.set(scripts.key("marker"), "the run before")
     service.reconcile(SHORT)
-    assert not service.is_judged(row)
+    assert not service.is_struck(row)
     eventually(lambda: not service.redis.exists(scripts.key("rest")), "the rest is over")
     service.reconcile(SHORT)
-    assert service.is_judged(row)
+    assert service.is_struck(row)
 
 
-def test_data_lost_under_a_live_reply_is_rested_on(service: Service) -> None:
+def test_data_lost_under_a_live_reply_causes_a_pause(service: Service) -> None:
     service.wait_for_uptime(1)
     service.reconcile(SHORT)
     row = service.ask()
@@ -124,27 +130,27 @@ def test_data_lost_under_a_live_reply_is_rested_on(service: Service) -> None:
     assert (row.attempt, row.strikes) == (1, 0)
 
 
-def test_data_lost_while_nobody_waits_delays_nothing(service: Service) -> None:
+def test_data_lost_without_live_replies_causes_no_pause(service: Service) -> None:
     service.reconcile(LONG)
     service.redis.flushdb()
     service.reconcile(LONG)
     row = service.ask()
     service.worker_dies()
     service.reconcile(LONG)
-    assert service.is_judged(row)
+    assert service.is_struck(row)
 
 
-def test_a_redis_met_for_the_first_time_that_has_every_reply_lost_nothing(service: Service) -> None:
+def test_a_redis_met_for_the_first_time_with_every_reply_causes_no_pause(service: Service) -> None:
     """An operator's own Redis runs for days before GrokWeb first connects to it."""
     service.wait_for_uptime(1)
     row = service.ask()
     service.worker_dies()
     service.reconcile(SHORT)
-    assert service.is_judged(row)
+    assert service.is_struck(row)
 
 
 def refuse_a_write(client: Any) -> None:
-    """Redis counts what it answers; a disk that is really full is in tests/grokweb/test_redis_file.py."""
+    """Makes Redis count a refused write; tests/grokweb/test_redis_persistence.py fills a real disk."""
     with pytest.raises(ResponseError, match="MISCONF"):
         client.eval("return redis.error_reply('MISCONF as on a full disk')", 0)
 
@@ -157,20 +163,20 @@ def refusals(redis_client: Any) -> Iterator[None]:
     redis_client.config_resetstat()
 
 
-def test_writes_that_redis_refused_under_live_replies_are_rested_on(service: Service, refusals: None) -> None:
+def test_writes_refused_under_live_replies_cause_a_pause(service: Service, refusals: None) -> None:
     service.reconcile(SHORT)
     row = service.ask()
     refuse_a_write(service.redis)
     service.worker_dies()
     service.reconcile(SHORT)
-    assert not service.is_judged(row)
+    assert not service.is_struck(row)
     eventually(lambda: not service.redis.exists(scripts.key("rest")), "the rest is over")
     service.reconcile(SHORT)
-    assert service.is_judged(row)
+    assert service.is_struck(row)
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_writes_that_redis_refused_while_nobody_waited_delay_nothing(
+def test_writes_refused_without_live_replies_cause_no_pause(
     service: Service, refusals: None, lost: bool
 ) -> None:
     """Also where its data went afterwards, and with them how many refusals were known."""
@@ -185,10 +191,10 @@ def test_writes_that_redis_refused_while_nobody_waited_delay_nothing(
     row = service.ask()
     service.worker_dies()
     service.reconcile(LONG)
-    assert service.is_judged(row)
+    assert service.is_struck(row)
 
 
-def test_a_restarted_redis_that_refused_as_often_as_the_one_before_is_rested_on(
+def test_a_restarted_redis_that_refused_as_often_as_the_one_before_causes_a_pause(
     service: Service, refusals: None
 ) -> None:
     """What was known of the one before says nothing of it."""
@@ -200,15 +206,15 @@ def test_a_restarted_redis_that_refused_as_often_as_the_one_before_is_rested_on(
     refuse_a_write(service.redis)
     service.worker_dies()
     service.reconcile(LONG)
-    assert not service.is_judged(row)
+    assert not service.is_struck(row)
 
 
-def test_a_wait_ends_where_no_worker_was_seen_for_the_whole_time(service: Service) -> None:
+def test_a_wait_ends_only_if_no_worker_was_seen_for_the_whole_time(service: Service) -> None:
     """A reply that waited long in the queue is not failed by a restart of its worker."""
     service.worker.beat()
     service.reconcile(SHORT)
-    row = services.send(
-        user=service.user, conversation_id=None, parent_id=None, content="9", client_id="waits"
+    row = send(
+        user=service.user, conversation_id=None, parent_id=None, question=Question("9"), client_id="waits"
     ).generation
     Generation.objects.filter(pk=row.pk).update(created_at=Now() - timedelta(hours=1))
     service.redis.delete(scripts.key("worker", service.worker.name))  # its heartbeat has run out

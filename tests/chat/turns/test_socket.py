@@ -1,4 +1,4 @@
-"""What a person sees through the websocket: asking, watching, stopping, and every clear refusal."""
+"""The websocket as a person uses it: asking, watching, stopping, and every refusal."""
 
 from __future__ import annotations
 
@@ -23,45 +23,25 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from chat.accounts import services as accounts
-from chat.conversations import services as conversations
-from chat.conversations.models import Conversation, Message, ModelCard
+from chat.conversations.lifecycle import delete_conversation
+from chat.conversations.models import Conversation, Message
+from chat.conversations.titles import rename_conversation
+from chat.model_cards.models import ModelCard
 from chat.moderation.models import Rule
 from chat.moderation.services import decide, report_message
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
+from chat.turns import connection as sockets
 from chat.turns import consumers, events
-from chat.turns.guard import guard
 from chat.turns.live import Outbox
 from chat.turns.models import Generation
+from chat.turns.socket_monitor import socket_monitor
 from chat.turns.tasks import reconcile
 from grokweb.asgi import application
-from inference.log import Piece
+from inference.contract import Piece
 from tests.chat.turns.conftest import Tab, cookie_of
+from tests.chat.turns.exchange import eventually, send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-
-
-async def eventually(question: Any, seconds: float = 10.0) -> Any:
-    """Polls a database question until it is true."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while True:
-        answer = await sync_to_async(question)()
-        if answer or asyncio.get_running_loop().time() > deadline:
-            assert answer, "not in time"
-            return answer
-        await asyncio.sleep(0.05)
-
-
-def send(
-    content: str, conversation: str | None = None, parent: str | None = None, **more: Any
-) -> dict[str, Any]:
-    return {
-        "type": "send",
-        "conversation": conversation,
-        "parent": parent,
-        "content": content,
-        "client_id": uuid.uuid4().hex,
-        **more,
-    }
 
 
 async def test_tokens_arrive_in_order_and_the_text_is_saved_with_no_browser_open(
@@ -86,9 +66,9 @@ async def test_tokens_arrive_in_order_and_the_text_is_saved_with_no_browser_open
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no pool of connections")
-async def test_no_connection_is_kept_from_the_pages(tabs: Any, broker: Any) -> None:
+async def test_sockets_return_their_database_connections_to_the_pool(tabs: Any, broker: Any) -> None:
     def lent() -> int:
-        stats = connection.pool.get_stats()
+        stats = connection.pool.get_stats()  # type: ignore[attr-defined]
         return stats["pool_size"] - stats["pool_available"]
 
     before = lent()
@@ -163,7 +143,7 @@ async def test_stop_while_running_keeps_what_was_written(tabs: Any, broker: Any)
     assert saved.text == seen
 
 
-async def test_stop_while_waiting_and_the_place_is_told(tabs: Any, broker: Any) -> None:
+async def test_a_waiting_reply_gets_its_position_and_can_be_stopped(tabs: Any, broker: Any) -> None:
     tab = await tabs("alice")  # nobody runs the model
     await tab.say(**send("hello"))
     ack = await tab.next()
@@ -175,7 +155,7 @@ async def test_stop_while_waiting_and_the_place_is_told(tabs: Any, broker: Any) 
     await eventually(lambda: Generation.objects.filter(status="stopped").exists())
 
 
-async def test_who_waits_sees_the_place_in_line(tabs: Any, broker: Any) -> None:
+async def test_a_person_who_waits_gets_the_position_in_the_queue(tabs: Any, broker: Any) -> None:
     broker.start_worker(slots=1)
     alice, bob = await tabs("alice"), await tabs("bob")
     await alice.say(**send("slow:400:10"))
@@ -200,7 +180,7 @@ async def test_a_second_answer_beside_the_first(tabs: Any, broker: Any) -> None:
     assert text == "hello again"
 
 
-async def test_the_conversation_goes_on_with_its_history(tabs: Any, broker: Any) -> None:
+async def test_a_following_question_has_its_history_in_the_prompt(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     await tab.say(**send("first"))
@@ -276,12 +256,12 @@ async def test_a_socket_that_breaks_leaves_nothing_behind(
     monkeypatch.setattr(layer, "group_discard", noted, raising=False)
     tab = Tab(cookie_of(await sync_to_async(cast.client)("alice")), settings.SITE_URLS[0])
     await tab.open()
-    assert guard().sockets_of(cast.alice.pk) == 1
+    assert socket_monitor().sockets_of(cast.alice.pk) == 1
     monkeypatch.setattr(consumers.ChatConsumer, "_send_error", breaks)
     await tab.say(type="dance")
     with pytest.raises(RuntimeError, match="broken"):
         await tab.socket.wait(timeout=10)
-    assert guard().sockets_of(cast.alice.pk) == 0
+    assert socket_monitor().sockets_of(cast.alice.pk) == 0
     assert left == [events.group(cast.alice.pk)]
 
 
@@ -293,7 +273,7 @@ async def test_a_flood_over_two_tabs_is_refused_and_nobody_else_is(
     for _ in range(40):
         await tab.socket.send_to(text_data="{}")
         await other.socket.send_to(text_data="{}")
-    answers = []
+    answers: list[Any] = []
     while not answers or answers[-1]["code"] != "too_many":
         answers.append(await tab.next())
     assert len(answers) <= 50, "a person's burst, not a socket's"
@@ -407,7 +387,9 @@ async def test_the_quota_a_person_runs_into(tabs: Any, broker: Any, cast: Any) -
 
 async def test_a_blocked_pattern_refuses_the_prompt_at_once(tabs: Any, broker: Any) -> None:
     tab = await tabs("alice")
-    await Rule.objects.acreate(name="b", pattern="forbidden (word|phrase)", words="Not here, please.")
+    await Rule.objects.acreate(
+        name="b", options={"pattern": "forbidden (word|phrase)"}, words="Not here, please."
+    )
     await tab.say(**send("a FORBIDDEN word"))
     error = await tab.next()
     assert (error["code"], error["words"]) == ("refused", "Not here, please.")
@@ -421,7 +403,7 @@ async def test_a_question_that_is_forbidden_by_now_is_not_asked_again(tabs: Any,
     ack = await tab.next()
     await tab.reply()
     await eventually(lambda: Message.objects.filter(pk=ack["message_id"], status="complete").exists())
-    await Rule.objects.acreate(name="b", pattern="hello", words="Not here, please.")
+    await Rule.objects.acreate(name="b", options={"pattern": "hello"}, words="Not here, please.")
     await tab.say(type="regenerate", message_id=ack["message_id"], client_id="again")
     error = await tab.next()
     assert (error["code"], error["words"]) == ("refused", "Not here, please.")
@@ -434,7 +416,7 @@ async def test_a_blocked_pattern_refuses_the_reply_and_shows_nothing_of_it(
 ) -> None:
     broker.start_worker()
     tab = await tabs("alice")
-    await Rule.objects.acreate(name="b", pattern=pattern, applies="reply")
+    await Rule.objects.acreate(name="b", options={"pattern": pattern}, applies="reply")
     await tab.say(**send("slow:30:2"))
     await tab.until("ack")
     text, done = await tab.reply()
@@ -443,7 +425,7 @@ async def test_a_blocked_pattern_refuses_the_reply_and_shows_nothing_of_it(
     assert "w7" not in text
 
 
-async def test_a_suspended_person_is_sent_away(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_sockets_of_a_suspended_person_close(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     tab, other = await tabs("alice"), await tabs("bob")
     await tab.say(**send("slow:400:20"))
@@ -460,14 +442,17 @@ async def test_a_suspended_person_is_sent_away(tabs: Any, broker: Any, cast: Any
 async def test_a_logged_out_persons_socket_closes(tabs: Any, broker: Any, cast: Any) -> None:
     tab = await tabs("alice")
     await sync_to_async(cast.client("alice").logout)()
-    assert await tab.next() == {"type": "close", "code": 4401}  # within 5 s: the guard looks every 3
+    assert await tab.next() == {
+        "type": "close",
+        "code": 4401,
+    }  # the socket monitor checks every 3 s
 
 
 async def test_a_session_ended_from_another_browser_closes_its_sockets_at_once(
     tabs: Any, broker: Any, cast: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of that session only; the guard, which would see it within seconds, looks away here."""
-    monkeypatch.setattr("chat.turns.guard.LOOK_SECONDS", 600)
+    """Only those of that session close; the socket monitor, which would close them later, waits here."""
+    monkeypatch.setattr("chat.turns.socket_monitor.CHECK_SECONDS", 600)
 
     def elsewhere() -> Client:
         client = Client()
@@ -488,7 +473,7 @@ async def test_a_session_ended_from_another_browser_closes_its_sockets_at_once(
     assert (await sync_to_async(other.get)("/api/profile/")).status_code == 401
 
 
-async def test_talking_over_the_socket_counts_as_being_here(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_a_frame_counts_as_use_of_the_session(tabs: Any, broker: Any, cast: Any) -> None:
     tab = await tabs("alice")
     await sync_to_async(cast.client("alice").get)("/settings/")
     await sync_to_async(cache.clear)()  # the note of that visit has run out
@@ -504,7 +489,7 @@ async def test_talking_over_the_socket_counts_as_being_here(tabs: Any, broker: A
 async def test_one_person_has_a_bounded_number_of_sockets(
     tabs: Any, broker: Any, cast: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "SOCKETS_A_PERSON", 2)
+    monkeypatch.setattr(sockets, "SOCKETS_A_PERSON", 2)
     first, second = await tabs("alice"), await tabs("alice")
     cookie = cookie_of(await sync_to_async(cast.client)("alice"))
     third = Tab(cookie, settings.SITE_URLS[0])
@@ -525,7 +510,7 @@ async def test_an_outbox_that_nobody_empties_stays_bounded() -> None:
     assert sum(len(item.text) for _, item in outbox.take() if isinstance(item, Piece)) < 1_010_000
 
 
-async def test_strangers_do_not_get_in(tabs: Any, broker: Any) -> None:
+async def test_foreign_origins_and_anonymous_people_get_no_socket(tabs: Any, broker: Any) -> None:
     await tabs("anonymous")
     foreign = WebsocketCommunicator(application, "/ws/", headers=[(b"origin", b"https://evil.example")])
     assert (await foreign.connect())[0] is False
@@ -533,7 +518,7 @@ async def test_strangers_do_not_get_in(tabs: Any, broker: Any) -> None:
     assert (await elsewhere.connect())[0] is False
 
 
-async def test_other_tabs_hear_of_a_rename_a_deletion_and_a_hidden_message(
+async def test_other_tabs_get_a_rename_a_deletion_and_a_hidden_message(
     tabs: Any, broker: Any, cast: Any
 ) -> None:
     broker.start_worker()
@@ -548,7 +533,7 @@ async def test_other_tabs_hear_of_a_rename_a_deletion_and_a_hidden_message(
             .first()
         )
     )
-    await sync_to_async(conversations.rename)(conversation=message.conversation, title="Renamed")
+    await sync_to_async(rename_conversation)(conversation=message.conversation, title="Renamed")
     assert (await tab.until("conversation"))["conversation"]["title"] == "Renamed"
     report = await sync_to_async(report_message)(
         reporter=cast.alice, message=message, reason="harmful", note=""
@@ -556,7 +541,7 @@ async def test_other_tabs_hear_of_a_rename_a_deletion_and_a_hidden_message(
     await sync_to_async(decide)(report=report, by=cast.staff, action="hidden", note="")
     hidden = (await tab.until("message"))["message"]
     assert (hidden["hidden"], hidden["text"]) == (True, "")
-    await sync_to_async(conversations.delete)(conversation=message.conversation)
+    await sync_to_async(delete_conversation)(conversation=message.conversation)
     assert (await tab.until("conversation"))["deleted"] is True
 
 
@@ -592,7 +577,7 @@ async def test_a_hidden_question_is_not_answered(tabs: Any, broker: Any, cast: A
     assert await Generation.objects.acount() == 2
 
 
-async def test_one_row_that_cannot_be_mended_keeps_nobody_else_from_it(
+async def test_a_row_that_cannot_be_repaired_does_not_hold_up_the_others(
     tabs: Any, broker: Any, redis_client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """All three are lost with Redis: the question of one was hidden meanwhile, another is broken."""
@@ -627,7 +612,7 @@ async def test_deleting_a_chat_stops_its_reply_and_gives_no_quota_back(tabs: Any
     ack = await tab.next()
     await tab.until("token")
     conversation = await Conversation.objects.aget(pk=ack["conversation"]["id"])
-    await sync_to_async(conversations.delete)(conversation=conversation)
+    await sync_to_async(delete_conversation)(conversation=conversation)
     assert (await tab.until("done"))["status"] == "stopped"
     counter = await eventually(lambda: UsageCounter.objects.filter(reserved=0).first())
     assert counter.used > 0
@@ -636,7 +621,7 @@ async def test_deleting_a_chat_stops_its_reply_and_gives_no_quota_back(tabs: Any
 @pytest.mark.parametrize(
     ("script", "words"), [("nan:", "not a number"), ("oom:", "out of memory")], ids=["nan", "oom"]
 )
-async def test_a_failing_engine_says_so_in_words(tabs: Any, broker: Any, script: str, words: str) -> None:
+async def test_a_failure_of_the_engine_is_explained(tabs: Any, broker: Any, script: str, words: str) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     await tab.say(**send(script))

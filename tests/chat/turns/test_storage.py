@@ -1,4 +1,4 @@
-"""A full disk on the websocket: refused in words, told in a frame, and stops work all the same."""
+"""A full disk on the websocket: turns are refused with words, pages get a frame, and stops still work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from django.db import connection
 from chat.conversations.models import Conversation, Message
 from chat.core import storage
 from chat.quotas.models import UsageEntry
-from chat.turns import consumers, guard
+from chat.turns import connection as sockets
+from chat.turns import socket_monitor
 from chat.turns.models import Generation
 from chat.turns.tasks import finish_generation, reconcile
 
@@ -35,15 +36,15 @@ def send(content: str, client_id: str = "c1") -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(storage.disks, "LOOK_SECONDS", 0.0)
+def checks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_monitor, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("grokweb.disk_space.CACHE_SECONDS", 0.0)
     monkeypatch.setattr(storage, "_refused_at", float("-inf"))
-    monkeypatch.setattr(storage.DISKS, "_looks", {})  # what is seen here is not remembered for the next test
+    monkeypatch.setattr(storage.DISKS, "_cached", {})  # what is seen here is not remembered for the next test
 
 
 @pytest.mark.parametrize("verb", ["send", "regenerate", "continue"])
-async def test_below_the_limit_nothing_new_is_asked(
+async def test_below_the_limit_of_free_space_new_turns_are_refused(
     tabs: Any, broker: Any, verb: str, monkeypatch: Any
 ) -> None:
     broker.start_worker()
@@ -61,7 +62,7 @@ async def test_below_the_limit_nothing_new_is_asked(
     assert await Message.objects.acount() == before
 
 
-async def test_pages_are_told_when_the_disk_is_full_and_when_it_is_free(
+async def test_pages_get_a_frame_when_the_disk_is_full_and_when_it_is_free(
     tabs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tab = await tabs("alice")
@@ -115,14 +116,14 @@ async def test_a_reply_that_cannot_be_stored_is_settled_once_there_is_room(tabs:
     assert await UsageEntry.objects.filter(settled_at__isnull=False).acount() == 1
 
 
-async def test_a_stop_needs_no_room(tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_works_with_a_full_disk(tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     await tab.say(**send("slow:400:20"))
     ack = await tab.until("ack")
     await tab.until("token")
 
-    monkeypatch.setattr("chat.turns.services.write_if_room", lambda write: None)  # there is no room
+    monkeypatch.setattr("chat.turns.stopping.write_if_room", lambda write: None)  # there is no room
     await tab.say(type="stop", message_id=ack["message_id"])
     while (frame := await tab.next())["type"] != "done":
         assert frame["type"] in {"token", "queued"}, frame
@@ -131,14 +132,14 @@ async def test_a_stop_needs_no_room(tabs: Any, broker: Any, monkeypatch: pytest.
 
 async def in_each_thread(statement: str) -> None:
     """All threads that serve sockets, each with its own connection, at the same time."""
-    threads = consumers.DATABASE_THREADS._max_workers
+    threads = sockets.DATABASE_THREADS._max_workers
     together = threading.Barrier(threads, timeout=10)
 
     def run() -> None:
         together.wait()
         execute(statement)
 
-    each = sync_to_async(run, thread_sensitive=False, executor=consumers.DATABASE_THREADS)
+    each = sync_to_async(run, thread_sensitive=False, executor=sockets.DATABASE_THREADS)
     await asyncio.gather(*(each() for _ in range(threads)))
 
 

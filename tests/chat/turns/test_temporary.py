@@ -12,13 +12,13 @@ from asgiref.sync import sync_to_async
 from django.test import Client
 from django.utils import timezone
 
-from chat.conversations import services, tasks
+from chat.conversations import tasks
 from chat.conversations.models import Conversation, Message
+from chat.conversations.purge import PURGE_AFTER
 from chat.turns.models import Generation
-from chat.turns.services import request_for
+from chat.turns.requests import request_for
 from tests.chat.conversations.building import live_reply, talk
-from tests.chat.turns.test_socket import send
-from tests.chat.turns.test_tree_verbs import asked
+from tests.chat.turns.exchange import asked, send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 DAY = timedelta(hours=24)
@@ -52,7 +52,7 @@ def exported(client: Client) -> str:
     return " ".join(zipfile.ZipFile(io.BytesIO(pieces)).namelist())
 
 
-async def test_a_chat_begins_as_a_temporary_one(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_a_first_message_can_make_a_temporary_chat(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     ack = await asked(tab, "echo:xylophone", start={"temporary": True})
@@ -74,7 +74,7 @@ async def test_a_chat_begins_as_a_temporary_one(tabs: Any, broker: Any, cast: An
     await sync_to_async(seen)()
 
 
-async def test_a_temporary_chat_goes_on_and_is_named_by_no_model(tabs: Any, broker: Any) -> None:
+async def test_a_temporary_chat_continues_and_gets_no_title_from_a_model(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     for start, wanted in (({"temporary": True}, False), ({}, True)):
@@ -90,7 +90,7 @@ async def test_a_temporary_chat_goes_on_and_is_named_by_no_model(tabs: Any, brok
         assert again["conversation"]["temporary"] is not wanted
 
 
-async def test_a_kept_one_is_like_any_other(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_a_temporary_chat_that_is_kept_is_like_any_other(tabs: Any, broker: Any, cast: Any) -> None:
     other = await tabs("alice")
     made = await sync_to_async(temporary_talk)(cast.alice, "Which xylophone?", "This one.")
 
@@ -119,7 +119,7 @@ def test_only_its_owner_keeps_it(cast: Any, who: str, status: int) -> None:
     assert made.temporary
 
 
-def test_it_is_not_shared_nor_exported_nor_put_in_order(cast: Any) -> None:
+def test_a_temporary_chat_is_not_shared_exported_or_organised(cast: Any) -> None:
     alice, made = cast.client("alice"), temporary_talk(cast.alice, "Hi", "Hello")
     address = f"/api/conversations/{made.pk}"
     refusals = {
@@ -140,7 +140,7 @@ def test_it_is_not_shared_nor_exported_nor_put_in_order(cast: Any) -> None:
 
 
 @pytest.mark.parametrize("wanted", [True, "no", None, 0])
-def test_one_that_stays_is_not_made_temporary(cast: Any, wanted: Any) -> None:
+def test_an_ordinary_chat_cannot_be_made_temporary(cast: Any, wanted: Any) -> None:
     made = talk(cast.alice, "Hi", "Hello")
     answer = patch(cast.client("alice"), made, temporary=wanted)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_input")
@@ -163,13 +163,13 @@ def test_it_is_deleted_a_day_after_its_last_message(cast: Any) -> None:
     tasks.purge()
     statuses = [alice.get(each.get_absolute_url()).status_code for each in (over, nearly, ordinary)]
     assert statuses == [404, 200, 200]
-    Conversation.objects.filter(pk=over.pk).update(deleted_at=timezone.now() - 2 * services.PURGE_AFTER)
+    Conversation.objects.filter(pk=over.pk).update(deleted_at=timezone.now() - 2 * PURGE_AFTER)
     tasks.purge()
     assert set(Conversation.objects.all()) == {nearly, ordinary}
     assert not Message.objects.filter(text="Over").exists()
 
 
-async def test_open_tabs_hear_of_its_end_and_a_new_message_puts_it_off(
+async def test_open_tabs_get_its_deletion_and_a_new_message_postpones_it(
     tabs: Any, broker: Any, cast: Any
 ) -> None:
     broker.start_worker()
@@ -186,7 +186,7 @@ async def test_open_tabs_hear_of_its_end_and_a_new_message_puts_it_off(
     assert {each.pk async for each in Conversation.objects.filter(deleted_at=None)} == {used.pk}
 
 
-def test_its_rows_wait_for_a_reply_that_is_still_written(cast: Any) -> None:
+def test_its_rows_stay_while_a_reply_is_written(cast: Any) -> None:
     made = temporary_talk(cast.alice)
     live_reply(made)
     Conversation.objects.update(updated_at=timezone.now() - 2 * DAY)
@@ -196,7 +196,7 @@ def test_its_rows_wait_for_a_reply_that_is_still_written(cast: Any) -> None:
     assert Message.objects.filter(status="live").exists()  # purged once it is settled
 
 
-def test_deleting_everything_takes_them_along_and_counts_them(cast: Any) -> None:
+def test_deleting_everything_deletes_and_counts_temporary_chats(cast: Any) -> None:
     talk(cast.alice, "Hi", "Hello")
     temporary_talk(cast.alice, "Hi", "Hello")
     alice = cast.client("alice")

@@ -1,4 +1,4 @@
-"""Titles by the model: who gets one, what never becomes one, and that no reply waits for it."""
+"""Titles from the model: which conversations get one, which words are refused, and no reply waits for one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from chat.conversations import services as conversations
 from chat.conversations.models import Conversation, Message
+from chat.conversations.titles import rename_conversation
 from chat.moderation.models import Rule
 from chat.quotas.models import UsageCounter, UsageEntry
 from chat.turns.titles import title_of
-from inference import worker
-from tests.chat.turns.test_socket import eventually, send
+from tests.chat.turns.exchange import eventually, send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 FIRST = "echo:Good morning"
@@ -31,7 +30,7 @@ async def titled(tab: Any, broker: Any, question: str) -> str:
     return str((await Conversation.objects.aget(pk=ack["conversation"]["id"])).title)
 
 
-async def test_the_model_names_a_conversation_and_nobody_pays_for_it(tabs: Any, broker: Any) -> None:
+async def test_a_title_from_the_model_counts_towards_no_quota(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab, other = await tabs("alice"), await tabs("alice")
     assert await titled(tab, broker, f"{FIRST}\ntitle:A morning greeting") == "A morning greeting"
@@ -55,14 +54,14 @@ async def test_only_the_first_answer_is_asked_for_a_title(tabs: Any, broker: Any
     assert len(broker.titles_taken) == 2
 
 
-async def test_a_persons_name_for_it_stays(tabs: Any, broker: Any) -> None:
+async def test_a_title_from_a_person_stays(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     broker.may_take_titles.clear()
     tab = await tabs("alice")
     await tab.say(**send(f"{FIRST}\ntitle:A morning greeting"))
     await tab.reply()
     mine = await Conversation.objects.select_related("owner").aget()
-    await sync_to_async(conversations.rename)(conversation=mine, title="Mine")
+    await sync_to_async(rename_conversation)(conversation=mine, title="Mine")
     broker.may_take_titles.set()
     await eventually(lambda: broker.titles_taken)
     await mine.arefresh_from_db()
@@ -70,8 +69,8 @@ async def test_a_persons_name_for_it_stays(tabs: Any, broker: Any) -> None:
 
 
 @pytest.mark.parametrize("applies", ["prompt", "reply", "both"])
-async def test_what_a_rule_forbids_is_no_title(tabs: Any, broker: Any, applies: str) -> None:
-    await Rule.objects.acreate(name="b", pattern="rude word", applies=applies, active=False)
+async def test_a_title_that_a_rule_forbids_is_not_stored(tabs: Any, broker: Any, applies: str) -> None:
+    await Rule.objects.acreate(name="b", options={"pattern": "rude word"}, applies=applies, active=False)
     broker.start_worker()
     broker.may_take_titles.clear()
     tab = await tabs("alice")
@@ -125,10 +124,10 @@ async def test_no_title_while_somebody_waits(tabs: Any, broker: Any) -> None:
     assert titles == {"alice@example.org": "slow:30:20", "bob@example.org": "About bob"}
 
 
-async def test_none_where_they_are_switched_off(
+async def test_no_title_is_made_where_titles_are_switched_off(
     tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.settings, "TITLES", False)
+    monkeypatch.setattr("inference.settings.TITLES", False)
     asked: list[str] = []
     runtime = broker.start_worker()
     monkeypatch.setattr(runtime.titles, "offer", lambda held: asked.append(uuid.uuid4().hex))
@@ -162,9 +161,9 @@ QUESTION = "How do I cook rice?\nRinse it, then use two cups of water for one of
         ("A title that goes on and on until it is far longer than any side bar is wide", ""),
     ],
 )
-def test_what_a_model_says_and_what_becomes_of_it(words: str, title: str) -> None:
+def test_titles_found_in_a_models_words(words: str, title: str) -> None:
     assert title_of(words, QUESTION) == title
 
 
-def test_a_title_may_have_the_letters_of_the_talk() -> None:
+def test_a_title_may_have_any_script_of_the_conversation() -> None:
     assert title_of("Варка риса", "Как варить рис?") == "Варка риса"

@@ -1,4 +1,4 @@
-"""Edit, ask again otherwise, go on, delete: what the tabs of a person see on their sockets."""
+"""Editing, regenerating, continuing and deleting, as the tabs of a person get them on their sockets."""
 
 from __future__ import annotations
 
@@ -10,35 +10,9 @@ from asgiref.sync import sync_to_async
 from chat.conversations.models import Message
 from chat.moderation.models import Rule
 from chat.turns.models import Generation
-from tests.chat.turns.test_socket import eventually, send
+from tests.chat.turns.exchange import asked, cut, saved, send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-
-
-async def saved(ack: dict[str, Any], status: str = "complete") -> Message:
-    found: Message = await eventually(
-        lambda: Message.objects.filter(pk=ack["message_id"], status=status).first()
-    )
-    return found
-
-
-async def asked(tab: Any, text: str, **more: Any) -> dict[str, Any]:
-    """A question with its answer, whole and saved."""
-    await tab.say(**send(text, **more))
-    ack = await tab.until("ack")
-    await tab.reply()
-    await saved(ack)
-    return ack
-
-
-async def cut(tab: Any) -> tuple[dict[str, Any], Message]:
-    """An answer that was stopped in the middle."""
-    await tab.say(**send("slow:30:20"))
-    ack = await tab.until("ack")
-    await tab.until("token")
-    await tab.say(type="stop", message_id=ack["message_id"])
-    await tab.until("done")
-    return ack, await saved(ack, "stopped")
 
 
 async def test_an_edited_question_stands_beside_the_first(tabs: Any, broker: Any) -> None:
@@ -53,7 +27,7 @@ async def test_an_edited_question_stands_beside_the_first(tabs: Any, broker: Any
     assert (await saved(edit)).text == "good day"
 
 
-async def test_an_answer_is_asked_for_again_with_other_wishes(tabs: Any, broker: Any) -> None:
+async def test_an_answer_is_regenerated_with_other_options(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     first = await asked(tab, "hello")
@@ -62,32 +36,34 @@ async def test_an_answer_is_asked_for_again_with_other_wishes(tabs: Any, broker:
     again = await tab.until("ack")
     await tab.reply()
     generation = await Generation.objects.aget(pk=again["generation_id"])
-    assert (generation.parameters["temperature"], generation.parameters["top_p"]) == (1.2, 0.5)
+    assert (generation.parameters.temperature, generation.parameters.top_p) == (1.2, 0.5)
     assert again["messages"][0]["siblings"] == [first["message_id"], again["message_id"]]
 
 
 @pytest.mark.parametrize(
-    "params",
+    ("params", "code"),
     [
-        {"temperature": 3},
-        {"temperature": True},
-        {"temperature": "hot"},
-        {"temperature": float("nan")},
-        {"top_p": 0},
-        {"model": "no-such-model"},
-        {"model": 7},
-        {"seeds": 1},
-        ["temperature"],
+        ({"temperature": 3}, "bad_input"),
+        ({"temperature": True}, "bad_input"),
+        ({"temperature": "hot"}, "bad_input"),
+        ({"temperature": float("nan")}, "bad_frame"),  # not JSON
+        ({"top_p": 0}, "bad_input"),
+        ({"model": "no-such-model"}, "bad_input"),
+        ({"model": 7}, "bad_input"),
+        ({"seeds": 1}, "bad_input"),
+        (["temperature"], "bad_input"),
     ],
 )
-async def test_wishes_that_make_no_sense_store_nothing(tabs: Any, broker: Any, params: Any) -> None:
+async def test_options_out_of_bounds_are_refused_and_store_nothing(
+    tabs: Any, broker: Any, params: Any, code: str
+) -> None:
     tab = await tabs("alice")
     await tab.say(**send("hello", params=params))
-    assert (await tab.until_error())["code"] in {"bad_input", "bad_frame"}
+    assert (await tab.until_error())["code"] == code
     assert await Message.objects.acount() == 0
 
 
-async def test_a_cut_answer_goes_on_where_it_ended(tabs: Any, broker: Any) -> None:
+async def test_a_cut_answer_continues_where_it_ended(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     first, begun = await cut(tab)
@@ -118,7 +94,7 @@ async def test_a_continued_answer_is_resumed_live_and_from_its_row(tabs: Any, br
     assert done["length"] == len(message.text) - len(begun.text)
 
 
-async def test_what_was_begun_survives_the_death_of_a_worker(tabs: Any, broker: Any) -> None:
+async def test_a_continued_answer_survives_the_death_of_a_worker(tabs: Any, broker: Any) -> None:
     """The row alone gives the same request again: question, words that were there, wishes."""
     tab = await tabs("alice")
     broker.start_worker()
@@ -127,7 +103,7 @@ async def test_what_was_begun_survives_the_death_of_a_worker(tabs: Any, broker: 
     ack = await tab.until("ack")
 
     def request() -> Any:
-        from chat.turns.services import request_for
+        from chat.turns.requests import request_for
 
         row = Generation.objects.select_related("message__parent", "user").get(pk=ack["generation_id"])
         return request_for(row)
@@ -138,7 +114,7 @@ async def test_what_was_begun_survives_the_death_of_a_worker(tabs: Any, broker: 
     await tab.reply()
 
 
-async def test_who_asks_the_moment_an_answer_ends_need_not_wait(
+async def test_a_question_sent_the_moment_an_answer_ends_need_not_wait(
     tabs: Any, broker: Any, monkeypatch: Any
 ) -> None:
     """The chat worker has not come to settle it: the page has heard of the end all the same."""
@@ -153,7 +129,7 @@ async def test_who_asks_the_moment_an_answer_ends_need_not_wait(
     assert (await Message.objects.aget(pk=ack["message_id"])).text == "hello"
 
 
-async def test_other_tabs_hear_that_a_branch_is_gone(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_other_tabs_get_the_deletion_of_a_branch(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     ack = await asked(tab, "hello")
@@ -165,7 +141,7 @@ async def test_other_tabs_hear_that_a_branch_is_gone(tabs: Any, broker: Any, cas
     assert frame["conversation"] == ack["conversation"]["id"]
 
 
-async def test_what_goes_on_from_an_imported_answer_keeps_its_mark(tabs: Any, broker: Any) -> None:
+async def test_the_continuation_of_an_imported_answer_keeps_its_origin(tabs: Any, broker: Any) -> None:
     """Else a forged answer would become the model's own with one more word."""
     broker.start_worker()
     tab = await tabs("alice")
@@ -180,12 +156,14 @@ async def test_what_goes_on_from_an_imported_answer_keeps_its_mark(tabs: Any, br
         assert (await saved(ack)).source == "ChatGPT"
 
 
-async def test_what_is_forbidden_by_now_is_not_gone_on_from(tabs: Any, broker: Any) -> None:
+async def test_an_imported_answer_that_is_forbidden_by_now_is_not_continued(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     ack, answer = await cut(tab)
     await Message.objects.filter(pk=answer.pk).aupdate(source="ChatGPT", text="forbidden ")
-    await Rule.objects.acreate(name="b", pattern="forbidden", applies="reply", words="Not here, please.")
+    await Rule.objects.acreate(
+        name="b", options={"pattern": "forbidden"}, applies="reply", words="Not here, please."
+    )
     await tab.say(type="continue", message_id=ack["message_id"], client_id="more")
     error = await tab.until_error()
     assert (error["code"], error["words"]) == ("refused", "Not here, please.")

@@ -1,6 +1,6 @@
-"""Turn the small reference checkpoint (134 pickles in xAI's layout) into the model folder beside this file.
+"""Converts the small reference checkpoint (134 pickles in xAI's layout) to the model folder beside this file.
 
-Run once, from the repository root: `python -m tests.data.grok1.convert ../shared/grok1-reference`.
+Run once, from the repository root: `python -m tests.data.grok1.convert FOLDER_OF_THE_CHECKPOINT`.
 Only the two kinds of object the reference holds can be built while reading: a numpy array, and int8 weights
 with bfloat16 scales. The product is int8 * scale, unrounded, in float32. The operator's importer for the real
 release is another, stricter program; this one serves the tests alone.

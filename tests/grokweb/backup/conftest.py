@@ -10,7 +10,7 @@ from tests.grokweb.backup.installation import Installation
 
 @pytest.fixture
 def home(tmp_path: Path, service_database_url: str) -> Iterator[Installation]:
-    """An installation that is not prepared yet, on the database of this run."""
+    """Provides an installation that is not prepared yet, on the database of this run."""
     made = Installation(tmp_path, service_database_url)
     try:
         yield made

@@ -1,4 +1,4 @@
-"""One row, or more, of every table there is: for tests that must leave nothing out.
+"""Fills every table with at least one row, for tests that must leave nothing out.
 
 `python -m tests.grokweb.backup.every_model` fills the database of its environment.
 """
@@ -30,7 +30,7 @@ def all_models() -> list[type[models.Model]]:
 
 
 def fill() -> None:
-    """At least one row in each table; what is there already counts."""
+    """Adds rows until each table has at least one."""
     for model in all_models():
         if model._meta.db_table == "search_entry" or model._meta.proxy:
             continue  # the triggers write it
@@ -50,7 +50,7 @@ def _chain() -> None:
 
 
 def _make(model: type[models.Model]) -> models.Model:
-    """Everything filled; where a constraint allows only one of several references, the first it accepts."""
+    """Fills all fields; if a constraint allows only one of several references, the first that it accepts."""
     fields = [
         field for field in model._meta.concrete_fields
         if not (field.primary_key and isinstance(field, models.AutoField))
@@ -117,7 +117,7 @@ def _related(field: Any) -> Any:
 
 
 def with_nul() -> None:
-    """A text that SQLite takes and PostgreSQL does not."""
+    """Returns a text that SQLite accepts and PostgreSQL does not."""
     from chat.conversations.models import Message
 
     row = Message._base_manager.first()

@@ -1,4 +1,4 @@
-"""An installation on disk, filled without a running service, and asked through one."""
+"""Provides an installation on disk, filled without a running service and read through one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARTS = [f"--without={name}" for name in ("model-worker", "chat-worker", "jobs-w
 
 
 class Installation(Service):
-    """Of SQLite in the data directory, else of the PostgreSQL database that is given."""
+    """Uses SQLite in the data directory, or the given PostgreSQL database."""
 
     def __init__(self, folder: Path, database_url: str = "") -> None:
         extra = {"DATABASE_URL": database_url} if database_url.startswith("postgres") else {}
@@ -36,13 +36,13 @@ class Installation(Service):
         )
 
     def done(self, *arguments: str) -> str:
-        """The output of a command that must succeed."""
+        """Runs a command that must succeed. Returns its output."""
         ran = self.manage(*arguments)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout
 
     def refused(self, *arguments: str) -> str:
-        """What a command says that must refuse, in one line and without a traceback."""
+        """Runs a command that must refuse in one line, without a traceback. Returns the line."""
         ran = self.manage(*arguments)
         assert ran.returncode == 1, ran.stdout + ran.stderr
         assert ran.stderr.startswith("CommandError: "), ran.stderr
@@ -50,9 +50,13 @@ class Installation(Service):
         return ran.stderr
 
     def run(self, name: str) -> dict[str, Any]:
-        """One of the functions below, in a process of this installation."""
+        """Runs one of the functions below in a process of this installation."""
+        return self.run_module("tests.grokweb.backup.installation", name)
+
+    def run_module(self, module: str, *arguments: str) -> dict[str, Any]:
+        """Runs a module in the environment of this installation; returns the JSON of its last line."""
         ran = subprocess.run(
-            [sys.executable, "-m", "tests.grokweb.backup.installation", name],
+            [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -73,7 +77,7 @@ class Installation(Service):
         self.start(*PARTS).wait_until_ready()
 
     def read(self, told: dict[str, Any]) -> tuple[list[str], bytes]:
-        """The texts of the conversation and the bytes of its file, as its owner's browser gets them."""
+        """Returns the conversation's texts and its file's bytes, as the owner's browser gets them."""
         status, page = self.get(f"/api/conversations/{told['conversation']}/messages/", Cookie=told["cookie"])
         assert status == 200, page
         texts = [message["text"] for message in json.loads(page)["messages"]]
@@ -82,7 +86,7 @@ class Installation(Service):
         return texts, content.encode()
 
     def shows(self, told: dict[str, Any]) -> None:
-        """Starts the service: the conversation can be read, with its file, in the old session."""
+        """Starts the service and checks that the old session can read the conversation with its file."""
         self.serve()
         assert self.read(told) == ([QUESTION, ANSWER], FILE)
         self.stop()
@@ -97,17 +101,20 @@ def fill() -> dict[str, Any]:
     from io import BytesIO
 
     from chat.accounts.models import User
-    from chat.conversations import services
-    from chat.conversations.models import Message, ModelCard, Role
+    from chat.conversations.branches import set_leaf
+    from chat.conversations.lifecycle import create_conversation
+    from chat.conversations.models import Message, Role
     from chat.files import services as files
     from chat.files.models import Kind, State
+    from chat.model_cards.models import ModelCard
+    from chat.model_cards.selection import default_model
 
     alice = User.objects.create_user("alice@example.org", "a long password")
     ModelCard.objects.get_or_create(slug="scripted", defaults={"name": "Scripted", "is_default": True})
-    talk = services.new_conversation(owner=alice, model=services.default_model(), title="Ledger")
+    talk = create_conversation(owner=alice, model=default_model(), title="Ledger")
     asked = Message.objects.create(conversation=talk, role=Role.USER, text=QUESTION, author=alice)
     answer = Message.objects.create(conversation=talk, parent=asked, role=Role.ASSISTANT, text=ANSWER)
-    services.set_leaf(alice, answer)
+    set_leaf(alice, answer)
     file = files.keep(owner=alice, content=BytesIO(FILE), name="notes.txt", size=len(FILE))
     type(file).objects.filter(pk=file.pk).update(state=State.READY, kind=Kind.TEXT, text=FILE.decode())
     files.attach(asked, [file])
@@ -133,7 +140,7 @@ def _cookie(user: Any) -> str:
 
 
 def newer() -> dict[str, Any]:
-    """As if a later version had migrated the database."""
+    """Changes the database as if a later version had migrated it."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -146,7 +153,7 @@ def newer() -> dict[str, Any]:
 
 
 def lose() -> dict[str, Any]:
-    """Everything Alice wrote is gone, and somebody else is there."""
+    """Deletes everything of Alice and adds another person."""
     from chat.accounts.models import User
 
     User.objects.filter(email="alice@example.org").delete()

@@ -55,8 +55,8 @@ def test_a_backup_is_made_while_people_write_and_holds_every_file_of_its_rows(
     ]
 
 
-def test_what_a_killed_backup_left_goes_with_the_next(home: Installation, tmp_path: Path) -> None:
-    """A copy of the database keeps what people erase afterwards."""
+def test_the_next_backup_removes_what_a_killed_one_left(home: Installation, tmp_path: Path) -> None:
+    """A copy of the database would keep what people erase afterwards."""
     home.filled()
     before = set(tmp_path.iterdir())
     process = subprocess.Popen(

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.grokweb.backup.installation import ROOT, Installation
+from tests.grokweb.backup.installation import Installation
+from tests.grokweb.service import ROOT
 
 pytestmark = pytest.mark.faults
 needs_postgresql = pytest.mark.skipif(
@@ -148,7 +149,7 @@ def test_a_target_in_use_is_refused_and_a_failure_leaves_it_empty(
     assert "must be empty" in old.refused("move_database", "--to", service_database_url)
 
 
-def test_it_refuses_what_it_cannot_do(old: Installation) -> None:
+def test_move_database_refuses_unsuitable_addresses(old: Installation) -> None:
     old.filled()
     assert "--to needs an address" in old.refused("move_database", "--to", "sqlite:///elsewhere")
     assert "does not answer" in old.refused("move_database", "--to", "postgres://a:b@127.0.0.1:1/none")

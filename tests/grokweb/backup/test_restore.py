@@ -31,7 +31,7 @@ def saved(home: Installation, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def old_log(home: Installation) -> None:
-    """A crash: the database goes on in a log that lies beside it, and nobody brought it in."""
+    """Simulates a crash that left part of the database in the log beside it."""
     home.run("lose")
     copy = Path(home.sqlite).with_name("copy.sqlite3")
     connection = sqlite3.connect(home.sqlite)
@@ -78,7 +78,7 @@ BOTH: list[Callable[[Installation], None]] = [half_written, wrong_modes, emptied
 
 
 @pytest.mark.parametrize("broken", SQLITE_ONLY + BOTH, ids=lambda broken: broken.__name__)
-def test_a_broken_installation_is_whole_after_a_restore(
+def test_a_restore_repairs_a_broken_installation(
     home: Installation, saved: tuple[Path, dict[str, Any]], broken: Callable[[Installation], None]
 ) -> None:
     if broken in SQLITE_ONLY and not home.sqlite:
@@ -96,7 +96,7 @@ def test_a_broken_installation_is_whole_after_a_restore(
     home.shows(told)
 
 
-def test_what_was_there_is_kept_and_needs_force(
+def test_a_restore_needs_force_and_moves_the_old_installation_aside(
     home: Installation, saved: tuple[Path, dict[str, Any]]
 ) -> None:
     archive, told = saved
@@ -142,7 +142,7 @@ def test_it_refuses_while_the_service_runs(home: Installation, saved: tuple[Path
 
 
 def rewritten(archive: Path, change: Callable[[dict[str, bytes], dict[str, Any]], None]) -> None:
-    """The archive with other members, and a manifest that fits as far as `change` lets it."""
+    """Returns the archive with other members, and a manifest that fits except for `change`."""
     with zipfile.ZipFile(archive) as held:
         members = {name: held.read(name) for name in held.namelist()}
     manifest = json.loads(members.pop("manifest.json"))
@@ -247,14 +247,14 @@ def test_archives_that_are_altered_hostile_or_newer_change_nothing(
 
 
 @pytest.mark.slow_drill
-def test_archives_that_are_truncated_or_hold_links_are_refused(
+def test_truncated_archives_and_archives_with_links_are_refused(
     home: Installation, saved: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     archive, _told = saved
     whole, bad = archive.read_bytes(), tmp_path / "bad.zip"
     for length in (0, 100, len(whole) // 2, len(whole) - 1):
         bad.write_bytes(whole[:length])
-        assert "not a whole backup" in home.refused("restore", str(bad), "--force")
+        assert "not a complete backup" in home.refused("restore", str(bad), "--force")
     middle = len(whole) // 3
     bad.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :])
     assert "damaged" in home.refused("restore", str(bad), "--force")
@@ -306,10 +306,10 @@ call_command("restore", sys.argv[4], "--force")
         ("postgres", "counts", 1, "old"),
     ],
 )
-def test_a_restore_that_is_killed_leaves_a_whole_installation(
+def test_a_killed_restore_leaves_a_complete_installation(
     home: Installation, saved: tuple[Path, dict[str, Any]], place: str, name: str, number: int, ends: str
 ) -> None:
-    """Before everything new is complete and checked: the old one; from then on: the new one."""
+    """Until everything new is complete and checked, it is the old one; afterwards the new one."""
     if place == "postgres" and home.sqlite:
         pytest.skip("steps of PostgreSQL")
     archive, told = saved

@@ -13,7 +13,7 @@ from chat.core.errors import ChatError
 
 
 class Command(BaseCommand):
-    help = "Creates a person who can log in at once. Without --password one is made and printed."
+    help = "Create an account that can log in at once. Without --password, one is generated and printed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email")
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="", help="display name")
         parser.add_argument("--staff", action="store_true", help="may open /admin/ as far as groups permit")
         parser.add_argument("--superuser", action="store_true", help="administrator")
-        parser.add_argument("--group", default="", help="group to join; made if it does not exist")
+        parser.add_argument("--group", default="", help="group to join; created if it does not exist")
 
     def handle(self, *args: Any, **options: Any) -> None:
         password = options["password"] or secrets.token_urlsafe(12)

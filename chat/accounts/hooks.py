@@ -1,0 +1,20 @@
+"""Calls from accounts to the apps on its right (chat/core/hooks.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+
+from chat.accounts.models import User
+from chat.core.hooks import Hook
+
+# Raises a ChatError while this person must not be deleted.
+check_user_deletable: Hook[[User], None] = Hook("accounts.check_user_deletable")
+
+# Returns template variables to add to the settings page, such as today's usage.
+settings_details: Hook[[HttpRequest], dict[str, Any]] = Hook("accounts.settings_details")
+
+# Returns sentences that say what deleting a group means for its members, shown before it is confirmed.
+group_deletion_notes: Hook[[Group], list[str]] = Hook("accounts.group_deletion_notes")

@@ -1,0 +1,2 @@
+class Refused(Exception):
+    """A file cannot be read; the argument is a key of words.py."""

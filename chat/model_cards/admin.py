@@ -1,0 +1,73 @@
+"""The admin page of models: staff choose the default and what is hidden or retired."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from chat.core.admin import AuditedAdmin
+from chat.model_cards.access import are_others_offered
+from chat.model_cards.models import ModelCard
+from chat.model_cards.services import make_default
+
+CHOSEN = ("is_default", "is_hidden", "is_retired", "successor")
+
+
+class ModelCardForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    class Meta:
+        model = ModelCard
+        fields = CHOSEN
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        withdrawn = data.get("is_hidden") or data.get("is_retired")
+        if data.get("is_default") and withdrawn:
+            raise ValidationError({"is_default": _("A hidden or retired model cannot be the default.")})
+        if withdrawn and not are_others_offered(self.instance):
+            raise ValidationError(
+                _("This is the only model that people can choose. Offer another one before you withdraw it.")
+            )
+        if (successor := data.get("successor")) and _leads_to(successor, self.instance):
+            raise ValidationError({"successor": _("A model cannot be its own successor.")})
+        return data
+
+
+def _leads_to(successor: ModelCard, card: ModelCard) -> bool:
+    """Returns whether the successors of `successor` come back to `card`."""
+    met: set[str] = set()
+    each: ModelCard | None = successor
+    while each is not None and each.slug not in met:
+        if each.slug == card.slug:
+            return True
+        met.add(each.slug)
+        each = each.successor
+    return False
+
+
+@admin.register(ModelCard)
+class ModelCardAdmin(AuditedAdmin):
+    form = ModelCardForm
+    audited_fields = ("is_default", "is_hidden", "is_retired", "successor_id")
+    list_display = ("name", "slug", "is_default", "is_hidden", "is_retired", "last_seen_at", "is_demo")
+    list_display_links = ("name",)
+    search_fields = ("name", "slug")
+    fields = ("name", "slug", *CHOSEN, "about", "context_tokens", "sampling", "is_demo", "last_seen_at")
+    readonly_fields = ("name", "slug", "about", "context_tokens", "sampling", "is_demo", "last_seen_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ModelCard | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ModelCard, form: Any, change: bool) -> None:
+        """Writes only the fields that staff decide, since a worker may announce the others at this moment."""
+        self.check_form(request, obj)
+        obj.save(update_fields=CHOSEN)
+        if obj.is_default:
+            make_default(obj)

@@ -1,0 +1,55 @@
+"""The table of models that people can talk to."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ModelCard(models.Model):
+    """A model that people can talk to. Its workers announce its name, context and usual settings."""
+
+    slug = models.SlugField(_("slug"), primary_key=True, max_length=64)
+    name = models.CharField(_("name"), max_length=120)
+    about = models.TextField(_("about"), blank=True)
+    context_tokens = models.PositiveIntegerField(_("context in tokens"), default=1024)
+    # Fields of `inference.contract.Sampling` that apply where a conversation sets none.
+    sampling = models.JSONField(_("its own settings of answers"), default=dict, blank=True)
+    is_demo = models.BooleanField(_("demo model"), default=False)
+    is_default = models.BooleanField(
+        _("default"),
+        default=False,
+        help_text=_(
+            "New chats get this model, whatever workers announce. "
+            "Without a default they get the configured model, or one that runs."
+        ),
+    )
+    is_hidden = models.BooleanField(
+        _("hidden"),
+        default=False,
+        help_text=_("Only staff can choose it. Chats that use it keep it."),
+    )
+    is_retired = models.BooleanField(
+        _("retired"),
+        default=False,
+        help_text=_("It answers no new questions. Its chats say which model can continue."),
+    )
+    successor = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("successor"),
+        help_text=_("The model that can continue the chats of a retired one. Empty: the model of new chats."),
+    )
+    last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)  # written once a minute
+    seen_since = models.DateTimeField(_("seen since"), null=True, blank=True)  # without a gap of 10 minutes
+
+    class Meta:
+        verbose_name = _("model")
+        verbose_name_plural = _("models")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

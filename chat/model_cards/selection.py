@@ -1,0 +1,107 @@
+"""Selects the model of new chats, and the one that follows a retired model.
+
+A new chat gets the first of these that is neither hidden nor retired:
+
+1. the staff's choice (`is_default`), which no announcement changes;
+2. the configured model (GROKWEB_MODEL), if a worker of it was seen within SEEN_FOR, or `manage.py up` is
+   starting one;
+3. another model that was seen within SEEN_FOR: real ones before demo models, then the one that has been
+   there longest.
+
+If none was seen within SEEN_FOR, the last time at which one was seen counts instead of now: the restart of a
+worker moves no new chats, however long it takes. Where nobody ever ran a model, it is the configured one. The
+page says that it is not running.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.conf import settings
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from chat.model_cards.errors import Unavailable
+from chat.model_cards.models import ModelCard
+
+SEEN_FOR = timedelta(minutes=10)
+STARTING_SECONDS = 15 * 60  # a model worker of `up` that was not seen by then is not waited for
+
+
+class Rule(StrEnum):
+    """Lists the reasons for which a model is that of new chats."""
+
+    STAFF = "staff"
+    CONFIGURED = "configured"
+    STARTING = "starting"
+    SEEN = "seen"
+    NONE_SEEN = "none_seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Holds the model of new chats and the rule that selected it."""
+
+    card: ModelCard
+    rule: Rule
+
+
+def offered() -> QuerySet[ModelCard]:
+    """Returns the models that everybody may choose: neither hidden nor retired."""
+    return ModelCard.objects.filter(is_hidden=False, is_retired=False)
+
+
+def choose_for_new_chats() -> Choice | None:
+    """Returns the model of a new chat and the rule that chose it; None while no model can be offered."""
+    cards = list(offered().order_by("is_demo", F("seen_since").asc(nulls_last=True), "slug"))
+    return next(_candidates(cards, timezone.now() - SEEN_FOR), None)
+
+
+def _candidates(cards: list[ModelCard], since: datetime) -> Iterator[Choice]:
+    configured = [card for card in cards if card.slug == configured_slug()]
+    seen = {card.slug for card in cards if card.last_seen_at and card.last_seen_at >= since}
+    yield from (Choice(card, Rule.STAFF) for card in cards if card.is_default)
+    yield from (Choice(card, Rule.CONFIGURED) for card in configured if card.slug in seen)
+    if is_starting():
+        yield from (Choice(card, Rule.STARTING) for card in configured)
+    yield from (Choice(card, Rule.SEEN) for card in cards if card.slug in seen)
+    last = max((card.last_seen_at for card in cards if card.last_seen_at), default=since)
+    then = [card for card in cards if card.last_seen_at and card.last_seen_at >= last - SEEN_FOR]
+    fallbacks = [card for card in configured if card in then] + then + configured + cards
+    yield from (Choice(card, Rule.NONE_SEEN) for card in fallbacks)
+
+
+def default_model() -> ModelCard:
+    """Returns the model of a new chat. Raises Unavailable if there is none."""
+    choice = choose_for_new_chats()
+    if choice is None:
+        raise Unavailable
+    return choice.card
+
+
+def configured_slug() -> str:
+    """Returns the slug of the model that GROKWEB_MODEL names."""
+    return str(settings.MODEL_SLUG)
+
+
+def is_starting() -> bool:
+    """Returns whether `manage.py up` started a model worker here so recently that it may still be loading."""
+    return time.time() - float(settings.MODEL_WORKER_SINCE) < STARTING_SECONDS
+
+
+def successor_of(card: ModelCard) -> ModelCard | None:
+    """Returns the model that can continue the chats of a retired one: the nearest of its successors that is
+    offered, else the model of new chats, else None."""
+    met = {card.slug}
+    successor = card.successor
+    while successor is not None and successor.slug not in met:
+        if not successor.is_retired and not successor.is_hidden:
+            return successor
+        met.add(successor.slug)
+        successor = successor.successor
+    choice = choose_for_new_chats()
+    return choice.card if choice else None

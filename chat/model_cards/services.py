@@ -1,0 +1,65 @@
+"""Writes what workers announce about their models, and which model staff made the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from chat.model_cards.models import ModelCard
+from chat.model_cards.selection import SEEN_FOR
+
+SEEN_EVERY = timedelta(minutes=1)  # how often `last_seen_at` is written
+
+
+def announce_model(
+    *,
+    slug: str,
+    name: str,
+    about: str,
+    context_tokens: int,
+    is_demo: bool,
+    sampling: Mapping[str, float] | None = None,
+) -> ModelCard:
+    """Stores what a worker announces about its model, if it is new. What staff chose stays."""
+    announced = {
+        "name": name,
+        "about": about,
+        "context_tokens": context_tokens,
+        "is_demo": is_demo,
+        "sampling": dict(sampling or {}),
+    }
+    card = ModelCard.objects.filter(slug=slug).first()
+    if card is None or any(getattr(card, field) != value for field, value in announced.items()):
+        card, _created = ModelCard.objects.update_or_create(slug=slug, defaults=announced)
+    return card
+
+
+def announced_context(slug: str) -> int | None:
+    """Returns the context, in tokens, that a worker of this model announced last; None without a card."""
+    return ModelCard.objects.filter(slug=slug).values_list("context_tokens", flat=True).first()
+
+
+def note_seen(card: ModelCard) -> None:
+    """Stores that a worker of this model lives now, at most once in SEEN_EVERY. `seen_since` starts again
+    after a gap of SEEN_FOR."""
+    away = timezone.now() - card.last_seen_at if card.last_seen_at else SEEN_FOR
+    if away < SEEN_EVERY:
+        return
+    times: dict[str, Any] = {"last_seen_at": Now()}
+    if away >= SEEN_FOR or card.seen_since is None:
+        times["seen_since"] = Now()
+    ModelCard.objects.filter(pk=card.pk).update(**times)
+
+
+@transaction.atomic
+def make_default(card: ModelCard) -> None:
+    """Makes this model the staff's choice, and no other. Locks all cards, so that of two who choose at once
+    the second waits."""
+    list(ModelCard.objects.select_for_update().order_by("slug"))
+    ModelCard.objects.exclude(pk=card.pk).filter(is_default=True).update(is_default=False)
+    ModelCard.objects.filter(pk=card.pk).update(is_default=True)

@@ -1,0 +1,11 @@
+"""Calls from moderation to the apps on its right (chat/core/hooks.py)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from chat.core.hooks import Hook
+
+# Closes a shared page, with the reason that its owner reads; returns whether it was open. Called inside the
+# transaction of the decision: if the page cannot be closed, nothing is decided.
+take_down_share: Hook[[UUID, str], bool] = Hook("moderation.take_down_share")

@@ -1,0 +1,66 @@
+"""Access to personas and saved prompts. An absent one and one of another user raise the same NotFound."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+from django.utils.translation import get_language
+
+from chat.accounts.models import User
+from chat.core.errors import NotFound
+from chat.personas.models import Persona, SavedPrompt
+
+
+def personas_offered(user: User) -> QuerySet[Persona]:
+    """Returns the site's personas in the reader's language, then the user's own."""
+    language = (get_language() or "").split("-")[0]
+    site = Q(owner=None, language__in=["", language])
+    return Persona.objects.filter(site | Q(owner=user)).order_by(
+        F("owner_id").asc(nulls_first=True), "created_at", "name"
+    )
+
+
+def persona_for(user: User, pk: object) -> Persona:
+    """Returns a persona that this user may choose, whatever its language."""
+    found = Persona.objects.filter(Q(owner=None) | Q(owner=user), pk=_uuid(pk)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def own_personas(user: User) -> QuerySet[Persona]:
+    return Persona.objects.filter(owner=user)
+
+
+def own_prompts(user: User) -> QuerySet[SavedPrompt]:
+    return SavedPrompt.objects.filter(owner=user)
+
+
+def site_persona_called(name: str) -> Persona | None:
+    """Returns the site's persona of this name, of several the one in the reader's language."""
+    language = (get_language() or "").split("-")[0]
+    named = Persona.objects.filter(owner=None, name=name)
+    return named.filter(language__in=["", language]).first() or named.first()
+
+
+def own_persona_for(user: User, pk: object) -> Persona:
+    """Returns a persona that this user may change."""
+    found = Persona.objects.filter(owner=user, pk=_uuid(pk)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def own_prompt_for(user: User, pk: object) -> SavedPrompt:
+    found = SavedPrompt.objects.filter(owner=user, pk=_uuid(pk)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _uuid(pk: object) -> UUID:
+    try:
+        return pk if isinstance(pk, UUID) else UUID(str(pk))
+    except ValueError:
+        raise NotFound from None

@@ -1,0 +1,96 @@
+"""Settings of answers that a user may change: their names, bounds and defaults."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chat.core.errors import BadInput
+from chat.model_cards.models import ModelCard
+from inference.contract import SEED_LIMIT, Sampling
+
+Number = int | float
+# The bound of a frame; a model's own (model_cards.answer_tokens) is lower.
+LARGEST_MAX_TOKENS = settings.MAX_NEW_TOKENS or 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    label: str | Promise  # as static/js/parts/settings_dialog.js names it
+    lowest: Number
+    highest: Number
+    whole: bool = False
+
+
+BOUNDS = {
+    "temperature": Bounds(gettext_lazy("Temperature"), 0.0, 2.0),
+    "top_p": Bounds("Top-p", 0.05, 1.0),
+    "top_k": Bounds("Top-k", 0, 1000, whole=True),
+    "min_p": Bounds("Min-p", 0.0, 1.0),
+    "repetition": Bounds(gettext_lazy("Repetition penalty"), 0.5, 2.0),
+    "max_tokens": Bounds(gettext_lazy("Longest answer, in tokens"), 1, LARGEST_MAX_TOKENS, whole=True),
+    "seed": Bounds(gettext_lazy("Seed"), 0, SEED_LIMIT - 1, whole=True),
+}
+SAMPLING_NAMES = ("temperature", "top_p", "top_k", "min_p", "repetition")  # fields of contract.Sampling
+MODEL_ONLY_NAMES = ("presence", "frequency")  # further fields of it, which only a model sets
+DEFAULTS: dict[str, Number] = {name: getattr(Sampling(), name) for name in SAMPLING_NAMES}
+
+
+def parse_settings(values: dict[str, Any]) -> dict[str, Number]:
+    """Returns settings by name. Raises BadInput with the bounds. A seed may be text: JSON rounds numbers."""
+    unknown = set(values) - set(BOUNDS)
+    if unknown:
+        raise BadInput(_("There is no setting called “%(name)s”.") % {"name": str(min(unknown))[:40]})
+    found = {name: _number(name, value) for name, value in values.items()}
+    try:
+        Sampling(**{name: found[name] for name in SAMPLING_NAMES if name in found})  # type: ignore[arg-type]
+    except ValueError as error:  # the contract is stricter than the bounds here
+        raise BadInput(str(error)) from None
+    return found
+
+
+def defaults_for(card: ModelCard) -> dict[str, Number]:
+    """Returns the defaults of a model: its own, else the site's."""
+    return {**DEFAULTS, **card.sampling}
+
+
+def parse_announced_sampling(raw: str) -> dict[str, Number]:
+    """Parses the sampling that a worker announces for its model; empty if it is not valid."""
+    try:
+        found = json.loads(raw)
+        Sampling(**found)
+    except (ValueError, TypeError):
+        return {}
+    return dict(found)
+
+
+def _number(name: str, value: Any) -> Number:
+    bounds = BOUNDS[name]
+    if (
+        name == "seed"
+        and isinstance(value, str)
+        and value.isascii()
+        and value.isdecimal()
+        and len(value) < 20
+    ):
+        value = int(value)
+    is_number = isinstance(value, int if bounds.whole else int | float) and not isinstance(value, bool)
+    if not is_number or not bounds.lowest <= value <= bounds.highest:
+        words = (
+            _("“%(name)s” must be a whole number from %(lowest)s to %(highest)s.")
+            if bounds.whole
+            else _("“%(name)s” must be a number from %(lowest)s to %(highest)s.")
+        )
+        raise BadInput(words % {"name": bounds.label, "lowest": bounds.lowest, "highest": bounds.highest})
+    return int(value) if bounds.whole else float(value)
+
+
+def settings_json(found: dict[str, Number]) -> dict[str, Any]:
+    """Returns settings for the page. The seed is text there: numbers in JavaScript have 53 bits."""
+    return {name: str(value) if name == "seed" else value for name, value in found.items()}

@@ -1,0 +1,122 @@
+"""Admin pages of conversations and replies; shared links have shares.py. They lie here because the
+audit of reading, and the buttons, need apps from both ends. Everything is read-only; what changes goes
+through services."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy
+
+from chat.conversations.models import Conversation, Message
+from chat.core import audit
+from chat.core.admin import ReadOnlyAdmin
+from chat.staff import shares  # noqa: F401 - registers its page
+from chat.turns.models import Generation
+
+MESSAGES_A_PAGE = 100
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    """Private conversations: who looks is on record, each time, and what they searched for."""
+
+    list_display = ("title", "owner", "model", "created_at", "updated_at")
+    list_filter = ("model",)
+    search_fields = ("owner__email", "title")
+    list_select_related = ("owner", "model")
+    fields = ("title", "owner", "model", "created_at", "updated_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        """Without those their owners deleted, which wait for the purge."""
+        return super().get_queryset(request).filter(deleted_at=None)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if self.has_view_or_change_permission(request):  # titles tell, too
+            asked = request.GET.copy()
+            search = asked.pop("q", [""])[-1]
+            more = {"filters": asked.urlencode()} if asked else {}  # any field can be searched in the address
+            audit.record(request.user, "list conversations", "conversations", search=search, **more)
+        return super().changelist_view(request, extra_context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Nothing is ever changed here, so all it shows is the title."""
+        found = self.get_object(request, object_id)
+        if found is not None and self.has_view_or_change_permission(request, found):
+            audit.record(
+                request.user,
+                "read conversation title",
+                audit.on_model(found),
+                owner=audit.on_model(found.owner),
+            )
+        return super().history_view(request, object_id, extra_context)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        found = self.get_object(request, object_id)
+        more = {}
+        if found is not None and self.has_view_permission(request, found):
+            more = self._transcript(request, found)
+            audit.record(
+                request.user,
+                "read conversation",
+                audit.on_model(found),
+                owner=audit.on_model(found.owner),
+                page=more["page_obj"].number,
+            )
+        return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
+
+    def _transcript(self, request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+        """All branches in order of time, a page at a time; ?message=<id> opens the page that has it."""
+        rows = conversation.messages.select_related("generation").order_by("created_at", "pk")
+        pages = Paginator(rows, MESSAGES_A_PAGE)
+        number: Any = request.GET.get("p", 1)
+        if wanted := self._wanted(request, conversation):
+            number = rows.filter(created_at__lt=wanted.created_at).count() // MESSAGES_A_PAGE + 1
+        return {"page_obj": pages.get_page(number)}
+
+    def _wanted(self, request: HttpRequest, conversation: Conversation) -> Message | None:
+        try:
+            return conversation.messages.filter(pk=UUID(request.GET.get("message", ""))).first()
+        except ValueError:
+            return None
+
+
+@admin.register(Generation)
+class GenerationAdmin(ReadOnlyAdmin):
+    """Replies as work: times and tokens, never their text."""
+
+    list_display = (
+        "created_at",
+        "status",
+        "model",
+        "user",
+        "prompt_tokens",
+        "completion_tokens",
+        "attempt",
+        "strikes",
+        "reason",
+        "error",
+        "finished_at",
+    )
+    list_filter = ("status", "model", "reason")
+    search_fields = ("id", "user__email")
+    list_select_related = ("user",)
+    date_hierarchy = "created_at"
+
+
+admin.site.index_title = gettext_lazy("Staff pages")

@@ -1,0 +1,178 @@
+"""Builds the staff's engine page: workers as they announce themselves, and the last hour's replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+
+from django.db.models.functions import Now
+from django.utils import formats
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chat.model_cards.selection import Rule, choose_for_new_chats
+from chat.turns import port
+from chat.turns.models import Generation
+from inference.wire.metrics import Times
+
+HOUR = timedelta(hours=1)
+MOST = 5000  # newest replies that the last hour's times are taken from: the page asks every few seconds
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLine:
+    name: str
+    back_end: str
+    is_stopping: bool
+    facts: list[tuple[str, str]]  # what, and how much
+
+
+@dataclass(frozen=True, slots=True)
+class TimesLine:
+    what: Promise
+    median: str
+    p95: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPart:
+    """One model on the page."""
+
+    name: str
+    slug: str
+    context: str
+    waiting: int
+    estimate: str
+    workers: list[WorkerLine]
+    replies: int
+    times: list[TimesLine]
+
+
+@dataclass(frozen=True, slots=True)
+class NewChats:
+    """Returns which model new chats get, and why."""
+
+    slug: str
+    name: str
+    rule: Rule
+    why: Promise
+
+
+WHY = {
+    Rule.STAFF: gettext_lazy("Staff chose it as the default."),
+    Rule.CONFIGURED: gettext_lazy(
+        "It is the configured model (GROKWEB_MODEL), and a worker of it was seen within 10 minutes."
+    ),
+    Rule.STARTING: gettext_lazy(
+        "It is the configured model (GROKWEB_MODEL), and its worker is starting here."
+    ),
+    Rule.SEEN: gettext_lazy("A worker of it was seen within 10 minutes, and none of the configured model."),
+    Rule.NONE_SEEN: gettext_lazy(
+        "No model was seen within 10 minutes: this is the one seen last, else the configured one. "
+        "It is not running."
+    ),
+}
+
+
+def new_chats() -> NewChats | None:
+    choice = choose_for_new_chats()
+    if choice is None:
+        return None
+    return NewChats(choice.card.slug, choice.card.name, choice.rule, WHY[choice.rule])
+
+
+def models() -> list[ModelPart]:
+    """Raises port.UNAVAILABLE: Redis alone knows."""
+    return [_part(model) for model in port.served_models()]
+
+
+def _part(model: port.ServedModel) -> ModelPart:
+    times = last_hour(model.slug)
+    return ModelPart(
+        model.name,
+        model.slug,
+        _context(model),
+        model.waiting,
+        UNKNOWN if model.estimate is None else duration(ceil(model.estimate)),
+        [_worker(worker) for worker in model.workers],
+        len(times),
+        [
+            _line(gettext_lazy("until a worker began"), (each.queued for each in times)),
+            _line(gettext_lazy("until the first token"), (each.first_token for each in times)),
+            _line(gettext_lazy("for each further token"), (each.per_token for each in times)),
+        ],
+    )
+
+
+def _context(model: port.ServedModel) -> str:
+    """Says how much the model reads and, if it is less than its network could, which settings decide it."""
+    here, longest = number(model.context), number(model.longest)
+    if model.context >= model.longest:
+        return _("Its context is %(here)s tokens, its longest.") % {"here": here}
+    words = _(
+        "Its context is %(here)s tokens; its longest would be %(longest)s. "
+        "GROKWEB_CONTEXT and the memory for GROKWEB_SLOTS conversations decide."
+    )
+    return words % {"here": here, "longest": longest}
+
+
+def _worker(worker: port.Worker) -> WorkerLine:
+    metrics = worker.metrics
+    facts = [
+        (_("Busy"), _("%(number)s of %(all)s") % {"number": worker.busy, "all": worker.slots}),
+        (_("Tokens a second"), number(metrics.get("tokens_per_second"), 1)),
+        (_("Replies in a step"), number(metrics.get("rows_per_step"), 1)),
+        (_("Cache in use, tokens"), share(metrics.get("cache_used"), metrics.get("cache_size"))),
+    ]
+    if "prompt_reused" in metrics:
+        read = metrics["prompt_reused"] + metrics.get("prompt_computed", 0)
+        facts.append((_("Prompt tokens reused"), share(metrics["prompt_reused"], read)))
+    return WorkerLine(worker.name, worker.back_end, worker.slots == 0, facts)
+
+
+def last_hour(model: str) -> list[Times]:
+    rows = Generation.objects.filter(model=model, finished_at__gte=Now() - HOUR).order_by("-finished_at")
+    columns = rows.values_list(
+        "queued_ms", "first_token_ms", "whole_ms", "prompt_tokens", "completion_tokens"
+    )
+    return [
+        Times.of(queued_ms=queued, first_ms=first, whole_ms=whole, prompt_tokens=prompt, tokens=tokens)
+        for queued, first, whole, prompt, tokens in columns[:MOST]
+    ]
+
+
+def _line(what: Promise, values: Iterable[float | None]) -> TimesLine:
+    known = sorted(value for value in values if value is not None)
+    return TimesLine(what, duration(_quantile(known, 0.5)), duration(_quantile(known, 0.95)))
+
+
+def _quantile(ordered: list[float], part: float) -> float | None:
+    """The smallest value that `part` of them do not exceed."""
+    return ordered[ceil(part * len(ordered)) - 1] if ordered else None
+
+
+# --- words ------------------------------------------------------------------------------------------------
+
+UNKNOWN = "–"
+
+
+def number(value: float | None, places: int = 0) -> str:
+    return UNKNOWN if value is None else formats.number_format(value, places, force_grouping=True)
+
+
+def share(part: float | None, whole: float | None) -> str:
+    if part is None or whole is None:
+        return UNKNOWN
+    percent = number(100 * part / whole if whole else 0)
+    return _("%(percent)s %% of %(number)s") % {"percent": percent, "number": number(whole)}
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 1:
+        return _("%s ms") % number(seconds * 1000, 1 if seconds < 0.1 else 0)
+    return _("%s s") % number(seconds, 1 if seconds < 60 and seconds % 1 else 0)

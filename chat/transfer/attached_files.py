@@ -1,0 +1,141 @@
+"""Exports and imports the files attached to messages: their texts, and their bytes from the zip.
+
+An imported file counts as an upload: with its limits for one file and for all files of a person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files import File as Wrapped
+
+from chat.accounts.models import User
+from chat.core import storage
+from chat.core.errors import ChatError
+from chat.files import services as files
+from chat.files.kinds import HEAD, kind_of
+from chat.files.models import Attachment, File
+from chat.files.reports import sound_report
+from chat.transfer.imported_conversation import ImportedConversation, ImportedFile
+from chat.transfer.upload import Package
+
+SPOOL = 1 << 20  # bytes of one file in memory; more go onto the disk
+
+
+class ExportedFiles:
+    """Describes the files of one export. Where several messages have one, the first has its text."""
+
+    def __init__(self) -> None:
+        self._seen: set[UUID] = set()
+
+    def files(self, carried: Sequence[File]) -> list[dict[str, Any]]:
+        fresh = [file.pk for file in carried if file.pk not in self._seen]
+        self._seen.update(fresh)
+        texts = dict(File.objects.filter(pk__in=fresh).values_list("pk", "text")) if fresh else {}
+        return [_described(file) | ({"text": texts[file.pk]} if file.pk in texts else {}) for file in carried]
+
+
+def _described(file: File) -> dict[str, Any]:
+    """`sha256` only where there are bytes: those in the zip of everything lie under it."""
+    told = {"id": str(file.pk), "name": file.name, "size": file.size, "kind": file.kind}
+    told |= {"report": file.report} if file.report else {}
+    return {**told, "sha256": file.sha256} if file.stored else told
+
+
+@dataclass(slots=True)
+class Carrier:
+    """Stores the files of one conversation. `stored` are names of bytes that go again if it fails."""
+
+    owner: User
+    package: Package
+    stored: list[str] = field(default_factory=list)
+    _made: dict[str, File] = field(default_factory=dict)  # by their keys in the file
+
+    def copy(self, draft: ImportedConversation) -> None:
+        """Brings the bytes over. Not in the transaction: SQLite's writers share one lock."""
+        told = {each.key: each for node in draft.nodes for each in node.files}
+        room = settings.FILES_BYTES - files.bytes_of(self.owner) if told else 0
+        for key, each in told.items():
+            if file := self._copied(draft, each, room):
+                self._made[key] = file
+                room -= file.size
+
+    def store(self, draft: ImportedConversation, keys: Mapping[str, UUID]) -> None:
+        """The rows, in the transaction of the conversation."""
+        if not self._made:
+            return
+        self._fit_again(draft)
+        File.objects.bulk_create(self._made.values(), batch_size=20)
+        attached: dict[tuple[UUID, UUID], Attachment] = {}
+        for node in draft.nodes:
+            for place, told in enumerate(node.files):
+                if file := self._made.get(told.key):
+                    attachment = Attachment(message_id=keys[node.key], file=file, place=place)
+                    attached[keys[node.key], file.pk] = attachment
+        Attachment.objects.bulk_create(attached.values(), batch_size=500)
+
+    def _fit_again(self, draft: ImportedConversation) -> None:
+        """An upload may have taken the room meanwhile."""
+        User.objects.select_for_update().get(pk=self.owner.pk)  # two at once do not both find the last room
+        over = files.bytes_of(self.owner) + sum(file.size for file in self._made.values())
+        while self._made and over > settings.FILES_BYTES:
+            _key, file = self._made.popitem()
+            over -= file.size
+            if file.stored:
+                files.remove_bytes(file.stored)
+            draft.leave_out("no_room")
+
+    def undo(self) -> None:
+        for name in self.stored:
+            files.remove_bytes(name)
+
+    def _copied(self, draft: ImportedConversation, told: ImportedFile, room: int) -> File | None:
+        """The file with its bytes, where they are in the zip; else of its text alone."""
+        file = files.of_text(owner=self.owner, name=told.name, text=told.text)
+        file.report = sound_report(told.report)
+        size = self.package.size_of(told.sha256)
+        if size is not None and size > settings.FILE_BYTES:
+            draft.leave_out("too_large")
+            return None
+        if (file.size if size is None else size) > room:
+            draft.leave_out("no_room")
+            return None
+        if not told.sha256 or self._took_bytes(file, told.sha256):
+            return file
+        draft.leave_out("no_room" if file.size > room else "text_only")
+        return None if file.size > room else file
+
+    def _took_bytes(self, file: File, sha256: str) -> bool:
+        """Only where they are what the export says, and of a kind that is read here."""
+        with SpooledTemporaryFile(SPOOL) as copy:
+            size = self.package.copy_file(sha256, copy)
+            if size is None or not self._are_sound(file, copy, sha256):
+                self.package.carried.pop(sha256, None)  # not to be read for every message that names them
+                return False
+            self._keep_bytes(file, copy, size, sha256)
+        return True
+
+    def _are_sound(self, file: File, copy: IO[bytes], sha256: str) -> bool:
+        copy.seek(0)
+        if hashlib.file_digest(copy, "sha256").hexdigest() != sha256:  # type: ignore[arg-type]
+            return False
+        copy.seek(0)
+        try:
+            file.kind = kind_of(copy.read(HEAD))
+        except ChatError:
+            return False
+        return True
+
+    def _keep_bytes(self, file: File, copy: IO[bytes], size: int, sha256: str) -> None:
+        storage.check_room("files", size)
+        file.size, file.sha256 = size, sha256
+        name = files.place_of(file)
+        self.stored.append(name)
+        copy.seek(0)
+        file.stored = self.stored[-1] = files.storage().save(name, Wrapped(copy))

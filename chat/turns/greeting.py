@@ -1,0 +1,24 @@
+"""The `hello` frame: the first of a connection."""
+
+from __future__ import annotations
+
+from chat.accounts.models import User
+from chat.core import storage
+from chat.model_cards.selection import default_model
+from chat.turns import event_numbers, port
+from chat.turns.frames import Hello, Model
+
+
+def hello(user: User) -> Hello:
+    """Raises Unavailable if there is no model at all."""
+    card = default_model()
+    try:
+        running = bool(port.workers(card.slug))
+    except port.UNAVAILABLE:
+        running = False
+    return Hello(
+        user={"id": str(user.pk), "name": user.get_short_name()},
+        model=Model(slug=card.slug, name=card.name, is_demo=card.is_demo, running=running),
+        event_number=event_numbers.latest_of(user.pk),
+        writable=storage.accepts(),
+    )

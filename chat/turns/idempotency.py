@@ -1,0 +1,80 @@
+"""A turn is stored once, however often a page sends the frame that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import DatabaseError
+from django.utils.translation import gettext as _
+
+from chat.accounts.models import User
+from chat.conversations.models import Conversation, Message
+from chat.core.errors import BadInput, Busy, ChatError
+from chat.core.storage import check_room
+from chat.turns.models import Generation
+from chat.turns.settlement import settle_if_ended
+
+CLIENT_ID_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The rows that a send, a regenerate or a continue stored."""
+
+    generation: Generation
+    messages: list[Message]  # the question (if new) and the live reply
+    is_new: bool  # False: the same client_id had stored it before
+
+    @property
+    def conversation(self) -> Conversation:
+        return self.generation.message.conversation
+
+
+def check_client_id(client_id: str) -> None:
+    """Raises BadInput."""
+    if not client_id or len(client_id) > CLIENT_ID_LENGTH or not client_id.isprintable():
+        raise BadInput(_("client_id must have 1 to 64 printable characters."))
+
+
+def store_once(user: User, client_id: str, store: Callable[[], Turn], *, after: UUID | None) -> Turn:
+    """Runs `store` in one transaction. A client_id that was stored before gives its first turn again: the
+    row's unique constraint finds it. So it does where `store` is refused for another reason by then, or the
+    database takes no writes.
+
+    `after` is the answer that must be complete. The page hears of its end from the log, a moment before the
+    row has it; a question sent in that moment need not wait.
+    """
+    check_client_id(client_id)
+    try:
+        check_room()
+        try:
+            return store()
+        except Busy:
+            if after is None or not _may_try_again(user, client_id, after):
+                raise
+            return store()
+    except (ChatError, DatabaseError):
+        turn = _stored_before(user, client_id)
+        if turn is None:
+            raise
+        return turn
+
+
+def _may_try_again(user: User, client_id: str, after: UUID) -> bool:
+    return not _is_stored(user, client_id) and settle_if_ended(after)
+
+
+def _is_stored(user: User, client_id: str) -> bool:
+    return Generation.objects.filter(user=user, client_id=client_id).exists()
+
+
+def _stored_before(user: User, client_id: str) -> Turn | None:
+    stored = Generation.objects.filter(user=user, client_id=client_id)
+    generation = stored.select_related("message__conversation__model", "message__parent").first()
+    if generation is None:
+        return None
+    question = generation.message.parent
+    messages = [question, generation.message] if question else [generation.message]
+    return Turn(generation, messages, is_new=False)

@@ -1,0 +1,31 @@
+"""The models that a person may choose, and the state of each, for the picker beside the message box."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chat.accounts.models import User
+from chat.model_cards.access import models_for
+from chat.model_cards.serializers import model_json
+from chat.turns import port
+from chat.turns.port import ServedModel
+
+
+def models_json(user: User) -> list[dict[str, Any]]:
+    """Lists what this person may choose, the model of new chats first.
+
+    `running` is null where Redis does not tell.
+    """
+    try:
+        served = {model.slug: model for model in port.served_models()}
+        unknown: dict[str, Any] = {"running": False, "waiting": 0, "estimate": None}
+    except port.UNAVAILABLE:
+        served, unknown = {}, {"running": None, "waiting": 0, "estimate": None}
+    return [
+        {**model_json(card), **(_status(served[card.slug]) if card.slug in served else unknown)}
+        for card in models_for(user)
+    ]
+
+
+def _status(model: ServedModel) -> dict[str, Any]:
+    return {"running": bool(model.workers), "waiting": model.waiting, "estimate": model.estimate}

@@ -1,0 +1,89 @@
+"""The text and files of one question, checked once where they enter and composed once for the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from chat.accounts.models import User
+from chat.conversations.models import Conversation, Message, Role
+from chat.core.entry_points import check_text
+from chat.core.errors import BadInput, MessageTooLong, TooLong
+from chat.core.sizes import model_chars
+from chat.core.text import trimmed
+from chat.files import services as files
+from chat.files.models import File
+from grokweb.size_limits import MESSAGE_CHARS
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def clean(content: str) -> str:
+    """Returns the text of a message without the space around it. Raises BadInput where nothing can be seen,
+    and for NUL and surrogates, which PostgreSQL and UTF-8 refuse."""
+    text = trimmed(content.replace("\r\n", "\n"))
+    if not text:
+        raise BadInput(_("The message is empty."))
+    if "\x00" in text or _SURROGATE.search(text):
+        raise BadInput(_("The message contains characters that are not text."))
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A message that a person sends. Raises BadInput when it is made of something that is not text."""
+
+    text: str
+    file_ids: Sequence[UUID] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", clean(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadQuestion:
+    """A question with its files read: `content` is what the rules check and what the model reads."""
+
+    text: str
+    files: list[File]
+    content: str
+
+    def store(self, user: User, conversation: Conversation, parent: Message | None) -> Message:
+        message = Message.objects.create(
+            conversation=conversation, parent=parent, role=Role.USER, author=user, text=self.text
+        )
+        files.attach(message, self.files)
+        return message
+
+
+def choose_files(
+    question: Question, user: User, conversation: Conversation, *, is_new_conversation: bool
+) -> list[File]:
+    """Returns the files that the question names, without their texts. Raises TooLong and MessageTooLong."""
+    check_length(question.text, conversation)
+    if not question.file_ids:
+        return []
+    chosen = files.chosen(user, question.file_ids, None if is_new_conversation else conversation)
+    check_length(question.text, conversation, chosen)
+    return chosen
+
+
+def read(question: Question, chosen: list[File]) -> ReadQuestion:
+    """Reads the texts of the chosen files. Raises RefusedByRule."""
+    files.load_texts(chosen)
+    content = files.with_files(question.text, chosen)
+    check_text("message", content)
+    return ReadQuestion(question.text, chosen, content)
+
+
+def check_length(text: str, conversation: Conversation, attached: Sequence[File] = ()) -> None:
+    if len(text) > MESSAGE_CHARS:
+        raise MessageTooLong(length=len(text), limit=MESSAGE_CHARS)
+    limit = model_chars(conversation.model.context_tokens)
+    length = len(text) + files.characters(attached)
+    if length > limit:
+        raise TooLong(length=length, limit=limit, with_files=bool(attached))

@@ -1,0 +1,44 @@
+"""The request that a model worker gets for one attempt of a reply (inference/contract.py)."""
+
+from __future__ import annotations
+
+from chat.moderation import services as moderation
+from chat.quotas import services as quotas
+from chat.turns import port, titles
+from chat.turns.models import Generation
+from chat.turns.prompts import Prompt, prompt_for
+from inference.contract import GenerationRequest, ReplyRule
+
+HOLD_BACK = 64  # characters kept unshown while reply rules are active: the longest match that is hidden whole
+
+
+def request_for(
+    generation: Generation, messages: Prompt | None = None, terms: quotas.Terms | None = None
+) -> GenerationRequest:
+    """Returns the contract for one attempt; the same row and branch give the same request.
+
+    Raises ValueError for a row that no worker could run.
+    """
+    message = generation.message
+    if messages is None:
+        messages = prompt_for(generation)
+    terms = terms or quotas.terms_for(generation.user)
+    rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
+    return GenerationRequest(
+        generation_id=str(generation.pk),
+        attempt=generation.attempt,
+        model=generation.model,
+        messages=tuple(messages),
+        max_new_tokens=generation.parameters.max_new_tokens,
+        seed=generation.seed,
+        sampling=generation.parameters.sampling(),
+        user_key=port.opaque("user", generation.user_id),
+        cache_key=port.opaque("conversation", message.conversation_id),
+        weight=terms.weight,
+        running_limit=terms.running_limit,
+        estimate=generation.reserved,
+        strikes=generation.strikes,
+        rules=rules,
+        hold_back=HOLD_BACK if rules else 0,
+        title=titles.is_wanted(message),
+    )

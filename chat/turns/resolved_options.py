@@ -1,0 +1,119 @@
+"""The options of one reply, resolved: its model, system message, sampling and seed.
+
+They are stored in its row (parameters.py), so that another attempt is asked the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from chat.accounts.models import User
+from chat.conversations.models import Conversation
+from chat.core.entry_points import check_text
+from chat.core.errors import BadInput
+from chat.core.text import estimate_tokens, grouped
+from chat.model_cards.access import check_not_retired, model_for
+from chat.model_cards.limits import answer_tokens
+from chat.model_cards.models import ModelCard
+from chat.personas import services as personas
+from chat.personas.access import persona_for
+from chat.personas.models import ConversationSettings, Persona
+from chat.personas.sampling import MODEL_ONLY_NAMES, SAMPLING_NAMES, Number, defaults_for
+from chat.turns.parameters import Parameters
+from chat.turns.reply_options import OF_THE_CONVERSATION, ReplyOptions
+from inference.contract import SEED_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedOptions:
+    model: ModelCard
+    system: str  # "": no system message
+    persona: str  # its name now
+    sampling: dict[str, Number]
+    seed: int
+    max_tokens: int
+    is_length_chosen: bool  # by the person, for this answer or for the conversation
+
+    def parameters(self, *, max_new_tokens: int, prefix_characters: int) -> Parameters:
+        return Parameters(
+            max_new_tokens=max_new_tokens,
+            prefix_characters=prefix_characters,
+            system=self.system,
+            persona=self.persona,
+            **self.sampling,
+        )
+
+
+def resolve_options(
+    user: User,
+    conversation: Conversation,
+    options: ReplyOptions,
+    settings: ConversationSettings | None = None,
+) -> ResolvedOptions:
+    """Returns the options of a reply. `settings` are the conversation's, where the caller has them.
+
+    Raises ChatErrors: an unknown or retired model, an unknown persona, instructions that are forbidden or
+    leave no room.
+    """
+    model = _model_for(user, conversation, options)
+    settings = settings or personas.get_conversation_settings(conversation)
+    chosen = {**settings.settings, **options.settings}
+    copied = options.copied_from.parameters if options.copied_from is not None else None
+    if copied is not None:
+        chosen |= {name: value for name, value in copied.sampling_values().items() if name in SAMPLING_NAMES}
+        persona, system = copied.persona, copied.system
+    else:
+        persona, system = _persona_and_system(user, options, settings.persona)
+    _check_system(system, model)
+    tokens = answer_tokens(model)
+    return ResolvedOptions(
+        model=model,
+        system=system,
+        persona=persona,
+        sampling=_sampling(chosen, copied, model),
+        seed=int(chosen.get("seed", secrets.randbelow(SEED_LIMIT))),
+        max_tokens=min(tokens.longest, int(chosen.get("max_tokens", tokens.usual))),
+        is_length_chosen="max_tokens" in chosen,
+    )
+
+
+def _sampling(chosen: dict[str, Number], copied: Parameters | None, model: ModelCard) -> dict[str, Number]:
+    """Returns the sampling of a reply: what the person chose, else the model's own, else the usual one."""
+    usual = defaults_for(model)
+    of_the_model = usual if copied is None else copied.sampling_values()
+    return {name: chosen.get(name, usual[name]) for name in SAMPLING_NAMES} | {
+        name: of_the_model[name] for name in MODEL_ONLY_NAMES if name in of_the_model
+    }
+
+
+def _model_for(user: User, conversation: Conversation, options: ReplyOptions) -> ModelCard:
+    """Raises ModelRetired. The model of the chat, or of the answer that is continued, may be a hidden one."""
+    if options.model is None or options.model == conversation.model_id:
+        check_not_retired(conversation.model)
+        return conversation.model
+    if options.copied_from is not None:
+        return ModelCard.objects.get(slug=options.model)
+    return model_for(options.model, user)
+
+
+def _persona_and_system(user: User, options: ReplyOptions, persona: Persona | None) -> tuple[str, str]:
+    """Returns the persona's name and the system message."""
+    if options.persona != OF_THE_CONVERSATION:
+        persona = persona_for(user, options.persona) if options.persona else None
+    return persona.name if persona else "", personas.system_text(user, persona)
+
+
+def _check_system(system: str, model: ModelCard) -> None:
+    if not system:
+        return
+    check_text("system_text", system)  # rules may be newer than the texts
+    tokens = estimate_tokens(system)
+    if tokens > model.context_tokens // 2:
+        words = _(
+            "The persona and your instructions take about %(n)s tokens; this model reads %(limit)s in all. "
+            "Please shorten them."
+        )
+        raise BadInput(words % {"n": grouped(tokens), "limit": grouped(model.context_tokens)})

@@ -1,0 +1,136 @@
+"""The one settlement of a reply: text, status, usage and quota, from the log that has its end."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import TextField, Value
+from django.db.models.functions import Concat, Now
+
+from chat.conversations.models import Message, MessageStatus
+from chat.quotas import services as quotas
+from chat.turns import port
+from chat.turns.models import Generation, Status
+from inference.contract import Reason
+from inference.wire.log import Log
+from inference.wire.metrics import Times
+
+logger = logging.getLogger("grokweb.turns")
+
+REPORTED = (
+    "model",
+    "attempt",
+    "status",
+    "reason",
+    "error",
+    "prompt_tokens",
+    "completion_tokens",
+    "queued_ms",
+    "first_token_ms",
+    "whole_ms",
+)
+STATUS_OF = {
+    Reason.STOP: Status.COMPLETE,
+    Reason.LENGTH: Status.COMPLETE,
+    Reason.STOPPED: Status.STOPPED,
+    Reason.REFUSED: Status.REFUSED,
+    Reason.FAILED: Status.FAILED,
+}
+
+
+def finish(generation_id: UUID, attempt: int) -> bool:
+    """Settles a reply whose log has an end, and frees what Redis holds of it. Repeated calls are harmless.
+
+    Returns whether this call settled the row.
+    """
+    log = port.read(generation_id)
+    settled = log.end is not None and settle(generation_id, attempt, log)
+    if settled:
+        _report(generation_id)
+    if not Generation.objects.live().filter(pk=generation_id).exists():
+        port.settled(generation_id)  # also when somebody else settled it, or the row is gone with its user
+    return settled
+
+
+def settle_if_ended(message_id: UUID) -> bool:
+    """Settles a message's live reply if its log has an end. Returns whether no reply of it is live now.
+
+    Never call it inside a transaction: Redis is asked (rule 14).
+    """
+    live = Generation.objects.live().filter(message=message_id)
+    try:
+        for row in live:
+            finish(row.pk, row.attempt)
+    except port.UNAVAILABLE:
+        return False
+    return not live.all().exists()
+
+
+@transaction.atomic
+def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
+    """Writes text, status, usage and quota in one transaction. Only the current attempt of a live row wins,
+    once; returns whether this call did."""
+    assert log.end is not None
+    status = STATUS_OF[log.end.reason]
+    body = log.end.body
+    won = (
+        Generation.objects.live()
+        .filter(pk=generation_id, attempt=attempt)
+        .update(
+            status=status,
+            finished_at=Now(),
+            prompt_tokens=log.end.prompt_tokens,
+            completion_tokens=log.seq,
+            prefill_ms=int(body.get("prefill_ms", 0)),
+            decode_ms=int(body.get("decode_ms", 0)),
+            queued_ms=log.end.queued_ms,
+            first_token_ms=log.end.first_ms,
+            whole_ms=log.end.whole_ms,
+            reason=log.end.reason,
+            error=log.end.error[:64],
+            fingerprint=str(body.get("fingerprint", ""))[:120],
+        )
+    )
+    if won == 0:
+        return False
+    # After the text that it continues. PostgreSQL cannot store NUL, which a model can print.
+    Message.objects.filter(generation__pk=generation_id).update(
+        text=Concat("text", Value(log.text.replace("\x00", "\ufffd"), TextField())),
+        status=MessageStatus(status),
+    )
+    _charge(generation_id, status, log)
+    return True
+
+
+def _charge(generation_id: UUID, status: Status, log: Log) -> None:
+    """Counts the tokens of a reply against its person's day; a reply that failed costs nothing.
+
+    Every failure is on the service's side (no memory, a dead worker, nobody ran the model) or came before the
+    first step (too long). The text shown so far stays, and the reservation is released in full.
+    """
+    assert log.end is not None
+    prompt, completion = log.end.prompt_tokens, log.seq
+    if status == Status.FAILED:
+        prompt = completion = 0
+    quotas.settle(generation_id=generation_id, prompt_tokens=prompt, completion_tokens=completion)
+
+
+def _report(generation_id: UUID) -> None:
+    """Logs a settled reply and counts it in the metrics: numbers, ids and codes, never its text."""
+    row = Generation.objects.filter(pk=generation_id).values(*REPORTED).first()
+    if row is None:
+        return  # deleted at this very moment
+    logger.info("reply settled", extra={"generation": str(generation_id), **row})
+    port.count_reply(
+        row["model"],
+        row["status"],
+        Times.of(
+            queued_ms=row["queued_ms"],
+            first_ms=row["first_token_ms"],
+            whole_ms=row["whole_ms"],
+            prompt_tokens=row["prompt_tokens"],
+            tokens=row["completion_tokens"],
+        ),
+    )

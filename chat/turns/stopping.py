@@ -1,0 +1,50 @@
+"""Stopping replies that wait or run: for a person, a deletion, a suspension, a hidden question."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from chat.accounts.models import User
+from chat.conversations.access import message_for
+from chat.core.storage import write_if_room
+from chat.turns import port
+from chat.turns.models import Generation
+
+logger = logging.getLogger("grokweb.turns")
+
+
+def stop(*, user: User, message_id: UUID) -> None:
+    """Stops a person's reply; one that has ended already is left as it is. Raises NotFound."""
+    message = message_for(user, message_id)
+    generation = Generation.objects.live().filter(message=message).first()
+    if generation is not None:
+        request_stop(generation)
+
+
+def request_stop(generation: Generation) -> None:
+    """Stores the request in the row, then tells Redis (rule 10); reconcile repeats what Redis missed.
+
+    With a full disk the row cannot store it: then Redis alone knows, which ends the reply all the same.
+    """
+    row = Generation.objects.live().filter(pk=generation.pk, stop_requested_at=None)
+    write_if_room(lambda: row.update(stop_requested_at=Now()))
+    pk, attempt = generation.pk, generation.attempt
+    transaction.on_commit(lambda: _stop_in_redis(pk, attempt), robust=True)
+
+
+def stop_all(**which: Any) -> None:
+    """Stops every live reply that matches the filter, such as those of a conversation or of a user."""
+    for generation in Generation.objects.live().filter(**which):
+        request_stop(generation)
+
+
+def _stop_in_redis(pk: UUID, attempt: int) -> None:
+    try:
+        port.stop(pk, attempt)
+    except port.UNAVAILABLE as error:
+        logger.warning("stop of %s waits for reconcile: %s", pk, error, extra={"generation": str(pk)})

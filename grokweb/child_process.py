@@ -1,0 +1,39 @@
+"""Describes a process that the supervisor starts, watches and restarts."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from grokweb.process_log import ProcessLog
+
+FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds before a restart; doubled at each death
+
+
+@dataclass(slots=True)
+class Child:
+    name: str
+    start: Callable[[], subprocess.Popen[bytes]]
+    log: ProcessLog
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    delay: float = FIRST_DELAY
+    due: float | None = None  # when to start it (again)
+    deaths: int = 0
+    asked: bool = False  # whether it was told to end
+    kill_at: float | None = None  # when to kill a frozen process that was told to end
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+def describe_end(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was ended by signal {-status}"

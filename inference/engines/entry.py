@@ -1,0 +1,40 @@
+"""Describes a line in the table of engines: light code that knows a model before anything is loaded.
+
+The web process, `manage.py up` and the worker ask it; only `create` may import a heavy library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from inference.engines.base import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAbout:
+    """Facts for the model card, known before loading. `context` 0: the engine says it when it runs."""
+
+    slug: str  # lower-case a-z, 0-9 and "-"; names the queue "model.<slug>"
+    name: str
+    context: int = 0  # longest prompt plus reply, in tokens
+    is_demo: bool = False
+    about: str = ""
+    titles: bool = True  # whether it is asked for titles of conversations
+    sampling: Mapping[str, float] = field(default_factory=dict)  # fields of contract.Sampling
+
+
+class EngineEntry(Protocol):
+    """One kind of engine. `model` is GROKWEB_MODEL without the name of the entry and its colon."""
+
+    label: str  # for operators, in English
+
+    def describe(self, model: str) -> ModelAbout:
+        """Raises ModelUnusable, with the cause and the next step, for a model that cannot be served."""
+
+    def usable_context(self, model: str, wanted: int) -> int:
+        """Returns the tokens of context that fit the memory here (`wanted` 0: the longest); 0 if unknown."""
+
+    def create(self, model: str, *, slots: int, threads: int, cache_bytes: int, context: int) -> Engine:
+        """Returns an engine that is not started yet; the numbers are explained at `load_engine`."""

@@ -1,0 +1,168 @@
+"""Finds the safetensors files of a folder's weights and reads their headers. Standard library only.
+
+Only headers are read, so a folder of 600 GB is looked at in moments.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from pathlib import Path
+from typing import Any, NamedTuple
+
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+# The dtypes of quantised weights and of other formats, which are named in a refusal and never read.
+BITS = {
+    **{name: 8 * size for name, size in BYTES.items()},
+    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    "F4": 4,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+    "U16": 16,
+    "U32": 32,
+    "U64": 64,
+    "C64": 64,
+}
+LONGEST_HEADER = 100_000_000  # safetensors' own limit
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+LFS = b"version https://git-lfs"  # how the few lines begin that Git leaves in place of a large file
+
+
+class ModelUnusable(ValueError):
+    """A model folder that cannot be served; the message is one line for the operator."""
+
+
+class Stored(NamedTuple):
+    """One tensor as a header describes it."""
+
+    shape: tuple[int, ...]
+    dtype: str  # a key of BITS
+
+    @property
+    def numbers(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return (self.numbers * BITS[self.dtype] + 7) // 8
+
+
+def first_line(error: BaseException) -> str:
+    """Returns what an error says, as one line that is not empty; a line that only introduces is joined."""
+    if isinstance(error, KeyError):
+        return f"there is no {error}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    short = 2 if lines and lines[0].endswith(":") else 1
+    return " ".join(lines[:short]) or type(error).__name__
+
+
+def json_object(file: Path) -> dict[str, Any]:
+    """Returns the JSON object in a file of a model folder; anything else is ModelUnusable."""
+    try:
+        refuse_pointer(file)
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelUnusable(f"no readable {file.name} in {file.parent}") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ModelUnusable):
+            raise
+        raise ModelUnusable(f"{file.name} in {file.parent} is not JSON (half-written?)") from error
+    if not isinstance(value, dict):
+        raise ModelUnusable(f"{file.name} in {file.parent} is not a JSON object")
+    return value
+
+
+def refuse_pointer(file: Path) -> None:
+    """Raises ModelUnusable for a file that Git LFS has not fetched. May raise OSError."""
+    with file.open("rb") as data:
+        if data.read(len(LFS)) == LFS:
+            raise ModelUnusable(
+                f"{file.name} in {file.parent} is a Git LFS pointer, not the file itself: "
+                "run `git lfs pull` there, or download the model again"
+            )
+
+
+def weight_files(path: Path) -> tuple[Path, ...]:
+    """Returns the safetensors files of a folder; names in an index stay inside it."""
+    whole = (path / WHOLE,) if (path / WHOLE).is_file() else ()
+    if not (path / INDEX).is_file():
+        if whole:
+            return whole
+        raise ModelUnusable(f"no {WHOLE} in {path}{_other_weights(path)}")
+    places = json_object(path / INDEX).get("weight_map")
+    names = sorted({str(name) for name in places.values()}) if isinstance(places, dict) else []
+    if not names or any(name != Path(name).name or not name.endswith(".safetensors") for name in names):
+        raise ModelUnusable(f"{INDEX} in {path} names no weight files of this folder")
+    missing = [name for name in names if not (path / name).is_file()]
+    if whole and len(missing) == len(names):
+        return whole  # only the index was left behind
+    if whole and names != [WHOLE]:
+        raise ModelUnusable(
+            f"{path} holds both {WHOLE} and an index of {len(names)} other weight files: "
+            f"one of them is out of date; remove {WHOLE}, or {INDEX} and its files"
+        )
+    if missing:
+        raise ModelUnusable(
+            f"{len(missing)} of {len(names)} weight files are missing in {path}: {missing[0]}"
+        )
+    return tuple(path / name for name in names)
+
+
+def _other_weights(path: Path) -> str:
+    """Returns the end of a refusal, which names the weights found instead."""
+    names = sorted(file.name for file in path.iterdir())
+    shards = [name for name in names if name.endswith(".safetensors") and not name.startswith("adapter_")]
+    if shards:
+        return f": {shards[0]} is there, but no {INDEX} that lists it; download the folder again, complete"
+    for name in names:
+        if name.endswith((".gguf", ".GGUF")):
+            return f": {name} is GGUF, which is not read here; get the safetensors files of the same model"
+        if name.endswith((".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")):
+            return f": {name} is not opened here (its format can run code); get the safetensors files"
+    return ": get the weights of the model, too"
+
+
+def read_headers(files: tuple[Path, ...]) -> dict[str, Stored]:
+    """Returns every tensor of these files by name."""
+    found: dict[str, Stored] = {}
+    for file in files:
+        for name, stored in _header(file).items():
+            if name in found:
+                raise ModelUnusable(f"{name} lies in two weight files of {file.parent}")
+            found[name] = stored
+    return found
+
+
+def _header(file: Path) -> dict[str, Stored]:
+    """Returns every tensor of one file; its length must be what its header says."""
+    size = file.stat().st_size
+    broken = f"{file.name} in {file.parent} is damaged or half-written"
+    try:
+        refuse_pointer(file)
+        with file.open("rb") as data:
+            (length,) = struct.unpack("<Q", data.read(8))
+            if length > min(size - 8, LONGEST_HEADER):
+                raise ModelUnusable(f"{broken}: its header is longer than the file")
+            entries = json.loads(data.read(length))
+        entries.pop("__metadata__", None)
+        found, end = {}, 0
+        for name, entry in entries.items():
+            stored = Stored(tuple(int(n) for n in entry["shape"]), str(entry["dtype"]))
+            if stored.dtype not in BITS:
+                raise ModelUnusable(f"{name} in {file} is {stored.dtype}, a dtype unknown here")
+            first, last = entry["data_offsets"]
+            if last - first != stored.bytes:
+                raise ModelUnusable(
+                    f"{broken}: {name} has {last - first} bytes for shape {list(stored.shape)}"
+                )
+            found[name], end = stored, max(end, last)
+    except OSError as error:
+        raise ModelUnusable(f"{file.name} in {file.parent} cannot be read: {error.strerror}") from error
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, ModelUnusable):
+            raise
+        raise ModelUnusable(f"{broken}: its header cannot be read") from error
+    if 8 + length + end != size:
+        raise ModelUnusable(f"{broken}: {size:,} bytes, its header promises {8 + length + end:,}")
+    return found

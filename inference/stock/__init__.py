@@ -1,1 +1,0 @@
-"""Any Mixture-of-Experts folder as transformers saves it: Mixtral, OLMoE, Qwen-MoE, Granite-MoE."""

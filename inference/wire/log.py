@@ -1,0 +1,117 @@
+"""The numbered token log: one Redis Stream a generation (rule 3). No torch, no Django.
+
+`seq` is the number of generated tokens up to and including an entry; the stream id of a piece is `<seq>-0`,
+that of the terminal entry `<seq>-1`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from inference.contract import Piece, Reason, Score
+from inference.wire import scripts
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The terminal entry: the reason, and the worker's measurements (prompt_tokens, prefill_ms, error …).
+
+    The times are taken by Redis' clock: from the first submit to the first claim, the first token, the end.
+    None: the reply did not come so far, or Redis lost the time.
+    """
+
+    seq: int
+    reason: Reason
+    body: Mapping[str, Any] = field(default_factory=dict)
+    queued_ms: int | None = None
+    first_ms: int | None = None
+    whole_ms: int | None = None
+
+    @property
+    def error(self) -> str:
+        return str(self.body.get("error", ""))
+
+    @property
+    def prompt_tokens(self) -> int:
+        return int(self.body.get("prompt_tokens", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    pieces: tuple[Piece, ...]
+    end: End | None
+
+    @property
+    def seq(self) -> int:
+        return self.pieces[-1].seq if self.pieces else 0
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
+
+def key(generation_id: str) -> str:
+    return scripts.key("log", generation_id)
+
+
+def parse(entry_id: str, fields: Mapping[str, str]) -> Piece | End:
+    """Reads one entry of the stream; fields that a newer version added are ignored."""
+    seq = int(entry_id.partition("-")[0])
+    if "end" in fields:
+        times = (int(fields[name]) if name in fields else None for name in ("queued", "first", "whole"))
+        return End(seq, Reason(fields["end"]), json.loads(fields["body"] or "{}"), *times)
+    scores = tuple(
+        Score(logprob, tuple((token, at) for token, at in top))
+        for logprob, top, *_ in json.loads(fields.get("scores", "[]"))
+    )
+    return Piece(int(fields["after"]), seq, fields["text"], tuple(json.loads(fields["ids"])), scores)
+
+
+def assemble(entries: Iterable[tuple[str, Mapping[str, str]]]) -> Log:
+    pieces: list[Piece] = []
+    end = None
+    for entry_id, fields in entries:
+        item = parse(entry_id, fields)
+        if isinstance(item, End):
+            end = item
+        else:
+            pieces.append(item)
+    return Log(tuple(pieces), end)
+
+
+def read(client: redis.Redis, generation_id: str) -> Log:
+    """Returns the whole log; empty if there is none."""
+    entries: Any = client.xrange(key(generation_id))
+    return assemble(entries)
+
+
+def append_call(generation_id: str, attempt: int, worker: str, piece: Piece) -> scripts.Call:
+    """Returns a call whose answer is [appended | already_there | stale | missing | gap, last, stop]."""
+    ids = json.dumps(piece.ids, separators=(",", ":"))
+    scores = [[round(score.logprob, 6), score.top] for score in piece.scores]
+    encoded = json.dumps(scores, separators=(",", ":")) if scores else ""
+    return ("append", (generation_id, attempt, worker, piece.after, piece.seq, piece.text, ids, encoded))
+
+
+def finish_call(
+    generation_id: str, attempt: int, worker: str, seq: int, reason: Reason, body: Mapping[str, Any]
+) -> scripts.Call:
+    """Returns a call that writes the worker's terminal entry; it answers as append_call's, without stop."""
+    used = int(body.get("prompt_tokens", 0)) + seq
+    millis = int(body.get("prefill_ms", 0)) + int(body.get("decode_ms", 0))
+    return ("finish", (generation_id, attempt, worker, seq, str(reason), json.dumps(body), used, millis))
+
+
+def rewrite(client: redis.Redis, generation_id: str, attempt: int, worker: str) -> None:
+    """Empties the log of a held reply, so that its holder can write it again from the start."""
+    scripts.run(client, "rewrite", generation_id, attempt, worker)
+
+
+def end(client: redis.Redis, generation_id: str, attempt: int, reason: Reason, error: str = "") -> str:
+    """Writes a terminal entry without a worker; creates the log if there is none."""
+    return str(scripts.run(client, "end", generation_id, attempt, str(reason), json.dumps({"error": error})))

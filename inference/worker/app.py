@@ -1,0 +1,309 @@
+"""The model worker: one process, one engine, one model. No database, no Django.
+
+    python -m inference.worker -Q model.<slug> --concurrency <slots>
+
+Threads: Celery's slots claim and wait, the engine's thread makes tokens, one writer thread brings them to
+Redis, renews leases and watches the engine. Exit codes: 78 the model cannot be used (one line says why), 70
+the engine hangs or failed again and again (the supervisor starts a new process).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from celery import Celery, signals
+from kombu.exceptions import OperationalError
+
+from inference import settings
+from inference.base import exit_status
+from inference.base.logs import catch_what_python_prints, celery_level, line_formatter
+from inference.contract import CHAT_QUEUE, FINISH_TASK, SERVE_TASK, Event, model_queue
+from inference.engines import describe_model, load_engine
+from inference.engines.base import Engine
+from inference.wire import log, scripts
+from inference.wire import queue as fair_queue
+from inference.wire.broker import COMMON
+from inference.wire.metrics import Recent
+from inference.worker.hang import HangWatch
+from inference.worker.periodic import PeriodicJobs
+from inference.worker.titles import Titles
+from inference.worker.writer import Held, Writer
+
+logger = logging.getLogger("grokweb.worker")
+
+COLLECT_SECONDS = 0.04  # rule 3: pieces of at most 40 ms
+POLL_SECONDS = min(settings.RENEW_SECONDS, 0.25)  # stop flags of replies that make no tokens yet
+APPEND = "append"  # the job that a first token or an end hastens
+
+# Without fixups: `up` passes DJANGO_SETTINGS_MODULE on, and Celery's fixup for Django would load it all.
+app = Celery("grokweb-model", broker=settings.REDIS_URL, fixups=())
+app.conf.update(COMMON, include=["inference.worker.tasks"], task_default_queue="model")
+
+
+class Runtime:
+    """Connects the one engine of this process with the queue, the writer and titles."""
+
+    def __init__(self, engine: Engine, publish: Callable[[str, list[Any]], None]) -> None:
+        self.engine = engine
+        self._publish = publish
+        self._card = card(engine)
+        self._recent = Recent()
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.client = scripts.connect()
+        self.writer = Writer(
+            scripts.connect(), self.name, publish=publish, cancel=engine.cancel, drop=engine.drop
+        )
+        self.titles = Titles(self.client, engine, publish)
+        self.stopping = threading.Event()
+        self._closed = threading.Event()
+        self._claiming = threading.Lock()  # a suspect must be seen by the next claim (rule 8)
+
+    def start(self) -> None:
+        self.engine.start(self._take)
+        threading.Thread(target=self._write, name="writer", daemon=True).start()
+        self._beat()
+        self._invite()
+
+    def serve(self) -> None:
+        """Serves one slot: claims until nobody waits. Tickets are mere wake-ups (rule 6)."""
+        while not self.stopping.is_set():
+            try:
+                if not self._serve_one():
+                    return
+            except (redis.RedisError, OperationalError) as error:
+                logger.warning("redis: %s; the ticket is dropped, reconcile sends another", error)
+                return
+
+    def _serve_one(self) -> bool:
+        held = self.claim()
+        if isinstance(held, Held):
+            self.begin(held)
+            held.done.wait()
+            self._offer_title(held)
+        return bool(held)
+
+    def _offer_title(self, held: Held) -> None:
+        """Offers a slot that has just become free for a title, unless a reply waits for it."""
+        if not (held.request.title and self._card["titles"]) or self.stopping.is_set():
+            return
+        free = len(self.writer.running()) < self.engine.slots
+        if free and not fair_queue.waiting(self.client, self.engine.slug):
+            self.titles.offer(held)
+
+    def claim(self) -> Held | bool:
+        """Claims the next reply for a free slot. False: nobody waits. True: it was stopped while waiting."""
+        with self._claiming:
+            claim = fair_queue.claim(
+                self.client, self.engine.slug, self.name, suspects=self.writer.suspects() == 0
+            )
+            if claim is None:
+                return False
+            if claim != "elsewhere" and claim.request is not None:
+                return self.writer.hold(claim.request, log.read(self.client, claim.generation_id))
+        if claim == "elsewhere":
+            self._wake()
+            return False
+        self._publish(FINISH_TASK, [claim.generation_id, claim.attempt])
+        return True
+
+    def begin(self, held: Held) -> None:
+        """Gives a claimed reply to the engine, which continues after the tokens of earlier attempts."""
+        if held.begun:
+            return
+        held.begun = True
+        self.titles.give_way()
+        about = {**held.about, "worker": self.name, "resumed_at": held.seq}
+        logger.info("reply begun", extra=about)
+        self.engine.submit(held.request, [i for piece in held.pieces for i in piece.ids])
+
+    def _take(self, events: list[Event]) -> None:
+        """Receives the engine thread's events; passes those of replies on to the writer."""
+        events = self.titles.take(events)
+        if events:
+            self.writer.take(events)
+
+    def _jobs(self) -> PeriodicJobs:
+        """Returns what the writer's thread does, in this order; only renewing wakes it."""
+        jobs = PeriodicJobs()
+        jobs.add("watch", 0, self._end_if_hung(HangWatch(self.engine.steps)), wakes=False)
+        jobs.add("renew", POLL_SECONDS, lambda: self.writer.tick(renew=True))
+        jobs.add(APPEND, COLLECT_SECONDS, lambda: self.writer.tick(renew=False), wakes=False)
+        jobs.add("titles", 0, self.titles.publish, wakes=False)
+        jobs.add("heartbeat", settings.RENEW_SECONDS, self._beat, wakes=False)
+        return jobs
+
+    def _write(self) -> None:
+        """Runs the jobs of the writer's thread: at once for a first token or an end, else every 40 ms."""
+        jobs = self._jobs()
+        while not self._closed.is_set():
+            self.writer.wake.wait(jobs.seconds_until_next())
+            self.writer.wake.clear()
+            if self.writer.urgent:
+                jobs.hasten(APPEND)
+            else:
+                time.sleep(jobs.seconds_until(APPEND))
+            try:
+                jobs.run_due()
+            except (redis.RedisError, OperationalError) as error:
+                logger.warning("redis: %s; tokens are kept and sent again", error)
+                time.sleep(0.2)
+            except Exception:
+                # The writer must outlive any mistake: tokens are kept, leases run out, others take over.
+                logger.exception("writer")
+                time.sleep(0.5)
+
+    def _end_if_hung(self, watch: HangWatch) -> Callable[[], None]:
+        def check() -> None:
+            still = watch.seconds_without_step(steps=self.engine.steps, busy=self.engine.busy)
+            if still > settings.HANG_SECONDS:
+                logger.critical("the engine made no step for %.0f s: this process ends", still)
+                os._exit(exit_status.ENGINE_FAILED)
+
+        return check
+
+    def _beat(self) -> None:
+        """Announces model and worker. Repeated with every heartbeat, as Redis may lose it."""
+        metrics = self.engine.metrics()
+        fair_queue.announce_model(self.client, self.engine.slug, **self._card)
+        fair_queue.beat(
+            self.client,
+            self.engine.slug,
+            self.name,
+            slots=0 if self.stopping.is_set() else self.engine.slots,
+            busy=len(self.writer.running()),
+            back_end=self.engine.back_end,
+            fingerprint=self.engine.fingerprint,
+            metrics={**metrics, **self._recent.add(time.monotonic(), metrics)},
+        )
+
+    def _invite(self) -> None:
+        """Sends one ticket per slot for replies that waited before this start and whose tickets are lost."""
+        for _ in range(min(self.engine.slots, len(fair_queue.waiting(self.client, self.engine.slug)))):
+            self._wake()
+
+    def _wake(self) -> None:
+        """Sends a ticket, for whichever worker of this model is free to take it."""
+        app.send_task(SERVE_TASK, queue=model_queue(self.engine.slug), expires=60)
+
+    def close(self) -> None:
+        """Ends the threads of engine and writer; reconcile recovers what they hold once the leases expire."""
+        self._closed.set()
+        self.writer.wake.set()
+        self.engine.stop()
+
+    def begin_stop(self) -> None:
+        """Stops claiming; hands unfinished replies over after GROKWEB_HANDOVER_SECONDS (rule 11)."""
+        if self.stopping.is_set():
+            return
+        self.stopping.set()
+        self.titles.give_way()
+        threading.Thread(target=self._hand_over, name="hand-over", daemon=True).start()
+
+    def _hand_over(self) -> None:
+        deadline = time.monotonic() + settings.HANDOVER_SECONDS
+        while self.writer.running() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for _ in range(10):
+            try:
+                self.writer.hand_over()
+                self._invite()
+                fair_queue.leave(self.client, self.engine.slug, self.name)
+                return
+            except (redis.RedisError, OperationalError) as error:
+                logger.warning("hand-over: %s; again", error)
+                time.sleep(0.3)
+
+
+def _engine_of_settings() -> Engine:
+    return load_engine(
+        settings.MODEL,
+        slots=settings.SLOTS,
+        threads=settings.THREADS,
+        cache_bytes=settings.CACHE_MB * 2**20,
+        context=settings.CONTEXT,
+    )
+
+
+make_engine: Callable[[], Engine] = (
+    _engine_of_settings  # worker_ranks.py puts one over several processes here
+)
+_runtime: Runtime | None = None
+
+
+def runtime() -> Runtime:
+    if _runtime is None:
+        raise RuntimeError("this is not a model worker")
+    return _runtime
+
+
+def publish(task: str, args: list[Any]) -> None:
+    app.send_task(task, args=args, queue=CHAT_QUEUE, retry=False)
+
+
+def card(engine: Engine) -> dict[str, str | int]:
+    """Returns the facts that the chat side stores of this model (chat/model_cards: ModelCard)."""
+    about = describe_model(settings.MODEL)
+    return {
+        "name": engine.name,
+        "context": engine.context,
+        "longest": about.context or engine.context,
+        "is_demo": int(about.is_demo),
+        "about": about.about,
+        "sampling": json.dumps(dict(about.sampling)),
+        "titles": int(settings.TITLES and about.titles),
+    }
+
+
+@signals.setup_logging.connect
+def log_to_stderr(**_: Any) -> None:
+    """Replaces Celery's logging setup, which would set the root logger to Celery's level."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(line_formatter(settings.LOG_FORMAT))
+    logging.basicConfig(level=settings.LOG_LEVEL, handlers=[handler])
+    logging.getLogger("celery").setLevel(celery_level(settings.LOG_LEVEL))
+    catch_what_python_prints()
+
+
+@signals.worker_init.connect
+def _load(**_: Any) -> None:
+    global _runtime
+    log_to_stderr()
+    try:
+        engine = make_engine()
+    except ValueError as error:  # ModelUnusable is one: a person can act on its line
+        print(f"model: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        os._exit(exit_status.MODEL_UNUSABLE)
+    except Exception:
+        # A Celery signal swallows exceptions; a worker without an engine must not look alive.
+        logger.exception("the engine did not start")
+        os._exit(exit_status.ENGINE_FAILED)
+    _runtime = Runtime(engine, publish)
+
+
+@signals.worker_ready.connect
+def _start(**_: Any) -> None:
+    runtime().start()
+
+
+@signals.worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    runtime().begin_stop()
+
+
+@signals.worker_shutdown.connect
+def _leave(**_: Any) -> None:
+    """Waits, after the slots have ended, until finished replies are published."""
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline and not runtime().writer.idle:
+        time.sleep(0.02)
+    runtime().close()

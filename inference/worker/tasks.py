@@ -1,0 +1,12 @@
+"""The only Celery task of a model worker, on queue `model.<slug>`."""
+
+from __future__ import annotations
+
+from inference.contract import SERVE_TASK
+from inference.worker import app as worker
+
+
+@worker.app.task(name=SERVE_TASK)
+def serve() -> None:
+    """Handles a ticket, which says that a reply waits for this model."""
+    worker.runtime().serve()

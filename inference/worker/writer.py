@@ -1,0 +1,362 @@
+"""Appends the engine's pieces to the token logs, in order and once, whatever happens to Redis meanwhile.
+
+One Writer a model worker. The engine thread hands events in (`take`); everything else happens in `tick`,
+which one thread calls (inference/worker/app.py), or a test, step by step. The rules are in docs/live-path.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+import redis
+
+from inference.contract import FINISH_TASK, RETURNED_TASK, Delta, Ended, Event, GenerationRequest, Piece
+from inference.wire import lease, log, scripts
+from inference.wire import queue as fair_queue
+from inference.wire.log import Log
+
+logger = logging.getLogger("grokweb.writer")
+
+PIECE_CHARACTERS = 8192  # at most 32 KiB of UTF-8: a piece is sent to browsers as one frame
+
+
+class Stage(Enum):
+    RUNNING = auto()  # the engine works on it
+    ENDING = auto()  # the engine is done; the log is not
+    ENDED = auto()  # the log has its terminal entry; the finish task is not published
+    PUBLISHED = auto()  # held until the log is marked settled (rule 9)
+
+
+@dataclass
+class Held:
+    """A reply on this worker, with its whole log, because Redis may lose its copy."""
+
+    request: GenerationRequest
+    pieces: list[Piece]  # the first `entries` as they are or were in the log, then those to be sent
+    sent: int  # number of the last token known to be in the log
+    entries: int = 0
+    stage: Stage = Stage.RUNNING
+    ended: Ended | None = None
+    begun: bool = False  # the engine has it
+    stop_seen: bool = False
+    done: threading.Event = field(default_factory=threading.Event)  # the slot is free
+
+    @property
+    def about(self) -> dict[str, str | int]:
+        """Returns fields for log lines, without any text of the conversation."""
+        asked = self.request
+        return {"generation": asked.generation_id, "model": asked.model, "attempt": asked.attempt}
+
+    @property
+    def seq(self) -> int:
+        return self.pieces[-1].seq if self.pieces else 0
+
+    def unsent(self) -> Piece | None:
+        """Returns the piece to append next, or None. New pieces are joined, lost entries go one by one."""
+        first = next((i for i, piece in enumerate(self.pieces) if piece.after >= self.sent), None)
+        if first is None:
+            return None
+        return self.pieces[first] if first < self.entries else merge(self.pieces[first:])
+
+    def note_logged(self, seq: int) -> None:
+        """Records that the log reaches to `seq`: the new pieces up to there are one entry.
+
+        Should Redis lose it, the same entries are written again: then a reader's position in the old log is
+        one in the new log, and no page gets a token twice.
+        """
+        new = [piece for piece in self.pieces[self.entries :] if piece.seq <= seq]
+        if new:
+            self.pieces[self.entries : self.entries + len(new)] = [join(new)]
+            self.entries += 1
+
+    def body(self) -> dict[str, Any]:
+        """Returns what the terminal entry has besides the reason."""
+        assert self.ended is not None
+        body = dataclasses.asdict(self.ended)
+        for known in ("generation_id", "attempt", "seq", "reason"):
+            del body[known]
+        return body
+
+
+def merge(pieces: Sequence[Piece]) -> Piece:
+    """Joins as many of the pieces as one entry may hold."""
+    length = 0
+    for number, piece in enumerate(pieces):
+        length += len(piece.text)
+        if number and length > PIECE_CHARACTERS:
+            return join(pieces[:number])
+    return join(pieces)
+
+
+def join(pieces: Sequence[Piece]) -> Piece:
+    return Piece(
+        pieces[0].after,
+        pieces[-1].seq,
+        "".join(piece.text for piece in pieces),
+        tuple(i for piece in pieces for i in piece.ids),
+        tuple(score for piece in pieces for score in piece.scores),
+    )
+
+
+class Writer:
+    """Writes the logs of all replies of one worker.
+
+    `publish(task, args)` sends a Celery message; `cancel` and `drop` are the engine's.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        worker: str,
+        *,
+        publish: Callable[[str, list[Any]], None],
+        cancel: Callable[[str], None],
+        drop: Callable[[str], None],
+    ) -> None:
+        self.client = client
+        self.worker = worker
+        self._publish = publish
+        self._cancel = cancel
+        self._drop = drop
+        self._events: queue.SimpleQueue[list[Event]] = queue.SimpleQueue()
+        self._held: dict[str, Held] = {}
+        self._lock = threading.RLock()  # slots hold and release while the writer's thread ticks
+        self._returned: list[str] = []
+        self.wake = threading.Event()
+        self.urgent = False  # a first token or an end is waiting: do not collect any longer
+
+    # --- from the slots and the engine --------------------------------------------------------------------
+
+    def hold(self, request: GenerationRequest, logged: Log) -> Held:
+        """Takes over a claimed reply with the log of earlier attempts.
+
+        Redis with older data may hand out a reply that this worker holds or has finished at the same attempt:
+        then our copy stays, and is written again as far as Redis lacks it.
+        """
+        with self._lock:
+            held = self._held.get(request.generation_id)
+            if held is not None and held.request.attempt == request.attempt:
+                held.sent = 0
+                if held.stage is not Stage.RUNNING:
+                    held.stage = Stage.ENDING
+                return held
+            if held is not None:
+                self._replace_older(held)
+            held = self._held[request.generation_id] = Held(
+                request, list(logged.pieces), logged.seq, entries=len(logged.pieces)
+            )
+            return held
+
+    def _replace_older(self, held: Held) -> None:
+        """Replaces an older attempt, where this worker woke and claimed a newer one before a tick noticed.
+
+        The engine drops the older attempt when it gets the newer; its slot is free, and the strike is
+        taken back.
+        """
+        if held.stage is Stage.RUNNING:
+            self._returned.append(held.request.generation_id)
+        self._forget(held)
+
+    def take(self, events: list[Event]) -> None:
+        """Accepts the events of one step from the engine's thread; never blocks."""
+        self._events.put(events)
+        if any(isinstance(e, Ended) or e.piece.after == 0 for e in events):
+            self.urgent = True
+        self.wake.set()
+
+    def running(self) -> list[Held]:
+        with self._lock:
+            return [held for held in self._held.values() if held.stage is Stage.RUNNING]
+
+    def suspects(self) -> int:
+        return sum(held.request.strikes > 0 for held in self.running())
+
+    @property
+    def idle(self) -> bool:
+        """True if nothing is held or left to publish: the process may end without loss."""
+        with self._lock:
+            return not self._held and not self._returned
+
+    # --- one cycle ----------------------------------------------------------------------------------------
+
+    def tick(self, *, renew: bool) -> None:
+        """Drains the engine's events, appends, finishes, publishes; with `renew` also renews the leases.
+
+        Raises redis.RedisError or a broker's OperationalError: nothing is lost, the next tick continues.
+        """
+        with self._lock:
+            self._drain()
+            for _ in range(64):  # a gap sends again at once; the bound is against a mistake, not for use
+                if not self._append():
+                    break
+            self._finish()
+            if renew:
+                self._renew()
+            self._publish_ends()
+
+    def hand_over(self) -> None:
+        """Appends all pieces and returns unfinished replies to the head of the queue (rule 11)."""
+        with self._lock:
+            for held in self.running():
+                self._drop(held.request.generation_id)
+            self.tick(renew=False)
+            for held in self.running():
+                fair_queue.release(self.client, held.request.generation_id, held.request.attempt, self.worker)
+                self._forget(held)
+
+    def _drain(self) -> None:
+        self.urgent = False
+        while True:
+            try:
+                events = self._events.get_nowait()
+            except queue.Empty:
+                return
+            for event in events:
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        held = self._held.get(event.generation_id)
+        if held is None or held.request.attempt != event.attempt or held.stage is not Stage.RUNNING:
+            return  # fenced off or handed over meanwhile
+        if isinstance(event, Delta):
+            held.pieces.append(event.piece)
+        else:
+            held.ended = event
+            held.stage = Stage.ENDING
+            held.done.set()
+
+    def _append(self) -> bool:
+        """Appends one piece of every reply, in one pipeline; returns whether more is to be sent."""
+        batch = []
+        for held in self._held.values():
+            piece = held.unsent() if held.stage in (Stage.RUNNING, Stage.ENDING) else None
+            if piece is not None:
+                batch.append((held, piece))
+        calls = [
+            log.append_call(held.request.generation_id, held.request.attempt, self.worker, piece)
+            for held, piece in batch
+        ]
+        for (held, piece), (code, last, stop) in zip(batch, scripts.run_all(self.client, calls), strict=True):
+            if code in ("appended", "already_there"):
+                held.sent = piece.seq
+                held.note_logged(piece.seq)
+            elif code == "gap":
+                self._go_back(held, last)
+            else:
+                self._refused(held, code)
+            if stop:
+                self._stop(held)
+        return any(
+            held.sent < held.seq and held.stage in (Stage.RUNNING, Stage.ENDING)
+            for held in self._held.values()
+        )
+
+    def _finish(self) -> None:
+        ready = [
+            held
+            for held in self._held.values()
+            if held.stage is Stage.ENDING and held.ended is not None and held.sent >= held.ended.seq
+        ]
+        calls = []
+        for held in ready:
+            assert held.ended is not None
+            calls.append(
+                log.finish_call(
+                    held.request.generation_id,
+                    held.request.attempt,
+                    self.worker,
+                    held.ended.seq,
+                    held.ended.reason,
+                    held.body(),
+                )
+            )
+        for held, (code, last) in zip(ready, scripts.run_all(self.client, calls), strict=True):
+            if code in ("appended", "already_there"):
+                held.stage = Stage.ENDED
+                self._log_ended(held)
+            elif code == "gap":
+                self._go_back(held, last)
+            else:
+                self._refused(held, code)
+
+    def _log_ended(self, held: Held) -> None:
+        ended = held.ended
+        assert ended is not None
+        metrics = {
+            "reason": str(ended.reason),
+            "error": ended.error,  # a code or a rule's id
+            "prompt_tokens": ended.prompt_tokens,
+            "tokens": ended.seq,
+            "prefill_ms": ended.prefill_ms,
+            "decode_ms": ended.decode_ms,
+        }
+        logger.info("reply ended", extra={**held.about, "worker": self.worker, **metrics})
+
+    def _renew(self) -> None:
+        everything = list(self._held.values())
+        pairs = [(held.request.generation_id, held.request.attempt) for held in everything]
+        for held, renewal in zip(everything, lease.renew(self.client, self.worker, pairs), strict=True):
+            if renewal.code != "ok":
+                self._refused(held, renewal.code)
+            elif renewal.settled:
+                self._forget(held)
+            elif held.stage in (Stage.ENDED, Stage.PUBLISHED) and not renewal.ended:
+                held.stage, held.sent = Stage.ENDING, 0  # Redis came back with older data: finish again
+            elif renewal.stop:
+                self._stop(held)
+
+    def _publish_ends(self) -> None:
+        for held in list(self._held.values()):
+            if held.stage is Stage.ENDED:
+                self._publish(FINISH_TASK, [held.request.generation_id, held.request.attempt])
+                held.stage = Stage.PUBLISHED
+        if self._returned:
+            self._publish(RETURNED_TASK, [self.worker, list(self._returned)])
+            self._returned.clear()
+
+    def _refused(self, held: Held, code: str) -> None:
+        """Handles a refused write. `missing`: registers a reply that Redis lost; `stale`: gives it up."""
+        asked = held.request
+        if code == "missing":
+            answer, last = lease.register(self.client, self.worker, held.request)
+            if answer == "ok":
+                self._go_back(held, last)
+                if held.stage is not Stage.RUNNING:
+                    held.stage = Stage.ENDING
+                logger.warning("entered again after data loss: %s", asked.generation_id, extra=held.about)
+                return
+            if answer == "ended":
+                self._drop(held.request.generation_id)
+                held.stage = Stage.ENDED
+                held.done.set()
+                return
+        if held.stage is Stage.RUNNING:
+            self._drop(asked.generation_id)
+            self._returned.append(asked.generation_id)
+            logger.warning("fenced off: %s attempt %d", asked.generation_id, asked.attempt, extra=held.about)
+        self._forget(held)
+
+    def _go_back(self, held: Held, last: int) -> None:
+        """Sends again from `last`, where Redis' log ends, or all of it if our pieces have other borders."""
+        if last in {0, held.seq} or any(piece.after == last for piece in held.pieces):
+            held.sent = last
+            held.note_logged(last)  # an append whose answer was lost
+        else:
+            log.rewrite(self.client, held.request.generation_id, held.request.attempt, self.worker)
+            held.sent = 0
+
+    def _stop(self, held: Held) -> None:
+        if not held.stop_seen and held.stage is Stage.RUNNING:
+            held.stop_seen = True
+            self._cancel(held.request.generation_id)
+
+    def _forget(self, held: Held) -> None:
+        self._held.pop(held.request.generation_id, None)
+        held.done.set()

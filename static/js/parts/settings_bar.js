@@ -1,0 +1,264 @@
+/**
+ * The row under the message box: which model answers, with which persona and settings. A new chat keeps its
+ * choices until its first message.
+ *
+ * @import { Choice } from "grokweb/ui/choice_menu.js"
+ * @import { Notices } from "grokweb/ui/notices.js"
+ * @import { NewConversation } from "grokweb/wire/frames.js"
+ * @import { Conversation, ConversationSettings, Model } from "grokweb/wire/objects.js"
+ * @import { Settings, SettingsOffers } from "grokweb/wire/objects.js"
+ */
+
+import { number, seconds } from "grokweb/base/format.js";
+import { fill, gettext, ngettext } from "grokweb/base/i18n.js";
+import { anchorFor, wireNarrowLayout } from "grokweb/parts/narrow_layout.js";
+import { showRetired } from "grokweb/parts/retired_model.js";
+import { askSettings } from "grokweb/parts/settings_dialog.js";
+import { openChoices } from "grokweb/ui/choice_menu.js";
+import { find, wordsOf } from "grokweb/ui/dom.js";
+import { call } from "grokweb/wire/api.js";
+
+/** @type {ConversationSettings} */
+const DEFAULTS = { persona: null, settings: {} };
+const EDIT_PERSONAS = "/settings/answers/#personas";
+
+export class SettingsBar {
+  /**
+   * @param {HTMLElement} row
+   * @param {HTMLElement} heading  where the model stands on a narrow page
+   * @param {object} options
+   * @param {Model[]} options.models  all there are, the default first
+   * @param {SettingsOffers} options.offers
+   * @param {Notices} options.notices
+   * @param {(now: { model: Model, tokens: number }) => void} options.changed  called after every change
+   */
+  constructor(row, heading, { models, offers, notices, changed }) {
+    this.models = models;
+    this.offers = offers;
+    this.notices = notices;
+    this.changed = changed;
+    /** @type {Conversation | null} */
+    this.conversation = null;
+    /** @type {Model | null} the open conversation's model, which may be in no menu any more */
+    this.conversationModel = null;
+    /** @type {string | null} slug, of a new chat */
+    this.chosenModel = null;
+    this.current = DEFAULTS;
+    this.buttons = {
+      model: /** @type {HTMLButtonElement} */ (find("[data-model]", row)),
+      persona: find("[data-persona]", row),
+      settings: find("[data-answers]", row),
+      options: find("[data-options]", row),
+    };
+    const { model, persona, settings } = this.buttons;
+    model.addEventListener("click", () => this.offerModels());
+    persona.addEventListener("click", () => {
+      const chosen = this.current.persona?.id ?? null;
+      this.offerPersonas(anchorFor(persona), chosen, (id) => { this.choosePersona(id); });
+    });
+    settings.addEventListener("click", () => this.offerSettings());
+    wireNarrowLayout(row, heading, () => this.personaName);
+    row.hidden = model.hidden = !models.length;
+  }
+
+  /**
+   * Shows another conversation, or null for a new one; also to be called when it has changed.
+   * @param {Conversation | null} conversation
+   * @param {ConversationSettings} [settings]  without them they are as before
+   * @param {Model | null} [model]
+   */
+  open(conversation, settings, model) {
+    if (model || conversation?.id !== this.conversation?.id) this.conversationModel = model ?? null;
+    if (!conversation && this.conversation) {
+      this.chosenModel = null;
+      this.current = DEFAULTS;
+    }
+    this.conversation = conversation;
+    if (settings) this.current = settings;
+    this.draw();
+  }
+
+  /** @returns {Model | undefined} */
+  get model() {
+    const slug = this.conversation?.model ?? this.chosenModel;
+    const { conversationModel: own } = this;
+    if (this.conversation && own?.slug === slug) return own;
+    return this.models.find((each) => each.slug === slug) ?? this.models[0];
+  }
+
+  /**
+   * Takes a model out of the menu that is retired, perhaps since this page was opened.
+   * @param {string | undefined} slug @param {Model | null} successor
+   */
+  retire(slug, successor) {
+    const { model } = this;
+    if (!model || slug !== model.slug) return;
+    if (this.conversation) this.conversationModel = { ...model, retired: true, successor };
+    else if (successor) this.chosenModel = successor.slug;
+    this.models = this.models.filter((each) => each.slug !== slug);
+    this.draw();
+  }
+
+  get personaName() {
+    return this.current.persona?.name ?? gettext("No persona");
+  }
+
+  /** About how many tokens persona and custom instructions take of the context. */
+  get tokens() {
+    return this.offers.instructions + (this.current.persona?.tokens ?? 0);
+  }
+
+  /**
+   * What a new chat begins with (`start` of its first frame), undefined where nothing was chosen.
+   * @returns {NewConversation | undefined}
+   */
+  get newConversation() {
+    const { persona, settings } = this.current;
+    const start = {
+      ...(this.chosenModel && { model: this.chosenModel }),
+      ...(persona && { persona: persona.id }),
+      ...(Object.keys(settings).length && { settings }),
+    };
+    return Object.keys(start).length ? start : undefined;
+  }
+
+  draw() {
+    const { model } = this;
+    if (!model) return;
+    const { persona, settings } = this.current;
+    const n = Object.keys(settings).length;
+    const count = n ? fill(ngettext("%(n)s setting", "%(n)s settings", n), { n: number(n) }) : "";
+    const all = [persona?.name, count].filter(Boolean).join(" · ");
+    find("b", this.buttons.model).textContent = model.name;
+    find("b", this.buttons.persona).textContent = this.personaName;
+    find("b", this.buttons.settings).textContent = count || gettext("Settings");
+    find("b", this.buttons.options).textContent = all || gettext("Persona, settings, prompts");
+    showRetired(this.notices, this.conversation ? model : null, (slug) => { this.chooseModel(slug); });
+    this.changed({ model, tokens: this.tokens });
+  }
+
+  async offerModels() {
+    const button = this.buttons.model;
+    button.disabled = true;
+    try {
+      this.models = (await call("GET", "/api/models/")).models;
+    } catch { /* the menu shows what the page knows */ }
+    button.disabled = false;
+    const current = this.model;
+    const chosen = current?.slug;
+    const isHidden = current && !current.retired && !this.models.some((each) => each.slug === chosen);
+    const offered = isHidden ? [current, ...this.models] : this.models;
+    openChoices(button, {
+      label: gettext("Model"),
+      choices: offered.map((each) => ({
+        value: each.slug, name: each.name, about: each.about, state: stateOf(each),
+        off: each.running === false && each.slug !== chosen,
+      })),
+      chosen,
+      pick: (slug) => this.chooseModel(slug),
+    });
+  }
+
+  /**
+   * Offers the personas beside `button`.
+   * @param {HTMLElement} button @param {string | null | undefined} chosen  undefined: none is marked
+   * @param {(id: string | null) => void} pick
+   */
+  offerPersonas(button, chosen, pick) {
+    const { personas } = this.offers;
+    const { persona } = this.current;
+    const isOther = persona && !personas.some((each) => each.id === persona.id); // of another language
+    /** @type {Choice[]} */
+    const choices = [{ value: null, name: gettext("No persona"), about: gettext("The model as it is.") }];
+    for (const { id, name, own } of isOther ? [persona, ...personas] : personas) {
+      choices.push({ value: id, name, about: own ? gettext("Yours") : "" });
+    }
+    const edit = () => location.assign(EDIT_PERSONAS);
+    openChoices(button, {
+      label: gettext("Persona"),
+      choices,
+      chosen,
+      pick,
+      more: [{ name: "settings", words: gettext("Personas and instructions"), run: edit }],
+    });
+  }
+
+  /** Limits and defaults of the model that answers: how long an answer may be depends on its context. */
+  get settingsOfModel() {
+    const { bounds, usual } = this.offers;
+    const { answer_tokens: tokens, sampling } = this.model ?? {};
+    if (!tokens) return { bounds, usual };
+    /** @type {[number, number]} */
+    const range = [bounds.max_tokens[0], tokens.longest];
+    return {
+      bounds: { ...bounds, max_tokens: range },
+      usual: { ...usual, ...sampling, max_tokens: tokens.usual },
+    };
+  }
+
+  offerSettings() {
+    askSettings(this.settingsOfModel, this.current.settings, (settings) =>
+      this.change({ settings }, { ...this.current, settings }));
+  }
+
+  /** @param {string} slug */
+  async chooseModel(slug) {
+    const { conversation } = this;
+    if (slug === this.model?.slug) return;
+    if (!conversation) {
+      this.chosenModel = slug;
+      this.draw();
+      return;
+    }
+    await this.orShowError(async () => {
+      const answer = await call("PATCH", `/api/conversations/${conversation.id}/`, { model: slug });
+      if (this.conversation?.id === conversation.id) this.open(answer.conversation, undefined, answer.model);
+    });
+  }
+
+  /** @param {string | null} id */
+  choosePersona(id) {
+    const { persona: before } = this.current;
+    const known = before ? [...this.offers.personas, before] : this.offers.personas;
+    const persona = known.find((each) => each.id === id) ?? null;
+    return this.orShowError(() => this.change({ persona: id }, { ...this.current, persona }));
+  }
+
+  /**
+   * Changes the settings of the conversation on the server, or those of a new chat here.
+   * @param {{ persona?: string | null, settings?: Settings }} asked @param {ConversationSettings} local
+   */
+  async change(asked, local) {
+    const { conversation } = this;
+    let settings = local;
+    if (conversation) {
+      const answer = await call("PATCH", `/api/conversations/${conversation.id}/settings/`, asked);
+      settings = answer.conversation_settings;
+    }
+    if (this.conversation?.id === conversation?.id) this.open(this.conversation, settings);
+  }
+
+  /** @param {() => Promise<void>} work */
+  async orShowError(work) {
+    try {
+      await work();
+    } catch (error) {
+      this.notices.show("error", wordsOf(error), { kind: "bad" });
+    }
+  }
+}
+
+/**
+ * Returns a line about the state of a model.
+ * @param {Model} model
+ */
+export function stateOf({ running, waiting, estimate, hidden, context_tokens: context }) {
+  const parts = [fill(gettext("Reads up to %(n)s tokens"), { n: number(context) })];
+  if (hidden) parts.push(gettext("hidden from people"));
+  if (running === false) parts.push(gettext("not running at the moment"));
+  else if (waiting) {
+    parts.push(fill(ngettext("%(n)s message waits", "%(n)s messages wait", waiting), { n: number(waiting) }));
+  } else if (running) parts.push(gettext("free"));
+  if (running && waiting && estimate) parts.push(seconds(estimate));
+  return parts.join(" · ");
+}

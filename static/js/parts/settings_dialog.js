@@ -1,0 +1,124 @@
+/**
+ * The dialog for the sampling settings of a conversation: a number that is empty has its default.
+ *
+ * @import { Settings } from "grokweb/wire/objects.js"
+ */
+
+import { decimal } from "grokweb/base/format.js";
+import { fill, gettext } from "grokweb/base/i18n.js";
+import { closeButton, el, find, showError, wireDialog, wordsOf } from "grokweb/ui/dom.js";
+
+/**
+ * chat/personas/sampling.py has the same words.
+ * @type {Record<string, { words: () => string, hint: () => string }>}
+ */
+const FIELDS = {
+  temperature: {
+    words: () => gettext("Temperature"),
+    hint: () => gettext("Lower is more exact, higher is freer."),
+  },
+  top_p: {
+    words: () => gettext("Top-p"),
+    hint: () => gettext("Only the likeliest words that together have this probability."),
+  },
+  top_k: {
+    words: () => gettext("Top-k"),
+    hint: () => gettext("Only this many of the likeliest words; 0 means all."),
+  },
+  min_p: {
+    words: () => gettext("Min-p"),
+    hint: () => gettext("Only words with at least this fraction of the likeliest word's probability."),
+  },
+  repetition: {
+    words: () => gettext("Repetition penalty"),
+    hint: () => gettext("Above 1 the model repeats itself less."),
+  },
+  max_tokens: {
+    words: () => gettext("Longest answer, in tokens"),
+    hint: () => "",
+  },
+};
+const WHOLE_NUMBERS = ["top_k", "max_tokens"];
+
+/**
+ * @param {string} name
+ * @param {{ lowest: number, highest: number, usual: number | undefined, value: number | string | undefined }}
+ *   field
+ */
+function numberField(name, { lowest, highest, usual, value }) {
+  const { words, hint } = FIELDS[name];
+  const id = `answers-${name}`;
+  const isWhole = WHOLE_NUMBERS.includes(name);
+  const input = el("input", {
+    id, name, type: "number", min: String(lowest), max: String(highest), step: isWhole ? "1" : "any",
+    inputmode: isWhole ? "numeric" : "decimal", "aria-describedby": `${id}-hint`,
+    placeholder: usual === undefined ? "" : decimal(usual),
+  });
+  input.value = String(value ?? "");
+  const range = fill(gettext("%(lowest)s to %(highest)s."), { lowest: decimal(lowest), highest: decimal(highest) });
+  const line = el("p", { class: "hint", id: `${id}-hint` }, [range, hint()].filter(Boolean).join(" "));
+  return el("div", { class: "field" }, el("label", { for: id }, words()), input, line);
+}
+
+/** @param {number | string | undefined} value */
+function seedField(value) {
+  const input = el("input", {
+    id: "answers-seed", name: "seed", type: "text", inputmode: "numeric",
+    pattern: "[0-9]{1,19}", maxlength: "19",
+    "aria-describedby": "answers-seed-hint", placeholder: gettext("new each time"),
+  });
+  input.value = String(value ?? "");
+  const hint = gettext("With the same seed the same question gets the same answer.");
+  return el("div", { class: "field" },
+    el("label", { for: "answers-seed" }, gettext("Seed")), input,
+    el("p", { class: "hint", id: "answers-seed-hint" }, hint));
+}
+
+/**
+ * Opens the dialog. `save(settings)` gets those that are filled in; it may throw an error with words.
+ * @param {{ bounds: Record<string, [number, number]>, usual: Record<string, number> }} offers  limits and
+ *   defaults
+ * @param {Settings} settings @param {(settings: Settings) => Promise<void>} save
+ */
+export function askSettings({ bounds, usual }, settings, save) {
+  const fields = Object.entries(bounds).map(([name, [lowest, highest]]) =>
+    numberField(name, { lowest, highest, usual: usual[name], value: settings[name] }));
+  const reset = el("button", { class: "button plain", type: "button" }, gettext("Reset"));
+  const submit = el("button", { class: "button primary", type: "submit" }, gettext("Save"));
+  const hint = gettext("For this conversation, from the next answer on. Empty fields use the defaults that are shown in them.");
+  const form = el("form", {},
+    el("h2", { id: "answers-title" }, gettext("Settings of the answers")),
+    el("p", { class: "hint" }, hint),
+    el("div", { class: "pairs" }, ...fields, seedField(settings.seed)),
+    el("p", { class: "form-error", role: "alert", hidden: true }),
+    el("div", { class: "actions" }, reset, submit),
+  );
+  const attributes = { id: "answers-dialog", "aria-labelledby": "answers-title" };
+  const dialog = wireDialog(el("dialog", attributes, closeButton(""), form));
+  reset.addEventListener("click", () => {
+    for (const each of form.querySelectorAll("input")) each.value = "";
+    find("input", form).focus();
+  });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    try {
+      await save(filledIn(form));
+      dialog.close();
+    } catch (error) {
+      showError(form, wordsOf(error));
+    } finally {
+      submit.disabled = false;
+    }
+  });
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** @param {HTMLFormElement} form @returns {Settings} */
+function filledIn(form) {
+  const filled = [...form.querySelectorAll("input")].filter((each) => each.value.trim() !== "");
+  return Object.fromEntries(filled.map(({ name, value }) =>
+    [name, name === "seed" ? value.trim() : Number(value)]));
+}

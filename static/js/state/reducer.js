@@ -1,0 +1,181 @@
+/**
+ * What frames do to a reply and to the list of messages: pure functions, the rules of docs/protocol.md.
+ * tests/protocol/cases.json has them as a table, for this module and for the client of the drills alike.
+ *
+ * @import { DoneFrame, ReplyFrame, ServerFrame, TokenFrame } from "grokweb/wire/frames.js"
+ * @import { Message, Status } from "grokweb/wire/objects.js"
+ */
+
+import { sha256 } from "grokweb/base/sha256.js";
+import { codePoints } from "grokweb/base/text.js";
+
+const TRIES = 2; // whole texts fetched again before the page is told to read the saved message
+
+/**
+ * A reply that is being written.
+ * @typedef {object} Reply
+ * @property {string} messageId
+ * @property {string | null | undefined} generationId
+ * @property {number} seq  number of the last token held
+ * @property {string} text  of all tokens held
+ * @property {Status} status
+ * @property {string} reason
+ * @property {string} words  why it failed, in the reader's language
+ * @property {{ position: number, estimate: number | null } | null} place  in the queue; null once tokens come
+ * @property {number | null} resume  the number after which tokens were asked for; null once the answer has
+ *   come
+ * @property {number} asks  counts the resumes this state wants: whenever it rises, ask from number `resume`
+ * @property {number} gapSeq  `seq` of the frame that showed the gap
+ * @property {number} tries  whole texts fetched again
+ * @property {boolean} broken  the text does not fit its hash: read the saved message
+ * @property {boolean} saved  `text` is the saved text, whole, with what it continues
+ */
+
+/**
+ * Returns a reply of which nothing has been seen yet.
+ * @param {string} messageId @param {string | null} [generationId]
+ * @returns {Reply}
+ */
+export function blank(messageId, generationId = null) {
+  return {
+    messageId, generationId, seq: 0, text: "", status: "live", reason: "", words: "", place: null,
+    resume: null, asks: 0, gapSeq: 0, tries: 0, broken: false, saved: false,
+  };
+}
+
+/**
+ * Returns the state after `frame` (token, queued, done or message). The same object means that nothing
+ * changed.
+ * @template {Reply} R
+ * @param {R} state @param {ServerFrame} frame
+ * @returns {R}
+ */
+export function apply(state, frame) {
+  if (state.status !== "live" || messageIdOf(frame) !== state.messageId) return state;
+  if (frame.type === "message") return applySaved(state, frame.message);
+  if (frame.type === "queued") {
+    return { ...state, place: { position: frame.position, estimate: frame.estimate } };
+  }
+  if (frame.type !== "token" && frame.type !== "done") return state;
+  if (frame.generation_id && state.generationId && frame.generation_id !== state.generationId) return state;
+  return frame.type === "token" ? applyToken(state, frame) : applyDone(state, frame);
+}
+
+/**
+ * Returns the id of the message that a frame is about.
+ * @param {ServerFrame} frame
+ */
+export function messageIdOf(frame) {
+  if (frame.type === "message") return frame.message.id;
+  return "message_id" in frame ? frame.message_id : undefined;
+}
+
+/**
+ * Returns the state on a new connection, which is asked from the last number held; older questions are void.
+ * @template {Reply} R
+ * @param {R} state
+ * @returns {R}
+ */
+export const reconnected = (state) => ({ ...state, resume: null });
+
+/**
+ * @template {Reply} R
+ * @param {R} state @param {TokenFrame} frame
+ * @returns {R}
+ */
+function applyToken(state, frame) {
+  if (frame.seq <= state.seq) return repeated(state);
+  if (frame.after === state.seq) return extended(state, frame, state.text + frame.text);
+  if (frame.after === 0) return extended(state, frame, frame.text); // Redis lost data: the text starts again
+  return missed(state, frame);
+}
+
+/**
+ * @template {Reply} R
+ * @param {R} state @param {TokenFrame} frame @param {string} text
+ * @returns {R}
+ */
+const extended = (state, { seq }, text) => ({ ...state, seq, text, place: null, resume: null });
+
+/**
+ * A replay after a reconnect; or the log was written again in other pieces, and what was asked for is void.
+ * @template {Reply} R
+ * @param {R} state
+ * @returns {R}
+ */
+const repeated = (state) => (state.resume === null ? state : { ...state, resume: null });
+
+/**
+ * Tokens were lost. They are asked for once, not again at the pieces that were on their way behind the first.
+ * @template {Reply} R
+ * @param {R} state @param {TokenFrame} frame
+ * @returns {R}
+ */
+function missed(state, frame) {
+  const inFlight = state.resume !== null && frame.after >= state.gapSeq;
+  return inFlight ? state : ask(state, state.seq, frame.seq);
+}
+
+/**
+ * @template {Reply} R
+ * @param {R} state @param {number} resume @param {number} gapSeq
+ * @returns {R}
+ */
+const ask = (state, resume, gapSeq) => ({ ...state, resume, gapSeq, asks: state.asks + 1 });
+
+/**
+ * @template {Reply} R
+ * @param {R} state @param {DoneFrame} frame
+ * @returns {R}
+ */
+function applyDone(state, frame) {
+  const ended = {
+    ...state, status: frame.status, reason: frame.reason ?? "", words: frame.words ?? "",
+    place: null, resume: null,
+  };
+  const lacks = frame.seq > state.seq;
+  if (!lacks && codePoints(state.text) === frame.length && sha256(state.text) === frame.sha256) return ended;
+  if (state.tries === TRIES) return { ...ended, broken: true }; // the saved message is the truth
+  const again = { ...state, tries: state.tries + 1 };
+  return lacks ? ask(again, state.seq, frame.seq) : ask({ ...again, seq: 0, text: "" }, 0, frame.seq);
+}
+
+/**
+ * The reply ended while this page was not connected.
+ * @template {Reply} R
+ * @param {R} state @param {Message} message
+ * @returns {R}
+ */
+function applySaved(state, message) {
+  if (message.status === "live") return state;
+  return {
+    ...state, status: message.status, reason: message.reason ?? "", text: message.text,
+    seq: message.generation?.seq ?? state.seq, place: null, resume: null, saved: true,
+  };
+}
+
+/**
+ * Returns the messages on screen once `message` is known: changed in place, added, or the start of another
+ * branch.
+ * @param {Message[]} messages @param {Message} message
+ */
+export function place(messages, message) {
+  const at = messages.findIndex((each) => each.id === message.id);
+  if (at >= 0) return messages.with(at, { ...messages[at], ...message });
+  const last = messages.at(-1);
+  // A message that is not newer than what is shown is a change on a branch that is not open here.
+  if (last && message.created_at < last.created_at) return messages;
+  const parent = messages.findIndex((each) => each.id === message.parent);
+  if (parent < 0) return message.parent === null ? [message] : messages;
+  return [...messages.slice(0, parent + 1), message];
+}
+
+/**
+ * Returns older messages that were loaded before, then the newest page as the server has it now.
+ * @param {Message[]} messages @param {Message[]} fresh
+ */
+export function merge(messages, fresh) {
+  if (!fresh.length) return fresh;
+  const at = messages.findIndex((each) => each.id === fresh[0].id);
+  return at > 0 ? [...messages.slice(0, at), ...fresh] : fresh;
+}

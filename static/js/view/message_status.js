@@ -1,0 +1,58 @@
+/**
+ * Sentences about the state of a message: its place in the queue, how it ended, where it came from.
+ *
+ * @import { Message, Origin, ShownMessage } from "grokweb/wire/objects.js"
+ */
+
+import { ordinal, seconds } from "grokweb/base/format.js";
+import { fill, gettext } from "grokweb/base/i18n.js";
+
+/**
+ * Returns what a person who waits reads. `place` is null until the server has sent one.
+ * @param {{ position: number, estimate?: number | null } | null} place
+ */
+export function waiting(place) {
+  if (!place) return "";
+  if (place.position === 0) return gettext("The model is not running; your message waits.");
+  const time = place.estimate === null || place.estimate === undefined ? "" : seconds(place.estimate);
+  if (place.position === 1) {
+    return time ? fill(gettext("You are next, %(time)s"), { time }) : gettext("You are next");
+  }
+  const values = { place: ordinal(place.position), time };
+  return fill(time ? gettext("You are %(place)s in line, %(time)s") : gettext("You are %(place)s in line"), values);
+}
+
+/**
+ * Returns why a reply is not whole, or "" when it is. `said`: the server's own words, where it gave some.
+ * @param {Pick<ShownMessage, "hidden" | "status" | "reason" | "text">} message
+ */
+export function outcome(message, said = "") {
+  if (message.hidden) return gettext("A moderator removed this message.");
+  if (message.status === "stopped") return gettext("You stopped this reply.");
+  if (message.status === "failed") return said || gettext("This reply could not be finished.");
+  if (message.status === "refused") return said || gettext("This reply was held back by a rule of this site.");
+  if (message.reason === "length") return gettext("The reply ends here because it reached the longest length allowed.");
+  if (message.status === "complete" && message.text === "") return gettext("The model had nothing to say.");
+  return "";
+}
+
+/**
+ * Tells whether there may be more to say: the limit was reached, somebody stopped the reply, or it broke off.
+ * @param {ShownMessage} message
+ */
+export const wasCut = ({ reason, status }) =>
+  reason === "length" || status === "stopped" || status === "failed";
+
+/**
+ * Returns where an answer comes from that the model here did not write; "" for all others.
+ * chat/conversations/origins.py has the same sentences.
+ * @param {{ origin?: Origin }} message
+ */
+export function originOf({ origin }) {
+  if (!origin) return "";
+  const source = origin.source === "file" ? gettext("a file") : origin.source;
+  const begins = gettext("Begins with words imported from %(source)s");
+  const words = fill(origin.continued ? begins : gettext("Imported from %(source)s"), { source });
+  if (!origin.model) return words;
+  return fill(gettext("%(words)s, which names the model %(model)s"), { words, model: origin.model });
+}

@@ -1,0 +1,101 @@
+/**
+ * A person's message: its files, its text as it was typed, and its buttons. A long one is folded.
+ *
+ * @import { ShownMessage } from "grokweb/wire/objects.js"
+ * @import { MessageActions } from "grokweb/view/transcript.js"
+ */
+
+import { date } from "grokweb/base/format.js";
+import { gettext } from "grokweb/base/i18n.js";
+import { copyText } from "grokweb/ui/clipboard.js";
+import { el, findOptional } from "grokweb/ui/dom.js";
+import { removeItem } from "grokweb/view/answer_menu.js";
+import { decorate } from "grokweb/view/decorate.js";
+import { drawFiles } from "grokweb/view/file_chips.js";
+import { editInPlace } from "grokweb/view/message_editor.js";
+import { outcome } from "grokweb/view/message_status.js";
+import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js";
+import { userTextNodes } from "grokweb/view/user_text_view.js";
+import { versionSwitch } from "grokweb/view/version_switch.js";
+
+const LONG_LINES = 14; // of a message before it folds
+const LONG_CHARS = 900;
+
+export class QuestionView {
+  /** @param {MessageActions} actions */
+  constructor(actions) {
+    this.actions = actions;
+    /** @type {ShownMessage | null} */
+    this.message = null;
+    /** @type {string | null} */
+    this.text = null;
+    /** @type {string | null} */
+    this.fileIds = null;
+    this.body = el("div", { class: "body markdown" });
+    this.files = el("ul", { class: "carried", "aria-label": gettext("Files"), hidden: true });
+    this.state = el("p", { class: "state" });
+    this.tools = el("div", { class: "tools" });
+    const said = el("span", { class: "sr-only" }, gettext("You:"));
+    this.node = el("li", { class: "message user" }, said, this.files, this.body, this.state, this.tools);
+  }
+
+  /** @param {ShownMessage} message */
+  update(message) {
+    this.showText(message.hidden ? outcome(message) : message.text);
+    const fileIds = String(message.files?.map((each) => each.id));
+    if (this.fileIds !== fileIds) drawFiles(this.files, message.files);
+    this.fileIds = fileIds;
+    const moved = !this.message || String(this.message.siblings) !== String(message.siblings);
+    this.message = message;
+    if (moved) this.drawTools(message);
+    this.node.classList.toggle("pending", Boolean(message.pending));
+    this.state.hidden = !message.state;
+    this.state.textContent = message.state ?? "";
+    if (message.takeBack) this.state.append(" ", textButton(gettext("Take back"), message.takeBack));
+    this.tools.hidden = Boolean(message.pending);
+  }
+
+  /** @param {string} text */
+  showText(text) {
+    if (this.text === text) return;
+    this.text = text;
+    const nodes = userTextNodes(text);
+    decorate(nodes, false);
+    this.body.replaceChildren(nodes);
+    if (text.length > LONG_CHARS || text.split("\n").length > LONG_LINES) this.fold();
+  }
+
+  /** @param {ShownMessage} message */
+  drawTools(message) {
+    const { created_at: at } = message;
+    const time = at && el("time", { datetime: at }, date(at, { dateStyle: "medium", timeStyle: "short" }));
+    const tools = [time || null, versionSwitch(message, this.actions.openVersion)];
+    if (!message.hidden) {
+      tools.push(toolButton("copy", gettext("Copy"), (label) => copyText(this.message?.text ?? "", label)));
+      tools.push(toolButton("pencil", gettext("Edit"), () => this.edit()));
+    }
+    tools.push(moreButton(() => [removeItem(this.message ?? message, this.actions.remove)]));
+    this.tools.replaceChildren(...tools.filter((each) => each !== null));
+  }
+
+  edit() {
+    const { message, actions, node } = this;
+    if (!message || !actions.mayAsk()) return;
+    node.classList.add("editing");
+    editInPlace(this.body, message.text, {
+      send: (text) => actions.sendEdited(this.message ?? message, text),
+      closed: () => {
+        node.classList.remove("editing");
+        findOptional("[title]", this.tools)?.focus({ preventScroll: true });
+      },
+    });
+  }
+
+  fold() {
+    this.node.classList.add("long");
+    findOptional(".unfold", this.node)?.remove();
+    const unfold = () => { this.node.classList.remove("long"); button.remove(); };
+    const button = textButton(gettext("Show all"), unfold, "text-button unfold");
+    this.body.after(button);
+  }
+}

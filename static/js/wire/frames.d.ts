@@ -1,0 +1,173 @@
+/**
+ * Frames of the websocket, as docs/protocol.md defines them; tests/js/test_frame_types.py compares the two.
+ * Types only.
+ */
+
+import type { Conversation, ConversationSettings, Folder, Message, Model, Status } from "grokweb/wire/objects.js";
+
+// --- To the server -----------------------------------------------------------------------------------------
+
+/** What the first message of a conversation begins it with (`start` of `send`). */
+export interface NewConversation {
+  model?: string;
+  persona?: string;
+  settings?: Record<string, number | string>;
+  temporary?: boolean;
+}
+
+/** Options of one reply (`params` of `send` and `regenerate`). */
+export type ReplyOptions = Record<string, number | string | null>;
+
+export interface SendFrame {
+  type: "send";
+  client_id: string;
+  conversation: string | null;
+  parent: string | null;
+  content: string;
+  files?: string[];
+  params?: ReplyOptions;
+  start?: NewConversation;
+}
+
+export interface RegenerateFrame {
+  type: "regenerate";
+  client_id: string;
+  message_id: string;
+  params?: ReplyOptions;
+}
+
+export interface ContinueFrame {
+  type: "continue";
+  client_id: string;
+  message_id: string;
+}
+
+export interface ResumeFrame {
+  type: "resume";
+  message_id: string;
+  after: number;
+}
+
+export interface StopFrame {
+  type: "stop";
+  message_id: string;
+}
+
+export type AskingFrame = SendFrame | RegenerateFrame | ContinueFrame;
+export type ClientFrame = (AskingFrame | ResumeFrame | StopFrame) & { ref?: string };
+
+// --- From the server ---------------------------------------------------------------------------------------
+
+export interface HelloFrame {
+  type: "hello";
+  user: { id: string };
+  model: { slug: string; name: string; is_demo: boolean; running: boolean | null };
+  event_number: number;
+  writable: boolean;
+}
+
+export interface AckFrame {
+  type: "ack";
+  conversation: Conversation;
+  messages: Message[];
+  message_id: string;
+  generation_id: string;
+  client_id: string;
+  ref?: string;
+}
+
+export interface MessageFrame {
+  type: "message";
+  message: Message;
+}
+
+export interface RemovedFrame {
+  type: "removed";
+  conversation: string;
+  message_id: string;
+}
+
+export interface EmptiedFrame {
+  type: "emptied";
+}
+
+export interface MissedFrame {
+  type: "missed";
+}
+
+export interface QueuedFrame {
+  type: "queued";
+  message_id: string;
+  position: number;
+  estimate: number | null;
+}
+
+export interface TokenFrame {
+  type: "token";
+  message_id: string;
+  generation_id: string;
+  after: number;
+  seq: number;
+  text: string;
+}
+
+export interface DoneFrame {
+  type: "done";
+  message_id: string;
+  generation_id: string;
+  status: Exclude<Status, "live">;
+  reason: string;
+  words: string;
+  usage: { prompt_tokens: number; completion_tokens: number };
+  seq: number;
+  length: number;
+  sha256: string;
+}
+
+export interface ErrorFrame {
+  type: "error";
+  code: string;
+  words: string;
+  ref?: string;
+  client_id?: string;
+  retry_after?: number;
+  /** With code `quota_exceeded`. */
+  used?: number;
+  /** With codes `quota_exceeded` and `too_long`. */
+  limit?: number;
+  /** With code `too_long`. */
+  length?: number;
+  /** With code `suspended`. */
+  until?: string | null;
+  /** With code `model_retired`: the slug that was requested, and the model that can continue. */
+  model?: string;
+  successor?: Model | null;
+}
+
+export interface StorageFrame {
+  type: "storage";
+  writable: boolean;
+}
+
+export interface ConversationFrame {
+  type: "conversation";
+  conversation: Conversation;
+  deleted?: boolean;
+}
+
+export interface ConversationSettingsFrame {
+  type: "conversation_settings";
+  conversation: string;
+  conversation_settings: ConversationSettings;
+}
+
+export interface FoldersFrame {
+  type: "folders";
+  folders: Folder[];
+}
+
+export type ReplyFrame = QueuedFrame | TokenFrame | DoneFrame | MessageFrame;
+export type ServerFrame =
+  | HelloFrame | AckFrame | MessageFrame | RemovedFrame | EmptiedFrame | MissedFrame | QueuedFrame | TokenFrame
+  | DoneFrame | ErrorFrame | StorageFrame | ConversationFrame | ConversationSettingsFrame | FoldersFrame;
+export type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;

@@ -1,0 +1,182 @@
+/**
+ * Objects of the JSON API and of frames, as docs/protocol.md defines them. Types only: nothing here is loaded
+ * by a page.
+ */
+
+export interface Origin {
+  /** The service that the answer was imported from, or "file". */
+  source: string;
+  /** The model that the file names, or "". */
+  model: string;
+  /** True where the model here wrote the rest. */
+  continued: boolean;
+}
+
+export type Status = "live" | "complete" | "stopped" | "failed" | "refused";
+
+export interface Message {
+  id: string;
+  conversation: string;
+  parent: string | null;
+  role: "user" | "assistant" | "system";
+  text: string;
+  status: Status;
+  created_at: string;
+  hidden: boolean;
+  generation: { id: string; seq: number; model: string } | null;
+  reason: string;
+  /** Ids of all messages in this place of the tree, its own too, oldest first. */
+  siblings: string[];
+  files?: AttachedFile[];
+  origin?: Origin;
+  /** 1 or -1 */
+  feedback?: number;
+  differs?: Record<string, any>;
+  /** Why the reply failed, in the reader's language: from `done`, not stored. */
+  words?: string;
+}
+
+/**
+ * A message as the page shows it: one of the server, or one that this tab has asked for and the server has
+ * not stored yet.
+ */
+export interface ShownMessage extends Partial<Omit<Message, "id" | "role" | "text">> {
+  id: string;
+  role: Message["role"];
+  text: string;
+  pending?: boolean;
+  /** A line below a pending message. */
+  state?: string;
+  takeBack?: () => void;
+}
+
+export interface Conversation {
+  id: string;
+  title: string;
+  model: string;
+  pinned: boolean;
+  archived: boolean;
+  temporary: boolean;
+  folder: string | null;
+  created_at: string;
+  updated_at: string;
+  url: string;
+}
+
+export interface Folder {
+  id: string;
+  name: string;
+}
+
+export interface AttachedFile {
+  id: string;
+  name: string;
+  size: number;
+  kind?: string;
+  /** "up" while it is uploaded, then as the server says. */
+  state: "up" | "reading" | "ready" | "failed";
+  words?: string;
+  remarks?: string[];
+  characters: number;
+  tokens: number;
+  original?: boolean;
+}
+
+export interface Model {
+  slug: string;
+  name: string;
+  about: string;
+  is_demo: boolean;
+  context_tokens: number;
+  answer_tokens: { usual: number; longest: number };
+  sampling: Record<string, number>;
+  message_chars: number;
+  hidden: boolean;
+  retired?: boolean;
+  successor?: Model | null;
+  /** null where the server does not know. */
+  running?: boolean | null;
+  waiting?: number;
+  estimate?: number | null;
+}
+
+export interface Persona {
+  id: string;
+  name: string;
+  own: boolean;
+  tokens: number;
+}
+
+export type Settings = Record<string, number | string>;
+
+/** The persona and sampling settings of a conversation. */
+export interface ConversationSettings {
+  persona: Persona | null;
+  settings: Settings;
+}
+
+/** Personas to choose from, limits and defaults of settings, and the tokens that custom instructions take. */
+export interface SettingsOffers {
+  personas: Persona[];
+  instructions: number;
+  prompts: boolean;
+  bounds: Record<string, [number, number]>;
+  usual: Record<string, number>;
+}
+
+export interface Share {
+  token: string;
+  url: string;
+  policy: string;
+  policy_label: string;
+  expires_at: string | null;
+}
+
+/** How many tokens of the model's context a conversation takes. */
+export interface ContextUse {
+  tokens: number;
+  exact: boolean;
+  limit?: number;
+}
+
+export interface DailyUsage {
+  used: number;
+  limit: number;
+}
+
+/** A page of the open branch: `more` and `later` tell whether there are messages above and below it. */
+export interface MessagePage {
+  messages: Message[];
+  more?: boolean;
+  later?: boolean;
+}
+
+export interface ConversationPage {
+  conversations: Conversation[];
+  next: string | null;
+  folders: Folder[];
+}
+
+/** GET /api/conversations/<id>/ */
+export interface ConversationDetail {
+  conversation: Conversation;
+  shares: Share[];
+  taken_down?: string | null;
+  context?: ContextUse;
+  conversation_settings?: ConversationSettings;
+  model?: Model | null;
+}
+
+/** The JSON inside the chat page (`#page`). */
+export interface PageData extends ConversationPage, MessagePage, Omit<ConversationDetail, "conversation"> {
+  user: { id: string; name: string };
+  models: Model[];
+  conversation: Conversation | null;
+  usage: DailyUsage | null;
+  max_chars: number;
+  is_staff: boolean;
+  speech: boolean;
+  personas: SettingsOffers;
+  files: { max_bytes: number; max_count: number };
+  event_number: number | null;
+}

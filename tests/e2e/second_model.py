@@ -1,0 +1,30 @@
+"""A second model that nobody runs, made and removed in a running service."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.grokweb.service import ROOT, Service
+
+SLEEPER = """
+from chat.model_cards.models import ModelCard
+ModelCard.objects.create(
+    slug="sleeper",
+    name="Sleeper",
+    about="Is never awake.",
+    context_tokens=16384,
+    sampling={"temperature": 0.6, "top_k": 20},
+)
+"""
+
+
+NO_SLEEPER = """
+from chat.model_cards.models import ModelCard
+ModelCard.objects.filter(slug="sleeper").delete()
+"""
+
+
+def in_service(service: Service, script: str) -> None:
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", script]
+    subprocess.run(command, cwd=ROOT, env=service.environment, capture_output=True, check=True)

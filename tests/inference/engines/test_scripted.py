@@ -1,0 +1,159 @@
+"""The engine for tests and drills: scripts, faults, and its cost."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inference.contract import Delta, Ended, ErrorCode, Reason, ReplyRule
+from inference.engines.scripted import ScriptedEngine, read_script
+from tests.inference.engine_fakes import request
+from tests.inference.listening import SOON, Listener, unexpected
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def engine() -> Iterator[Any]:
+    engine = ScriptedEngine(slots=128, exit=unexpected)
+    engine.heard = Listener()
+    engine.start(engine.heard)
+    yield engine
+    engine.stop()
+
+
+def answer(engine: Any, script: Any, *, emitted: tuple[Any, ...] = (), after: int = 0, **fields: Any) -> Any:
+    engine.submit(request(script, **fields), emitted)
+    return engine.heard.end(fields.get("name", "a"), after)
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("slow:3:0", "w1 w2 w3"),
+        ("slow:1:0", "w1"),
+        ("slow:2:1 and anything behind a space", "w1 w2"),
+        ("slow:many", "slow:many"),
+        ("slow:0", ""),
+        ("echo:hello  big\nworld", "hello  big\nworld"),
+        ("echo:", ""),
+        ("pace:1:hello  big\nworld", "hello  big\nworld"),
+        ("pace:soon:x", "pace:soon:x"),
+        (" what else? ", " what else? "),
+        ("é😀 \ud800", "é😀 ?"),
+    ],
+)
+def test_scripts(engine: Any, script: str, text: str) -> None:
+    ids, got, end = answer(engine, script)
+    assert (got, end.reason) == (text, Reason.STOP)
+    assert ids == tuple(range(len(ids)))
+
+
+def test_one_token_per_word_with_its_following_space() -> None:
+    assert read_script("echo: one two\n three").words == [" one ", "two\n ", "three"]
+    assert read_script("slow:3").words == ["w1 ", "w2 ", "w3"]
+    assert (read_script("slow:3").interval, read_script("slow:3:20").interval) == (0.05, 0.02)
+
+
+def test_the_script_is_the_last_user_message_and_all_words_count(engine: Any) -> None:
+    messages = (
+        {"role": "system", "content": "be kind"},
+        {"role": "user", "content": "echo:old"},
+        {"role": "assistant", "content": "old"},
+        {"role": "user", "content": "echo:new one"},
+    )
+    _, text, end = answer(engine, "", messages=messages)
+    assert (text, end.prompt_tokens) == ("new one", 6)
+
+
+def test_words_come_apart_and_the_first_at_once(engine: Any) -> None:
+    started = time.monotonic()
+    answer(engine, "slow:5:20")
+    assert 0.075 <= time.monotonic() - started < 1
+    assert [d.piece.seq - d.piece.after for d in engine.heard.events["a"][:-1]][0] == 1
+
+
+@pytest.mark.parametrize("cut", range(6))
+def test_a_resume_at_every_cut(engine: Any, cut: Any) -> None:
+    ids, rest, end = answer(engine, "slow:5:0", emitted=range(cut), after=cut)
+    assert ids == tuple(range(cut, 5))
+    assert "".join(["w1 ", "w2 ", "w3 ", "w4 ", "w5"][:cut]) + rest == "w1 w2 w3 w4 w5"
+    assert end.reason is Reason.STOP
+
+
+def test_stop_strings_limits_and_rules(engine: Any) -> None:
+    assert answer(engine, "slow:9:0", name="stop", stop=("w4",))[1:2] == ("w1 w2 w3 ",)
+    assert answer(engine, "slow:9:0", name="limit", max_new_tokens=4)[2].reason is Reason.LENGTH
+    rule = ReplyRule("r", r"w3\b")
+    _, text, end = answer(engine, "slow:9:0", name="rule", rules=(rule,), hold_back=2)
+    assert (end.reason, end.error, "w3" in text) == (Reason.REFUSED, "r", False)
+    assert answer(engine, "slow:4:0", name="exact", max_new_tokens=4)[2].reason is Reason.STOP
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("oom:", ErrorCode.OUT_OF_MEMORY), ("nan:", ErrorCode.NAN), ("raise:", ErrorCode.ENGINE)],
+)
+def test_contained_faults(engine: Any, script: str, code: Any) -> None:
+    engine.submit(request("slow:20:5", "neighbour"), ())
+    ids, _, end = answer(engine, script)
+    assert (ids, end.reason, end.error) == ((), Reason.FAILED, code)
+    assert engine.heard.end("neighbour")[2].seq == 20
+
+
+def test_an_unreadable_rule_fails_that_request(engine: Any) -> None:
+    assert answer(engine, "x", rules=(ReplyRule("r", "("),))[2].error == ErrorCode.ENGINE
+
+
+def test_hang_stops_the_steps_while_busy(engine: Any) -> None:
+    engine.submit(request("hang:"), ())
+    deadline = time.monotonic() + SOON
+    while not engine._running and time.monotonic() < deadline:
+        time.sleep(0.001)
+    before = engine.steps
+    engine.cancel("a")
+    engine.submit(request("echo:x", "b"), ())
+    time.sleep(0.03)
+    assert engine.busy
+    assert engine.steps == before
+    assert not engine.heard.calls
+
+
+def test_poison_kills_the_process_at_its_first_step() -> None:
+    code = (
+        "import sys, time; sys.path.insert(0, 'tests/inference')\n"
+        "from engine_fakes import request\n"
+        "from inference.engines.scripted import ScriptedEngine\n"
+        "engine = ScriptedEngine(slots=1)\n"
+        "engine.start(lambda events: print('events'))\n"
+        "engine.submit(request('poison:'), ())\n"
+        "time.sleep(30)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=25)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"")
+
+
+def test_the_module_needs_no_torch() -> None:
+    code = "import sys, inference.engines.scripted; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=25).returncode == 0
+
+
+def test_a_hundred_slow_answers_cost_little(engine: Any) -> None:
+    for i in range(100):
+        engine.submit(request("slow:10:50", f"g{i}"), ())
+    for i in range(100):
+        ids, text, end = engine.heard.end(f"g{i}")
+        assert (len(ids), end.reason) == (10, Reason.STOP)
+    deltas = sum(isinstance(event, Delta) for call in engine.heard.calls for event in call)
+    ends = sum(isinstance(event, Ended) for call in engine.heard.calls for event in call)
+    assert ends == 100
+    assert deltas <= 1000  # at most one piece a word; words that are due in one step are one piece
+    assert len(engine.heard.calls) < 400  # words due together leave together
+    assert engine.steps < 500  # and the thread slept between them

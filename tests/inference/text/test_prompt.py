@@ -1,0 +1,89 @@
+"""Which messages go into the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chat.conversations.models import Message
+from inference.text.prompt import LEAST_ANSWER, TooLong, fit
+
+
+def said(role: Any, size: Any, name: str = "") -> Any:
+    return {"role": role, "content": name or f"{role[0]}{size}", "size": size}
+
+
+def render(messages: Sequence[Message]) -> list[Any]:
+    return [token for m in messages for token in [m["content"]] * m["size"]]
+
+
+def conversation(turns: Any, *, each: int = 10) -> Any:
+    return [said(role, each, f"{role[0]}{i}") for i in range(turns) for role in ("user", "assistant")][:-1]
+
+
+def kept(messages: Sequence[Message], **limits: Any) -> Any:
+    return list(dict.fromkeys(fit(messages, render, **limits).ids))
+
+
+def test_everything_fits() -> None:
+    prompt = fit([said("system", 5), *conversation(3)], render, context=100, max_new_tokens=40)
+    assert len(prompt.ids) == 55
+    assert prompt.max_new == 40
+
+
+def test_oldest_turns_go_first_and_the_system_message_stays() -> None:
+    messages = [said("system", 5, "rules"), *conversation(4)]
+    assert kept(messages, context=100, max_new_tokens=40) == ["rules", "u1", "a1", "u2", "a2", "u3"]
+    assert kept(messages, context=100, max_new_tokens=46) == ["rules", "u2", "a2", "u3"]
+
+
+def test_a_large_limit_is_a_ceiling_and_does_not_cost_the_history() -> None:
+    prompt = fit(conversation(3), render, context=110, max_new_tokens=100_000)
+    assert (len(prompt.ids), prompt.max_new) == (50, 60)
+
+
+def test_a_long_last_message_takes_room_from_the_answer() -> None:
+    prompt = fit(
+        [said("user", 500), said("assistant", 5), said("user", 80)], render, context=100, max_new_tokens=64
+    )
+    assert (len(prompt.ids), prompt.max_new) == (80, 20)
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "fits"), [(84, 64, True), (85, 64, False), (98, 2, True), (99, 2, False)]
+)
+def test_too_long(size: int, limit: int, fits: bool) -> None:
+    if fits:
+        assert fit([said("user", size)], render, context=100, max_new_tokens=limit).max_new == 100 - size
+        return
+    with pytest.raises(TooLong, match="100"):
+        fit([said("user", size)], render, context=100, max_new_tokens=limit)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=1, max_size=40),
+    system=st.integers(0, 20),
+    context=st.integers(64, 400),
+    limit=st.integers(1, 500),
+)
+def test_the_newest_turns_that_fit_and_not_one_fewer(
+    sizes: Any, system: Any, context: Any, limit: Any
+) -> None:
+    turns = [said("user", size, f"u{i}") for i, size in enumerate(sizes)]
+    head = [said("system", system, "s")] if system else []
+    try:
+        prompt = fit([*head, *turns], render, context=context, max_new_tokens=limit)
+    except TooLong:
+        assert system + sizes[-1] > context - min(limit, LEAST_ANSWER)
+        return
+    assert len(prompt.ids) + prompt.max_new <= context
+    assert prompt.max_new <= limit
+    counts = [
+        n for n in range(1, len(turns) + 1) if system + sum(sizes[-n:]) <= context - min(limit, context // 2)
+    ]
+    assert prompt.ids == render([*head, *turns[-max(counts, default=1) :]])

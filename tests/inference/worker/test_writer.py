@@ -1,0 +1,148 @@
+"""The worker's side of the fences, tick by tick, on a real Redis."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import redis
+
+from inference.contract import RETURNED_TASK, Delta, GenerationRequest, Piece
+from inference.wire import lease, log, queue, scripts
+from inference.worker.writer import Held, Writer
+
+WORKER = "w1"
+ASKED = GenerationRequest(
+    generation_id="00000000-0000-0000-0000-000000000001",
+    attempt=1,
+    model="m",
+    messages=({"role": "user", "content": "Hello"},),
+    max_new_tokens=10,
+    seed=7,
+    user_key="alice",
+)
+
+
+class Worker:
+    """A Writer, and the messages that it published."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.published: list[tuple[str, list[Any]]] = []
+        self.dropped: list[str] = []
+        self.writer = Writer(
+            client,
+            WORKER,
+            publish=lambda task, args: self.published.append((task, args)),
+            cancel=lambda pk: None,
+            drop=self.dropped.append,
+        )
+
+    def claim(self) -> Held:
+        claimed = queue.claim(self.client, "m", WORKER, suspects=True)
+        assert claimed is not None
+        assert claimed.request is not None
+        return self.writer.hold(claimed.request, log.read(self.client, claimed.generation_id))
+
+
+@pytest.fixture
+def worker(redis_client: redis.Redis) -> Worker:
+    return Worker(redis_client)
+
+
+def write(worker: Worker, held: Held, after: int, seq: int, text: str) -> None:
+    piece = Piece(after, seq, text, tuple(range(after, seq)))
+    worker.writer.take([Delta(held.request.generation_id, held.request.attempt, piece)])
+    worker.writer.tick(renew=False)
+
+
+def given_up(worker: Worker) -> None:
+    """Reconcile found its lease gone: one strike, and the next attempt waits."""
+    newer = dataclasses.replace(ASKED, attempt=2, strikes=1)
+    assert queue.submit(worker.client, newer, front=True) == "queued"
+
+
+def test_fenced_off_by_a_tick(worker: Worker) -> None:
+    queue.submit(worker.client, ASKED)
+    older = worker.claim()
+    write(worker, older, 0, 2, "one two ")
+    given_up(worker)
+    write(worker, older, 2, 3, "three ")
+    assert older.done.is_set()
+    assert worker.published == [(RETURNED_TASK, [WORKER, [ASKED.generation_id]])]
+    assert worker.dropped == [ASKED.generation_id]
+    assert log.read(worker.client, ASKED.generation_id).text == "one two "
+
+
+def test_the_same_worker_claims_the_newer_attempt_before_a_tick(worker: Worker) -> None:
+    """Its older slot must not wait for ever, and the strike is taken back as after any fencing."""
+    queue.submit(worker.client, ASKED)
+    older = worker.claim()
+    write(worker, older, 0, 2, "one two ")
+    given_up(worker)
+    newer = worker.claim()
+    assert older.done.is_set()
+    assert not newer.done.is_set()
+    assert newer.request.attempt == 2
+    write(worker, older, 2, 3, "lost ")  # what the engine still had of the older one
+    write(worker, newer, 2, 3, "three ")
+    assert log.read(worker.client, ASKED.generation_id).text == "one two three "
+    assert worker.published == [(RETURNED_TASK, [WORKER, [ASKED.generation_id]])]
+    (state,) = lease.states(worker.client, [ASKED.generation_id])
+    assert (state.attempt, state.worker) == (2, WORKER)
+
+
+def entries_of(worker: Worker) -> list[tuple[int, int]]:
+    return [(piece.after, piece.seq) for piece in log.read(worker.client, ASKED.generation_id).pieces]
+
+
+def test_a_lost_log_is_written_again_in_the_same_entries(worker: Worker) -> None:
+    """So that a reader whose place was 2 or 5 goes on from there, and gets nothing twice."""
+    queue.submit(worker.client, ASKED)
+    held = worker.claim()
+    write(worker, held, 0, 2, "one two ")
+    worker.writer.take([Delta(ASKED.generation_id, 1, Piece(2, 3, "three ", (2,)))])
+    write(worker, held, 3, 5, "four five ")
+    before = entries_of(worker)
+    assert before == [(0, 2), (2, 5)]
+    worker.client.flushall()
+    worker.writer.take([Delta(ASKED.generation_id, 1, Piece(5, 6, "six ", (5,)))])
+    write(worker, held, 6, 7, "seven ")
+    assert entries_of(worker) == [*before, (5, 7)]
+    logged = log.read(worker.client, ASKED.generation_id)
+    assert logged.text == "one two three four five six seven "
+    assert [i for piece in logged.pieces for i in piece.ids] == list(range(7))
+
+
+def test_a_log_that_came_back_shorter_is_made_whole_from_there(worker: Worker) -> None:
+    queue.submit(worker.client, ASKED)
+    held = worker.claim()
+    write(worker, held, 0, 1, "one ")
+    write(worker, held, 1, 2, "two ")
+    worker.client.copy(log.key(ASKED.generation_id), "older")
+    write(worker, held, 2, 3, "three ")
+    write(worker, held, 3, 4, "four ")
+    worker.client.rename("older", log.key(ASKED.generation_id))
+    write(worker, held, 4, 6, "five six ")
+    assert entries_of(worker) == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 6)]
+
+
+def test_an_append_whose_answer_was_lost_is_recognised(worker: Worker) -> None:
+    queue.submit(worker.client, ASKED)
+    held = worker.claim()
+    write(worker, held, 0, 1, "one ")
+    unheard = log.append_call(ASKED.generation_id, 1, WORKER, Piece(1, 3, "two three ", (1, 2)))
+    scripts.run_all(worker.client, [unheard])
+    worker.writer.take(
+        [
+            Delta(ASKED.generation_id, 1, Piece(n, n + 1, text, (n,)))
+            for n, text in ((1, "two "), (2, "three "))
+        ]
+    )
+    write(worker, held, 3, 4, "four ")
+    before = entries_of(worker)
+    assert before == [(0, 1), (1, 3), (3, 4)]
+    worker.client.flushall()
+    write(worker, held, 4, 5, "five ")
+    assert entries_of(worker) == [*before, (4, 5)]
