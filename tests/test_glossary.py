@@ -100,3 +100,16 @@ def test_docstrings_begin_with_a_subject_or_a_verb() -> None:
         and WITHOUT_VERB.match(said)
     ]
     assert not found
+
+
+QUESTION = re.compile(r"test_(what|who|whom|whose|where|when|which|how|why|of)_")
+
+
+def test_names_of_tests_state_a_fact() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, DEFINITIONS) and QUESTION.match(node.name)
+    ]
+    assert not found

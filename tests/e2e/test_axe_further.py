@@ -229,7 +229,7 @@ def test_versions_waiting_and_no_network(
     page.keyboard.press("Escape")
 
 
-def test_what_staff_read_and_decide(
+def test_staff_pages_have_no_accessibility_faults(
     windows: Windows, person: Person, admin: Person, how: dict[str, Any], look: Look
 ) -> None:
     windows.witness.allow(r"403 \(Forbidden\)", "WebSocket connection to")
@@ -281,7 +281,9 @@ def test_a_temporary_chat(windows: Windows, person: Person, how: dict[str, Any],
     look.at(chat.page, "begun")
 
 
-def test_how_answers_are_made(windows: Windows, person: Person, how: dict[str, Any], look: Look) -> None:
+def test_pages_about_answers_have_no_accessibility_faults(
+    windows: Windows, person: Person, how: dict[str, Any], look: Look
+) -> None:
     page = Chat(windows.page(person, **how)).page
     opens: dict[str, Literal["menu", "dialog"]] = {
         "persona": "menu",

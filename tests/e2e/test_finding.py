@@ -60,7 +60,7 @@ def test_the_palette_finds_one_letter_inside_a_sentence_and_words_with_signs(cha
         expect(hit.locator("mark")).to_have_text([marked])
 
 
-def test_what_is_typed_while_the_palette_is_fetched_is_its_question(chat: Chat) -> None:
+def test_text_typed_while_the_palette_loads_enters_its_search_field(chat: Chat) -> None:
     page, keys = chat.page, chat.page.keyboard
     asked: list[Route] = []
     page.route(re.compile(r"/palette\.[^/]*js$"), lambda route: asked.append(route))

@@ -139,7 +139,7 @@ def test_a_formula_cannot_cover_the_page(chat: Chat) -> None:
     expect(chat.box).to_be_in_viewport()
 
 
-def test_what_a_person_writes_is_text(chat: Chat) -> None:
+def test_questions_are_shown_as_plain_text(chat: Chat) -> None:
     asked = "**bold** <img src=x onerror=window.hacked=1> [x](javascript:alert(1))"
     chat.ask(asked).wait_for_end()
     expect(chat.questions).to_have_text(asked)

@@ -18,7 +18,7 @@ def test_the_empty_chat_is_light(chromium: Browser, service: Service, person: Pe
     assert opened.heap <= 6
 
 
-def test_what_comes_late_comes_when_it_is_needed(windows: Windows, person: Person) -> None:
+def test_formula_and_highlighting_scripts_load_only_when_needed(windows: Windows, person: Person) -> None:
     page = windows.page(person)
     chat = Chat(page)
 

@@ -52,7 +52,9 @@ def test_two_conversations_are_written_and_the_other_one_is_announced(chat: Chat
     expect(chat.answer).to_have_text(words(60))
 
 
-def test_what_came_before_the_first_connection_is_shown(chat: Chat, windows: Windows, person: Person) -> None:
+def test_messages_from_before_the_first_connection_are_shown(
+    chat: Chat, windows: Windows, person: Person
+) -> None:
     chat.ask("one").wait_for_end()
     page = windows.window(person).new_page()
     slow: list[WebSocketRoute] = []

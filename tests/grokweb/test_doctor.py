@@ -135,7 +135,7 @@ def test_redis_that_evicts_is_a_problem(doctor: Doctor, own_redis: EmbeddedRedis
         ({"appendonly": "no"}, "warning", "nothing is stored on disk"),
     ],
 )
-def test_what_an_operators_redis_retains(
+def test_the_doctor_warns_when_an_operators_redis_retains_erased_text(
     doctor: Doctor, own_redis: EmbeddedRedis, settings: dict[str, str], level: str, words: str
 ) -> None:
     import redis
@@ -230,7 +230,7 @@ def test_a_damaged_file_is_a_problem(doctor: Doctor) -> None:
     assert doctor.status == 1
 
 
-def test_what_postgresql_retains(doctor: Doctor) -> None:
+def test_the_doctor_warns_when_postgresql_logs_statements(doctor: Doctor) -> None:
     url = doctor.environment["DATABASE_URL"]
     if not url.startswith("postgres"):
         pytest.skip("SQLite overwrites what is deleted")

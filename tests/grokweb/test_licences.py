@@ -31,7 +31,7 @@ def test_an_expression_is_read(licence: str, known: bool, noticed: bool) -> None
     assert (package.is_known(), package.is_noticed()) == (known, noticed)
 
 
-def test_what_is_missing_is_said() -> None:
+def test_problems_name_each_package_missing_from_notice() -> None:
     packages = [
         Package("pip", "run", "strange", "1", "Proprietary"),
         Package("pip", "run", "two", "2", "MPL-2.0"),

@@ -57,7 +57,7 @@ def test_the_groups_are_those_of_the_project() -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_what_the_project_asks_for_is_locked(group: str) -> None:
+def test_direct_dependencies_are_locked_in_their_range(group: str) -> None:
     pinned = locked("run", group) if group != "run" else locked("run")
     for text in GROUPS[group]:
         wanted = Requirement(text)
@@ -79,7 +79,7 @@ def test_every_entry_has_its_hashes_and_no_address(group: str) -> None:
         assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}", each) for each in hashes)
 
 
-def test_what_locked_packages_need_is_locked_too() -> None:
+def test_dependencies_of_locked_packages_are_locked() -> None:
     """pip installs with --no-deps, so that nothing else comes along: nothing may be missing."""
     pinned = locked("run", "test")
     reached: set[tuple[str, frozenset[str]]] = set()

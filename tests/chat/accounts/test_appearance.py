@@ -24,7 +24,7 @@ def patch(client: Client, **changed: object) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/", "/settings/", "/accounts/email/", "/nowhere/"])
-def test_what_was_chosen_is_on_every_page_before_any_script(cast: Cast, path: str) -> None:
+def test_the_chosen_theme_is_on_every_page_before_any_script(cast: Cast, path: str) -> None:
     assert "data-" not in root(cast.client("alice"), path)
     assert patch(cast.client("alice"), theme="dark", density="compact").status_code == 200
     assert 'data-theme="dark" data-density="compact"' in root(cast.client("alice"), path)
@@ -53,7 +53,7 @@ def test_the_form_works_without_javascript(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"theme": "pink"}, {"density": ""}, {"theme": 1}, {"density": None}])
-def test_what_is_not_offered_is_refused(cast: Cast, wrong: dict[str, Any]) -> None:
+def test_unknown_themes_and_densities_are_refused(cast: Cast, wrong: dict[str, Any]) -> None:
     client = cast.client("alice")
     assert patch(client, **wrong).status_code == 400
     assert "data-" not in root(client)

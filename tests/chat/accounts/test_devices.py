@@ -130,7 +130,9 @@ def test_a_changed_password_empties_the_list(cast: Cast, desk: Client, phone: Cl
     assert [each.is_this for each in listed(desk)] == [True]
 
 
-def test_when_a_browser_was_last_here(cast: Cast, desk: Client, phone: Client) -> None:
+def test_the_last_visit_is_stored_at_intervals_and_not_by_probes(
+    cast: Cast, desk: Client, phone: Client
+) -> None:
     def seen() -> Any:
         return next(each.seen_at for each in listed(phone) if not each.is_this)
 
@@ -156,7 +158,7 @@ def test_without_redis_pages_come_all_the_same(cast: Cast, desk: Client, setting
 
 
 @pytest.mark.parametrize("address", ["", "unknown", "198.51.100.7:5555"])
-def test_what_is_no_address_is_not_kept_as_one(cast: Cast, address: str) -> None:
+def test_invalid_addresses_are_not_stored(cast: Cast, address: str) -> None:
     client = browser("alice@example.org", address=address)
     assert listed(client)[0].address == ""
 
@@ -174,7 +176,7 @@ def test_queries_do_not_grow_with_the_browsers(cast: Cast, desk: Client) -> None
     assert len(listed(desk)) == 9
 
 
-def test_what_ran_out_is_swept(cast: Cast, desk: Client, phone: Client) -> None:
+def test_expired_sessions_are_deleted(cast: Cast, desk: Client, phone: Client) -> None:
     Session.objects.filter(session_key=phone.session.session_key).update(expire_date=timezone.now())
     tasks.sweep_sessions()
     assert UserSession.objects.get(user=cast.alice).session_key == desk.session.session_key

@@ -27,7 +27,9 @@ def spoken(client: Client, asked: str, path: str = "/settings/") -> str:
     ("asked", "language"),
     [(FRENCH, "fr"), (ENGLISH, "en"), ("de,fr;q=0.4", "fr"), ("de", "en"), ("", "en"), (";;q=x", "en")],
 )
-def test_who_chose_nothing_reads_what_the_browser_asks_for(cast: Cast, asked: Any, language: str) -> None:
+def test_the_browser_decides_the_language_until_a_person_chooses_one(
+    cast: Cast, asked: Any, language: str
+) -> None:
     assert spoken(cast.client("anonymous"), asked, "/accounts/login/") == language
     assert spoken(cast.client("alice"), asked) == language
 

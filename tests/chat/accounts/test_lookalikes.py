@@ -61,7 +61,7 @@ def test_a_name_that_passes_for_another_is_refused(cast: Cast, name: Any) -> Non
 
 
 @pytest.mark.parametrize(("name", "kept"), UNSEEN.items(), ids=map(ascii, UNSEEN))
-def test_what_is_unseen_or_styled_becomes_plain(cast: Cast, name: str, kept: Any) -> None:
+def test_invisible_and_styled_characters_in_names_become_plain(cast: Cast, name: str, kept: Any) -> None:
     assert rename(cast, name).status_code == 200
     assert cast.bob.display_name == kept
 
@@ -182,7 +182,7 @@ def test_an_administrator_s_address_is_kept_in_ascii(cast: Cast, monkeypatch: py
 @pytest.mark.parametrize(
     "long", [{"email": "a" * 300 + "@example.org"}, {"group": "g" * 151}], ids=lambda each: next(iter(each))
 )
-def test_what_a_database_cannot_hold_is_refused_in_words(cast: Cast, long: Any) -> None:
+def test_create_user_refuses_values_longer_than_their_columns(cast: Cast, long: Any) -> None:
     given = {"email": "new@example.org", "group": "", **long}
     with pytest.raises(CommandError):
         call_command("create_user", given["email"], password=PASSWORD, group=given["group"])

@@ -140,7 +140,7 @@ class RefusesMails(BaseEmailBackend):
         raise ConnectionResetError
 
 
-def test_where_no_e_mail_is_sent_no_code_by_e_mail_is_offered(cast: Cast, settings: Any) -> None:
+def test_a_code_by_e_mail_is_offered_only_if_the_site_sends_e_mail(cast: Cast, settings: Any) -> None:
     alice, page = cast.client("alice"), "/accounts/reauthenticate/"
     assert "Send me a code" not in alice.get(page).content.decode()
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -148,7 +148,7 @@ def test_where_no_e_mail_is_sent_no_code_by_e_mail_is_offered(cast: Cast, settin
 
 
 @pytest.mark.parametrize("path", [RESET, RESET + "done/", EMAIL])
-def test_where_no_e_mail_is_sent_none_is_promised(cast: Cast, client: Client, path: str) -> None:
+def test_a_site_that_sends_no_e_mail_promises_none(cast: Cast, client: Client, path: str) -> None:
     who = cast.client("alice") if path == EMAIL else client
     page = who.get(path).content.decode()
     assert "This site sends no e-mail" in page

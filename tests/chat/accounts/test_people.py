@@ -126,7 +126,7 @@ def test_rights_are_no_part_of_the_profile(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("who", "status"), [("alice", 200), ("bob", 200), ("stranger", 200), ("staff", 200), ("anonymous", 302)]
 )
-def test_who_may_open_the_settings(cast: Cast, who: str, status: int) -> None:
+def test_only_people_who_are_logged_in_open_the_settings(cast: Cast, who: str, status: int) -> None:
     assert cast.client(who).get("/settings/").status_code == status
 
 
@@ -147,7 +147,7 @@ def sessions(cast: Cast) -> dict[Any, Any]:
     return {name: session_of(cast.client(name)) for name in ("alice", "bob", "stranger", "staff")}
 
 
-def test_which_sessions_still_stand(
+def test_sessions_end_with_logout_suspension_and_password_change(
     cast: Cast, sessions: dict[Any, Any], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     cast.client("bob").logout()
@@ -177,7 +177,7 @@ def test_a_session_is_nobody_else_s(cast: Cast, sessions: dict[Any, Any]) -> Non
     assert still_allowed({sessions["alice"]: cast.bob.pk}) == {sessions["alice"]: "logged_out"}
 
 
-def test_who_is_not_active_is_logged_out(cast: Cast, sessions: dict[Any, Any]) -> None:
+def test_inactive_people_are_logged_out(cast: Cast, sessions: dict[Any, Any]) -> None:
     cast.alice.is_active = False
     cast.alice.save()
     assert still_allowed({sessions["alice"]: cast.alice.pk}) == {sessions["alice"]: "logged_out"}

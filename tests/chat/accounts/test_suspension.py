@@ -130,7 +130,9 @@ def test_the_news_is_told_once_it_is_true(
 
 
 @pytest.mark.parametrize(("reason", "until"), [("", None), ("   ", None), ("x" * 301, None), ("ok", "past")])
-def test_what_a_suspension_needs(cast: Cast, reason: str, until: str | None) -> None:
+def test_a_suspension_needs_a_reason_and_an_end_in_the_future(
+    cast: Cast, reason: str, until: str | None
+) -> None:
     end = timezone.now() - timedelta(minutes=1) if until else None
     with pytest.raises(BadInput):
         services.suspend(user=cast.alice, by=cast.staff, reason=reason, until=end)

@@ -61,7 +61,7 @@ def test_foreign_unknown_and_deleted_answer_alike(cast: Cast, method: str, addre
 @pytest.mark.parametrize(
     ("who", "status"), [("alice", 200), ("bob", 404), ("staff", 404), ("anonymous", 302)]
 )
-def test_who_may_open_the_page(cast: Cast, who: str, status: int) -> None:
+def test_only_the_owner_opens_the_page(cast: Cast, who: str, status: int) -> None:
     conversation = talk(cast.alice, "Hi", "A secret answer")
     answer = cast.client(who).get(conversation.get_absolute_url())
     assert answer.status_code == status

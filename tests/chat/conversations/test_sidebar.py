@@ -257,7 +257,7 @@ def test_other_tabs_hear_of_folders_and_places(
 # --- Many at once -----------------------------------------------------------------------------------------
 
 
-def test_what_is_not_theirs_is_passed_over(cast: Cast, alice: Client) -> None:
+def test_bulk_actions_skip_conversations_of_others(cast: Cast, alice: Client) -> None:
     mine, bobs = talk(cast.alice, "Hi"), talk(cast.bob, "Hi")
     gone = talk(cast.alice, "Hi")
     delete_conversation(conversation=gone)

@@ -20,7 +20,7 @@ def patch(client: Client, body: object, **extra: Any) -> Any:
 
 
 @pytest.mark.parametrize("address", ["/api/profile/", "/api/usage/"])
-def test_who_is_not_logged_in_is_told_so_in_json(db: None, address: str) -> None:
+def test_requests_without_a_login_get_401_in_json(db: None, address: str) -> None:
     response = Client().get(address)
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "not_logged_in"

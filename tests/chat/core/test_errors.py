@@ -126,7 +126,9 @@ def test_without_redis_people_are_not_locked_out(
         (True, "", "127.0.0.1"),
     ],
 )
-def test_whose_address_counts(settings: Settings, behind: bool, forwarded: str, address: str) -> None:
+def test_the_forwarded_address_counts_only_behind_a_proxy(
+    settings: Settings, behind: bool, forwarded: str, address: str
+) -> None:
     settings.BEHIND_PROXY = behind
     request = RequestFactory().get("/", headers={"x-forwarded-for": forwarded})
     assert throttling.client_address(request) == address

@@ -64,7 +64,7 @@ def shuffled(hook: Hook[..., Any], handlers: tuple[Any, ...], monkeypatch: pytes
 
 
 @pytest.mark.django_db
-def test_what_hooks_add_does_not_depend_on_the_order_of_their_handlers(
+def test_results_of_hooks_do_not_depend_on_the_order_of_their_handlers(
     cast: Any, model_card: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = create_conversation(owner=cast.alice, model=default_model(), title="Soup")

@@ -15,14 +15,14 @@ CASES = json.loads((Path(__file__).parents[2] / "data" / "blank_texts.json").rea
 
 
 @pytest.mark.parametrize("text", CASES["blank"], ids=ascii)
-def test_what_cannot_be_seen_is_blank(text: str) -> None:
+def test_invisible_text_is_blank(text: str) -> None:
     assert is_blank(text)
     assert trimmed(text) == ""
     assert one_line(text) == ""
 
 
 @pytest.mark.parametrize("text", CASES["seen"], ids=ascii)
-def test_what_can_be_seen_is_not(text: str) -> None:
+def test_visible_text_is_not_blank(text: str) -> None:
     assert not is_blank(text)
     assert trimmed(text) == text
     assert one_line(text)

@@ -38,7 +38,7 @@ def send(cast: Cast, message: Message, who: str = "alice", **body: Any) -> Any:
     ("who", "status"),
     [("alice", 200), ("bob", 404), ("stranger", 404), ("staff", 404), ("moderator", 404), ("anonymous", 401)],
 )
-def test_who_may_give_feedback(cast: Cast, message: Message, who: str, status: int) -> None:
+def test_only_the_owner_gives_feedback(cast: Cast, message: Message, who: str, status: int) -> None:
     assert send(cast, message, who, value=1).status_code == status
     assert cast.client(who).get(address(message.pk)).status_code == status
     assert Feedback.objects.count() == (status == 200)

@@ -104,7 +104,7 @@ def test_damage_hides_no_old_encoding(text: str, encoding: str) -> None:
     assert decode(damaged).text.endswith(text)
 
 
-def test_of_two_encodings_in_one_file_utf_8_is_read_and_the_rest_told() -> None:
+def test_a_file_in_two_encodings_is_read_as_utf_8_with_a_remark() -> None:
     found = decode(("Zoé ok\n" * 7).encode() + ("Zoé ok\n" * 3).encode("cp1252"))
     assert (found.text, found.guessed, found.flaws) == ("Zoé ok\n" * 7 + "Zo\ufffd ok\n" * 3, True, 3)
 

@@ -99,7 +99,7 @@ def test_ligatures_are_written_as_letters(attached: Attached) -> None:
     assert File.objects.get().text == "office file flow café naïve Ελλάδα"
 
 
-def test_what_is_filled_into_a_form_is_read(attached: Attached) -> None:
+def test_values_of_form_fields_are_read(attached: Attached) -> None:
     attached((DATA / "filled_form.pdf").read_bytes(), "thing.pdf")
     assert File.objects.get().text.split("\n")[-2:] == ["name: Ada Lovelace", "agree: Yes"]
 

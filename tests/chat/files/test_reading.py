@@ -97,7 +97,7 @@ def test_a_pdf_that_is_locked_against_printing_only_can_be_read(attached: Attach
         "bytes",
     ],
 )
-def test_what_cannot_be_read_says_why(attached: Attached, content: bytes, words: str) -> None:
+def test_an_unreadable_pdf_states_the_reason(attached: Attached, content: bytes, words: str) -> None:
     told = attached(content, "thing.pdf")
     assert told["state"] == "failed"
     assert words in told["words"]

@@ -55,7 +55,7 @@ def test_a_file_is_kept_privately_and_read(cast: Cast, attached: Attached) -> No
         (b"MZ\x90\x00\x03\x00\x00\x00" + bytes(200), "neither text nor a PDF"),
     ],
 )
-def test_what_cannot_be_read_is_refused_whatever_its_name(cast: Cast, content: bytes, words: str) -> None:
+def test_unsupported_types_are_refused_whatever_their_name(cast: Cast, content: bytes, words: str) -> None:
     answer = put(cast.client("alice"), content, "harmless.txt", "text/plain")
     assert answer.status_code == 400
     assert words in words_of(answer)

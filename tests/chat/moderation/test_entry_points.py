@@ -273,7 +273,7 @@ def test_each_entry_point_is_tried() -> None:
 
 
 @pytest.mark.parametrize("name", ENTER)
-def test_what_a_rule_forbids_does_not_enter(cast: Cast, name: str) -> None:
+def test_forbidden_words_are_stored_at_no_entry_point(cast: Cast, name: str) -> None:
     Rule.objects.create(name="a rule", options={"pattern": WORD}, words="Not here, please.")
     ENTER[name](cast)
     if name == "share_answer":

@@ -55,7 +55,7 @@ def report_of(share: Share, cast: Cast, message: Message | None = None) -> Any:
     ("who", "status"),
     [("alice", 201), ("bob", 404), ("stranger", 404), ("staff", 404), ("moderator", 404), ("anonymous", 401)],
 )
-def test_who_may_report_a_message(cast: Cast, message: Message, who: str, status: int) -> None:
+def test_only_the_owner_reports_a_message(cast: Cast, message: Message, who: str, status: int) -> None:
     response = send(cast, who, message_id=str(message.pk), reason="harmful", note=" bad advice ")
     assert response.status_code == status
     assert Report.objects.count() == (1 if status == 201 else 0)

@@ -77,7 +77,7 @@ def test_one_of_the_site_is_not_a_persons_to_change(cast: Any) -> None:
 @pytest.mark.parametrize(
     "words", [{"name": ""}, {"name": "\u200b"}, {"name": "x" * 61}, {"prompt": " "}, {"prompt": "x" * 4001}]
 )
-def test_what_is_empty_or_too_long_is_not_kept(cast: Any, words: dict[str, str]) -> None:
+def test_personas_with_empty_or_too_long_fields_are_refused(cast: Any, words: dict[str, str]) -> None:
     answer = cast.client("alice").post(f"{PAGE}personas/new/", {**PIRATE, **words})
     assert answer.status_code == 400
     assert not Persona.objects.filter(owner=cast.alice).exists()
@@ -138,7 +138,7 @@ def test_the_page_costs_the_same_with_many_personas(cast: Any) -> None:
 # --- Chosen for a conversation ----------------------------------------------------------------------------
 
 
-def test_who_may_choose_for_a_conversation(cast: Any) -> None:
+def test_only_the_owner_chooses_a_persona_for_a_conversation(cast: Any) -> None:
     conversation, kept = talk(cast.alice, "one", "two"), pirate(cast)
     told = choose(cast, conversation.pk, persona=str(kept.pk)).json()["conversation_settings"]
     assert told["persona"]["name"] == "Pirate"

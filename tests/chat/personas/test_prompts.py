@@ -49,7 +49,7 @@ def test_nobody_else_has_them(cast: Any, who: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("words", [{"name": ""}, {"text": ""}, {"text": "x" * 8001}, {"name": "x" * 61}])
-def test_what_is_empty_or_too_long_is_not_kept(cast: Any, words: dict[str, str]) -> None:
+def test_prompts_with_empty_or_too_long_fields_are_refused(cast: Any, words: dict[str, str]) -> None:
     assert cast.client("alice").post(f"{PAGE}new/", {**WORDS, **words}).status_code == 400
     assert not SavedPrompt.objects.exists()
 

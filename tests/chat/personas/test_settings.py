@@ -102,7 +102,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("settings", BAD)
-def test_what_makes_no_sense_is_refused_with_the_bounds(cast: Any, settings: Any) -> None:
+def test_settings_outside_their_bounds_are_refused(cast: Any, settings: Any) -> None:
     conversation = talk(cast.alice, "one", "two")
     answer = choose(cast, conversation.pk, settings=settings)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_input")

@@ -68,7 +68,7 @@ def everybody(tokens: int, weight: float = 1.0) -> QuotaPolicy:
     return QuotaPolicy.objects.create(tokens_per_day=tokens, weight=weight)
 
 
-def test_whose_policy_counts(cast: Cast, settings: Settings) -> None:
+def test_the_best_policy_of_a_persons_groups_counts(cast: Cast, settings: Settings) -> None:
     settings.DAILY_TOKENS = 77
     assert services.terms_for(cast.alice) == (77, 1.0, 2)
     everybody(1_000, weight=0.5)

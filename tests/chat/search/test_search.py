@@ -202,7 +202,7 @@ def test_every_hit_comes_once_over_the_pages(cast: Cast, alice: Client, model_ca
     assert sorted(seen[:5]) == [f"fern {n}" for n in (1, 3, 5, 7, 9)]
 
 
-def test_of_messages_of_one_moment_none_is_lost(cast: Cast, alice: Client, model_card: ModelCard) -> None:
+def test_paging_loses_no_messages_with_equal_times(cast: Cast, alice: Client, model_card: ModelCard) -> None:
     conversation = talk(cast.alice, title="")
     moment = timezone.now()
     Message.objects.bulk_create(

@@ -124,7 +124,9 @@ def test_a_view_reads_one_page_of_the_copy_however_long_it_is(
     assert re.search(r'"number" = 7\b', read)
 
 
-def test_what_is_too_much_for_one_share_is_refused(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conversations_too_long_for_one_share_are_refused(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("chat.sharing.services.COPIED_CHARS", 1000)
     conversation = talk(cast.alice, "Hi", "x" * 1000)
     answer = cast.client("alice").post(

@@ -179,7 +179,7 @@ def test_a_closed_link_answers_like_one_that_never_was(cast: Cast, share: Share)
     assert Share.objects.get().options == {}
 
 
-def test_where_nothing_is_asked_an_answer_leads_to_the_page(cast: Cast, conversation: Conversation) -> None:
+def test_a_password_for_a_public_share_redirects_to_the_page(cast: Cast, conversation: Conversation) -> None:
     plain = services.create_share(conversation=conversation, owner=cast.alice)
     response = answer(cast.client("anonymous"), plain, PASSWORD)
     assert (response.status_code, response["Location"]) == (302, plain.get_absolute_url())

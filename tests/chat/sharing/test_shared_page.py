@@ -92,7 +92,7 @@ def test_only_the_open_branch_is_copied(cast: Cast) -> None:
     assert "Sure?" not in page
 
 
-def test_what_is_written_later_is_not_on_it(cast: Cast) -> None:
+def test_later_messages_and_changes_are_not_on_the_page(cast: Cast) -> None:
     share = shared(cast.alice, "Hi", "Hello")
     conversation = share.conversation
     say(conversation, "A later secret", under=conversation.messages.get(text="Hello"))
@@ -150,7 +150,7 @@ def test_a_page_that_is_hard_to_make_is_made_once(cast: Cast) -> None:
     assert pages[0].count("Image:") == pages[1].count("Image:") == 6 * 340
 
 
-def test_what_is_kept_of_a_page_is_in_the_reader_s_language(cast: Cast) -> None:
+def test_cached_pages_are_in_the_language_of_the_reader(cast: Cast) -> None:
     share = shared(cast.alice, "Hi", "![](https://example.org/dog.png)")
     for _ in range(2):
         for language in ("en", "fr"):
@@ -482,13 +482,13 @@ def test_a_very_long_reply_is_shown_as_typed() -> None:
     assert reply_html("*a* " * MARKDOWN_CHARS).startswith('<p dir="auto">*a* *a* ')
 
 
-def test_what_a_person_typed_is_not_markdown() -> None:
+def test_questions_are_not_rendered_as_markdown() -> None:
     html = prompt_html("# a *b* $x$ [l](https://a.example) https://b.example\n  c < d\n\ne")
     first = "# a *b* $x$ [l](https://a.example) https://b.example<br>  c &lt; d"
     assert html == f'<p dir="auto">{first}</p><p dir="auto">e</p>'
 
 
-def test_what_a_person_typed_as_code_is_code() -> None:
+def test_code_in_questions_is_rendered_as_code() -> None:
     html = prompt_html("run `a *b*` and ``c`d``, not `e\nf`:\n\n```Py x\nx < 1\n\n# y\n```\n~~~\n`z`")
     words = 'run <code dir="ltr">a *b*</code> and <code dir="ltr">c`d</code>, not `e<br>f`:'
     assert html == (

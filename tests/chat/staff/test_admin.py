@@ -119,7 +119,7 @@ def every_page() -> list[str]:
         ("anonymous", 200, "/accounts/login/"),
     ],
 )
-def test_who_may_open_the_admin(cast: Cast, who: str, status: int, where: str) -> None:
+def test_only_staff_open_the_admin(cast: Cast, who: str, status: int, where: str) -> None:
     response = cast.client(who).get("/admin/", follow=True)
     assert response.status_code == status
     assert response.request["PATH_INFO"] == where
@@ -235,7 +235,7 @@ def test_conversations_are_found_by_owner_and_title_and_the_search_is_on_record(
     assert StaffAction.objects.get(verb="list conversations").detail == {"search": asked}
 
 
-def test_what_is_asked_in_the_address_is_on_record_too(cast: Cast, scene: Scene) -> None:
+def test_filters_in_the_address_are_on_record(cast: Cast, scene: Scene) -> None:
     listed = cast.client("staff").get("/admin/conversations/conversation/", {"title__exact": "Alice's soup"})
     assert listed.context["cl"].result_count == 1
     row = StaffAction.objects.get(verb="list conversations")
@@ -360,7 +360,9 @@ def test_long_conversations_come_in_pages_and_a_message_opens_its_own(cast: Cast
 @pytest.mark.parametrize(
     ("app", "model"), [(app, model) for app, models in READ_ONLY.items() for model in models]
 )
-def test_what_only_services_write_is_read_only(cast: Cast, scene: Scene, app: Any, model: Any) -> None:
+def test_tables_that_only_services_write_are_read_only(
+    cast: Cast, scene: Scene, app: Any, model: Any
+) -> None:
     client = cast.client("staff")
     base = f"/admin/{app}/{model}/"
     assert client.get(f"{base}add/").status_code == 403
@@ -442,7 +444,7 @@ def test_people_are_added_with_a_verified_address(cast: Cast) -> None:
     assert "already" in again.content.decode()
 
 
-def test_what_staff_change_in_a_person_is_on_record_with_its_values(cast: Cast) -> None:
+def test_changes_by_staff_to_a_person_are_on_record_with_their_values(cast: Cast) -> None:
     form = {
         "email": "alice@example.org",
         "display_name": "A",
@@ -596,7 +598,7 @@ def test_wrong_decisions_are_refused_in_words(cast: Cast, scene: Scene, action: 
     assert scene.report.status == "open"
 
 
-def test_who_may_only_look_gets_no_buttons(cast: Cast, scene: Scene) -> None:
+def test_staff_with_only_view_permission_get_no_buttons(cast: Cast, scene: Scene) -> None:
     viewer = accounts.create_user(email="viewer@example.org", is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename="view_report"))
     client = Client()

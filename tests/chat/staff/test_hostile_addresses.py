@@ -360,7 +360,7 @@ def test_a_fault_of_ours_is_not_taken_for_a_mistake(desk: Desk, monkeypatch: pyt
     assert desk.client("staff").get("/admin/").status_code == 500
 
 
-def test_what_was_typed_is_not_in_the_log(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_values_from_addresses_are_not_in_the_log(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     check(desk.client("staff"), "/admin/accounts/user/", {"canary__regex": "canary"})
     ours = [record.getMessage() for record in caplog.records if record.name == "chat.core.site"]
     assert ours

@@ -129,7 +129,7 @@ def test_the_original_bytes_can_be_downloaded_elsewhere(cast: Cast) -> None:
     assert (file.kind, file.size) == ("pdf", len(content))
 
 
-def test_how_a_file_was_read_is_told_elsewhere(cast: Cast) -> None:
+def test_remarks_about_reading_a_file_survive_the_transfer(cast: Cast) -> None:
     """In the chip of the file: its encoding is a guess."""
     told = []
     with_file(cast, "La crème brûlée à la vanille est déjà prête, où êtes-vous ?\n".encode("cp1252"))
@@ -310,7 +310,7 @@ def test_pins_beyond_the_limit_are_told(cast: Cast, monkeypatch: pytest.MonkeyPa
     assert [each["notes"] for each in told["imported"]] == [[], ["It is not pinned: as many are as can be."]]
 
 
-def test_what_was_chosen_here_stays(cast: Cast) -> None:
+def test_imported_settings_do_not_replace_settings_chosen_here(cast: Cast) -> None:
     settled(cast)
     cast.bob.theme, cast.bob.language = "light", "en"
     cast.bob.save()

@@ -62,14 +62,14 @@ def test_markdown_is_the_branch_one_has_open(cast: Cast) -> None:
 
 @pytest.mark.parametrize("path", ["/api/conversations/{}/export/", "/c/{}/print/"])
 @pytest.mark.parametrize(("who", "statuses"), [("alice", {200}), ("bob", {404}), ("anonymous", {302, 401})])
-def test_who_may_take_a_conversation_out(cast: Cast, path: str, who: str, statuses: set[int]) -> None:
+def test_only_the_owner_exports_a_conversation(cast: Cast, path: str, who: str, statuses: set[int]) -> None:
     made = talk(cast.alice, "Hello", "First")
     assert cast.client(who).get(path.format(made.pk)).status_code in statuses
     delete_conversation(conversation=made)
     assert cast.client(who).get(path.format(made.pk)).status_code != 200
 
 
-def test_what_is_hidden_or_not_written_yet_has_no_words(cast: Cast) -> None:
+def test_hidden_and_unfinished_messages_are_exported_without_text(cast: Cast) -> None:
     made = talk(cast.alice, "Hello", "a secret")
     Message.objects.filter(text="a secret").update(hidden_at=timezone.now())
     live_reply(made, "And?")

@@ -220,7 +220,7 @@ def test_a_directory_of_an_archive_is_bounded(cast: Cast, monkeypatch: pytest.Mo
     assert "too many files" in answer.json()["error"]["words"]
 
 
-def test_what_many_files_unpack_to_is_bounded_together(cast: Cast, settings: Any) -> None:
+def test_the_total_unpacked_size_of_an_archive_is_limited(cast: Cast, settings: Any) -> None:
     settings.IMPORT_BYTES = 1 << 20
     content = files.zipped({f"{n}.json": b"[%s]" % (b" " * 900_000) for n in range(5)})
     assert bring(cast.client("alice"), content).status_code == 400

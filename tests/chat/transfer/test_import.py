@@ -90,7 +90,7 @@ def test_ones_own_goes_out_and_comes_in_again(cast: Cast) -> None:
     assert told["imported"][0]["notes"] == []
 
 
-def test_what_is_here_already_comes_in_once(cast: Cast) -> None:
+def test_conversations_imported_twice_are_stored_once(cast: Cast) -> None:
     file = files.as_json(files.chatgpt(), files.openwebui())
     report(bring(cast.client("alice"), file))
     again = report(bring(cast.client("alice"), file))
@@ -143,7 +143,7 @@ def test_times_nobody_lived_in_are_not_believed(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize(("who", "status"), [("alice", 200), ("anonymous", 401)])
-def test_who_may_import(cast: Cast, who: str, status: int) -> None:
+def test_only_people_who_are_logged_in_import(cast: Cast, who: str, status: int) -> None:
     assert bring(cast.client(who), files.as_json(files.chatgpt())).status_code == status
 
 
@@ -171,7 +171,7 @@ def test_imports_are_limited(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Non
     assert bring(cast.client("alice"), files.as_json(files.chatgpt())).status_code == 429
 
 
-def test_when_time_is_up_the_rest_comes_in_with_the_same_file(
+def test_an_import_out_of_time_is_completed_with_the_same_file(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = files.as_json(files.chatgpt(), files.openwebui())

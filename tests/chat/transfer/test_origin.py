@@ -70,7 +70,7 @@ def test_a_link_of_before_says_it_too(cast: Cast) -> None:
     assert FROM_CHATGPT in cast.client("anonymous").get(made.get_absolute_url()).content.decode()
 
 
-def test_what_the_model_here_wrote_says_nothing(cast: Cast) -> None:
+def test_replies_of_the_local_model_state_no_origin(cast: Cast) -> None:
     kept = talk(cast.alice, "A question", "An answer")
     Generation.objects.create(
         message=kept.messages.get(text="An answer"), user=cast.alice, model="scripted", seed=1

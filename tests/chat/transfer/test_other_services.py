@@ -266,7 +266,7 @@ def test_an_answer_may_be_in_its_output(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize(("place", "expected"), [("pinned", (True, False)), ("archived", (False, True))])
-def test_what_was_pinned_or_archived_there_is_so_here(
+def test_pinned_and_archived_conversations_keep_that_state(
     cast: Cast, place: str, expected: tuple[bool, bool]
 ) -> None:
     came(cast, {**webui("Four."), place: True})

@@ -97,7 +97,7 @@ def test_everything_of_one_person_is_anothers_after_the_move(cast: Cast, sailor:
     assert Persona.objects.filter(owner=cast.alice).count() == 1
 
 
-def test_what_leaves_is_ones_own_alone(cast: Cast, sailor: Persona) -> None:
+def test_an_export_contains_only_a_persons_own_personas_and_prompts(cast: Cast, sailor: Persona) -> None:
     settled(cast)
     choose(cast.client("bob"), talk(cast.bob, "Hello"), persona=str(sailor.pk))
     found = whole(everything(cast.client("bob")))

@@ -56,14 +56,14 @@ CLOSED = [
 
 
 @pytest.mark.parametrize("text", OPEN)
-def test_what_is_open_is_closed(text: str) -> None:
+def test_open_blocks_are_closed(text: str) -> None:
     assert not is_heard(text)
     assert closed(text).startswith(text)
     assert is_heard(closed(text))
 
 
 @pytest.mark.parametrize("text", CLOSED)
-def test_what_is_closed_stays_as_it_is(text: str) -> None:
+def test_closed_blocks_stay_as_they_are(text: str) -> None:
     assert closed(text) == text
     assert is_heard(text)
 

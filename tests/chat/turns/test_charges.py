@@ -100,9 +100,7 @@ async def test_a_failure_gives_the_whole_day_back(tabs: Any, broker: Any, cast: 
     assert await settled_usage(cast) == (2, 0)
 
 
-async def test_what_a_person_stopped_is_charged_for_what_was_generated(
-    tabs: Any, broker: Any, cast: Any
-) -> None:
+async def test_a_stopped_reply_is_charged_for_its_generated_tokens(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     ack = await ask(tab, "slow:500:10")
@@ -113,7 +111,7 @@ async def test_what_a_person_stopped_is_charged_for_what_was_generated(
     assert await settled_usage(cast) == (1 + done["usage"]["completion_tokens"], 0)
 
 
-async def test_what_the_rules_refused_is_charged(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_a_reply_refused_by_a_rule_is_charged(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     await Rule.objects.acreate(name="r", options={"pattern": "w7"}, words="Not here.", applies="reply")
     tab = await tabs("alice")

@@ -185,7 +185,7 @@ async def test_the_page_shows_that_the_model_of_new_chats_is_not_running(
     assert (ack["conversation"]["model"], ack["conversation"]["temporary"]) == ("grok-1", True)
 
 
-def test_when_a_model_was_seen_is_written_once_a_minute(
+def test_last_seen_of_a_model_is_written_once_a_minute(
     cast: Any, site: Any, redis_client: redis.Redis
 ) -> None:
     announce(redis_client, "grok-1")

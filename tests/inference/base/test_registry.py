@@ -70,7 +70,7 @@ def test_an_unknown_name_is_refused_with_those_that_exist(install: Install) -> N
         things(z="alpha_code.Thing").load("x")
 
 
-def test_of_two_distributions_with_one_name_neither_is_used(install: Install) -> None:
+def test_a_name_offered_by_two_distributions_is_not_used(install: Install) -> None:
     install("alpha", GOOD, a="alpha_code:Thing", b="alpha_code:Thing")
     install("beta", GOOD, a="beta_code:Thing")
     found = things()

@@ -127,7 +127,7 @@ def test_a_new_feature_is_missed(groups: dict[tuple[str, bool], Group]) -> None:
     assert without_intent(new, groups) == {"Send it to the moon", "To the moon", "Flights"}
 
 
-def test_what_the_text_explains_is_there(groups: dict[tuple[str, bool], Group]) -> None:
+def test_every_feature_that_the_demo_text_explains_exists(groups: dict[tuple[str, bool], Group]) -> None:
     everything = set().union(*features().values())
     for group in groups.values():
         gone = set(group.features) - everything

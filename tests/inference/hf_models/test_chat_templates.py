@@ -136,7 +136,7 @@ def named(folder: Path, *names: str) -> None:
     change_json(folder, "tokenizer_config.json", chat_template=templates)
 
 
-def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
+def test_the_default_is_used_among_several_templates(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "model")
     named(folder, "tool_use", "default")
     assert prompt(folder, [ONE]) == "default <|a|>user\none<|z|>\n<|a|>assistant\n"

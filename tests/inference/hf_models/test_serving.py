@@ -247,7 +247,7 @@ def test_bytes_are_exact(folders: dict[str, Path], family: str) -> None:
 
 
 @pytest.mark.parametrize("family", ["mixtral", "olmoe"])
-def test_what_people_type_is_never_a_control_id(folders: dict[str, Path], family: str) -> None:
+def test_typed_control_pieces_are_encoded_as_plain_text(folders: dict[str, Path], family: str) -> None:
     tokenizer = HfTokenizer(folders[family], EMBEDDED)
     plain = tokenizer.render_chat([{"role": "user", "content": "Hello"}])
     stock = AutoTokenizer.from_pretrained(folders[family])

@@ -66,7 +66,9 @@ def test_the_engine_reads_only_the_question_again() -> None:
         ({"titles": False}, False),
     ],
 )
-def test_which_folders_are_asked(card: dict[str, bool], able: bool, tmp_path: Path) -> None:
+def test_titles_come_from_folders_that_can_and_do_not_opt_out(
+    card: dict[str, bool], able: bool, tmp_path: Path
+) -> None:
     for path in DEMO.iterdir():
         if path.name != "grokweb.json":
             (tmp_path / path.name).symlink_to(path)
