@@ -1,14 +1,32 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { afterEach, test } from "node:test";
 
 import { ordinal, period, seconds } from "grokweb/base/format.js";
 import { fill } from "grokweb/base/i18n.js";
 import { Announcer } from "grokweb/ui/announcer.js";
 import { outcome, waiting } from "grokweb/view/message_status.js";
 
-test("places in line are said as people say them", () => {
-  assert.deepEqual([1, 2, 3, 4, 11, 12, 13, 21, 22, 103].map((n) => ordinal(n, "en")), ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "103rd"]);
-  assert.deepEqual([1, 2, 3].map((n) => ordinal(n, "fr")), ["1re", "2e", "3e"]);
+const speak = (words) => { globalThis.gettext = (text) => words[text] ?? text; };
+afterEach(() => { delete globalThis.gettext; });
+
+test("ordinal numbers are English without a catalogue, whatever the language of the page", () => {
+  const numbers = [1, 2, 3, 4, 11, 12, 13, 21, 22, 103];
+  const english = ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "103rd"];
+  for (const lang of ["en", "de"]) assert.deepEqual(numbers.map((n) => ordinal(n, lang)), english);
+});
+
+test("a catalogue alone gives a language its ordinal numbers", () => {
+  speak({ "%(n)sst": "%(n)s.", "%(n)snd": "%(n)s.", "%(n)srd": "%(n)s.", "%(n)sth": "%(n)s." });
+  assert.deepEqual([1, 2, 3, 11].map((n) => ordinal(n, "de")), ["1.", "2.", "3.", "11."]);
+  speak({ "%(n)sst": "%(n)sre", "%(n)snd": "%(n)se", "%(n)srd": "%(n)se", "%(n)sth": "%(n)se" });
+  assert.deepEqual([1, 2, 3, 11].map((n) => ordinal(n, "fr")), ["1re", "2e", "3e", "11e"]);
+  speak({ "%(n)sst": "%(n)s:a", "%(n)snd": "%(n)s:e", "%(n)srd": "%(n)s:e", "%(n)sth": "%(n)s:e" });
+  assert.deepEqual([1, 2, 3, 11].map((n) => ordinal(n, "sv")), ["1:a", "2:a", "3:e", "11:e"]);
+  speak({ "%(n)sth": "%(n)sº" });
+  assert.equal(ordinal(8, "it"), "8º"); // category "many"
+});
+
+test("the line of a person who waits says the place and the time", () => {
   assert.equal(waiting({ position: 3, estimate: 20 }), "You are 3rd in line, about 20 s");
   assert.equal(waiting({ position: 1, estimate: null }), "You are next");
   assert.equal(waiting({ position: 0, estimate: null }), "The model is not running; your message waits.");

@@ -9,19 +9,23 @@ export const number = (n, lang = language()) => new Intl.NumberFormat(lang).form
 export const decimal = (n, digits = 3, lang = language()) =>
   new Intl.NumberFormat(lang, { maximumFractionDigits: digits }).format(n);
 
-/** @type {Record<string, Record<string, string>>} */
-const ORDINAL_ENDINGS = {
-  en: { one: "st", two: "nd", few: "rd", other: "th" },
-  fr: { one: "re", other: "e" },
-};
+/**
+ * Ordinal numbers by the plural category of their language (CLDR: "one", "two", "few", "other"; "zero" and
+ * "many" use "other"). A catalogue writes all four, and repeats a form where its language has fewer.
+ * @returns {Record<string, string>}
+ */
+const ordinalForms = () => ({
+  one: gettext("%(n)sst"), two: gettext("%(n)snd"), few: gettext("%(n)srd"), other: gettext("%(n)sth"),
+});
 
 /**
- * Formats 3 as "3rd", "3e". Languages without endings here get a plain number.
+ * Formats 3 as "3rd", "3e", "3.". English rules choose the form where the catalogue does not translate it.
  * @param {number} n
  */
 export function ordinal(n, lang = language()) {
-  const kind = new Intl.PluralRules(lang, { type: "ordinal" }).select(n);
-  return `${n}${ORDINAL_ENDINGS[lang.split("-")[0]]?.[kind] ?? ""}`;
+  const forms = ordinalForms();
+  const rules = new Intl.PluralRules(forms.other === "%(n)sth" ? "en" : lang, { type: "ordinal" });
+  return fill(forms[rules.select(n)] ?? forms.other, { n: number(n, lang) });
 }
 
 /**
