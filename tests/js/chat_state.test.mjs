@@ -6,18 +6,19 @@ import {
   pendingHere, prepended, received, replaced, revised, shownMessages, stopAsked,
 } from "grokweb/state/chat_state.js";
 import { createStore } from "grokweb/state/store.js";
+import { ids, message } from "./building.mjs";
 
-const message = (id, parent, at, more = {}) =>
-  ({ id, parent, role: "assistant", text: id, created_at: `2026-01-01T00:00:0${at}+00:00`, ...more });
+/** @import { ChatState, Pending } from "grokweb/state/chat_state.js" */
+
 const PAGE = { messages: [message("q", null, 1, { role: "user" }), message("a", "q", 2)], more: true };
 const OPEN = opened({ ...INITIAL, connected: true, wasConnected: true }, "c", PAGE);
-const ids = (list) => list.map((each) => each.id).join(" ");
+/** @param {Partial<Pending>} [more] @returns {Pending} */
 const question = (more = {}) =>
   ({ type: "send", client_id: "n", conversation: "c", epoch: OPEN.epoch, parent: "a", content: "next", ...more });
 
 test("a transition never changes the state it is given", () => {
   const lists = { messages: Object.freeze([...OPEN.messages]), pending: Object.freeze([]) };
-  const frozen = Object.freeze({ ...OPEN, ...lists });
+  const frozen = /** @type {ChatState} */ (/** @type {unknown} */ (Object.freeze({ ...OPEN, ...lists })));
   received(frozen, [message("b", "a", 3)]);
   asked(frozen, question());
   patched(frozen, "a", { text: "x" });
@@ -84,7 +85,7 @@ test("without a connection a pending question says so and waits without an answe
   const offline = connectionChanged(asked(OPEN, question()), false);
   const list = shownMessages(offline, null);
   assert.equal(ids(list), "q a n");
-  assert.match(list[2].state, /^Not sent yet/);
+  assert.match(list[2].state ?? "", /^Not sent yet/);
   assert.equal(shownMessages({ ...offline, wasConnected: false }, null)[2].state, "");
 });
 
@@ -92,13 +93,13 @@ test("another answer takes the place of the first, a continuation begins with it
   const again = asked(OPEN, { type: "regenerate", client_id: "r", conversation: "c", epoch: 1, message_id: "a" });
   assert.equal(ids(shownMessages(again, null)), "q r-reply");
   const more = asked(OPEN, { type: "continue", client_id: "r", conversation: "c", epoch: 1, message_id: "a" });
-  assert.equal(shownMessages(more, null).at(-1).text, "a");
+  assert.equal(shownMessages(more, null).at(-1)?.text, "a");
 });
 
 test("a message that waits for the end of the reply comes last", () => {
   const list = shownMessages(OPEN, { content: "then this", files: [], takeBack: () => {} });
   assert.equal(ids(list), "q a queued");
-  assert.match(list[2].state, /^Will be sent/);
+  assert.match(list[2].state ?? "", /^Will be sent/);
 });
 
 test("a stop is remembered until another reply is stopped", () => {
@@ -107,6 +108,7 @@ test("a stop is remembered until another reply is stopped", () => {
 
 test("a store tells its subscribers of a change once, and of none where nothing changed", () => {
   const store = createStore(OPEN);
+  /** @type {[number, number][]} */
   const heard = [];
   const end = store.subscribe((state, before) => heard.push([before.revision, state.revision]));
   store.update(revised);
@@ -126,6 +128,7 @@ test("a store tells its subscribers of a change once, and of none where nothing 
 
 test("a batch that fails still tells what it changed", () => {
   const store = createStore(OPEN);
+  /** @type {number[]} */
   const heard = [];
   store.subscribe((state) => heard.push(state.revision));
   assert.throws(() => store.batch(() => { store.update(revised); throw new Error("x"); }), /^Error: x$/);

@@ -6,8 +6,10 @@ import { fill } from "grokweb/base/i18n.js";
 import { Announcer } from "grokweb/ui/announcer.js";
 import { outcome, waiting } from "grokweb/view/message_status.js";
 
-const speak = (words) => { globalThis.gettext = (text) => words[text] ?? text; };
-afterEach(() => { delete globalThis.gettext; });
+const page = /** @type {any} */ (globalThis);
+/** Gives the page a catalogue. @param {Record<string, string>} words */
+const speak = (words) => { page.gettext = (/** @type {string} */ text) => words[text] ?? text; };
+afterEach(() => { delete page.gettext; });
 
 test("ordinal numbers are English without a catalogue, whatever the language of the page", () => {
   const numbers = [1, 2, 3, 4, 11, 12, 13, 21, 22, 103];
@@ -54,7 +56,10 @@ test("every way a reply can end is said, a whole reply says nothing", () => {
 
 test("the sidebar's headings", () => {
   const now = new Date(2026, 4, 15, 9, 0);
-  const at = (...when) => period(new Date(...when).toISOString(), now);
+  const at = (/** @type {number[]} */ ...when) => {
+    const [year, month, ...rest] = when;
+    return period(new Date(year, month, ...rest).toISOString(), now);
+  };
   assert.equal(at(2026, 4, 15, 0, 1), "Today");
   assert.equal(at(2026, 4, 14, 23, 59), "Yesterday");
   assert.equal(at(2026, 4, 10), "Last 7 days");
@@ -63,8 +68,9 @@ test("the sidebar's headings", () => {
 });
 
 test("a reply is announced by the sentence, each word once", () => {
+  /** @type {string[]} */
   const said = [];
-  const announcer = new Announcer(null);
+  const announcer = new Announcer(/** @type {any} */ (null)); // say() alone needs the region
   announcer.say = (words) => said.push(words);
   const text = "One **two**. Three four! And\n- five\nrest";
   for (let i = 0; i <= text.length; i++) announcer.follow("m", text.slice(0, i));

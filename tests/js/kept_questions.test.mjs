@@ -3,16 +3,28 @@ import { beforeEach, test } from "node:test";
 
 import { PendingStorage, QueuedMessages } from "grokweb/state/kept_questions.js";
 
-/** sessionStorage as far as it is used; Object.keys() gives its keys, as in browsers. */
-class Storage {
-  getItem(key) { return Object.hasOwn(this, key) ? this[key] : null; }
-  setItem(key, text) { this[key] = String(text); }
-  removeItem(key) { delete this[key]; }
+/**
+ * @import { Pending } from "grokweb/state/chat_state.js"
+ * @import { AttachedFile } from "grokweb/wire/objects.js"
+ */
+
+/** The methods of sessionStorage that the modules call; Object.keys() gives its keys, as in browsers. */
+class FakeStorage {
+  /** @param {string} key */
+  getItem(key) { return /** @type {any} */ (this)[key] ?? null; }
+  /** @param {string} key @param {string} text */
+  setItem(key, text) { Object.assign(this, { [key]: text }); }
+  /** @param {string} key */
+  removeItem(key) { delete (/** @type {any} */ (this)[key]); }
 }
 
-beforeEach(() => { globalThis.sessionStorage = new Storage(); });
+beforeEach(() => { Object.defineProperty(globalThis, "sessionStorage", { value: new FakeStorage(), configurable: true }); });
+
+/** @param {string} id @returns {AttachedFile} */
+const file = (id) => ({ id, name: `${id}.txt`, size: 1, state: "ready", characters: 1, tokens: 1 });
 
 test("pending questions survive a reload, of one person alone", () => {
+  /** @type {Pending[]} */
   const pending = [{ type: "send", client_id: "a", conversation: null, epoch: 1, content: "hi" }];
   new PendingStorage("alice").save(pending);
   assert.deepEqual(new PendingStorage("alice").load(), pending);
@@ -29,10 +41,10 @@ test("what is half written counts as nothing", () => {
 
 test("several queued messages of a conversation become one, with the files of all", () => {
   const queued = new QueuedMessages("alice");
-  queued.add("c", " one ", [{ id: "f" }]);
-  queued.add("c", "two", [{ id: "g" }]);
+  queued.add("c", " one ", [file("f")]);
+  queued.add("c", "two", [file("g")]);
   assert.equal(queued.get("d"), null);
-  const message = { content: "one\n\ntwo", files: [{ id: "f" }, { id: "g" }] };
+  const message = { content: "one\n\ntwo", files: [file("f"), file("g")] };
   assert.deepEqual(queued.get("c"), message);
   assert.deepEqual(queued.take("c"), message);
   assert.equal(queued.take("c"), null);
@@ -43,5 +55,5 @@ test("logging out removes all of one person", () => {
   new QueuedMessages("bob").add("c", "y", []);
   new QueuedMessages("alice").clear();
   assert.equal(new QueuedMessages("alice").get("c"), null);
-  assert.equal(new QueuedMessages("bob").get("c").content, "y");
+  assert.equal(new QueuedMessages("bob").get("c")?.content, "y");
 });

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Blocks, wholeText } from "grokweb/markdown/blocks.js";
 import { lex, safeUrl, toHtml } from "grokweb/markdown/markdown.js";
 
+/** @param {string} text */
 const html = (text) => toHtml(lex(text));
 
 // What a model (or somebody speaking through one) may write to get code onto the page.
@@ -19,8 +20,10 @@ const HOSTILE = [
   "[r]\n\n[r]: javascript:alert(1)", "<https://e.example/\"onmouseover=x>", "[<img src=x onerror=x>](https://e.example)", "a\n<div\nonclick=x>", "<math><mi//xlink:href=\"data:x,<script>\">",
 ];
 const OURS = /^(a|blockquote|br|code|del|div|em|h[2-6]|hr|li|ol|p|pre|span|strong|table|tbody|td|th|thead|tr|ul)$/;
+/** @type {Record<string, RegExp>} */
 const ATTRIBUTES = { a: /^(href|target|rel)$/, code: /^(class|dir)$/, div: /^class$/, ol: /^(start|dir)$/, span: /^class$/, td: /^(align|dir)$/, th: /^(align|dir)$/ };
 
+/** @param {string} text @param {string} where */
 function inspect(text, where) {
   for (const [, name, rest] of text.matchAll(/<\/?([a-zA-Z][^\s/>]*)([^>]*)>/g)) {
     assert.match(name, OURS, `${where} -> ${text}`);
@@ -64,7 +67,7 @@ test("addresses without a scheme are no links", () => {
   for (const href of ["/admin/", "//evil.example", "admin", "#top", "file:///etc/passwd", "ftp://x.example", "tel:1"]) {
     assert.doesNotMatch(html(`[x](${href})`), /<a /);
   }
-  assert.equal(safeUrl("mailto:a@example.org").protocol, "mailto:");
+  assert.equal(safeUrl("mailto:a@example.org")?.protocol, "mailto:");
 });
 
 test("pictures are links, never loaded", () => {
@@ -86,7 +89,7 @@ test("amounts and variables are no formulas, and formulas beside other scripts a
   for (const text of ["100$, or 200$ with", "20$-30$ per", "(5$) and (10$)", "100$/mois ou 1000$/an", "US$5 or A$ 6", "$HOME/$USER and $PATH:$LIB", "A=$FOO-$BAR now", "from $5 to 10$.", "x$a$", "${HOME}/bin:${PATH}", "$(pwd)/$(date)", "echo $?/$!"]) {
     assert.equal(html(text), `<p dir="auto">${text}</p>\n`);
   }
-  assert.equal(html("设$x$为 $\\$0.60$, $a_1$ $b_2$").match(/class="math"/g).length, 4);
+  assert.equal(html("设$x$为 $\\$0.60$, $a_1$ $b_2$").match(/class="math"/g)?.length, 4);
 });
 
 test("only two tildes strike", () => {
@@ -104,17 +107,17 @@ test("bold needs no space beside Chinese, Japanese and Korean", () => {
 
 test("marks are paired as CommonMark pairs them", () => {
   assert.equal(html("***a** b* **c *d* e** 2*3*4 a_b_c"), '<p dir="auto"><em><strong>a</strong> b</em> <strong>c <em>d</em> e</strong> 2<em>3</em>4 a_b_c</p>\n');
-  assert.equal(html("**a `*` $b*c$ [d*](https://e.example/)**").match(/<em>|<strong>/g).length, 1);
+  assert.equal(html("**a `*` $b*c$ [d*](https://e.example/)**").match(/<em>|<strong>/g)?.length, 1);
 });
 
 test("an address ends before the words around it and leads to no other host", () => {
-  const link = (text) => /href="([^"]+)"[^>]*>([^<]+)<\/a>([^<]*)/.exec(html(text))?.slice(1);
+  const link = (/** @type {string} */ text) => /href="([^"]+)"[^>]*>([^<]+)<\/a>([^<]*)/.exec(html(text))?.slice(1);
   assert.deepEqual(link("看https://example.com/a路径"), ["https://example.com/a", "https://example.com/a", "路径"]);
   assert.deepEqual(link("https://example.com。evil.example"), ["https://example.com/", "https://example.com", "。evil.example"]);
   assert.deepEqual(link("https://example.com．evil.example"), ["https://example.com/", "https://example.com", "．evil.example"]);
   assert.deepEqual(link("（https://example.com/a）"), ["https://example.com/a", "https://example.com/a", "）"]);
   assert.deepEqual(link("https://example.com/a?b=c，d"), ["https://example.com/a?b=c", "https://example.com/a?b=c", "，d"]);
-  assert.deepEqual(link("https://ru.example/Москва, da")[1], "https://ru.example/Москва");
+  assert.equal(link("https://ru.example/Москва, da")?.[1], "https://ru.example/Москва");
   assert.deepEqual(link("发到info@a.example吧"), ["mailto:info@a.example", "info@a.example", "吧"]);
   for (const text of ["https://exämple.com/x", "https://例え.jp", "https://www.例え.jp/x"]) assert.equal(link(text), undefined);
 });
@@ -134,7 +137,7 @@ test("each block has a direction of its own, what holds blocks that of its words
 });
 
 test("no link within a link", () => {
-  assert.equal(html("[![a](https://x.example/y.png)](https://z.example)").match(/<a /g).length, 1);
+  assert.equal(html("[![a](https://x.example/y.png)](https://z.example)").match(/<a /g)?.length, 1);
 });
 
 test("tasks are marks, not boxes that nobody can tick", () => {
@@ -206,16 +209,21 @@ test("only the tail is worked on again: finished blocks are not read twice", () 
 
 test("a fence is open until it is closed", () => {
   const blocks = new Blocks();
-  assert.equal(blocks.push("```js\nlet a").tail.open, true);
-  assert.equal(blocks.push("```js\nlet a\n```").tail.open, false);
+  assert.equal(blocks.push("```js\nlet a").tail?.open, true);
+  assert.equal(blocks.push("```js\nlet a\n```").tail?.open, false);
 });
 
+/** @type {string[]} */
 const TEXTS = JSON.parse(readFileSync(new URL("../data/markdown_texts.json", import.meta.url), "utf8"));
+/** @type {Record<string, string>} */
 const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'" };
-const letters = (text) => text.replace(/[^\p{L}\p{N}]/gu, "");
-const shown = (made) => letters(made.replace(/ <span class="host">.*?<\/span>/g, "").replace(/<[^>]*>/g, "").replace(/&\w+;|&#39;/g, (each) => ENTITIES[each] ?? each));
+const letters = (/** @type {string} */ text) => text.replace(/[^\p{L}\p{N}]/gu, "");
+const shown = (/** @type {string} */ made) => letters(made.replace(/ <span class="host">.*?<\/span>/g, "").replace(/<[^>]*>/g, "").replace(/&\w+;|&#39;/g, (each) => ENTITIES[each] ?? each));
 
-/** What a reader sees at each prefix of a text that comes in pieces of one character. */
+/**
+ * Yields each prefix of a text that comes in pieces of one character, with the letters that are shown for it.
+ * @param {string} text
+ */
 function* grown(text) {
   const blocks = new Blocks();
   for (let at = 1; at <= text.length; at += 1) {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { namesFiles } from "grokweb/parts/pasted_files.js";
 
+/** @param {string[]} names */
 const files = (...names) => names.map((name) => ({ name }));
 
 test("names and paths as file managers write them say which files were copied", () => {

@@ -5,13 +5,21 @@ import { test } from "node:test";
 import { sha256 } from "grokweb/base/sha256.js";
 import { codePoints } from "grokweb/base/text.js";
 import { apply, blank, merge, place } from "grokweb/state/reducer.js";
+import { ids, message } from "./building.mjs";
 
+/** @import { DoneFrame, ReplyFrame, TokenFrame } from "grokweb/wire/frames.js" */
+
+/** @param {string} text */
 const hash = (text) => createHash("sha256").update(text, "utf8").digest("hex");
+/** @param {number} after @param {number} seq @param {string} text @returns {TokenFrame} */
 const token = (after, seq, text) => ({ type: "token", message_id: "m", generation_id: "g", after, seq, text });
+/** @param {number} seq @param {string} text @param {Partial<DoneFrame>} [more] @returns {DoneFrame} */
 const done = (seq, text, more = {}) => ({
   type: "done", message_id: "m", generation_id: "g", status: "complete", reason: "stop", words: "", seq,
+  usage: { prompt_tokens: 0, completion_tokens: seq },
   length: [...text].length, sha256: hash(text), ...more,
 });
+/** @param {ReplyFrame[]} frames */
 const run = (frames, state = blank("m", "g")) => frames.reduce(apply, state);
 
 test("tokens in order make the text, and done ends it", () => {
@@ -92,11 +100,12 @@ test("any order of pieces, with losses and repeats, ends in the text once resume
       log.push(token(at, end, pieces.slice(at, end).join("")));
       at = end;
     }
+    /** @type {ReplyFrame[]} */
     const wire = log.flatMap((frame) => (random() < 0.2 ? [] : random() < 0.2 ? [frame, frame] : [frame]));
     wire.push(done(40, whole));
-    while (wire.length) {
+    for (let frame = wire.shift(); frame; frame = wire.shift()) {
       const before = state;
-      state = apply(state, wire.shift());
+      state = apply(state, frame);
       if (state.resume !== null && before.resume === null) {
         const after = state.resume;
         wire.push(token(after, 40, pieces.slice(after).join("")), done(40, whole));
@@ -112,9 +121,6 @@ test("sha256 equals node's", () => {
     assert.equal(sha256(text), hash(text));
   }
 });
-
-const message = (id, parent, at, more = {}) => ({ id, parent, created_at: `2026-01-01T00:00:0${at}+00:00`, text: id, ...more });
-const ids = (list) => list.map((each) => each.id).join(" ");
 
 test("messages are added, changed in place, or start another branch", () => {
   const list = [message("q", null, 1), message("a", "q", 2), message("q2", "a", 3), message("a2", "q2", 4)];

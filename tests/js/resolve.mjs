@@ -2,6 +2,7 @@
 import { registerHooks } from "node:module";
 
 const root = new URL("../../", import.meta.url);
+/** @type {Record<string, string>} */
 const VENDOR = {
   "vendor/marked.js": "node_modules/marked/lib/marked.esm.js",
   "vendor/katex.js": "node_modules/katex/dist/katex.mjs",

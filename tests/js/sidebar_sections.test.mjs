@@ -4,8 +4,19 @@ import test from "node:test";
 import { wanted } from "grokweb/parts/shortcuts.js";
 import { bySection, pageUrl, sectionOf, refreshed } from "grokweb/state/sidebar_sections.js";
 
+/** @import { Conversation } from "grokweb/wire/objects.js" */
+
 const folders = new Set(["f1"]);
-const at = (id, n, more = {}) => ({ id, updated_at: `2026-01-${String(n).padStart(2, "0")}`, pinned: false, archived: false, folder: null, ...more });
+/**
+ * Makes a conversation that was last used on a day of January.
+ * @param {string} id @param {number} day @param {Partial<Conversation>} [more]
+ * @returns {Conversation}
+ */
+const at = (id, day, more = {}) => {
+  const date = `2026-01-${String(day).padStart(2, "0")}`;
+  const place = { pinned: false, archived: false, temporary: false, folder: null };
+  return { id, title: id, model: "m", created_at: date, updated_at: date, url: `/c/${id}/`, ...place, ...more };
+};
 
 test("a conversation stands in one place", () => {
   assert.equal(sectionOf(at("a", 1), folders), "recent");
@@ -17,8 +28,8 @@ test("a conversation stands in one place", () => {
 
 test("each place has the newest first", () => {
   const places = bySection([at("a", 1), at("b", 3), at("c", 2), at("d", 9, { pinned: true })], folders);
-  assert.deepEqual(places.get("recent").map((each) => each.id), ["b", "c", "a"]);
-  assert.deepEqual(places.get("pinned").map((each) => each.id), ["d"]);
+  assert.deepEqual(places.get("recent")?.map((each) => each.id), ["b", "c", "a"]);
+  assert.deepEqual(places.get("pinned")?.map((each) => each.id), ["d"]);
 });
 
 test("addresses of pages", () => {
@@ -38,7 +49,9 @@ test("a fresh first page forgets what is gone from it and keeps what is older", 
 });
 
 test("keys that open something", () => {
-  const press = (key, more = {}) => ({ key, target: { tagName: "BODY" }, ...more });
+  /** @param {string} key @param {object} [more] */
+  const press = (key, more = {}) =>
+    /** @type {KeyboardEvent} */ (/** @type {any} */ ({ key, target: { tagName: "BODY" }, ...more }));
   const box = { target: { tagName: "TEXTAREA" } };
   assert.equal(wanted(press("k", { ctrlKey: true }), false), "palette");
   assert.equal(wanted(press("K", { metaKey: true, ...box }), true), "palette");

@@ -4,43 +4,77 @@ import { test } from "node:test";
 import { randomId } from "grokweb/base/random_id.js";
 import { Replies } from "grokweb/state/replies.js";
 import { afterClose, delay, isKnown, PageSocket } from "grokweb/wire/socket.js";
+import { FakeSocket } from "./fake_socket.mjs";
 
-/** A clock that a test winds, and sockets that it speaks through. */
-function setting(options = {}) {
-  const world = { now: 0, timers: new Map(), sockets: [], frames: [], states: [], refusals: [], n: 0 };
-  const timers = {
-    setTimeout: (run, ms) => { world.timers.set(++world.n, { run, at: world.now + ms }); return world.n; },
-    clearTimeout: (id) => world.timers.delete(id),
-  };
-  world.wait = (ms) => {
-    const until = world.now + ms;
+/**
+ * @import { AskingFrame, DoneFrame, ServerFrame } from "grokweb/wire/frames.js"
+ * @import { SocketHandlers } from "grokweb/wire/socket.js"
+ */
+
+/** A page's socket, the websockets it has opened, and a clock that the test winds. */
+class World {
+  now = 0;
+  made = 0; // timers
+  /** @type {Map<number, { run: () => void, at: number }>} */
+  timers = new Map();
+  /** @type {FakeSocket[]} */
+  sockets = [];
+  /** @type {ServerFrame[]} */
+  frames = [];
+  /** @type {string[]} */
+  states = [];
+  /** @type {string[]} */
+  refusals = [];
+
+  /** @param {Partial<SocketHandlers>} [options] */
+  constructor(options = {}) {
+    const { sockets } = this;
+    const setTimer = (/** @type {() => void} */ run, /** @type {number} */ ms) => {
+      this.timers.set(++this.made, { run, at: this.now + ms });
+      return this.made;
+    };
+    const clearTimer = (/** @type {number} */ id) => this.timers.delete(id);
+    class Socket extends FakeSocket {
+      constructor() { super(); sockets.push(this); }
+    }
+    this.page = new PageSocket({
+      url: "ws://x/ws/",
+      socket: /** @type {any} */ (Socket),
+      timers: /** @type {any} */ ({ setTimeout: setTimer, clearTimeout: clearTimer }),
+      random: () => 1,
+      live: () => [],
+      onframe: (frame) => this.frames.push(frame),
+      onstate: (state) => this.states.push(state),
+      onrefused: (action) => this.refusals.push(action),
+      ...options,
+    });
+  }
+
+  /** Lets time pass: runs the timers that are due, in their order. @param {number} ms */
+  wait(ms) {
+    const until = this.now + ms;
     for (;;) {
-      const due = [...world.timers].filter(([, t]) => t.at <= until).sort((a, b) => a[1].at - b[1].at)[0];
+      const passed = [...this.timers].filter(([, timer]) => timer.at <= until);
+      const due = passed.sort((a, b) => a[1].at - b[1].at)[0];
       if (!due) break;
-      world.timers.delete(due[0]);
-      world.now = due[1].at;
+      this.timers.delete(due[0]);
+      this.now = due[1].at;
       due[1].run();
     }
-    world.now = until;
-  };
-  class Socket {
-    constructor() { this.readyState = 1; this.sent = []; world.sockets.push(this); }
-    send(text) { this.sent.push(JSON.parse(text)); }
-    close() { this.readyState = 3; }
-    say(frame) { this.onmessage({ data: JSON.stringify(frame) }); }
-    end(code) { this.readyState = 3; this.onclose({ code }); }
-    types() { return this.sent.map((each) => each.type); }
+    this.now = until;
   }
-  world.page = new PageSocket({
-    url: "ws://x/ws/", socket: Socket, timers, random: () => 1, live: () => [],
-    onframe: (frame) => world.frames.push(frame), onstate: (s) => world.states.push(s),
-    onrefused: (action) => world.refusals.push(action), ...options,
-  });
-  world.socket = () => world.sockets.at(-1);
-  world.hello = () => world.socket().say({ type: "hello" });
-  return world;
+
+  /** Returns the newest websocket. */
+  socket() {
+    const newest = this.sockets.at(-1);
+    assert.ok(newest);
+    return newest;
+  }
+
+  hello() { this.socket().say({ type: "hello" }); }
 }
 
+/** @param {string} client_id @returns {AskingFrame} */
 const send = (client_id) => ({ type: "send", client_id, conversation: null, parent: null, content: "hi" });
 
 test("the delay doubles to 30 s, half of it by chance", () => {
@@ -60,7 +94,7 @@ test("ids are random and within 64 characters", () => {
 });
 
 test("what is sent before the socket is open waits for hello", () => {
-  const world = setting();
+  const world = new World();
   world.page.connect();
   world.page.ask(send("a"));
   assert.deepEqual(world.socket().sent, []);
@@ -69,7 +103,7 @@ test("what is sent before the socket is open waits for hello", () => {
 });
 
 test("a send without its ack goes out again with the same client_id, an answered one does not", () => {
-  const world = setting();
+  const world = new World();
   world.page.connect();
   world.hello();
   world.page.ask(send("a"));
@@ -87,7 +121,7 @@ test("a send without its ack goes out again with the same client_id, an answered
 });
 
 test("every live reply is resumed from its last token, and a stop is repeated until done", () => {
-  const world = setting({ live: () => [["m", 7], ["n", 0]] });
+  const world = new World({ live: () => [["m", 7], ["n", 0]] });
   world.page.connect();
   world.hello();
   world.page.stop("m");
@@ -105,8 +139,9 @@ test("every live reply is resumed from its last token, and a stop is repeated un
 });
 
 test("failed tries wait longer each time; hello resets them", () => {
-  const world = setting();
+  const world = new World();
   world.page.connect();
+  /** @type {number[]} */
   const times = [];
   for (let i = 0; i < 5; i++) {
     world.socket().end(1006);
@@ -123,8 +158,8 @@ test("failed tries wait longer each time; hello resets them", () => {
 });
 
 test("4401 and 4403 end it; nothing comes back", () => {
-  for (const [code, asks] of [[4401, "login"], [4403, "reload"]]) {
-    const world = setting();
+  for (const [code, asks] of /** @type {const} */ ([[4401, "login"], [4403, "reload"]])) {
+    const world = new World();
     world.page.connect();
     world.hello();
     world.socket().end(code);
@@ -135,7 +170,7 @@ test("4401 and 4403 end it; nothing comes back", () => {
 });
 
 test("a connection that says nothing and a send that is never answered are given up", () => {
-  const world = setting();
+  const world = new World();
   world.page.connect();
   world.wait(10_500);
   assert.equal(world.sockets.length, 2);
@@ -149,7 +184,7 @@ test("a connection that says nothing and a send that is never answered are given
 });
 
 test("an old socket's late words do not count", () => {
-  const world = setting();
+  const world = new World();
   world.page.connect();
   const old = world.socket();
   world.hello();
@@ -161,7 +196,7 @@ test("an old socket's late words do not count", () => {
 });
 
 test("a frame that closed the socket as too large comes back as an error, not for ever", () => {
-  const world = setting();
+  const world = new World();
   world.page.connect();
   world.hello();
   world.page.ask(send("a"));
@@ -173,20 +208,28 @@ test("a frame that closed the socket as too large comes back as an error, not fo
 });
 
 test("replies: a gap is asked for once, the end is told once", () => {
+  /** @type {[string, number][]} */
   const asked = [];
+  /** @type {string[]} */
   const ends = [];
   const replies = new Replies({
     resume: (...what) => asked.push(what), changed: () => {}, ended: (reply) => ends.push(reply.text),
   });
   replies.track("m", "g", "c");
   assert.deepEqual(asked, [["m", 0]]);
-  const token = (after, seq, text) => replies.take({ type: "token", message_id: "m", generation_id: "g", after, seq, text });
+  const token = (/** @type {number} */ after, /** @type {number} */ seq, /** @type {string} */ text) =>
+    replies.take({ type: "token", message_id: "m", generation_id: "g", after, seq, text });
   token(0, 1, "a");
   token(2, 3, "c");
   token(3, 4, "d");
   assert.deepEqual(asked.slice(1), [["m", 1]]);
   token(1, 4, "bcd");
-  const done = { type: "done", message_id: "m", generation_id: "g", status: "stopped", seq: 4, length: 4, sha256: "88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589" };
+  /** @type {DoneFrame} */
+  const done = {
+    type: "done", message_id: "m", generation_id: "g", status: "stopped", reason: "stopped", words: "",
+    usage: { prompt_tokens: 1, completion_tokens: 4 }, seq: 4, length: 4,
+    sha256: "88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589",
+  };
   replies.take(done);
   replies.take(done);
   assert.deepEqual([ends, replies.live()], [["abcd"], []]);
@@ -201,7 +244,7 @@ test("a page knows whether its address is one of the server's", () => {
 });
 
 test("a link that has ended neither connects nor reports a loss", () => {
-  const world = setting();
+  const world = new World();
   world.page.end();
   world.page.connect();
   world.page.reconnectNow();

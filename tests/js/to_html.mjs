@@ -2,5 +2,6 @@
 import { readFileSync } from "node:fs";
 import { lex, toHtml } from "grokweb/markdown/markdown.js";
 
+/** @type {string[]} */
 const texts = JSON.parse(readFileSync(0, "utf8"));
 process.stdout.write(JSON.stringify(texts.map((text) => toHtml(lex(text)))));

@@ -4,32 +4,51 @@ import { createInterface } from "node:readline";
 
 import { Replies } from "grokweb/state/replies.js";
 import { PageSocket } from "grokweb/wire/socket.js";
+import { FakeSocket } from "../js/fake_socket.mjs";
 
+/**
+ * @import { Reply } from "grokweb/state/reducer.js"
+ * @import { ServerFrame } from "grokweb/wire/frames.js"
+ */
+
+/**
+ * Plays one case.
+ * @param {{ reload: boolean, frames: (ServerFrame | { type: "reconnect" })[] }} one
+ */
 function play({ reload, frames }) {
-  const asks = [];
-  let socket = null;
-  let end = null;
-  class Socket {
-    constructor() { this.readyState = 1; socket = this; }
-    send(text) { const frame = JSON.parse(text); if (frame.type === "resume") asks.push(frame.after); }
-    close() {}
-    say(frame) { this.onmessage({ data: JSON.stringify(frame) }); }
+  /** @type {FakeSocket[]} */
+  const sockets = [];
+  /** @type {Reply[]} */
+  const ended = [];
+  class Socket extends FakeSocket {
+    constructor() { super(); sockets.push(this); }
   }
   const replies = new Replies({
-    resume: (id, after) => link.resume(id, after), changed: () => {}, ended: (reply) => { end = reply; },
+    resume: (id, after) => link.resume(id, after),
+    changed: () => {},
+    ended: (reply) => { ended.push(reply); },
   });
   const link = new PageSocket({
-    url: "ws://x/ws/", socket: Socket, timers: { setTimeout: () => 0, clearTimeout: () => {} }, live: () => replies.live(),
+    url: "ws://x/ws/", socket: /** @type {any} */ (Socket), live: () => replies.live(),
+    timers: /** @type {any} */ ({ setTimeout: () => 0, clearTimeout: () => {} }),
     onframe: (frame) => replies.take(frame), onstate: () => {}, onrefused: () => {},
   });
-  const connect = () => { link.connect(); socket.say({ type: "hello" }); };
+  const connect = () => {
+    link.connect();
+    sockets[sockets.length - 1].say({ type: "hello" });
+  };
   connect();
   replies.track("m", "g", "c", { subscribed: !reload });
   for (const frame of frames) {
+    const socket = sockets[sockets.length - 1];
     if (frame.type !== "reconnect") socket.say(frame);
-    else { socket.onclose({ code: 1006 }); connect(); }
+    else { socket.end(1006); connect(); }
   }
-  const { text, seq, status, reason, words, place, broken } = end ?? replies.get("m");
+  const reply = ended.at(-1) ?? replies.get("m");
+  if (!reply) throw new Error("the reply is lost");
+  const sent = sockets.flatMap((each) => each.sent);
+  const asks = sent.filter((each) => each.type === "resume").map((each) => each.after);
+  const { text, seq, status, reason, words, place, broken } = reply;
   return { text, seq, status, reason, words, place: place && [place.position, place.estimate], broken, asks };
 }
 

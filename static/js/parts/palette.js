@@ -69,7 +69,7 @@ class Palette {
     this.known = [];
     /** @type {HTMLElement | null} */
     this.current = null;
-    /** @type {number | undefined} */
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.input.addEventListener("input", () => this.typed());
     this.dialog.addEventListener("keydown", (event) => this.keyPressed(event));

@@ -57,7 +57,7 @@ export class MarkdownView {
     this.tailHtml = "";
     /** @type {Element | null} */
     this.caretAt = null;
-    /** @type {number | undefined} */
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.resting = undefined;
     this.start();
   }

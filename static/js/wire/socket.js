@@ -72,9 +72,9 @@ export class PageSocket {
     this.over = false;
     /** @type {WebSocket | null} */
     this.ws = null;
-    /** @type {number | undefined} */
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    /** @type {number | undefined} */
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.ackTimer = undefined;
   }
 

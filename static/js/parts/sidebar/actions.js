@@ -31,7 +31,8 @@ export class SidebarActions {
     this.notices = notices;
     this.deleted = deleted;
     this.go = go;
-    this.timer = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
   }
 
   /**
