@@ -57,7 +57,7 @@ class File(models.Model):
     # In the storage "files"; empty where only the text came in (an import).
     stored = models.CharField(max_length=100, blank=True)
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.READING)
-    trouble = models.CharField(max_length=16, blank=True)  # why it could not be read: a key of words.py
+    failure_reason = models.CharField(max_length=16, blank=True)  # a key of words.py
     # What else reading found, for words.py: of a text "encoding" (decoding.py), "guessed" or "chosen", and
     # "flaws", places that are not in it; of a PDF "pages", and which of them are "empty" or "unreadable".
     report = models.JSONField(default=dict, blank=True)
@@ -87,10 +87,10 @@ class Attachment(models.Model):
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="attachments")
     file = models.ForeignKey(File, models.CASCADE, related_name="attachments")
-    place = models.PositiveSmallIntegerField()
+    position = models.PositiveSmallIntegerField()
 
     class Meta:
-        ordering = ["place"]
+        ordering = ["position"]
         constraints = [models.UniqueConstraint(fields=["message", "file"], name="attached_once")]
 
     def __str__(self) -> str:

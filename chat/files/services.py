@@ -147,7 +147,7 @@ def read(pk: UUID) -> None:
     ready = verdict == "ok"
     File.objects.filter(pk=pk, state=State.READING).update(
         state=State.READY if ready else State.FAILED,
-        trouble="" if ready else verdict,
+        failure_reason="" if ready else verdict,
         report=outcome.report | chosen_one,
         text=text,
         characters=len(text),
@@ -172,7 +172,7 @@ def read_again(file: File, encoding: str) -> None:
     if not can_be_read_again(file):
         raise BadInput(_("Only a text file that is not sent yet can be read in another encoding."))
     report = {"encoding": encoding, "chosen": True}
-    File.objects.unsent().filter(pk=file.pk).update(state=State.READING, trouble="", report=report)
+    File.objects.unsent().filter(pk=file.pk).update(state=State.READING, failure_reason="", report=report)
     transaction.on_commit(lambda: ask_to_read(file.pk), robust=True)
     file.refresh_from_db()
 
@@ -220,7 +220,7 @@ def characters(files: Iterable[File]) -> int:
 
 def attach(message: Message, files: Sequence[File]) -> None:
     Attachment.objects.bulk_create(
-        Attachment(message=message, file=file, place=place) for place, file in enumerate(files)
+        Attachment(message=message, file=file, position=position) for position, file in enumerate(files)
     )
 
 
@@ -288,7 +288,7 @@ def file_json(file: File) -> dict[str, Any]:
         "kind": file.kind,
         "size": file.size,
         "state": file.state,
-        "words": words_for(file.trouble),
+        "words": words_for(file.failure_reason),
         "remarks": remarks_on(file.report),
         "characters": file.characters,
         "tokens": file.tokens,
@@ -334,7 +334,9 @@ def sweep() -> None:
     now = timezone.now()
     File.objects.unsent().filter(created_at__lt=now - UNSENT_FOR).delete()
     reading_now = File.objects.filter(state=State.READING)
-    reading_now.filter(created_at__lt=now - GIVEN_UP_AFTER).update(state=State.FAILED, trouble="too_slow")
+    reading_now.filter(created_at__lt=now - GIVEN_UP_AFTER).update(
+        state=State.FAILED, failure_reason="too_slow"
+    )
     for pk in reading_now.filter(created_at__lt=now - READ_AGAIN_AFTER).values_list("pk", flat=True):
         ask_to_read(pk)
 

@@ -1,4 +1,4 @@
-"""Why a file could not be read, in the reader's language. Keys: File.trouble, child.py's answers."""
+"""States in the reader's language why a file could not be read (File.failure_reason, set by child.py)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from chat.files.decoding import ENCODINGS
 MOST_RANGES = 5  # of pages that are named
 
 
-def words_for(trouble: str) -> str:
-    if not trouble:
+def words_for(reason: str) -> str:
+    if not reason:
         return ""
     words: dict[str, str] = {
         "binary": _("This is not text that can be read."),
@@ -35,7 +35,7 @@ def words_for(trouble: str) -> str:
         % {"characters": grouped(TEXT_CHARS), "pages": grouped(PAGES)},
         "too_slow": _("Reading it took too long, so it was given up."),
     }
-    return words.get(trouble, _("It could not be read."))
+    return words.get(reason, _("It could not be read."))
 
 
 def remarks_on(report: dict[str, Any]) -> list[str]:

@@ -74,9 +74,9 @@ class Carrier:
         File.objects.bulk_create(self._made.values(), batch_size=20)
         attached: dict[tuple[UUID, UUID], Attachment] = {}
         for node in draft.nodes:
-            for place, told in enumerate(node.files):
+            for position, told in enumerate(node.files):
                 if file := self._made.get(told.key):
-                    attachment = Attachment(message_id=keys[node.key], file=file, place=place)
+                    attachment = Attachment(message_id=keys[node.key], file=file, position=position)
                     attached[keys[node.key], file.pk] = attachment
         Attachment.objects.bulk_create(attached.values(), batch_size=500)
 

@@ -37,7 +37,7 @@ NOT_WRITTEN_BY_PEOPLE = {
     *(
         "files.File.stored",
         "files.File.state",
-        "files.File.trouble",
+        "files.File.failure_reason",
         "files.File.report",
         "moderation.Rule.kind",
     ),
