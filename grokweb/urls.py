@@ -1,14 +1,21 @@
 """URLs of the site; each app brings its own paths."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.decorators.gzip import gzip_page
+from django.views.generic import RedirectView
 from django.views.i18n import JavaScriptCatalog
 
 from chat.core import frames, pwa
 from chat.core import views as core
 from chat.staff import views as staff
 from grokweb import health
+
+# Pages of the admin that had another address in earlier releases: people bookmark them.
+MOVED_ADMIN_PAGES = {
+    "conversations/modelcard": "model_cards/modelcard",
+    "voice/persona": "personas/persona",
+}
 
 urlpatterns = [
     path("", include("chat.conversations.urls")),
@@ -25,6 +32,13 @@ urlpatterns = [
     path("", include("chat.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/engine/", admin.site.admin_view(staff.engine_page), name="engine"),
+    *(
+        re_path(
+            rf"^admin/{old}/(?P<rest>.*)$",
+            RedirectView.as_view(url=f"/admin/{new}/%(rest)s", query_string=True),
+        )
+        for old, new in MOVED_ADMIN_PAGES.items()
+    ),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("jsi18n/", gzip_page(JavaScriptCatalog.as_view(packages=["grokweb"])), name="javascript-catalog"),

@@ -35,6 +35,22 @@ def answer(home: Installation, path: str, cookie: str) -> dict[str, Any]:
     return found
 
 
+def dump(home: Installation) -> list[str]:
+    connection = sqlite3.connect(home.sqlite)
+    try:
+        return list(connection.iterdump())
+    finally:
+        connection.close()
+
+
+def test_move_database_refuses_the_database_of_an_older_release_and_leaves_it_alone(tmp_path: Path) -> None:
+    older = OlderInstallation(tmp_path / "old", "")
+    before = dump(older)
+    said = older.refused("move_database", "--to", "postgres://a:b@127.0.0.1:1/none")
+    assert "the SQLite database is of an earlier release: run `manage.py prepare` first" in said
+    assert dump(older) == before
+
+
 def test_an_unfinished_reply_of_an_older_release_is_finished(old: OlderInstallation) -> None:
     old.start().wait_until_ready()
     eventually(lambda: old.read()["reply"]["status"] == "complete", "the reply is complete")

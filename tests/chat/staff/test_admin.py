@@ -161,6 +161,23 @@ def test_no_page_opens_for_others(cast: Cast, scene: Scene, who: str) -> None:
     assert (scene.reply.hidden_at, scene.share.taken_down_at, cast.bob.suspended_at) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("/admin/conversations/modelcard/", "/admin/model_cards/modelcard/"),
+        ("/admin/conversations/modelcard/7/change/?x=1", "/admin/model_cards/modelcard/7/change/?x=1"),
+        ("/admin/voice/persona/?q=a", "/admin/personas/persona/?q=a"),
+    ],
+)
+def test_the_address_that_a_page_had_in_an_earlier_release_leads_to_it(
+    cast: Cast, old: str, new: str
+) -> None:
+    for who in ("staff", "alice", "bob", "stranger", "anonymous"):
+        answer = cast.client(who).get(old)
+        assert (answer.status_code, answer["Location"]) == (302, new), who
+    assert cast.client("alice").get(old, follow=True).status_code == 403
+
+
 def test_logging_in_for_the_admin_is_logging_in_anywhere(cast: Cast) -> None:
     """With the same rate limits and second factor, not the admin's own form."""
     client = Client()
