@@ -4,7 +4,10 @@
 import os
 import sys
 
+from inference.base.exit_status import on_invalid_setting
 
+
+@on_invalid_setting()
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
     if sys.argv[1:2] == ["up"]:  # needs no Django application: the page answers a second sooner
@@ -13,12 +16,7 @@ def main() -> None:
         sys.exit(up(sys.argv[2:]))
     from django.core.management import execute_from_command_line
 
-    from inference.base.env import InvalidSetting
-
-    try:
-        execute_from_command_line(sys.argv)
-    except InvalidSetting as error:
-        sys.exit(str(error))
+    execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
 from django.conf import settings
 
+from inference.base.exit_status import on_invalid_setting
+
+with on_invalid_setting():
+    _ = settings.DATA_DIR  # reads all of them
+
 from inference.base.logs import catch_what_python_prints
 from inference.contract import CHAT_QUEUE, JOBS_QUEUE
 from inference.wire.broker import COMMON

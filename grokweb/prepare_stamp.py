@@ -61,6 +61,7 @@ def stamp(rows: Iterable[tuple[Any, ...]]) -> dict[str, str]:
         "address": hashlib.sha256(settings.DATABASE_URL.encode()).hexdigest(),
         "admin": ADMIN_EMAIL.lower(),
         "model": str(settings.MODEL),
+        "search": settings.SEARCH_BACKEND,  # its triggers are made after the migrations
     }
 
 

@@ -21,6 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 from grokweb import data_directory
 from grokweb.instance_lock import StartError, take_lock
 from grokweb.supervisor import Plan, Supervisor, say
+from inference.base import exit_status
 from inference.base.env import InvalidSetting
 
 CHILDREN = ("web", "model-worker", "chat-worker", "beat", "jobs-worker")
@@ -33,7 +34,7 @@ def check_model(model: str) -> tuple[str, str]:
     try:
         about = describe_model(model)
     except ValueError as error:  # ModelUnusable and RegistryError are
-        raise StartError(f"GROKWEB_MODEL={model}: {error}") from None
+        raise InvalidSetting(f"GROKWEB_MODEL={model}: {error}") from None
     return about.slug, about.name
 
 
@@ -99,6 +100,8 @@ def prepare() -> None:
     except prepare_stamp.DatabaseUnreachable as error:
         raise StartError(f"DATABASE_URL: {error}") from None
     done = subprocess.run([sys.executable, "-m", "django", "prepare"], check=False, env=with_path())
+    if done.returncode == exit_status.SETTING_INVALID:
+        raise InvalidSetting("a setting cannot be used (see above)")
     if done.returncode != 0:
         raise StartError("the database could not be prepared (see above)")
 
@@ -164,7 +167,7 @@ def up(without: Sequence[str]) -> int:
     except (StartError, InvalidSetting, ImproperlyConfigured, OSError) as error:
         # OSError: a disk that is full or read-only
         say(f"GrokWeb cannot start: {error}")
-        return 1
+        return exit_status.SETTING_INVALID if isinstance(error, InvalidSetting) else 1
     except KeyboardInterrupt:
         return 130
     return Supervisor(planned, lock).run()

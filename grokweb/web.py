@@ -21,7 +21,13 @@ import uvloop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "grokweb.settings")
 
+from django.conf import settings
+
 from grokweb import watchdog
+from inference.base.exit_status import on_invalid_setting
+
+with on_invalid_setting():
+    _ = settings.DATA_DIR  # reads all of them
 
 POOLS = watchdog.Pools()
 COUNTING_LOOP = watchdog.counting(uvloop.Loop, POOLS)
@@ -39,7 +45,6 @@ from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
-from django.conf import settings
 from twisted.internet import defer, reactor, task
 
 from chat.core.scopes import has_session

@@ -18,6 +18,7 @@ DATA_DIR = Path(
     )
 ).resolve()
 RUN_DIR = DATA_DIR / "run"
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def _redis_url() -> str:
@@ -30,6 +31,8 @@ def _redis_url() -> str:
     published = RUN_DIR / "redis.url"  # written by the supervisor, so that other commands find it
     if not configured and published.exists():
         configured = published.read_text().strip()
+    if configured and not configured.startswith(REDIS_SCHEMES):  # it may hold a password, so it is not shown
+        raise env.InvalidSetting(f"REDIS_URL begins with none of: {', '.join(REDIS_SCHEMES)}")
     return configured or "redis://127.0.0.1:6379/0"
 
 
@@ -109,6 +112,9 @@ LOG_KEEP_SECONDS = env.integer(
 LOG_FORMAT = env.choice(
     "GROKWEB_LOG_FORMAT", "json", "Format of log lines: json or logfmt (key=value).", among=("json", "logfmt")
 )
-LOG_LEVEL = env.text(
-    "GROKWEB_LOG_LEVEL", "INFO", "Least severity that is logged: DEBUG, INFO, WARNING or ERROR."
+LOG_LEVEL = env.choice(
+    "GROKWEB_LOG_LEVEL",
+    "INFO",
+    "Least severity that is logged.",
+    among=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
 )

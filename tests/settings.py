@@ -1,4 +1,4 @@
-"""Imports grokweb/settings.py after preparing the environment for tests.
+"""Imports grokweb/settings/ after preparing the environment for tests.
 
 Each pytest process (each xdist worker) has a Redis, a data directory and a database of its own. Processes
 that tests start get the ordinary settings, with this environment.

@@ -64,10 +64,12 @@ def flag(name: str, default: bool, about: str) -> bool:
 
 
 def choice(name: str, default: str, about: str, *, among: tuple[str, ...]) -> str:
-    given = text(name, default, about, limits=", ".join(among)).lower()
-    if given not in among:
+    """Returns one of `among`; small and capital letters are the same."""
+    given = text(name, default, about, limits=", ".join(among))
+    found = next((each for each in among if each.lower() == given.lower()), None)
+    if found is None:
         raise InvalidSetting(f"{name}={given!r} is not one of: {', '.join(among)}")
-    return given
+    return found
 
 
 def words(name: str, default: str, about: str) -> list[str]:

@@ -5,7 +5,9 @@ A distribution adds one by an entry point of the group `grokweb.engines` (docs/e
 
 from __future__ import annotations
 
-from inference.base.registry import Registry
+from pathlib import Path
+
+from inference.base.registry import Registry, UnknownEntry
 from inference.engines.base import Engine
 from inference.engines.entry import EngineEntry, ModelAbout
 
@@ -24,12 +26,15 @@ ENGINES: Registry[type[EngineEntry]] = Registry(
 def engine_for(configured: str) -> tuple[EngineEntry, str]:
     """Reads a value of GROKWEB_MODEL: `<engine>:<model>`, the name of an engine alone, or a folder.
 
-    Raises RegistryError for an engine that cannot be loaded. A path with a colon is a folder, unless what
-    stands before the colon is an engine's name.
+    Raises RegistryError for an engine that cannot be loaded, or that does not exist: a path with a colon is a
+    folder if there is such a folder, and what stands before the colon is not an engine's name.
     """
-    name, _, model = configured.partition(":")
+    name, colon, model = configured.partition(":")
     if name in ENGINES:
         return ENGINES.load(name)(), model
+    if colon and "/" not in name and not Path(configured).exists():
+        engines = ", ".join(ENGINES)
+        raise UnknownEntry(f"there is no such folder, and no engine {name!r}; engines are: {engines}")
     return ENGINES.load(FOLDER)(), configured
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import sys
 
+from inference.base.exit_status import on_invalid_setting
+
 LEAN = ["--pool", "threads", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
 def main(arguments: list[str]) -> None:
     # kombu/utils/json.py imports Django's lazy strings if it can. Nothing in this process may import Django.
     sys.modules["django"] = None  # type: ignore[assignment]
-    from inference.worker.app import app
+    with on_invalid_setting():
+        from inference.worker.app import app
 
     app.worker_main(["--quiet", "worker", *LEAN, *arguments])
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from grokweb import prepare_stamp, settings
 from grokweb.languages import compile_catalogues
 from inference import settings as live
+from inference.base import exit_status
+from inference.base.registry import RegistryError
 from inference.engines import engine_for
 
 
@@ -24,7 +26,12 @@ class Command(BaseCommand):
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         if settings.MORE_LANGUAGES:
             compile_catalogues(Path(settings.MORE_LANGUAGES))
-        call_command("migrate", interactive=False, verbosity=0)
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+        except RegistryError as error:
+            raise CommandError(
+                f"GROKWEB_SEARCH={settings.SEARCH_BACKEND}: {error}", returncode=exit_status.SETTING_INVALID
+            ) from None
         call_command("ensure_admin", stdout=self.stdout)
         announce_configured_model()
         prepare_stamp.remember()

@@ -1,0 +1,80 @@
+"""Configures accounts, passwords, login and e-mail."""
+
+from __future__ import annotations
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from inference.base import env
+from inference.base.env import InvalidSetting
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+CSRF_FAILURE_VIEW = "chat.core.views.csrf_failed"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_ADAPTER = "chat.accounts.adapter.AccountAdapter"
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_FORMS = {
+    "add_email": "chat.accounts.forms.AddEmailForm",
+    "signup": "chat.accounts.forms.SignupForm",
+    "reset_password": "chat.accounts.forms.ResetPasswordForm",
+}
+MFA_FORMS = {
+    "authenticate": "chat.accounts.forms.AuthenticateForm",
+    "reauthenticate": "chat.accounts.forms.ReauthenticateForm",
+}
+# High limits per address, because a school may have one address. chat/accounts/attempts.py counts failed
+# logins.
+ACCOUNT_RATE_LIMITS = {
+    "login": "300/m/ip",
+    "login_failed": None,
+    "signup": "200/m/ip",
+    "reset_password": "5/m/key,200/m/ip",
+    "reset_password_from_key": "200/m/ip",
+}
+SIGNUP_OPEN = env.flag(
+    "GROKWEB_SIGNUP", True, "1: anyone who can open the page may sign up. 0: administrators create accounts."
+)
+EMAIL_URL = env.text(
+    "EMAIL_URL",
+    "",
+    "Mail server, such as smtp+tls://user:password@host:587. If empty, no e-mail is sent "
+    "and addresses are not verified.",
+)
+if EMAIL_URL:
+    try:
+        vars().update(environ.Env.email_url_config(EMAIL_URL))
+    except ImproperlyConfigured:  # its message names no setting, and a value may hold a password
+        raise InvalidSetting(
+            f"EMAIL_URL begins with none of: {', '.join(f'{each}://' for each in environ.Env.EMAIL_SCHEMES)}"
+        ) from None
+    ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    ACCOUNT_EMAIL_VERIFICATION = "none"
+MAIL_IN_BACKGROUND = bool(EMAIL_URL)  # chat/accounts/mailing.py
+EMAIL_TIMEOUT = 20
+MFA_ALLOW_UNVERIFIED_EMAIL = not EMAIL_URL  # without e-mail no address can be verified
+MFA_TOTP_TOLERANCE = 1  # accepts the code before the present one: people type slowly
+DEFAULT_FROM_EMAIL = env.text("GROKWEB_FROM_EMAIL", "grokweb@localhost", "Sender of e-mails.")

@@ -1,0 +1,43 @@
+"""Configures functions of the pages, search and languages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from grokweb.languages import languages_in
+from inference.base import env
+from inference.base.env import InvalidSetting
+from inference.settings import BASE_DIR
+
+SPEECH = env.flag(
+    "GROKWEB_SPEECH",
+    True,
+    "1: offer dictation and reading aloud by the browser, which may send audio and text "
+    "to the browser's vendor.",
+)
+SHARES_OF_SUSPENDED = env.flag(
+    "GROKWEB_SUSPENDED_SHARES",
+    False,
+    "1: shared pages of suspended users stay open, with a note. 0: they are closed until "
+    "the suspension ends.",
+)
+SEARCH_BACKEND = env.text(
+    "GROKWEB_SEARCH",
+    "",
+    "Installed search back end by its name; the database's own search if empty.",
+)
+if SEARCH_BACKEND:
+    from chat.search.backends import BACKENDS  # reads what distributions offer: only where one is named
+
+    if SEARCH_BACKEND not in BACKENDS:
+        raise InvalidSetting(f"GROKWEB_SEARCH={SEARCH_BACKEND!r} is not one of: {', '.join(BACKENDS)}")
+
+LANGUAGE_CODE = "en"
+MORE_LANGUAGES = env.text(
+    "GROKWEB_LOCALE", "", "Folder of further translations, `<language>/LC_MESSAGES/django.po`; none if empty."
+)
+LOCALE_PATHS = [*([Path(MORE_LANGUAGES)] if MORE_LANGUAGES else []), BASE_DIR / "locale"]
+LANGUAGES = languages_in(LOCALE_PATHS)
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
