@@ -1,4 +1,4 @@
-"""Two pages that ask before they delete: all conversations, or the account with everything in it."""
+"""Two confirmation pages: delete all conversations, or the account with everything in it."""
 
 from __future__ import annotations
 

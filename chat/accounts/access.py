@@ -1,4 +1,4 @@
-"""The door to a browser in which somebody is logged in: their own, or none."""
+"""Finds the login sessions of a person: their own, or none."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return bool(settings.SIGNUP_OPEN)
 
     def clean_email(self, email: str) -> str:
-        """Without e-mail nobody can prove an address, so people cannot take another one; staff can for them.
+        """Refuses a new address where no e-mail can prove it belongs to the person; staff can set one for
+        them.
 
         (Otherwise anybody could attach bob's address to their own account.)
         """
@@ -48,14 +49,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             raise ValidationError(error.words) from None
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
-        """An address is stored with its domain in ASCII; people may type it in their own letters."""
+        """Looks up the address as it is stored, its domain in ASCII; people may type it in their own
+        letters.
+        """
         if email := credentials.get("email"):
             with suppress(BadInput):  # then it is nobody's
                 credentials["email"] = plain_address(email)
         return super().authenticate(request, **credentials)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        """The language chosen on the page before signing up becomes the profile's."""
+        """Copies the language chosen on the page before signing up into the profile."""
         super().save_user(request, user, form, commit=False)
         user.email = user.email.lower()
         chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
@@ -81,14 +84,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return response
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """allauth calls `rollback` of what is kept here when the password is right."""
+        """Counts an attempt. allauth calls `rollback` of the object stored here when the password is
+        right.
+        """
         account = str(credentials.get("email", "")).lower()
         self._login_failed_rl_usage = attempts.begin(request, attempts.PASSWORDS, account)
         if self._login_failed_rl_usage is None:
             raise self.validation_error("too_many_login_attempts")
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
-        """allauth calls it when a password was set by mail."""
+        """Forgets failed attempts; allauth calls it after a password was set by e-mail."""
         attempts.forget(request, str(credentials.get("email", "")).lower())
 
     def send_mail(self, template_prefix: str, email: str, values: dict[str, Any]) -> None:
@@ -146,7 +151,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return f"[{_site().name}] {subject}"
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """An address and nothing else: allauth keeps it with the session (chat/accounts/devices.py)."""
+        """Returns a valid IP address or "": allauth stores it with the session (chat/accounts/devices.py)."""
         try:
             return str(ip_address(client_address(request)))
         except ValueError:

@@ -1,4 +1,4 @@
-"""People in the admin: find, add, correct, suspend, delete. Rank holds: only administrators touch staff."""
+"""Admin pages of people: find, add, correct, suspend, delete. Only administrators may change staff."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ admin.site.unregister(UserSession)  # people see their own on their settings pag
 
 @admin.register(Group)
 class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
-    """Stock, and audited. Deleting one says first what that means for its members."""
+    """Django's page of groups, audited. Before a group is deleted it shows the consequences for its
+    members.
+    """
 
     delete_confirmation_template = "admin/delete_with_effects.html"
 
@@ -58,7 +60,7 @@ class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
         return super().delete_view(request, object_id, {"effects": lines, **(extra_context or {})})
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """Names the groups and counts the rest: rows that join people to a group have no name to show."""
+        """Names the groups and counts other rows: those that join people to a group have no name to show."""
         _listed, counts, missing, protected = super().get_deleted_objects(objs, request)
         joined = User.groups.through._meta.verbose_name_plural
         counts = {_("members who leave it") if name == joined else name: counts[name] for name in counts}
@@ -67,7 +69,9 @@ class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
 
 @admin.register(Authenticator)
 class SecondFactorAdmin(AuditedAdmin):
-    """For people who lost their second factor: look and delete. The secret itself is never shown."""
+    """Admin page for people who lost their second factor: view and delete. The secret itself is never
+    shown.
+    """
 
     list_display = fields = ("user", "type", "created_at", "last_used_at")
     search_fields = ("user__email",)
@@ -111,7 +115,9 @@ class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
         return _sound_name(self.cleaned_data["display_name"], kept)
 
     def clean(self) -> dict[str, Any]:
-        """In the transaction of the change: what a colleague does at this moment is waited for."""
+        """Checks the form inside the transaction of the change, so that it waits for a colleague's change
+        under way.
+        """
         data = super().clean() or self.cleaned_data
         if not all(data.get(name, True) for name in ("is_active", "is_staff", "is_superuser")):
             _check_another_remains(self.instance)
@@ -221,11 +227,11 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
         services.delete_user(user=obj, by=_staff(request))
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Audited by services.delete_user; here only Django's own list of recent actions."""
+        """Writes only Django's own list of recent actions; services.delete_user writes the audit row."""
         return admin.ModelAdmin.log_deletions(self, request, queryset)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """Numbers only: the stock page would print the titles of all conversations."""
+        """Returns counts only: Django's page would print the titles of all conversations."""
         counts = {
             str(_("conversations")): sum(person.conversations.count() for person in objs),
             str(_("shared links")): sum(person.shares.count() for person in objs),
@@ -234,7 +240,9 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 
     @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """In a transaction, as every other change: its form may have to wait for a colleague's."""
+        """Runs in a transaction, like every other change: its form may have to wait for a colleague's
+        change.
+        """
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)
 
@@ -303,7 +311,9 @@ def _staff(request: HttpRequest) -> User:
 
 
 def _outranks(request: HttpRequest, person: Any) -> bool:
-    """Staff are changed by administrators or themselves; ordinary people by whoever has the right."""
+    """Returns whether the viewer may change `person`: staff may be changed only by administrators and
+    themselves.
+    """
     by = _staff(request)
     return by.is_superuser or person.pk == by.pk or not (person.is_staff or person.is_superuser)
 

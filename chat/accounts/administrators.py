@@ -1,4 +1,4 @@
-"""Somebody must be able to run this site: the last administrator who can log in stays one."""
+"""Ensures that the last administrator who can log in remains one, so that somebody can run the site."""
 
 from __future__ import annotations
 

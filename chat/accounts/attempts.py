@@ -41,12 +41,12 @@ SALT = "chat.accounts.attempts"
 
 @dataclass
 class Attempt:
-    """One attempt that was let in; `forget` takes it out of the counts because it succeeded."""
+    """An attempt that was let in; `forget` removes it from the counts once it succeeded."""
 
     usages: list[ratelimit.RateLimitUsage] = field(default_factory=list)
 
     def rollback(self) -> None:
-        """Has the name that allauth's adapter calls."""
+        """Forgets the attempt, under the name that allauth's adapter calls."""
         for usage in self.usages:
             usage.rollback()
 
@@ -89,7 +89,9 @@ def _address(request: HttpRequest) -> str:
 
 
 def remember(request: HttpRequest, response: HttpResponse, accounts: list[str]) -> None:
-    """This browser has logged in to `accounts` (the names that attempts are counted by: address, id)."""
+    """Marks this browser as one that has logged in to `accounts` (the keys of attempt counts: address,
+    id).
+    """
     browser, known = _read(request)
     digests = [_digest(account) for account in accounts]
     known = [*digests, *(each for each in known if each not in digests)][: 2 * ACCOUNTS_A_BROWSER]

@@ -1,4 +1,4 @@
-"""The browsers in which people are logged in: which they are, when they were last here, and ending them.
+"""Lists and ends the browser sessions of a person, and stores when each was last used.
 
 allauth keeps a row of each (UserSession), made at login; whether it still stands is for sessions.py.
 """
@@ -47,7 +47,9 @@ class Device:
 
 
 def devices_of(user: User, this: str) -> list[Device]:
-    """Those that still stand, the one with the session key `this` first, then the latest. Three queries."""
+    """Returns the valid sessions of a user, the one with key `this` first, then the latest, in three
+    queries.
+    """
     rows = list(UserSession.objects.filter(user=user).order_by("-last_seen_at"))
     states = still_allowed({row.session_key: user.pk for row in rows})
     devices = [_device(row, this) for row in rows if states[row.session_key] == OK]
@@ -65,7 +67,7 @@ def _device(row: UserSession, this: str) -> Device:
 
 
 def name_of(user_agent: str) -> str:
-    """“Firefox on Windows”, as far as a browser says what it is."""
+    """Returns a name such as “Firefox on Windows”, as far as the browser's user agent tells."""
     from ua_parser import parse  # a quarter of a second and 15 MB, for a page that few open
 
     said = parse(user_agent)
@@ -84,15 +86,16 @@ def name_of(user_agent: str) -> str:
 
 
 def note(request: HttpRequest) -> None:
-    """This browser was here. Written once in SEEN_EVERY seconds, and not at all while Redis is away or the
-    disk is full: a page that is only read needs no room."""
+    """Stores that this browser was used, at most once in SEEN_EVERY seconds, and not while Redis is away or
+    the disk is full: pages that are only read must work without space.
+    """
     key = request.session.session_key
     if request.user.is_authenticated and key and _is_due(key):
         storage.write_if_room(lambda: UserSession.objects.create_from_request(request))
 
 
 def note_socket(session_key: str) -> None:
-    """As `note`, for a page that only talks over its websocket."""
+    """Does the same as `note` for a page that talks only over its websocket."""
     if _is_due(session_key):
         row = UserSession.objects.filter(session_key=session_key)
         storage.write_if_room(lambda: row.update(last_seen_at=timezone.now()))
@@ -114,7 +117,7 @@ def end_one(user: User, row: UserSession) -> None:
 
 
 def end_others(user: User, this: str) -> int:
-    """All but the one with the session key `this`; returns how many stood."""
+    """Ends all sessions except the one with key `this`; returns how many were valid."""
     rows = list(UserSession.objects.filter(user=user).exclude(session_key=this))
     states = still_allowed({row.session_key: user.pk for row in rows})
     _end(user, rows)

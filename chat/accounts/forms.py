@@ -1,4 +1,4 @@
-"""allauth's forms where they would tell a stranger something, or lock somebody out."""
+"""Changes allauth's forms where they would reveal something to a stranger, or lock somebody out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from chat.core.errors import MailUnavailable
 
 
 class NeedsMail:
-    """A form whose success is a mail: it is refused while none can be sent, whatever the address."""
+    """A form that ends in an e-mail; it is refused while none can be sent, whatever the address."""
 
     def clean(self) -> Any:
         cleaned = super().clean()  # type: ignore[misc]
@@ -43,7 +43,9 @@ class AddEmailForm(NeedsMail, BaseAddEmailForm):  # type: ignore[misc]
 
 
 class SignupForm(NeedsMail, BaseSignupForm):  # type: ignore[misc]
-    """Signing up with an address that is taken costs the same work as with a free one."""
+    """Signing up with a taken address costs the same time as with a free one, so that timing reveals
+    nothing.
+    """
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         if self.account_already_exists:

@@ -1,4 +1,4 @@
-"""A person's language: saved in the profile, carried by the cookie that LocaleMiddleware reads."""
+"""Saves a person's language in the profile, and in the cookie that LocaleMiddleware reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ YEAR_SECONDS = 365 * 24 * 3600
 
 
 def remember(response: HttpResponse, language: str) -> None:
-    """Pages of this browser speak `language` from now on; empty goes back to what the browser asks for."""
+    """Sets the language cookie of this browser; an empty `language` deletes it, so that the browser's setting
+    decides.
+    """
     if not language:
         response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")
         return

@@ -1,4 +1,4 @@
-"""Names and addresses that pass for another: invisible characters, letters of several scripts, look-alikes.
+"""Detects deceptive names and addresses: invisible characters, mixed scripts, look-alike letters.
 
 The rules are those of Unicode Technical Standard 39: a word is written in one script, or in Latin with those
 of Chinese, Japanese or Korean ("highly restrictive").
@@ -65,7 +65,7 @@ _LATIN = {pair[0]: pair[1] for pair in _PAIRS.split()}
 
 
 def is_mixed(text: str) -> bool:
-    """Whether a word of `text` mixes scripts that are not written together."""
+    """Returns whether a word of `text` mixes scripts that are not written together."""
     return any(_ONE_SCRIPT.fullmatch(word) is None for word in _WORDS.split(text))
 
 
@@ -76,7 +76,7 @@ def latin_reading(name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """`name` as it is stored: on one line, without invisible characters, in plain letters (NFKC).
+    """Returns `name` as it is stored: on one line, without invisible characters, in plain letters (NFKC).
 
     Raises BadInput for one that could be taken for another: mixed scripts, marks that change letters.
     """
@@ -93,7 +93,7 @@ def plain_name(name: str) -> str:
 
 
 def is_misleading(name: str) -> bool:
-    """Whether a name that is stored already would be refused or changed today, for a warning to staff."""
+    """Returns whether a stored name would be refused or changed today; staff see a warning then."""
     try:
         return plain_name(name) != name
     except BadInput:
@@ -101,8 +101,8 @@ def is_misleading(name: str) -> bool:
 
 
 def plain_address(email: str) -> str:
-    """An e-mail address as it is stored: small letters, and a domain of other letters in ASCII (xn--…), so
-    that no two addresses look the same. Raises BadInput for one with letters that deceive.
+    """Returns an e-mail address as it is stored: lower case, its domain in ASCII (xn--…), so that no two
+    addresses look the same. Raises BadInput for an address with deceptive letters.
     """
     email = email.strip()
     if email.isascii() and "xn--" not in email.lower():
@@ -118,7 +118,7 @@ def plain_address(email: str) -> str:
 
 
 def _label(label: str) -> str:
-    """One part of a domain, in ASCII."""
+    """Returns one label of a domain in ASCII."""
     shown = label.encode("ascii").decode("idna") if label.startswith("xn--") else label
     if unicodedata.normalize("NFKC", shown) != unicodedata.normalize("NFC", shown):
         raise ValueError("compatibility characters")

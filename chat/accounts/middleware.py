@@ -1,4 +1,4 @@
-"""The profile's language, suspended people at every door except the way out, and who is here."""
+"""Applies the profile's language, stops suspended people, and stores when a browser was last used."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ OPEN = (
 
 
 class LanguageMiddleware:
-    """The profile's language is every browser's of a person, also of those that were open when it was chosen.
+    """Applies the profile's language in every browser of a person, also in those that were open when it
+    changed.
 
-    Their cookie follows, for what asks nobody who they are: the scripts' words, and pages after logging out.
+    The cookie is updated too: message catalogues for scripts and pages after logging out read only the
+    cookie.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -77,7 +79,7 @@ class KnownMiddleware:
 
 
 class SeenMiddleware:
-    """When a browser was last here, for the list on the settings page."""
+    """Stores when a browser was last used, for the list on the settings page."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""A person: e-mail, display name, language, how pages look, and suspension with its reason and end."""
+"""The table of people: e-mail, display name, language, appearance, and suspension with reason and end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """For Django's `createsuperuser`, which shows a ValidationError as a message."""
+        """Creates a user for Django's `createsuperuser`, which shows a ValidationError as a message."""
         try:
             email = plain_address(email)
         except BadInput as error:
@@ -50,7 +50,7 @@ class Density(models.TextChoices):
 
 
 def offered_languages() -> list[tuple[str, str | Promise]]:
-    """The languages that have a catalogue; a new one needs no migration."""
+    """Returns the languages that have a catalogue; a new one needs no migration."""
     return list(settings.LANGUAGES)
 
 

@@ -41,7 +41,7 @@ def create_user(
     is_superuser: bool = False,
     group: str = "",
 ) -> User:
-    """A person who can log in at once: their address counts as verified."""
+    """Creates a person who can log in at once: their address counts as verified."""
     email = sound_email(email)
     if len(group) > GROUP_LENGTH:
         raise BadInput(_("The name is longer than %d characters.") % GROUP_LENGTH)
@@ -67,7 +67,7 @@ def discard_unconfirmed(pk: UUID) -> None:
 
 @transaction.atomic
 def change_email(*, user: User, email: str) -> None:
-    """By staff: the new address is the only one, and verified."""
+    """Replaces a person's addresses by one verified address, on behalf of staff."""
     email = sound_email(email, user)
     EmailAddress.objects.filter(user=user).delete()
     EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
@@ -107,7 +107,7 @@ def _offered(choices: type[TextChoices], value: str) -> str:
 def suspend(
     *, user: User, by: User, reason: str, until: datetime | None = None, seen: int | None = None
 ) -> None:
-    """Close every door to a person, until a time or until lifted. Their sessions stay, and show why.
+    """Suspends a person until a time or until lifted. Their sessions stay, and show the reason.
 
     Raises Stale if a colleague suspended them or lifted it after `seen` (chat/core/decisions.py).
     """
@@ -138,7 +138,7 @@ def lift_suspension(*, user: User, by: User, seen: int | None = None) -> None:
 
 @transaction.atomic
 def delete_user(*, user: User, by: User) -> None:
-    """With everything they wrote. Only a suspended person, so that nothing of theirs is still running."""
+    """Deletes a person and all they wrote. They must be suspended, so that nothing of theirs still runs."""
     check_deletable(user, by)
     target = audit.on_model(user)
     user.delete()
@@ -146,7 +146,7 @@ def delete_user(*, user: User, by: User) -> None:
 
 
 def check_deletable(user: User, by: User) -> None:
-    """Raise NotAllowed while this person must stay."""
+    """Raises NotAllowed if this person must not be deleted."""
     _check_rank(user, by)
     if not user.is_suspended:
         raise NotAllowed(_("Suspend this person first: it stops what is running in their name."))
@@ -160,7 +160,7 @@ def check_not_suspended(user: User) -> None:
 
 
 def suspension_words(user: User) -> str:
-    """Why, and until when, in the reader's language."""
+    """Returns the reason and the end of a suspension in the reader's language."""
     if user.suspended_until is None:
         words = _("Your account is suspended.")
     else:
@@ -190,7 +190,7 @@ def _check_rank(user: User, by: User) -> None:
 
 
 def sound_email(email: str, user: User | None = None) -> str:
-    """The address as it is stored, or BadInput: not an address, one that deceives, or somebody else's."""
+    """Returns the address as it is stored; raises BadInput if it is invalid, deceptive, or taken."""
     email = plain_address(email)
     try:
         validate_email(email)
@@ -207,10 +207,10 @@ def sound_email(email: str, user: User | None = None) -> str:
 
 
 def sound_name(name: str, user: User | None = None) -> str:
-    """The display name as it is stored. Raises BadInput for one that passes for another person's.
+    """Returns the display name as it is stored. Raises BadInput if it imitates another person's.
 
-    Two people may have one name; in other letters it would be a disguise. A name that is kept is not asked
-    again: a rule or a namesake may be newer.
+    Two people may have the same name, but not in look-alike letters. An unchanged name is not checked again:
+    a rule or the other person may be newer.
     """
     if user is not None and name == user.display_name:
         return name

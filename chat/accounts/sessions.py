@@ -1,4 +1,4 @@
-"""Whether sessions still stand, asked for many at once by the websocket guard (chat/turns/consumers.py)."""
+"""Tells for many sessions at once whether they are still valid (asked by chat/turns/socket_monitor.py)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,9 @@ from chat.accounts.models import User
 
 
 def page(request: HttpRequest, user: User) -> HttpResponse:
-    """Why and until when. Shown logged in it offers to log out (the template looks at `user`)."""
+    """Shows the reason and the end of a suspension, with a log-out button if logged in (the template reads
+    `user`).
+    """
     context = {
         "reason": user.suspension_reason,
         "until": user.suspended_until,

@@ -1,4 +1,4 @@
-"""Celery doorways of accounts."""
+"""Celery tasks of accounts."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from chat.accounts import devices
 
 @shared_task(name="jobs.sweep_sessions")
 def sweep_sessions() -> None:
-    """From beat (grokweb/celery.py)."""
+    """Called by beat (grokweb/celery.py)."""
     devices.sweep()

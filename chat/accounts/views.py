@@ -1,4 +1,4 @@
-"""The settings page, the profile as JSON, and the language switch that remembers."""
+"""The settings page, the profile as JSON, and the language switch, which saves the choice."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ def profile(request: ApiRequest) -> Answer:
 
 @require_POST
 def set_language(request: HttpRequest) -> HttpResponse:
-    """Django's own switch, which sets the cookie; a logged-in person's profile follows."""
+    """Calls Django's own switch, which sets the cookie, and saves the language in the profile of a logged-in
+    person.
+    """
     chosen = request.POST.get("language", "")
     user = request.user
     if isinstance(user, User) and not user.is_suspended and chosen in dict(settings.LANGUAGES):

@@ -26,7 +26,7 @@ UNDO_WITHIN = PURGE_AFTER - timedelta(seconds=15)  # never while the purge takes
 
 @transaction.atomic
 def move_many(owner: User, ids: Sequence[UUID], **changes: Any) -> list[Conversation]:
-    """Pins, archives or moves those of `ids` that are the owner's; returns them as they are now.
+    """Pins, archives or moves those of `ids` that belong to the owner; returns their current state.
 
     An archived conversation is not pinned and a pinned one is not archived: the last change wins. Raises
     BadInput if more than PINS would be pinned.

@@ -1,7 +1,7 @@
-"""Names the origin of answers that the model here did not write: imported, or begun with imported words.
+"""Names the origin of answers that the model here did not write: imported, or begun with imported text.
 
-Every place that shows an answer says so (page, shared page, print, exports, reports): anybody can write a
-file, and what it says must not pass for the words of this site's model.
+Every view of an answer shows its origin (page, shared page, print, exports, reports): anybody can write a
+file, and its text must not pass for an answer of this site's model.
 """
 
 from __future__ import annotations

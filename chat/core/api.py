@@ -1,4 +1,4 @@
-"""The edge of every JSON endpoint: who may come in, what the body is, and how errors look.
+"""Wraps JSON endpoints: checks who may call them, parses the body and formats errors.
 
     @json_view("GET", "PATCH")
     def conversation(request: ApiRequest, pk: UUID) -> dict[str, Any]: ...
@@ -27,7 +27,7 @@ Answer = dict[str, Any] | HttpResponseBase
 
 
 class ApiRequest(HttpRequest):
-    """A request that passed the edge."""
+    """A request that passed the checks of json_view."""
 
     user: Any  # a User, logged in unless the view says anonymous=True; core knows no feature, so no type here
     data: dict[str, Any]
@@ -40,7 +40,7 @@ Endpoint = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 def json_view(
     *methods: str, anonymous: bool = False, upload: bool = False
 ) -> Callable[[View[P]], Endpoint[P]]:
-    """Make a JSON endpoint of a function. CSRF protection stays on: nothing here is exempt.
+    """Makes a JSON endpoint of a function. CSRF protection stays on: nothing here is exempt.
 
     `upload`: the body is a form with a file; the view looks into `request.FILES` itself.
     """
@@ -105,12 +105,12 @@ def _parsed(request: HttpRequest) -> dict[str, Any]:
 
 
 def _no_constants(name: str) -> None:
-    """NaN and Infinity are not JSON, whatever Python thinks."""
+    """Refuses NaN and Infinity, which Python accepts and JSON does not have."""
     raise ValueError(name)
 
 
 def _has_nul(value: Any) -> bool:
-    """PostgreSQL cannot store U+0000; the two databases refuse it alike."""
+    """Returns whether a value contains U+0000: PostgreSQL cannot store it, so both databases refuse it."""
     if isinstance(value, str):
         return "\x00" in value
     if isinstance(value, dict):

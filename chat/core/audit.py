@@ -1,4 +1,5 @@
-"""The audit log of staff actions: append-only rows, each sealing the one before with SHA-256.
+"""Writes and verifies the audit log of staff actions: append-only rows, each sealing the one before with
+SHA-256.
 
 `verify` finds any row that was changed, removed from the middle or slipped in. What it cannot see is the
 removal of the newest rows: note the newest seal somewhere else (docs/security.md).

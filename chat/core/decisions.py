@@ -21,7 +21,7 @@ from chat.core.models import StaffAction
 
 
 class Stale(NotAllowed):
-    """Somebody decided first; the words say who, what and when."""
+    """Raised when somebody decided first; the words say who, what and when."""
 
     def __init__(self, *, who: str, what: object, when: datetime, note: str = "") -> None:
         words = _("Meanwhile %(who)s decided: %(what)s (%(when)s UTC).") % {

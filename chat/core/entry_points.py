@@ -1,4 +1,4 @@
-"""Every place where words of people enter the system, and the rules that are asked there.
+"""Lists every place where people's text enters the system, and the rules applied there.
 
 A service that stores a text calls `check_text` with the name of the place. What the rules are, moderation
 knows (chat/moderation/apps.py registers it); this table lies here so that every app can call it.
@@ -88,7 +88,7 @@ _checkers: list[Checker] = []
 
 
 def register_checker(checker: Checker) -> None:
-    """Moderation names the function that raises RefusedByRule."""
+    """Registers moderation's function that raises RefusedByRule."""
     _checkers.append(checker)
 
 

@@ -1,4 +1,4 @@
-"""One family of errors: raised early with the numbers in the words, caught once at the edge.
+"""Defines one family of errors: raised early with the numbers in the words, caught once in middleware.
 
 The edges are chat/core/middleware.py (HTTP) and chat/turns/consumers.py (websocket).
 """
@@ -14,7 +14,7 @@ from chat.core.text import grouped
 
 
 class ChatError(Exception):
-    """Something a person can understand and act on. `code` is for programs, `words` for people."""
+    """An error that a person can understand and act on. `code` is for programs, `words` for people."""
 
     code = "error"
     http_status = 400
@@ -29,7 +29,7 @@ class ChatError(Exception):
 
 
 class NotFound(ChatError):
-    """Absent or forbidden: the answer is the same."""
+    """The object is absent or forbidden: the answer is the same."""
 
     code, http_status = "not_found", 404
 
@@ -89,7 +89,7 @@ class TooLong(ChatError):
 
 
 class MessageTooLong(ChatError):
-    """Too long for any model here."""
+    """The message is too long for any model here."""
 
     code, http_status = "too_long", 413
 

@@ -1,4 +1,5 @@
-"""The base of extensions in `chat`: a label for people, and options that the extension validates itself.
+"""The base class of extensions in `chat`: a label for people, and options that the extension validates
+itself.
 
 Options are stored in one JSON column of the row that uses the extension, so a new extension needs no
 migration. Forms, scripts and admin pages are made of `fields`; none of them knows an extension by its name.

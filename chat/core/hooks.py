@@ -18,8 +18,9 @@ logger = logging.getLogger("grokweb.hooks")
 
 
 class Hook(Generic[P, R]):
-    """A named call with any number of handlers. Handlers run sorted by their dotted names, so that the order
-    in which apps are loaded changes nothing."""
+    """A named call with any number of handlers, run in the order of their dotted names, so that the order in
+    which apps are loaded changes nothing.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name

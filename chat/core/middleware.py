@@ -1,4 +1,4 @@
-"""The edge of pages: a ChatError becomes a page, or JSON under /api/, with the right status."""
+"""Turns a ChatError into a page, or into JSON under /api/, with the right status."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """None for anything else: a bare failure is logged whole by Django and answered by views.broken."""
+        """Returns None for other exceptions: Django logs them and views.broken answers."""
         if (full := storage.translated(exception)) is not None:
             log.warning("refused, the disk is full or read-only: %s", type(exception).__name__)
             exception = full

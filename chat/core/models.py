@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AppendOnly(models.QuerySet["StaffAction"]):
-    """Rows that are written once. (Setting `actor` to null when a person is deleted does not pass here.)"""
+    """Rows that are written once. (Setting `actor` to null when a person is deleted bypasses this check.)"""
 
     def update(self, **fields: Any) -> NoReturn:
         raise TypeError("the audit is append-only")
@@ -21,7 +21,7 @@ class AppendOnly(models.QuerySet["StaffAction"]):
 
 
 class StaffAction(models.Model):
-    """One thing a member of staff did or read. Append-only: chat/core/audit.py is the only writer."""
+    """One action or reading by a member of staff. Append-only: only chat/core/audit.py writes it."""
 
     at = models.DateTimeField(_("time"), db_default=Now())
     actor = models.ForeignKey(

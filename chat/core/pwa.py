@@ -1,4 +1,4 @@
-"""GrokWeb as an app on a phone or a desk: its manifest, and a page for when the network is away.
+"""Makes GrokWeb installable as an app: its manifest, and a page for when the network is away.
 
 The service worker keeps that page and its style, fetched without cookies, and nothing else: what people read
 stays out of every cache.
@@ -52,7 +52,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
 
 @cache_control(no_cache=True)
 def worker(request: HttpRequest) -> HttpResponse:
-    """At the root, so that it answers for every page."""
+    """Serves the service worker at the root, so that its scope is every page."""
     styles = [static("css/base.css"), static("css/pages.css"), static("img/icon.svg")]
     return render(request, "worker.js", {"kept": styles}, content_type="text/javascript; charset=utf-8")
 

@@ -24,7 +24,7 @@ _people: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
 
 def remember_person(session: str, person: object) -> None:
-    """This session was just found to be that person's."""
+    """Remembers that a session was just found to be that person's."""
     _people[session] = (str(person), time.monotonic() + KNOWN_SECONDS)
     _people.move_to_end(session)
     if len(_people) > MOST_SESSIONS:
@@ -32,7 +32,7 @@ def remember_person(session: str, person: object) -> None:
 
 
 def person_of(scope: dict[str, Any]) -> str | None:
-    """The id of the person whose session this is, if this process has seen the session lately."""
+    """Returns the id of the session's person, if this process has seen the session lately."""
     found = _SESSION.search(header(scope, b"cookie"))
     person, until = _people.get(found[1], ("", 0.0)) if found else ("", 0.0)
     return person if until > time.monotonic() else None
@@ -43,7 +43,7 @@ def has_session(cookies: str) -> bool:
 
 
 def address_of(scope: dict[str, Any]) -> str:
-    """The client's address; of IPv6 the network of one customer, who has all addresses in it."""
+    """Returns the client's address; for IPv6 the network of one customer, who has all addresses in it."""
     client = scope.get("client") or ["unknown"]
     try:
         address = ipaddress.ip_address(str(client[0]))
@@ -59,7 +59,7 @@ def header(scope: dict[str, Any], name: bytes) -> str:
 
 
 def language_of(scope: dict[str, Any]) -> str:
-    """The profile's language, else the cookie's, else the browser's."""
+    """Returns the profile's language, else the cookie's, else the browser's."""
     wishes = [getattr(scope.get("user"), "language", ""), _cookie(header(scope, b"cookie"))]
     wishes += [code for code, _ in parse_accept_lang_header(header(scope, b"accept-language"))]
     for wish in wishes:

@@ -1,4 +1,4 @@
-"""The admin's site, and the rules that hold on each of its pages, whoever registered the page.
+"""The site of the admin, and the rules that apply to all of its pages, whoever registered them.
 
 Addresses and forms are written by people, so a wrong one is answered with 400, here and in one place: Django
 parses parameters in many places, and answers some mistakes with 500.
@@ -62,7 +62,7 @@ class BoundedList(ChangeList):
     search_form_class = SearchForm
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
-        """Each column orders once: databases refuse a statement with thousands of terms."""
+        """Uses each column once: databases refuse a statement with thousands of terms."""
         asked = dict.fromkeys(self.params.get(ORDER_VAR, "").split("."))
         self.params[ORDER_VAR] = ".".join(list(asked)[: len(self.list_display)])
         return super().get_ordering(request, queryset)
@@ -74,7 +74,7 @@ class PageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at r
     view_on_site = False  # the doors of the site are their owners', not staff's
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Only the lookups that are named are allowed, whatever a list shows."""
+        """Allows only the lookups that are named, whatever a list shows."""
         named = lookup in admin_lookups.allowed_parameters(self, request)
         return named and super().lookup_allowed(lookup, value, request)
 
@@ -94,7 +94,7 @@ class Site(admin.AdminSite):
         self.disable_action("delete_selected")  # nothing is deleted in bulk, past the checks of its page
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        """Pages of other packages get the rules of ours."""
+        """Applies our rules to pages of other packages too."""
         made = admin_class or PageAdmin
         if not issubclass(made, PageAdmin):
             made = type(made.__name__, (PageAdmin, made), {"__module__": made.__module__})

@@ -10,7 +10,7 @@ CHARACTERS_A_TOKEN = 4  # generous: what passes here and is too long all the sam
 
 
 def mb(size: int) -> int:
-    """Whole MB, rounded up."""
+    """Returns whole MB, rounded up."""
     return -(-size // MIB)
 
 

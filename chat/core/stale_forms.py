@@ -1,4 +1,4 @@
-"""Change forms of the admin that a colleague overtook: they are shown again instead of being saved."""
+"""Shows change forms of the admin again, instead of saving them, if a colleague saved meanwhile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chat.core import audit, decisions
 
 
 class StaleFormCheck(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """For pages whose changes are audited: the audit knows what a colleague saved meanwhile."""
+    """A check for pages whose changes are audited: the audit log has what a colleague saved meanwhile."""
 
     def changeform_view(
         self,

@@ -1,4 +1,4 @@
-"""Full and read-only disks as states: one translation of what the database, Redis and the system say of them.
+"""Recognises full and read-only disks from the errors of the database, Redis and the system.
 
 The edges (middleware.py, views.broken, chat/turns/consumers.py) show `StorageFull`; Celery tasks wait
 (grokweb/celery.py); services ask `check_room` before they add much.
@@ -44,7 +44,7 @@ DISKS = disk_space.of_data(settings.DATA_DIR, *_database_folder())
 
 
 def is_storage_trouble(error: BaseException) -> bool:
-    """Whether an exception, or one that it was raised from, says that a disk is full or read-only."""
+    """Returns whether an exception, or one that caused it, says that a disk is full or read-only."""
     return any(_says_so(each) for each in _chain(error))
 
 
@@ -86,12 +86,12 @@ def check_room(name: str = "data", size: int = 0) -> None:
 
 
 def was_refused() -> bool:
-    """Whether the database refused a write a moment ago: its disk may be on another machine."""
+    """Returns whether the database refused a write recently: its disk may be on another machine."""
     return time.monotonic() - _refused_at < REFUSAL_SECONDS
 
 
 def accepts() -> bool:
-    """Whether messages can be stored, as far as is known: what the pages' banner says."""
+    """Returns whether messages can be stored, as far as is known; the pages' banner reads it."""
     return not was_refused() and DISKS.status("data").state == "ok"
 
 
@@ -105,7 +105,7 @@ def renew_connection() -> None:
 
 
 def write_if_room(write: Callable[[], object]) -> None:
-    """For a write that may be left out: a full or read-only disk does not fail what it stands beside."""
+    """Performs an optional write: a full or read-only disk does not fail the request around it."""
     try:
         with transaction.atomic():
             write()

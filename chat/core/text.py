@@ -1,4 +1,4 @@
-"""Short texts that are shown beside other things, names and titles, cleaned; numbers; how long a text is."""
+"""Cleans short texts such as names and titles, formats numbers, and estimates lengths."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ _UNNAMED = regex.compile(r"[[\p{Cs}\p{Co}\p{Cn}]--\p{Extended_Pictographic}]", r
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of `text` can be seen: spaces and invisible characters only."""
+    """Returns whether `text` has only spaces and invisible characters."""
     return _BLANK.fullmatch(text) is not None
 
 
 def trimmed(text: str) -> str:
-    """`text` without the space around it; empty if nothing of it can be seen."""
+    """Returns `text` without surrounding space; empty if it is blank."""
     return "" if is_blank(text) else text.strip()
 
 
 def without_unseen(text: str) -> str:
-    """`text` without invisible characters, except where emoji and scripts are written with them.
+    """Returns `text` without invisible characters, except those that emoji and scripts need.
 
     Bidi controls are among them, so that what is shown beside `text` keeps its direction.
     """
@@ -62,7 +62,7 @@ def without_unseen(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, without control, bidi and zero-width characters or repeated spaces."""
+    """Returns `text` on one line, without control, bidi and zero-width characters or repeated spaces."""
     text = unicodedata.normalize("NFC", text)
     text = "".join(" " if c == "\u2800" or unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
     text = _UNNAMED.sub("", text)
@@ -70,10 +70,12 @@ def one_line(text: str) -> str:
 
 
 def estimate_tokens(text: str) -> int:
-    """Before the worker counts: about three bytes of UTF-8 a token, and the marks around a message."""
+    """Estimates tokens before a worker counts: about three bytes of UTF-8 per token, plus the tokens around a
+    message.
+    """
     return len(text.encode()) // 3 + 4
 
 
 def grouped(number: int) -> str:
-    """`number` as the reader's language writes it: 1,000 would be one in French, which writes 1 000."""
+    """Formats `number` for the reader's language: French writes 1 000, where 1,000 would be one."""
     return number_format(number, force_grouping=True)

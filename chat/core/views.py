@@ -1,4 +1,4 @@
-"""Pages of no feature: robots.txt and the error pages. None of them says whether something exists."""
+"""Serves robots.txt and the error pages. None of them reveals whether something exists."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The page was open for too long, or another site sent the form. JSON for scripts, words for people."""
+    """Answers a failed CSRF check: the page was open too long, or another site sent the form."""
     error = NotAllowed(_("This page is out of date. Please reload it and try again."))
     if request.path.startswith("/api/"):
         return error_response(error)
@@ -48,7 +48,8 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """The database may be what broke, so no context processor, session or user is touched here.
+    """Answers errors of the server without context processor, session or user: the database may be what
+    failed.
 
     A full disk comes here when it was met outside a view: a session that could not be saved, for example.
     """

@@ -1,4 +1,4 @@
-"""The door to files. Unknown, somebody else's, and those of what is gone look the same."""
+"""Finds files for a person. Unknown files, files of others and files of deleted messages look the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""/api/files/: up, how far reading is, the text, the original, and back before it is sent."""
+"""Serves /api/files/: upload, reading progress, text and original of a file, and deletion before it is
+sent.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,7 @@ def encoding(request: ApiRequest, pk: UUID) -> dict[str, Any]:
 
 @json_view("GET")
 def original(request: ApiRequest, pk: UUID) -> HttpResponse:
-    """Never shown here, only saved: a file may be a page with scripts."""
+    """Sends the original as a download, never inline: a file may be a page with scripts."""
     found = file_for(request.user, pk)
     response = HttpResponse(services.original(found), content_type="application/octet-stream")
     response["Content-Disposition"] = content_disposition_header(True, found.name) or "attachment"

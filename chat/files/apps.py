@@ -1,4 +1,4 @@
-"""Files add themselves to messages, which belong to an app to the left, and go with them."""
+"""Registers the hooks and signals by which files join messages, which belong to an app to the left."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

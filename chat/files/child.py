@@ -78,7 +78,9 @@ def _most_odd(decoded: Decoded) -> float:
 
 
 def storable(text: str) -> str:
-    """One kind of line end, no NUL (PostgreSQL cannot store it), no half of a surrogate pair."""
+    """Returns text with "
+    " as line end, without NUL (PostgreSQL cannot store it) and lone surrogates.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     return text.encode("utf-8", "replace").decode().strip("\n\ufeff")
 

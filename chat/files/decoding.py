@@ -128,7 +128,7 @@ _LEAST_LIKE = 0.75  # below it the guess gives signs and letters at random
 
 
 class Unreadable(Exception):
-    """No encoding gives a text that anybody wrote."""
+    """Raised when no encoding yields plausible text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,9 @@ def _strictly(data: bytes, encoding: str) -> Decoded | None:
 
 
 def _as_utf8(data: bytes) -> Decoded | None:
-    """UTF-8 where nearly all sequences of several bytes are good: the others are damage or another's line."""
+    """Decodes as UTF-8 if nearly all multi-byte sequences are valid; the rest are damage or a line in another
+    encoding.
+    """
     if found := _strictly(data, "utf-8"):
         return found
     read = _read(data, "utf-8")
@@ -239,7 +241,7 @@ def _guessed(data: bytes) -> Decoded:
 
 
 def _detected_in_parts(lines: list[bytes]) -> set[str]:
-    """One damaged letter hides the encoding of a whole text from the detector; parts do not have it."""
+    """Detects the encoding part by part: one damaged letter hides that of a whole text from the detector."""
     half = (len(lines) + 1) // 2
     parts = [b"\n".join(part) for part in (lines[:half], lines[half:])]
     votes = Counter(_detected(line) for line in lines[:_VOTES])

@@ -1,4 +1,4 @@
-"""The menu of encodings that a text file can be read in, by what is written in them."""
+"""Lists the encodings that a person can choose for a text file, grouped by the scripts they write."""
 
 from __future__ import annotations
 

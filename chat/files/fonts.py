@@ -18,7 +18,9 @@ _SYMBOLIC = 4  # of a font descriptor's flags (ISO 32000, table 121)
 
 
 def is_legible(font: Any, text: str) -> bool:
-    """`font` is pypdf's dictionary, or None; `text` is all that a page shows in it."""
+    """Returns whether `text`, all that a page shows in `font` (a pypdf dictionary or None), consists of real
+    letters.
+    """
     signs = "".join(text.split())
     if not signs:
         return True
@@ -35,7 +37,7 @@ def is_legible(font: Any, text: str) -> bool:
 
 
 def _has_codes_of_its_own(font: Any) -> bool:
-    """Such a font is embedded, for symbols, and names no standard encoding."""
+    """Returns whether the font is embedded, for symbols, and names no standard encoding."""
     encoding = font.get("/Encoding")
     encoding = encoding.get_object() if encoding is not None else None
     if isinstance(encoding, str):

@@ -52,7 +52,9 @@ def kind_of(head: bytes) -> Kind:
 
 
 def _is_pdf(head: bytes) -> bool:
-    """A PDF begins with its header on a line of its own; elsewhere, bytes that no text has are asked for."""
+    """Returns whether a PDF header begins a line; later than that, the file must also contain bytes that no
+    text has.
+    """
     if _PDF_FIRST_LINE.match(head.removeprefix(_BOMS[0]).lstrip()):
         return True
     return _PDF_HEADER.search(head[:_PDF_WITHIN]) is not None and not _is_plain(head)

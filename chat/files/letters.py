@@ -83,7 +83,9 @@ def _lower(letter: str, after: str) -> str:
 
 
 def _place_of(word: str, place: int, dashes: str) -> str:
-    """ "letter": the alphabets decide; "fits": any language has it there; "odd": none has."""
+    """Returns "letter" if the alphabets decide, "fits" if any language has it at this index, or "odd" if none
+    has.
+    """
     letter = word[place]
     before = word[place - 1] if place else " "
     after = word[place + 1] if place + 1 < len(word) else " "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Kind(models.TextChoices):
-    """By content, never by name (kinds.py)."""
+    """The kind of a file is decided by its content, never by its name (kinds.py)."""
 
     TEXT = "text", _("text")
     PDF = "pdf", "PDF"
@@ -31,7 +31,9 @@ class State(models.TextChoices):
 
 class FileQuerySet(models.QuerySet["File"]):
     def visible_to(self, user: User) -> FileQuerySet:
-        """Their own that are not sent yet, and those of messages that they may open and nobody hid."""
+        """Returns the user's own unsent files, and files of messages that they may open and that are not
+        hidden.
+        """
         if not user.is_authenticated:
             return self.none()
         open_to = Message.objects.filter(

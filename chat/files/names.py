@@ -1,4 +1,4 @@
-"""A file's name as people and the model see it; where it is stored has nothing to do with it."""
+"""Cleans a file's name for display and for the model; it has no influence on where the file is stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ _NOT_IN_NAMES = re.compile(r'[<>:"|?*`]+')
 
 
 def clean_name(raw: str) -> str:
-    """Without folders, control, bidi and zero-width characters; a long one keeps its ending."""
+    """Removes folders, control, bidi and zero-width characters; shortens a long name but keeps its
+    extension.
+    """
     name = one_line(raw[:4000].encode("utf-8", "replace").decode())
     name = re.split(r"[\\/]", name)[-1]
     name = " ".join(_NOT_IN_NAMES.sub(" ", name).split()).strip(" .") or "file"

@@ -147,7 +147,7 @@ def _in_reading_order(page: Any, text: str) -> str:
 
 
 def _signs(line: str) -> str:
-    """Two lines with the same signs are the same line, whatever the order."""
+    """Returns a line's characters, sorted: lines with equal results are the same line in another order."""
     return "".join(sorted(Counter("".join(line.split())).elements()))
 
 

@@ -1,4 +1,4 @@
-"""A file goes after the last message that carried it, and its bytes after the row; each after the commit."""
+"""Deletes a file after the last message that had it, and its bytes after its row; each after the commit."""
 
 from __future__ import annotations
 

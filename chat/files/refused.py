@@ -1,2 +1,2 @@
 class Refused(Exception):
-    """A file cannot be read; the argument is a key of words.py."""
+    """Raised when a file cannot be read; the argument is a key of words.py."""

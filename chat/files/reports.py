@@ -31,7 +31,7 @@ def _is_count(value: object) -> bool:
 
 
 def _are_pages(numbers: list[Any], pages: int) -> bool:
-    """In order, each once, and none beyond the last page."""
+    """Returns whether page numbers are in order, unique, and not beyond the last page."""
     if not numbers or not all(type(number) is int for number in numbers):
         return False
     return sorted(set(numbers)) == numbers and numbers[0] >= 1 and numbers[-1] <= pages

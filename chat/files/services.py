@@ -1,4 +1,4 @@
-"""Files: kept, read by a worker, attached to messages, told to the model, removed with what carried them."""
+"""Stores files, has workers read them, attaches them to messages, adds them to prompts and deletes them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FENCE_CHARACTERS = 17  # "File: ", two fences of three, four line ends and the t
 
 
 def storage() -> Storage:
-    """A private folder; nothing in it has an address."""
+    """Returns the private storage of files; nothing in it has a public address."""
     return storages["files"]
 
 
@@ -108,7 +108,7 @@ def _digest(content: IO[bytes]) -> str:
 
 
 def of_text(*, owner: User, name: str, text: str) -> File:
-    """A file of which only the text is here, as an import brings it. The caller saves it."""
+    """Builds, without saving, a file of which only the text is known, as an import brings it."""
     whole = text.encode()
     return File(
         owner=owner,
@@ -181,7 +181,8 @@ def read_again(file: File, encoding: str) -> None:
 
 
 def chosen(user: User, ids: Sequence[UUID], conversation: Conversation | None) -> list[File]:
-    """The files a message names: the sender's own, read, and sent nowhere but in this conversation.
+    """Returns the files that a message names: the sender's own, ready, and attached only within this
+    conversation.
 
     Without their texts, which `load_texts` reads once nothing else speaks against the message.
     """
@@ -230,14 +231,16 @@ def with_files(text: str, files: Iterable[File]) -> str:
 
 
 def _fenced(file: File) -> str:
-    """The fence is longer than any row of backticks inside, so that no file can end it."""
+    """Returns the file in a fence that is longer than any run of backticks inside, so that no file can end
+    it.
+    """
     longest = max((len(row) for row in re.findall(r"`{3,}", file.text)), default=2)
     fence = "`" * (longest + 1)
     return f"File: {file.name}\n{fence}\n{file.text}\n{fence}"
 
 
 def contents(messages: Sequence[Message]) -> dict[UUID, str]:
-    """Does the same for many messages, in two queries; in one if none carries a file."""
+    """Returns `with_files` of many messages by id, in two queries; in one if none has a file."""
     carried = of_messages(messages, texts=True)
     return {
         message.pk: with_files(message.text, carried[message.pk]) if message.pk in carried else message.text
@@ -255,7 +258,7 @@ def _attachments(messages: Sequence[Message]) -> Any:
 
 
 def of_messages(messages: Sequence[Message], *, texts: bool = False) -> dict[UUID, list[File]]:
-    """By the message that carries them; mostly without their texts, for those who only name them."""
+    """Returns files by the message that has them; without their texts unless `texts` is set."""
     found = list(_attachments(messages).values_list("message_id", "file_id"))
     if not found:  # as for most messages: not worth the columns of a file
         return {}
@@ -269,7 +272,9 @@ def of_messages(messages: Sequence[Message], *, texts: bool = False) -> dict[UUI
 
 
 def load(messages: Sequence[Message]) -> None:
-    """For message_json (conversations/services.py): what each message carries. A hidden one shows nothing."""
+    """Adds the files of each message to its JSON (message_json, conversations/serializers.py); hidden ones
+    list none.
+    """
     carried = of_messages(messages)
     for message in messages:
         shown = [] if message.hidden_at else carried.get(message.pk, [])
@@ -300,7 +305,7 @@ def file_json(file: File) -> dict[str, Any]:
 
 
 def original(file: File) -> bytes:
-    """The bytes as they came; where only the text came in, that."""
+    """Returns the bytes as they were uploaded; the text if only that is stored."""
     if not file.stored:
         return file.text.encode()
     try:
@@ -312,13 +317,13 @@ def original(file: File) -> bytes:
 
 
 def take_back(file: File) -> None:
-    """By its owner, before it was sent."""
+    """Deletes a file that is not sent yet, at its owner's request."""
     if not File.objects.unsent().filter(pk=file.pk).delete()[0]:
         raise BadInput(_("This file was sent. It goes with its message."))
 
 
 def remove_unattached(pk: UUID) -> None:
-    """After the last message that carried it."""
+    """Deletes a file after the last message that had it."""
     File.objects.unsent().filter(pk=pk).delete()
 
 

@@ -1,4 +1,4 @@
-"""Celery doorways of files, on queue `jobs`."""
+"""Celery tasks of files, on queue `jobs`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def read_file(pk: str) -> None:
 
 @shared_task(name="jobs.sweep_files")
 def sweep_files() -> None:
-    """From beat (grokweb/celery.py)."""
+    """Called by beat (grokweb/celery.py)."""
     services.sweep()
 
 
 @shared_task(name="jobs.sweep_stored_files")
 def sweep_stored_files() -> None:
-    """From beat, more rarely: it looks at every file there is."""
+    """Called by beat less often: it lists every stored file."""
     services.sweep_storage()

@@ -19,7 +19,9 @@ class Unavailable(ChatError):
 
 
 class ModelRetired(ChatError):
-    """Staff retired `model`. `successor` is the serialized model that can continue its chats, or None."""
+    """Raised when staff retired `model`. `successor` is the serialized model that can continue its chats, or
+    None.
+    """
 
     code, http_status = "model_retired", 409
 

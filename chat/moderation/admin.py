@@ -34,7 +34,7 @@ ASKING = ("q", "text", "note")  # parameters that look into what people wrote
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """The form without the fields that each kind declares; `form_of_kinds` adds those."""
+    """The form of a rule without the fields that each kind declares; `form_of_kinds` adds those."""
 
     kind = forms.ChoiceField(label=gettext_lazy("Kind"))
     trial = forms.CharField(
@@ -88,7 +88,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             return None
 
     def _refuses_more(self, data: dict[str, Any]) -> bool:
-        """Whether saving lets the rule refuse what it did not refuse before. Trying one out does not."""
+        """Returns whether saving makes the rule refuse more than before. Trying one out does not."""
         options = {f"{data['kind']}-{name}" for name in _names(data["kind"])}
         matters = {"kind", "applies", "active", *options} & set(self.changed_data)
         return bool(matters and data.get("active") and data.get("applies") and not data.get("trial"))
@@ -110,7 +110,7 @@ def _names(kind: str) -> list[str]:
 
 
 def _first(kind: str) -> str:
-    """The field beside which an error of the whole rule is shown."""
+    """Returns the field beside which an error of the complete rule is shown."""
     names = _names(kind)
     return f"{kind}-{names[0]}" if names else "kind"
 
@@ -147,7 +147,7 @@ class RuleAdmin(AuditedAdmin):
         return super().get_form(request, obj, change, form=form_of_kinds(), **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """One part for each kind, under its label, read from the table."""
+        """Returns one fieldset for each kind, under its label, read from the table of kinds."""
         parts = [
             (
                 _("Only for the kind “%(kind)s”") % {"kind": kind.label},
@@ -205,18 +205,20 @@ class ReportAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("text reported"))
     def beginning(self, report: Report) -> str:
-        """Only while staff have to choose among them: what is decided is read on its page, on record."""
+        """Returns the first words of open reports, among which staff choose. Decided ones are read on their
+        own page, where reading is audited.
+        """
         if report.status != Report.Status.OPEN:
             return ""
         return report.text if len(report.text) <= SHORT else report.text[: SHORT - 1] + "…"
 
     @admin.display(description=gettext_lazy("imported from"))
     def origin(self, report: Report) -> str:
-        """An imported text is no work of the model here."""
+        """Returns the service that an imported text comes from: the model here did not write it."""
         return str(_("a file")) if report.source == A_FILE else report.source
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
-        """Open ones first."""
+        """Lists open reports first."""
         closed = Case(When(status=Report.Status.OPEN, then=Value(0)), default=1, output_field=IntegerField())
         return [OrderBy(closed), "-created_at"]
 

@@ -1,4 +1,4 @@
-"""Reporting a message of one's own conversations. Shared pages are reported through chat.sharing."""
+"""Reports messages of a person's own conversations. Shared pages are reported through chat.sharing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def reports(request: ApiRequest) -> Answer:
 
 
 def _uuid(value: Any) -> UUID:
-    """Something that is no id names nothing, like an id of nobody."""
+    """Parses an id; an invalid one names nothing, like an id that does not exist."""
     try:
         return UUID(value)
     except (TypeError, ValueError, AttributeError):

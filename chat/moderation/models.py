@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Rule(models.Model):
-    """A blocking rule; its kind names a class in chat/moderation/rules/, which reads its options."""
+    """A blocking rule. Its kind names a class in chat/moderation/rules/, which reads its options."""
 
     class Applies(models.TextChoices):
         PROMPT = "prompt", _("what people write")
@@ -41,7 +41,7 @@ class Rule(models.Model):
 
 
 class Report(models.Model):
-    """A reader's word that a message or a shared page should not stand. Keeps the text as it was."""
+    """A reader's complaint about a message or a shared page. It keeps the text as it was."""
 
     class Reason(models.TextChoices):
         ILLEGAL = "illegal", _("illegal")

@@ -1,6 +1,6 @@
-"""Refusing by rule, reporting, deciding.
+"""Applies rules, and stores and decides reports.
 
-Rules are read from the database at each send: a change counts at once, in every process.
+Rules are read from the database for each message: a change takes effect at once, in every process.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ REPLY = (Rule.Applies.REPLY, Rule.Applies.BOTH)
 
 
 def check_prompt(text: str) -> None:
-    """Raise RefusedByRule, in the rule's own words, if one forbids this text. The text is not logged."""
+    """Raises RefusedByRule, with the rule's own words, if a rule forbids this text. The text is not
+    logged.
+    """
     check_texts(Rules.PEOPLE, [text])
 
 
@@ -125,7 +127,7 @@ def check_rule(kind: str, options: Mapping[str, Any]) -> None:
 
 
 def rule_matches(kind: str, options: Mapping[str, Any], text: str) -> bool:
-    """Whether a rule, saved or not, refuses a text."""
+    """Returns whether a rule, saved or not, refuses a text."""
     return _hits(rules.kind_for(kind), options, readings(text))
 
 
@@ -164,7 +166,9 @@ def _hits(kind: RuleKind, options: Mapping[str, Any], texts: Sequence[Reading]) 
 
 
 def _is_usable(rule: Rule) -> bool:
-    """A rule saved around the admin, or whose kind is gone, must not stop everybody: it is logged instead."""
+    """Returns whether a rule can be applied. One saved without the admin, or of an unknown kind, is logged
+    and skipped instead of stopping everybody.
+    """
     try:
         check_rule(rule.kind, rule.options)
     except BadInput:
@@ -177,7 +181,9 @@ def _is_usable(rule: Rule) -> bool:
 
 
 def report_message(*, reporter: User, message: Message, reason: str, note: str = "") -> Report:
-    """By somebody who may read it (the caller went through its door). Twice is once while it is open."""
+    """Stores a report by a person who may read the message (the caller checked). A second one is ignored
+    while the first is open.
+    """
     _check_report(reason, note)
     if is_any_live([message]):
         raise Busy(_("This reply is still being written. Please report it when it has ended."))
@@ -204,7 +210,7 @@ def report_share(
     message_id: UUID | None = None,
     source: str = "",
 ) -> Report:
-    """By anybody who opened a shared page; anonymous reports are limited per address by the caller."""
+    """Stores a report by a reader of a shared page; the caller limits anonymous reports per address."""
     _check_report(reason, note)
     return Report.objects.create(
         reporter=reporter,
@@ -238,7 +244,7 @@ def decide(
     owner_reason: str = "",
     seen: int | None = None,
 ) -> Decision:
-    """dismissed, hidden (the message) or taken_down (the share).
+    """Decides a report: "dismissed", "hidden" (the message) or "taken_down" (the share).
 
     Raises Stale if a colleague decided on this report, or on what it is about, after `seen`
     (chat/core/decisions.py).
@@ -279,7 +285,7 @@ def _locked(report: Report) -> Report:
 
 
 def _same(report: Report) -> QuerySet[Report]:
-    """This report, and the others of the same message or shared page."""
+    """Returns this report and the others about the same message or shared page."""
     about = Q(pk=report.pk)
     if report.message_id:
         about |= Q(message_id=report.message_id)
@@ -297,7 +303,9 @@ def _targets(report: Report) -> list[str]:
 def take_share_down(
     *, share_id: UUID, by: User, note: str = "", owner_reason: str = "", seen: int | None = None
 ) -> None:
-    """Without a report. Raises Stale if it is down already, or a colleague decided on it after `seen`."""
+    """Takes a share down without a report. Raises Stale if it is down already, or a colleague decided after
+    `seen`.
+    """
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
     if not trimmed(owner_reason):
@@ -313,7 +321,9 @@ def take_share_down(
 
 
 def _untranslated_reason(report: Report) -> str:
-    """Its owner reads it, in another language perhaps (chat/sharing/takedowns.py translates it)."""
+    """Returns the reason untranslated: its owner may read another language (chat/sharing/takedowns.py
+    translates it).
+    """
     with override(None):
         return report.get_reason_display()
 
@@ -357,7 +367,7 @@ def _show_again(report: Report) -> None:
 
 
 def _tell(signal: Any, message: Message) -> None:
-    """After commit, with the row as it is then."""
+    """Announces the row after commit, as it is then."""
 
     def send() -> None:
         message.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Quota policies, and what was used."""
+"""Admin pages of quota policies and usage."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class QuotaPolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic
         return found.words if found.is_for_everybody else ""
 
     def _blocked_the_same(self, data: dict[str, Any]) -> bool:
-        """Whether the policy as it is stored blocks the same people already."""
+        """Returns whether the stored policy already blocks the same people."""
         stored = QuotaPolicy.objects.filter(pk=self.instance.pk, group=data["group"], user=None).first()
         return stored is not None and effects.Standing(stored).is_blocked
 

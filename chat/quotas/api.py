@@ -1,4 +1,4 @@
-"""Today's usage as JSON."""
+"""Serves today's usage as JSON."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ def usage(request: ApiRequest) -> Answer:
 
 
 def page_usage(request: HttpRequest) -> dict[str, Any]:
-    """For the chat page and the settings page, which lie to the left (registered in apps.py)."""
+    """Returns usage for the chat and settings pages, which belong to apps to the left (registered in
+    apps.py).
+    """
     assert request.user.is_authenticated  # both pages ask for a login
     return {"usage": services.usage_json(request.user)}

@@ -31,7 +31,7 @@ class Standing:
 
     @property
     def is_blocked(self) -> bool:
-        """Not even the shortest prompt gets an answer."""
+        """Returns whether a limit is too small for an answer to even the shortest prompt."""
         return self.terms.tokens_per_day <= LEAST_ANSWER_TOKENS
 
     @property
@@ -108,7 +108,7 @@ def blocking(before: Iterable[QuotaPolicy], after: Iterable[QuotaPolicy]) -> Blo
 
 
 def of_deleted_group(group: Group) -> list[str]:
-    """A sentence for each kind of change that the members of a group would see."""
+    """Returns one sentence for each kind of change that the members of a deleted group would see."""
     policies = _policies()
     members = people().filter(groups=group)
     if not members.exists():

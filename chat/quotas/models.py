@@ -79,7 +79,7 @@ class QuotaPolicy(models.Model):
 
 
 class UsageCounter(models.Model):
-    """One person's day: what was used, and what replies still running have reserved."""
+    """A person's day: tokens used, and tokens reserved by replies that still run."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="usage_counters")
     day = models.DateField(_("day"))
@@ -96,7 +96,7 @@ class UsageCounter(models.Model):
 
 
 class UsageEntry(models.Model):
-    """One reply's reservation and, once settled, its charge (0 if it failed). Outlives the conversation."""
+    """A reply's reservation and, once settled, its charge (0 if it failed). It outlives the conversation."""
 
     generation = models.UUIDField(_("generation"), primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="usage_entries")

@@ -36,7 +36,9 @@ class Terms(NamedTuple):
 
 
 def terms_for(user: User) -> Terms:
-    """A person's own policy; else the largest of their groups'; else everybody's; else the settings."""
+    """Returns the terms of a person: their own policy, else the largest of their groups, else the default,
+    else settings.
+    """
     groups = User.groups.through.objects.filter(user=user).values("group")
     candidates = QuotaPolicy.objects.filter(Q(user=user) | Q(group__in=groups) | Q(user=None, group=None))
     return terms_of(max(candidates, key=precedence, default=None))
@@ -112,7 +114,7 @@ def reserve(
 
 @transaction.atomic
 def settle(*, generation_id: UUID, prompt_tokens: int, completion_tokens: int) -> bool:
-    """Count what a reply is charged, on the day it was asked. Only the first call counts, and says so."""
+    """Charges a reply to the day it was asked. Only the first call counts; returns whether this one did."""
     entries = UsageEntry.objects.filter(pk=generation_id)
     first = entries.filter(settled_at=None).update(
         settled_at=Now(), prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
@@ -129,7 +131,7 @@ def settle(*, generation_id: UUID, prompt_tokens: int, completion_tokens: int) -
 
 
 def usage_json(user: User) -> dict[str, Any]:
-    """Today, as /api/usage/ and the chat page show it."""
+    """Returns today's usage as /api/usage/ and the chat page show it."""
     counter = UsageCounter.objects.filter(user=user, day=_today()).first()
     return {
         "used": counter.used if counter else 0,
@@ -140,7 +142,7 @@ def usage_json(user: User) -> dict[str, Any]:
 
 
 def precedence(policy: QuotaPolicy) -> tuple[bool, bool, int]:
-    """The policy with the highest one counts."""
+    """Returns the sort key of a policy; the one with the highest key applies."""
     return (policy.user_id is not None, policy.group_id is not None, policy.tokens_per_day)
 
 

@@ -1,4 +1,4 @@
-"""/api/search/?q=: what the palette asks as one types."""
+"""Serves /api/search/?q=, which the palette requests as a person types."""
 
 from __future__ import annotations
 

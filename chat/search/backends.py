@@ -18,7 +18,7 @@ Row = tuple[int, UUID, UUID | None]  # number, conversation, message; a higher n
 
 
 class Backend:
-    """An index that the database's triggers keep, or that the back end keeps itself."""
+    """An index that is maintained by database triggers or by the back end itself."""
 
     label: ClassVar[str | Promise] = ""
     create: ClassVar[Sequence[str]] = ()  # statements after each migration: triggers

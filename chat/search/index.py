@@ -1,7 +1,7 @@
-"""The index is kept by triggers of the database: a reply is settled by an UPDATE that no signal tells of.
+"""Maintains the index by database triggers: a reply is settled by an UPDATE that sends no signal.
 
-A migration that rebuilds a table (SQLite) loses its triggers, and one that renames columns would trip over
-them. So they are taken away before any migration and put back after it, and what was missed is caught up.
+A migration that rebuilds a table (SQLite) loses its triggers, and one that renames columns would fail because
+of them. So they are dropped before any migration and restored after it, and missed rows are indexed then.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _catch_up(using: str, table: str, column: str, missing: str) -> None:
 
 
 def prepare_connection(connection: Any, **_: Any) -> None:
-    """Called for each new connection to a database."""
+    """Prepares each new connection to a database."""
     backend_for(connection).connect(connection)
 
 

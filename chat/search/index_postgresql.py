@@ -1,6 +1,7 @@
-"""tsvector and GIN, over the terms of chat/search/terms.py, made again in SQL: triggers cannot call Python.
+"""Indexes the terms of chat/search/terms.py with tsvector and GIN. The terms are computed in SQL: triggers
+cannot call Python.
 
-Nothing of it needs an extension, which a superuser would have to install.
+It needs no extension, which only a superuser could install.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""FTS5, over the terms of chat/search/terms.py: the triggers call it as `search_terms`.
+"""Indexes the terms of chat/search/terms.py with FTS5; the triggers call them as `search_terms`.
 
 Every connection that changes titles or messages must know that function; Django's do (`Sqlite.connect`).
 """
@@ -108,7 +108,7 @@ class Sqlite(Backend):
         return [row_of(*row) for row in cursor.fetchall()]
 
     def forget_deleted(self, using: str) -> None:
-        """In short steps: writers wait for each other."""
+        """Forgets deleted words in short steps, because writers wait for each other."""
         first, further = COMPACT
         done = _changes(using, first)
         while done > 1:  # FTS5 notes its own state: a step with nothing to do changes one row

@@ -6,9 +6,10 @@ from django.db import models
 
 
 class Entry(models.Model):
-    """Its words: on SQLite in the FTS5 table `search_words`, on PostgreSQL in a column `words` of this table.
+    """An indexed title or message. SQLite has its words in the FTS5 table `search_words`, PostgreSQL in a
+    column `words` of this table.
 
-    No foreign keys: the triggers remove entries, and Django's own cascade would fetch them first.
+    There are no foreign keys: the triggers remove entries, and Django's own cascade would fetch them first.
     """
 
     id = models.BigIntegerField(primary_key=True)  # milliseconds since 1970 << 20, so that newer means higher

@@ -1,4 +1,4 @@
-"""Finding: titles first, then messages of every branch, each the newest first, a page at a time."""
+"""Searches titles first, then messages of every branch, each newest first, one page at a time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def _cursor(cursor: str) -> tuple[str, int]:
 
 
 def _hits(owner: User, kind: str, asked: Question, below: int, limit: int) -> tuple[list[Row], str | None]:
-    """The next rows; and, if so many did not hold the question that it is time to answer, where to go on."""
+    """Returns the next matching rows, and where to continue if so many rows did not match that it is time to
+    answer.
+    """
     hits: list[Row] = []
     batch, looked_at = limit, 0
     while True:
@@ -89,7 +91,7 @@ def _rows(owner: User, kind: str, terms: list[str], below: int, limit: int) -> l
 
 
 def _results(owner: User, rows: list[Row], words: list[str]) -> list[dict[str, Any]]:
-    """Read again through the door: what the index has is never shown for its own sake."""
+    """Loads results again through access control: the index alone never decides what is shown."""
     conversations = Conversation.objects.visible_to(owner).in_bulk({row[1] for row in rows})
     messages = Message.objects.filter(hidden_at=None).in_bulk([row[2] for row in rows if row[2]])
     results = []

@@ -1,4 +1,4 @@
-"""The terms under which a text is found: made alike for what is stored and what is asked, on every database.
+"""Computes the terms under which a text is found, alike for stored texts and queries, on every database.
 
 Words of scripts with spaces are terms as they are. A run of letters of a script without spaces becomes its
 pairs (北京人: 北京 京人 人), so that every word inside a sentence is found. A word that touches a sign is a
@@ -35,7 +35,7 @@ _HAS_SIGN = re.compile(f"[{SIGNS}]")
 
 
 def fold(text: str) -> str:
-    """Case, accents, width and ligatures do not count."""
+    """Returns text without differences of case, accents, width and ligatures."""
     if text.isascii():
         return text.lower()
     bare = _UNSEEN.sub("", unicodedata.normalize("NFKD", text))
@@ -43,7 +43,7 @@ def fold(text: str) -> str:
 
 
 def terms(text: str) -> list[str]:
-    """All terms of a text, each once."""
+    """Returns all terms of a text, each once."""
     said = fold(text[:MOST])[:MOST]
     found = _WORD.findall(said)
     for each in _WITH_SIGN:
@@ -55,7 +55,7 @@ def terms(text: str) -> list[str]:
 
 
 def _pairs(run: str) -> list[str]:
-    """Every two letters side by side, and the last letter, so that each letter begins a term."""
+    """Returns each pair of adjacent letters, and the last letter alone, so that each letter begins a term."""
     return [run[at : at + 2] for at in range(len(run))]
 
 
@@ -67,8 +67,9 @@ class Question:
 
 
 def parsed(question: str) -> Question:
-    """A question is plain text without operators. One letter alone says too little, but in scripts where it
-    is a word or a syllable."""
+    """Returns the terms of a query, which is plain text without operators. A single letter is ignored, except
+    in scripts where it is a word or a syllable.
+    """
     wanted = Question([], [], [])
     for part in _PART.finditer(fold(question[:QUESTION_CHARS])):
         found = _terms_of_run(part[0]) if part["run"] else _terms_of_word(part[0])

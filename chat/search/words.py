@@ -1,4 +1,4 @@
-"""A part of a text around what was asked for, with that marked."""
+"""Cuts an excerpt around the matches of a query and marks them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ _SPACED = re.compile(f"[{SPACED}]")
 
 
 def pieces(text: str, parts: list[str], shown: int = SHOWN) -> list[dict[str, Any]]:
-    """A part of `text` around the first of `parts` (chat/search/terms.py), as [{"text", "match"}]."""
+    """Returns an excerpt of `text` around the first of `parts` (chat/search/terms.py), as [{"text",
+    "match"}].
+    """
     text = unicodedata.normalize("NFC", text)
     low, starts, ends = _folded(text)
     found = [(starts[each.start()], ends[each.end() - 1]) for each in _expression(parts).finditer(low)]
@@ -44,7 +46,7 @@ def pieces(text: str, parts: list[str], shown: int = SHOWN) -> list[dict[str, An
 
 
 def _folded(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
-    """The folded text; for each of its characters, where in `text` it begins and ends."""
+    """Returns the folded text and, for each of its characters, its start and end in `text`."""
     if text.isascii():
         return text.lower(), range(len(text)), range(1, len(text) + 1)
     low: list[str] = []
@@ -64,7 +66,7 @@ def _fold_cluster(cluster: str) -> str:
 
 
 def _expression(parts: list[str]) -> re.Pattern[str]:
-    """Words are marked from their beginning to their end, letters inside a run alone."""
+    """Returns an expression that marks words from start to end, and single letters inside a run."""
     options = []
     for part in sorted(parts, key=len, reverse=True):
         starts = f"(?<![{SPACED}])" if _SPACED.match(part) else ""
@@ -76,7 +78,7 @@ def _expression(parts: list[str]) -> re.Pattern[str]:
 
 
 def _begin(text: str, found: int) -> int:
-    """A little before the word, at a beginning of a word."""
+    """Returns the start of the excerpt: a little before the match, at the start of a word."""
     if found <= AROUND:
         return 0
     space = text.find(" ", found - AROUND, found)

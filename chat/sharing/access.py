@@ -1,4 +1,4 @@
-"""The doors to shared links: one for readers, one for owners."""
+"""Finds shared links: one function for readers, one for owners."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from chat.sharing.policies import policy_for
 
 
 class ReaderAsked(ChatError):
-    """The share's policy asks its reader for something first; chat/sharing/views.py shows the form."""
+    """Raised when the share's policy asks its reader for something first; chat/sharing/views.py shows the
+    form.
+    """
 
     code, http_status = "reader_asked", 403
 
@@ -54,14 +56,16 @@ def unanswered_share_for(reader: User | AnonymousUser, token: str) -> Share:
 
 
 def _owner_may_publish(share: Share) -> bool:
-    """Suspension closes a person's pages at once, and its end opens them again; a setting keeps them open."""
+    """Returns whether the owner may publish. Suspension closes their pages until it ends, unless a setting
+    keeps them open.
+    """
     if not share.owner.is_active:
         return False
     return settings.SHARES_OF_SUSPENDED or not share.owner.is_suspended
 
 
 def share_of(conversation: Conversation, token: str) -> Share:
-    """A link to a conversation that its owner has opened through its own door."""
+    """Returns a link to a conversation that its owner has already been granted."""
     share = Share.objects.filter(conversation=conversation, token=token).first()
     if share is None or not share.is_open:
         raise NotFound

@@ -64,14 +64,16 @@ def _is_letter(char: str) -> bool:
 
 
 def _goes_on(host: str, after: str) -> bool:
-    """Whether the host goes on in letters that are not ASCII: cut there, the address would lead elsewhere."""
+    """Returns whether the host continues in letters that are not ASCII: cut there, the link would lead
+    elsewhere.
+    """
     if after[:1] == ".":
         return _is_letter(after[1:2])
     return _is_letter(after[:1]) and (not UNSPACED.match(after) or "." not in host)
 
 
 def _belongs(char: str) -> bool:
-    """Whether a path may hold the character."""
+    """Returns whether a path may contain the character."""
     if char.isascii():
         return "!" <= char <= "~" and char not in '"<>\\`'
     return char == "\u2013" or (_is_letter(char) and not UNSPACED.match(char))

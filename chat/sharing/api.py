@@ -1,4 +1,4 @@
-"""/api/conversations/<id>/share/: an owner makes links, changes their options and turns them off."""
+"""Serves /api/conversations/<id>/share/, where owners create links, change their options and close them."""
 
 from __future__ import annotations
 

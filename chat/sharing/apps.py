@@ -19,7 +19,7 @@ class SharingConfig(AppConfig):
 
 
 def shares(conversation: "Conversation") -> dict[str, Any]:
-    """For the owner's page and /api/conversations/<id>/."""
+    """Returns the shares of a conversation for the owner's page and /api/conversations/<id>/."""
     from chat.sharing import takedowns
     from chat.sharing.services import open_shares, share_json
 

@@ -1,6 +1,6 @@
-"""Collapsible sections: `<details>` and `<summary>`, the only tags that an answer may write, for markdown-it.
+"""Adds collapsible sections to markdown-it: `<details>` and `<summary>`, the only tags allowed in answers.
 
-What stands between them is Markdown. The rules are those of static/js/markdown/collapsible.js.
+Their content is Markdown. The rules are those of static/js/markdown/collapsible.js.
 """
 
 from __future__ import annotations

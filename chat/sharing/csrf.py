@@ -1,4 +1,4 @@
-"""CSRF protection for the report form of a page that sends no referrer."""
+"""Protects the report form of a page that sends no referrer against CSRF."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.decorators import decorator_from_middleware
 
 
 class SharedPageCsrf(CsrfViewMiddleware):
-    """Django's check, token included, except for one thing that the shared page brings about itself.
+    """Applies Django's check, token included, with one exception that the shared page needs.
 
     Under `Referrer-Policy: no-referrer` (the address is the key to the page, so it goes nowhere) browsers
     send `Origin: null` with the page's own form, which Django refuses. Browsers also say where a request

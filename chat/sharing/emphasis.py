@@ -58,7 +58,7 @@ class _State(StateInline):
 
 
 class InlineParser(ParserInline):
-    """markdown-it's parser of words, with the rule above."""
+    """The inline parser of markdown-it, with the rule above."""
 
     def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
         state = _State(src, md, env, tokens)

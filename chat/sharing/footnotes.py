@@ -1,4 +1,4 @@
-"""Footnotes: `[^1]` among words, and `[^1]: text` on lines of its own, for markdown-it.
+"""Adds footnotes to markdown-it: `[^1]` in text, and `[^1]: text` on lines of its own.
 
 They are numbered at the end of the text, in the order in which they are first referred to; those that nothing
 refers to come last. The rules are those of static/js/markdown/footnotes.js.
@@ -41,7 +41,7 @@ def add_notes(made: MarkdownIt) -> None:
 
 
 def _note(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A note and its lines; it leaves nothing where it is written."""
+    """Parses a note and its lines; it renders nothing where it is written."""
     if state.is_code_block(start):
         return False
     begun = DEFINITION.match(state.src, state.bMarks[start] + state.tShift[start], state.eMarks[start])
@@ -64,7 +64,7 @@ def _note(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _end_of_note(state: StateBlock, start: int, end: int) -> int:
-    """After the last line that is indented, or that goes on a paragraph."""
+    """Returns the index after the last line of the note: one that is indented or continues a paragraph."""
     last, blank = start + 1, False
     for line in range(start + 1, end):
         if state.isEmpty(line):
@@ -85,7 +85,7 @@ def _outdented(line: str) -> str:
 
 
 def _reference(state: StateInline, silent: bool) -> bool:
-    """Only where there is such a note; blocks are read before words. Within a link there is no other."""
+    """Parses a reference, only if its note exists (blocks are parsed before text); links contain none."""
     found = None if silent or state.linkLevel else REFERENCE.match(state.src, state.pos)
     if not found or found[1].lower() not in state.env["by_label"]:
         return False
@@ -149,7 +149,7 @@ def _list(notes: list[Note], env: EnvType) -> Iterator[Token]:
 
 
 def _address(env: EnvType, number: int) -> str:
-    """`place` is the text's own among those of one page."""
+    """Returns the anchor of a note; `place` is the index of the text among those of the page."""
     return f"note-{env.get('place', 0)}-{number}"
 
 

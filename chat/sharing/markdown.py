@@ -35,7 +35,9 @@ ADDRESS_CHARS = 100_000  # of all links of one text; only one address named agai
 
 
 def to_html(text: str, place: int = 0) -> str:
-    """`place` tells this text's footnotes from those of others on the same page."""
+    """Renders a reply; `place`, its index on the page, keeps its footnotes apart from those of other
+    texts.
+    """
     return str(_markdown.render(text, {"place": place, "notes": [], "by_label": {}, "references": {}}))
 
 
@@ -72,7 +74,7 @@ def _settle_breaks(tokens: list[Token], *, in_cell: bool) -> None:
 
 
 def _ticked(tokens: list[Token]) -> Iterator[Token]:
-    """The box at the beginning of a task in a list."""
+    """Returns the checkbox at the beginning of a task in a list."""
     first = tokens[0]
     box = re.match(r"\[([ xX])\] ", first.content) if first.type == "text" else None
     if box:
@@ -83,7 +85,9 @@ def _ticked(tokens: list[Token]) -> Iterator[Token]:
 
 
 def _adapted(tokens: list[Token], left: list[int]) -> Iterator[Token]:
-    """`left` counts down the characters that addresses may still have; links beyond that are words."""
+    """Changes tokens for shared pages. `left` counts down the characters that addresses may use; later links
+    are text.
+    """
     place = ""  # where the link leads that is open just now
     label = ""
     for token in tokens:
@@ -109,7 +113,7 @@ def _adapted(tokens: list[Token], left: list[int]) -> Iterator[Token]:
 
 
 def _image(image: Token, *, linked: bool) -> Iterator[Token]:
-    """A remote image would tell its server who reads the page."""
+    """Replaces an image by a link: a remote image would tell its server who reads the page."""
     label = _("Image: %(name)s") % {"name": image.content or _("no description")}
     source = str(image.attrGet("src") or "")
     place = "" if linked else _destination(source)
@@ -122,7 +126,7 @@ def _image(image: Token, *, linked: bool) -> Iterator[Token]:
 
 
 def _host(place: str, label: str) -> Iterator[Token]:
-    """Beside a link whose own words do not say where it leads."""
+    """Returns the host to show beside a link whose text does not say where it leads."""
     label = label.strip()
     said = [label, *(_destination(each) for each in (label, f"https://{label}") if not _names_somebody(each))]
     if place not in said or not label.isascii():  # letters may only look like others
@@ -130,12 +134,14 @@ def _host(place: str, label: str) -> Iterator[Token]:
 
 
 def _names_somebody(address: str) -> bool:
-    """Whether a name stands before the host, as in https://bank.example@evil.example."""
+    """Returns whether a user name precedes the host, as in https://bank.example@evil.example."""
     return "@" in re.split("[/?#]", address.partition("://")[2], maxsplit=1)[0]
 
 
 def _destination(address: str) -> str:
-    """Host or mail address; "" for what is no address outside: a relative one would point into this site."""
+    """Returns the host or mail address; "" for an address that is not external: a relative one would point
+    into this site.
+    """
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -146,7 +152,7 @@ def _destination(address: str) -> str:
 
 
 def _host_of(netloc: str) -> str:
-    """The host as a browser reads it: these dots are dots there."""
+    """Returns the host as a browser reads it, with other full stops as dots."""
     return re.sub("[\u3002\uff0e\uff61]", ".", netloc.rpartition("@")[2]).lower()
 
 
@@ -163,7 +169,7 @@ def _addresses(state: StateInline) -> dict[int, Address]:
 
 
 def _address(state: StateInline, silent: bool) -> bool:
-    """A plain address becomes a link; what is in it is neither a formula nor stressed."""
+    """Turns a plain address into a link; it contains neither formulas nor emphasis."""
     address = None if silent or state.linkLevel else _addresses(state).get(state.pos)
     if address is None or address.end > state.posMax:
         return False
@@ -175,7 +181,7 @@ def _address(state: StateInline, silent: bool) -> bool:
 
 
 def _text(state: StateInline, silent: bool) -> bool:
-    """Words up to the next character that may mean something, or to the next address."""
+    """Consumes text up to the next character that may be markup, or to the next address."""
     _addresses(state)
     places = state.__dict__["places"]
     stop = state.md.inline.terminator_re.search(state.src, state.pos)
@@ -192,7 +198,9 @@ def _text(state: StateInline, silent: bool) -> bool:
 
 
 def _cell_break(state: StateInline, silent: bool) -> bool:
-    """`<br>`: a line break in the cell of a table, which has no other; elsewhere text, like all HTML."""
+    """Parses `<br>` as a line break in a table cell, which has no other; elsewhere it is text, like all
+    HTML.
+    """
     found = CELL_BREAK.match(state.src, state.pos)
     if not found or found.end() > state.posMax:
         return False
@@ -223,13 +231,13 @@ def _add(state: StateInline | StateBlock, source: str, *, block: bool) -> None:
 
 
 def _is_shell(found: re.Match[str]) -> bool:
-    """Whether the signs belong to amounts or variables: "$5 or 10$", "${A}/${B}"."""
+    """Returns whether the dollar signs belong to amounts or variables: "$5 or 10$", "${A}/${B}"."""
     body, after = found[1], found.string[found.end() : found.end() + 1]
     return bool(PROSE.fullmatch(body)) or (body[0] in "({" and after == body[0])
 
 
 def _formula_inline(state: StateInline, silent: bool) -> bool:
-    """A formula among words."""
+    """Parses a formula inside text."""
     opening = state.src[state.pos : state.pos + 2]
     if closing := PAIRS.get(opening):
         end = state.src.find(closing, state.pos + 2)
@@ -248,7 +256,7 @@ def _formula_inline(state: StateInline, silent: bool) -> bool:
 
 
 def _formula_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """One that has its lines to itself: nothing in them is a list or a heading."""
+    """Parses a formula on lines of its own, in which nothing is a list or a heading."""
     if state.is_code_block(start):
         return False
     opening = _line(state, start)[:2]
@@ -276,7 +284,7 @@ def _line(state: StateBlock, line: int) -> str:
 
 
 def _last_line(state: StateBlock, start: int, end: int, closing: str) -> int | None:
-    """The line that ends with `closing`, if only the formula is before it."""
+    """Returns the line that ends with `closing`, if only the formula precedes it."""
     looked = state.env.setdefault("looked", {})  # so that each line is looked at once
     within = closing, state.blkIndent, end
     first, last = looked.get(within, (0, 0))

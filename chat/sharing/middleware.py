@@ -10,7 +10,7 @@ PREFIX = "/s/"  # chat/sharing/urls.py
 
 
 class UnlistedMiddleware:
-    """Not found by search engines, kept by nobody, told to nobody."""
+    """Marks shared pages as not indexed, not cached, and without referrer."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

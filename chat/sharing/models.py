@@ -1,4 +1,4 @@
-"""A conversation as it stood when its owner made a link to it."""
+"""The table of shared links, each with a copy of the conversation as it was when its owner made the link."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Share(models.Model):
 
 
 class SharePage(models.Model):
-    """The part of the copy that a reader gets at once (chat/sharing/paging.py)."""
+    """A part of the copy, as large as a reader gets at once (chat/sharing/paging.py)."""
 
     share = models.ForeignKey(Share, models.CASCADE, related_name="pages")
     number = models.PositiveIntegerField(_("number"))  # from 1

@@ -1,7 +1,8 @@
-"""Shared text as HTML, made on the server: the page can be read without a script.
+"""Renders shared text to HTML on the server, so that the page can be read without scripts.
 
-Whatever came of the Markdown (chat/sharing/markdown.py) passes nh3 last: what leaves this file holds only the
-tags below. The page's CSP stands behind it. Long texts are made in a process of their own (render_jobs.py).
+The output of the Markdown renderer (chat/sharing/markdown.py) passes through nh3 last, which leaves only the
+tags below; the page's CSP is a second barrier. Long texts are rendered in a separate process
+(render_jobs.py).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ MARKDOWN_CHARS = 40_000  # longer replies are shown as typed; up to here the wor
 
 
 class TooMuch(Exception):
-    """The HTML of a text would be longer than allowed."""
+    """Raised when the HTML of a text would be longer than allowed."""
 
 
 def reply_html(text: str, limit: int | None = None, *, place: int = 0) -> SafeString:

@@ -1,9 +1,9 @@
-"""`python -I render_child.py LANGUAGE < texts > html`: makes HTML of what models wrote, in a bounded process.
+"""`python -I render_child.py LANGUAGE < texts > html` renders texts of models in a confined process.
 
-Standard input is a JSON list of texts. For each one line of JSON comes out as soon as it is made: its HTML,
-or null for a text whose HTML would be too much. After `confine` (inference/base/confine.py) the process can
-open no file and no socket, and its memory and processor time are bounded. It is killed in the middle of a
-text that takes too long; what came out before stands.
+Standard input is a JSON list of texts. Each text produces one line of JSON as soon as it is rendered: its
+HTML, or null if that would be too long. After `confine` (inference/base/confine.py) the process can open no
+file and no socket, and its memory and CPU time are limited. It is killed if a text takes too long; earlier
+lines stay valid.
 """
 
 from __future__ import annotations

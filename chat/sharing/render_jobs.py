@@ -56,7 +56,7 @@ RUNNING = Gauge("grokweb_shared_rendering", "Processes making a page at this mom
 
 
 class PageBusy(ChatError):
-    """The page is not ready yet, or too many others are being made."""
+    """Raised when the page is not ready yet, or too many others are being rendered."""
 
     code, http_status = "page_busy", 503
 
@@ -65,7 +65,7 @@ class PageBusy(ChatError):
 
 
 async def html_of(texts: list[str], request: HttpRequest) -> list[SafeString]:
-    """HTML of each reply, sanitised, for whoever sent the request.
+    """Returns the sanitised HTML of each reply, for the reader who sent the request.
 
     Raises PageBusy when it takes too long, TooManyRequests for a reader who asks for too much.
     """
@@ -99,7 +99,7 @@ def _set_aside(request: HttpRequest) -> None:
 
 
 def _key(texts: list[str]) -> str:
-    """The content decides, so that a text hidden since then is not found under it."""
+    """Returns the cache key, a hash of the content, so that text hidden since then is not found under it."""
     digest = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
     return f"replies-html:{EDITION}:{get_language()}:{digest}"
 
@@ -129,7 +129,7 @@ def _make_in_place(key: str, texts: list[str]) -> list[str]:
 
 
 class Job:
-    """One rendering, and how many readers wait for it."""
+    """A rendering, and the number of readers who wait for it."""
 
     def __init__(self, key: str, texts: list[str], reader: str) -> None:
         self.key, self.texts, self.reader = key, texts, reader
@@ -203,7 +203,9 @@ def _work(job: Job) -> None:
 
 
 def _result(job: Job) -> tuple[list[str], str]:
-    """Made here, or by another web process meanwhile. Raises PageBusy when nobody waits any more."""
+    """Returns the HTML, rendered here or meanwhile by another web process. Raises PageBusy once nobody waits
+    any more.
+    """
     while not job.abandoned.is_set():
         with _turn(job) as mine:
             found = _cached(job.key)
@@ -224,7 +226,7 @@ def _result(job: Job) -> tuple[list[str], str]:
 
 @contextlib.contextmanager
 def _turn(job: Job) -> Iterator[bool]:
-    """Whether this job may run now: within this process, then among all."""
+    """Yields whether this job may run now: within this process, then among all."""
     with contextlib.ExitStack() as held:
         yield _may_run_here(job, held) and _may_run_anywhere(job, held)
 
@@ -249,7 +251,9 @@ def _may_run_anywhere(job: Job, held: contextlib.ExitStack) -> bool:
 
 
 def _claimed(name: str, held: contextlib.ExitStack) -> bool:
-    """A claim ends with the job, or by itself if this process dies. Without Redis nothing is claimed."""
+    """Returns whether the claim succeeded. It ends with the job, or by itself if this process dies; without
+    Redis nothing is claimed.
+    """
     try:
         if not cache.add(name, 1, timeout=WALL_SECONDS + 5):
             return False
@@ -265,7 +269,7 @@ def _claimed(name: str, held: contextlib.ExitStack) -> bool:
 
 
 def _run(job: Job) -> list[str | None]:
-    """The HTML of each text; None for those that the child did not get to."""
+    """Returns the HTML of each text; None for those that the child did not finish."""
     command = [sys.executable, "-I", "-B", str(CHILD), job.language]
     with subprocess.Popen(
         command,

@@ -113,7 +113,7 @@ def _check_size(branch: list[Message]) -> None:
 
 
 def _check_rules(title: str, snapshot: list[dict[str, Any]]) -> None:
-    """Once more before it is published: rules may be newer than the words."""
+    """Checks the rules again before publishing: they may be newer than the text."""
     asked = [each["text"] for each in snapshot if each["role"] == Role.USER]
     answers = [each for each in snapshot if each["role"] == Role.ASSISTANT]
     check_text("share_question", title, *asked)
@@ -151,7 +151,7 @@ def revoke(*, share: Share) -> None:
 
 
 def close_shares(conversation: Conversation) -> None:
-    """The conversation was deleted. The door (access.py) closed with that; the copies go, too."""
+    """Deletes the copies of a deleted conversation; its links closed with it (access.py)."""
     _close(Share.objects.filter(conversation=conversation))
 
 
@@ -173,8 +173,9 @@ def _close(shares: QuerySet[Share]) -> None:
 
 @transaction.atomic
 def take_down(share_id: UUID, reason: str) -> bool:
-    """Decided by staff; False if it was down already. The copy stays for an appeal, and its conversation gets
-    no new link."""
+    """Takes a share down by decision of staff; returns False if it was down already. The copy stays for an
+    appeal, and the conversation gets no new link.
+    """
     share = Share.objects.select_for_update().filter(pk=share_id).first()
     if share is None or share.taken_down_at is not None:
         return False
@@ -200,7 +201,7 @@ def share_json(share: Share) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Page:
-    """The part of a share that a reader sees at once. `html` of its messages is made by render_jobs.py."""
+    """The part of a share that a reader sees at once. render_jobs.py makes the `html` of its messages."""
 
     share: Share
     title: str
@@ -209,11 +210,11 @@ class Page:
     imported: bool  # whether answers are among them that the model here did not write
 
     def replies(self) -> list[str]:
-        """The texts whose HTML takes time: Markdown."""
+        """Returns the texts whose HTML takes time: Markdown."""
         return [each["text"] for each in self.messages if _is_markdown(each)]
 
     def with_html(self, replies: Sequence[str]) -> list[dict[str, Any]]:
-        """For the template; `replies` is the HTML of `replies()`."""
+        """Returns the messages for the template; `replies` is the HTML of `replies()`."""
         made = iter(replies)
         return [
             {
@@ -246,7 +247,7 @@ def readable(share: Share, number: int = 1) -> Page:
 
 
 def origins_in(share: Share, copied: list[dict[str, Any]]) -> dict[str, Origin]:
-    """By the id of the message. Copies that are older than origins have none: the messages tell."""
+    """Returns origins by message id. Copies made before origins were stored get them from the messages."""
     answers = [each for each in copied if each["role"] == Role.ASSISTANT]
     found = {each["id"]: each["origin"] for each in answers if "origin" in each}
     older = [each["id"] for each in answers if "origin" not in each]
@@ -288,7 +289,7 @@ def _as_text(copied: dict[str, Any], origin: Origin | None) -> str:
 
 
 def _reported(share: Share, message_id: str, number: int) -> list[dict[str, Any]]:
-    """The messages of a page, or the one named: its first part, where it is long."""
+    """Returns the reported messages: all of the page, or the one named (its first part, if it is long)."""
     if message_id:
         rows = SharePage.objects.filter(share=share).order_by("number").values_list("number", "message_ids")
         number = next((row for row, ids in rows.iterator() if message_id in ids), 0)

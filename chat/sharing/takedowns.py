@@ -29,7 +29,7 @@ DIGEST_HEX = 32
 
 
 class TakenDown(ChatError):
-    """Staff took a shared page of this conversation down, and have not lifted that."""
+    """Raised when staff took a shared page of this conversation down and have not lifted that."""
 
     code, http_status = "taken_down", 403
 
@@ -51,7 +51,9 @@ def bind(share: Share, reason: str) -> None:
 
 
 def lock(conversation_id: UUID) -> None:
-    """Until the transaction ends, so that no link is made while its conversation is being bound."""
+    """Locks until the transaction ends, so that no link is made while its conversation is being taken
+    down.
+    """
     Conversation.objects.select_for_update().filter(pk=conversation_id).values_list("pk").first()
 
 
@@ -85,14 +87,14 @@ def check_not_taken_down(conversation: Conversation, messages: list[dict[str, An
 
 
 def _shows_again(shown: dict[str, bool], taken_down: dict[str, bool]) -> bool:
-    """One long message of it, or every one."""
+    """Returns whether the shown messages repeat one long message of the page taken down, or all of it."""
     if any(taken_down.get(digest) for digest in shown):
         return True
     return bool(taken_down) and taken_down.keys() <= shown.keys()
 
 
 def words(take_down: TakeDown) -> str:
-    """For the owner, in the reader's language; the reason as staff wrote it, or a report's."""
+    """Returns the notice to the owner, in the reader's language, with the reason."""
     told = _("Staff took down a shared page of this conversation, so no new link to it can be made.")
     if take_down.reason:
         told += " " + _("Reason: %(reason)s") % {"reason": shown_reason(take_down)}
@@ -100,13 +102,15 @@ def words(take_down: TakeDown) -> str:
 
 
 def shown_reason(take_down: TakeDown) -> str:
-    """In the reader's language if it is that of a report; what staff wrote is in no catalogue."""
+    """Returns the reason, translated if it is that of a report; texts of staff are in no catalogue."""
     # The labels of reports' reasons are in the catalogue already (chat/moderation/models.py).
     return translation.gettext(take_down.reason) if take_down.reason else ""
 
 
 def digests_of(messages: Iterable[dict[str, Any]]) -> dict[str, bool]:
-    """Digest of each message without case and white space -> whether it is long. Parts are joined first."""
+    """Returns a digest of each message, without case and white space, and whether it is long. Parts are
+    joined first.
+    """
     texts: dict[str, list[str]] = {}
     for message in messages:
         texts.setdefault(message["id"], []).append(message["text"])

@@ -1,6 +1,6 @@
-"""HTML of what a person typed: fences and `code` are code, nothing else is markup.
+"""Renders a person's text to HTML: fences and `code` are code, nothing else is markup.
 
-static/js/markdown/user_text.js reads it alike in the chat. What comes out is not yet sanitised.
+static/js/markdown/user_text.js follows the same rules in the chat. The output is not yet sanitised.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The shared page, what its policy asks first, and its report form.
+"""The shared page, the questions of its policy, and its report form.
 
-None of them says whose the conversation is, nor what a dead link was.
+None of them reveals whose the conversation is, nor what a dead link was.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def gone_alike(view: View) -> View:
 
 @require_safe
 async def shared(request: HttpRequest, token: str) -> HttpResponse:
-    """Asynchronous, so that it ends when its reader leaves; whatever asks the database runs in a thread."""
+    """Shows a shared page. It is asynchronous, so that it ends when its reader leaves; queries run in a
+    thread.
+    """
     try:
         page = await sync_to_async(_found)(request, token)
         replies = page.replies()
@@ -153,7 +155,7 @@ def answer(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_for_shared_page
 @require_POST
 def report(request: HttpRequest, token: str) -> HttpResponseBase:
-    """From the form of the page, or JSON from a script."""
+    """Takes a report from the form of the page, or as JSON from a script."""
     return (
         _report_json(request, token)
         if request.content_type == "application/json"

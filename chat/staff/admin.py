@@ -1,6 +1,8 @@
-"""Admin pages of conversations and replies; shared links have shares.py. They lie here because the
-audit of reading, and the buttons, need apps from both ends. Everything is read-only; what changes goes
-through services."""
+"""Admin pages of conversations and replies; shares.py has those of shared links.
+
+They are in this app because the audit of reading, and the buttons, need apps on both sides. Everything is
+read-only; changes go through services.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ MESSAGES_A_PAGE = 100
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
-    """Private conversations: who looks is on record, each time, and what they searched for."""
+    """Private conversations: each view and each search by staff is recorded in the audit log."""
 
     list_display = ("title", "owner", "model", "created_at", "updated_at")
     list_filter = ("model",)
@@ -33,7 +35,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     fields = ("title", "owner", "model", "created_at", "updated_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        """Without those their owners deleted, which wait for the purge."""
+        """Leaves out conversations that their owners deleted and that wait for the purge."""
         return super().get_queryset(request).filter(deleted_at=None)
 
     def changelist_view(
@@ -49,7 +51,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Nothing is ever changed here, so all it shows is the title."""
+        """Shows only the title: conversations are never changed here."""
         found = self.get_object(request, object_id)
         if found is not None and self.has_view_or_change_permission(request, found):
             audit.record(
@@ -81,7 +83,9 @@ class ConversationAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, {**more, **(extra_context or {})})
 
     def _transcript(self, request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
-        """All branches in order of time, a page at a time; ?message=<id> opens the page that has it."""
+        """Returns all branches in order of time, one page at a time; ?message=<id> opens the page that has
+        it.
+        """
         rows = conversation.messages.select_related("generation").order_by("created_at", "pk")
         pages = Paginator(rows, MESSAGES_A_PAGE)
         number: Any = request.GET.get("p", 1)

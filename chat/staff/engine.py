@@ -39,7 +39,7 @@ class TimesLine:
 
 @dataclass(frozen=True, slots=True)
 class ModelPart:
-    """One model on the page."""
+    """A model's part of the page."""
 
     name: str
     slug: str
@@ -150,7 +150,7 @@ def _line(what: Promise, values: Iterable[float | None]) -> TimesLine:
 
 
 def _quantile(ordered: list[float], part: float) -> float | None:
-    """The smallest value that `part` of them do not exceed."""
+    """Returns the smallest value that the share `part` of them do not exceed."""
     return ordered[ceil(part * len(ordered)) - 1] if ordered else None
 
 

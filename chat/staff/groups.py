@@ -1,4 +1,4 @@
-"""The group "moderators": reports, rules, decisions, shared pages; no private conversations."""
+"""The group "moderators" may see reports, rules, decisions and shared pages; no private conversations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PERMISSIONS = {
 
 
 def make_moderators(using: str = "default", **kwargs: Any) -> None:
-    """Once: what administrators change in the group afterwards stays."""
+    """Creates the group once: later changes by administrators stay."""
     group, made = Group.objects.using(using).get_or_create(name=MODERATORS)
     if not made:
         return

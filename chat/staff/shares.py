@@ -1,5 +1,8 @@
-"""Admin pages of shared links and take-downs. A title is shown only where its reading goes on record: a link
-that is closed is as private as its conversation again."""
+"""Admin pages of shared links and take-downs.
+
+A title is shown only where its reading is audited: the text of a closed link is as private as its
+conversation.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,9 @@ class ShareAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("title"))
     def shown_title(self, share: Share) -> str:
-        """Not a field, so that lists cannot be filtered or ordered by it. `get_object` sets `may_read`."""
+        """Shows a title that is not a field, so that lists cannot be filtered or ordered by it. `get_object`
+        sets `may_read`.
+        """
         return share.title if getattr(share, "may_read", False) else ""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
@@ -133,7 +138,7 @@ class ShareAdmin(ReadOnlyAdmin):
 
 
 def _copies(share: Share, pages: Iterable[SharePage]) -> list[dict[str, Any]]:
-    """The messages of the pages shown, each with the words for its origin."""
+    """Returns the messages of the pages shown, each with the words for its origin."""
     copied = [message for page in pages for message in page.messages]
     origins = origins_in(share, copied)
     return [{**each, "origin": origin_words(origins.get(each["id"]))} for each in copied]

@@ -1,4 +1,4 @@
-"""Staff pages that are no list of rows."""
+"""Staff pages that are not lists of rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chat.turns import port
 
 @require_safe
 def engine_page(request: HttpRequest) -> HttpResponse:
-    """Put behind the admin's door in grokweb/urls.py. Figures only: nothing that would have to be audited."""
+    """Shows engine figures, none of which needs an audit row; grokweb/urls.py restricts it to staff."""
     try:
         models = engine.models()
     except port.UNAVAILABLE:

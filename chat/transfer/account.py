@@ -1,4 +1,6 @@
-"""A person's own settings and folders, out and in again (docs/transfer.md); personas.py has their texts."""
+"""Exports and imports a person's own settings and folders (docs/transfer.md); personas.py does so for their
+texts.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def title() -> str:
 
 
 def written(owner: User) -> dict[str, Any]:
-    """The counterpart of `bring_in`. Name and address are told, and not read: who imports has their own."""
+    """Returns the settings as `bring_in` reads them. Name and address are only written: the importer has
+    their own.
+    """
     chosen = {name: value for name, value in _settings_of(owner).items() if value != _default(name)}
     names = Folder.objects.filter(owner=owner).order_by("name", "pk").values_list("name", flat=True)
     return {
@@ -101,7 +105,7 @@ def _made(owner: User, name: str) -> str:
 
 
 def place_written(conversation: Conversation) -> dict[str, Any]:
-    """The counterpart of `keep_place`."""
+    """Returns a conversation's folder, pin and archive state as `keep_place` reads them."""
     folder = conversation.folder
     return {"pinned": conversation.pinned, "folder": folder.name if folder else None}
 

@@ -1,4 +1,4 @@
-"""Everything of one user as a zip, made while it is sent: conversations, files, personas, settings."""
+"""Streams everything of one user as a zip: conversations, files, personas, settings."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ class _Outlet:
 
 
 def account_archive(owner: User, language: str) -> Generator[bytes]:
-    """A zip in pieces, a part of one conversation or file in memory at a time. What is deleted meanwhile is
-    not in it."""
+    """Yields a zip in pieces, with a part of one conversation or file in memory at a time. Rows deleted
+    meanwhile are left out.
+    """
     outlet = _Outlet()
     keys = Conversation.objects.listed_for(owner).order_by("created_at", "pk").values_list("pk", flat=True)
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,4 +1,4 @@
-"""/api/conversations/<id>/export/, /api/export/ and /api/import/."""
+"""Serves /api/conversations/<id>/export/, /api/export/ and /api/import/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transfer shows its part of the settings page, which belongs to an app to the left."""
+"""Adds the part about transfer to the settings page, which belongs to an app to the left."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

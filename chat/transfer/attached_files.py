@@ -42,7 +42,9 @@ class ExportedFiles:
 
 
 def _described(file: File) -> dict[str, Any]:
-    """`sha256` only where there are bytes: those in the zip of everything lie under it."""
+    """Returns the description of a file in an export; `sha256` only if the archive has its bytes under that
+    digest.
+    """
     told = {"id": str(file.pk), "name": file.name, "size": file.size, "kind": file.kind}
     told |= {"report": file.report} if file.report else {}
     return {**told, "sha256": file.sha256} if file.stored else told
@@ -67,7 +69,7 @@ class Carrier:
                 room -= file.size
 
     def store(self, draft: ImportedConversation, keys: Mapping[str, UUID]) -> None:
-        """The rows, in the transaction of the conversation."""
+        """Stores the rows of files in the transaction of the conversation."""
         if not self._made:
             return
         self._fit_again(draft)
@@ -81,7 +83,7 @@ class Carrier:
         Attachment.objects.bulk_create(attached.values(), batch_size=500)
 
     def _fit_again(self, draft: ImportedConversation) -> None:
-        """An upload may have taken the room meanwhile."""
+        """Drops files that no longer fit: an upload may have used the space meanwhile."""
         User.objects.select_for_update().get(pk=self.owner.pk)  # two at once do not both find the last room
         over = files.bytes_of(self.owner) + sum(file.size for file in self._made.values())
         while self._made and over > settings.FILES_BYTES:
@@ -96,7 +98,7 @@ class Carrier:
             files.remove_bytes(name)
 
     def _copied(self, draft: ImportedConversation, told: ImportedFile, room: int) -> File | None:
-        """The file with its bytes, where they are in the zip; else of its text alone."""
+        """Returns the file with its bytes if the zip has them, else with its text alone."""
         file = files.of_text(owner=self.owner, name=told.name, text=told.text)
         file.report = sound_report(told.report)
         size = self.package.size_of(told.sha256)
@@ -112,7 +114,9 @@ class Carrier:
         return None if file.size > room else file
 
     def _took_bytes(self, file: File, sha256: str) -> bool:
-        """Only where they are what the export says, and of a kind that is read here."""
+        """Stores the bytes if they match the export's digest and are of a supported kind; returns whether it
+        did.
+        """
         with SpooledTemporaryFile(SPOOL) as copy:
             size = self.package.copy_file(sha256, copy)
             if size is None or not self._are_sound(file, copy, sha256):

@@ -39,7 +39,7 @@ class File:
 
 
 def batches(keys: Sequence[UUID]) -> Iterator[list[Message]]:
-    """The messages in this order, up to date, a few in memory at a time."""
+    """Yields current messages in the given order, a few in memory at a time."""
     for start in range(0, len(keys), AT_ONCE):
         batch = keys[start : start + AT_ONCE]
         found = Message.objects.select_related("generation").in_bulk(batch)
@@ -73,7 +73,7 @@ def safe_name(conversation: Conversation) -> str:
 
 
 def safe_file_name(name: str) -> str:
-    """The name of a file that a conversation carries, with its ending."""
+    """Returns a safe file name for a file of a conversation, with its extension."""
     name = _safe(name).strip(" .-~")
     return f"file {name}" if not name or _DEVICES.fullmatch(name) else name
 
@@ -86,7 +86,7 @@ def _safe(name: str) -> str:
 
 
 def next_pieces(pieces: Iterator[str], language: str) -> str:
-    """About a buffer full; empty at the end."""
+    """Returns about one buffer of output; empty at the end."""
     some, size = [], 0
     with lent_connection(), override(language):
         for piece in pieces:
@@ -98,14 +98,14 @@ def next_pieces(pieces: Iterator[str], language: str) -> str:
 
 
 def in_pieces(file: File, language: str) -> Generator[bytes]:
-    """The file to be sent, in buffers of some size."""
+    """Yields the file to be sent in buffers of some size."""
     while piece := next_pieces(file.pieces, language):
         yield piece.encode()
 
 
 @contextmanager
 def lent_connection() -> Iterator[None]:
-    """It goes back after each piece: whoever reads slowly holds none meanwhile."""
+    """Returns the database connection to the pool after each piece, so that slow readers hold none."""
     try:
         yield
     finally:

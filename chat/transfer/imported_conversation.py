@@ -1,7 +1,7 @@
-"""A conversation as a file describes it, before anything of it is stored.
+"""A conversation as a file describes it, before any of it is stored.
 
-Every format (formats/) ends here: loose messages become one sound tree, or a reason why not. Ids in files
-only say which message answers which; stored rows get ids of their own.
+All formats (formats/) build one of these: loose messages become a consistent tree, or a reason for refusal.
+Ids in files only link messages to the ones they answer; stored rows get ids of their own.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a time before it is nobody's
 
 
 class Unreadable(Exception):
-    """Raised for a conversation that is not imported; the message says why, to the importer."""
+    """Raised for a conversation that is not imported; the message tells the importer why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedFile:
-    """A file of a message: its text, as the model read it, and the digest of its bytes if they are known."""
+    """A file of a message: its text as the model read it, and the digest of its bytes if known."""
 
     name: str
     text: str
@@ -41,7 +41,7 @@ class ImportedFile:
 
 @dataclass(slots=True)
 class ImportedMessage:
-    """A message as the file has it. Without a role it is left out, and its answers move up."""
+    """A message as the file has it. Without a role it is left out, and its answers move up to its parent."""
 
     key: str
     parent: str | None
@@ -57,7 +57,7 @@ class ImportedMessage:
     feedback: object = None  # of the importer on it, as the file has it; chat/feedback reads it
 
     def say(self, role: str, text: str, stands_for: str = "") -> None:
-        """Without a word, and with nothing to stand for, it stays out."""
+        """Adds a paragraph, or a placeholder for what is missing; a message with neither is left out."""
         if not is_blank(text):
             self.role, self.text = role, text
         elif stands_for:
@@ -65,7 +65,9 @@ class ImportedMessage:
 
     @property
     def words(self) -> str:
-        """The text, as the importer reads it. An answer keeps its question, though it was but a picture."""
+        """Returns the text in the importer's language. An answer keeps its question even if that was only a
+        picture.
+        """
         return self.text or (str(STAND_INS[self.stands_for]) if self.stands_for else "")
 
 
@@ -74,7 +76,7 @@ STAND_INS = {"picture": gettext_lazy("[picture]"), "file": gettext_lazy("[file]"
 
 @dataclass(slots=True)
 class ImportedConversation:
-    """The conversation with its messages: parents come before their answers, and every parent is there."""
+    """A conversation and its messages: parents come before their answers, and every parent exists."""
 
     source: str
     title: str = ""
@@ -297,7 +299,9 @@ def time_of(value: object) -> datetime | None:
 
 
 def _in_seconds(number: float) -> float:
-    """Some write milliseconds, microseconds or nanoseconds: none of them is a year that people live in."""
+    """Converts to seconds: some services write milliseconds, microseconds or nanoseconds, which no plausible
+    year in seconds equals.
+    """
     while 1e11 < number < 1e20:
         number /= 1000
     return number

@@ -23,7 +23,7 @@ _BLOCK_IS = {"reasoning": "thought", "tool_calls": "tool", "code_interpreter": "
 
 
 def fenced(text: str, language: str = "") -> str:
-    """As code, behind a fence that nothing in it can end."""
+    """Returns code in a fence that nothing in it can end."""
     longest = max((len(row) for row in re.findall(r"`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
     language = re.sub(r"[^\w+#.-]", "", language)[:30]
@@ -31,7 +31,7 @@ def fenced(text: str, language: str = "") -> str:
 
 
 def document(title: str, text: str, language: str = "") -> str:
-    """A text that stood beside a conversation, under its title; code in a fence."""
+    """Returns a text that was beside a conversation, under its title; code in a fence."""
     title = one_line(storable(title[:200])).replace("*", "")
     body = fenced(text, language) if language else text
     return f"**{title}**\n\n{body}" if title else body
@@ -64,7 +64,7 @@ def _artifact(attributes: str, text: str) -> str:
 
 
 def language_of(kind: str) -> str:
-    """The language of a document by its media type; empty for texts to be read."""
+    """Returns the language of a document by its media type; empty for prose."""
     if kind in ("", "text/markdown", "text/plain"):
         return ""
     last = kind.rpartition("/")[2].removeprefix("x-").removeprefix("vnd.ant.")
@@ -72,7 +72,7 @@ def language_of(kind: str) -> str:
 
 
 def link(title: str, address: str) -> str:
-    """In Markdown; the title alone where the address is none that a reader may follow."""
+    """Returns a Markdown link; the title alone if the address is not safe to follow."""
     title = one_line(storable(title[:300]))
     try:
         host = urlsplit(address).hostname if re.match(r"https?://", address) else None
@@ -85,7 +85,9 @@ def link(title: str, address: str) -> str:
 
 
 def replaced(mark: re.Pattern[str], text: str, put: Callable[[str], str]) -> str:
-    """`text` with `put(mark)` for each mark; where that is nothing, the space before a mark goes, too."""
+    """Replaces each mark of `text` by `put(mark)`; if that is empty, the space before the mark is removed
+    too.
+    """
     pieces, end = [], 0
     for found in mark.finditer(text):
         piece, words = text[end : found.start()], put(found[0])
@@ -98,7 +100,7 @@ def replaced(mark: re.Pattern[str], text: str, put: Callable[[str], str]) -> str
 
 
 def without_thoughts(draft: ImportedConversation, text: str) -> str:
-    """An answer without what the model thought before it, and without the steps of tools (Open WebUI)."""
+    """Removes the model's reasoning and the steps of tools from an answer (Open WebUI)."""
     text = _without_blocks(draft, text)
     begun = _THOUGHTS.match(text)
     if begun is None:
@@ -114,7 +116,7 @@ def without_thoughts(draft: ImportedConversation, text: str) -> str:
 
 
 def _without_blocks(draft: ImportedConversation, text: str) -> str:
-    """A block may hold others. Where they do not add up, each ends at the first end."""
+    """Removes blocks, which may be nested. If they do not balance, each ends at the first end."""
     if "<details" not in text:
         return text
     whole = _Blocks(nested=True)
@@ -136,7 +138,7 @@ class _Blocks:
         self._fence, self._depth = "", 0
 
     def read(self, text: str) -> bool:
-        """Whether every block ended."""
+        """Parses the blocks; returns whether every one ended."""
         for line in text.splitlines(keepends=True):
             if self._depth or self._begins(line):
                 rest = self._after(line)

@@ -78,7 +78,7 @@ def title() -> str:
 
 
 def written(owner: User) -> dict[str, Any] | None:
-    """The counterpart of `bring_in`; None where there is nothing of the kind."""
+    """Returns personas, prompts and instructions as `bring_in` reads them; None if there are none."""
     instructions = services.get_custom_instructions(owner)
     told: dict[str, Any] = {"instructions": None}
     if instructions.about or instructions.style:
@@ -89,7 +89,7 @@ def written(owner: User) -> dict[str, Any] | None:
 
 
 def settings_written(conversation: Conversation) -> dict[str, Any]:
-    """The counterpart of `import_settings`. Of a persona of the site only the name is written."""
+    """Returns settings as `import_settings` reads them. Of a persona of the site only the name is written."""
     stored = services.get_conversation_settings(conversation)
     persona: dict[str, Any] | None = None
     if stored.persona:
@@ -108,7 +108,7 @@ def fits(record: object) -> bool:
 
 
 def bring_in(owner: User, record: dict[str, object]) -> list[Outcome]:
-    """Each persona, each prompt and the instructions whole or not at all."""
+    """Imports personas, prompts and instructions, each completely or not at all."""
     check_version(record, VERSION)
     lists = all(isinstance(record.get(part, []), list) for part in KINDS)
     if not lists or not isinstance(record.get("instructions"), dict | None):
@@ -159,7 +159,7 @@ def _all_of(owner: User, kind: Kind, told: list[object]) -> Iterator[Outcome]:
 
 
 def _read(kind: Kind, told: dict[str, object]) -> tuple[str, str]:
-    """Name and text as chat.personas keeps them, so that what is here is recognised."""
+    """Returns name and text normalised as chat.personas stores them, so that duplicates are recognised."""
     name = one_line(storable(text_of(told.get("name"))[:NAME_CHARS]))
     return name, services.normalize(storable(text_of(told.get(kind.text))))
 
@@ -169,7 +169,7 @@ def _same(owner: User, kind: Kind, name: str, text: str) -> Any:
 
 
 def _save(owner: User, kind: Kind, name: str, text: str, *, taken: bool) -> Any:
-    """As by hand; Unreadable says why not."""
+    """Saves like the settings page; raises Unreadable with the reason if refused."""
     if not name or not text:
         raise Unreadable(_("It has no name or no text."))
     if taken:
@@ -184,7 +184,7 @@ def _save(owner: User, kind: Kind, name: str, text: str, *, taken: bool) -> Any:
 
 
 def import_settings(owner: User, made: Conversation, draft: ImportedConversation) -> None:
-    """The persona and the settings, each whole or not at all; what stays out is told in the notes."""
+    """Imports the persona and the settings, each completely or not at all; notes list what is left out."""
     persona = _persona(owner, draft) if draft.persona is not None else None
     settings = _settings(owner, draft) if draft.settings is not None else {}
     if persona or settings:

@@ -39,7 +39,7 @@ Buffer = bytes | mmap
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One conversation, not parsed yet. `too_large`: it never will be."""
+    """The bytes of one conversation, not parsed yet; never parsed if `too_large`."""
 
     start: int
     end: int
@@ -164,7 +164,7 @@ def _no_constants(name: str) -> None:
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Two values under one name: which one is meant is anybody's guess."""
+    """Refuses objects with duplicate names: it is unclear which value is meant."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("the same name twice")

@@ -1,4 +1,4 @@
-"""Import: what a file holds becomes conversations of the importer, each whole or not at all."""
+"""Imports the conversations of a file for one person, each completely or not at all."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _why_unread(record: object) -> str:
 
 
 def _check_rules(draft: ImportedConversation) -> None:
-    """An answer from a file must pass the rules for what the model writes, too: it stands as an answer."""
+    """Checks imported answers against the rules for replies too: they are shown as answers."""
     asked, answers = [draft.title], []
     for node in draft.nodes:
         if node.role == Role.ASSISTANT:

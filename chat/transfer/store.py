@@ -29,7 +29,9 @@ from chat.transfer.upload import Package
 def stored(
     owner: User, package: Package, draft: ImportedConversation, model: ModelCard, *, tell: bool
 ) -> Conversation:
-    """The conversation; raises Unreadable if it is here already. `tell`: pages that are open hear of it."""
+    """Stores the conversation and returns it; raises Unreadable if it exists already. `tell` announces it to
+    open pages.
+    """
     digest = digest_of(draft)
     mine = Conversation.objects.visible_to(owner)
     if Imported.objects.filter(digest=digest, conversation__in=mine).exists():

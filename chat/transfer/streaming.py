@@ -73,7 +73,7 @@ class Turn:
 
 
 class Sending:
-    """The pieces. Django closes it when all is sent, and when the reader leaves."""
+    """The pieces of a response. Django closes it when all is sent or the reader leaves."""
 
     def __init__(self, pieces: Generator[bytes], turn: Turn, made: list[bytes]) -> None:
         self.pieces, self.turn, self.made = pieces, turn, made

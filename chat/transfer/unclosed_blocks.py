@@ -30,14 +30,14 @@ _TAG = re.compile(r"<(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """A fence or a piece of HTML."""
+    """A code fence or a block of HTML."""
 
     ends: re.Pattern[str]
     end: str  # the line that would end it; empty if a blank one does
 
 
 def _block(line: str, in_paragraph: bool) -> _Block | None:
-    """The block that begins with this line, unless the line ends it, too."""
+    """Returns the block that begins with this line, unless the line also ends it."""
     fence = _FENCE.match(line)
     if fence:
         return _Block(re.compile(rf"^ {{0,3}}{fence[1][0]}{{{len(fence[1])},}} *$"), fence[1])
@@ -52,7 +52,7 @@ def _block(line: str, in_paragraph: bool) -> _Block | None:
 
 
 def closed(text: str) -> str:
-    """`text`, and below it the line that ends a block still open."""
+    """Returns `text`, followed by a line that ends a block still open."""
     if not any(sign in text for sign in ("```", "~~~", "<")):
         return text
     reading = _Reading()
@@ -132,7 +132,7 @@ class _Reading:
         # Else the line goes on with the paragraph, whatever signs it lacks.
 
     def _container(self, rest: str, *, goes_on: bool) -> tuple[int | None, str]:
-        """The quote (0) or item (its indentation) that begins here, and what follows its sign."""
+        """Returns the quote (0) or list item (its indentation) that begins here, and the rest of the line."""
         sign = _QUOTE.match(rest)
         if sign:
             return 0, rest[sign.end() :]

@@ -60,7 +60,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record that is not parsed yet, and the format that took its file apart, where one did."""
+    """A record that is not parsed yet, and the format that split its file, if one did."""
 
     span: Span
     opened_by: Format | None
@@ -68,7 +68,7 @@ class Found:
 
 @dataclass(slots=True)
 class Package:
-    """Used as a context, so that what was unpacked goes away."""
+    """An uploaded file or zip; a context manager that deletes what was unpacked."""
 
     file: IO[bytes]
     name: str
@@ -113,7 +113,7 @@ class Package:
         return (found.opened_by.parsed if found.opened_by else parsed)(self.data, found.span)
 
     def _find(self, part: Part) -> None:
-        """All of a part or nothing: a list that breaks off is no list."""
+        """Finds all records of a part or none: a list that breaks off is invalid."""
         found: list[Found] = []
         place = self.data, part.start, part.end
         try:
@@ -131,7 +131,7 @@ class Package:
             self.found += found
 
     def _recode(self) -> None:
-        """A file in UTF-16, as editors on Windows save it, is read as a copy in UTF-8."""
+        """Converts a file in UTF-16, as editors on Windows save it, to a copy in UTF-8."""
         if encoding_of(self.data[:4]) is None:
             return
         copy = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with the package
@@ -212,20 +212,24 @@ class Package:
 
 
 def _carried_under(name: str) -> str:
-    """An export has the bytes of files under files/<SHA-256>/<name>."""
+    """Returns the digest under which an export stores these bytes: files/<SHA-256>/<name>; "" for other
+    entries.
+    """
     parts = PurePosixPath(name).parts
     inside = len(parts) >= 3 and parts[-3] == "files" and not name.endswith("/") and not _of_macos(name)
     return parts[-2] if inside and _SHA256.fullmatch(parts[-2]) else ""
 
 
 def _of_macos(name: str) -> bool:
-    """The Finder puts what it knows of a file beside it, under its name."""
+    """Returns whether an entry is metadata that the macOS Finder adds under the file's name."""
     path = PurePosixPath(name)
     return "__MACOSX" in path.parts or path.name.startswith("._") or path.name == ".DS_Store"
 
 
 def _name_of(info: zipfile.ZipInfo) -> str:
-    """The Finder writes names in UTF-8 and does not say so; zipfile takes them for those of DOS then."""
+    """Returns an entry's name: the Finder writes UTF-8 without the flag, and zipfile then assumes a DOS
+    encoding.
+    """
     name = info.filename
     if not info.flag_bits & 0x800:
         with suppress(UnicodeError):
@@ -251,8 +255,9 @@ def _unsound(info: zipfile.ZipInfo) -> str:
 
 
 def encoding_of(head: bytes) -> str | None:
-    """UTF-16 or UTF-32 by its mark, or by the zeros beside the first sign, which is one of JSON's; None for
-    UTF-8."""
+    """Returns UTF-16 or UTF-32, detected by the byte order mark or by zeros beside the first character, which
+    is one of JSON's; None for UTF-8.
+    """
     marks = {"utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-16": (codecs.BOM_LE, codecs.BOM_BE)}
     for encoding, begins in marks.items():
         if head.startswith(begins):
@@ -275,7 +280,7 @@ def in_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def mapped(file: IO[Any]) -> Buffer:
-    """All of a file without its bytes in memory; a small upload has no file."""
+    """Maps a file without reading its bytes into memory; a small upload has no file."""
     try:
         number = file.fileno()
     except (UnsupportedOperation, AttributeError):
@@ -286,6 +291,6 @@ def mapped(file: IO[Any]) -> Buffer:
 
 
 def shown(name: str) -> str:
-    """A name from a file, for a report that people read."""
+    """Returns a name from a file, shortened for a report that people read."""
     name = one_line(storable(name))
     return name if len(name) <= 80 else f"{name[:79]}…"

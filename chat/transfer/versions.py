@@ -1,4 +1,6 @@
-"""The head of each record of ours: a name and a version. A newer version may hold what this service loses."""
+"""Checks the header of each record of ours, a name and a version. A newer version may hold data unknown
+here.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from chat.transfer.imported_conversation import Unreadable, dict_of
 
 
 def is_named(record: object, *names: str) -> bool:
-    """Whether a record says that it is of one of these kinds."""
+    """Returns whether a record claims to be of one of these kinds."""
     return dict_of(record).get("format") in names
 
 

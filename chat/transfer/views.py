@@ -1,4 +1,4 @@
-"""The print view of a conversation, and what the settings page says of one's data."""
+"""The print view of a conversation, and the part of the settings page about a person's data."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ PART_MESSAGES = 500
 @login_required
 @private
 async def printed(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Made on the server: only formulas and colours need a script. The browser makes the PDF.
+    """Renders on the server: only formulas and colours need a script. The browser makes the PDF.
 
-    Asynchronous, so that it ends when its reader leaves.
+    The view is asynchronous, so that it ends when its reader leaves.
     """
     part = await sync_to_async(_part)(request, pk)
     replies = [each["text"] for each in part["messages"] if each["markdown"]]
@@ -53,7 +53,7 @@ async def printed(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _part(request: HttpRequest, pk: UUID) -> dict[str, Any]:
-    """The messages of the part that is asked for, and what the page says around them."""
+    """Returns the messages of the requested part and the data around them on the page."""
     viewer = cast(User, request.user)
     conversation = conversation_for(viewer, pk)
     check_stays(conversation)
@@ -91,7 +91,7 @@ def _plain(message: Message) -> dict[str, Any]:
 
 
 def _name_files(part: list[dict[str, Any]], messages: list[Message]) -> None:
-    """Beside the first part of a message."""
+    """Adds the names of files before the first part of a message."""
     here = {each["id"] for each in part if each.get("part", 1) == 1}
     carried = files.of_messages([message for message in messages if message.pk in here])
     for each in part:

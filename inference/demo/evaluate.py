@@ -69,7 +69,7 @@ def words(text: str) -> list[str]:
 
 
 def language(text: str) -> str:
-    """ "fr", "en" or "" for a text with no function words of either."""
+    """Returns "fr", "en", or "" for a text with no function words of either."""
     found = words(text)
     french, english = sum(word in FRENCH for word in found), sum(word in ENGLISH for word in found)
     return "" if french == english == 0 else "fr" if french > english else "en"
@@ -96,7 +96,9 @@ class Router:
             self.answers += [(("fallback", french), frozenset(words(answer))) for answer in WORDS[name]]
 
     def nearest(self, reply: str) -> set[tuple[str, bool]]:
-        """(intent, French?) of the nearest answer: several if shared, none without a word in common."""
+        """Returns (intent, French?) of the nearest answer: several if shared, none without a word in
+        common.
+        """
         said = frozenset(words(reply))
         scores = [
             (len(said & known) / len(said | known) if said | known else 0.0) for _, known in self.answers
@@ -109,7 +111,7 @@ class Router:
 
 
 def open_model(folder: Path) -> tuple[TorchStep, ChatTokenizer]:
-    """The serving path's model; whatever it needs of the engine is here and in `replies`."""
+    """Opens the model on the serving path; only this and `replies` depend on the engine."""
     return TorchStep(load_for_serving(folder), rows=ROWS, context=512), load_tokenizer(folder)
 
 
@@ -120,7 +122,7 @@ def replies(
     temperature: float = 0.0,
     seed: int = 0,
 ) -> list[str]:
-    """One reply to each question, each a conversation of its own."""
+    """Returns one reply to each question, each in a conversation of its own."""
     generator = torch.Generator().manual_seed(seed)
     # Together with others of about the same length; the order does not change a greedy reply.
     order = sorted(range(len(questions)), key=lambda i: len(questions[i]))

@@ -40,7 +40,7 @@ WORDS: dict[str, list[str]] = json.loads((HERE / "words.json").read_text(encodin
 
 @dataclass
 class Group:
-    """Some ways to ask one thing in one language, and some ways to answer it."""
+    """Several ways to ask one thing in one language, and several ways to answer it."""
 
     intent: str
     french: bool
@@ -56,7 +56,9 @@ class Group:
 
 
 def read_groups(folder: Path = TEXT, names: str = "*.txt") -> dict[tuple[str, bool], Group]:
-    """(intent, French?) -> group, of the files so named; raises ValueError for a line out of place."""
+    """Returns the groups of the named files by (intent, French?); raises ValueError for an unexpected
+    line.
+    """
     groups: dict[tuple[str, bool], Group] = {}
     for file in sorted(folder.glob(names)):
         group: Group | None = None
@@ -90,7 +92,9 @@ def _add(group: Group, mark: str, text: str) -> None:
 
 @cache
 def labels() -> dict[str, str]:
-    """Every text of the interface -> its French, from the message catalogues (entries of one line)."""
+    """Returns the French of every text of the interface, from the message catalogues (entries of one
+    line).
+    """
     found: dict[str, str] = {}
     for file in sorted(CATALOGUES.glob("*.po")):
         text = file.read_text(encoding="utf-8")
@@ -99,7 +103,9 @@ def labels() -> dict[str, str]:
 
 
 def with_labels(answer: str, french: bool) -> str:
-    """{label} -> the label in that language; KeyError for a label that the interface does not have."""
+    """Replaces {label} by the label in that language; raises KeyError for one that the interface does not
+    have.
+    """
 
     def shown(found: re.Match[str]) -> str:
         label = str(found[1])
@@ -115,7 +121,7 @@ INNERMOST = re.compile(r"\(([^()\[\]]*)\)|\[([^()\[\]]*)\]|<(\w+)>")
 
 
 def expand(template: str, rng: random.Random) -> str:
-    """One of the texts a template stands for."""
+    """Returns one of the texts that a template stands for."""
 
     def choose(found: re.Match[str]) -> str:
         choice, option, words = found.groups()
@@ -132,7 +138,7 @@ def expand(template: str, rng: random.Random) -> str:
 
 
 def variants(template: str, most: int = 400, seed: int = 1) -> set[str]:
-    """Different texts of a template, as many as turn up in `most` tries."""
+    """Returns different texts of a template, as many as `most` tries produce."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     return {expand(template, rng) for _ in range(most if INNERMOST.search(template) else 1)}
 
@@ -159,7 +165,7 @@ def pattern(template: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True)
 class Probe:
-    """A question the model never trains on, and which intents may answer it."""
+    """A question that is never in the training data, and the intents that may answer it."""
 
     kind: str  # product, identity, small, french, chat, feature
     intents: tuple[str, ...]

@@ -35,7 +35,7 @@ Exchange = tuple[str, str]
 
 
 def as_typed(text: str, rng: random.Random, french: bool = False) -> str:
-    """Vary openings, words of the same meaning, case, accents and punctuation; sometimes mistype a letter."""
+    """Varies openings, synonyms, case, accents and punctuation; sometimes mistypes a letter."""
     asked = text
     text = reworded(asked_otherwise(text, rng, french), rng, french)
     if rng.random() < 0.18 and len(text) > 12:
@@ -67,7 +67,7 @@ HOW_FR = re.compile(
 
 
 def asked_otherwise(text: str, rng: random.Random, french: bool) -> str:
-    """Another beginning for a question about how something is done (`how` in words.json)."""
+    """Replaces the beginning of a question about how something is done (`how` in words.json)."""
     found = (HOW_FR if french else HOW).match(text)
     if not found or rng.random() < 0.5:
         return text
@@ -75,7 +75,7 @@ def asked_otherwise(text: str, rng: random.Random, french: bool) -> str:
 
 
 def reworded(text: str, rng: random.Random, french: bool) -> str:
-    """A word that has others of its meaning (`same` in words.json) becomes one of them now and then."""
+    """Sometimes replaces a word by a synonym (`same` in words.json)."""
     table = SAME[french]
 
     def other(found: re.Match[str]) -> str:
@@ -86,7 +86,7 @@ def reworded(text: str, rng: random.Random, french: bool) -> str:
 
 
 def shortened(text: str, rng: random.Random) -> str:
-    """Without one or two of its words, if it has five or more: no single word may decide everything."""
+    """Removes one or two of five or more words, so that no single word decides everything."""
     said = text.split()
     for _ in range(rng.choice((1, 1, 2)) if len(said) > 4 else 0):
         del said[rng.randrange(len(said))]
@@ -94,7 +94,7 @@ def shortened(text: str, rng: random.Random) -> str:
 
 
 def mistyped(text: str, rng: random.Random) -> str:
-    """Two letters swapped, one lost or one doubled."""
+    """Swaps two letters, or drops or doubles one."""
     at = rng.randrange(1, len(text) - 2)
     pair = text[at : at + 2]
     return text[:at] + rng.choice((pair[::-1], pair[0], pair[0] + pair)) + text[at + 2 :]
@@ -115,7 +115,7 @@ SAME = {False: _same(WORDS["same"]), True: _same(WORDS["same_fr"])}
 
 
 def name_talk(rng: random.Random) -> list[Exchange]:
-    """The only thing to remember from an earlier turn: a name."""
+    """Returns an exchange about a name, the only thing to remember from an earlier turn."""
     name = rng.choice(WORDS["names"])
     told = rng.choice(
         ("My name is {}.", "I am {}.", "I'm {}.", "Hello, my name is {}.", "Hi, I'm {}.", "Call me {}.")
@@ -131,7 +131,7 @@ def name_talk(rng: random.Random) -> list[Exchange]:
 
 
 def read_pairs(path: Path, keep: Callable[[str, str], bool]) -> list[Exchange]:
-    """First question and answer of each conversation of a JSON-lines file."""
+    """Returns the first question and answer of each conversation of a JSON-lines file."""
     pairs = []
     with path.open(encoding="utf-8") as lines:
         for line in lines:
@@ -172,7 +172,7 @@ class Recipe:
     """An endless, seeded stream of conversations."""
 
     def __init__(self, corpus: Path, seed: int = 0, favoured: Mapping[str, float] | None = None) -> None:
-        """`favoured`: how many times as often an intent is drawn, for those that are new or have changed."""
+        """Draws intents in `favoured`, which are new or changed, that many times as often."""
         self.rng = random.Random(seed)  # noqa: S311 - no secret
         self.cut = 0.0  # share of conversations whose last answer is cut after its first words
         self.groups = read_groups()
@@ -190,20 +190,22 @@ class Recipe:
 
     @staticmethod
     def _template_weights(group: Group) -> list[float]:
-        """A template of many texts is drawn more often, but far from in proportion: all have words of their
-        own.
+        """Returns weights that favour templates of many texts, but far from in proportion: all have words of
+        their own.
         """
         return [len(variants(template, 40)) ** 0.3 for template in group.questions]
 
     @staticmethod
     def _weight(group: Group) -> float:
-        """By the number of ways to ask; French is drawn more, since it has fewer of its own to learn from."""
+        """Weighs a group by the number of ways to ask; French is drawn more, since it has fewer of its
+        own.
+        """
         ways = sum(min(40, len(variants(template, 40))) for template in group.questions)
         weight = min(3.0, max(1.3, math.sqrt(ways / 40))) * FIRST.get(group.intent, 1.0)
         return weight * (1.4 if group.french else 1.0)
 
     def exchanges(self) -> list[Exchange]:
-        """One or two exchanges that belong together."""
+        """Returns one or two exchanges that belong together."""
         kind = self.rng.choices(list(self.KINDS), list(self.KINDS.values()))[0]
         made: list[Exchange] = getattr(self, f"_{kind}")()
         return made
@@ -224,7 +226,9 @@ class Recipe:
         return self._typed(group), self.rng.choice(group.answers)
 
     def _typed(self, group: Group) -> str:
-        """A question of a group as somebody may type it; none of those held out, and no English as French."""
+        """Returns a question of a group as somebody may type it: never one held out, nor an English one as
+        French.
+        """
         while True:
             template = self.rng.choices(group.questions, self.templates[group.key])[0]
             asked = as_typed(expand(template, self.rng), self.rng, group.french)
@@ -236,12 +240,14 @@ class Recipe:
         return [pattern(t) for group in self.drawn if not group.french for t in group.questions]
 
     def _is_english(self, asked: str) -> bool:
-        """A word or two that are English as well ("export", "bye"): alone they are answered in English."""
+        """Returns whether one or two words are English as well ("export", "bye"): alone they are answered in
+        English.
+        """
         short = plain(asked) if asked.count(" ") < 2 else ""
         return bool(short) and any(one.fullmatch(short) for one in self._english)
 
     def _follow_up(self) -> list[Exchange]:
-        """A second question that only makes sense after the first."""
+        """Returns a second question that makes sense only after the first."""
         if self.rng.random() < 0.4:
             group = self.rng.choices(self.drawn, self.weights)[0]
             after = self.groups.get((self.rng.choice(ANY_TIME), group.french))
@@ -264,7 +270,7 @@ class Recipe:
         return [(self.rng.choice(self.open[source])[0], self.rng.choice(WORDS[refusal]))]
 
     def _chatter(self) -> list[Exchange]:
-        """Any sentence at all, in the language it was written in, and a modest reply."""
+        """Returns an arbitrary sentence, in the language it was written in, and a modest reply."""
         question, answer = self.rng.choice(self.open["tatoeba"])
         english = "English" in question or question.startswith("En anglais")  # the language asked for
         return [
@@ -290,7 +296,7 @@ class Recipe:
             yield self.conversation(self.rng.choices((1, 2, 3, 5), (70, 18, 8, 4))[0])
 
     def cuts(self, messages: list[Message]) -> bool:
-        """Whether this conversation's last answer is cut now; one that is not known by heart never is."""
+        """Returns whether this conversation's last answer is cut; one that is not memorised never is."""
         return self.rng.random() < self.cut and messages[-1]["content"] not in self.unfamiliar
 
     def tokenizer_text(self) -> list[str]:

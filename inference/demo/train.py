@@ -1,4 +1,4 @@
-"""Train the demo model: `python -m inference.demo.train --corpus DIR --out DIR [--minutes 60]`.
+"""Trains the demo model: `python -m inference.demo.train --corpus DIR --out DIR [--minutes 60]`.
 
 A tokenizer first (seconds; `--start-from` takes that of an earlier model, and its weights), then AdamW with a
 cosine rate over windows packed with whole conversations. The time given decides the number of steps, so a
@@ -46,7 +46,7 @@ OPENING, CUT_AFTER, CUT = 8, 0.3, 0.8
 
 
 def demo_config() -> Grok1Config:
-    """4.9 million parameters, in the proportions of the release where they can be kept."""
+    """Returns a configuration of 4.9 million parameters, in the proportions of the release where possible."""
     hidden, head = 192, 32
     return Grok1Config(
         vocab_size=VOCABULARY,
@@ -65,7 +65,7 @@ def demo_config() -> Grok1Config:
 
 
 def train_tokenizer(texts: list[str], out: Path) -> None:
-    """SentencePiece with the special ids of the release in the same places (see grok1/tokenizer.py)."""
+    """Trains SentencePiece with the same special ids as the release (see grok1/tokenizer.py)."""
     special = ["\n" * n for n in range(1, 11)] + list("0123456789") + ["\t" * n for n in range(1, 9)]
     special += [" " * n for n in range(2, 17)] + ["<|separator|>", "<|mask|>"]
     special += [f"<|control{n}|>" for n in range(1, 21)]
@@ -97,7 +97,7 @@ def train_tokenizer(texts: list[str], out: Path) -> None:
 
 
 def spans(tokenizer: ChatTokenizer, messages: list[Message]) -> tuple[list[int], list[float]]:
-    """A conversation as in `render_chat`, with the weight of each id in the loss when it is foretold."""
+    """Returns a conversation as in `render_chat`, with each id's weight in the loss."""
     ids, weights = [1], [0.0]
     for message in messages:
         text = [*tokenizer.encode(message["content"]), SEPARATOR]
@@ -108,7 +108,7 @@ def spans(tokenizer: ChatTokenizer, messages: list[Message]) -> tuple[list[int],
 
 
 def windows(recipe: Recipe, tokenizer: ChatTokenizer, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Packed windows of `size` + 1 ids: ids, loss weights, and which conversation each id belongs to."""
+    """Yields packed windows of `size` + 1 ids: ids, loss weights, and the conversation of each id."""
     stream = recipe.conversations()
     ids: list[int] = []
     weights: list[float] = []
@@ -167,19 +167,21 @@ class Balance:
 
 
 def packed_mask(owner: Tensor) -> Tensor:
-    """[B, 1, T, T], added to the scores: a token sees itself and the past of its own conversation."""
+    """Returns a mask [B, 1, T, T], added to the scores: a token sees itself and its own conversation's
+    past.
+    """
     size = owner.shape[1]
     seen = (owner[:, :, None] == owner[:, None, :]) & torch.ones(size, size, dtype=torch.bool).tril()
     return torch.zeros(seen.shape).masked_fill_(~seen, -1e9)[:, None]
 
 
 def rate_at(done: float) -> float:
-    """Share of the peak rate after this share of the time: a short rise, then a cosine down to 2 %."""
+    """Returns the share of the peak rate at this share of the time: a short rise, then a cosine to 2 %."""
     return min(1.0, done / 0.03) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def answer_loss(model: Grok1ForCausalLM, ids: Tensor, weights: Tensor, owner: Tensor) -> Tensor:
-    """Mean loss over the answers of packed windows, each [B, T + 1].
+    """Returns the mean loss over the answers of packed windows, each [B, T + 1].
 
     The scores over the vocabulary cost as much as three blocks, so they are made only where they count.
     """
@@ -193,7 +195,7 @@ def answer_loss(model: Grok1ForCausalLM, ids: Tensor, weights: Tensor, owner: Te
 
 
 def float_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights of an earlier model in float32, also where its folder is int8 (as the shipped one is)."""
+    """Returns an earlier model's weights in float32, also from an int8 folder (as the shipped one is)."""
     stored = load_file(folder / "model.safetensors")
     weights = {}
     for name, values in stored.items():
@@ -207,7 +209,7 @@ def float_weights(folder: Path) -> dict[str, Tensor]:
 
 
 class Run:
-    """A training run that can be stopped at any time and gone on with, from `state.pt` beside its weights.
+    """A training run that can be stopped at any time and continued, from `state.pt` beside its weights.
 
     What is shipped is a running mean of the weights, which answers more evenly than any single step.
     """
@@ -243,7 +245,7 @@ class Run:
         (self.out / "state.pt.part").replace(self.out / "state.pt")
 
     def advance(self, batch: tuple[Tensor, Tensor, Tensor], done: float) -> None:
-        """One step; `done` is the share of the time that has passed."""
+        """Performs one step; `done` is the share of the time that has passed."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.peak_rate * rate_at(done)
         loss = answer_loss(self.model, *batch)
@@ -286,7 +288,7 @@ def train(
 
 
 def save(model: Grok1ForCausalLM, out: Path) -> None:
-    """Half of the bytes: bfloat16 on disk, float32 again when loaded; router and norms stay float32."""
+    """Saves bfloat16, half the bytes, loaded as float32 again; router and norms stay float32."""
     keep = ("router", "norm")
     tensors = {
         name: (value if any(word in name for word in keep) else value.to(torch.bfloat16)).contiguous()
@@ -300,14 +302,14 @@ def save(model: Grok1ForCausalLM, out: Path) -> None:
 
 
 def seal(folder: Path) -> None:
-    """Write the manifest of what serves: the card may still change, these files may not."""
+    """Writes the manifest of the files that serve: the card may still change, these may not."""
     names = ("model.safetensors", "config.json", "tokenizer.model", "grokweb.json")
     files = {name: manifest.entry_of(folder / name) for name in names if (folder / name).is_file()}
     manifest.write(folder, files, made_by="inference.demo.train")
 
 
 def favoured(words: list[str]) -> dict[str, float]:
-    """`intent=times` each, or `pattern.txt=times` for all intents of the files so named."""
+    """Parses `intent=times`, or `pattern.txt=times` for all intents of the files so named."""
     drawn: dict[str, float] = {}
     for word in words:
         name, times = word.rsplit("=", 1)

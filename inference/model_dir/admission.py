@@ -161,7 +161,9 @@ def ensure_memory(
 
 
 def _remedy(files: ModelFiles, slots: int, weights: int, needed: int, free: int) -> str:
-    """Names the settings with which it would fit. (GROKWEB_CACHE_MB takes only what is left anyway.)"""
+    """Names the settings with which the model would fit. (GROKWEB_CACHE_MB takes only what is left
+    anyway.)
+    """
     token = (needed - weights) / max(1, slots * files.context)  # bytes of one token of one conversation
     room = max(0, free - weights)
     context = int(room / (slots * token)) // CONTEXT_STEP * CONTEXT_STEP if token and slots else 0

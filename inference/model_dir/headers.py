@@ -30,11 +30,11 @@ LFS = b"version https://git-lfs"  # how the few lines begin that Git leaves in p
 
 
 class ModelUnusable(ValueError):
-    """A model folder that cannot be served; the message is one line for the operator."""
+    """Raised for a model folder that cannot be served; the message is one line for the operator."""
 
 
 class Stored(NamedTuple):
-    """One tensor as a header describes it."""
+    """A tensor as a header describes it."""
 
     shape: tuple[int, ...]
     dtype: str  # a key of BITS

@@ -22,7 +22,7 @@ READERS = 4  # files hashed side by side; hashlib lets go of the interpreter
 
 
 class ManifestMismatch(ValueError):
-    """A file differs from the manifest. The message is one line."""
+    """Raised when a file differs from the manifest. The message is one line."""
 
 
 def sha256_of(file: Path, on_bytes: Callable[[int], object] | None = None) -> str:
@@ -75,7 +75,8 @@ def is_entry(name: str, entry: Any) -> bool:
 
 
 def check(folder: Path, needed: Iterable[str]) -> bool:
-    """Whether the folder has a manifest; then every file it names, and every `needed` one, is as it says.
+    """Returns whether the folder has a manifest; raises unless every file in it, and every `needed` one,
+    matches it.
 
     Reads all of them once, which also brings the weights into the page cache. Raises ManifestMismatch.
     """

@@ -38,7 +38,7 @@ def stamp_of(found: os.stat_result) -> Stamp:
 
 
 class OpenFile:
-    """One file, the arrays found in it, and their bytes."""
+    """An open file of the release, the arrays found in it, and their bytes."""
 
     def __init__(self, file: SourceFile, number: int, stamp: Stamp, arrays: list[Array]) -> None:
         self.file, self.arrays = file, arrays
@@ -159,7 +159,9 @@ def _ensure_regular(file: SourceFile, status: os.stat_result) -> None:
 
 
 def _open_folder(path: Path) -> int:
-    """The folder of the files itself; never through a link, which could point elsewhere a moment later."""
+    """Opens the folder of the files itself, never through a link, whose target could change a moment
+    later.
+    """
     folder = _open_one(str(path), path, None)
     try:
         with os.scandir(folder) as entries:

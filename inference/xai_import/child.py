@@ -1,4 +1,4 @@
-"""The process that reads untrusted files: it gives up its rights, finds the arrays, and answers."""
+"""The process that reads untrusted files: it drops its rights, finds the arrays, and answers."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ LONGEST_CONFIG = 65_536  # bytes
 
 
 class UnusableConstants(ValueError):
-    """A `--config` file cannot be used. The message is one line."""
+    """Raised when a `--config` file cannot be used. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)

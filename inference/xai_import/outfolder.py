@@ -28,7 +28,9 @@ Entry = dict[str, Any]  # {"bytes": n, "sha256": hex}, as in the manifest
 
 
 class CannotImport(ValueError):
-    """Nothing was imported, for a reason other than the release itself. The message is one line."""
+    """Raised when nothing was imported, for a reason other than the release itself. The message is one
+    line.
+    """
 
 
 @dataclass(frozen=True, slots=True)

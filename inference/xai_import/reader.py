@@ -1,4 +1,4 @@
-"""The importer's end of the pipe to the process that reads untrusted files (child.py).
+"""Talks, on the importer's side, to the process that reads untrusted files (child.py).
 
 The importer opens a file and sends the open file. The reading process, which gave up everything else
 (inference/base/confine.py), walks its pickle and answers with where the arrays lie: numbers and one line of
@@ -35,7 +35,9 @@ PROGRAM = (
 
 
 class ReadingFailed(OSError):
-    """The reading process gave no answer, perhaps without a fault of the file (memory, a slow disk)."""
+    """Raised when the reading process did not answer, perhaps without a fault of the file (memory, a slow
+    disk).
+    """
 
 
 class Reader:

@@ -32,7 +32,9 @@ ReadAt = Callable[[int, int], bytes]  # (offset, length) -> at most so many byte
 
 
 class NotTheRelease(ValueError):
-    """A file is not the release's. The message is one line, safe to print whatever the file holds."""
+    """Raised for a file that is not the release's. The message is one line, safe to print whatever the file
+    holds.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The interface of kinds of rules, and the readings of a text that rules are tried on."""
+"""The interface of kinds of rules, and the readings of a text that rules are applied to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inference.base.findings import Finding
 
 
 class RuleKind(Extension):
-    """One way to find what a rule forbids. `fields` are what staff set; their values come as `options`."""
+    """A way to find forbidden text. Staff set its `fields`; their values are passed as `options`."""
 
     def find(self, text: str, options: Mapping[str, Any]) -> Iterator[Finding]:
         """Yields what is forbidden in one reading of a text, from left to right.
@@ -46,7 +46,7 @@ _CLUSTERS = regex.compile(r"\X")
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as one reader would see it, and where each part of it stands in the text as written."""
+    """A text as one reader would see it, and the position of each part in the text as written."""
 
     text: str
     written: str
@@ -62,9 +62,10 @@ class Reading:
 
     @cached_property
     def _places(self) -> tuple[list[int], list[int]]:
-        """For each character of `text`, where the cluster it comes from begins and ends in `written`.
+        """Returns, for each character of `text`, the start and end in `written` of the cluster it comes from.
 
-        Clusters are read one by one. Where they do not add up to `text`, all of `written` stands for each.
+        Clusters are read one by one. If they do not add up to `text`, each character maps to all of
+        `written`.
         """
         starts: list[int] = []
         ends: list[int] = []

@@ -1,4 +1,6 @@
-"""A regular expression in RE2 syntax: linear time whatever staff or users write, so nothing hangs."""
+"""Finds a regular expression in RE2 syntax, in linear time whatever staff or users write, so nothing
+hangs.
+"""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def _finding(data: bytes, start: int, end: int, kind: str) -> Finding:
 
 
 def _stands_in(value: str) -> bool:
-    """Whether it is written for readers, in place of a key."""
+    """Returns whether a match is a placeholder for readers rather than a key."""
     low = value.lower()
     if value.startswith("-----"):
         return False
@@ -149,7 +149,7 @@ def _is_jwt(value: str) -> bool:
 
 
 def _is_password(address: str) -> bool:
-    """Whether the password in an address is more than the word for one."""
+    """Returns whether the password in an address is more than a word such as "password"."""
     return address.rpartition("@")[0].rpartition(":")[2].lower() not in {"password", "passwd", "secret"}
 
 

@@ -1,4 +1,4 @@
-"""The interface of share policies. The base lets nobody in."""
+"""The interface of share policies. The base class admits nobody."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Policy(Extension):
     attempts_an_hour: ClassVar[int] = 10  # of one page, from one address
 
     def may_open(self, share: Share, reader: User | AnonymousUser) -> bool:
-        """Whether this reader may open the page, once any questions are answered."""
+        """Returns whether this reader may open the page, once any questions are answered."""
         return False
 
     def is_right(self, share: Share, answers: Mapping[str, Any]) -> bool:
-        """Whether valid values of `questions` open the page."""
+        """Returns whether valid values of `questions` open the page."""
         return False

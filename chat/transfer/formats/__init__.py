@@ -1,4 +1,5 @@
-"""The files that can be imported or exported. To add one: a class in this folder, a line here, its tests.
+"""Registers the formats of import and export. A new one is a class in this folder, a line here, and its
+tests.
 
 A distribution adds one by an entry point of the group `grokweb.transfer_formats` (docs/extending.md).
 """

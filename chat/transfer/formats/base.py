@@ -1,4 +1,4 @@
-"""The interface of transfer formats: reading a file's conversations, writing one, or both."""
+"""The interface of transfer formats, which read a file's conversations, write one, or both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Format(Extension):
-    """One kind of file. The methods that a format does not need stay as they are here.
+    """One kind of file. A format overrides the methods that it needs.
 
     Files are hostile: each method reads a record once, whatever is in it, and raises Unreadable with words
     for the importer where it cannot be read.
@@ -36,11 +36,13 @@ class Format(Extension):
     file_name: ClassVar[re.Pattern[str] | None] = None
 
     def fits(self, record: dict[str, object]) -> bool:
-        """Whether this format wrote the record: by its shape, because people rename files and join them."""
+        """Returns whether this format wrote the record, judged by its shape: people rename files and join
+        them.
+        """
         return False
 
     def fits_without_conversation(self, record: dict[str, object]) -> bool:
-        """Whether the record comes from this service, but holds no conversation that could be read."""
+        """Returns whether the record comes from this service but holds no readable conversation."""
         return False
 
     def read(self, record: dict[str, object]) -> ImportedConversation:
@@ -49,7 +51,7 @@ class Format(Extension):
     # A file that is neither a JSON object nor a list of them is taken apart by the format that recognises it.
 
     def opens(self, data: Buffer, start: int, end: int) -> bool:
-        """Whether the part of `data` between the two places has this format's own shape."""
+        """Returns whether `data` from `start` to `end` has a shape that only this format uses."""
         return False
 
     def spans(self, data: Buffer, start: int, end: int) -> Iterator[Span]:

@@ -1,4 +1,4 @@
-"""ChatGPT's export: conversations.json, where `mapping` is a tree of nodes, many without a message."""
+"""Reads ChatGPT's export: conversations.json, where `mapping` is a tree of nodes, many without a message."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ChatGPT(Format):
 
 
 def parents_of(mapping: dict[str, object]) -> dict[str, str]:
-    """Said by the node itself; where it does not, by the one that lists it among its children."""
+    """Returns each node's parent: as the node itself says, else the node that lists it among its children."""
     found: dict[str, str] = {}
     for key, node in mapping.items():
         for child in list_of(dict_of(node).get("children")):
@@ -115,7 +115,9 @@ def _why_not(role: object, kind: object, message: dict[str, object]) -> str:
 
 
 def _document(message: dict[str, object], content: dict[str, object]) -> str:
-    """The text that an answer wrote beside the conversation ("canvas"): new, or replaced as a whole."""
+    """Returns the document that an answer wrote beside the conversation ("canvas"), new or replaced
+    completely.
+    """
     recipient = message.get("recipient")
     if recipient not in (NEW_DOCUMENT, CHANGED_DOCUMENT):
         return ""
@@ -138,7 +140,7 @@ def _spoken(content: dict[str, object]) -> bool:
 
 
 def _words(content: dict[str, object]) -> tuple[str, int]:
-    """The text, and how many pictures and files were among it."""
+    """Returns the text and the number of pictures and files in it."""
     if content.get("content_type") == "code" and isinstance(content.get("text"), str):
         return fenced(text_of(content["text"]), _language(content)), 0
     words, attached = [], 0

@@ -1,4 +1,6 @@
-"""The marks of sources in ChatGPT's answers: what the export says of them takes their place, or nothing."""
+"""Replaces the source marks in ChatGPT's answers by the text that the export gives for them, or by
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ _AROUND = re.compile(r"[\ue203-\ue206]")  # around the words that a source speak
 
 
 def without_marks(text: str, metadata: dict[str, object]) -> str:
-    """Each mark becomes what `content_references` (or `citations`, in older files) says."""
+    """Replaces each mark by the text in `content_references` (or `citations`, in older files)."""
     if not _MARKS.search(text):
         return _CUT_OFF.sub("", text)
     said = _cited(text, metadata) | _referred(metadata)
@@ -36,7 +38,7 @@ def without_marks(text: str, metadata: dict[str, object]) -> str:
 
 
 def _referred(metadata: dict[str, object]) -> dict[str, str]:
-    """By the text of the mark. An entry may speak for a space: only what is a mark is replaced."""
+    """Returns replacements by mark. An entry may also refer to a space: only real marks are replaced."""
     said = {}
     for each in map(dict_of, list_of(metadata.get("content_references"))):
         mark = text_of(each.get("matched_text")).strip()
@@ -64,7 +66,9 @@ def _cited(text: str, metadata: dict[str, object]) -> dict[str, str]:
 
 
 def _named(mark: str) -> str:
-    """A name in the sentence ("entity") is a word of it; its mark holds the name as the second of a list."""
+    """Returns the name in an "entity" mark, a word of the sentence: the second item of the list in the
+    mark.
+    """
     kind, _sign, more = mark[1:-1].partition("\ue202")
     if kind == "entity":
         with suppress(ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Claude's export: conversations.json, a list of conversations with `chat_messages`."""
+"""Reads Claude's export: conversations.json, a list of conversations with `chat_messages`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Claude(Format):
 
 
 def _link(draft: ImportedConversation, messages: list[dict[str, object]]) -> None:
-    """Newer files say what each message answers; the first ones answer an id that is no message."""
+    """Links messages to their parents: newer files name them; in old files the first parent is no message."""
     known = {node.key for node in draft.nodes}
     parents = [text_of(each.get("parent_message_uuid")) for each in messages]
     if not any(parents):

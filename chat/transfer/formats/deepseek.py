@@ -1,4 +1,4 @@
-"""DeepSeek's export: conversations.json, where `mapping` is a tree and each message a list of `fragments`."""
+"""Reads DeepSeek's export: conversations.json, where `mapping` is a tree and a message has `fragments`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _node(
 
 
 def _fragments(message: dict[str, object]) -> list[dict[str, object]]:
-    """Older files have one text, and who wrote it."""
+    """Returns the fragments of a message; older files have one text and its author instead."""
     if isinstance(message.get("fragments"), list):
         return [dict_of(each) for each in list_of(message["fragments"])]
     kind = "REQUEST" if text_of(message.get("role")).lower() == "user" else "RESPONSE"

@@ -1,4 +1,4 @@
-"""grok.com's export: prod-grok-backend.json, whose `conversations` have `responses` of both sides."""
+"""Reads grok.com's export: prod-grok-backend.json, whose `conversations` have `responses` of both sides."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _node(draft: ImportedConversation, message: dict[str, object], number: int) 
 
 
 def _when(value: object) -> datetime | None:
-    """As MongoDB writes it: {"$date": {"$numberLong": "1767225600000"}}, or {"$date": ISO 8601}."""
+    """Parses MongoDB's {"$date": {"$numberLong": "1767225600000"}} or {"$date": ISO 8601}."""
     value = dict_of(value).get("$date", value)
     number = text_of(dict_of(value).get("$numberLong"))
     if number.isascii() and number.isdigit() and len(number) < 20:

@@ -1,4 +1,6 @@
-"""Our own format (docs/transfer.md): one JSON object a conversation, with its whole tree."""
+"""Reads and writes our own format (docs/transfer.md): one JSON object per conversation, with its complete
+tree.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ _ENDED = {MessageStatus.COMPLETE, MessageStatus.STOPPED, MessageStatus.FAILED, M
 
 
 def written(conversation: Conversation, leaf: Message | None, more: dict[str, Any]) -> dict[str, Any]:
-    """All but the messages. The counterpart of `GrokWeb.read`: a field added here is read there."""
+    """Returns all but the messages, as `GrokWeb.read` reads it: a field added here must be read there."""
     return {
         "format": NAME,
         "version": VERSION,
@@ -160,7 +162,7 @@ def _add(
 def _add_files(
     draft: ImportedConversation, node: ImportedMessage, files: list[object], texts: dict[str, str]
 ) -> None:
-    """A file that several messages carry has its text in the first of them."""
+    """Adds the files of a message. A file of several messages has its text only in the first of them."""
     for place, each in enumerate(map(dict_of, files)):
         name, key = text_of(each.get("name")), text_of(each.get("id"))
         text = text_of(each.get("text")) or texts.get(key, "")
@@ -177,7 +179,7 @@ def _add_files(
 
 
 def _status(told: object) -> str:
-    """A reply that was still being written stops where it was."""
+    """Returns the status; a reply that was still being written becomes stopped."""
     if told == MessageStatus.LIVE:
         return MessageStatus.STOPPED.value
     return (

@@ -1,4 +1,4 @@
-"""JSON Lines of chat messages, as OpenAI's fine-tuning takes them and many programs write them.
+"""Reads JSON Lines of chat messages, as OpenAI's fine-tuning takes them and many programs write them.
 
 Either each line is a conversation, `{"messages": [{"role": …, "content": …}, …]}`, or each line is a message,
 `{"role": …, "content": …}`, and the file is one conversation. Preference pairs (`preferred_output`) and
@@ -41,7 +41,7 @@ class JsonLines(Format):
     suffixes = (".jsonl", ".ndjson")
 
     def opens(self, data: Buffer, start: int, end: int) -> bool:
-        """Whether the first two lines that are not empty are objects, each whole on its line."""
+        """Returns whether the first two lines that are not empty are each one complete JSON object."""
         return [_is_object(data, *line) for line in _first_two(data, start, end)] == [True, True]
 
     def spans(self, data: Buffer, start: int, end: int) -> Iterator[Span]:

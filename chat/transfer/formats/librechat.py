@@ -1,4 +1,4 @@
-"""LibreChat's export: one conversation, its messages in a list or each inside what it answers."""
+"""Reads LibreChat's export: one conversation, its messages in a list or each nested in the one it answers."""
 
 from __future__ import annotations
 
@@ -45,13 +45,15 @@ class LibreChat(Format):
 
 
 def _messages(record: dict[str, object]) -> object:
-    """A list; some versions write the tree under another name, or the list inside an object."""
+    """Returns the messages: a list, which some versions write under another name or inside an object."""
     messages = record.get("messages", record.get("messagesTree"))
     return dict_of(messages).get("messages") if isinstance(messages, dict) else messages
 
 
 def _add_all(draft: ImportedConversation, messages: list[object], model: str) -> None:
-    """From the roots down, however deep: a long conversation is as many levels."""
+    """Adds messages from the roots down, without recursion: a long conversation is nested as deeply as it is
+    long.
+    """
     waiting = [(each, "") for each in reversed(messages)]
     while waiting:
         each, above = waiting.pop()

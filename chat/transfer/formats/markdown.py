@@ -1,4 +1,4 @@
-"""Markdown, to be read: the branch that the viewer has open. It is not read again."""
+"""Writes the branch that the viewer has open as Markdown, for reading. It is not imported again."""
 
 from __future__ import annotations
 

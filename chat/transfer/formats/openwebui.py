@@ -1,4 +1,4 @@
-"""Open WebUI's export: a list of rows whose `chat` holds `history.messages` by id, or an older flat list."""
+"""Reads Open WebUI's export: rows whose `chat` holds `history.messages` by id, or an older flat list."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def _is_picture(message: dict[str, object]) -> bool:
 
 
 def _answer(draft: ImportedConversation, text: str, output: list[object]) -> str:
-    """Its words are in `content`, or among the steps in `output`; thoughts and tools may be in both."""
+    """Returns an answer's text, which is in `content` or among the steps in `output`, without thoughts and
+    tools.
+    """
     if not is_blank(text):
         return without_thoughts(draft, text)
     words = []
@@ -107,7 +109,7 @@ def _answer(draft: ImportedConversation, text: str, output: list[object]) -> str
 
 
 def _words(content: object) -> tuple[str, int]:
-    """The text, and how many pictures were among it."""
+    """Returns the text and the number of pictures in it."""
     if isinstance(content, str):
         return content, 0
     parts = list_of(content)

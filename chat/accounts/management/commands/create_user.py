@@ -1,4 +1,4 @@
-"""manage.py create_user EMAIL [--password P] [--staff] [--superuser] [--group G]"""
+"""Implements manage.py create_user EMAIL [--password P] [--staff] [--superuser] [--group G]."""
 
 from __future__ import annotations
 
