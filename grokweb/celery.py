@@ -59,6 +59,7 @@ class WaitingTask(Task):  # type: ignore[misc]  # celery has no types
             return None
 
 
+# Celery's fixup for Django makes it the default app of every thread: `chat` sends with celery.current_app.
 app = Celery("grokweb", broker=settings.REDIS_URL, task_cls=WaitingTask)
 app.conf.update(
     COMMON,

@@ -14,8 +14,8 @@ from typing import Any
 
 import redis
 
-from grokweb import disk_space
 from grokweb.redis_server import EmbeddedRedis
+from inference.base import disk_space
 
 WATCH_SECONDS = 0.25
 SPARE_BYTES = 1 << 20  # free space required beyond the data, before the file is switched on again

@@ -23,12 +23,12 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from grokweb import disk_space, watchdog
+from grokweb import watchdog
 from grokweb.child_process import FIRST_DELAY, LONGEST_DELAY, Child, describe_end
 from grokweb.private_file import write_private
 from grokweb.process_log import ProcessLog
 from grokweb.redis_server import CHILD, EmbeddedRedis, RedisUnavailable
-from inference.base import exit_status
+from inference.base import disk_space, exit_status
 
 REAPER = str(Path(__file__).with_name("reaper.py"))
 FAILED_STARTS = 3  # the start is given up when the web process ends this often before it ever answered

@@ -48,9 +48,9 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import defer, reactor, task
 
 from chat.core.scopes import has_session
-from grokweb import disk_space
+from chat.core.size_limits import BODY_BYTES
 from grokweb.request_limits import Channel
-from grokweb.size_limits import BODY_BYTES
+from inference.base import disk_space
 from inference.base.logs import catch_what_python_prints
 
 logger = logging.getLogger("grokweb.web")

@@ -76,7 +76,7 @@ INNER = {
     "demo": {"base", "model_dir", "grok1"},
 }
 EDGES = {"views", "api", "consumers", "tasks", "admin"}
-ROOMS_BELOW = {
+SERVICE_MODULES = {
     "services",
     "access",
     "models",
@@ -179,6 +179,13 @@ def test_tests_of_inference_mirror_its_packages_and_import_no_other_test() -> No
         assert not [name for name in found if name.startswith("tests.")], f"{path}: {found}"
 
 
+def test_chat_never_imports_grokweb() -> None:
+    """Imports inside functions and those for types alone count, too."""
+    for path in files("chat"):
+        found = [name for name in imports(path) if name.split(".")[0] == "grokweb"]
+        assert not found, f"{path}: {found}"
+
+
 @pytest.mark.parametrize("app", APPS)
 def test_an_app_imports_only_those_to_its_left(app: str) -> None:
     for path in files(f"chat/{app}"):
@@ -218,7 +225,7 @@ def test_views_and_consumers_ask_no_database() -> None:
 
 def test_services_do_not_import_their_edges() -> None:
     for path in files("chat"):
-        if path.stem not in ROOMS_BELOW:
+        if path.stem not in SERVICE_MODULES:
             continue
         for name in imports(path):
             parts = name.split(".")

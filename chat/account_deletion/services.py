@@ -10,6 +10,7 @@ import logging
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from celery import current_app
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -32,7 +33,6 @@ from chat.search import index
 from chat.turns import event_numbers, port
 from chat.turns.models import Generation
 from chat.turns.stopping import stop_all
-from grokweb.celery import app
 
 logger = logging.getLogger("grokweb.account_deletion")
 
@@ -88,7 +88,7 @@ def _anonymize(user: User) -> None:
 
 def _queue_job(pk: UUID) -> None:
     try:
-        app.send_task(DELETE_TASK, args=[str(pk)], retry=False, ignore_result=True)
+        current_app.send_task(DELETE_TASK, args=[str(pk)], retry=False, ignore_result=True)
     except (RedisError, OperationalError) as error:
         logger.warning("the deletion of account %s waits for beat: %s", pk, error)
 

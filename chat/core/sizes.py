@@ -1,10 +1,10 @@
-"""Sizes in words. The numbers are those of grokweb/size_limits.py; a MB is 2**20 bytes everywhere."""
+"""Sizes in words. The numbers are those of chat/core/size_limits.py; a MB is 2**20 bytes everywhere."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from grokweb.size_limits import KIB, MESSAGE_CHARS, MIB
+from chat.core.size_limits import KIB, MESSAGE_CHARS, MIB
 
 CHARACTERS_A_TOKEN = 4  # generous: what passes here and is too long all the same ends with the code too_long
 

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from chat.core.errors import ChatError, StorageFull
-from grokweb import disk_space
+from inference.base import disk_space
 
 # PostgreSQL: disk_full, io_error, read_only_sql_transaction.
 SQLSTATES = frozenset({"53100", "58030", "25006"})

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import IO, Any
 from uuid import UUID
 
+from celery import current_app
 from django.conf import settings
 from django.core.files.storage import Storage, storages
 from django.db import transaction
@@ -33,7 +34,6 @@ from chat.files.kinds import HEAD, kind_of
 from chat.files.models import Attachment, File, Kind, State
 from chat.files.names import clean_name
 from chat.files.words import remarks_on, words_for
-from grokweb.celery import app
 
 logger = logging.getLogger("grokweb.files")
 
@@ -125,7 +125,7 @@ def of_text(*, owner: User, name: str, text: str) -> File:
 
 def ask_to_read(pk: UUID) -> None:
     try:
-        app.send_task(READ_TASK, args=[str(pk)], retry=False, ignore_result=True)
+        current_app.send_task(READ_TASK, args=[str(pk)], retry=False, ignore_result=True)
     except (RedisError, OperationalError) as error:
         logger.warning("file %s waits for the sweep: %s", pk, error)
 

@@ -16,10 +16,10 @@ from typing import Any
 from uuid import UUID
 
 import redis
+from celery import current_app
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from grokweb.celery import app
 from inference.contract import (
     CHAT_QUEUE,
     FINISH_TASK,
@@ -76,11 +76,13 @@ def submit(request: GenerationRequest, *, front: bool = False) -> fair_queue.Sub
 def ticket(model: str, count: int = 1) -> None:
     """Sends wake-ups to a model's workers; lost or doubled ones are harmless (rule 6)."""
     for _ in range(count):
-        app.send_task(SERVE_TASK, queue=model_queue(model), expires=60, retry=False, ignore_result=True)
+        current_app.send_task(
+            SERVE_TASK, queue=model_queue(model), expires=60, retry=False, ignore_result=True
+        )
 
 
 def publish_finish(generation_id: UUID, attempt: int) -> None:
-    app.send_task(FINISH_TASK, args=[str(generation_id), attempt], queue=CHAT_QUEUE, retry=False)
+    current_app.send_task(FINISH_TASK, args=[str(generation_id), attempt], queue=CHAT_QUEUE, retry=False)
 
 
 def stop(generation_id: UUID, attempt: int) -> fair_queue.StopAnswer:

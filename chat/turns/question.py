@@ -13,11 +13,11 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, Role
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, MessageTooLong, TooLong
+from chat.core.size_limits import MESSAGE_CHARS
 from chat.core.sizes import model_chars
 from chat.core.text import trimmed
 from chat.files import services as files
 from chat.files.models import File
-from grokweb.size_limits import MESSAGE_CHARS
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

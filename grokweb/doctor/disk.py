@@ -10,8 +10,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from grokweb import data_directory as folder
-from grokweb import disk_space
 from grokweb.doctor.findings import Finding, ok, problem, warning
+from inference.base import disk_space
 
 MB = 1 << 20
 LITTLE, SOME = 500 * MB, 2048 * MB

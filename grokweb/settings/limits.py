@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grokweb.size_limits import FRAME_BYTES, JSON_BYTES, Sizes
+from chat.core.size_limits import FRAME_BYTES, JSON_BYTES, Sizes
 from inference.base import env
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = JSON_BYTES

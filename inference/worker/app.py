@@ -46,7 +46,8 @@ POLL_SECONDS = min(settings.RENEW_SECONDS, 0.25)  # stop flags of replies that m
 APPEND = "append"  # the job that a first token or an end hastens
 
 # Without fixups: `up` passes DJANGO_SETTINGS_MODULE on, and Celery's fixup for Django would load it all.
-app = Celery("grokweb-model", broker=settings.REDIS_URL, fixups=())
+# Not as the current app, with which `chat` sends: a test loads both. A worker makes it current itself.
+app = Celery("grokweb-model", broker=settings.REDIS_URL, fixups=(), set_as_current=False)
 app.conf.update(COMMON, include=["inference.worker.tasks"], task_default_queue="model")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 import redis
 from django.db import OperationalError
@@ -9,7 +12,10 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.accounts.models import User
+from chat.core import storage
 from grokweb import health
+from inference.base import disk_space
+from tests.faults.small_disk import SmallDisk
 
 pytestmark = pytest.mark.django_db
 
@@ -67,3 +73,14 @@ def test_metrics_are_not_for_suspended_staff(client: Client) -> None:
     client.force_login(staff)
     User.objects.filter(pk=staff.pk).update(suspended_at=timezone.now())
     assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 404
+
+
+def test_monitoring_sees_a_full_disk(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(SmallDisk(tmp_path / "disk", 4)) as disk:
+        monkeypatch.setattr(storage, "DISKS", disk_space.Disks({"files": (disk.folder,)}, low=1))
+        with disk.full():
+            answer = client.get("/readyz")
+            assert (answer.status_code, answer.json()["failing"]) == (503, ["disk:files"])
+            figures = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+    assert 'grokweb_disk_free_bytes{disk="files"} 0.0' in figures
+    assert 'grokweb_disk_writable{disk="files"} 0.0' in figures

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from grokweb import disk_space, instance_lock, process_log, supervisor
+from grokweb import instance_lock, process_log, supervisor
 from grokweb.child_process import Child
+from inference.base import disk_space
 from tests.faults.small_disk import SmallDisk
 from tests.grokweb.service import eventually
 

@@ -19,8 +19,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from chat.core.size_limits import FRAME_BYTES
 from grokweb.redis_server import free_port
-from grokweb.size_limits import FRAME_BYTES
 from tests.grokweb.service import ROOT, eventually
 
 FRAME = FRAME_BYTES

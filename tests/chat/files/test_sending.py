@@ -20,6 +20,7 @@ from chat.conversations.lifecycle import delete_conversation
 from chat.conversations.models import Conversation, Message
 from chat.conversations.purge import purge_deleted
 from chat.core.errors import BadInput, ChatError, MessageTooLong, NotFound, RefusedByRule, TooLong
+from chat.core.size_limits import MESSAGE_CHARS
 from chat.core.sizes import model_chars
 from chat.files import services
 from chat.files.models import File
@@ -32,7 +33,6 @@ from chat.turns.prompts import prompt_of
 from chat.turns.question import Question
 from chat.turns.requests import request_for
 from chat.turns.starting import send
-from grokweb.size_limits import MESSAGE_CHARS
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 

@@ -38,7 +38,7 @@ def send(content: str, client_id: str = "c1") -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def checks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_monitor, "CHECK_SECONDS", 0.1)
-    monkeypatch.setattr("grokweb.disk_space.CACHE_SECONDS", 0.0)
+    monkeypatch.setattr("inference.base.disk_space.CACHE_SECONDS", 0.0)
     monkeypatch.setattr(storage, "_refused_at", float("-inf"))
     monkeypatch.setattr(storage.DISKS, "_cached", {})  # what is seen here is not remembered for the next test
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Literal
 
 from inference.base import env
-from inference.settings import DATA_DIR
 
 State = Literal["ok", "low", "full", "read-only"]
 WORST: tuple[State, ...] = ("ok", "low", "full", "read-only")
@@ -132,7 +131,7 @@ class Disks:
         ]
 
 
-def of_data(data: Path = DATA_DIR, *also: Path) -> Disks:
+def of_data(data: Path, *also: Path) -> Disks:
     """Returns the disks of a data directory; `also` is the directory of a database elsewhere."""
     return Disks(
         {

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from grokweb.size_limits import FRAME_BYTES, MESSAGE_CHARS, MIB, Sizes
+from chat.core.size_limits import FRAME_BYTES, MESSAGE_CHARS, MIB, Sizes
 from inference.base.env import KNOWN
 from tests.grokweb.service import ROOT
 

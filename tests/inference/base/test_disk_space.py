@@ -8,10 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from django.test import Client
 
-from chat.core import storage
-from grokweb import disk_space
+from inference.base import disk_space
 from tests.faults.small_disk import SmallDisk
 
 MB = 1 << 20
@@ -91,14 +89,3 @@ def test_the_worst_folder_counts_and_a_recovery_is_noticed(
         assert several.recoveries == 0
     assert several.troubled() == []
     assert several.recoveries == 2
-
-
-@pytest.mark.django_db
-def test_monitoring_sees_the_disk(client: Client, disk: SmallDisk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "DISKS", disk_space.Disks({"files": (disk.folder,)}, low=1))
-    with disk.full():
-        answer = client.get("/readyz")
-        assert (answer.status_code, answer.json()["failing"]) == (503, ["disk:files"])
-        figures = client.get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
-        assert 'grokweb_disk_free_bytes{disk="files"} 0.0' in figures
-        assert 'grokweb_disk_writable{disk="files"} 0.0' in figures
