@@ -42,17 +42,17 @@ class Extension:
     ) -> forms.Form:
         return form_of(self.fields, data, prefix=prefix, initial=initial)
 
-    def options(self, given: Mapping[str, Any], stored: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def options(self, given: Mapping[str, Any], previous: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Returns the JSON to store for what a form or a script sent; raises BadOptions.
 
-        `stored` are the options so far, for an extension whose form may leave a secret unchanged.
+        `previous` are the options so far, for an extension whose form may leave a secret unchanged.
         """
         form = self.form(given)
         if not form.is_valid():
             raise BadOptions(form)
-        return self.stored(form.cleaned_data, stored or {})
+        return self.stored(form.cleaned_data, previous or {})
 
-    def stored(self, cleaned: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    def stored(self, cleaned: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str, Any]:
         """Turns valid values of the form into JSON; here, they are JSON already."""
         return dict(cleaned)
 

@@ -68,12 +68,20 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
             return data
         try:
             services.check_rule(kind, options)
-            if self._refuses_more(data):
-                services.check_breadth(kind, options, data["applies"])
         except BadInput as error:
             raise ValidationError({_first(kind): error.words}) from None
-        if data.get("trial"):
-            raise ValidationError({"trial": _trial_words(kind, options, data["trial"])})
+        try:
+            services.check_applies(kind, options, data["applies"])
+        except BadInput as error:
+            raise ValidationError({"applies": error.words}) from None
+        try:
+            if self._refuses_more(data):
+                services.check_breadth(kind, options, data["applies"])
+            tried = _trial_words(kind, options, data["trial"]) if data.get("trial") else ""
+        except BadInput as error:
+            raise ValidationError({_first(kind): error.words}) from None
+        if tried:
+            raise ValidationError({"trial": tried})
         self.instance.options = options
         return data
 
@@ -140,8 +148,7 @@ class RuleAdmin(AuditedAdmin):
 
     @admin.display(description=gettext_lazy("options"))
     def summary(self, rule: Rule) -> str:
-        kind = rules.kinds().get(rule.kind)
-        return kind.summary(rule.options) if kind else ""
+        return services.summary_of(rule)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, form=form_of_kinds(), **kwargs)

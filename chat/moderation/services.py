@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +30,7 @@ from chat.core.models import StaffAction
 from chat.core.text import grouped, trimmed
 from chat.moderation import hooks, rules, signals
 from chat.moderation.models import Decision, Report, Rule
-from chat.moderation.rules.base import Reading, RuleKind, readings
+from chat.moderation.rules.base import Reading, RuleKind, check_reply_pattern, readings
 from inference.base.findings import Finding
 from inference.base.registry import RegistryError
 
@@ -75,10 +77,14 @@ def _forbidding(which: Rules) -> list[Rule]:
 
 
 def _hit(found: list[Rule], text: str) -> Rule | None:
-    if not found:
-        return None
-    texts = readings(text)
-    return next((rule for rule in found if _hits(rules.kind_for(rule.kind), rule.options, texts)), None)
+    texts = readings(text) if found else []
+    for rule in found:
+        try:
+            if _hits(rule.kind, rule.options, texts):
+                return rule
+        except BadInput:
+            _log_skipped(rule)
+    return None
 
 
 def findings(which: Rules, text: str) -> list[tuple[Rule, Finding]]:
@@ -88,28 +94,46 @@ def findings(which: Rules, text: str) -> list[tuple[Rule, Finding]]:
     """
     found: dict[tuple[int, int, int], tuple[Rule, Finding]] = {}
     for rule in _forbidding(which):
-        for each in findings_of(rule.kind, rule.options, text):
+        try:
+            pieces = findings_of(rule.kind, rule.options, text)
+        except BadInput:
+            _log_skipped(rule)
+            continue
+        for each in pieces:
             found.setdefault((each.start, each.end, rule.pk), (rule, each))
     return [found[key] for key in sorted(found)]
 
 
 def findings_of(kind: str, options: Mapping[str, Any], text: str) -> list[Finding]:
-    """Returns what one rule, saved or not, finds in a text, from left to right."""
-    finder = rules.kind_for(kind)
-    found = {
-        each.in_written(finding) for each in readings(text) for finding in finder.find(each.text, options)
-    }
+    """Returns what one rule, saved or not, finds, from left to right. Raises BadInput if its kind fails."""
+    with _usable_kind(kind) as finder:
+        found = {
+            each.in_written(finding) for each in readings(text) for finding in finder.find(each.text, options)
+        }
     return sorted(found, key=lambda each: (each.start, each.end))
 
 
 def reply_rules() -> list[dict[str, str]]:
     """Returns the rules for the model workers: [{"rule_id", "pattern"}], as RuleKind.for_replies says."""
     found = []
-    for rule in Rule.objects.filter(active=True, applies__in=REPLY):
-        pattern = rules.kind_for(rule.kind).for_replies(rule.options) if _is_usable(rule) else None
+    for rule in _forbidding(Rules.MODEL):
+        try:
+            pattern = _reply_pattern(rule.kind, rule.options)
+        except BadInput:
+            _log_skipped(rule)
+            continue
         if pattern is not None:
             found.append({"rule_id": str(rule.pk), "pattern": pattern})
     return found
+
+
+def _reply_pattern(kind: str, options: Mapping[str, Any]) -> str | None:
+    """Returns the pattern for the model workers, or None. Raises BadInput if there is no usable one."""
+    with _usable_kind(kind) as made:
+        pattern = made.for_replies(options)
+        if pattern is not None:
+            check_reply_pattern(pattern)
+    return pattern
 
 
 def reply_words(rule_id: str) -> str:
@@ -120,15 +144,30 @@ def reply_words(rule_id: str) -> str:
 
 def check_rule(kind: str, options: Mapping[str, Any]) -> None:
     """Raises BadInput if a rule like this cannot be used."""
-    try:
-        rules.kind_for(kind).check(options)
-    except RegistryError:
-        raise BadInput(_("There is no kind of rule called “%s”.") % kind) from None
+    with _usable_kind(kind) as made:
+        made.check(options)
+
+
+def check_applies(kind: str, options: Mapping[str, Any], applies: str) -> None:
+    """Raises BadInput if a rule is meant for replies, and its kind cannot be tried on them."""
+    if applies in REPLY and _reply_pattern(kind, options) is None:
+        raise BadInput(
+            _("This kind of rule cannot read replies while they are written. Apply it to what people write.")
+        )
 
 
 def rule_matches(kind: str, options: Mapping[str, Any], text: str) -> bool:
-    """Returns whether a rule, saved or not, refuses a text."""
-    return _hits(rules.kind_for(kind), options, readings(text))
+    """Returns whether a rule, saved or not, refuses a text. Raises BadInput if it fails."""
+    return _hits(kind, options, readings(text))
+
+
+def summary_of(rule: Rule) -> str:
+    """Returns one line about a rule's options; an empty one if its kind is gone or fails."""
+    try:
+        with _usable_kind(rule.kind) as made:
+            return made.summary(rule.options)
+    except BadInput:
+        return ""
 
 
 def check_breadth(kind: str, options: Mapping[str, Any], applies: str) -> None:
@@ -161,8 +200,28 @@ def _tried(kind: str, options: Mapping[str, Any], role: str) -> tuple[int, int]:
     return hits, tried
 
 
-def _hits(kind: RuleKind, options: Mapping[str, Any], texts: Sequence[Reading]) -> bool:
-    return any(next(kind.find(each.text, options), None) is not None for each in texts)
+def _hits(kind: str, options: Mapping[str, Any], texts: Sequence[Reading]) -> bool:
+    with _usable_kind(kind) as finder:
+        return any(next(iter(finder.find(each.text, options)), None) is not None for each in texts)
+
+
+@contextmanager
+def _usable_kind(name: str) -> Iterator[RuleKind]:
+    """Yields a kind of rule. Raises BadInput if none has this name, or if its code raises anything.
+
+    The log names the error and its line, never its message: that may quote what people wrote.
+    """
+    try:
+        yield rules.kind_for(name)
+    except BadInput:
+        raise
+    except RegistryError:
+        raise BadInput(_("There is no kind of rule called “%s”.") % name) from None
+    except Exception as error:  # noqa: BLE001 - a package may have written it; every message passes here
+        at, error_name = traceback.extract_tb(error.__traceback__)[-1], type(error).__name__
+        log.error("kind of rule %s failed: %s in %s:%s", name, error_name, at.filename, at.lineno)
+        words = _("The kind of rule “%(kind)s” failed (%(error)s); the log says where.")
+        raise BadInput(words % {"kind": name, "error": error_name}) from None
 
 
 def _is_usable(rule: Rule) -> bool:
@@ -175,6 +234,10 @@ def _is_usable(rule: Rule) -> bool:
         log.error("blocking rule %s cannot be used: its options or kind are not valid", rule.pk)
         return False
     return True
+
+
+def _log_skipped(rule: Rule) -> None:
+    log.error("blocking rule %s was skipped: its kind failed", rule.pk)
 
 
 # --- Reports ------------------------------------------------------------------------------------------------

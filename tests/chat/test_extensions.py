@@ -16,7 +16,7 @@ import pytest
 from django.urls import reverse
 
 from chat.conversations.models import Conversation
-from chat.core.errors import RefusedByRule
+from chat.core.errors import BadInput, RefusedByRule
 from chat.moderation import services as moderation
 from chat.moderation.models import Rule
 from chat.moderation.rules import RULES
@@ -31,13 +31,17 @@ from tests.chat.conversations.building import talk
 from tests.chat.transfer.importing import bring, report
 
 ROOT = Path(__file__).parents[2]
+EXAMPLES = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(encoding="utf-8"), re.DOTALL
+)
 REGISTRIES: list[Registry[Any]] = [ENGINES, RULES, POLICIES, FORMATS, BACKENDS]
+# Names that no extension of ours or of an installed package has.
 POINTS = {
-    "grokweb.engines": "parrot = extra_engine:Parrot",
-    "grokweb.rules": "shouting = extra_rule:Shouting",
-    "grokweb.share_policies": "riddle = extra_policy:Riddle",
-    "grokweb.transfer_formats": "diary = extra_format:Diary",
-    "grokweb.search_backends": "nothing = extra_search:Nothing",
+    "grokweb.engines": "extra_parrot = extra_engine:Parrot",
+    "grokweb.rules": "extra_shouting = extra_rule:Shouting",
+    "grokweb.share_policies": "extra_riddle = extra_policy:Riddle",
+    "grokweb.transfer_formats": "extra_diary = extra_format:Diary",
+    "grokweb.search_backends": "extra_nothing = extra_search:Nothing",
 }
 MODULES = {
     "extra_engine.py": """
@@ -157,6 +161,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         registry.reload()
 
 
+def defined_by(code: str) -> Any:
+    """Returns the class that an example of the documentation defines."""
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(code, names)  # noqa: S102 - our own page
+    (made,) = [each for each in names.values() if getattr(each, "__module__", "") == "example"]
+    return made
+
+
 def test_each_extension_is_one_file_and_changes_none_of_ours(package: Path) -> None:
     assert len(list(package.glob("*.py"))) == len(POINTS) == len(REGISTRIES)
     for registry in REGISTRIES:
@@ -185,8 +197,27 @@ def test_an_extension_of_ours_is_one_file_and_one_line(registry: Registry[Any], 
     assert set(files) - {own} == {Path(str(table)).relative_to(ROOT).as_posix()}
 
 
+@pytest.mark.parametrize(
+    ("registry", "code"),
+    list(zip([ENGINES, RULES, POLICIES, FORMATS], EXAMPLES, strict=True)),
+    ids=["engine", "rule", "policy", "format"],
+)
+def test_an_example_of_the_documentation_loads_as_it_stands(registry: Registry[Any], code: str) -> None:
+    made = defined_by(code)
+    assert [name for name in registry.required if not hasattr(made, name)] == []
+
+
+def test_the_documented_rule_checks_its_options_and_finds_long_links() -> None:
+    kind = defined_by(EXAMPLES[1])()
+    with pytest.raises(BadInput):
+        kind.check({})
+    kind.check({"most": 20})
+    (found,) = kind.find("see https://example.org/a/b/c and https://x.org", {"most": 20})
+    assert (found.start, found.end) == (4, 29)
+
+
 def test_an_engine_is_asked_for_by_its_name() -> None:
-    entry, model = engine_for("parrot:grey")
+    entry, model = engine_for("extra_parrot:grey")
     assert (entry.label, entry.describe(model).slug) == ("a parrot", "parrot-grey")
     assert entry.create(model, slots=3, threads=1, cache_bytes=0, context=0).slots == 3
 
@@ -195,10 +226,10 @@ def test_a_rule_has_its_fields_in_the_form_and_refuses(cast: Cast) -> None:
     client = cast.client("staff")
     form = client.get(reverse("admin:moderation_rule_add")).content.decode()
     assert "Capital letters in a row" in form
-    given = {"name": "Loud", "kind": "shouting", "applies": "both", "words": "", "active": "on"}
-    wrong = client.post(reverse("admin:moderation_rule_add"), {**given, "shouting-letters": "1"})
+    given = {"name": "Loud", "kind": "extra_shouting", "applies": "both", "words": "", "active": "on"}
+    wrong = client.post(reverse("admin:moderation_rule_add"), {**given, "extra_shouting-letters": "1"})
     assert "greater than or equal to 3" in wrong.content.decode()
-    client.post(reverse("admin:moderation_rule_add"), {**given, "shouting-letters": "5"})
+    client.post(reverse("admin:moderation_rule_add"), {**given, "extra_shouting-letters": "5"})
     rule = Rule.objects.get()
     assert rule.options == {"letters": 5}
     with pytest.raises(RefusedByRule):
@@ -215,7 +246,7 @@ def test_a_policy_is_offered_stores_its_options_and_asks(cast: Cast) -> None:
     assert 'name="options-riddle"' in page
     address = f"/api/conversations/{conversation.pk}/share/"
     options = {"riddle": "What has keys and no doors?", "answer": "a piano"}
-    given = json.dumps({"policy": "riddle", "options": options})
+    given = json.dumps({"policy": "extra_riddle", "options": options})
     made = alice.post(address, given, content_type="application/json").json()["share"]
     assert made["policy_label"] == "people who solve a riddle"
     share = Share.objects.get()
@@ -239,7 +270,7 @@ def test_a_format_is_offered_reads_and_writes(cast: Cast) -> None:
     told = report(bring(alice, content, "monday.diary"))
     assert [each["source"] for each in told["imported"]] == ["Diary"]
     made = Conversation.objects.get(title="Monday")
-    sent = alice.get(f"/api/conversations/{made.pk}/export/?format=diary")
+    sent = alice.get(f"/api/conversations/{made.pk}/export/?format=extra_diary")
     assert sent.content == b"Dear diary: Rain?, Yes."
 
 
@@ -247,6 +278,6 @@ def test_a_search_back_end_is_used_where_the_setting_names_it(cast: Cast, settin
     talk(cast.alice, "Where is the piano?", "Here.")
     client = cast.client("alice")
     assert len(client.get("/api/search/?q=piano").json()["results"]) == 1
-    settings.SEARCH_BACKEND = "nothing"
+    settings.SEARCH_BACKEND = "extra_nothing"
     assert backend_for(None).label == "finds nothing"
     assert client.get("/api/search/?q=piano").json()["results"] == []

@@ -5,18 +5,30 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
+import re2
 import regex
+from django.utils.translation import gettext as _
 
-from chat.core.extensions import Extension
+from chat.core.errors import BadInput
+from chat.core.extensions import BadOptions, Extension
 from chat.core.text import UNSEEN
 from inference.base.findings import Finding
 
 
 class RuleKind(Extension):
     """A way to find forbidden text. Staff set its `fields`; their values are passed as `options`."""
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raises BadOptions unless the stored options are valid values of `fields`.
+
+        A kind whose `stored` turns values into something else overrides this, too.
+        """
+        form = self.form(options)
+        if not form.is_valid():
+            raise BadOptions(form)
 
     def find(self, text: str, options: Mapping[str, Any]) -> Iterator[Finding]:
         """Yields what is forbidden in one reading of a text, from left to right.
@@ -36,6 +48,19 @@ class RuleKind(Extension):
     def summary(self, options: Mapping[str, Any]) -> str:
         """Returns one line about the options, for the list of rules."""
         return ""
+
+
+@lru_cache(maxsize=512)
+def check_reply_pattern(pattern: str) -> None:
+    """Raises BadInput for a pattern of `for_replies` that RE2 refuses, or that finds everything."""
+    options = re2.Options()
+    options.log_errors = False  # RE2 would write the pattern to stderr
+    try:
+        compiled = re2.compile(pattern.encode(), options)
+    except re2.error:
+        raise BadInput(_("The pattern for replies is not in RE2 syntax.")) from None
+    if compiled.search(b"") is not None:
+        raise BadInput(_("This pattern matches the empty text, so it would refuse everything."))
 
 
 # Lines drawn over, under or through a letter: a way to write around a pattern, as are invisible characters.

@@ -45,7 +45,7 @@ class Password(Policy):
     explanation = gettext_lazy("The person who sent you the link knows it.")
     wrong = gettext_lazy("This password does not open the page.")
 
-    def stored(self, cleaned: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    def stored(self, cleaned: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str, Any]:
         return {"hash": make_password(cleaned["password"])}
 
     def check(self, options: Mapping[str, Any]) -> None:
