@@ -22,7 +22,7 @@ LARGEST_MAX_TOKENS = settings.MAX_NEW_TOKENS or 2**20
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    label: str | Promise  # as static/js/parts/settings_dialog.js names it
+    label: str | Promise  # as static/js/parts/sampling_dialog.js names it
     lowest: Number
     highest: Number
     whole: bool = False

@@ -80,7 +80,7 @@ INSIDE = {
     "delete-account": "/settings/delete-account/",
     "not-allowed": "/admin/",
 }
-DESK = {
+STAFF = {
     "admin": "/admin/",
     "admin-engine": "/admin/engine/",
     "admin-users": "/admin/accounts/user/",
@@ -164,7 +164,7 @@ def _menus(album: Album, chat: Chat) -> None:
     page = chat.page
     is_phone = not chat.sidebar.is_visible()
     if is_phone:
-        page.locator("[data-unfold]").click()
+        page.locator("[data-expand]").click()
         album.take(page, "sidebar")
     entry = chat.sidebar.locator(".entry").first
     entry.hover()
@@ -177,11 +177,11 @@ def _menus(album: Album, chat: Chat) -> None:
     album.take(page, "account-menu")
     page.keyboard.press("Escape")
     if is_phone:
-        page.locator("[data-fold]").click()
+        page.locator("[data-collapse]").click()
 
 
-def photograph_voice(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
-    """Who answers and how: the pages, empty and filled, and the row under the message box."""
+def photograph_personas(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
+    """Takes the settings page "Answers", empty and filled, and the menus of the row under the message box."""
     page = windows.page(person, "/settings/answers/", **how)
     album.take(page, "answers-empty", whole=True)
     for kind, first, second in (
@@ -199,18 +199,18 @@ def photograph_voice(album: Album, windows: Windows, person: Person, how: dict[s
     album.take(page, "answers-persona", whole=True)
     chat = Chat(page)
     page.goto("/")
-    for name in ("model", "persona", "answers", "prompts"):
+    for name in ("model", "persona", "sampling", "prompts"):
         page.locator(f"[data-{name}]").evaluate(PRESS)
-        expect(page.get_by_role("dialog" if name == "answers" else "menu")).to_be_visible()
-        album.take(page, f"voice-{name}")
+        expect(page.get_by_role("dialog" if name == "sampling" else "menu")).to_be_visible()
+        album.take(page, f"settings-bar-{name}")
         if name == "persona":
             page.get_by_role("menuitemradio").last.click()
         page.keyboard.press("Escape")
     page.locator("[data-prompts]").evaluate(PRESS)
     page.get_by_role("menuitemradio").first.click()
-    album.take(page, "voice-prompt-variables")
+    album.take(page, "prompt-variables")
     page.keyboard.press("Escape")
-    album.take(page, "voice-persona-chosen")
+    album.take(page, "persona-chosen")
     chat.ask("echo:It is well.").wait_for_end()
     chat.answers.last.locator(".tools button").last.click()
     page.get_by_role("menuitem").filter(has=page.locator("use[href='#i-info']")).click()
@@ -239,7 +239,7 @@ def photograph_files(album: Album, windows: Windows, person: Person, how: dict[s
     chips.last.locator(".remove").click()
     chat.ask("What is in it?").wait_for_end()
     album.take(chat.page, "files-sent")
-    chat.page.locator(".carried .chip").click()
+    chat.page.locator(".message-files .chip").click()
     expect(chat.page.get_by_role("dialog").locator("pre")).to_be_visible()
     album.take(chat.page, "file")
 
@@ -322,13 +322,13 @@ def photograph(
         link = photograph_chat(album, windows, person, how)
         album.take(windows.page(None, link, **how), "shared", whole=True)
         photograph_files(album, windows, person, how)
-        photograph_voice(album, windows, person, how)
+        photograph_personas(album, windows, person, how)
         for name, path in INSIDE.items():
             album.take(windows.page(person, path, **how), name, whole=True)
         photograph_transfer(album, windows, person, how)
         photograph_temporary(album, windows, person, how)
         photograph_refusals(album, windows, rest.pop(), how)
-        for name, path in DESK.items():
+        for name, path in STAFF.items():
             album.take(windows.page(admin, path, **how), name)
         page = windows.page(admin, "/admin/moderation/report/", **how)
         page.locator("#result_list tbody th a").first.click()

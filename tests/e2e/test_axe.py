@@ -84,7 +84,7 @@ def page(request: pytest.FixtureRequest, windows: Windows, person: Person, how: 
 
 
 def unfold(page: Page) -> None:
-    button = page.locator("[data-unfold]")
+    button = page.locator("[data-expand]")
     if button.is_visible():
         button.click()
 

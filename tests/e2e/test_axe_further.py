@@ -287,11 +287,11 @@ def test_pages_about_answers_have_no_accessibility_faults(
     page = Chat(windows.page(person, **how)).page
     opens: dict[str, Literal["menu", "dialog"]] = {
         "persona": "menu",
-        "answers": "dialog",
+        "sampling": "dialog",
         "prompts": "menu",
     }
     for name, role in opens.items():
-        page.locator(f".voice [data-{name}]").click()
+        page.locator(f".settings-bar [data-{name}]").click()
         opened = page.get_by_role(role)
         expect(opened).to_be_visible()
         look.at(page, f"{name}, opened")

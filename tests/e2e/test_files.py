@@ -84,7 +84,7 @@ def test_a_file_goes_with_a_message(chat: Chat, witness: Witness, tmp_path: Path
     form.get_by_label("Your message").press("Enter")
     expect(chat.answer).to_contain_text("And again?")
     expect(chat.answer).to_contain_text("Buy milk and eggs.")
-    expect(page.locator(".carried .chip")).to_have_count(2)
+    expect(page.locator(".message-files .chip")).to_have_count(2)
 
 
 def test_a_guessed_encoding_is_told_and_another_can_be_chosen(chat: Chat, tmp_path: Path) -> None:
@@ -145,6 +145,6 @@ def test_a_phone_in_french(windows: Windows, person: Person, tmp_path: Path) -> 
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shot(page, "phone")
     chat.ask("Alors ?").wait_for_end()
-    expect(page.locator(".carried .chip")).to_be_visible()
+    expect(page.locator(".message-files .chip")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shot(page, "phone-sent")

@@ -207,7 +207,7 @@ def test_on_a_phone_in_french(open_chat: Callable[..., Chat], person: Person) ->
     chat = open_chat(person, size=PHONE, touch=True, language="fr-FR")
     chat.ask("echo:pain de seigle").wait_for_end()
     page = chat.page
-    page.locator("[data-unfold]").click()
+    page.locator("[data-expand]").click()
     page.get_by_role("button", name="Rechercher", exact=True).click()
     page.get_by_role("combobox").fill("seigle")
     page.get_by_role("option").filter(has_text=re.compile("^pain de seigle")).first.click()

@@ -1,4 +1,4 @@
-"""The voice of the model: which one answers, and how an answer was made."""
+"""Models, personas, sampling settings and saved prompts on the chat page, and the details of an answer."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ Conversation.objects.filter(title="Sampled").update(model="sleeper")
     chat = open_chat(person)
     chat.page.get_by_role("link", name="Sampled").click()
     expect(picker(chat)).to_contain_text("Sleeper")
-    chat.page.locator("[data-answers]").click()
+    chat.page.locator("[data-sampling]").click()
     dialog = chat.page.get_by_role("dialog")
     shown = {"Temperature": "0.6", "Top-k": "20", "Top-p": "0.95", "Longest answer, in tokens": "4,096"}
     for label, usual in shown.items():
@@ -135,13 +135,19 @@ def test_a_persona_of_ones_own_answers_and_another_one_is_asked(chat: Chat) -> N
     expect(chat.answer).not_to_contain_text("pirate")
 
 
-def test_settings_of_answers_and_their_reset(chat: Chat) -> None:
-    button = chat.page.locator("[data-answers]")
+def save(dialog: Locator) -> None:
+    """Saves and waits until the dialog is closed, which a frame with the new settings can overtake."""
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_settings_of_answers_apply_until_they_are_reset(chat: Chat) -> None:
+    button = chat.page.locator("[data-sampling]")
     button.click()
     dialog = chat.page.get_by_role("dialog")
     dialog.get_by_label("Longest answer, in tokens").fill("3")
     dialog.get_by_label("Seed").fill("9223372036854775807")
-    dialog.get_by_role("button", name="Save").click()
+    save(dialog)
     expect(button).to_have_text("2 settings")
     chat.ask("slow:9:10").wait_for_end()
     expect(chat.answer).to_have_text("w1 w2 w3")
@@ -150,7 +156,7 @@ def test_settings_of_answers_and_their_reset(chat: Chat) -> None:
     button.click()
     expect(dialog.get_by_label("Seed")).to_have_value("9223372036854775807")
     dialog.get_by_role("button", name="Reset").click()
-    dialog.get_by_role("button", name="Save").click()
+    save(dialog)
     expect(button).to_have_text("Settings")
     chat.ask("slow:9:10").wait_for_whole(9)
 

@@ -25,7 +25,7 @@ SMALL = """() => {
     return (label ?? node).getBoundingClientRect();
   };
   return [...controls].filter(seen)
-    .filter((node) => !node.matches(".skip, .markdown a, p a, .veil, #desk *"))
+    .filter((node) => !node.matches(".skip, .markdown a, p a, .backdrop"))
     .filter((node) => {
       const { width, height } = boxOf(node);
       return width > 1 && (width < 43.9 || height < 43.9);
@@ -87,7 +87,7 @@ def test_every_control_of_the_chat_is_as_large_as_a_finger(phone: Chat) -> None:
 def test_every_control_of_the_drawer_and_its_menus_is_as_large_as_a_finger(phone: Chat) -> None:
     page = phone.page
     phone.ask("echo:hello").wait_for_end()
-    page.locator("[data-unfold]").click()
+    page.locator("[data-expand]").click()
     expect(phone.sidebar.locator(".entry")).to_be_visible()
     assert small(page) == []
     phone.sidebar.locator(".entry [aria-haspopup]").click()
@@ -143,7 +143,7 @@ def test_on_a_computer_enter_sends_until_a_setting_reverses_it(chat: Chat) -> No
 
 def test_the_model_is_at_the_top_and_one_menu_has_the_rest(phone: Chat) -> None:
     page = phone.page
-    row = page.locator("[data-voice]")
+    row = page.locator("[data-settings-bar]")
     for _ in ("empty", "with messages"):
         model = page.locator("[data-model]")
         box, text = model.bounding_box(), phone.box.bounding_box()

@@ -19,11 +19,26 @@ export function writeLocal(key, text) {
   } catch { /* see above */ }
 }
 
-/** sessionStorage under one person's name: the next one who logs in in this tab starts empty. */
+/** Stores texts in sessionStorage by person, so that the next one who logs in in this tab starts empty. */
 export class PersonalStorage {
-  /** @param {string} user @param {string} kind */
-  constructor(user, kind) {
+  /**
+   * @param {string} user
+   * @param {string} kind
+   * @param {string} [formerKind]  its name before version 0.2: texts under it are moved
+   */
+  constructor(user, kind, formerKind) {
     this.prefix = `grokweb.${user}.${kind}.`;
+    if (formerKind) this.moveFrom(`grokweb.${user}.${formerKind}.`);
+  }
+
+  /** @param {string} prefix */
+  moveFrom(prefix) {
+    try {
+      for (const key of Object.keys(sessionStorage).filter((each) => each.startsWith(prefix))) {
+        this.set(key.slice(prefix.length), sessionStorage.getItem(key) ?? "");
+        sessionStorage.removeItem(key);
+      }
+    } catch { /* see above */ }
   }
 
   /** @param {string} key */

@@ -9,7 +9,7 @@ import type { ShareDialog } from "grokweb/parts/share_dialog.js";
 import type { Sidebar } from "grokweb/parts/sidebar/sidebar.js";
 import type { TemporaryChat } from "grokweb/parts/temporary_chat.js";
 import type { ChatState } from "grokweb/state/chat_state.js";
-import type { PendingStorage, QueuedMessages } from "grokweb/state/kept_questions.js";
+import type { PendingStorage, QueuedMessages } from "grokweb/state/unsent_messages.js";
 import type { Replies } from "grokweb/state/replies.js";
 import type { Store } from "grokweb/state/store.js";
 import type { Announcer } from "grokweb/ui/announcer.js";

@@ -33,7 +33,7 @@ import { wireShortcuts } from "grokweb/parts/shortcuts.js";
 import { Sidebar } from "grokweb/parts/sidebar/sidebar.js";
 import { TemporaryChat } from "grokweb/parts/temporary_chat.js";
 import { INITIAL, patched } from "grokweb/state/chat_state.js";
-import { PendingStorage, QueuedMessages } from "grokweb/state/kept_questions.js";
+import { PendingStorage, QueuedMessages } from "grokweb/state/unsent_messages.js";
 import { Replies } from "grokweb/state/replies.js";
 import { createStore } from "grokweb/state/store.js";
 import { Announcer } from "grokweb/ui/announcer.js";
@@ -142,7 +142,7 @@ wireDictation(findOptional("[data-dictate]"), (words) => chat.composer.add(words
 wireSavedPrompts(find("[data-prompts]"), chat.composer, { any: data.personas.prompts, notices });
 
 const showDemo = wireDemoBanner(findOptional("[data-demo]"), user);
-chat.settingsBar = new SettingsBar(find("[data-voice]"), find("[data-heading]"), {
+chat.settingsBar = new SettingsBar(find("[data-settings-bar]"), find("[data-heading]"), {
   models: data.models,
   offers: data.personas,
   notices,

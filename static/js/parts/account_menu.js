@@ -45,7 +45,7 @@ function showUsage(menu, { used, limit }) {
   const meter = find("meter", box);
   const values = { used: number(used), limit: number(limit) };
   box.hidden = false;
-  find("[data-usage-words]", box).textContent = fill(gettext("%(used)s of %(limit)s tokens today"), values);
+  find("[data-usage-text]", box).textContent = fill(gettext("%(used)s of %(limit)s tokens today"), values);
   meter.max = Math.max(1, limit);
   meter.high = limit * 0.85;
   meter.optimum = 0;

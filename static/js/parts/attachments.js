@@ -42,7 +42,7 @@ export class Attachments {
     this.tooLong = tooLong;
     this.changed = changed;
     this.list = find("[data-files]", form);
-    this.said = find("[data-files-said]", form);
+    this.status = find("[data-files-status]", form);
     this.area = find("textarea", form);
     this.key = "new";
     this.isOpen = false;
@@ -230,7 +230,7 @@ export class Attachments {
    * @param {TrayFile} file
    */
   say(file) {
-    this.said.textContent = `${file.name}: ${aboutFile(file)}`;
+    this.status.textContent = `${file.name}: ${aboutFile(file)}`;
   }
 
   /** @param {TrayFile} file */

@@ -52,7 +52,7 @@ export class Composer {
     this.square = el("span", { class: "stop-square" });
     // Beside `send`, where that would send what is written meanwhile.
     const attributes = {
-      class: "halt", type: "button", "aria-label": gettext("Stop"), title: gettext("Stop (Escape)"), hidden: true,
+      class: "stop-button", type: "button", "aria-label": gettext("Stop"), title: gettext("Stop (Escape)"), hidden: true,
     };
     this.stopButton = el("button", attributes, this.square.cloneNode());
     this.stopButton.addEventListener("click", () => this.stop());

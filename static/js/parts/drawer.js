@@ -1,11 +1,11 @@
-/** The sidebar's place: folded away on a wide page, a drawer over a narrow one. */
+/** Hides and shows the sidebar: beside the chat on a wide page, as a drawer over it on a narrow one. */
 
 import { readLocal, writeLocal } from "grokweb/base/storage.js";
 import { NARROW } from "grokweb/parts/narrow_layout.js";
 import { find, UNMARKED } from "grokweb/ui/dom.js";
 import { isSomethingOpen } from "grokweb/ui/menu.js";
 
-const FOLDED = "grokweb.folded";
+const COLLAPSED = "grokweb.folded"; // browsers have stored this key since version 0.1.0
 
 /**
  * Wires the buttons that show and hide the sidebar. Returns the function that closes the drawer.
@@ -14,23 +14,23 @@ const FOLDED = "grokweb.folded";
 export function wireDrawer(app) {
   const narrow = matchMedia(NARROW);
   const main = find("[data-main]", app);
-  const foldButton = find("[data-fold]", app);
-  const unfoldButton = find("[data-unfold]", app);
+  const collapseButton = find("[data-collapse]", app);
+  const expandButton = find("[data-expand]", app);
   const drawer = (/** @type {boolean} */ open) => {
     if (app.classList.contains("drawer") === open) return;
     app.classList.toggle("drawer", open);
     main.inert = open;
-    (open ? foldButton : unfoldButton).focus(UNMARKED);
+    (open ? collapseButton : expandButton).focus(UNMARKED);
   };
-  const fold = (/** @type {boolean} */ folded) => {
-    app.classList.toggle("folded", folded);
-    writeLocal(FOLDED, folded ? "1" : "");
-    (folded ? unfoldButton : foldButton).focus(UNMARKED);
+  const collapse = (/** @type {boolean} */ collapsed) => {
+    app.classList.toggle("collapsed", collapsed);
+    writeLocal(COLLAPSED, collapsed ? "1" : "");
+    (collapsed ? expandButton : collapseButton).focus(UNMARKED);
   };
-  if (readLocal(FOLDED)) app.classList.add("folded");
-  foldButton.addEventListener("click", () => (narrow.matches ? drawer(false) : fold(true)));
-  unfoldButton.addEventListener("click", () => (narrow.matches ? drawer(true) : fold(false)));
-  find("[data-veil]", app).addEventListener("click", () => drawer(false));
+  if (readLocal(COLLAPSED)) app.classList.add("collapsed");
+  collapseButton.addEventListener("click", () => (narrow.matches ? drawer(false) : collapse(true)));
+  expandButton.addEventListener("click", () => (narrow.matches ? drawer(true) : collapse(false)));
+  find("[data-backdrop]", app).addEventListener("click", () => drawer(false));
   app.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !app.classList.contains("drawer") || isSomethingOpen()) return;
     event.stopPropagation();

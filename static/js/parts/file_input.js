@@ -13,22 +13,22 @@ const LONG_PASTE = 8_000; // characters: from here on a file is offered
 const HUGE_PASTE = 200_000; // from here on the box would freeze the page
 
 /**
- * Takes files that are dropped anywhere; `veil` covers the page meanwhile.
- * @param {HTMLElement} veil @param {(files: File[]) => void} add
+ * Takes files that are dropped anywhere; `overlay` covers the page meanwhile.
+ * @param {HTMLElement} overlay @param {(files: File[]) => void} add
  */
-export function wireDrop(veil, add) {
+export function wireDrop(overlay, add) {
   const hasFiles = (/** @type {DragEvent} */ event) =>
     event.dataTransfer?.types.includes("Files") && !isSomethingOpen();
   const over = (/** @type {DragEvent} */ event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
-    veil.hidden = false;
+    overlay.hidden = false;
   };
   document.addEventListener("dragenter", over);
   document.addEventListener("dragover", over);
-  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) veil.hidden = true; });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) overlay.hidden = true; });
   document.addEventListener("drop", (event) => {
-    veil.hidden = true;
+    overlay.hidden = true;
     if (!hasFiles(event)) return;
     event.preventDefault();
     add([...event.dataTransfer?.files ?? []]);

@@ -9,7 +9,7 @@ import { openMenu } from "grokweb/ui/menu.js";
 export const NARROW = "(max-width: 47.99rem)"; // as in css/chat.css
 
 /**
- * Returns the button that a menu opens beside: on a narrow page the menu's own is not seen.
+ * Returns the button that a menu opens beside: a narrow page hides the menu's own.
  * @param {HTMLElement} button
  */
 export const anchorFor = (button) => (button.offsetParent ? button : find("[data-options]"));
@@ -23,14 +23,14 @@ export function wireNarrowLayout(row, heading, personaName) {
   const model = find("[data-model]", row);
   const options = find("[data-options]", row);
   const persona = find("[data-persona]", row);
-  const settings = find("[data-answers]", row);
+  const sampling = find("[data-sampling]", row);
   const prompts = find("[data-prompts]", row);
   const arrange = () => (narrow.matches ? heading.append(model) : row.prepend(model));
   arrange();
   narrow.addEventListener("change", arrange);
   options.addEventListener("click", () => openMenu(options, [
     { name: "chat", words: fill(gettext("Persona: %(name)s"), { name: personaName() }), run: () => persona.click() },
-    { name: "settings", words: gettext("Settings of the answers"), run: () => settings.click() },
+    { name: "settings", words: gettext("Settings of the answers"), run: () => sampling.click() },
     { name: "text", words: gettext("Prompts"), run: () => prompts.click() },
   ]));
 }

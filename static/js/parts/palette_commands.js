@@ -15,8 +15,8 @@ import { find } from "grokweb/ui/dom.js";
 const press = (selector) => () => find(selector).click();
 
 function toggleSidebar() {
-  const isShown = getComputedStyle(find("[data-unfold]")).display === "none";
-  find(isShown ? "[data-fold]" : "[data-unfold]").click();
+  const isShown = getComputedStyle(find("[data-expand]")).display === "none";
+  find(isShown ? "[data-collapse]" : "[data-expand]").click();
 }
 
 /** Returns the commands that are listed before anything is typed. @returns {Command[]} */

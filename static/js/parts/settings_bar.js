@@ -13,7 +13,7 @@ import { number, seconds } from "grokweb/base/format.js";
 import { fill, gettext, ngettext } from "grokweb/base/i18n.js";
 import { anchorFor, wireNarrowLayout } from "grokweb/parts/narrow_layout.js";
 import { showRetired } from "grokweb/parts/retired_model.js";
-import { askSettings } from "grokweb/parts/settings_dialog.js";
+import { askSampling } from "grokweb/parts/sampling_dialog.js";
 import { openChoices } from "grokweb/ui/choice_menu.js";
 import { find, wordsOf } from "grokweb/ui/dom.js";
 import { call } from "grokweb/wire/api.js";
@@ -47,16 +47,16 @@ export class SettingsBar {
     this.buttons = {
       model: /** @type {HTMLButtonElement} */ (find("[data-model]", row)),
       persona: find("[data-persona]", row),
-      settings: find("[data-answers]", row),
+      sampling: find("[data-sampling]", row),
       options: find("[data-options]", row),
     };
-    const { model, persona, settings } = this.buttons;
+    const { model, persona, sampling } = this.buttons;
     model.addEventListener("click", () => this.offerModels());
     persona.addEventListener("click", () => {
       const chosen = this.current.persona?.id ?? null;
       this.offerPersonas(anchorFor(persona), chosen, (id) => { this.choosePersona(id); });
     });
-    settings.addEventListener("click", () => this.offerSettings());
+    sampling.addEventListener("click", () => this.offerSampling());
     wireNarrowLayout(row, heading, () => this.personaName);
     row.hidden = model.hidden = !models.length;
   }
@@ -103,13 +103,13 @@ export class SettingsBar {
     return this.current.persona?.name ?? gettext("No persona");
   }
 
-  /** About how many tokens persona and custom instructions take of the context. */
+  /** Estimates how many tokens persona and custom instructions take of the context. */
   get tokens() {
     return this.offers.instructions + (this.current.persona?.tokens ?? 0);
   }
 
   /**
-   * What a new chat begins with (`start` of its first frame), undefined where nothing was chosen.
+   * Returns the choices of a new chat (`start` of its first frame); undefined where nothing was chosen.
    * @returns {NewConversation | undefined}
    */
   get newConversation() {
@@ -131,7 +131,7 @@ export class SettingsBar {
     const all = [persona?.name, count].filter(Boolean).join(" · ");
     find("b", this.buttons.model).textContent = model.name;
     find("b", this.buttons.persona).textContent = this.personaName;
-    find("b", this.buttons.settings).textContent = count || gettext("Settings");
+    find("b", this.buttons.sampling).textContent = count || gettext("Settings");
     find("b", this.buttons.options).textContent = all || gettext("Persona, settings, prompts");
     showRetired(this.notices, this.conversation ? model : null, (slug) => { this.chooseModel(slug); });
     this.changed({ model, tokens: this.tokens });
@@ -183,7 +183,7 @@ export class SettingsBar {
     });
   }
 
-  /** Limits and defaults of the model that answers: how long an answer may be depends on its context. */
+  /** Returns limits and defaults of the model that answers: its context bounds the length of an answer. */
   get settingsOfModel() {
     const { bounds, usual } = this.offers;
     const { answer_tokens: tokens, sampling } = this.model ?? {};
@@ -196,8 +196,8 @@ export class SettingsBar {
     };
   }
 
-  offerSettings() {
-    askSettings(this.settingsOfModel, this.current.settings, (settings) =>
+  offerSampling() {
+    askSampling(this.settingsOfModel, this.current.settings, (settings) =>
       this.change({ settings }, { ...this.current, settings }));
   }
 

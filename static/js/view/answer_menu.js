@@ -44,7 +44,7 @@ function textItems(message, { report }) {
   if (canRead()) {
     items.push(isReading(id)
       ? { name: "close", words: gettext("Stop reading"), run: stopReading }
-      : { name: "voice", words: gettext("Read aloud"), run: () => { readAloud(id, spokenText(text)); } });
+      : { name: "speaker", words: gettext("Read aloud"), run: () => { readAloud(id, spokenText(text)); } });
   }
   items.push(
     { name: "flag", words: gettext("Report"), run: () => report(message) },

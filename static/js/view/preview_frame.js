@@ -23,7 +23,7 @@ function isDark() {
  * @param {HTMLElement} box @param {PreviewKind} kind @param {string} code @param {() => void} closed
  */
 export function openFrame(box, kind, code, closed) {
-  findOptional(".framed-words", box)?.remove();
+  findOptional(".frame-status", box)?.remove();
   const frame = el("iframe", {
     class: `framed ${kind}`, sandbox: "allow-scripts", referrerpolicy: "no-referrer", src: `/frame/${kind}/`,
     title: kind === "diagram" ? gettext("Diagram") : gettext("Preview"),
@@ -33,7 +33,7 @@ export function openFrame(box, kind, code, closed) {
     removeEventListener("message", onMessage);
     frame.remove();
     box.classList.remove("shows-frame");
-    if (words) box.append(el("p", { class: "framed-words", role: "status" }, words));
+    if (words) box.append(el("p", { class: "frame-status", role: "status" }, words));
     closed();
   };
   const onMessage = (/** @type {MessageEvent} */ { source, data }) => {

@@ -1,5 +1,5 @@
 /**
- * A person's message: its files, its text as it was typed, and its buttons. A long one is folded.
+ * A person's message: its files, its text as it was typed, and its buttons. A long one is collapsed.
  *
  * @import { ShownMessage } from "grokweb/wire/objects.js"
  * @import { MessageActions } from "grokweb/view/transcript.js"
@@ -18,7 +18,7 @@ import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js"
 import { userTextNodes } from "grokweb/view/user_text_view.js";
 import { versionSwitch } from "grokweb/view/version_switch.js";
 
-const LONG_LINES = 14; // of a message before it folds
+const LONG_LINES = 14; // a longer message is collapsed
 const LONG_CHARS = 900;
 
 export class QuestionView {
@@ -32,7 +32,7 @@ export class QuestionView {
     /** @type {string | null} */
     this.fileIds = null;
     this.body = el("div", { class: "body markdown" });
-    this.files = el("ul", { class: "carried", "aria-label": gettext("Files"), hidden: true });
+    this.files = el("ul", { class: "message-files", "aria-label": gettext("Files"), hidden: true });
     this.state = el("p", { class: "state" });
     this.tools = el("div", { class: "tools" });
     const said = el("span", { class: "sr-only" }, gettext("You:"));
@@ -62,7 +62,7 @@ export class QuestionView {
     const nodes = userTextNodes(text);
     decorate(nodes, false);
     this.body.replaceChildren(nodes);
-    if (text.length > LONG_CHARS || text.split("\n").length > LONG_LINES) this.fold();
+    if (text.length > LONG_CHARS || text.split("\n").length > LONG_LINES) this.collapse();
   }
 
   /** @param {ShownMessage} message */
@@ -91,11 +91,11 @@ export class QuestionView {
     });
   }
 
-  fold() {
+  collapse() {
     this.node.classList.add("long");
-    findOptional(".unfold", this.node)?.remove();
-    const unfold = () => { this.node.classList.remove("long"); button.remove(); };
-    const button = textButton(gettext("Show all"), unfold, "text-button unfold");
+    findOptional(".expand", this.node)?.remove();
+    const expand = () => { this.node.classList.remove("long"); button.remove(); };
+    const button = textButton(gettext("Show all"), expand, "text-button expand");
     this.body.after(button);
   }
 }

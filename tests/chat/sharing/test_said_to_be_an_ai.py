@@ -43,10 +43,10 @@ def test_on_the_chat_page_beside_the_box_to_write_in(
     if place == "a temporary chat":
         type(conversation).objects.update(temporary=True)
     page = read(cast, "/" if place == "an empty chat" else conversation.get_absolute_url(), language)
-    (described,) = [line for line in page.splitlines() if 'id="ai-words"' in line]
+    (described,) = [line for line in page.splitlines() if 'id="ai-disclaimer"' in line]
     assert TOLD[language][0] in described
     assert "hidden" not in described
-    assert 'aria-describedby="ai-words"' in page  # read out with the box
+    assert 'aria-describedby="ai-disclaimer"' in page  # read out with the box
 
 
 @pytest.mark.parametrize("language", TOLD)

@@ -83,7 +83,7 @@ def test_replies_of_the_local_model_state_no_origin(cast: Cast) -> None:
 def test_the_print_view_and_exports_say_it(cast: Cast) -> None:
     pk = imported(cast).conversation_id
     page = cast.client("alice").get(f"/c/{pk}/print/").content.decode()
-    assert f'<h2 class="who">{FROM_CHATGPT}</h2>' in page
+    assert f'<h2 class="author">{FROM_CHATGPT}</h2>' in page
     markdown = cast.client("alice").get(f"/api/conversations/{pk}/export/?format=markdown").content.decode()
     assert f"## {FROM_CHATGPT}\n\nI am your bank." in markdown
     told = cast.client("alice").get(f"/api/conversations/{pk}/export/?format=json").json()
@@ -118,7 +118,7 @@ def test_a_model_that_the_file_names_is_cleaned(cast: Cast) -> None:
 def test_a_file_need_not_name_one(cast: Cast, model: Any) -> None:
     answer = imported(cast, "Hello", model_slug=model)
     page = cast.client("alice").get(f"/c/{answer.conversation_id}/print/").content.decode()
-    assert '<h2 class="who">Imported from ChatGPT</h2>' in page
+    assert '<h2 class="author">Imported from ChatGPT</h2>' in page
 
 
 def test_open_webui_names_its_model(cast: Cast) -> None:

@@ -27,7 +27,7 @@ export class DeleteDialog {
     const title = this.sidebar.get(ids[0])?.title || gettext("New chat");
     const links = gettext("“%(title)s” will be deleted, and its shared links stop working for good.");
     find("h2", this.dialog).textContent = n === 1 ? one : several;
-    find("[data-what]", this.dialog).textContent = n === 1
+    find("[data-explanation]", this.dialog).textContent = n === 1
       ? fill(links, { title })
       : gettext("Their shared links stop working for good.");
     showError(this.dialog);

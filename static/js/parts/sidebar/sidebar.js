@@ -308,7 +308,7 @@ export class Sidebar {
 
   /** @param {string} section */
   olderButton(section) {
-    const button = el("button", { class: "button plain older", type: "button" }, gettext("Show older"));
+    const button = el("button", { class: "button plain load-more", type: "button" }, gettext("Show older"));
     button.addEventListener("click", async () => {
       button.disabled = true;
       await this.load(section);

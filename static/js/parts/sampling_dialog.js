@@ -1,5 +1,5 @@
 /**
- * The dialog for the sampling settings of a conversation: a number that is empty has its default.
+ * The dialog for the sampling settings of a conversation. An empty field stands for the default.
  *
  * @import { Settings } from "grokweb/wire/objects.js"
  */
@@ -9,7 +9,7 @@ import { fill, gettext } from "grokweb/base/i18n.js";
 import { closeButton, el, find, showError, wireDialog, wordsOf } from "grokweb/ui/dom.js";
 
 /**
- * chat/personas/sampling.py has the same words.
+ * Labels and hints of the fields; chat/personas/sampling.py has the same words.
  * @type {Record<string, { words: () => string, hint: () => string }>}
  */
 const FIELDS = {
@@ -47,7 +47,7 @@ const WHOLE_NUMBERS = ["top_k", "max_tokens"];
  */
 function numberField(name, { lowest, highest, usual, value }) {
   const { words, hint } = FIELDS[name];
-  const id = `answers-${name}`;
+  const id = `sampling-${name}`;
   const isWhole = WHOLE_NUMBERS.includes(name);
   const input = el("input", {
     id, name, type: "number", min: String(lowest), max: String(highest), step: isWhole ? "1" : "any",
@@ -63,15 +63,15 @@ function numberField(name, { lowest, highest, usual, value }) {
 /** @param {number | string | undefined} value */
 function seedField(value) {
   const input = el("input", {
-    id: "answers-seed", name: "seed", type: "text", inputmode: "numeric",
+    id: "sampling-seed", name: "seed", type: "text", inputmode: "numeric",
     pattern: "[0-9]{1,19}", maxlength: "19",
-    "aria-describedby": "answers-seed-hint", placeholder: gettext("new each time"),
+    "aria-describedby": "sampling-seed-hint", placeholder: gettext("new each time"),
   });
   input.value = String(value ?? "");
   const hint = gettext("With the same seed the same question gets the same answer.");
   return el("div", { class: "field" },
-    el("label", { for: "answers-seed" }, gettext("Seed")), input,
-    el("p", { class: "hint", id: "answers-seed-hint" }, hint));
+    el("label", { for: "sampling-seed" }, gettext("Seed")), input,
+    el("p", { class: "hint", id: "sampling-seed-hint" }, hint));
 }
 
 /**
@@ -80,20 +80,20 @@ function seedField(value) {
  *   defaults
  * @param {Settings} settings @param {(settings: Settings) => Promise<void>} save
  */
-export function askSettings({ bounds, usual }, settings, save) {
+export function askSampling({ bounds, usual }, settings, save) {
   const fields = Object.entries(bounds).map(([name, [lowest, highest]]) =>
     numberField(name, { lowest, highest, usual: usual[name], value: settings[name] }));
   const reset = el("button", { class: "button plain", type: "button" }, gettext("Reset"));
   const submit = el("button", { class: "button primary", type: "submit" }, gettext("Save"));
   const hint = gettext("For this conversation, from the next answer on. Empty fields use the defaults that are shown in them.");
   const form = el("form", {},
-    el("h2", { id: "answers-title" }, gettext("Settings of the answers")),
+    el("h2", { id: "sampling-title" }, gettext("Settings of the answers")),
     el("p", { class: "hint" }, hint),
     el("div", { class: "pairs" }, ...fields, seedField(settings.seed)),
     el("p", { class: "form-error", role: "alert", hidden: true }),
     el("div", { class: "actions" }, reset, submit),
   );
-  const attributes = { id: "answers-dialog", "aria-labelledby": "answers-title" };
+  const attributes = { id: "sampling-dialog", "aria-labelledby": "sampling-title" };
   const dialog = wireDialog(el("dialog", attributes, closeButton(""), form));
   reset.addEventListener("click", () => {
     for (const each of form.querySelectorAll("input")) each.value = "";
@@ -103,7 +103,7 @@ export function askSettings({ bounds, usual }, settings, save) {
     event.preventDefault();
     submit.disabled = true;
     try {
-      await save(filledIn(form));
+      await save(settingsIn(form));
       dialog.close();
     } catch (error) {
       showError(form, wordsOf(error));
@@ -117,7 +117,7 @@ export function askSettings({ bounds, usual }, settings, save) {
 }
 
 /** @param {HTMLFormElement} form @returns {Settings} */
-function filledIn(form) {
+function settingsIn(form) {
   const filled = [...form.querySelectorAll("input")].filter((each) => each.value.trim() !== "");
   return Object.fromEntries(filled.map(({ name, value }) =>
     [name, name === "seed" ? value.trim() : Number(value)]));

@@ -1,6 +1,6 @@
 /**
- * Questions that a reload must not lose: those that the server has not answered yet, and those that wait for
- * the end of a reply, by conversation. Both are in sessionStorage.
+ * Keeps messages in sessionStorage, so that a reload does not lose them: those that the server has not
+ * acknowledged, and those that wait for the end of a reply, one for each conversation.
  *
  * @import { Pending } from "grokweb/state/chat_state.js"
  * @import { AttachedFile } from "grokweb/wire/objects.js"
@@ -13,7 +13,7 @@ function listOf(json) {
   try {
     return JSON.parse(json || "[]");
   } catch {
-    return []; // half written, or not ours
+    return []; // incomplete, or written by something else
   }
 }
 
@@ -38,12 +38,12 @@ export class PendingStorage {
   }
 }
 
-/** One message a conversation, sent when the reply before it is complete; several become one. */
+/** Holds one message for each conversation until the reply before it is complete; several become one. */
 export class QueuedMessages {
   /** @param {string} user */
   constructor(user) {
-    this.texts = new PersonalStorage(user, "lined");
-    this.files = new PersonalStorage(user, "carried");
+    this.texts = new PersonalStorage(user, "queued", "lined");
+    this.files = new PersonalStorage(user, "queued-files", "carried");
   }
 
   /** @param {string} conversation @param {string} text @param {AttachedFile[]} files */

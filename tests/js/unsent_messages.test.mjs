@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { PendingStorage, QueuedMessages } from "grokweb/state/kept_questions.js";
+import { PendingStorage, QueuedMessages } from "grokweb/state/unsent_messages.js";
 
 /**
  * @import { Pending } from "grokweb/state/chat_state.js"
@@ -33,7 +33,7 @@ test("pending questions survive a reload, of one person alone", () => {
   assert.deepEqual(Object.keys(globalThis.sessionStorage), []);
 });
 
-test("what is half written counts as nothing", () => {
+test("an incomplete list counts as none", () => {
   const storage = new PendingStorage("alice");
   storage.storage.set("asked", "[{");
   assert.deepEqual(storage.load(), []);
@@ -48,6 +48,14 @@ test("several queued messages of a conversation become one, with the files of al
   assert.deepEqual(queued.get("c"), message);
   assert.deepEqual(queued.take("c"), message);
   assert.equal(queued.take("c"), null);
+});
+
+test("messages that an older page queued are still there", () => {
+  sessionStorage.setItem("grokweb.alice.lined.c", "one");
+  sessionStorage.setItem("grokweb.alice.carried.c", JSON.stringify([file("f")]));
+  assert.deepEqual(new QueuedMessages("alice").get("c"), { content: "one", files: [file("f")] });
+  new QueuedMessages("alice").clear();
+  assert.deepEqual(Object.keys(sessionStorage), []);
 });
 
 test("logging out removes all of one person", () => {
