@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -23,7 +25,6 @@ from chat.core.errors import ChatError
 from chat.personas import services
 from chat.personas.access import own_persona_for, own_prompt_for, personas_offered
 from chat.personas.forms import CustomInstructionsForm, PersonaForm, PromptForm
-from chat.personas.models import Persona, SavedPrompt
 
 SAVES_AN_HOUR = 200
 
@@ -43,76 +44,70 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "personas/page.html", context, status=400 if form.errors else 200)
 
 
+@dataclass(frozen=True, slots=True)
+class EntryKind:
+    """A kind of text that users save under a name: its form, its functions and the words of its pages."""
+
+    form: type[forms.Form]
+    find_entry: Callable[[User, UUID], Any]  # raises NotFound
+    save_entry: Callable[
+        [User, Any, dict[str, Any]], object
+    ]  # owner, the entry or None for a new one, fields
+    delete_entry: Callable[[Any], None]
+    delete_url: str  # name of the URL
+    new_title: str | Promise
+    delete_title: str | Promise
+    delete_effects: str | Promise
+    deleted: str | Promise
+
+
+PERSONA = EntryKind(
+    form=PersonaForm,
+    find_entry=own_persona_for,
+    save_entry=lambda owner, entry, fields: services.save_persona(owner=owner, persona=entry, **fields),
+    delete_entry=services.delete_persona,
+    delete_url="delete_persona",
+    new_title=_("New persona"),
+    delete_title=_("Delete this persona"),
+    delete_effects=_("Conversations that have it continue without a persona. Existing answers stay."),
+    deleted=_("The persona is deleted."),
+)
+PROMPT = EntryKind(
+    form=PromptForm,
+    find_entry=own_prompt_for,
+    save_entry=lambda owner, entry, fields: services.save_prompt(owner=owner, prompt=entry, **fields),
+    delete_entry=services.delete_prompt,
+    delete_url="delete_prompt",
+    new_title=_("New prompt"),
+    delete_title=_("Delete this prompt"),
+    delete_effects=_("Messages that were written with it stay as they are."),
+    deleted=_("The prompt is deleted."),
+)
+
+
 @login_required
 @never_cache
 @require_http_methods(["GET", "POST"])
-def persona(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
-    """Makes a persona, or changes one of the user's own."""
+def edit_entry(request: HttpRequest, kind: EntryKind, pk: UUID | None = None) -> HttpResponse:
+    """Makes an entry of this kind, or changes one of the user's own."""
     user = cast(User, request.user)
-    saved = own_persona_for(user, pk) if pk else None
-    form = PersonaForm(request.POST or None, initial=model_to_dict(saved) if saved else {})
+    entry = kind.find_entry(user, pk) if pk else None
+    form = kind.form(request.POST or None, initial=model_to_dict(entry) if entry else {})
     if request.method == "POST" and _save(
-        request, form, lambda: services.save_persona(owner=user, persona=saved, **form.cleaned_data)
+        request, form, lambda: kind.save_entry(user, entry, form.cleaned_data)
     ):
         return redirect("personas")
-    words = {
-        "new": _("New persona"),
-        "delete": _("Delete this persona"),
-        "after": _("Conversations that have it continue without a persona. Existing answers stay."),
-    }
-    return _entry(request, form, saved, words, "delete_persona")
-
-
-@login_required
-@require_POST
-def delete_persona(request: HttpRequest, pk: UUID) -> HttpResponse:
-    services.delete_persona(own_persona_for(cast(User, request.user), pk))
-    messages.success(request, _("The persona is deleted."))
-    return redirect("personas")
-
-
-@login_required
-@never_cache
-@require_http_methods(["GET", "POST"])
-def prompt(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
-    """Makes a saved prompt, or changes one."""
-    user = cast(User, request.user)
-    saved = own_prompt_for(user, pk) if pk else None
-    form = PromptForm(request.POST or None, initial=model_to_dict(saved) if saved else {})
-    if request.method == "POST" and _save(
-        request, form, lambda: services.save_prompt(owner=user, prompt=saved, **form.cleaned_data)
-    ):
-        return redirect("personas")
-    words = {
-        "new": _("New prompt"),
-        "delete": _("Delete this prompt"),
-        "after": _("Messages that were written with it stay as they are."),
-    }
-    return _entry(request, form, saved, words, "delete_prompt")
-
-
-@login_required
-@require_POST
-def delete_prompt(request: HttpRequest, pk: UUID) -> HttpResponse:
-    services.delete_prompt(own_prompt_for(cast(User, request.user), pk))
-    messages.success(request, _("The prompt is deleted."))
-    return redirect("personas")
-
-
-def _entry(
-    request: HttpRequest,
-    form: forms.Form,
-    saved: Persona | SavedPrompt | None,
-    words: dict[str, str],
-    delete: str,
-) -> HttpResponse:
-    context = {
-        "form": form,
-        "saved": saved,
-        "words": words,
-        "delete": reverse(delete, args=[saved.pk]) if saved else "",
-    }
+    delete = reverse(kind.delete_url, args=[entry.pk]) if entry else ""
+    context = {"form": form, "entry": entry, "kind": kind, "delete": delete}
     return render(request, "personas/entry.html", context, status=400 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def delete_entry(request: HttpRequest, kind: EntryKind, pk: UUID) -> HttpResponse:
+    kind.delete_entry(kind.find_entry(cast(User, request.user), pk))
+    messages.success(request, str(kind.deleted))
+    return redirect("personas")
 
 
 def _save(request: HttpRequest, form: forms.Form, save: Callable[[], Any]) -> bool:
