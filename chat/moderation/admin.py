@@ -154,11 +154,14 @@ class RuleAdmin(AuditedAdmin):
         return super().get_form(request, obj, change, form=form_of_kinds(), **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Returns one fieldset for each kind, under its label, read from the table of kinds."""
+        """Returns one fieldset for each kind, under its label; a script shows the chosen one alone."""
         parts = [
             (
                 _("Only for the kind “%(kind)s”") % {"kind": kind.label},
-                {"fields": [f"{name}-{field}" for field in kind.fields]},
+                {
+                    "fields": [f"{name}-{field}" for field in kind.fields],
+                    "classes": ["rule-kind", f"rule-kind-{name}"],  # static/js/pages/rule_form.js reads them
+                },
             )
             for name, kind in rules.kinds().items()
             if kind.fields

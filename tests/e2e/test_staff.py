@@ -107,6 +107,26 @@ def test_a_blocked_pattern_refuses_a_prompt(chat: Chat, desk: Page) -> None:
     expect(chat.answer).to_have_text("Tell me about stoats")
 
 
+def test_the_form_of_a_rule_shows_the_fields_of_the_chosen_kind(desk: Page) -> None:
+    desk.goto("/admin/moderation/rule/add/")
+    pattern, unknown = desk.get_by_label("Pattern:"), desk.get_by_label("Also unknown ones")
+    expect(pattern).to_be_visible()
+    expect(unknown).to_be_hidden()
+    desk.get_by_label("Kind:").select_option("secrets")
+    expect(pattern).to_be_hidden()
+    expect(unknown).to_be_visible()
+    desk.get_by_label("Name", exact=False).first.fill("No keys")
+    unknown.check()
+    desk.get_by_label("Words shown").fill("Please keep keys to yourself.")
+    desk.get_by_role("button", name="Save and continue editing").click()
+    expect(desk.locator(".messagelist")).to_contain_text("added successfully")
+    expect(desk.get_by_label("Also unknown ones")).to_be_checked()
+    expect(desk.get_by_label("Pattern:")).to_be_hidden()
+    desk.get_by_role("link", name="Delete").click()  # it would refuse messages of other tests
+    desk.get_by_role("button", name="Yes").click()
+    expect(desk.locator(".messagelist")).to_contain_text("deleted successfully")
+
+
 def test_a_pattern_that_is_no_pattern_is_explained(desk: Page) -> None:
     desk.goto("/admin/moderation/rule/add/")
     desk.get_by_label("Name", exact=False).first.fill("Broken")

@@ -123,6 +123,15 @@ def test_patterns_that_cannot_work_are_not_saved(cast: Cast, pattern: str) -> No
     assert not Rule.objects.exists()
 
 
+def test_the_form_has_the_fields_of_every_kind_under_its_heading(cast: Cast) -> None:
+    page = cast.client("moderator").get(ADD).content.decode()
+    for kind in ("a pattern", "keys and tokens"):
+        assert f"Only for the kind “{kind}”</h2>" in page
+    assert 'name="pattern-pattern"' in page
+    assert 'name="secrets-random"' in page
+    assert " hidden" not in page[page.index("<fieldset") : page.rindex("</fieldset>")]  # a script hides them
+
+
 def test_a_pattern_can_be_tried_first(cast: Cast) -> None:
     for text, word in [("a sandwich", "The rule matches"), ("a salad", "does not match")]:
         page = cast.client("staff").post(ADD, form("sand.ich", trial=text)).content.decode()
