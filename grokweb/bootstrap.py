@@ -186,8 +186,8 @@ def torch_requirement() -> str:
     """Returns the requirement of torch, the only package without hashes: its builds differ by index."""
     import tomllib
 
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    return str(next(each for each in wanted if each.startswith("torch==")))
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    return str(next(each for each in dependencies if each.startswith("torch==")))
 
 
 def install_packages(extra: str = "") -> None:

@@ -39,19 +39,19 @@ class LogFile:
 
     def write(self, line: bytes) -> str:
         """Writes one line. Returns a message for the operator when a gap ends: how many lines are missing."""
-        told = ""
+        notice = ""
         try:
             self._make_room(len(line))
             if self.lost:
-                told = f"{self.lost} lines are missing in {self.path.name}: {self._why}"
-                self._put(_warning(told))
+                notice = f"{self.lost} lines are missing in {self.path.name}: {self._why}"
+                self._put(_warning(notice))
                 self.lost = 0
             self._put(line)
         except OSError as error:
             self.lost += 1
             self._why = error.strerror or type(error).__name__
             self.close()
-        return told if not self.lost else ""
+        return notice if not self.lost else ""
 
     def close(self) -> None:
         file, self._file = self._file, None
@@ -125,8 +125,8 @@ class ProcessLog:
                     continue
                 # A very long line comes in pieces: only its last one has an end.
                 line = text.encode() + (b"\n" if printed.endswith(b"\n") else b"")
-                if told := self.file.write(line):
-                    self.show(f"{self.name}: {told}")
+                if notice := self.file.write(line):
+                    self.show(f"{self.name}: {notice}")
                 self._look(text)
         finally:
             self.file.close()

@@ -353,13 +353,13 @@ def keep_database_open() -> sqlite3.Connection | None:
     database = settings.DATABASES["default"]
     if database["ENGINE"] != "django.db.backends.sqlite3":
         return None
-    kept = sqlite3.connect(database["NAME"], uri=str(database["NAME"]).startswith("file:"), timeout=20)
+    connection = sqlite3.connect(database["NAME"], uri=str(database["NAME"]).startswith("file:"), timeout=20)
     try:
-        kept.execute("PRAGMA journal_mode=WAL")
-        kept.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()  # opens both files
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()  # opens both files
     except sqlite3.Error as error:
         logger.warning("the database is not kept open: %s", error)
-    return kept
+    return connection
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -373,7 +373,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     application = with_room_for_bodies(application)
     if settings.BEHIND_PROXY:
         application = behind_proxy(application)
-    kept = keep_database_open()  # for as long as this process lives
+    connection = keep_database_open()  # for as long as this process lives
     gc.freeze()  # modules loaded by now stay: garbage collection need not visit them
     server = WebServer(
         application, build_endpoint_description_strings(host=settings.BIND, port=settings.PORT)
@@ -381,8 +381,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if fd is not None:
         reactor.callWhenRunning(lambda: watchdog.Pulse(fd, POOLS).beat(asyncio.get_event_loop()))
     server.run()
-    if kept is not None:
-        kept.close()
+    if connection is not None:
+        connection.close()
     mailing.finish(MAIL_SECONDS)
     if server.failure:
         sys.stderr.write(f"{server.failure}\n")

@@ -101,12 +101,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
         Django lets any port of an allowed host pass, so a stranger could have somebody else's link led there.
         """
-        asked = context.request.build_absolute_uri("/")
+        requested = context.request.build_absolute_uri("/")
         here = f"{settings.SITE_URLS[0].rstrip('/')}/"
         links = {
-            name: here + value.removeprefix(asked)
+            name: here + value.removeprefix(requested)
             for name, value in values.items()
-            if isinstance(value, str) and value.startswith(asked)
+            if isinstance(value, str) and value.startswith(requested)
         }
         known = {"request": context.request, "email": email, "current_site": _site()}
         request = context.request

@@ -111,8 +111,8 @@ class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
         return _sound_email(self.cleaned_data["email"], self.instance)
 
     def clean_display_name(self) -> str:
-        kept = User.objects.get(pk=self.instance.pk)  # the form's own instance is changed while it is cleaned
-        return _sound_name(self.cleaned_data["display_name"], kept)
+        stored = User.objects.get(pk=self.instance.pk)  # cleaning changes the form's own instance
+        return _sound_name(self.cleaned_data["display_name"], stored)
 
     def clean(self) -> dict[str, Any]:
         """Checks the form inside the transaction of the change, so that it waits for a colleague's change

@@ -70,11 +70,11 @@ def name_of(user_agent: str) -> str:
     """Returns a name such as “Firefox on Windows”, as far as the browser's user agent tells."""
     from ua_parser import parse  # a quarter of a second and 15 MB, for a page that few open
 
-    said = parse(user_agent)
-    browser = said.user_agent.family if said.user_agent else ""
-    system = said.os.family.replace("Mac OS X", "macOS") if said.os else ""
-    if system == "iOS" and said.device:
-        system = said.device.family  # iPhone, iPad
+    agent = parse(user_agent)
+    browser = agent.user_agent.family if agent.user_agent else ""
+    system = agent.os.family.replace("Mac OS X", "macOS") if agent.os else ""
+    if system == "iOS" and agent.device:
+        system = agent.device.family  # iPhone, iPad
     browser = one_line(browser.removeprefix("Mobile ").removesuffix(" Mobile"))[:NAME_CHARS]
     system = one_line(system)[:NAME_CHARS]
     if browser and system:

@@ -55,7 +55,7 @@ class SignupForm(NeedsMail, BaseSignupForm):  # type: ignore[misc]
 
     def _make_and_discard(self, request: HttpRequest) -> None:
         """Stores an account that nobody has, and takes it back: the same hash, the same statements."""
-        asked = self.cleaned_data["email"]
+        address = self.cleaned_data["email"]
         self.cleaned_data["email"] = f"{uuid4().hex}@invalid.invalid"
         self.account_already_exists = False
         try:
@@ -63,7 +63,7 @@ class SignupForm(NeedsMail, BaseSignupForm):  # type: ignore[misc]
                 self.save(request)
                 transaction.set_rollback(True)
         finally:
-            self.cleaned_data["email"] = asked
+            self.cleaned_data["email"] = address
             self.account_already_exists = True
 
 

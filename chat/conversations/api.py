@@ -170,15 +170,15 @@ def _changes(request: ApiRequest) -> dict[str, Any]:
 
 def _is_kept(request: ApiRequest, found: Conversation) -> bool:
     """Returns whether a temporary conversation is to become an ordinary one."""
-    wanted = request.data.get("temporary", found.temporary)
-    if not isinstance(wanted, bool) or (wanted and not found.temporary):
+    requested = request.data.get("temporary", found.temporary)
+    if not isinstance(requested, bool) or (requested and not found.temporary):
         raise BadInput(_("Only a new chat can be made temporary."))
-    return "temporary" in request.data and not wanted
+    return "temporary" in request.data and not requested
 
 
 def _folder(request: ApiRequest) -> Any:
-    wanted = request.data.get("folder")
-    return None if wanted is None else folder_for(request.user, wanted)
+    requested = request.data.get("folder")
+    return None if requested is None else folder_for(request.user, requested)
 
 
 def _ids(data: dict[str, Any]) -> list[UUID]:

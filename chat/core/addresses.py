@@ -90,16 +90,16 @@ class KnownOrigins:
 
 def note(address: str) -> None:
     """Remembers an address that was asked for, if it looks like one; the newest few are kept."""
-    asked = address.strip().lower()
+    normalized = address.strip().lower()
     now = time.time()
-    if not PLAIN.fullmatch(asked) or now - _noted.get(asked, 0.0) < AGAIN_SECONDS:
+    if not PLAIN.fullmatch(normalized) or now - _noted.get(normalized, 0.0) < AGAIN_SECONDS:
         return
     if len(_noted) >= KEPT:
         _noted.pop(min(_noted, key=_noted.__getitem__))
-    _noted[asked] = now
+    _noted[normalized] = now
     log.warning("a request named an address that is not in GROKWEB_URLS; `manage.py doctor` shows it")
     with suppress(RedisError, OSError):
-        newest = sorted({**unknown(), asked: now}.items(), key=lambda pair: -pair[1])
+        newest = sorted({**unknown(), normalized: now}.items(), key=lambda pair: -pair[1])
         cache.set(KEY, dict(newest[:KEPT]), KEEP_SECONDS)
 
 

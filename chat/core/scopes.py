@@ -60,12 +60,12 @@ def header(scope: dict[str, Any], name: bytes) -> str:
 
 def language_of(scope: dict[str, Any]) -> str:
     """Returns the profile's language, else the cookie's, else the browser's."""
-    wishes = [getattr(scope.get("user"), "language", ""), _cookie(header(scope, b"cookie"))]
-    wishes += [code for code, _ in parse_accept_lang_header(header(scope, b"accept-language"))]
-    for wish in wishes:
+    candidates = [getattr(scope.get("user"), "language", ""), _cookie(header(scope, b"cookie"))]
+    candidates += [code for code, _ in parse_accept_lang_header(header(scope, b"accept-language"))]
+    for candidate in candidates:
         try:
-            if wish:
-                return translation.get_supported_language_variant(wish)
+            if candidate:
+                return translation.get_supported_language_variant(candidate)
         except LookupError:
             continue
     return settings.LANGUAGE_CODE

@@ -140,8 +140,8 @@ def _unfit() -> BadInput:
 
 def _described(error: BaseException) -> str:
     """Returns kind and place of an error, without its words, which may quote what somebody typed."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "?"
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else "?"
     return f"{type(error).__name__} at {where}"

@@ -57,8 +57,8 @@ def without_unseen(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    kept = {place for found in _AT_WORK.finditer(text) for place in range(*found.span())}
-    return "".join(c for place, c in enumerate(text) if place in kept or not _UNSEEN.match(c))
+    preserved = {index for found in _AT_WORK.finditer(text) for index in range(*found.span())}
+    return "".join(c for index, c in enumerate(text) if index in preserved or not _UNSEEN.match(c))
 
 
 def one_line(text: str) -> str:

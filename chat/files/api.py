@@ -32,10 +32,10 @@ def files(request: ApiRequest) -> HttpResponse:
     upload = request.FILES.get("file")
     if upload is None or upload.file is None or len(request.FILES) > 1:
         raise BadInput(_("Please choose one file."))
-    kept = services.keep(
+    file = services.store(
         owner=request.user, content=upload.file, name=upload.name or "", size=upload.size or 0
     )
-    return JsonResponse({"file": services.file_json(kept)}, status=201)
+    return JsonResponse({"file": services.file_json(file)}, status=201)
 
 
 @json_view("GET", "DELETE")

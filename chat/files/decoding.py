@@ -232,7 +232,7 @@ def _guessed(data: bytes) -> Decoded:
     sample = b"\n".join(lines)
     best, encoding = _best(sample, _detected(sample))
     if best < _LEAST_LIKE:
-        best, encoding = max(_best(sample, said) for said in _detected_in_parts(lines))
+        best, encoding = max(_best(sample, detected) for detected in _detected_in_parts(lines))
     if best < _LEAST_LIKE:
         return _mixed(data)
     if encoding == "cp1254" and not _TURKISH.search(sample):
@@ -256,10 +256,10 @@ def _detected(sample: bytes, *, whole: bool = True) -> str:
     return _NAMES.get(name, name.replace("windows-", "cp").replace("iso-8859-", "iso8859_"))
 
 
-def _best(sample: bytes, said: str) -> tuple[float, str]:
-    best, _place, encoding = max(
-        (round(likeness(sample.decode(each, "replace")), 3), -place, each)
-        for place, each in enumerate(_candidates(said, sample))
+def _best(sample: bytes, detected: str) -> tuple[float, str]:
+    best, _index, encoding = max(
+        (round(likeness(sample.decode(each, "replace")), 3), -index, each)
+        for index, each in enumerate(_candidates(detected, sample))
     )
     return best, encoding
 
@@ -272,23 +272,23 @@ def _mixed(data: bytes) -> Decoded:
     return read
 
 
-def _candidates(said: str, sample: bytes) -> Iterable[str]:
+def _candidates(detected: str, sample: bytes) -> Iterable[str]:
     """Returns encodings to try, the detector's first: another must look better, not as good."""
-    if said in _ISO_LATIN and len(set(sample) - _ASCII) <= _FEW:
-        return ["cp1252", said]  # a letter or two tell little, and much more is written in it
+    if detected in _ISO_LATIN and len(set(sample) - _ASCII) <= _FEW:
+        return ["cp1252", detected]  # a letter or two tell little, and much more is written in it
     if _BOXES.search(sample):
         return [*_DOS, "cp866"]
-    if said in _MULTIBYTE:
+    if detected in _MULTIBYTE:
         others: tuple[str, ...] = ()
-    elif said in ("cp1255", "iso8859_8"):
+    elif detected in ("cp1255", "iso8859_8"):
         others = ("koi8_u",)  # its capitals are where Hebrew has its letters
-    elif said in (*_CYRILLIC, "koi8_r"):
+    elif detected in (*_CYRILLIC, "koi8_r"):
         others = _CYRILLIC
-    elif said in ("cp1253", "iso8859_7"):
+    elif detected in ("cp1253", "iso8859_7"):
         others = _GREEK
     else:
         others = (*_LATIN, "cp1251", "koi8_u", *_DOS, "cp866")
-    return [said, *(each for each in others if each != said)]
+    return [detected, *(each for each in others if each != detected)]
 
 
 def _telling(data: bytes) -> list[bytes]:

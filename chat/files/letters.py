@@ -61,15 +61,15 @@ def likeness(text: str) -> float:
         if number == _SCORED:
             break
         word = found[0]
-        for place, letter in enumerate(word):
+        for index, letter in enumerate(word):
             if letter < "\x80":
                 continue
             total += 1
-            kind = _place_of(word, place, dashes)
+            kind = _kind_at(word, index, dashes)
             if kind == "fits":
                 fitting += 1
             elif kind == "letter":
-                lower = _lower(letter, word[place + 1 : place + 2])
+                lower = _lower(letter, word[index + 1 : index + 2])
                 counts[lower] = counts.get(lower, 0) + 1
     if not total:
         return 1.0
@@ -82,13 +82,13 @@ def _lower(letter: str, after: str) -> str:
     return _ESTONIAN if lower == "õ" and after.lower() not in ("e", "s") else lower
 
 
-def _place_of(word: str, place: int, dashes: str) -> str:
+def _kind_at(word: str, index: int, dashes: str) -> str:
     """Returns "letter" if the alphabets decide, "fits" if any language has it at this index, or "odd" if none
     has.
     """
-    letter = word[place]
-    before = word[place - 1] if place else " "
-    after = word[place + 1] if place + 1 < len(word) else " "
+    letter = word[index]
+    before = word[index - 1] if index else " "
+    after = word[index + 1] if index + 1 < len(word) else " "
     if letter in ("’", *dashes):
         return "fits"
     if letter in _SIGNS:

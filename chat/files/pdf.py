@@ -93,10 +93,10 @@ def _read(data: bytes) -> tuple[str, dict[str, Any]]:
             raise Refused("too_long")
     report["pages"] = len(texts)
     texts.append(_form_values(reader))
-    whole = "\n\n".join(text for text in texts if text)
-    if not whole:
+    joined = "\n\n".join(text for text in texts if text)
+    if not joined:
         raise Refused("illegible" if report["unreadable"] else "scanned")
-    return whole, dict(report)
+    return joined, dict(report)
 
 
 def _is_about_memory(error: BaseException | None) -> bool:

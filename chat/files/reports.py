@@ -9,18 +9,18 @@ from chat.files.decoding import ENCODINGS
 MOST = 100_000  # pages of a PDF, or flaws of a text: more are not believed
 
 
-def sound_report(told: object) -> dict[str, Any]:
+def validated_report(data: object) -> dict[str, Any]:
     """Returns the parts that words.py can show; anything else in a file is left out."""
-    if not isinstance(told, dict):
+    if not isinstance(data, dict):
         return {}
     found: dict[str, Any] = {}
-    encoding = told.get("encoding")
+    encoding = data.get("encoding")
     if isinstance(encoding, str) and encoding in ENCODINGS:
         found["encoding"] = encoding
-        found |= {name: True for name in ("guessed", "chosen") if told.get(name) is True}
-    found |= {name: told[name] for name in ("flaws", "pages") if _is_count(told.get(name))}
+        found |= {name: True for name in ("guessed", "chosen") if data.get(name) is True}
+    found |= {name: data[name] for name in ("flaws", "pages") if _is_count(data.get(name))}
     for name in ("empty", "unreadable"):
-        numbers = told.get(name)
+        numbers = data.get(name)
         if isinstance(numbers, list) and _are_pages(numbers, found.get("pages", 0)):
             found[name] = numbers
     return found

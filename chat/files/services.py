@@ -58,7 +58,7 @@ def place_of(file: File) -> str:
 # --- In ---------------------------------------------------------------------------------------------------
 
 
-def keep(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
+def store(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     """Stores a file and asks a worker to read it. Raises BadInput; then nothing is stored."""
     if size > settings.FILE_BYTES:
         raise BadInput(file_too_large(settings.FILE_BYTES))
@@ -109,13 +109,13 @@ def _digest(content: IO[bytes]) -> str:
 
 def of_text(*, owner: User, name: str, text: str) -> File:
     """Builds, without saving, a file of which only the text is known, as an import brings it."""
-    whole = text.encode()
+    data = text.encode()
     return File(
         owner=owner,
         name=clean_name(name),
         kind=Kind.TEXT,
-        size=len(whole),
-        sha256=hashlib.sha256(whole).hexdigest(),
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
         state=State.READY,
         text=text,
         characters=len(text),
@@ -348,12 +348,12 @@ def sweep() -> None:
 
 def sweep_storage() -> None:
     """Deletes bytes without a row. An upload writes them a moment before it; younger ones are left alone."""
-    kept = storage()
+    stored_files = storage()
     with suppress(FileNotFoundError):
-        for folder in kept.listdir("")[0]:
-            names = {f"{folder}/{name}" for name in kept.listdir(folder)[1]}
+        for folder in stored_files.listdir("")[0]:
+            names = {f"{folder}/{name}" for name in stored_files.listdir(folder)[1]}
             names -= set(File.objects.filter(stored__in=names).values_list("stored", flat=True))
             for name in names:
                 with suppress(FileNotFoundError):
-                    if kept.get_modified_time(name) < timezone.now() - timedelta(hours=1):
+                    if stored_files.get_modified_time(name) < timezone.now() - timedelta(hours=1):
                         remove_bytes(name)

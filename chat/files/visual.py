@@ -42,10 +42,10 @@ def in_reading_order(line: str) -> str:
 def _turned(drawn: str) -> str:
     parts: list[str] = []
     at = 0
-    for kept in _KEPT.finditer(drawn):
-        parts += drawn[at : kept.start()].translate(_MIRRORED)
-        parts.append(kept[0])
-        at = kept.end()
+    for match in _KEPT.finditer(drawn):
+        parts += drawn[at : match.start()].translate(_MIRRORED)
+        parts.append(match[0])
+        at = match.end()
     parts += drawn[at:].translate(_MIRRORED)
     return "".join(reversed(parts))
 

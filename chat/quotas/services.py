@@ -67,9 +67,9 @@ def open_today(user: User) -> Allowance:
     """
     terms = terms_for(user)
     counter = _locked_counter(user, _today())
-    taken = counter.used + counter.reserved
-    if taken >= terms.tokens_per_day:
-        raise QuotaExceeded(used=taken, limit=terms.tokens_per_day, retry_after=_seconds_left())
+    used_or_reserved = counter.used + counter.reserved
+    if used_or_reserved >= terms.tokens_per_day:
+        raise QuotaExceeded(used=used_or_reserved, limit=terms.tokens_per_day, retry_after=_seconds_left())
     return Allowance(terms, counter)
 
 
@@ -90,17 +90,17 @@ def reserve(
     `allowance` is that of `open_today`, in the same transaction.
     """
     limit, counter = allowance.terms.tokens_per_day, allowance.counter
-    taken = counter.used + counter.reserved
-    left = limit - taken - prompt_tokens
+    used_or_reserved = counter.used + counter.reserved
+    left = limit - used_or_reserved - prompt_tokens
     granted = min(max_new_tokens, left)
     if not is_length_chosen:
         granted = min(granted, max(UNCHOSEN_TOKENS, left // 2))
     if granted < min(LEAST_ANSWER_TOKENS, max_new_tokens):
-        raise QuotaExceeded(used=taken, limit=limit, retry_after=_seconds_left())
+        raise QuotaExceeded(used=used_or_reserved, limit=limit, retry_after=_seconds_left())
     needed = prompt_tokens + granted
     room = UsageCounter.objects.filter(pk=counter.pk, used__lte=limit - needed - F("reserved"))
     if room.update(reserved=F("reserved") + needed) == 0:
-        raise QuotaExceeded(used=taken, limit=limit, retry_after=_seconds_left())
+        raise QuotaExceeded(used=used_or_reserved, limit=limit, retry_after=_seconds_left())
     UsageEntry.objects.create(
         generation=generation_id,
         user=user,

@@ -84,12 +84,12 @@ class Postgresql(Backend):
         self, cursor: Any, owner: UUID, kind: str, terms: Sequence[str], below: int, limit: int
     ) -> list[Row]:
         """Finds a frequent word among the newest; a rare one has few rows in the index. Either is quick."""
-        wanted = " & ".join([f"'-@{kind}{owner}'", *(f"{_quoted(term)}:*" for term in terms)])
+        query = " & ".join([f"'-@{kind}{owner}'", *(f"{_quoted(term)}:*" for term in terms)])
         near = _NEAR.replace("{null}", "NULL" if kind == "t" else "NOT NULL")
-        cursor.execute(near, [owner, below, NEAR, wanted, limit])
+        cursor.execute(near, [owner, below, NEAR, query, limit])
         rows = [row_of(*row) for row in cursor.fetchall()]
         if len(rows) < limit:
-            cursor.execute(_FAR, [wanted, below, limit])
+            cursor.execute(_FAR, [query, below, limit])
             rows = [row_of(*row) for row in cursor.fetchall()]
         return rows
 

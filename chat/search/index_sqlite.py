@@ -103,8 +103,8 @@ class Sqlite(Backend):
     def rows(
         self, cursor: Any, owner: UUID, kind: str, terms: Sequence[str], below: int, limit: int
     ) -> list[Row]:
-        wanted = " AND ".join(f'"{term}" *' for term in terms)
-        cursor.execute(_ROWS, [f"scope : {kind}{owner.hex} AND words : ({wanted})", below, limit])
+        expression = " AND ".join(f'"{term}" *' for term in terms)
+        cursor.execute(_ROWS, [f"scope : {kind}{owner.hex} AND words : ({expression})", below, limit])
         return [row_of(*row) for row in cursor.fetchall()]
 
     def forget_deleted(self, using: str) -> None:

@@ -24,21 +24,21 @@ _END = 2**63 - 1
 
 def search(owner: User, question: str, cursor: str = "") -> dict[str, Any]:
     kind, below = _cursor(cursor)
-    asked = parsed(question)
-    if not asked.terms:
+    query = parsed(question)
+    if not query.terms:
         return {"results": [], "next": None}
     rows: list[Row] = []
     following = None
     if kind == "t":
-        rows, following = _hits(owner, "t", asked, below, PAGE + 1)
+        rows, following = _hits(owner, "t", query, below, PAGE + 1)
     if following is None and len(rows) <= PAGE:
         start = below if kind == "m" else _END
-        further, following = _hits(owner, "m", asked, start, PAGE + 1 - len(rows))
+        further, following = _hits(owner, "m", query, start, PAGE + 1 - len(rows))
         rows += further
     page = rows[:PAGE]
     if len(rows) > PAGE:
         following = f"m{page[-1][0]}" if page[-1][2] else f"t{page[-1][0]}"
-    return {"results": _results(owner, page, asked.parts), "next": following}
+    return {"results": _results(owner, page, query.parts), "next": following}
 
 
 def _cursor(cursor: str) -> tuple[str, int]:
@@ -53,15 +53,15 @@ def _cursor(cursor: str) -> tuple[str, int]:
 # --- Rows -------------------------------------------------------------------------------------------------
 
 
-def _hits(owner: User, kind: str, asked: Question, below: int, limit: int) -> tuple[list[Row], str | None]:
+def _hits(owner: User, kind: str, query: Question, below: int, limit: int) -> tuple[list[Row], str | None]:
     """Returns the next matching rows, and where to continue if so many rows did not match that it is time to
     answer.
     """
     hits: list[Row] = []
     batch, looked_at = limit, 0
     while True:
-        rows = _rows(owner, kind, asked.terms, below, batch)
-        hits += _holding(rows, asked.literal)
+        rows = _rows(owner, kind, query.terms, below, batch)
+        hits += _holding(rows, query.literal)
         looked_at += len(rows)
         if len(rows) < batch or len(hits) >= limit:
             return hits[:limit], None
@@ -77,8 +77,8 @@ def _holding(rows: list[Row], literal: list[str]) -> list[Row]:
         return rows
     titles = Conversation.objects.filter(pk__in=[row[1] for row in rows if not row[2]])
     texts = Message.objects.filter(pk__in=[row[2] for row in rows if row[2]])
-    said = dict(titles.values_list("pk", "title")) | dict(texts.values_list("pk", "text"))
-    folded = {key: fold(text[:MOST]) for key, text in said.items()}
+    texts_by_row = dict(titles.values_list("pk", "title")) | dict(texts.values_list("pk", "text"))
+    folded = {key: fold(text[:MOST]) for key, text in texts_by_row.items()}
     return [row for row in rows if all(part in folded.get(row[2] or row[1], "") for part in literal)]
 
 

@@ -44,12 +44,12 @@ def fold(text: str) -> str:
 
 def terms(text: str) -> list[str]:
     """Returns all terms of a text, each once."""
-    said = fold(text[:MOST])[:MOST]
-    found = _WORD.findall(said)
+    folded = fold(text[:MOST])[:MOST]
+    found = _WORD.findall(folded)
     for each in _WITH_SIGN:
-        found += each.findall(said)
+        found += each.findall(folded)
     found = [term[:TERM_CHARS] for term in found]
-    for run in _RUN.findall(said):
+    for run in _RUN.findall(folded):
         found += _pairs(run)
     return list(dict.fromkeys(found))
 
@@ -66,23 +66,23 @@ class Question:
     parts: list[str]  # to be marked in a hit
 
 
-def parsed(question: str) -> Question:
+def parsed(text: str) -> Question:
     """Returns the terms of a query, which is plain text without operators. A single letter is ignored, except
     in scripts where it is a word or a syllable.
     """
-    wanted = Question([], [], [])
-    for part in _PART.finditer(fold(question[:QUESTION_CHARS])):
+    question = Question([], [], [])
+    for part in _PART.finditer(fold(text[:QUESTION_CHARS])):
         found = _terms_of_run(part[0]) if part["run"] else _terms_of_word(part[0])
-        if not found or part[0] in wanted.parts:
+        if not found or part[0] in question.parts:
             continue
-        wanted.terms.extend(term for term in found if term not in wanted.terms)
-        wanted.parts.append(part[0])
+        question.terms.extend(term for term in found if term not in question.terms)
+        question.parts.append(part[0])
         if len(found) > 1:
-            wanted.literal.append(part[0])
-        if len(wanted.parts) == MOST_PARTS:
+            question.literal.append(part[0])
+        if len(question.parts) == MOST_PARTS:
             break
-    del wanted.terms[MOST_TERMS:]
-    return wanted
+    del question.terms[MOST_TERMS:]
+    return question
 
 
 def _terms_of_run(run: str) -> list[str]:

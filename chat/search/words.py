@@ -53,10 +53,10 @@ def _folded(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
     starts: list[int] = []
     ends: list[int] = []
     for cluster in _CLUSTER.finditer(text):
-        said = _fold_cluster(cluster[0])
-        low.append(said)
-        starts += [cluster.start()] * len(said)
-        ends += [cluster.end()] * len(said)
+        folded = _fold_cluster(cluster[0])
+        low.append(folded)
+        starts += [cluster.start()] * len(folded)
+        ends += [cluster.end()] * len(folded)
     return "".join(low), starts, ends
 
 

@@ -95,10 +95,10 @@ def _shows_again(shown: dict[str, bool], taken_down: dict[str, bool]) -> bool:
 
 def words(take_down: TakeDown) -> str:
     """Returns the notice to the owner, in the reader's language, with the reason."""
-    told = _("Staff took down a shared page of this conversation, so no new link to it can be made.")
+    notice = _("Staff took down a shared page of this conversation, so no new link to it can be made.")
     if take_down.reason:
-        told += " " + _("Reason: %(reason)s") % {"reason": shown_reason(take_down)}
-    return told
+        notice += " " + _("Reason: %(reason)s") % {"reason": shown_reason(take_down)}
+    return notice
 
 
 def shown_reason(take_down: TakeDown) -> str:

@@ -89,11 +89,11 @@ class ConversationAdmin(ReadOnlyAdmin):
         rows = conversation.messages.select_related("generation").order_by("created_at", "pk")
         pages = Paginator(rows, MESSAGES_A_PAGE)
         number: Any = request.GET.get("p", 1)
-        if wanted := self._wanted(request, conversation):
-            number = rows.filter(created_at__lt=wanted.created_at).count() // MESSAGES_A_PAGE + 1
+        if message := self._requested(request, conversation):
+            number = rows.filter(created_at__lt=message.created_at).count() // MESSAGES_A_PAGE + 1
         return {"page_obj": pages.get_page(number)}
 
-    def _wanted(self, request: HttpRequest, conversation: Conversation) -> Message | None:
+    def _requested(self, request: HttpRequest, conversation: Conversation) -> Message | None:
         try:
             return conversation.messages.filter(pk=UUID(request.GET.get("message", ""))).first()
         except ValueError:

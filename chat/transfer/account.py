@@ -62,9 +62,9 @@ def bring_in(owner: User, record: dict[str, object]) -> list[Outcome]:
     """Imports settings that were not chosen here, and folders whose names are not here yet."""
     check_version(record, VERSION)
     outcomes = _bring_settings(owner, dict_of(record.get("settings")))
-    told = list_of(record.get("folders"))
+    folders = list_of(record.get("folders"))
     here = set(Folder.objects.filter(owner=owner).values_list("name", flat=True))
-    for each in told[:FOLDERS]:
+    for each in folders[:FOLDERS]:
         name = _folder_name(each)
         if name and name not in here:
             here.add(name)
@@ -72,25 +72,25 @@ def bring_in(owner: User, record: dict[str, object]) -> list[Outcome]:
     return outcomes
 
 
-def _bring_settings(owner: User, told: dict[str, object]) -> list[Outcome]:
+def _bring_settings(owner: User, data: dict[str, object]) -> list[Outcome]:
     owner.refresh_from_db(fields=FIELDS)
     mine = _settings_of(owner)
-    wanted = {name: text_of(told.get(name)) for name in FIELDS}
-    wanted = {name: value for name, value in wanted.items() if value and value != mine[name]}
-    if not wanted:
+    imported = {name: text_of(data.get(name)) for name in FIELDS}
+    imported = {name: value for name, value in imported.items() if value and value != mine[name]}
+    if not imported:
         return []
-    free = {name: value for name, value in wanted.items() if mine[name] == _default(name)}
+    free = {name: value for name, value in imported.items() if mine[name] == _default(name)}
     try:
         edit_profile(user=owner, **free)
     except ChatError as error:
         return [(_("Your settings"), error.words)]
-    if len(free) < len(wanted):
+    if len(free) < len(imported):
         return [(_("Your settings"), _("You chose others here; they stay as they are."))]
     return [(_("Your settings"), "")]
 
 
-def _folder_name(told: object) -> str:
-    return one_line(storable(text_of(told)[:NAME_CHARS]))
+def _folder_name(name: object) -> str:
+    return one_line(storable(text_of(name)[:NAME_CHARS]))
 
 
 def _made(owner: User, name: str) -> str:

@@ -52,8 +52,8 @@ def account_archive(owner: User, language: str) -> Generator[bytes]:
     outlet = _Outlet()
     keys = Conversation.objects.listed_for(owner).order_by("created_at", "pk").values_list("pk", flat=True)
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, told in _own(owner).items():
-            archive.writestr(_entry(name), told)
+        for name, content in _own(owner).items():
+            archive.writestr(_entry(name), content)
         yield outlet.taken()
         packed: set[str] = set()
         for number, key in enumerate(list(keys), 1):
@@ -70,9 +70,9 @@ def account_archive(owner: User, language: str) -> Generator[bytes]:
 def _own(owner: User) -> dict[str, str]:
     """Returns the files of the account. They come first, so that conversations find their personas."""
     with lent_connection():
-        said = personas.written(owner)
-        told = {"personas.json": dumped(said)} if said else {}
-        return {**told, "account.json": dumped(account.written(owner))}
+        texts = personas.written(owner)
+        entries = {"personas.json": dumped(texts)} if texts else {}
+        return {**entries, "account.json": dumped(account.written(owner))}
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

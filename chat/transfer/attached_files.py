@@ -21,7 +21,7 @@ from chat.core.errors import ChatError
 from chat.files import services as files
 from chat.files.kinds import HEAD, kind_of
 from chat.files.models import Attachment, File
-from chat.files.reports import sound_report
+from chat.files.reports import validated_report
 from chat.transfer.imported_conversation import ImportedConversation, ImportedFile
 from chat.transfer.upload import Package
 
@@ -45,9 +45,9 @@ def _described(file: File) -> dict[str, Any]:
     """Returns the description of a file in an export; `sha256` only if the archive has its bytes under that
     digest.
     """
-    told = {"id": str(file.pk), "name": file.name, "size": file.size, "kind": file.kind}
-    told |= {"report": file.report} if file.report else {}
-    return {**told, "sha256": file.sha256} if file.stored else told
+    fields = {"id": str(file.pk), "name": file.name, "size": file.size, "kind": file.kind}
+    fields |= {"report": file.report} if file.report else {}
+    return {**fields, "sha256": file.sha256} if file.stored else fields
 
 
 @dataclass(slots=True)
@@ -61,9 +61,9 @@ class Carrier:
 
     def copy(self, draft: ImportedConversation) -> None:
         """Brings the bytes over. Not in the transaction: SQLite's writers share one lock."""
-        told = {each.key: each for node in draft.nodes for each in node.files}
-        room = settings.FILES_BYTES - files.bytes_of(self.owner) if told else 0
-        for key, each in told.items():
+        by_key = {each.key: each for node in draft.nodes for each in node.files}
+        room = settings.FILES_BYTES - files.bytes_of(self.owner) if by_key else 0
+        for key, each in by_key.items():
             if file := self._copied(draft, each, room):
                 self._made[key] = file
                 room -= file.size
@@ -76,8 +76,8 @@ class Carrier:
         File.objects.bulk_create(self._made.values(), batch_size=20)
         attached: dict[tuple[UUID, UUID], Attachment] = {}
         for node in draft.nodes:
-            for position, told in enumerate(node.files):
-                if file := self._made.get(told.key):
+            for position, imported in enumerate(node.files):
+                if file := self._made.get(imported.key):
                     attachment = Attachment(message_id=keys[node.key], file=file, position=position)
                     attached[keys[node.key], file.pk] = attachment
         Attachment.objects.bulk_create(attached.values(), batch_size=500)
@@ -97,18 +97,18 @@ class Carrier:
         for name in self.stored:
             files.remove_bytes(name)
 
-    def _copied(self, draft: ImportedConversation, told: ImportedFile, room: int) -> File | None:
+    def _copied(self, draft: ImportedConversation, imported: ImportedFile, room: int) -> File | None:
         """Returns the file with its bytes if the zip has them, else with its text alone."""
-        file = files.of_text(owner=self.owner, name=told.name, text=told.text)
-        file.report = sound_report(told.report)
-        size = self.package.size_of(told.sha256)
+        file = files.of_text(owner=self.owner, name=imported.name, text=imported.text)
+        file.report = validated_report(imported.report)
+        size = self.package.size_of(imported.sha256)
         if size is not None and size > settings.FILE_BYTES:
             draft.leave_out("too_large")
             return None
         if (file.size if size is None else size) > room:
             draft.leave_out("no_room")
             return None
-        if not told.sha256 or self._took_bytes(file, told.sha256):
+        if not imported.sha256 or self._took_bytes(file, imported.sha256):
             return file
         draft.leave_out("no_room" if file.size > room else "text_only")
         return None if file.size > room else file

@@ -48,8 +48,8 @@ def batches(keys: Sequence[UUID]) -> Iterator[list[Message]]:
         yield messages
 
 
-def dumped(told: dict[str, Any]) -> str:
-    return json.dumps(told, ensure_ascii=False, indent=1)
+def dumped(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, indent=1)
 
 
 def check_stays(conversation: Conversation) -> None:

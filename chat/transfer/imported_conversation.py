@@ -224,20 +224,20 @@ def _in_order(draft: ImportedConversation) -> list[ImportedMessage]:
 def _hoisted(draft: ImportedConversation, ordered: list[ImportedMessage]) -> list[ImportedMessage]:
     """Drops the messages that are left out; their answers move up to what is there."""
     stands_for: dict[str | None, str | None] = {None: None}
-    kept = []
+    remaining = []
     for node in ordered:
         node.parent = stands_for[node.parent]
         stands_for[node.key] = node.key if node.role else node.parent
         if node.role:
-            kept.append(node)
+            remaining.append(node)
     draft.leaf = stands_for.get(draft.leaf)
-    return kept
+    return remaining
 
 
 def _joined(draft: ImportedConversation) -> list[ImportedMessage]:
     children = Counter(node.parent for node in draft.nodes)
     stands_for: dict[str | None, ImportedMessage] = {}
-    kept = []
+    remaining = []
     for node in draft.nodes:
         above = stands_for.get(node.parent)
         if above and above.role == node.role and children[node.parent] == 1:
@@ -247,10 +247,10 @@ def _joined(draft: ImportedConversation) -> list[ImportedMessage]:
             continue
         node.parent = above.key if above else None
         stands_for[node.key] = node
-        kept.append(node)
+        remaining.append(node)
     if draft.leaf:
         draft.leaf = stands_for[draft.leaf].key
-    return kept
+    return remaining
 
 
 def in_order_of(nodes: Iterable[ImportedMessage], children: Iterable[object]) -> None:

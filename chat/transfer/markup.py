@@ -125,7 +125,7 @@ def _without_blocks(draft: ImportedConversation, text: str) -> str:
         whole.read(text)
     for what, times in whole.left_out.items():
         draft.leave_out(what, times)
-    return "".join(whole.kept).strip("\n") if whole.left_out else text
+    return "".join(whole.parts).strip("\n") if whole.left_out else text
 
 
 class _Blocks:
@@ -133,7 +133,7 @@ class _Blocks:
 
     def __init__(self, *, nested: bool) -> None:
         self.nested = nested
-        self.kept: list[str] = []
+        self.parts: list[str] = []
         self.left_out: Counter[str] = Counter()
         self._fence, self._depth = "", 0
 
@@ -143,9 +143,9 @@ class _Blocks:
             if self._depth or self._begins(line):
                 rest = self._after(line)
                 if not self._depth and rest.strip():
-                    self.kept.append(rest)
+                    self.parts.append(rest)
             else:
-                self.kept.append(line)
+                self.parts.append(line)
         return self._depth == 0
 
     def _begins(self, line: str) -> bool:

@@ -80,12 +80,12 @@ def title() -> str:
 def written(owner: User) -> dict[str, Any] | None:
     """Returns personas, prompts and instructions as `bring_in` reads them; None if there are none."""
     instructions = services.get_custom_instructions(owner)
-    told: dict[str, Any] = {"instructions": None}
+    data: dict[str, Any] = {"instructions": None}
     if instructions.about or instructions.style:
-        told["instructions"] = {name: getattr(instructions, name) for name in ("about", "style", "active")}
+        data["instructions"] = {name: getattr(instructions, name) for name in ("about", "style", "active")}
     for part, kind in KINDS.items():
-        told[part] = [{"name": each.name, kind.text: getattr(each, kind.text)} for each in kind.own(owner)]
-    return {"format": NAME, "version": VERSION, **told} if any(told.values()) else None
+        data[part] = [{"name": each.name, kind.text: getattr(each, kind.text)} for each in kind.own(owner)]
+    return {"format": NAME, "version": VERSION, **data} if any(data.values()) else None
 
 
 def settings_written(conversation: Conversation) -> dict[str, Any]:
@@ -119,9 +119,9 @@ def bring_in(owner: User, record: dict[str, object]) -> list[Outcome]:
     return outcomes
 
 
-def _instructions(owner: User, told: dict[str, object]) -> Iterator[Outcome]:
-    style_name = "style" if "style" in told else "manner"
-    about, style = (services.normalize(storable(text_of(told.get(name)))) for name in ("about", style_name))
+def _instructions(owner: User, data: dict[str, object]) -> Iterator[Outcome]:
+    style_name = "style" if "style" in data else "manner"
+    about, style = (services.normalize(storable(text_of(data.get(name)))) for name in ("about", style_name))
     if not about and not style:
         return
     what, here = _("Your instructions"), services.get_custom_instructions(owner)
@@ -132,7 +132,7 @@ def _instructions(owner: User, told: dict[str, object]) -> Iterator[Outcome]:
     else:
         try:
             services.save_custom_instructions(
-                user=owner, about=about, style=style, active=told.get("active") is True
+                user=owner, about=about, style=style, active=data.get("active") is True
             )
         except ChatError as error:
             yield what, error.words
@@ -140,9 +140,9 @@ def _instructions(owner: User, told: dict[str, object]) -> Iterator[Outcome]:
             yield what, ""
 
 
-def _all_of(owner: User, kind: Kind, told: list[object]) -> Iterator[Outcome]:
+def _all_of(owner: User, kind: Kind, data: list[object]) -> Iterator[Outcome]:
     taken = set(kind.own(owner).values_list("name", flat=True))  # two of one name in the file are two
-    for each in told[: kind.limit]:
+    for each in data[: kind.limit]:
         name, text = _read(kind, dict_of(each))
         label = kind.label(shown(name) or "…")
         try:
@@ -153,15 +153,15 @@ def _all_of(owner: User, kind: Kind, told: list[object]) -> Iterator[Outcome]:
             yield label, str(error)
         else:
             yield label, ""
-    left = len(told) - kind.limit
+    left = len(data) - kind.limit
     if left > 0:
         yield kind.more(left), _("At most %(limit)d are kept.") % {"limit": kind.limit}
 
 
-def _read(kind: Kind, told: dict[str, object]) -> tuple[str, str]:
+def _read(kind: Kind, data: dict[str, object]) -> tuple[str, str]:
     """Returns name and text normalised as chat.personas stores them, so that duplicates are recognised."""
-    name = one_line(storable(text_of(told.get("name"))[:NAME_CHARS]))
-    return name, services.normalize(storable(text_of(told.get(kind.text))))
+    name = one_line(storable(text_of(data.get("name"))[:NAME_CHARS]))
+    return name, services.normalize(storable(text_of(data.get(kind.text))))
 
 
 def _same(owner: User, kind: Kind, name: str, text: str) -> Any:
@@ -192,9 +192,9 @@ def import_settings(owner: User, made: Conversation, draft: ImportedConversation
 
 
 def _persona(owner: User, draft: ImportedConversation) -> Persona | None:
-    told = dict_of(draft.persona)
-    name, text = _read(PERSONAS, told)
-    if told.get("own") is False:
+    data = dict_of(draft.persona)
+    name, text = _read(PERSONAS, data)
+    if data.get("own") is False:
         found = site_persona_called(name)
         if found is None:
             _note_persona(draft, name, _("This site has none of this name."))

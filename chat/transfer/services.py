@@ -35,7 +35,7 @@ from chat.transfer.upload import Found, Package, shown
 
 SECONDS = 120.0  # of one import; the rest comes in when the file is imported again
 MESSAGES_IN_ALL = 200_000  # of one import
-TOLD = 50  # larger imports are not told to open pages one by one
+ANNOUNCED = 50  # conversations of one import that are announced to open pages
 AT_ONCE = 2  # in one web process: reading keeps a processor busy
 LOCK_SECONDS = 900
 TITLE_CHARS = 120  # of Conversation.title
@@ -122,7 +122,7 @@ def _import_one(
             raise Unreadable(_("There are too many messages for one import."))
         _check_rules(draft)
         made = stored(
-            owner, package, draft, models.get(draft.model, fallback), tell=len(report.imported) < TOLD
+            owner, package, draft, models.get(draft.model, fallback), tell=len(report.imported) < ANNOUNCED
         )
     except Unreadable as error:
         report.leave_out(title, str(error))

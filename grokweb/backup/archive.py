@@ -62,24 +62,24 @@ class Manifest:
     @classmethod
     def from_json(cls, raw: bytes) -> Manifest:
         try:
-            told = json.loads(raw)
-            number = int(told["format"])
+            data = json.loads(raw)
+            number = int(data["format"])
             if number > FORMAT:
                 raise BackupError(
                     f"the backup has format {number}; this version of GrokWeb reads up to {FORMAT}: update it"
                 )
             members = {
                 str(name): Member(int(each["size"]), str(each["sha256"]))
-                for name, each in told["members"].items()
+                for name, each in data["members"].items()
             }
             return cls(
-                app_version=str(told["app_version"]),
-                created_at=str(told["created_at"]),
-                database=str(told["database"]),
-                migrations=[[str(app), str(name)] for app, name in told["migrations"]],
-                rows={str(table): int(count) for table, count in told["rows"].items()},
+                app_version=str(data["app_version"]),
+                created_at=str(data["created_at"]),
+                database=str(data["database"]),
+                migrations=[[str(app), str(name)] for app, name in data["migrations"]],
+                rows={str(table): int(count) for table, count in data["rows"].items()},
                 members=members,
-                missing=[str(name) for name in told["missing"]],
+                missing=[str(name) for name in data["missing"]],
                 format=number,
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -196,19 +196,19 @@ class Reader:
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yields a member's content; raises at its end if size or checksum differ from the manifest's."""
-        told = self.manifest.members[name]
+        expected = self.manifest.members[name]
         digest, size = hashlib.sha256(), 0
         try:
             with self._zip.open(name) as member:
                 while piece := member.read(CHUNK):
                     digest.update(piece)
                     size += len(piece)
-                    if size > told.size:
+                    if size > expected.size:
                         break
                     yield piece
         except UNREADABLE as error:
             raise BackupError(f"the backup is damaged: {name}: {error}") from None
-        if size != told.size or digest.hexdigest() != told.sha256:
+        if size != expected.size or digest.hexdigest() != expected.sha256:
             raise BackupError(f"the backup is damaged: {name} differs from the manifest")
 
     def extract(self, name: str, target: Path) -> None:

@@ -160,9 +160,11 @@ def check_contents(manifest: Manifest, migrations: list[list[str]], rows: dict[s
     if sorted(migrations) != sorted(manifest.migrations):
         raise BackupError("the backup is damaged: its migrations differ from the manifest's")
     for table in sorted(rows.keys() | manifest.rows.keys()):
-        found, told = rows.get(table), manifest.rows.get(table)
-        if found != told:
-            raise BackupError(f"the backup is damaged: {table} has {found} rows, the manifest says {told}")
+        found, expected = rows.get(table), manifest.rows.get(table)
+        if found != expected:
+            raise BackupError(
+                f"the backup is damaged: {table} has {found} rows, the manifest says {expected}"
+            )
 
 
 def check_files(manifest: Manifest, names: set[str]) -> None:

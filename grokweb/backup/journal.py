@@ -47,8 +47,9 @@ def pending(data: Path) -> bool:
 
 def read(data: Path) -> Journal:
     try:
-        told = json.loads((data / JOURNAL).read_text())
-        return Journal(told["phase"], told["staged"], [(a, b) for a, b in told["moves"]], told["aside"])
+        fields = json.loads((data / JOURNAL).read_text())
+        moves = [(a, b) for a, b in fields["moves"]]
+        return Journal(fields["phase"], fields["staged"], moves, fields["aside"])
     except (ValueError, KeyError, TypeError) as error:
         raise BackupError(f"{data / JOURNAL} cannot be read ({error}): restore a backup by hand") from None
 
@@ -58,19 +59,19 @@ def recover(data: Path, database: Mapping[str, Any]) -> str:
 
     The caller must hold the lock of the data directory (instance_lock.py), so that nobody else restores.
     """
-    told = ""
+    message = ""
     if pending(data):
         journal = read(data)
         if journal.phase == "database":
             undo(data, journal, database)
-            told = "An interrupted restore was undone: everything is as before."
+            message = "An interrupted restore was undone: everything is as before."
         else:
             finish(data, journal)
-            told = "An interrupted restore was finished."
+            message = "An interrupted restore was finished."
     for place in {data, Path(database["NAME"]).parent if "sqlite" in database["ENGINE"] else data}:
         for folder in place.glob(f"{STAGED}*"):
             shutil.rmtree(folder, ignore_errors=True)
-    return told
+    return message
 
 
 def undo(data: Path, journal: Journal, database: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ ASIDE = "before_restore"  # schema with what a restore replaced
 def connect(database: Mapping[str, Any], **options: Any) -> Any:
     import psycopg
 
-    wanted = {
+    parameters = {
         "dbname": database["NAME"],
         "user": database["USER"],
         "password": database["PASSWORD"],
@@ -37,7 +37,7 @@ def connect(database: Mapping[str, Any], **options: Any) -> Any:
         "application_name": "grokweb-backup",
     }
     try:
-        return psycopg.connect(**{key: value for key, value in wanted.items() if value}, **options)
+        return psycopg.connect(**{key: value for key, value in parameters.items() if value}, **options)
     except psycopg.Error as error:
         raise BackupError(f"the database does not answer: {_one_line(str(error))}") from None
 
@@ -81,10 +81,10 @@ def _folder_version(path: Path) -> int:
 
 def _major(path: Path) -> int:
     try:
-        told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=20)
+        result = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    match = re.search(r"\(PostgreSQL\) (\d+)", told.stdout)
+    match = re.search(r"\(PostgreSQL\) (\d+)", result.stdout)
     return int(match[1]) if match else 0
 
 
@@ -140,10 +140,10 @@ def dump(connection: Any, database: Mapping[str, Any], target: Path) -> None:
 def check_dump(path: Path, version: int) -> None:
     """Raises unless pg_restore can read the whole list of contents."""
     try:
-        told = _run([program("pg_restore", version), "--list", str(path)], {**_NOWHERE})
+        listing = _run([program("pg_restore", version), "--list", str(path)], {**_NOWHERE})
     except BackupError as error:
         raise BackupError(f"the backup's database cannot be read: {error}") from None
-    if "TABLE DATA public django_migrations" not in told:
+    if "TABLE DATA public django_migrations" not in listing:
         raise BackupError("the backup's database is not one of GrokWeb: it has no django_migrations")
 
 

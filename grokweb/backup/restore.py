@@ -22,7 +22,7 @@ STAMPED = "prepared.json"  # what `prepare` remembers; another database needs it
 @dataclass(frozen=True, slots=True)
 class Restored:
     manifest: Manifest
-    kept: str = ""  # folder with the old installation, empty if there was none
+    previous: str = ""  # folder with the old installation, empty if there was none
     schema: str = ""  # PostgreSQL's schema with the old tables
     recovered: str = ""
 
@@ -38,8 +38,8 @@ def restore(places: Places, source: Path, *, force: bool) -> Restored:
                 raise BackupError(
                     "there is an installation here already; --force replaces it (and moves it aside)"
                 )
-            kept, aside = _replace(places, backup)
-            return Restored(backup.manifest, kept, aside, recovered)
+            previous, aside = _replace(places, backup)
+            return Restored(backup.manifest, previous, aside, recovered)
     finally:
         lock.close()
 
@@ -85,16 +85,16 @@ def _is_installed(places: Places) -> bool:
 
 def _replace(places: Places, backup: Reader) -> tuple[str, str]:
     now = stamp()
-    kept = _unused(places.data / f"before-restore-{now}")
-    staged = _staging(places, kept.name)
+    previous = _unused(places.data / f"before-restore-{now}")
+    staged = _staging(places, previous.name)
     try:
         database = _unpack(places, backup, staged)
-        plan = _plan(places, staged, database, kept)
+        plan = _plan(places, staged, database, previous)
         if places.kind == "sqlite":
             _check_unused(places)
             create.check_database(database, backup.manifest)
         else:
-            plan.aside = postgres.aside_name(kept.name.removeprefix("before-restore-"))
+            plan.aside = postgres.aside_name(previous.name.removeprefix("before-restore-"))
             _replace_tables(places, database, backup.manifest, plan)
         plan.phase = "swap"
         plan.write(places.data)
@@ -105,7 +105,7 @@ def _replace(places: Places, backup: Reader) -> tuple[str, str]:
     journal.finish(places.data, plan)
     (places.run / STAMPED).unlink(missing_ok=True)
     os.chmod(places.data, 0o700)
-    return str(kept) if kept.exists() else "", plan.aside
+    return str(previous) if previous.exists() else "", plan.aside
 
 
 def _unused(path: Path) -> Path:
@@ -145,7 +145,7 @@ def _database_folder(places: Places, staged: Path) -> Path:
     return folder
 
 
-def _plan(places: Places, staged: Path, database: Path, kept: Path) -> journal.Journal:
+def _plan(places: Places, staged: Path, database: Path, previous: Path) -> journal.Journal:
     """Plans the moves: old parts first; what cannot be created again moves last."""
     pairs = [(staged / KEY, places.key), (staged / "files", places.files)]
     old = [places.key, places.files, places.data / "redis"]
@@ -153,16 +153,16 @@ def _plan(places: Places, staged: Path, database: Path, kept: Path) -> journal.J
         pairs.append((database, places.sqlite))
         # The log moves with the old file, so that it is never beside the new one.
         old += [Path(f"{places.sqlite}{suffix}") for suffix in ("", *sqlite.SIDECARS)]
-    moves = [(str(path), str(_aside(places, path, kept))) for path in old if os.path.lexists(path)] + [
+    moves = [(str(path), str(_aside(places, path, previous))) for path in old if os.path.lexists(path)] + [
         (str(new), str(live)) for new, live in pairs
     ]
     return journal.Journal("database", [str(staged), str(database.parent)], moves)
 
 
-def _aside(places: Places, path: Path, kept: Path) -> Path:
+def _aside(places: Places, path: Path, previous: Path) -> Path:
     if path.parent.resolve() == places.data.resolve():
-        return kept / path.name
-    return path.with_name(f"{kept.name}-{path.name}")
+        return previous / path.name
+    return path.with_name(f"{previous.name}-{path.name}")
 
 
 def _check_unused(places: Places) -> None:

@@ -117,10 +117,10 @@ SAME = {False: _same(WORDS["same"]), True: _same(WORDS["same_fr"])}
 def name_talk(rng: random.Random) -> list[Exchange]:
     """Returns an exchange about a name, the only thing to remember from an earlier turn."""
     name = rng.choice(WORDS["names"])
-    told = rng.choice(
+    template = rng.choice(
         ("My name is {}.", "I am {}.", "I'm {}.", "Hello, my name is {}.", "Hi, I'm {}.", "Call me {}.")
     )
-    talk = [(told.format(name), f"Nice to meet you, {name}! How can I help you?")]
+    talk = [(template.format(name), f"Nice to meet you, {name}! How can I help you?")]
     if rng.random() < 0.7:
         asked = rng.choice(("What is my name?", "Do you know my name?", "Who am I?", "What's my name?"))
         talk.append((asked, f"Your name is {name}."))

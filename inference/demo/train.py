@@ -119,8 +119,8 @@ def windows(recipe: Recipe, tokenizer: ChatTokenizer, size: int) -> Iterator[tup
             messages = recipe.conversation(size // 22) if size >= CONTEXT else next(stream)
             new_ids, new_weights = spans(tokenizer, messages)
             if size < CONTEXT and recipe.cuts(messages):
-                kept = len(new_ids) - len(tokenizer.encode(messages[-1]["content"])) - 1 + OPENING
-                new_ids, new_weights = new_ids[:kept], new_weights[:kept]
+                length = len(new_ids) - len(tokenizer.encode(messages[-1]["content"])) - 1 + OPENING
+                new_ids, new_weights = new_ids[:length], new_weights[:length]
             ids += new_ids
             weights += new_weights
             owner += [count] * len(new_ids)

@@ -90,13 +90,13 @@ def needed_bytes(files: ModelFiles, slots: int, dtype: str = "", *, packed: bool
     return weights + slots * files.context * files.cached_numbers * size + OVERHEAD_BYTES
 
 
-def bound_context(files: ModelFiles, wanted: int) -> ModelFiles:
+def bound_context(files: ModelFiles, requested: int) -> ModelFiles:
     """Returns the folder with a context of at most `wanted` tokens; 0: as long as the model's."""
-    return replace(files, context=min(wanted, files.context)) if wanted else files
+    return replace(files, context=min(requested, files.context)) if requested else files
 
 
 def fit_context(
-    files: ModelFiles, slots: int, wanted: int = 0, free: int | None = None, *, packed: bool = False
+    files: ModelFiles, slots: int, requested: int = 0, free: int | None = None, *, packed: bool = False
 ) -> ModelFiles:
     """Returns the folder with the context it is served with, and states it in the log.
 
@@ -104,8 +104,8 @@ def fit_context(
     memory. If not even SHORTEST_CONTEXT fits, ensure_memory refuses.
     """
     longest, free = files.context, free_memory() if free is None else free
-    if wanted or free is None or needed_bytes(files, slots, packed=packed) <= free:
-        files = bound_context(files, wanted)
+    if requested or free is None or needed_bytes(files, slots, packed=packed) <= free:
+        files = bound_context(files, requested)
         log.info(
             "%s is served with a context of %d tokens; its longest is %d", files.name, files.context, longest
         )

@@ -134,12 +134,12 @@ def _tokenizer_file(model_type: str, path: Path) -> str:
     """Returns the name of the file that says how text becomes ids."""
     tokenizer = next((name for name in SUPPORTED[model_type] if (path / name).is_file()), None)
     if tokenizer is None:
-        wanted = " or ".join(SUPPORTED[model_type])
+        expected = " or ".join(SUPPORTED[model_type])
         others = [
             name for name in ("tokenizer.model", "vocab.json", "tekken.json") if (path / name).is_file()
         ]
-        rest = f": {others[0]} alone is not read here; get {wanted}, too" if others else ""
-        raise ModelUnusable(f"no {wanted} in {path}{rest}")
+        rest = f": {others[0]} alone is not read here; get {expected}, too" if others else ""
+        raise ModelUnusable(f"no {expected} in {path}{rest}")
     for name in (tokenizer, "chat_template.jinja"):
         if (path / name).is_file():
             refuse_pointer(path / name)

@@ -66,14 +66,14 @@ def is_int8(config: Mapping[str, Any], path: Path) -> bool:
 
 def check(config: Mapping[str, Any], found: Mapping[str, Stored], path: Path) -> None:
     """Refuses a folder that holds anything but exactly the tensors of its config.json."""
-    wanted = list(tensors_of(config, path))
+    expected = list(tensors_of(config, path))
     int8 = is_int8(config, path)
-    names = [one.name for one in wanted]
-    names += [one.name + SCALE for one in wanted if int8 and one.matrix]
+    names = [one.name for one in expected]
+    names += [one.name + SCALE for one in expected if int8 and one.matrix]
     missing = [name for name in names if name not in found]
     if missing:
         raise ModelUnusable(f"{len(missing)} of {len(names)} tensors are missing in {path}: {missing[0]}")
-    for one in wanted:
+    for one in expected:
         stored = found[one.name]
         if stored.shape != one.shape:
             raise ModelUnusable(

@@ -85,19 +85,19 @@ def refuse_pointer(file: Path) -> None:
 
 def weight_files(path: Path) -> tuple[Path, ...]:
     """Returns the safetensors files of a folder; names in an index stay inside it."""
-    whole = (path / WHOLE,) if (path / WHOLE).is_file() else ()
+    single = (path / WHOLE,) if (path / WHOLE).is_file() else ()
     if not (path / INDEX).is_file():
-        if whole:
-            return whole
+        if single:
+            return single
         raise ModelUnusable(f"no {WHOLE} in {path}{_other_weights(path)}")
-    places = json_object(path / INDEX).get("weight_map")
-    names = sorted({str(name) for name in places.values()}) if isinstance(places, dict) else []
+    weight_map = json_object(path / INDEX).get("weight_map")
+    names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
     if not names or any(name != Path(name).name or not name.endswith(".safetensors") for name in names):
         raise ModelUnusable(f"{INDEX} in {path} names no weight files of this folder")
     missing = [name for name in names if not (path / name).is_file()]
-    if whole and len(missing) == len(names):
-        return whole  # only the index was left behind
-    if whole and names != [WHOLE]:
+    if single and len(missing) == len(names):
+        return single  # only the index was left behind
+    if single and names != [WHOLE]:
         raise ModelUnusable(
             f"{path} holds both {WHOLE} and an index of {len(names)} other weight files: "
             f"one of them is out of date; remove {WHOLE}, or {INDEX} and its files"

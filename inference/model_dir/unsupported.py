@@ -102,8 +102,10 @@ def refuse_numbers_other_than_floats(dtypes: Mapping[str, str], path: Path) -> N
 
 def cached_name(path: Path) -> str | None:
     """Returns "Org/Name" of a folder models--Org--Name/snapshots/HASH in a Hugging Face cache."""
-    place = path.resolve()
-    match = CACHED_MODEL.fullmatch(place.parent.parent.name) if place.parent.name == "snapshots" else None
+    resolved = path.resolve()
+    match = (
+        CACHED_MODEL.fullmatch(resolved.parent.parent.name) if resolved.parent.name == "snapshots" else None
+    )
     if match is None:
         return None
     return f"{match['owner']}/{match['model']}" if match["owner"] else match["model"]

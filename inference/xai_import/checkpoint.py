@@ -95,20 +95,20 @@ class Checkpoint:
 
     def look(self) -> None:
         """Checks names, kinds and sizes, without opening a file. Raises NotTheRelease."""
-        wanted = {file.name for file in self.files}
+        expected = {file.name for file in self.files}
         found: set[str] = set()
         with os.scandir(self._folder) as entries:
             for entry in entries:
-                if entry.name not in wanted:
+                if entry.name not in expected:
                     raise NotTheRelease(
                         f"{shown(entry.name)} in {self.path} is no part of the release, which has "
-                        f"{len(wanted)} files in this size, alone in their folder"
+                        f"{len(expected)} files in this size, alone in their folder"
                     )
                 found.add(entry.name)
-        missing = sorted(wanted - found)
+        missing = sorted(expected - found)
         if missing:
             raise NotTheRelease(
-                f"{missing[0]} is missing in {self.path} ({len(missing)} of {len(wanted)} files are)"
+                f"{missing[0]} is missing in {self.path} ({len(missing)} of {len(expected)} files are)"
             )
         for file in self.files:
             status = os.stat(file.name, dir_fd=self._folder, follow_symlinks=False)
@@ -116,7 +116,7 @@ class Checkpoint:
             if not file.payload < status.st_size <= file.payload + MOST_PROGRAM:
                 raise NotTheRelease(
                     f"{file.name} has {status.st_size:,} bytes; "
-                    f"{file.place} takes {file.payload:,} and a few hundred"
+                    f"{file.parameter} takes {file.payload:,} and a few hundred"
                 )
             self._stamps[file.name] = stamp_of(status)
 

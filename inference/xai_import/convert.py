@@ -31,9 +31,9 @@ def pieces(target: Target, sources: Sequence[OpenFile]) -> Iterator[NDArray[Any]
         yield from _copied(sources[0])
         return
     if target.role == "turned":
-        whole: Floats = np.empty(sources[0].file.shape, np.float32)
-        sources[0].read_into(whole, 0, 0)
-        yield np.ascontiguousarray(_finite(whole, sources[0]).T)
+        weights: Floats = np.empty(sources[0].file.shape, np.float32)
+        sources[0].read_into(weights, 0, 0)
+        yield np.ascontiguousarray(_finite(weights, sources[0]).T)
         return
     matrix: NDArray[np.int8] = np.empty(sources[0].file.shape[-2:], np.int8)  # for one after the other
     for expert in range(math.prod(target.shape[:-2])):

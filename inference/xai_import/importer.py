@@ -97,14 +97,14 @@ def _small_files(job: Import, shards: list[Shard]) -> dict[str, bytes]:
 def _tokenizer(file: Path) -> bytes:
     try:
         with file.open("rb") as data:
-            whole = data.read(MOST_TOKENIZER)
+            content = data.read(MOST_TOKENIZER)
     except OSError as error:
         raise CannotImport(f"{file} cannot be read: {error.strerror}") from None
     # In a process of its own: the library takes 50 MB for it, and reads untrusted files.
-    tried = subprocess.run([sys.executable, "-I", "-c", TRY_TOKENIZER], input=whole, capture_output=True)
+    tried = subprocess.run([sys.executable, "-I", "-c", TRY_TOKENIZER], input=content, capture_output=True)
     if tried.returncode != 0:
         raise CannotImport(f"{file} is no SentencePiece model (a download that was not finished?)")
-    return whole
+    return content
 
 
 def _ensure_apart(job: Import) -> None:
@@ -182,16 +182,16 @@ def _check(shards: list[Shard], out: OutFolder, progress: Progress) -> None:
 
     def sound(name: str) -> bool:
         file = out.path / name
-        whole = name not in by_name or has_header(file, by_name[name])
-        whole = whole and manifest.sha256_of(file, progress.bytes) == out.done[name]["sha256"]
+        intact = name not in by_name or has_header(file, by_name[name])
+        intact = intact and manifest.sha256_of(file, progress.bytes) == out.done[name]["sha256"]
         progress.file(name)
-        return whole
+        return intact
 
     with ThreadPoolExecutor(manifest.READERS) as readers:
         damaged = [
             name
-            for name, whole in zip(out.done, readers.map(sound, list(out.done)), strict=True)
-            if not whole
+            for name, intact in zip(out.done, readers.map(sound, list(out.done)), strict=True)
+            if not intact
         ]
     for name in damaged:
         out.drop(name)

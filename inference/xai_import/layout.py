@@ -24,7 +24,7 @@ class SourceFile:
     """One pickle of the release: a float32 array, or int8 weights with bfloat16 scales."""
 
     index: int
-    place: str  # in xAI's tree of parameters, for messages
+    parameter: str  # in xAI's tree of parameters, for messages
     shape: Shape  # of the weights: [V, H], [H], [in, out] or [expert, in, out]
     groups: int  # rows of scales; 0 for a plain float32 array
 
@@ -49,7 +49,7 @@ class SourceFile:
         held = [(array.kind, array.shape) for array in found]
         if held == self.arrays:
             return None
-        return f"holds {_listed(held)}; {self.place} is {_listed(self.arrays)}"
+        return f"holds {_listed(held)}; {self.parameter} is {_listed(self.arrays)}"
 
 
 def _listed(arrays: list[tuple[str, Shape]]) -> str:
@@ -109,9 +109,11 @@ def targets(sizes: Sizes, dtype: str) -> list[list[Target]]:
         _plain("model.embed_tokens.weight", files[0]),
         _plain("model.norm.weight", files[1]),
     ]
-    place = {layer: 2 + 12 * nth for nth, layer in enumerate(layer_order(sizes.layers))}
+    first_file = {layer: 2 + 12 * nth for nth, layer in enumerate(layer_order(sizes.layers))}
     for layer in range(sizes.layers):
-        linear, linear_1, linear_v, key, output, query, value, *norms, router = files[place[layer] :][:12]
+        linear, linear_1, linear_v, key, output, query, value, *norms, router = files[first_file[layer] :][
+            :12
+        ]
         start = f"model.layers.{layer}"
         for part, matrix in (("q", query), ("k", key), ("v", value), ("o", output)):
             found.append(_quantized(f"{start}.self_attn.{part}_proj.weight", dtype, matrix))

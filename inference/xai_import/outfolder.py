@@ -46,8 +46,8 @@ class Work:
     @property
     def made_by(self) -> str:
         """Returns the origin of a finished folder, for its manifest."""
-        whole = hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
-        return f"import_grok1 {self.dtype} {whole[:16]}"
+        digest = hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+        return f"import_grok1 {self.dtype} {digest[:16]}"
 
 
 DIFFERENT = {
@@ -96,8 +96,8 @@ class OutFolder:
                 )
         self._made = [self.path] if state["made"] else []
         for name, entry in state["done"].items():
-            whole = self.path / name
-            if name in self.names and whole.is_file() and whole.stat().st_size == entry["bytes"]:
+            file = self.path / name
+            if name in self.names and file.is_file() and file.stat().st_size == entry["bytes"]:
                 self.done[name] = entry
 
     def _state(self) -> dict[str, Any]:

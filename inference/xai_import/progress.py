@@ -57,9 +57,9 @@ class Progress:
         """Returns files, GB, GB/s and time left, as of now."""
         seconds = max(self._clock() - self._begun, 1e-9)
         rate = self._done / seconds
-        left = f"{spoken((self._total - self._done) / rate)} left" if rate else "time left unknown"
+        left = f"{duration((self._total - self._done) / rate)} left" if rate else "time left unknown"
         if self._done >= self._total:
-            left = f"done in {spoken(seconds)}"
+            left = f"done in {duration(seconds)}"
         return (
             f"{self._what}: {len(self._files_done)}/{self._files} files, "
             f"{self._done / 1e9:.2f}/{self._total / 1e9:.2f} GB, {rate / 1e9:.2f} GB/s, {left}"
@@ -78,7 +78,7 @@ class Progress:
         self._stream.flush()
 
 
-def spoken(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -79,9 +79,9 @@ def has_header(file: Path, shard: Shard) -> bool:
 
 def index_of(shards: Sequence[Shard]) -> bytes:
     """Returns model.safetensors.index.json, which names the file of each tensor."""
-    places = {target.name: shard.name for shard in shards for target in shard.targets}
+    weight_map = {target.name: shard.name for shard in shards for target in shard.targets}
     total = sum(target.bytes for shard in shards for target in shard.targets)
-    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
+    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
     return json.dumps(index, indent=1).encode()
 
 

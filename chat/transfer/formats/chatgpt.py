@@ -123,16 +123,16 @@ def _document(message: dict[str, object], content: dict[str, object]) -> str:
         return ""
     raw = text_of(content.get("text")) or "".join(filter(None, map(text_of, list_of(content.get("parts")))))
     try:
-        told = json.loads(raw)
+        data = json.loads(raw)
     except (ValueError, RecursionError):
         return fenced(raw, "json") if recipient == NEW_DOCUMENT and not is_blank(raw) else ""
-    told = dict_of(told)
+    data = dict_of(data)
     if recipient == CHANGED_DOCUMENT:
-        whole = [dict_of(each) for each in list_of(told.get("updates"))]
+        whole = [dict_of(each) for each in list_of(data.get("updates"))]
         return next((text_of(each.get("replacement")) for each in whole if each.get("pattern") == ".*"), "")
-    kind, text = text_of(told.get("type")), text_of(told.get("content"))
+    kind, text = text_of(data.get("type")), text_of(data.get("content"))
     language = (kind.partition("/")[2] or "text") if kind.startswith("code") else ""
-    return document(text_of(told.get("name")), text, language) if text else ""
+    return document(text_of(data.get("name")), text, language) if text else ""
 
 
 def _spoken(content: dict[str, object]) -> bool:

@@ -72,6 +72,6 @@ def _named(mark: str) -> str:
     kind, _sign, more = mark[1:-1].partition("\ue202")
     if kind == "entity":
         with suppress(ValueError, RecursionError):
-            told = list_of(json.loads(more))
-            return text_of(told[1]) if len(told) > 1 else ""
+            items = list_of(json.loads(more))
+            return text_of(items[1]) if len(items) > 1 else ""
     return ""

@@ -65,15 +65,15 @@ def written_message(
     message: Message, files: list[dict[str, Any]], feedback: dict[str, int | str] | None
 ) -> dict[str, Any]:
     message.siblings = []  # the parents tell; asking for each would be a query each
-    told = message_json(message)
+    fields = message_json(message)
     generation = getattr(message, "generation", None)
     names = ("id", "parent", "role", "text", "status", "created_at", "hidden", "origin")
-    kept = {name: told[name] for name in names if name in told}
-    told = {**kept, "model": generation.model if generation else None}
+    copied = {name: fields[name] for name in names if name in fields}
+    fields = {**copied, "model": generation.model if generation else None}
     if not message.hidden_at:
-        told |= {"files": files} if files else {}
-        told |= {"feedback": feedback} if feedback else {}
-    return told
+        fields |= {"files": files} if files else {}
+        fields |= {"feedback": feedback} if feedback else {}
+    return fields
 
 
 class GrokWeb(Format):
@@ -134,29 +134,29 @@ def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
 
 
 def _add(
-    draft: ImportedConversation, told: dict[str, object], texts: dict[str, str], sources: set[str]
+    draft: ImportedConversation, data: dict[str, object], texts: dict[str, str], sources: set[str]
 ) -> None:
-    key, role = told.get("id"), told.get("role")
+    key, role = data.get("id"), data.get("role")
     if not isinstance(key, str) or not key:
         draft.leave_out("odd")
         return
-    node = ImportedMessage(key, text_of(told.get("parent")) or None, at=time_of(told.get("created_at")))
+    node = ImportedMessage(key, text_of(data.get("parent")) or None, at=time_of(data.get("created_at")))
     draft.nodes.append(node)
-    if told.get("hidden"):
+    if data.get("hidden"):
         draft.leave_out("hidden")
     elif role == Role.SYSTEM:
         draft.leave_out("system")
-    elif role not in (Role.USER, Role.ASSISTANT) or not isinstance(told.get("text"), str):
+    elif role not in (Role.USER, Role.ASSISTANT) or not isinstance(data.get("text"), str):
         draft.leave_out("odd")
     else:
-        text = text_of(told["text"])
+        text = text_of(data["text"])
         node.role, node.text = str(role), "" if is_blank(text) else text
-        node.status = _status(told.get("status"))
-        origin = dict_of(told.get("origin"))
+        node.status = _status(data.get("status"))
+        origin = dict_of(data.get("origin"))
         node.source = source if (source := text_of(origin.get("source"))) in sources else ""
-        node.model = text_of(origin.get("model")) or text_of(told.get("model"))
-        node.feedback = told.get("feedback")
-        _add_files(draft, node, list_of(told.get("files")), texts)
+        node.model = text_of(origin.get("model")) or text_of(data.get("model"))
+        node.feedback = data.get("feedback")
+        _add_files(draft, node, list_of(data.get("files")), texts)
 
 
 def _add_files(
@@ -178,12 +178,12 @@ def _add_files(
             draft.leave_out("attachment")
 
 
-def _status(told: object) -> str:
+def _status(status: object) -> str:
     """Returns the status; a reply that was still being written becomes stopped."""
-    if told == MessageStatus.LIVE:
+    if status == MessageStatus.LIVE:
         return MessageStatus.STOPPED.value
     return (
-        MessageStatus(told).value
-        if isinstance(told, str) and told in _ENDED
+        MessageStatus(status).value
+        if isinstance(status, str) and status in _ENDED
         else MessageStatus.COMPLETE.value
     )

@@ -45,8 +45,8 @@ class Command(BaseCommand):
 
 def _language() -> str:
     """Returns the terminal's language, if there is a translation."""
-    wanted = next(
+    locale = next(
         (os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), ""
     )
-    code = wanted.partition("_")[0].partition(".")[0].lower()
+    code = locale.partition("_")[0].partition(".")[0].lower()
     return code if code in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE

@@ -42,8 +42,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Restored the backup of {done.manifest.created_at} (GrokWeb {done.manifest.app_version})."
         )
-        if done.kept:
-            self.stdout.write(f"What was here before is in {done.kept}; remove it when it is not needed.")
+        if done.previous:
+            self.stdout.write(f"What was here before is in {done.previous}; remove it when it is not needed.")
         if done.schema:
             self.stdout.write(f'The tables from before are in the schema "{done.schema}" of the database.')
         if os.environ.get("GROKWEB_SECRET_KEY") and here.key.read_text().strip() != settings.SECRET_KEY:

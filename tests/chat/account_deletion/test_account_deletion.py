@@ -70,8 +70,8 @@ def full(cast: Cast) -> Cast:
     save_feedback(user=cast.alice, message=answer, value=-1, reason="wrong", note=SECRET)
     create_share(conversation=conversation, owner=cast.alice)
     content = io.BytesIO(SECRET.encode())
-    files.attach(question, [files.keep(owner=cast.alice, content=content, name=f"{SECRET}.txt", size=8)])
-    files.keep(owner=cast.alice, content=io.BytesIO(b"unsent"), name="b.txt", size=6)
+    files.attach(question, [files.store(owner=cast.alice, content=content, name=f"{SECRET}.txt", size=8)])
+    files.store(owner=cast.alice, content=io.BytesIO(b"unsent"), name="b.txt", size=6)
     Generation.objects.create(
         message=answer,
         user=cast.alice,

@@ -37,7 +37,7 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 def attach(cast: Cast, message: Message, content: bytes, name: str = "notes.txt") -> File:
     """Alice's file, read as a worker does."""
-    file = files.keep(owner=cast.alice, content=ContentFile(content), name=name, size=len(content))
+    file = files.store(owner=cast.alice, content=ContentFile(content), name=name, size=len(content))
     files.read(file.pk)
     file.refresh_from_db()
     files.attach(message, [file])

@@ -115,7 +115,7 @@ def fill() -> dict[str, Any]:
     asked = Message.objects.create(conversation=talk, role=Role.USER, text=QUESTION, author=alice)
     answer = Message.objects.create(conversation=talk, parent=asked, role=Role.ASSISTANT, text=ANSWER)
     set_leaf(alice, answer)
-    file = files.keep(owner=alice, content=BytesIO(FILE), name="notes.txt", size=len(FILE))
+    file = files.store(owner=alice, content=BytesIO(FILE), name="notes.txt", size=len(FILE))
     type(file).objects.filter(pk=file.pk).update(state=State.READY, kind=Kind.TEXT, text=FILE.decode())
     files.attach(asked, [file])
     return {

@@ -30,7 +30,7 @@ from inference.xai_import.constants import RELEASE, Sizes, UnusableConstants, mo
 from inference.xai_import.importer import SHARD_BYTES
 from inference.xai_import.layout import source_files, targets
 from inference.xai_import.outfolder import STATE
-from inference.xai_import.progress import Progress, spoken
+from inference.xai_import.progress import Progress, duration
 from inference.xai_import.safefile import plan
 from inference.xai_import.unpickle import arrays_in
 from tests.data.grok1.convert import Quantized, Reader
@@ -185,13 +185,13 @@ def test_without_a_config_the_sizes_are_the_release_s() -> None:
     }
     files = source_files(Sizes.of({}))
     assert len(files) == 770
-    assert files[26].place == "decoder_layer_10/moe/linear"
+    assert files[26].parameter == "decoder_layer_10/moe/linear"
     # sizes of xAI's own files, less 147 or 323 bytes of opcodes
     assert {file.payload for file in files[2:5]} == {1_611_137_347 - 323, 1_611_399_491 - 323}
     assert sum(target.bytes for group in targets(Sizes.of({}), "int8") for target in group) > 316e9
     shards = plan(targets(Sizes.of({}), "int8"), SHARD_BYTES)
     assert max(shard.bytes for shard in shards) <= SHARD_BYTES
-    assert {place for shard in shards for target in shard.targets for place in target.sources} == set(files)
+    assert {source for shard in shards for target in shard.targets for source in target.sources} == set(files)
 
 
 def test_every_piece_is_turned_and_rounded_like_numpy_and_torch() -> None:
@@ -271,7 +271,7 @@ def test_progress_on_a_terminal_and_in_a_log() -> None:
         assert ("\r" in stream.getvalue()) is redrawn
         assert len(f"[##........] {line}") < 80
         assert stream.getvalue().count("importing") == (60 if redrawn else 4)
-    assert [spoken(s) for s in (3.2, 89, 600, 7_000)] == ["3 s", "89 s", "10 min", "1 h 57 min"]
+    assert [duration(s) for s in (3.2, 89, 600, 7_000)] == ["3 s", "89 s", "10 min", "1 h 57 min"]
 
 
 # -- the command ---------------------------------------------------------------------------------
