@@ -88,7 +88,7 @@ app.conf.update(
         },
         "sweep traces": {
             "task": "jobs.sweep_traces",
-            "schedule": min(60.0, settings.TRACES_SECONDS),
+            "schedule": min(60.0, settings.ERASURE_SECONDS),
             "options": {"queue": JOBS_QUEUE, "expires": 60},
         },
         "sweep files": {

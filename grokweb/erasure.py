@@ -3,7 +3,7 @@
 Redis' append-only file keeps every command until it is rewritten; SQLite's write-ahead log keeps old pages
 until they are moved into the file and the log is cut; the search index of SQLite keeps deleted words until
 its pieces are merged. `sweep` does all three. Beat runs it every minute (grokweb/celery.py): after an
-erasure at once, otherwise every GROKWEB_TRACES_SECONDS, for data that expire by themselves. docs/security.md
+erasure at once, otherwise every GROKWEB_ERASURE_SECONDS, for data that expire by themselves. docs/security.md
 promises the resulting time.
 
 This covers only the embedded Redis and SQLite; operators clean their own servers (docs/operators.md).
@@ -81,7 +81,7 @@ def sweep() -> None:
     with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2) as held:
         done = [cut_wal(), rewrite_redis(held)]
     if all(done):
-        cache.set(RESTED, 1, settings.TRACES_SECONDS)
+        cache.set(RESTED, 1, settings.ERASURE_SECONDS)
     else:
         cache.set(DUE, 1, None)
     places.sweep(settings.DATA_DIR, places.LINKS, places.COPY)
@@ -99,7 +99,7 @@ def _merge_index() -> bool:
         cache.set(MERGE, 1, None)
         raise
     cache.set(MERGED, 1, MERGE_SECONDS)
-    cache.set(MERGE_REST, 1, min(MERGE_REST_SECONDS, settings.TRACES_SECONDS))
+    cache.set(MERGE_REST, 1, min(MERGE_REST_SECONDS, settings.ERASURE_SECONDS))
     return True
 
 

@@ -45,8 +45,8 @@ HEALTHY_SECONDS = env.number(
 
 # Token logs and HTML of shared pages expire in Redis after ten minutes. With this interval they leave its
 # file within the fifteen minutes that docs/security.md promises.
-TRACES_SECONDS = env.integer(
-    "GROKWEB_TRACES_SECONDS",
+ERASURE_SECONDS = env.integer(
+    "GROKWEB_ERASURE_SECONDS",
     180,
     "Interval at which erased text is removed from the embedded Redis' file and from "
     "SQLite's log, in seconds.",

@@ -25,11 +25,13 @@ class Variable:
 
 
 KNOWN: dict[str, Variable] = {}
+# Deprecated name by the name of today; it is read where the new one is not set. docs/settings.md lists them.
+DEPRECATED = {"GROKWEB_ERASURE_SECONDS": "GROKWEB_TRACES_SECONDS"}
 
 
 def text(name: str, default: str, about: str, *, limits: str = "") -> str:
     KNOWN[name] = Variable(name, default, about, limits)
-    return os.environ.get(name, "") or default
+    return os.environ.get(name, "") or os.environ.get(DEPRECATED.get(name, ""), "") or default
 
 
 def integer(name: str, default: int, about: str, *, low: int, high: int) -> int:

@@ -24,7 +24,7 @@ from tests.grokweb.erasing import PASSWORD
 from tests.grokweb.service import ROOT, Service, eventually
 
 pytestmark = pytest.mark.faults
-SHORT = {"GROKWEB_TRACES_SECONDS": "2", "GROKWEB_LOG_KEEP_SECONDS": "2", "GROKWEB_DAILY_TOKENS": "10000000"}
+SHORT = {"GROKWEB_ERASURE_SECONDS": "2", "GROKWEB_LOG_KEEP_SECONDS": "2", "GROKWEB_DAILY_TOKENS": "10000000"}
 CSRF = "x" * 32
 
 

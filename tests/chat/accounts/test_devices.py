@@ -44,7 +44,7 @@ def listed(client: Client) -> list[devices.Device]:
 
 
 @pytest.fixture
-def desk(cast: Cast) -> Client:
+def desktop(cast: Cast) -> Client:
     return browser("alice@example.org")
 
 
@@ -53,14 +53,14 @@ def phone(cast: Cast) -> Client:
     return browser("alice@example.org", IPHONE, "2001:db8::7")
 
 
-def test_each_browser_is_listed_with_what_it_is(cast: Cast, desk: Client, phone: Client) -> None:
+def test_each_browser_is_listed_with_what_it_is(cast: Cast, desktop: Client, phone: Client) -> None:
     browser("bob@example.org")
-    assert [(each.name, each.address, each.is_this) for each in listed(desk)] == [
+    assert [(each.name, each.address, each.is_this) for each in listed(desktop)] == [
         ("Firefox on Windows", "198.51.100.7", True),
         ("Safari on iPhone", "2001:db8::7", False),
     ]
     assert [each.is_this for each in listed(phone)] == [True, False]
-    page = desk.get("/settings/").content.decode()
+    page = desktop.get("/settings/").content.decode()
     assert "Safari on iPhone" in page
     assert "this browser" in page
 
@@ -81,32 +81,32 @@ def test_names_of_browsers(agent: str, name: str) -> None:
     assert devices.name_of(agent) == name
 
 
-def test_one_is_ended_and_the_others_stay(cast: Cast, desk: Client, phone: Client) -> None:
-    (other,) = [each for each in listed(desk) if not each.is_this]
-    answer = desk.post(f"/settings/sessions/{other.pk}/end/")
+def test_one_is_ended_and_the_others_stay(cast: Cast, desktop: Client, phone: Client) -> None:
+    (other,) = [each for each in listed(desktop) if not each.is_this]
+    answer = desktop.post(f"/settings/sessions/{other.pk}/end/")
     assert answer["Location"] == "/settings/#sessions"
     assert not is_in(phone)
-    assert is_in(desk)
-    assert [each.is_this for each in listed(desk)] == [True]
-    assert "That browser is logged out." not in desk.get("/settings/").content.decode()  # said once
+    assert is_in(desktop)
+    assert [each.is_this for each in listed(desktop)] == [True]
+    assert "That browser is logged out." not in desktop.get("/settings/").content.decode()  # said once
 
 
-def test_all_others_are_ended(cast: Cast, desk: Client, phone: Client) -> None:
+def test_all_others_are_ended(cast: Cast, desktop: Client, phone: Client) -> None:
     third, bob = browser("alice@example.org"), browser("bob@example.org")
     assert (
         "2 browsers are logged out."
-        in desk.post("/settings/sessions/end-others/", follow=True).content.decode()
+        in desktop.post("/settings/sessions/end-others/", follow=True).content.decode()
     )
-    assert [is_in(each) for each in (desk, phone, third, bob)] == [True, False, False, True]
+    assert [is_in(each) for each in (desktop, phone, third, bob)] == [True, False, False, True]
 
 
 @pytest.mark.parametrize("who", ["bob", "stranger", "staff"])
-def test_nobody_ends_somebody_else_s(cast: Cast, desk: Client, who: str) -> None:
+def test_nobody_ends_somebody_else_s(cast: Cast, desktop: Client, who: str) -> None:
     row = UserSession.objects.get(user=cast.alice)
     assert cast.client(who).post(f"/settings/sessions/{row.pk}/end/").status_code == 404
     assert cast.client(who).post("/settings/sessions/end-others/").status_code == 302
     assert cast.client(who).post("/settings/sessions/999999/end/").status_code == 404
-    assert is_in(desk)
+    assert is_in(desktop)
 
 
 def test_nobody_in_particular_is_sent_to_log_in(db: None) -> None:
@@ -115,46 +115,46 @@ def test_nobody_in_particular_is_sent_to_log_in(db: None) -> None:
     assert Client().get("/accounts/sessions/")["Location"] == "/settings/#sessions"
 
 
-def test_a_form_of_another_site_ends_nothing(cast: Cast, desk: Client, phone: Client) -> None:
+def test_a_form_of_another_site_ends_nothing(cast: Cast, desktop: Client, phone: Client) -> None:
     forged = Client(enforce_csrf_checks=True)
-    forged.cookies = desk.cookies
+    forged.cookies = desktop.cookies
     assert forged.post("/settings/sessions/end-others/").status_code == 403
     assert is_in(phone)
 
 
-def test_a_changed_password_empties_the_list(cast: Cast, desk: Client, phone: Client) -> None:
+def test_a_changed_password_empties_the_list(cast: Cast, desktop: Client, phone: Client) -> None:
     new = "another horse battery"
     form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
-    assert desk.post("/accounts/password/change/", form).status_code == 302
+    assert desktop.post("/accounts/password/change/", form).status_code == 302
     assert not is_in(phone)
-    assert [each.is_this for each in listed(desk)] == [True]
+    assert [each.is_this for each in listed(desktop)] == [True]
 
 
 def test_the_last_visit_is_stored_at_intervals_and_not_by_probes(
-    cast: Cast, desk: Client, phone: Client
+    cast: Cast, desktop: Client, phone: Client
 ) -> None:
     def seen() -> Any:
         return next(each.seen_at for each in listed(phone) if not each.is_this)
 
     long_ago = timezone.now() - timedelta(days=3)
-    UserSession.objects.filter(session_key=desk.session.session_key).update(last_seen_at=long_ago)
-    desk.get("/")
+    UserSession.objects.filter(session_key=desktop.session.session_key).update(last_seen_at=long_ago)
+    desktop.get("/")
     assert seen() == long_ago  # it was noted a moment ago, when it logged in and looked
     cache.clear()
-    desk.get("/healthz")
+    desktop.get("/healthz")
     assert seen() == long_ago
-    desk.get("/")
+    desktop.get("/")
     assert seen() > long_ago
     with CaptureQueriesContext(connection) as made:
-        desk.get("/api/profile/")
+        desktop.get("/api/profile/")
     assert not [each for each in made if "UPDATE" in each["sql"]]
 
 
-def test_without_redis_pages_come_all_the_same(cast: Cast, desk: Client, settings: Settings) -> None:
+def test_without_redis_pages_come_all_the_same(cast: Cast, desktop: Client, settings: Settings) -> None:
     settings.CACHES = {
         "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"},
     }
-    assert is_in(desk)
+    assert is_in(desktop)
 
 
 @pytest.mark.parametrize("address", ["", "unknown", "198.51.100.7:5555"])
@@ -163,28 +163,28 @@ def test_invalid_addresses_are_not_stored(cast: Cast, address: str) -> None:
     assert listed(client)[0].address == ""
 
 
-def test_queries_do_not_grow_with_the_browsers(cast: Cast, desk: Client) -> None:
+def test_queries_do_not_grow_with_the_browsers(cast: Cast, desktop: Client) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as made:
-            desk.get("/settings/")
+            desktop.get("/settings/")
         return len(made)
 
     few = queries()
     for _ in range(8):
         browser("alice@example.org", IPHONE)
     assert queries() == few
-    assert len(listed(desk)) == 9
+    assert len(listed(desktop)) == 9
 
 
-def test_expired_sessions_are_deleted(cast: Cast, desk: Client, phone: Client) -> None:
+def test_expired_sessions_are_deleted(cast: Cast, desktop: Client, phone: Client) -> None:
     Session.objects.filter(session_key=phone.session.session_key).update(expire_date=timezone.now())
     tasks.sweep_sessions()
-    assert UserSession.objects.get(user=cast.alice).session_key == desk.session.session_key
+    assert UserSession.objects.get(user=cast.alice).session_key == desktop.session.session_key
     assert Session.objects.count() == 1
-    assert is_in(desk)
+    assert is_in(desktop)
 
 
-def test_sessions_of_before_are_listed_by_the_migration(cast: Cast, desk: Client, phone: Client) -> None:
+def test_sessions_of_before_are_listed_by_the_migration(cast: Cast, desktop: Client, phone: Client) -> None:
     key = phone.session.session_key
     UserSession.objects.filter(session_key=key).delete()
     Client().get("/accounts/login/")  # of nobody
@@ -192,8 +192,8 @@ def test_sessions_of_before_are_listed_by_the_migration(cast: Cast, desk: Client
     row = UserSession.objects.get(session_key=key)
     assert (row.user, row.ip) == (cast.alice, NOWHERE)
     assert UserSession.objects.filter(user=cast.alice).count() == 2
-    assert {each.name for each in listed(desk)} == {"Firefox on Windows", "Unknown browser"}
+    assert {each.name for each in listed(desktop)} == {"Firefox on Windows", "Unknown browser"}
 
 
-def test_staff_do_not_see_where_people_are_logged_in(cast: Cast, desk: Client) -> None:
+def test_staff_do_not_see_where_people_are_logged_in(cast: Cast, desktop: Client) -> None:
     assert cast.client("staff").get("/admin/usersessions/usersession/").status_code == 404

@@ -79,8 +79,8 @@ GENERIC = [
 ]
 
 
-class Desk:
-    """One row of most kinds, and staff of three ranks."""
+class AdminRows:
+    """One row for most admin pages, and staff of three ranks."""
 
     def __init__(self, cast: Any, model_card: Any) -> None:
         self.cast = cast
@@ -111,8 +111,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(cast: Any, model_card: Any) -> Desk:
-    return Desk(cast, model_card)
+def rows(cast: Any, model_card: Any) -> AdminRows:
+    return AdminRows(cast, model_card)
 
 
 def list_of(model: type[Model]) -> str:
@@ -141,8 +141,8 @@ def own_fields(model: type[Model]) -> list[Any]:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
-def test_no_lookup_but_the_named_ones_is_allowed(desk: Desk, model: type[Model]) -> None:
-    client, dated = desk.client("staff"), admin.site._registry[model].date_hierarchy
+def test_no_lookup_but_the_named_ones_is_allowed(rows: AdminRows, model: type[Model]) -> None:
+    client, dated = rows.client("staff"), admin.site._registry[model].date_hierarchy
     for field in own_fields(model):
         named = {"gte", "lt"} if field.name == dated else set()
         paths = [field.name, f"{field.name}__id"] if field.is_relation else [field.name]
@@ -153,16 +153,16 @@ def test_no_lookup_but_the_named_ones_is_allowed(desk: Desk, model: type[Model])
                     assert check(client, list_of(model), asked) == 400, asked
 
 
-def test_a_pattern_that_never_ends_freezes_nothing(desk: Desk) -> None:
+def test_a_pattern_that_never_ends_freezes_nothing(rows: AdminRows) -> None:
     started = time.monotonic()
     asked = {"title__regex": r"^(a+)+$b"}
-    assert check(desk.client("staff"), "/admin/conversations/conversation/", asked) == 400
+    assert check(rows.client("staff"), "/admin/conversations/conversation/", asked) == 400
     assert time.monotonic() - started < ENOUGH
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
-def test_every_link_of_a_list_works(desk: Desk, model: type[Model]) -> None:
-    client = desk.client("staff")
+def test_every_link_of_a_list_works(rows: AdminRows, model: type[Model]) -> None:
+    client = rows.client("staff")
     page = client.get(list_of(model)).content.decode()
     links = {link.replace("&amp;", "&") for link in re.findall(r'href="(\?[^"]*)"', page)}
     for link in links:
@@ -170,8 +170,8 @@ def test_every_link_of_a_list_works(desk: Desk, model: type[Model]) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
-def test_lists_survive_hostile_parameters(desk: Desk, model: type[Model]) -> None:
-    client = desk.client("staff")
+def test_lists_survive_hostile_parameters(rows: AdminRows, model: type[Model]) -> None:
+    client = rows.client("staff")
     for query in GENERIC:
         check(client, list_of(model), query)
 
@@ -181,9 +181,9 @@ def values_for(field: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
-def test_lists_survive_hostile_values_of_the_named_lookups(desk: Desk, model: type[Model]) -> None:
+def test_lists_survive_hostile_values_of_the_named_lookups(rows: AdminRows, model: type[Model]) -> None:
     page, dated = list_of(model), admin.site._registry[model].date_hierarchy
-    client = desk.client("staff")
+    client = rows.client("staff")
     for field in own_fields(model):
         names = [field.name, f"{field.name}__exact", f"{field.name}__isnull"]
         names += [f"{field.name}__id__exact"] if field.is_relation else []
@@ -201,15 +201,15 @@ def test_lists_survive_hostile_values_of_the_named_lookups(desk: Desk, model: ty
 
 
 @pytest.mark.parametrize("asked", ["x" * 4000, "a " * 2000, "'" * 3000, "a" * 250], ids=len)
-def test_long_searches_are_refused_in_words(desk: Desk, asked: str) -> None:
+def test_long_searches_are_refused_in_words(rows: AdminRows, asked: str) -> None:
     for model in (StaffAction, Conversation, User):
-        page = desk.client("staff").get(list_of(model), {"q": asked}, headers={"Accept-Language": "en"})
+        page = rows.client("staff").get(list_of(model), {"q": asked}, headers={"Accept-Language": "en"})
         assert page.status_code == 200
         assert "at most 10 words and 200 characters" in page.content.decode()
 
 
-def test_a_search_of_some_words_finds(desk: Desk) -> None:
-    page = desk.client("staff").get("/admin/accounts/user/", {"q": "alice example org"}).content.decode()
+def test_a_search_of_some_words_finds(rows: AdminRows) -> None:
+    page = rows.client("staff").get("/admin/accounts/user/", {"q": "alice example org"}).content.decode()
     assert "alice@example.org" in page
     assert "bob@example.org" not in page
 
@@ -286,15 +286,15 @@ def every_page_that_exists() -> list[str]:
     return sorted(found)
 
 
-def test_pages_survive_hostile_numbers(desk: Desk) -> None:
-    client = desk.client("staff")
+def test_pages_survive_hostile_numbers(rows: AdminRows) -> None:
+    client = rows.client("staff")
     for page in every_page(IDS):
         check(client, page)
 
 
 @pytest.mark.parametrize("who", ["staff", "clerk", "moderator"])
-def test_pages_survive_hostile_parameters(desk: Desk, who: str) -> None:
-    client = desk.client(who)
+def test_pages_survive_hostile_parameters(rows: AdminRows, who: str) -> None:
+    client = rows.client(who)
     few = [
         {"p": "x"},
         {"p": HUGE},
@@ -309,27 +309,27 @@ def test_pages_survive_hostile_parameters(desk: Desk, who: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
-def test_forms_survive_hostile_initial_values(desk: Desk, model: type[Model]) -> None:
+def test_forms_survive_hostile_initial_values(rows: AdminRows, model: type[Model]) -> None:
     """Django fills a form for a new row from its address."""
-    client = desk.client("staff")
+    client = rows.client("staff")
     [page] = pages_with(f"{model._meta.app_label}_{model._meta.model_name}_add", "never")
     for value in ["x", HUGE, LONG, "", "é", "1,x", "2026-99-99", "{", str(uuid4())]:
         for field in own_fields(model):
             check(client, page, {field.name: value})
 
 
-def test_forms_survive_hostile_contents(desk: Desk) -> None:
-    client = desk.client("staff")
+def test_forms_survive_hostile_contents(rows: AdminRows) -> None:
+    client = rows.client("staff")
     for page in every_page_that_exists():
-        if "password_change" in page or page.endswith(f"{desk.cast.staff.pk}/change/"):
+        if "password_change" in page or page.endswith(f"{rows.cast.staff.pk}/change/"):
             continue  # one's own log-in goes on
         for form in FORMS:
             check(client, page, form=form)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
-def test_forms_survive_hostile_fields(desk: Desk, model: type[Model]) -> None:
-    client = desk.client("staff")
+def test_forms_survive_hostile_fields(rows: AdminRows, model: type[Model]) -> None:
+    client = rows.client("staff")
     [page] = pages_with(f"{model._meta.app_label}_{model._meta.model_name}_add", "never")
     for value in ["x", HUGE, LONG, "\0", "\ud7ff", "-1", "2026-99-99", "{"]:
         form = {field.name: value for field in own_fields(model)}
@@ -341,27 +341,27 @@ def test_forms_survive_hostile_fields(desk: Desk, model: type[Model]) -> None:
 # --- The site -----------------------------------------------------------------------------------------------
 
 
-def test_pages_of_other_packages_get_the_rules_too(rf: RequestFactory, desk: Desk) -> None:
+def test_pages_of_other_packages_get_the_rules_too(rf: RequestFactory, rows: AdminRows) -> None:
     site = Site()
     site.register(UsageCounter, type("Stock", (admin.ModelAdmin,), {"list_display": ("day", "user")}))
     site.register(QuotaPolicy)
     request = rf.get("/")
-    request.user = desk.cast.staff
+    request.user = rows.cast.staff
     for page in (*site._registry.values(), *admin.site._registry.values()):
         for field in own_fields(page.model):
             assert not page.lookup_allowed(f"{field.name}__regex", "x", request), (page, field)
 
 
-def test_a_fault_of_ours_is_not_taken_for_a_mistake(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_is_not_taken_for_a_mistake(rows: AdminRows, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*given: Any, **named: Any) -> Any:
         raise ValueError("ours")
 
     monkeypatch.setattr(Site, "each_context", fails)
-    assert desk.client("staff").get("/admin/").status_code == 500
+    assert rows.client("staff").get("/admin/").status_code == 500
 
 
-def test_values_from_addresses_are_not_in_the_log(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    check(desk.client("staff"), "/admin/accounts/user/", {"canary__regex": "canary"})
+def test_values_from_addresses_are_not_in_the_log(rows: AdminRows, caplog: pytest.LogCaptureFixture) -> None:
+    check(rows.client("staff"), "/admin/accounts/user/", {"canary__regex": "canary"})
     ours = [record.getMessage() for record in caplog.records if record.name == "chat.core.site"]
     assert ours
     assert not [line for line in ours if "canary" in line]
