@@ -53,7 +53,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         letters.
         """
         if email := credentials.get("email"):
-            with suppress(BadInput):  # then it is nobody's
+            with suppress(BadInput):  # in that case it belongs to nobody
                 credentials["email"] = plain_address(email)
         return super().authenticate(request, **credentials)
 
@@ -145,7 +145,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         if settings.ACCOUNT_EMAIL_VERIFICATION != "none":
             return methods
-        return [each for each in methods if each["id"] != "reauthenticate_by_code"]  # no e-mail, no code
+        return [
+            each for each in methods if each["id"] != "reauthenticate_by_code"
+        ]  # without e-mail there is no code
 
     def format_email_subject(self, subject: str) -> str:
         return f"[{_site().name}] {subject}"

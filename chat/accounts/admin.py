@@ -39,7 +39,7 @@ from chat.core.errors import BadInput, ChatError, NotAllowed
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 admin.site.unregister(Group)
-admin.site.unregister(EmailAddress)  # follows the e-mail on the person's own page
+admin.site.unregister(EmailAddress)  # the page of the person shows the addresses
 admin.site.unregister(Authenticator)
 admin.site.unregister(UserSession)  # people see their own on their settings page
 
@@ -104,7 +104,7 @@ class AddUserForm(BaseUserCreationForm):  # type: ignore[type-arg]  # not generi
 class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
     class Meta:
         model = User
-        fields = "__all__"  # of which the admin page chooses
+        fields = "__all__"  # from which the admin page chooses
         field_classes: dict[str, Any] = {}
 
     def clean_email(self) -> str:
@@ -306,7 +306,7 @@ class PersonAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 
 
 def _staff(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # admin_view let nobody else in
+    assert isinstance(request.user, User)  # admin_view admits only staff
     return request.user
 
 

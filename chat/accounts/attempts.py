@@ -20,12 +20,12 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
 PASSWORDS = {
-    "from_browser": "5/5m/key",  # of one account, by a browser that knows it
-    "from_address": "5/5m/key",  # of one account, from one address
-    "account": "50/1h/key",  # of one account, from all unknown browsers
-    "address": "300/1h/ip",  # of all accounts, from one address
+    "from_browser": "5/5m/key",  # for one account, by a browser that has logged in to it
+    "from_address": "5/5m/key",  # for one account, from one address
+    "account": "50/1h/key",  # for one account, from all unknown browsers
+    "address": "300/1h/ip",  # for all accounts, from one address
 }
-# A code has six digits and three are right at any time, so that the count of an account must stay low.
+# A code has six digits and three are valid at any time, so the limit for an account must be low.
 CODES = {
     "from_browser": "5/5m/key",
     "from_address": "5/5m/key",

@@ -69,7 +69,7 @@ class SignupForm(NeedsMail, BaseSignupForm):  # type: ignore[misc]
 
 class ResetPasswordForm(NeedsMail, BaseResetPasswordForm):  # type: ignore[misc]
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
-        if not self.users:  # the queries and the token of a mail to an account
+        if not self.users:  # the cost of the queries and the token of a mail to an account
             nobody = User()
             EmailAddress.objects.filter(user_id=nobody.pk, email=self.cleaned_data["email"]).exists()
             default_token_generator.make_token(nobody)

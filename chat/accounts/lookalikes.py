@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from chat.core.errors import BadInput
 from chat.core.text import UNSEEN, one_line
 
-# The scripts in use today (Unicode Annex 31, tables 5 to 7). Letters of any other are a group of their own.
+# The scripts in use today (Unicode Annex 31, tables 5 to 7). Letters of all others form one group.
 _SCRIPTS = """
 Adlam Arabic Armenian Balinese Bamum Batak Bengali Bopomofo Canadian_Aboriginal Chakma Cham Cherokee Cyrillic
 Devanagari Ethiopic Georgian Greek Gujarati Gurmukhi Han Hangul Hebrew Hiragana Javanese Kannada Katakana

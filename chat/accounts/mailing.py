@@ -22,7 +22,7 @@ logger = logging.getLogger("grokweb.mail")
 
 THREADS = 2
 MOST_WAITING = 500
-CHECK_SECONDS = 5  # for the server to answer; a page waits for it
+CHECK_SECONDS = 5  # seconds for the server to answer; a page waits for it
 PAUSES = (2.0, 10.0)  # seconds before the second and third attempt
 
 _pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="mail")
@@ -74,7 +74,7 @@ def _deliver(message: EmailMessage, given_up: Callable[[], None]) -> None:
                 try:
                     given_up()
                 finally:
-                    database.close()  # this thread's own
+                    database.close()  # a connection of this thread
                 return
             logger.warning("the mail server does not answer (%s); another attempt in %d s", error, pause)
             time.sleep(pause)

@@ -14,7 +14,7 @@ from chat.core.api import error_response
 from chat.core.errors import Suspended
 from chat.core.scopes import remember_person
 
-# Open to anybody anyway: the page about the suspension needs the first two, and /metrics looks for itself.
+# Open to everybody: the page about the suspension needs the first two; /metrics does its own check.
 OPEN = (
     *("/i18n/", "/jsi18n/", "/robots.txt", "/healthz", "/readyz", "/metrics"),
     *("/manifest.webmanifest", "/worker.js", "/offline/", "/frame/"),
@@ -61,7 +61,7 @@ class SuspensionMiddleware:
             if request.path.startswith("/api/"):
                 return error_response(error)
             return suspension.page(request, user)
-        return self.get_response(request)  # it ended between the two looks
+        return self.get_response(request)  # it ended between the two queries
 
 
 class KnownMiddleware:
@@ -72,7 +72,9 @@ class KnownMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        user = getattr(request, "_cached_user", None)  # set by Django if somebody looked: no query for this
+        user = getattr(
+            request, "_cached_user", None
+        )  # set by Django if a view read the user, so this costs no query
         if user is not None and user.is_authenticated and request.session.session_key:
             remember_person(request.session.session_key, user.pk)
         return response
@@ -85,6 +87,6 @@ class SeenMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(OPEN):  # those look at no session
+        if not request.path.startswith(OPEN):  # these read no session
             devices.note(request)
         return self.get_response(request)

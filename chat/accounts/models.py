@@ -58,7 +58,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(_("e-mail"), unique=True)
     display_name = models.CharField(_("display name"), max_length=80, blank=True)
-    # A code of settings.LANGUAGES; one that is gone counts as none.
+    # A code of settings.LANGUAGES; a removed one counts as none.
     language = models.CharField(_("language"), max_length=16, blank=True, choices=offered_languages)
     theme = models.CharField(_("colours"), max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
     density = models.CharField(

@@ -11,6 +11,6 @@ urlpatterns = [
     # Before allauth.urls in grokweb/urls.py: its list of sessions is a section of the settings page.
     path("accounts/sessions/", RedirectView.as_view(url="/settings/#sessions")),
     path("api/profile/", views.profile, name="profile"),
-    # Before django.conf.urls.i18n in grokweb/urls.py: the same address, but the profile remembers.
+    # Before django.conf.urls.i18n in grokweb/urls.py: the same address, but this also updates the profile.
     path("i18n/setlang/", views.set_language, name="set_language"),
 ]

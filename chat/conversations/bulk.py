@@ -21,7 +21,7 @@ from chat.core.errors import BadInput
 
 PINS = 50  # of one person: they are all on the first page of the sidebar
 BULK = 100  # conversations in one request: SQLite's writers share one lock
-UNDO_WITHIN = PURGE_AFTER - timedelta(seconds=15)  # never while the purge takes them apart
+UNDO_WITHIN = PURGE_AFTER - timedelta(seconds=15)  # never while the purge deletes them
 
 
 @transaction.atomic

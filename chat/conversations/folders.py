@@ -52,7 +52,9 @@ def delete_folder(*, folder: Folder) -> None:
     while _take_out(folder):
         pass
     with transaction.atomic():
-        Folder.objects.filter(pk=folder.pk).delete()  # its foreign key frees what was moved in meanwhile
+        Folder.objects.filter(
+            pk=folder.pk
+        ).delete()  # conversations moved in meanwhile lose the folder by its foreign key
         _announce_after_commit(folder.owner)
 
 

@@ -21,7 +21,7 @@ from chat.files.access import file_for
 from chat.files.encodings import menu
 
 UPLOADS_AN_HOUR = 240
-# Whatever a browser takes the bytes for, nothing in them runs here.
+# A browser that guesses another type still runs nothing in it here.
 SANDBOX = "default-src 'none'; sandbox"
 
 
@@ -62,7 +62,7 @@ def text(request: ApiRequest, pk: UUID) -> dict[str, Any]:
 @json_view("POST")
 def encoding(request: ApiRequest, pk: UUID) -> dict[str, Any]:
     found = file_for(request.user, pk)
-    throttle("upload", str(request.user.pk), UPLOADS_AN_HOUR, 3600)  # it is as much work
+    throttle("upload", str(request.user.pk), UPLOADS_AN_HOUR, 3600)  # as expensive as an upload
     services.read_again(found, str(request.data.get("encoding", "")))
     return {"file": services.file_json(found)}
 

@@ -24,8 +24,9 @@ from chat.files.terminal import with_pictures, without_terminal
 from inference.base.confine import Limits, confine
 
 _ODD = regex.compile(r"[[\p{Cc}\p{Cn}]--[\t\n\r\f\v\x85]--\p{Extended_Pictographic}]", regex.V1)
-_PRIVATE = regex.compile(r"\p{Co}")  # of a guess; in UTF-8, symbol fonts have their icons there
-MOST_ODD = 0.02  # of the characters; of UTF-8, which no other bytes are by accident, more
+# Signs of a wrong guess; in UTF-8, private-use characters may be icons of symbol fonts.
+_PRIVATE = regex.compile(r"\p{Co}")
+MOST_ODD = 0.02  # share of the characters; more in UTF-8, which other bytes hardly form by chance
 MOST_ODD_IN_UTF8 = 0.15
 MOST_FLAWS = 0.1
 
@@ -34,7 +35,7 @@ def preload(kind: str) -> None:
     """Imports what is otherwise imported late: after `confine` no module can be read any more."""
     for name in ENCODINGS:
         codecs.lookup(name)
-    with contextlib.suppress(Refused):  # the standard library imports late, too: Counter loads heapq
+    with contextlib.suppress(Refused):  # the standard library also imports late: Counter loads heapq
         read_text(bytes(range(1, 256)) * 20, "")
     if kind == "pdf":
         from chat.files import pdf
@@ -99,7 +100,7 @@ def answer(kind: str, data: bytes, encoding: str = "") -> tuple[str, dict[str, A
 
 
 def main(kind: str, encoding: str = "") -> NoReturn:
-    logging.disable()  # what pypdf complains of quotes the file
+    logging.disable()  # pypdf's warnings quote the file
     data = sys.stdin.buffer.read()
     preload(kind)
     layers = confine(Limits(memory=MEMORY, cpu_seconds=CPU_SECONDS))

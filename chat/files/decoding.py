@@ -17,7 +17,7 @@ from chardetng_py import EncodingDetector
 from chat.files.letters import likeness
 
 SAMPLE = 64 << 10  # bytes from which an encoding is guessed
-# What can be asked for, by Python's name of it; each is shown under the name that other software has for it.
+# Encodings that can be chosen, by Python's name; people see the name that other software uses.
 ENCODINGS = {
     "utf-8": "UTF-8",
     "utf-16-le": "UTF-16 LE",
@@ -61,7 +61,7 @@ ENCODINGS = {
     "cp949": "EUC-KR",
     "iso2022_kr": "ISO-2022-KR",
 }
-_MARKS = [  # the longer first
+_MARKS = [  # longest first
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF8, "utf-8"),
@@ -69,7 +69,7 @@ _MARKS = [  # the longer first
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 ]
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-# The detector's names, where Python has another for the same or for a larger set.
+# Names of the detector for which Python has another name, or a superset.
 _NAMES = {
     "gbk": "gb18030",
     "shift_jis": "cp932",
@@ -82,7 +82,7 @@ _NAMES = {
     "iso-8859-8-i": "iso8859_8",
     "iso-2022-jp": "iso2022_jp_ext",
 }
-# The detector is made for the web, which has none of the second ones; they are tried beside what it says.
+# The detector is made for the web and never returns the second ones; they are tried beside its result.
 _LATIN = ("cp1254", "cp1252", "cp1250", "cp1257", "mac_roman")
 _DOS = ("cp437", "cp850", "cp852")
 _BOXES = re.compile(rb"[\xc0\xc3]\xc4\xc4 |\xc4{4}|\xcd{4}")  # lines of tables and trees there
@@ -114,17 +114,17 @@ _SCRIPTS = [
 _ANY_SCRIPT = regex.compile(r"[\t-~\p{P}\p{S}\p{Z}\p{M}\p{N}\u3000-\u3020\uff00-\uff65]")
 _SEQUENCES = re.compile(r"[^\x00-\x7f\ufffd]+")
 _CUT_IN_FRONT = re.compile(r"\A\ufffd{1,3}")
-_TURKISH = re.compile(rb"[\xd0\xdd\xde\xf0\xfd\xfe]")  # all that cp1254 and cp1252 differ in
+_TURKISH = re.compile(rb"[\xd0\xdd\xde\xf0\xfd\xfe]")  # the only differences between cp1254 and cp1252
 _IN_LATIN_WORDS = re.compile(r"(?<=[A-Za-z])[\u00c0-\u017f]")
-_GOOD_FOR_A_FLAW = 3  # sequences; letters of other encodings form some by accident, but not most
+_GOOD_FOR_A_FLAW = 3  # of the sequences: other encodings form some valid ones by chance, but not most
 _UNREAL = regex.compile(r"[\p{Cn}\p{Co}\p{Cs}\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufffd]")
-_MOST_CONTROLS = 0.02  # of the bytes: a log with a few NULs is no UTF-16
+_MOST_CONTROLS = 0.02  # of the bytes: a log with a few NULs is not UTF-16
 _LEAST_HIGH_BYTES = (
     0.2  # of the bytes, where the other halves are all in ASCII, as in Latin, Cyrillic or Thai
 )
 _LEAST_REAL = 0.95  # of the characters of a text in UTF-16
 _VOTES = 200  # lines
-_LEAST_LIKE = 0.75  # below it the guess gives signs and letters at random
+_LEAST_LIKE = 0.75  # below this the guess yields random characters
 
 
 class Unreadable(Exception):
@@ -136,7 +136,7 @@ class Decoded:
     text: str
     encoding: str  # a key of ENCODINGS
     guessed: bool = False
-    flaws: int = 0  # places that became U+FFFD
+    flaws: int = 0  # characters that became U+FFFD
 
 
 def decode(data: bytes, encoding: str = "") -> Decoded:
@@ -182,12 +182,12 @@ def _as_utf8(data: bytes) -> Decoded | None:
     if found := _strictly(data, "utf-8"):
         return found
     read = _read(data, "utf-8")
-    inside = _CUT_IN_FRONT.sub("", read.text)  # each byte of a letter that was cut in front counts as one
+    inside = _CUT_IN_FRONT.sub("", read.text)  # each byte of a letter cut at the start counts as one
     flaws = min(read.flaws, inside.count("\ufffd") + 1)
     good = sum(len(run) for run in _SEQUENCES.findall(read.text))
     if flaws <= good // _GOOD_FOR_A_FLAW:
         return read
-    # In a short text one letter may be damaged or cut, if the good ones stand in Latin words.
+    # In a short text one letter may be damaged or cut, if the valid ones are in Latin words.
     return read if read.flaws == 1 and good and good == len(_IN_LATIN_WORDS.findall(read.text)) else None
 
 
@@ -221,7 +221,7 @@ def _coherence(sample: bytes, encoding: str) -> float:
     of_one = max(len(script.findall(letters)) for script in _SCRIPTS)
     if not plain + of_one:
         return 0.0
-    return (plain + common + of_one) / len(text) + plain / len(text) / 100  # ASCII decides between equals
+    return (plain + common + of_one) / len(text) + plain / len(text) / 100  # ASCII decides ties
 
 
 # --- Guesses ----------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def _guessed(data: bytes) -> Decoded:
     if best < _LEAST_LIKE:
         return _mixed(data)
     if encoding == "cp1254" and not _TURKISH.search(sample):
-        encoding = "cp1252"  # gives the same
+        encoding = "cp1252"  # decodes to the same text
     return _read(data, encoding, guessed=True)
 
 
@@ -275,13 +275,13 @@ def _mixed(data: bytes) -> Decoded:
 def _candidates(detected: str, sample: bytes) -> Iterable[str]:
     """Returns encodings to try, the detector's first: another must look better, not as good."""
     if detected in _ISO_LATIN and len(set(sample) - _ASCII) <= _FEW:
-        return ["cp1252", detected]  # a letter or two tell little, and much more is written in it
+        return ["cp1252", detected]  # one or two letters prove little, and cp1252 is far more common
     if _BOXES.search(sample):
         return [*_DOS, "cp866"]
     if detected in _MULTIBYTE:
         others: tuple[str, ...] = ()
     elif detected in ("cp1255", "iso8859_8"):
-        others = ("koi8_u",)  # its capitals are where Hebrew has its letters
+        others = ("koi8_u",)  # its capitals have the codes of Hebrew letters
     elif detected in (*_CYRILLIC, "koi8_r"):
         others = _CYRILLIC
     elif detected in ("cp1253", "iso8859_7"):

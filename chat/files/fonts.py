@@ -6,14 +6,15 @@ from typing import Any
 
 import regex
 
-_NAMES_OF_SIGNS = regex.compile(r"/[A-Za-z]{0,8}\d{1,5}(?![\d.])")  # of glyphs, where pypdf knows no letter
+# Names of glyphs for which pypdf knows no letter.
+_NAMES_OF_SIGNS = regex.compile(r"/[A-Za-z]{0,8}\d{1,5}(?![\d.])")
 _NO_LETTERS = regex.compile(r"[\p{Cc}\p{Co}\p{Cn}\p{Cs}\ufffd--[\t\n\r]]", regex.V1)
 _MOST_NO_LETTERS = 0.2
-_LEADERS = regex.compile(r"[.·…_–—-]+")  # TeX draws those of a table of contents in a font of its own
+_LEADERS = regex.compile(r"[.·…_–—-]+")  # TeX draws the dots of a table of contents in a separate font
 _COMMON = frozenset("etaoinsrhlduc")  # in the languages that are written with 26 letters
 _LEAST_LETTERS = 0.5
-_LEAST_COMMON = 0.55  # at random it would be half
-_ENOUGH = 20  # letters from which their share tells something
+_LEAST_COMMON = 0.55  # random text would have half
+_ENOUGH = 20  # letters below which their share means nothing
 _SYMBOLIC = 4  # of a font descriptor's flags (ISO 32000, table 121)
 
 

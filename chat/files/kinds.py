@@ -10,7 +10,7 @@ from chat.core.errors import BadInput
 from chat.files.decoding import wide_encoding
 from chat.files.models import Kind
 
-HEAD = 4096  # bytes that are looked at
+HEAD = 4096  # bytes examined
 
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"\x00\x00\x01\x00")
 _ARCHIVES = (
@@ -28,7 +28,7 @@ _BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)")
 _GIF = re.compile(rb"GIF8[79]a.{0,6}[\x00-\x08\x0e-\x1f\x7f-\xff]", re.DOTALL)
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
-_PDF_WITHIN = 1024  # as readers of PDF have it
+_PDF_WITHIN = 1024  # as PDF readers accept it
 _PDF_FIRST_LINE = re.compile(rb"%PDF-\d\.\d[ \t]*[\r\n]")
 _PDF_HEADER = re.compile(rb"%PDF-\d\.\d\s")
 _MOST_CONTROLS = 0.02  # of the bytes; a log may have a few
@@ -64,7 +64,7 @@ def _is_plain(head: bytes) -> bool:
     try:
         return not re.search(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head[: HEAD - 4].decode())
     except UnicodeDecodeError as error:
-        return error.end >= len(head[: HEAD - 4]) - 3  # cut in a letter
+        return error.end >= len(head[: HEAD - 4]) - 3  # cut inside a letter
 
 
 def _is_picture(head: bytes) -> bool:

@@ -9,7 +9,7 @@ import re
 
 import regex
 
-# Letters above ASCII, in lower case. A text that is read rightly needs those of one line only.
+# Letters above ASCII, in lower case. A correctly decoded text needs those of one line only.
 _ALPHABETS = """
 àâæçèéêëîïôœùûüÿ
 äöüß
@@ -40,7 +40,7 @@ _ALPHABETS = """
 אבגדהוזחטיךכלםמןנסעףפץצקרשת
 """
 _LINES = [frozenset(line) for line in _ALPHABETS.split()]
-_ESTONIAN = "°"  # stands for an õ that Portuguese does not have: one before other letters than e and s
+_ESTONIAN = "°"  # stands for an õ before other letters than e and s, which Portuguese lacks
 _WRITTEN_WITHOUT_CASE = regex.compile(
     r"[\p{Arabic}\p{Thai}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{M}\u3000-\u303f\uff00-\uffefー・]"
 )
@@ -48,8 +48,8 @@ _SIGNS = frozenset("“”„‚‘«»‹›–—…•°§©®™€£¥±²�
 _BOXES = regex.compile(r"[\u2500-\u259f]")
 _WORD = re.compile(r"\S*[^\x00-\x7f]\S*")
 _FINAL_LETTERS = frozenset("ךםןףץ")  # Hebrew writes them at the end of words only
-_ENGLISH = re.compile(r"\b(?:the|and|of|is|to)\b")  # it sets dashes between words without spaces
-_SCORED = 2_000  # words; more tell nothing new
+_ENGLISH = re.compile(r"\b(?:the|and|of|is|to)\b")  # English sets dashes between words without spaces
+_SCORED = 2_000  # words; more would change nothing
 
 
 def likeness(text: str) -> float:

@@ -60,8 +60,8 @@ class File(models.Model):
     stored = models.CharField(max_length=100, blank=True)
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.READING)
     failure_reason = models.CharField(max_length=16, blank=True)  # a key of words.py
-    # What else reading found, for words.py: of a text "encoding" (decoding.py), "guessed" or "chosen", and
-    # "flaws", places that are not in it; of a PDF "pages", and which of them are "empty" or "unreadable".
+    # Further results for words.py: for a text "encoding" (decoding.py), "guessed" or "chosen", and "flaws",
+    # the number of invalid places; for a PDF "pages", and which of them are "empty" or "unreadable".
     report = models.JSONField(default=dict, blank=True)
     text = models.TextField(_("text"), blank=True)
     characters = models.PositiveIntegerField(default=0)
@@ -81,7 +81,7 @@ class File(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.pk)  # names are private, and this ends in logs
+        return str(self.pk)  # names are private, and this is written to logs
 
 
 class Attachment(models.Model):

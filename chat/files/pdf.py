@@ -23,14 +23,14 @@ from chat.files.fonts import is_legible
 from chat.files.refused import Refused
 from chat.files.visual import has_rtl, in_reading_order, without_shapes
 
-MOST_ILLEGIBLE = 0.5  # of the signs of a page that is still taken for text
+MOST_ILLEGIBLE = 0.5  # share of a page's characters, up to which it counts as text
 FEW_ILLEGIBLE = 0.02  # bullets and ornaments
-_REPLACED = 3  # signs; shorter runs are found among legible words too
+_REPLACED = 3  # characters; shorter runs occur in legible text too
 _PASSWORD = 1 << 13  # of a field's flags (ISO 32000, table 228)
 _COLUMNS = regex.compile(r"\s{3,}")
 
 
-# Encodings of text in PDFs that pypdf looks up by name, beside those of decoding.py.
+# Encodings in PDFs that pypdf looks up by name, in addition to those of decoding.py.
 _ENCODINGS = (
     "latin-1",
     "utf-16",
@@ -57,7 +57,7 @@ def preload() -> None:
     for name in _ENCODINGS:
         codecs.lookup(name)
     for module in pkgutil.walk_packages(pypdf.__path__, "pypdf."):
-        with contextlib.suppress(ImportError):  # parts for images and other ways to decrypt, not installed
+        with contextlib.suppress(ImportError):  # image and decryption libraries that are not installed
             importlib.import_module(module.name)
 
 
@@ -77,7 +77,7 @@ def read_pdf(data: bytes) -> tuple[str, dict[str, Any]]:
 
 def _read(data: bytes) -> tuple[str, dict[str, Any]]:
     reader = pypdf.PdfReader(io.BytesIO(data))
-    # Many are locked against printing only: then the password for reading is empty.
+    # Many are protected only against printing; their password for reading is empty.
     if reader.is_encrypted and not reader.decrypt(""):
         raise Refused("locked")
     texts: list[str] = []

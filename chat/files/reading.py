@@ -18,8 +18,8 @@ logger = logging.getLogger("grokweb.files")
 
 ROOT = Path(__file__).parents[2]
 CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from chat.files import child; child.main(*sys.argv[2:])"
-SECONDS = 45.0  # on the wall; child.py bounds its processor time below that
-# A worker may carry addresses and passwords in its environment; the child gets none of it.
+SECONDS = 45.0  # wall-clock time; child.py limits CPU time below that
+# A worker's environment may contain addresses and passwords; the child gets none of it.
 ENVIRONMENT = {"LANG": "C.UTF-8"}
 
 
@@ -64,7 +64,7 @@ def log_missing_layers(held: list[str]) -> None:
         _log_once(tuple(layers))
 
 
-_TIME_WAS_UP = (-24, -9)  # SIGXCPU, and SIGKILL where both limits are the same
+_TIME_WAS_UP = (-24, -9)  # SIGXCPU, or SIGKILL if both limits are equal
 
 
 def _handle(content: IO[bytes]) -> int:

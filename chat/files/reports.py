@@ -6,7 +6,7 @@ from typing import Any
 
 from chat.files.decoding import ENCODINGS
 
-MOST = 100_000  # pages of a PDF, or flaws of a text: more are not believed
+MOST = 100_000  # pages of a PDF, or flaws of a text; larger numbers are ignored
 
 
 def validated_report(data: object) -> dict[str, Any]:

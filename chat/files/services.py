@@ -40,9 +40,9 @@ logger = logging.getLogger("grokweb.files")
 READ_TASK = "jobs.read_file"
 A_MESSAGE = 10  # files
 UNSENT_FOR = timedelta(days=1)
-READ_AGAIN_AFTER = timedelta(minutes=2)  # the ticket may be lost; well above reading.SECONDS
+READ_AGAIN_AFTER = timedelta(minutes=2)  # the task may be lost; must stay well above reading.SECONDS
 GIVEN_UP_AFTER = timedelta(minutes=15)
-FENCE_CHARACTERS = 17  # "File: ", two fences of three, four line ends and the two before what follows
+FENCE_CHARACTERS = 17  # "File: ", two fences of three, four line ends, and two before the text
 
 
 def storage() -> Storage:
@@ -63,10 +63,10 @@ def store(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     if size > settings.FILE_BYTES:
         raise BadInput(file_too_large(settings.FILE_BYTES))
     name = clean_name(name)
-    check_text("file_name", name)  # what is in it, when it is sent
+    check_text("file_name", name)  # its text is checked when it is sent
     content.seek(0)
     kind = kind_of(content.read(HEAD))
-    _check_room(owner, size)  # before the bytes are copied, and again when they count
+    _check_room(owner, size)  # before the bytes are copied, and again below, under the lock
     check_room("files", size)
     check_room()
     file = File(owner=owner, name=name, kind=kind, size=size, sha256=_digest(content))
@@ -75,12 +75,14 @@ def store(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     try:
         file.stored = storage().save(file.stored, content)
         with transaction.atomic():
-            User.objects.select_for_update().get(pk=owner.pk)  # two at once do not both find the last room
+            User.objects.select_for_update().get(
+                pk=owner.pk
+            )  # so that two uploads cannot both take the last space
             _check_room(owner, size)
             file.save(force_insert=True)
             transaction.on_commit(lambda: ask_to_read(file.pk), robust=True)
     except BaseException:
-        remove_bytes(file.stored)  # also what a full disk took of them
+        remove_bytes(file.stored)  # also what was written before the disk was full
         raise
     file.refresh_from_db(fields=["created_at"])
     return file
@@ -260,7 +262,7 @@ def _attachments(messages: Sequence[Message]) -> Any:
 def of_messages(messages: Sequence[Message], *, texts: bool = False) -> dict[UUID, list[File]]:
     """Returns files by the message that has them; without their texts unless `texts` is set."""
     found = list(_attachments(messages).values_list("message_id", "file_id"))
-    if not found:  # as for most messages: not worth the columns of a file
+    if not found:  # as for most messages: saves loading the columns of files
         return {}
     read = File.objects.all() if texts else File.objects.defer("text")
     by_pk = read.in_bulk({file for _message, file in found})

@@ -15,13 +15,13 @@ _IS_RTL = regex.compile(rf"[{_RTL}--\p{{N}}--\p{{P}}]", regex.V1)
 _IS_LTR = regex.compile(rf"[\p{{L}}--{_RTL}]", regex.V1)
 _LETTER = rf"[\p{{L}}\p{{M}}--{_RTL}]"
 _KEPT = regex.compile(
-    rf"{_LETTER}(?:[^\n{_RTL[1:-1]}]*[{_LETTER}\p{{N}}])?"  # words, and what stands between them
+    rf"{_LETTER}(?:[^\n{_RTL[1:-1]}]*[{_LETTER}\p{{N}}])?"  # words, and the characters between them
     r"|[+-]?\p{N}+(?:[.,:/٫٬+-]\p{N}+)*[%°]?",
     regex.V1,
 )
 _RTL_SPAN = regex.compile(rf"{_RTL}(?:[^\n\p{{Latin}}\p{{Greek}}\p{{Cyrillic}}]*{_RTL})?", regex.V1)
 _MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
-# Ligatures and letters in the shape that they have at one place of a word.
+# Ligatures, and letters in the form for one position in a word.
 _SHAPES = regex.compile(r"[\ufb00-\ufb06\ufb13-\ufb17\ufb1d-\ufdfc\ufe70-\ufefc]+")
 
 

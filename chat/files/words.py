@@ -12,7 +12,7 @@ from chat.core.text import grouped
 from chat.files.bounds import MEMORY, PAGES, TEXT_CHARS
 from chat.files.decoding import ENCODINGS
 
-MOST_RANGES = 5  # of pages that are named
+MOST_RANGES = 5  # of page numbers in a remark
 
 
 def words_for(reason: str) -> str:

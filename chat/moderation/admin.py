@@ -29,8 +29,8 @@ from chat.moderation import rules, services
 from chat.moderation.models import Decision, Report, Rule
 
 SHORT = 80
-FOUND = 5  # pieces that a trial shows
-ASKING = ("q", "text", "note")  # parameters that look into what people wrote
+FOUND = 5  # matches that a trial shows
+ASKING = ("q", "text", "note")  # parameters that search in people's text
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time

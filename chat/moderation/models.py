@@ -96,7 +96,7 @@ class Report(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_reason_display()} {self.pk}"  # shown in lists of decisions: not a word of the text
+        return f"{self.get_reason_display()} {self.pk}"  # shown in lists, so without the text
 
 
 class Decision(models.Model):

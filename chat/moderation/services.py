@@ -42,9 +42,9 @@ DECIDE = "moderation.change_report"  # the permission that moderators have
 ACTIONS = (Report.Status.DISMISSED, Report.Status.HIDDEN, Report.Status.TAKEN_DOWN)
 BREADTH = 1000  # newest messages that a new rule is tried on
 BREADTH_CHARS = 20_000  # of each
-BREADTH_SECONDS = 5.0  # then the proportion is that of the messages tried so far
+BREADTH_SECONDS = 5.0  # seconds; then the proportion is that of the messages tried so far
 FEWEST = 5  # messages; fewer give no proportion
-# What staff do to reports and shared pages, as the audit calls it, in words for a colleague.
+# Audit verbs for decisions on reports and shared pages, as sentences for a colleague.
 VERBS = {
     "take share down": Report.Status.TAKEN_DOWN.label,
     **{f"report {status.value}": status.label for status in ACTIONS},
@@ -187,7 +187,8 @@ def check_breadth(kind: str, options: Mapping[str, Any], applies: str) -> None:
 
 def _tried(kind: str, options: Mapping[str, Any], role: str) -> tuple[int, int]:
     """Counts the newest messages that the rule refuses; only the beginning of long ones is read."""
-    written_here = Message.objects.filter(role=role, source="")  # an import says nothing of what people write
+    # Imported text is not typical of what people write here.
+    written_here = Message.objects.filter(role=role, source="")
     newest = written_here.exclude(text="").order_by("-created_at")
     beginnings = newest.annotate(beginning=Left("text", BREADTH_CHARS)).values_list("beginning", flat=True)
     ends = time.monotonic() + BREADTH_SECONDS

@@ -65,7 +65,7 @@ class QuotaPolicyAdmin(AuditedAdmin):
     raw_id_fields = ("user",)
 
     def audited_name(self, obj: QuotaPolicy) -> dict[str, Any]:
-        return {}  # its fields say whose it is
+        return {}  # its fields name the person or group
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -22,8 +22,8 @@ from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
 
 # An answer shorter than this is not worth starting.
 LEAST_ANSWER_TOKENS = 16
-# Where nobody chose how long the answer may be, one reply sets aside half of what is left of the day, but up
-# to this much: otherwise a few long limits would use up a day in which hardly anything was said.
+# Without a chosen maximum length, one reply reserves half of what is left of the day, but not more than
+# this: otherwise a few replies with large limits would block a day on which little was generated.
 UNCHOSEN_TOKENS = 512
 
 
@@ -123,7 +123,7 @@ def settle(*, generation_id: UUID, prompt_tokens: int, completion_tokens: int) -
         return False
     entry = entries.get()
     UsageCounter.objects.filter(user=entry.user_id, day=entry.day).update(
-        # Never below zero: a counter mended by hand must not stop replies from ending.
+        # Never below zero: a counter edited by hand must not prevent replies from ending.
         reserved=Greatest(F("reserved") - entry.reserved, Value(0)),
         used=F("used") + prompt_tokens + completion_tokens,
     )

@@ -21,8 +21,8 @@ class Backend:
     """An index that is maintained by database triggers or by the back end itself."""
 
     label: ClassVar[str | Promise] = ""
-    create: ClassVar[Sequence[str]] = ()  # statements after each migration: triggers
-    drop: ClassVar[Sequence[str]] = ()  # statements before it
+    create: ClassVar[Sequence[str]] = ()  # SQL statements that create the triggers after each migration
+    drop: ClassVar[Sequence[str]] = ()  # SQL statements that drop them before it
 
     def connect(self, connection: Any) -> None:
         """Prepares a new connection to the database, as with functions that triggers call."""

@@ -19,8 +19,8 @@ CLEAN = [
     "DELETE FROM search_entry WHERE NOT EXISTS"
     " (SELECT 1 FROM conversations_conversation c WHERE c.id = conversation_id)",
 ]
-# The triggers themselves do the work: an UPDATE of what has no entry, and should have one. Some rows at a
-# time, so that nobody waits for all of them.
+# An UPDATE of the rows that lack an entry makes the triggers index them. It takes some rows at a
+# time, so that no writer waits for all of them.
 CATCH_UP = {
     "conversations_message": (
         "text",

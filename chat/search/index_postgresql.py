@@ -37,7 +37,7 @@ CREATE OR REPLACE FUNCTION search_terms(said text) RETURNS text[] LANGUAGE sql I
             string_to_table(m[1], NULL) WITH ORDINALITY AS l(letter, at)
     ) AS found
 $$""",  # noqa: S608
-    # The terms of one kind and one person share a term that no text can have: it begins with a hyphen.
+    # Entries of one kind and person share an extra term, which no text can have: it begins with a hyphen.
     """
 CREATE OR REPLACE FUNCTION search_vector(scope text, said text) RETURNS tsvector LANGUAGE sql IMMUTABLE AS $$
     SELECT array_to_tsvector(ARRAY['-' || scope] || search_terms(said))
@@ -54,7 +54,7 @@ DROP = [
     "DROP TRIGGER IF EXISTS search_message ON conversations_message",
     "DROP TRIGGER IF EXISTS search_title ON conversations_conversation",
 ]
-NEAR = 2_000  # newest entries that are searched before the index is asked
+NEAR = 2_000  # newest entries that are searched before the index is used
 _NEAR = """
 SELECT e.id, e.conversation_id, e.message_id
 FROM (

@@ -16,22 +16,22 @@ from chat.search.letters import SIGNS
 from chat.search.terms import terms
 
 _SIGNS = SIGNS.replace(r"\\", "\\")  # of an expression
-# Terms are folded already, and every character of theirs counts: hence `ascii`, which parts at the spaces.
-# The first letter is indexed, too: one letter may be a whole question where nothing parts words.
+# Terms are folded already and all of their characters count: hence `ascii`, which splits at spaces only.
+# Prefixes of one letter are indexed too: one letter may be a query in scripts without spaces.
 TABLES = [
     "CREATE VIRTUAL TABLE search_words USING fts5("
     f"scope, words, tokenize = \"ascii tokenchars '{_SIGNS}'\", prefix = '1 2 3', detail = column)"
 ]
 DROP_TABLES = ["DROP TABLE search_words"]
-# FTS5 keeps deleted words as marks until its pieces are merged. The first statement lines all pieces up, the
-# second merges so many pages of them; again and again, until there is nothing left to do.
+# FTS5 keeps deleted words as marks until its segments are merged. The first statement schedules all segments,
+# the second merges a number of pages; it is repeated until nothing is left to do.
 COMPACT = (
     "INSERT INTO search_words (search_words, rank) VALUES ('merge', -200)",
     "INSERT INTO search_words (search_words, rank) VALUES ('merge', 200)",
 )
 CHANGES = "SELECT total_changes()"
 
-# The number of a row: its time, and after those of the same millisecond. Writers of SQLite come one by one.
+# The number of a row: its time, or the next number after rows of the same millisecond. SQLite has one writer.
 # Times outside the years 1970 to 2223 count as the nearest of them.
 _ID = """
 (SELECT max(ms << 20, coalesce((
@@ -111,7 +111,7 @@ class Sqlite(Backend):
         """Forgets deleted words in short steps, because writers wait for each other."""
         first, further = COMPACT
         done = _changes(using, first)
-        while done > 1:  # FTS5 notes its own state: a step with nothing to do changes one row
+        while done > 1:  # FTS5 updates its own state: a step with nothing to do changes one row
             done = _changes(using, further)
 
 

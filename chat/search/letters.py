@@ -54,7 +54,7 @@ SPACED = (
 )
 # Signs that belong to a word they touch: C++, C#, .env, node.js, snake_case, a/b, @name, $PATH, R&D, x=1.
 SIGNS = r"+#._/\\@$:&~=%"
-# Accents and points that do not count, and characters that do not show (soft hyphen, zero-width space).
+# Accents and points that are ignored, and invisible characters (soft hyphen, zero-width space).
 UNSEEN = (
     r"\u00ad\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670"
     r"\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff"

@@ -16,7 +16,7 @@ from chat.search.terms import MOST, Question, fold, parsed
 from chat.search.words import pieces
 
 PAGE = 20
-LOOKED_AT = 2_000  # rows whose texts are read for one page, where terms alone do not make a hit
+LOOKED_AT = 2_000  # rows whose texts are read for one page, if terms alone do not decide a match
 
 _CURSOR = re.compile(r"([tm])([0-9]{1,19})")  # titles or messages below this number
 _END = 2**63 - 1
@@ -99,7 +99,7 @@ def _results(owner: User, rows: list[Row], words: list[str]) -> list[dict[str, A
         conversation = conversations.get(conversation_pk)
         message = messages.get(message_pk) if message_pk else None
         if conversation is None or (message_pk and message is None):
-            continue  # gone since the index was read
+            continue  # deleted since the index was read
         results.append(_result_json(conversation, message, words))
     return results
 

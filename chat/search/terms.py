@@ -61,9 +61,9 @@ def _pairs(run: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    terms: list[str]  # each begins a term of every hit
-    literal: list[str]  # stands in every hit as it is: terms tell no order
-    parts: list[str]  # to be marked in a hit
+    terms: list[str]  # each is a prefix of a term of every hit
+    literal: list[str]  # must occur literally in every hit, because terms have no order
+    parts: list[str]  # marked in each hit
 
 
 def parsed(text: str) -> Question:

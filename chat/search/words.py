@@ -11,11 +11,11 @@ from typing import Any
 from chat.search.letters import SPACED, UNSPACED
 from chat.search.terms import fold
 
-AROUND = 60  # characters shown before the first word found
-NEAR = 20  # the same, where no space parts the words
+AROUND = 60  # characters shown before the first match
+NEAR = 20  # the same, in scripts without spaces
 SHOWN = 220  # characters of a snippet
 
-# A letter with the marks behind it, which fold together.
+# A letter with its combining marks, which fold together.
 _CLUSTER = re.compile(r"[\s\S][\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
 _RUN = re.compile(f"[{UNSPACED}]")
 _SPACED = re.compile(f"[{SPACED}]")

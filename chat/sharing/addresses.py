@@ -23,7 +23,7 @@ MAIL = re.compile(
     r"(?<![A-Za-z0-9.+-])[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z0-9]+(?![\w-])",
     re.ASCII,
 )
-AFTER = "?!.,:;*_~']\u2013"  # at the end of an address these belong to the sentence
+AFTER = "?!.,:;*_~']\u2013"  # at the end of an address these characters belong to the sentence
 
 
 class Address(NamedTuple):

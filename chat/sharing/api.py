@@ -17,7 +17,7 @@ from chat.sharing import services
 from chat.sharing.access import share_of
 from chat.sharing.policies import DEFAULT
 
-SHARES_AN_HOUR = 60  # made or changed by one person
+SHARES_AN_HOUR = 60  # links made or changed by one person
 
 
 @request_cost(5)

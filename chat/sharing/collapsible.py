@@ -16,7 +16,7 @@ OPENS = re.compile(r'<details(\s+open(?:="[^"\n]*")?)?\s*>', re.IGNORECASE)
 TAG = re.compile(r"<(/?)details(?:\s[^>\n]*)?>", re.IGNORECASE)
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 SUMMARY = re.compile(r"\s*<summary>((?:(?!</summary>|\n[ \t]*\n)[\s\S])*)(?:</summary>|\Z)", re.IGNORECASE)
-DEEPEST = 5  # each level reads its text once more
+DEEPEST = 5  # each level parses its text once more
 
 
 def add_collapsible(made: MarkdownIt) -> None:
@@ -54,7 +54,7 @@ def _content(state: StateBlock, start: int, end: int, begin: int) -> tuple[str, 
     for line in range(start, end):
         if line > start:
             if not state.isEmpty(line) and state.sCount[line] < state.blkIndent:
-                return "\n".join(lines), None, line  # the end of what holds the section
+                return "\n".join(lines), None, line  # the end of the block that contains the section
             lines.append(state.getLines(line, line + 1, state.blkIndent, False))
         mark = FENCE.match(lines[-1]) if line > start else None
         if fence:

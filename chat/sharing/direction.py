@@ -22,7 +22,7 @@ def set_directions(tokens: list[Token]) -> None:
     A browser does not look into blocks that have a direction of their own. Without a letter there is none, so
     that a number stands where its list or table begins.
     """
-    open_blocks: list[Token] = []  # those that still wait for a letter
+    open_blocks: list[Token] = []  # blocks in which no letter was found yet
     depth: list[Token] = []
     words: Token | None = None
     for token in tokens:

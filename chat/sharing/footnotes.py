@@ -156,7 +156,7 @@ def _address(env: EnvType, number: int) -> str:
 def _render_reference(self: object, tokens: list[Token], at: int, _options: object, env: EnvType) -> str:
     meta = tokens[at].meta
     if "number" not in meta:
-        return str(escape(tokens[at].content))  # within a note that nothing refers to
+        return str(escape(tokens[at].content))  # inside a note without a reference
     address = _address(env, meta["number"])
     own = f' id="{address}-back"' if meta["first"] else ""
     return f'<sup class="note-ref"><a href="#{address}"{own}>{meta["number"]}</a></sup>'

@@ -31,7 +31,7 @@ from chat.sharing.footnotes import add_notes
 
 CELL_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE | re.ASCII)
 SCHEMES = {"http", "https", "mailto"}
-ADDRESS_CHARS = 100_000  # of all links of one text; only one address named again and again has more
+ADDRESS_CHARS = 100_000  # characters of all links of one text; only many repetitions of one address exceed it
 
 
 def to_html(text: str, place: int = 0) -> str:
@@ -88,7 +88,7 @@ def _adapted(tokens: list[Token], left: list[int]) -> Iterator[Token]:
     """Changes tokens for shared pages. `left` counts down the characters that addresses may use; later links
     are text.
     """
-    place = ""  # where the link leads that is open just now
+    place = ""  # the destination of the current link
     label = ""
     for token in tokens:
         if token.type == "link_open":
@@ -129,7 +129,7 @@ def _host(place: str, label: str) -> Iterator[Token]:
     """Returns the host to show beside a link whose text does not say where it leads."""
     label = label.strip()
     said = [label, *(_destination(each) for each in (label, f"https://{label}") if not _names_somebody(each))]
-    if place not in said or not label.isascii():  # letters may only look like others
+    if place not in said or not label.isascii():  # letters may be look-alikes
         yield Token("html_inline", "", 0, content=f' <span class="host">({escape(place)})</span>')
 
 
@@ -214,8 +214,8 @@ def _cell_break(state: StateInline, silent: bool) -> bool:
 
 PAIRS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 BLOCKS = ("\\[", "$$")
-# Amounts and variables are none: no space inside the signs, no letter or digit beside them on the outside.
-# What is longer no page would set.
+# Amounts and variables are not formulas: no space inside the dollar signs, no letter or digit outside them.
+# Longer ones are not formulas.
 BETWEEN_DOLLARS = re.compile(
     r"(?<![A-Za-z0-9])\$(?![\s$?@#!])((?:\\.|[^\\$\n]){0,3999}?[^\s\\$])\$(?![A-Za-z0-9$])"
 )
@@ -247,7 +247,9 @@ def _formula_inline(state: StateInline, silent: bool) -> bool:
         body, end = found[1], found.end()
     else:
         return False
-    if not body.strip() or end > state.posMax or "](" in body:  # no formula holds the end of a link's words
+    if (
+        not body.strip() or end > state.posMax or "](" in body
+    ):  # a formula cannot contain the end of a link's text
         return False
     if not silent:
         _add(state, body, block=opening in BLOCKS)
@@ -285,14 +287,16 @@ def _line(state: StateBlock, line: int) -> str:
 
 def _last_line(state: StateBlock, start: int, end: int, closing: str) -> int | None:
     """Returns the line that ends with `closing`, if only the formula precedes it."""
-    looked = state.env.setdefault("looked", {})  # so that each line is looked at once
+    looked = state.env.setdefault("looked", {})  # so that each line is examined once
     within = closing, state.blkIndent, end
     first, last = looked.get(within, (0, 0))
     if first <= start < last:
         return None
     for line in range(start, end):
         text = _line(state, line).rstrip()
-        if not text or (line > start and state.sCount[line] < state.blkIndent):  # the end of what holds it
+        if not text or (
+            line > start and state.sCount[line] < state.blkIndent
+        ):  # the end of the enclosing block
             break
         at = text.find(closing, 2 if line == start else 0)
         if at >= 0:
@@ -315,7 +319,7 @@ def _any(url: str) -> bool:
 
 
 def _made() -> MarkdownIt:
-    # Models break lines where they want them broken.
+    # Models break lines deliberately.
     made = MarkdownIt("commonmark", {"html": False, "breaks": True})
     made.inline = InlineParser()
     made.configure("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])

@@ -32,7 +32,7 @@ class Share(models.Model):
     policy = models.CharField(
         _("who may open it"), max_length=64, default="anyone"
     )  # a name in chat/sharing/policies/
-    options = models.JSONField(_("options"), default=dict, blank=True)  # of the policy, which reads them
+    options = models.JSONField(_("options"), default=dict, blank=True)  # of the policy, which validates them
     page_count = models.PositiveIntegerField(_("pages"), default=0)  # rows of SharePage
     created_at = models.DateTimeField(_("created"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -45,7 +45,7 @@ class Share(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return str(self.pk)  # a title is private again once the link is closed, and this is shown in lists
+        return str(self.pk)  # this is shown in lists, and a title is private again once the link is closed
 
     def get_absolute_url(self) -> str:
         return reverse("shared", args=[self.token])
@@ -64,7 +64,7 @@ class SharePage(models.Model):
     number = models.PositiveIntegerField(_("number"))  # from 1
     # [{"id": message uuid, "role": "user"|"assistant", "text": str, …}], oldest first
     messages = models.JSONField(_("messages"))
-    message_ids = models.JSONField(_("message ids"))  # of these messages, to find a page without its text
+    message_ids = models.JSONField(_("message ids"))  # ids of these messages, to find a page without its text
 
     class Meta:
         verbose_name = _("page of a shared link")
@@ -94,7 +94,7 @@ class TakeDown(models.Model):
     share = models.ForeignKey(
         Share, models.SET_NULL, null=True, related_name="+", verbose_name=_("shared link")
     )
-    reason = models.CharField(_("reason"), max_length=300, blank=True)  # its owner reads it
+    reason = models.CharField(_("reason"), max_length=300, blank=True)  # shown to the owner
     message_digests = models.JSONField(_("message digests"), default=dict)  # digest -> whether it is long
     taken_down_at = models.DateTimeField(_("taken down"), db_default=Now())
     lifted_at = models.DateTimeField(_("lifted"), null=True, blank=True)

@@ -20,7 +20,7 @@ TAGS = {
     *("div", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
     *("details", "summary", "sup"),
 }
-# Without the star nh3 lets title and lang through.
+# Without the star nh3 allows title and lang.
 DIRECTED = ("p", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "li", "table")
 ATTRIBUTES = {
     **{tag: {"dir"} for tag in DIRECTED},
@@ -37,7 +37,9 @@ ATTRIBUTES = {
 CLASSES = {"span": {"host", "task"}, "div": {"table", "notes"}, "sup": {"note-ref"}, "a": {"note-back"}}
 NOTE = re.compile(r"note-\d+-\d+(-back)?", re.ASCII)
 CODE_CLASS = re.compile(r"math( block)?|language-[\w+#-]{1,20}", re.ASCII)
-MARKDOWN_CHARS = 40_000  # longer replies are shown as typed; up to here the worst of them take a second or so
+MARKDOWN_CHARS = (
+    40_000  # longer replies are shown as plain text; up to this length the worst take about a second
+)
 
 
 class TooMuch(Exception):
@@ -52,7 +54,7 @@ def reply_html(text: str, limit: int | None = None, *, place: int = 0) -> SafeSt
     if len(text) > MARKDOWN_CHARS:
         return prompt_html(text)
     html = to_html(text, place)
-    if limit is not None and len(html) > limit:  # before it costs memory once more
+    if limit is not None and len(html) > limit:  # before the sanitiser needs as much memory again
         raise TooMuch
     return _sanitised(html)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CPU_SECONDS = 8  # of one page; 40,000 characters of ordinary Markdown take a tenth of a second
 MEMORY = 512 << 20  # address space
-HTML_CHARS = 2_000_000  # of one page together: a browser shows that much without delay
-NICENESS = 5  # chats come first, but a reader must not wait for a quiet moment
+HTML_CHARS = 2_000_000  # of a complete page: a browser shows that much without delay
+NICENESS = 5  # chats have priority, but a reader must not wait for an idle processor
 
 
 def main() -> None:
@@ -33,7 +33,9 @@ def main() -> None:
     from chat.sharing.render import TooMuch, reply_html
     from inference.base.confine import Limits, confine
 
-    reply_html("![a](http://a.example) `b`")  # loads what is loaded late, the words of the language too
+    reply_html(
+        "![a](http://a.example) `b`"
+    )  # loads what would be imported later, and the catalogue of the language
     os.nice(NICENESS)
     texts = json.load(sys.stdin)
     confine(Limits(memory=MEMORY, cpu_seconds=CPU_SECONDS))

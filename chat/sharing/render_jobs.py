@@ -37,17 +37,17 @@ from chat.sharing.render import prompt_html, reply_html
 log = logging.getLogger(__name__)
 
 CHILD = Path(__file__).with_name("render_child.py")
-ENVIRONMENT = {"LANG": "C.UTF-8"}  # the web process has addresses and passwords in its own
-IN_PLACE_CHARS = 2000  # so little is made at once: the worst of it takes a twentieth of a second
-KEPT_SECONDS = 600  # anybody with the address may ask for a page as often as they like
-AT_ONCE = 2  # jobs that run, of the whole site
-JOBS = 32  # that wait or run, of one web process
-WAITING = 128  # readers who wait, of one web process
-WAIT_SECONDS = 20.0  # of one reader; then "busy"
-WALL_SECONDS = 30.0  # of one child; on a free processor its CPU_SECONDS end it first
-TURN_SECONDS = 0.25  # how often a job asks whether it is its turn
+ENVIRONMENT = {"LANG": "C.UTF-8"}  # the web process' environment contains addresses and passwords
+IN_PLACE_CHARS = 2000  # characters rendered without a job: the worst take 0.05 s
+KEPT_SECONDS = 600  # anybody with the address may request a page at any rate
+AT_ONCE = 2  # running jobs on the whole site
+JOBS = 32  # jobs that wait or run in one web process
+WAITING = 128  # waiting readers in one web process
+WAIT_SECONDS = 20.0  # seconds that one reader waits; then the page says "busy"
+WALL_SECONDS = 30.0  # seconds of one child; on an idle machine its CPU_SECONDS end it first
+TURN_SECONDS = 0.25  # seconds between two checks whether it is a job's turn
 JOBS_A_MINUTE = 60  # of one reader
-# What was made by another version of the libraries, or of our rules, is not taken.
+# Results of other versions of the libraries, or of our rules, are not used.
 EDITION = f"2:{version('markdown-it-py')}:{version('nh3')}"
 
 MADE = Counter("grokweb_shared_renders", "Pages made from Markdown, by how it ended", ["outcome"])
@@ -147,14 +147,14 @@ _busy_readers: set[str] = set()
 
 
 async def _waited_for(key: str, texts: list[str], reader: str) -> list[str]:
-    if key not in _jobs:  # who joins costs nothing
+    if key not in _jobs:  # joining a running job costs nothing
         await sync_to_async(throttle)("render", reader, JOBS_A_MINUTE, 60)
     job = _join(key, texts, reader)
     try:
         return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(job.done)), WAIT_SECONDS)
     except TimeoutError:
         raise PageBusy from None
-    finally:  # also where the reader left: then this is cancelled
+    finally:  # also if the reader left, which cancels this
         _leave(job)
 
 
@@ -178,7 +178,7 @@ def _leave(job: Job) -> None:
         if not job.waiting:
             job.abandoned.set()
             if job.child is not None:
-                job.child.kill()  # nothing, where it has ended
+                job.child.kill()  # does nothing if it has ended
 
 
 # --- Working ----------------------------------------------------------------------------------------------

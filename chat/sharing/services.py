@@ -207,7 +207,7 @@ class Page:
     title: str
     number: int
     messages: list[dict[str, Any]]
-    imported: bool  # whether answers are among them that the model here did not write
+    imported: bool  # whether some answers were not written by the model here
 
     def replies(self) -> list[str]:
         """Returns the texts whose HTML takes time: Markdown."""

@@ -24,7 +24,7 @@ from chat.core.errors import BadInput, ChatError, NotAllowed
 from chat.moderation.services import DECIDE
 from chat.sharing.models import Share, SharePage, TakeDown
 
-TELLING_CHARS = 80  # a message this long tells a conversation alone; shorter ones only all together
+TELLING_CHARS = 80  # a message this long identifies a conversation; shorter ones do so only together
 DIGEST_HEX = 32
 
 

@@ -33,11 +33,11 @@ from chat.sharing.models import Share
 from chat.sharing.policies import policy_for
 from chat.sharing.render_jobs import html_of
 
-ANSWERS_AN_HOUR_OF_ADDRESS = 60  # to what all pages ask, from one address
-ANSWERS_AN_HOUR_OF_ONE = 300  # to what one page asks, from all addresses
-REPORTS_AN_HOUR = 10  # of one shared page, from one address
-REPORTS_AN_HOUR_OF_ADDRESS = 200  # of all pages, from one address: it may be a school's
-REPORTS_AN_HOUR_OF_ONE = 60  # of one shared page, from all addresses
+ANSWERS_AN_HOUR_OF_ADDRESS = 60  # answers to all pages, from one address
+ANSWERS_AN_HOUR_OF_ONE = 300  # answers to one page, from all addresses
+REPORTS_AN_HOUR = 10  # reports of one shared page, from one address
+REPORTS_AN_HOUR_OF_ADDRESS = 200  # reports of all pages, from one address, which may be a school's
+REPORTS_AN_HOUR_OF_ONE = 60  # reports of one shared page, from all addresses
 
 View = Callable[[HttpRequest, str], HttpResponseBase]
 
@@ -126,7 +126,7 @@ def _question(request: HttpRequest, share: Share, *, wrong: bool = False) -> Htt
     return render(request, "sharing/question.html", context, status=403 if wrong else 200)
 
 
-@csrf_exempt  # for csrf_for_shared_page alone, which checks the same and the null origin besides
+@csrf_exempt  # csrf_for_shared_page makes the same check, and allows the null origin
 @csrf_for_shared_page
 @sensitive_post_parameters()
 @request_cost(20)  # of a hash

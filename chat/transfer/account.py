@@ -23,7 +23,7 @@ NAME, VERSION = "grokweb.account", 1
 FIELDS = ("language", "theme", "density")  # settings that a person chose; each has a default
 NAME_CHARS = 1000  # that are looked at
 
-Outcome = tuple[str, str]  # of what, and why it stayed out: empty where it came in
+Outcome = tuple[str, str]  # title, and why it was left out; empty if it was imported
 
 
 def title() -> str:

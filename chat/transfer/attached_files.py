@@ -25,7 +25,7 @@ from chat.files.reports import validated_report
 from chat.transfer.imported_conversation import ImportedConversation, ImportedFile
 from chat.transfer.upload import Package
 
-SPOOL = 1 << 20  # bytes of one file in memory; more go onto the disk
+SPOOL = 1 << 20  # bytes of one file in memory; larger ones go to the disk
 
 
 class ExportedFiles:
@@ -84,7 +84,9 @@ class Carrier:
 
     def _fit_again(self, draft: ImportedConversation) -> None:
         """Drops files that no longer fit: an upload may have used the space meanwhile."""
-        User.objects.select_for_update().get(pk=self.owner.pk)  # two at once do not both find the last room
+        User.objects.select_for_update().get(
+            pk=self.owner.pk
+        )  # so that two imports cannot both take the last space
         over = files.bytes_of(self.owner) + sum(file.size for file in self._made.values())
         while self._made and over > settings.FILES_BYTES:
             _key, file = self._made.popitem()
@@ -120,7 +122,9 @@ class Carrier:
         with SpooledTemporaryFile(SPOOL) as copy:
             size = self.package.copy_file(sha256, copy)
             if size is None or not self._are_sound(file, copy, sha256):
-                self.package.carried.pop(sha256, None)  # not to be read for every message that names them
+                self.package.carried.pop(
+                    sha256, None
+                )  # so that they are read once, not for every message that names them
                 return False
             self._keep_bytes(file, copy, size, sha256)
         return True

@@ -22,7 +22,7 @@ from chat.conversations.tree import path_to
 from chat.core.errors import BadInput
 
 NAME_CHARS = 60
-# No file system takes these, and no shell is glad of them.
+# Characters that file systems refuse or shells interpret.
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f`$%]+')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows'
 

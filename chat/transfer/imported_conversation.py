@@ -21,7 +21,7 @@ from chat.core.text import grouped, is_blank
 
 MESSAGES = 20_000  # of one conversation
 MESSAGE_CHARS = 1_000_000
-OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # a time before it is nobody's
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # earlier times are invalid
 
 
 class Unreadable(Exception):
@@ -50,11 +50,11 @@ class ImportedMessage:
     at: datetime | None = None
     status: str = "complete"
     files: list[ImportedFile] = field(default_factory=list)
-    model: str = ""  # that wrote it, as the file has it
-    source: str = ""  # the service that wrote it, where the file came through another; empty: the draft's
-    stands_for: str = ""  # a key of STAND_INS: all it was is a picture or a file, which stayed out
-    order: int = 0  # among those beside it, where the file says so
-    feedback: object = None  # of the importer on it, as the file has it; chat/feedback reads it
+    model: str = ""  # the model that wrote it, as the file says
+    source: str = ""  # the service that wrote it; empty: that of the conversation
+    stands_for: str = ""  # a key of STAND_INS, if it had only a picture or a file, which is not imported
+    order: int = 0  # among its siblings, if the file says so
+    feedback: object = None  # the importer's rating, unparsed; chat/feedback reads it
 
     def say(self, role: str, text: str, stands_for: str = "") -> None:
         """Adds a paragraph, or a placeholder for what is missing; a message with neither is left out."""
@@ -86,12 +86,12 @@ class ImportedConversation:
     leaf: str | None = None
     archived: bool = False
     pinned: bool = False
-    folder: object = None  # its name, as the file has it; transfer/account.py reads it
-    persona: object = None  # as the file has them; transfer/personas.py reads them
+    folder: object = None  # its name, unparsed; transfer/account.py reads it
+    persona: object = None  # both unparsed; transfer/personas.py reads them
     settings: object = None
     nodes: list[ImportedMessage] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)  # what stayed out of it -> how many times
-    said: list[str] = field(default_factory=list)  # for its notes, in words
+    left_out: Counter[str] = field(default_factory=Counter)  # kind of content left out -> count
+    said: list[str] = field(default_factory=list)  # sentences for its notes
 
     def leave_out(self, what: str, times: int = 1) -> None:
         self.left_out[what] += times

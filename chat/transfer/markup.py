@@ -110,7 +110,7 @@ def without_thoughts(draft: ImportedConversation, text: str) -> str:
     if end < 0:
         end = text.lower().find(closing.lower(), begun.end())
     if end < 0:
-        return text  # it may be an answer about such marks
+        return text  # the answer may be about such marks
     draft.leave_out("thought")
     return text[end + len(closing) :].lstrip()
 

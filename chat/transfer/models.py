@@ -11,7 +11,7 @@ class Imported(models.Model):
     conversation = models.OneToOneField(
         Conversation, models.CASCADE, primary_key=True, related_name="imported"
     )
-    digest = models.CharField(max_length=64, db_index=True)  # of what the file said (storing.digest_of)
+    digest = models.CharField(max_length=64, db_index=True)  # of the content of the file (store.digest_of)
 
     def __str__(self) -> str:
         return f"imported {self.conversation_id}"

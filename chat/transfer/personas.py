@@ -34,9 +34,9 @@ from chat.transfer.versions import check_version, is_named
 
 NAME, VERSION = "grokweb.personas", 1
 OLDER_NAME = "grokweb.voice"  # of files from before version 0.2, which called `style` `manner`
-NAME_CHARS = 1000  # that are looked at; chat.personas says how many of them may be kept
+NAME_CHARS = 1000  # characters read; chat.personas limits how many may be stored
 
-Outcome = tuple[str, str]  # of what, and why it stayed out: empty where it came in
+Outcome = tuple[str, str]  # title, and why it was left out; empty if it was imported
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _instructions(owner: User, data: dict[str, object]) -> Iterator[Outcome]:
 
 
 def _all_of(owner: User, kind: Kind, data: list[object]) -> Iterator[Outcome]:
-    taken = set(kind.own(owner).values_list("name", flat=True))  # two of one name in the file are two
+    taken = set(kind.own(owner).values_list("name", flat=True))  # two of the same name in a file are two
     for each in data[: kind.limit]:
         name, text = _read(kind, dict_of(each))
         label = kind.label(shown(name) or "…")

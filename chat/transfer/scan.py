@@ -25,11 +25,11 @@ VALUES = 1_000_000  # of one conversation
 RECORD_BYTES = 16 << 20  # of one conversation
 RECORDS = 10_000  # of one import
 
-# A whole string, or one sign of the shape. A quote alone begins a string that does not end.
+# A complete string, or one structural character. A single quote begins a string that does not end.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},"]', re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _BOM = b"\xef\xbb\xbf"
-_WRAPPER = b'"conversations"'  # the list of them in an object around it (grok.com)
+_WRAPPER = b'"conversations"'  # the key of the list in an enclosing object (grok.com)
 _LIST_BEGINS = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+\[")
 _QUOTE, _COMMA = b'",'
 _OPENING, _CLOSING = frozenset(b"[{"), {ord("["): ord("]"), ord("{"): ord("}")}
@@ -141,7 +141,7 @@ def loads(text: bytes) -> Any:
     """Returns a value of JSON in UTF-8; raises Unreadable."""
     try:
         return json.loads(text.decode(), parse_constant=_no_constants, object_pairs_hook=_no_twins)
-    except (ValueError, RecursionError):  # not UTF-8 and numbers without end are ValueErrors, too
+    except (ValueError, RecursionError):  # invalid UTF-8 and overlong numbers raise ValueError, too
         raise Unreadable(_("This is not valid JSON.")) from None
 
 

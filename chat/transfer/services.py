@@ -33,14 +33,15 @@ from chat.transfer.imported_conversation import ImportedConversation, Unreadable
 from chat.transfer.store import stored
 from chat.transfer.upload import Found, Package, shown
 
-SECONDS = 120.0  # of one import; the rest comes in when the file is imported again
+SECONDS = 120.0  # of one import; importing the file again completes it
 MESSAGES_IN_ALL = 200_000  # of one import
 ANNOUNCED = 50  # conversations of one import that are announced to open pages
-AT_ONCE = 2  # in one web process: reading keeps a processor busy
+AT_ONCE = 2  # imports in one web process: parsing keeps a processor busy
 LOCK_SECONDS = 900
 TITLE_CHARS = 120  # of Conversation.title
 
-KEPT_AT = {account.NAME: "settings", personas.NAME: "personas"}  # where a person finds what came in
+# Pages where a person finds what was imported.
+KEPT_AT = {account.NAME: "settings", personas.NAME: "personas"}
 
 _reading = BoundedSemaphore(AT_ONCE)
 

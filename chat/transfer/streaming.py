@@ -18,10 +18,10 @@ from redis.exceptions import RedisError
 
 from chat.core.errors import TooManyRequests
 
-TURN_SECONDS = 60  # after the last piece, if the process that sent it is gone
+TURN_SECONDS = 60  # after the last piece, if the process that sent it died
 
 _lock = threading.Lock()
-_here: set[str] = set()  # whose turns this process holds; the only bound while Redis is away
+_here: set[str] = set()  # people with a download in this process; the only limit while Redis is away
 
 
 def send(request: HttpRequest, pieces: Generator[bytes], *, name: str, kind: str) -> HttpResponseBase:
@@ -33,12 +33,12 @@ def send(request: HttpRequest, pieces: Generator[bytes], *, name: str, kind: str
         turn.free()
         raise
     response: HttpResponseBase
-    if second is None:  # short, as most are: sent whole, with its length
+    if second is None:  # short, as most are: sent in one piece, with its length
         turn.free()
         response = HttpResponse(first, content_type=kind)
     else:
         sending = Sending(pieces, turn, [first, second])
-        # A plain iterator would be collected whole before the first byte is sent.
+        # A synchronous iterator would be collected completely before the first byte is sent.
         sent = SendingAsync(sending, request.scope) if isinstance(request, ASGIRequest) else sending
         response = StreamingHttpResponse(sent, content_type=kind)
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"

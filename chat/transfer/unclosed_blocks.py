@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from markdown_it.rules_block.html_block import HTML_SEQUENCES
 
-DEEPEST = 50  # lists and quotes in each other
+DEEPEST = 50  # nesting depth of lists and quotes
 
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _QUOTE = re.compile(r" {0,3}> ?")
@@ -80,7 +80,7 @@ class _Reading:
             if self.block.ends.search(rest):
                 self.block = None
             return
-        if self.block:  # it went with the list or quote around it
+        if self.block:  # it ended with the list or quote around it
             self.block = None
             del self.around[matched:]
         was_empty, self.item_is_empty = self.item_is_empty, False
@@ -129,7 +129,7 @@ class _Reading:
         elif not self.in_paragraph:
             del self.around[keep:]
             self.in_paragraph = not indented
-        # Else the line goes on with the paragraph, whatever signs it lacks.
+        # Otherwise the line continues the paragraph (lazy continuation).
 
     def _container(self, rest: str, *, goes_on: bool) -> tuple[int | None, str]:
         """Returns the quote (0) or list item (its indentation) that begins here, and the rest of the line."""

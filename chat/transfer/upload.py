@@ -36,10 +36,10 @@ from chat.transfer.scan import RECORDS, Buffer, Span, parsed, spans
 if TYPE_CHECKING:
     from chat.transfer.formats.base import Format
 
-ENTRIES = 50_000  # of one archive; an export of everything has two a conversation
-UNPACKED_TIMES = 4  # what comes out may be so many times the largest upload
-RATIO = 200  # a large file that grows more than this is a bomb; JSON shrinks to a tenth or so
-RATIO_FROM = 16 << 20  # smaller ones may: a conversation that repeats itself shrinks to a thousandth
+ENTRIES = 50_000  # of one archive; an export of everything has two per conversation
+UNPACKED_TIMES = 4  # the unpacked size may be so many times the largest upload
+RATIO = 200  # a large file that expands more is a bomb; JSON compresses to about a tenth
+RATIO_FROM = 16 << 20  # smaller ones may: a repetitive conversation compresses to a thousandth
 PIECE = 1 << 16
 
 _ENTRY = re.compile(rb"PK\x01\x02")  # every entry of an archive's directory begins with it
@@ -47,7 +47,7 @@ _ARCHIVES = {".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _OUTSIDE = re.compile(r"[\\\x00]|^/|^[A-Za-z]:|(^|/)\.\.(/|$)")
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-# What the standard library says of archives that are not as they should be.
+# What the standard library raises for invalid archives.
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
 
 
@@ -165,7 +165,7 @@ class Package:
         named = {PurePosixPath(info.filename).name for info in plain}
         formats = readers().values()
         suffixes = {suffix for one in formats for suffix in one.suffixes}
-        # Where an archive has a service's file, conversations are in it alone; others say who the person is.
+        # If an archive has a service's file, only that holds conversations; the others are about the person.
         names = [one.file_name for one in formats if one.file_name is not None]
         known = next((one for one in names if any(map(one.fullmatch, named))), None)
         for info in plain:
@@ -175,7 +175,7 @@ class Package:
             elif path.suffix.lower() not in suffixes:
                 continue  # pictures, pages, Markdown
             elif known and not known.fullmatch(path.name):
-                continue  # who the person is, what they thought of answers
+                continue  # profile data, feedback on answers
             elif why := _unsound(info):
                 self.left_out.append((_name_of(info), why))
             else:

@@ -56,7 +56,7 @@ def as_typed(text: str, rng: random.Random, french: bool = False) -> str:
         text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
     if rng.random() < 0.1 and len(text) > 8:
         text = mistyped(text, rng)
-    return text or asked  # of "?" alone nothing is left
+    return text or asked  # "?" alone would become empty
 
 
 HOW = re.compile(r"(?:How (?:do|can) I|How to|Can I|I want to|Where do I) (.+?)[ .?]*$")

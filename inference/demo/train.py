@@ -130,7 +130,11 @@ def windows(recipe: Recipe, tokenizer: ChatTokenizer, size: int) -> Iterator[tup
             torch.tensor(weights[: size + 1]),
             torch.tensor(owner[: size + 1]),
         )
-        ids, weights, owner = [], [], []  # what did not fit is dropped: every window starts with a beginning
+        ids, weights, owner = (
+            [],
+            [],
+            [],
+        )  # the rest is dropped: every window starts with the start of a conversation
 
 
 def batches(recipe: Recipe, tokenizer: ChatTokenizer, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

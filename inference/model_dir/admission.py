@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 OVERHEAD_BYTES = 300 * 2**20
 # bfloat16 weights are held in float32 up to this size, and in place, as bfloat16, beyond.
 SMALL_BYTES = 2**30
-# Rows that only keep beginnings: looking through more would take longer than they save.
+# Rows that only cache prompt prefixes: searching more would take longer than they save.
 MOST_KEPT = 256
 # A context that memory shortens is a multiple of this, leaves a part of the memory to others, and is at least
 # so long: below that a conversation has no room.

@@ -26,7 +26,7 @@ BITS = {
 }
 LONGEST_HEADER = 100_000_000  # safetensors' own limit
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-LFS = b"version https://git-lfs"  # how the few lines begin that Git leaves in place of a large file
+LFS = b"version https://git-lfs"  # first bytes of the pointer that Git LFS leaves in place of a large file
 
 
 class ModelUnusable(ValueError):

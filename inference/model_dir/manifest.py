@@ -18,7 +18,7 @@ from typing import Any
 NAME = "manifest.json"
 FORMAT = 1
 CHUNK = 4 * 2**20  # bytes read at once
-READERS = 4  # files hashed side by side; hashlib lets go of the interpreter
+READERS = 4  # files hashed in parallel; hashlib releases the interpreter lock
 
 
 class ManifestMismatch(ValueError):

@@ -27,13 +27,13 @@ KINDS = {
     stat.S_IFBLK: "a device",
 }
 ONLY_ITSELF = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-INSIDE = "ckpt-0"  # what the release calls its folder
+INSIDE = "ckpt-0"  # the name of the folder in the release
 
 Stamp = tuple[int, int, int, int]  # device, inode, size, time of change (ns): the same file, untouched
 
 
 def stamp_of(found: os.stat_result) -> Stamp:
-    # Not the time of the inode's change, which a backup that links the files moves.
+    # Not ctime, which a backup changes when it makes hard links.
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 

@@ -22,7 +22,7 @@ def serve(number: int) -> None:
     while True:
         order, files, _, _ = socket.recv_fds(pipe, 1, 1)
         if order != b"r" or len(files) != 1:
-            os._exit(0)  # without the interpreter's clean-up, which would ask for what was given up
+            os._exit(0)  # without the interpreter's clean-up, which needs system calls that are refused now
         answer = _look(files[0])
         os.close(files[0])
         _say(pipe, answer)

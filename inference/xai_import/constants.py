@@ -46,7 +46,7 @@ COUNTS = (
     "num_selected_experts",
     "scale_groups",
 )
-MOST = 2**24  # of anything; keeps the arithmetic of an absurd file from becoming a bomb
+MOST = 2**24  # of any size; limits the memory that an absurd file can demand
 MOST_LAYERS = 8_000  # file names have five digits
 LONGEST_CONFIG = 65_536  # bytes
 

@@ -65,7 +65,7 @@ class OutFolder:
     def __init__(self, path: Path, work: Work, names: Iterable[str]) -> None:
         self.path, self.work, self.names = path, work, list(names)
         self.done: dict[str, Entry] = {}
-        self.finished = False  # an earlier run of the same import came to its end
+        self.finished = False  # an earlier run of the same import finished
         self._made: list[Path] = []  # folders that did not exist before
         self._lock: int | None = None
         self._look()

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MOST_ANSWER = 8192  # bytes
 PATIENCE = 120.0  # seconds for a few kilobytes, should they lie on a slow disk
 ODD = "cannot be read: the reading process answered nonsense"
-LAST_WAIT = 5.0  # seconds the process has to end in
+LAST_WAIT = 5.0  # seconds in which the process must end
 # Isolated (-I) and without site packages (-S): nothing of the caller's environment or folders is imported.
 PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]);"

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from inference.xai_import.layout import STORED_BYTES, Target
 
-WAITING = 3  # pieces between the two threads
+WAITING = 3  # pieces queued between the two threads
 FLUSHED = 64 * 2**20  # bytes after which the disk is asked to begin
 
 
@@ -138,7 +138,7 @@ class Stream:
         except (OSError, MemoryError) as failure:
             self._failure = failure  # raised by put() or at the end
             while self._queue.get() is not None:
-                pass  # it is not written any more
+                pass  # it is closed for writing
 
 
 def _ready() -> Future[None]:

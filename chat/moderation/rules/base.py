@@ -63,7 +63,7 @@ def check_reply_pattern(pattern: str) -> None:
         raise BadInput(_("This pattern matches the empty text, so it would refuse everything."))
 
 
-# Lines drawn over, under or through a letter: a way to write around a pattern, as are invisible characters.
+# Lines drawn over, under or through a letter: like invisible characters, a way to evade a pattern.
 _DRAWN = {0x0305, 0x0332, 0x0333, *range(0x0334, 0x0339), 0x033F, *range(0x20D0, 0x20F1)}
 _UNSEEN = regex.compile(UNSEEN, regex.V1)
 _CLUSTERS = regex.compile(r"\X")

@@ -52,7 +52,7 @@ class Pattern(RuleKind):
             start, end = found.span()
             before = len(data[:start].decode("utf-8", "ignore"))
             yield Finding(before, before + len(data[start:end].decode("utf-8", "ignore")))
-            at = end if end > start else end + 1  # an empty match, as of \b, must not be found for ever
+            at = end if end > start else end + 1  # an empty match, as of \b, must not loop for ever
 
     def for_replies(self, options: Mapping[str, Any]) -> str | None:
         return str(options["pattern"])

@@ -55,7 +55,7 @@ _NAME = rf"(?:{_NAMED}|\bauthorization)"
 # Bits of entropy for each character of a value: words have about 3.3, random base64 of 32 over 4.2.
 _RANDOM_BITS = 3.6
 _STAND_INS = ("example", "placeholder", "changeme", "your", "xxxx", "0000", "1234", "abcd", "dummy", "sample")
-_LEAST_DIFFERENT = 8  # characters of a value; fewer are a row of x
+_LEAST_DIFFERENT = 8  # distinct characters of a value; fewer are a placeholder such as xxxx
 
 
 class Secrets(RuleKind):

@@ -29,8 +29,8 @@ class Policy(Extension):
     questions: ClassVar[Mapping[str, forms.Field]] = {}
     heading: ClassVar[str | Promise] = _("This page asks you something first")
     explanation: ClassVar[str | Promise] = ""
-    wrong: ClassVar[str | Promise] = _("That is not right.")  # the same words for a missing answer
-    attempts_an_hour: ClassVar[int] = 10  # of one page, from one address
+    wrong: ClassVar[str | Promise] = _("That is not right.")  # also shown if the answer is missing
+    attempts_an_hour: ClassVar[int] = 10  # tries for one page, from one address
 
     def may_open(self, share: Share, reader: User | AnonymousUser) -> bool:
         """Returns whether this reader may open the page, once any questions are answered."""

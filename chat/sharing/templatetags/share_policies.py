@@ -11,7 +11,7 @@ from chat.sharing.policies import DEFAULT, policies
 
 register = template.Library()
 
-PREFIX = "options"  # of the names of the forms' inputs; static/js takes it off
+PREFIX = "options"  # prefix of the names of the forms' inputs; static/js removes it
 
 
 @register.simple_tag

@@ -74,7 +74,7 @@ def _node(
 ) -> ImportedMessage:
     node = ImportedMessage(key, parent, at=time_of(message.get("create_time")))
     if not message:
-        return node  # the root of every export, and steps that left nothing
+        return node  # the root of every export, and steps without content
     content, metadata = dict_of(message.get("content")), dict_of(message.get("metadata"))
     role, kind = dict_of(message.get("author")).get("role"), content.get("content_type", "text")
     written = _document(message, content) if role == "assistant" else ""
@@ -87,7 +87,7 @@ def _node(
         return node
     text, pictures = _words(content)
     carried = list_of(metadata.get("attachments"))
-    draft.leave_out("attachment", max(pictures, len(carried)))  # a picture is among both
+    draft.leave_out("attachment", max(pictures, len(carried)))  # both may contain a picture
     if role == "assistant":
         text = written or without_marks(text, metadata)
         node.model = text_of(metadata.get("model_slug"))
@@ -148,7 +148,7 @@ def _words(content: dict[str, object]) -> tuple[str, int]:
         if isinstance(part, str):
             words.append(part)
         elif isinstance(part, dict):
-            said = text_of(part.get("text"))  # what was dictated
+            said = text_of(part.get("text"))  # dictated text
             words.append(said)
             attached += not said
     if not words and isinstance(content.get("text"), str):

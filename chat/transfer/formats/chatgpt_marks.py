@@ -20,7 +20,7 @@ _ONE = (
 _MARK = re.compile(_ONE)
 _MARKS = re.compile(f"(?:{_ONE})++")
 _CUT_OFF = re.compile(r"\ue200[a-z_]{1,30}\ue202[^\ue200\ue201]*+\Z")
-_AROUND = re.compile(r"[\ue203-\ue206]")  # around the words that a source speaks for
+_AROUND = re.compile(r"[\ue203-\ue206]")  # around the words that a source supports
 
 
 def without_marks(text: str, metadata: dict[str, object]) -> str:

@@ -64,7 +64,7 @@ def written(conversation: Conversation, leaf: Message | None, more: dict[str, An
 def written_message(
     message: Message, files: list[dict[str, Any]], feedback: dict[str, int | str] | None
 ) -> dict[str, Any]:
-    message.siblings = []  # the parents tell; asking for each would be a query each
+    message.siblings = []  # parents define the tree; loading siblings would cost a query each
     fields = message_json(message)
     generation = getattr(message, "generation", None)
     names = ("id", "parent", "role", "text", "status", "created_at", "hidden", "origin")
@@ -105,7 +105,7 @@ class GrokWeb(Format):
             settings=record.get("settings"),
         )
         texts: dict[str, str] = {}
-        sources = formats.sources() | {A_FILE}  # others would be words of whoever wrote the file
+        sources = formats.sources() | {A_FILE}  # other texts would be written by the author of the file
         for each in list_of(record.get("messages")):
             _add(draft, dict_of(each), texts, sources)
         return finished(draft)

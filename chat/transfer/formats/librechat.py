@@ -37,7 +37,9 @@ class LibreChat(Format):
         _add_all(draft, list_of(_messages(record)), model)
         known = {node.key for node in draft.nodes}
         for node in draft.nodes:
-            node.parent = node.parent if node.parent in known else None  # the first answer an id of zeros
+            node.parent = (
+                node.parent if node.parent in known else None
+            )  # the first messages answer an id of zeros
         if not any(node.parent for node in draft.nodes):
             in_a_row(draft.nodes)
         draft.leaf = draft.nodes[-1].key if draft.nodes else None
