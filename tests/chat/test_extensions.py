@@ -267,8 +267,8 @@ def test_a_format_is_offered_reads_and_writes(cast: Cast) -> None:
     assert ".diary" in settings
     assert "A diary" in alice.get("/").content.decode()
     content = json.dumps({"title": "Monday", "entries": ["Rain?", "Yes."]}).encode()
-    told = report(bring(alice, content, "monday.diary"))
-    assert [each["source"] for each in told["imported"]] == ["Diary"]
+    result = report(bring(alice, content, "monday.diary"))
+    assert [each["source"] for each in result["imported"]] == ["Diary"]
     made = Conversation.objects.get(title="Monday")
     sent = alice.get(f"/api/conversations/{made.pk}/export/?format=extra_diary")
     assert sent.content == b"Dear diary: Rain?, Yes."

@@ -114,22 +114,22 @@ def shape() -> dict[str, Any]:
     from django.apps import apps
     from django.db import connection
 
-    told: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     with connection.cursor() as cursor:
         known = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
         tables = set(connection.introspection.table_names(cursor))
         for table in sorted(known):
             columns = connection.introspection.get_table_description(cursor, table)
             constraints = connection.introspection.get_constraints(cursor, table)
-            told[table] = {
+            result[table] = {
                 "columns": sorted(f"{each.name} {each.type_code} {each.null_ok}" for each in columns),
                 "constraints": sorted(
                     f"{_plain_name(name)} {each['columns']} {each['unique']} {each['foreign_key']}"
                     for name, each in constraints.items()
                 ),
             }
-        told["others"] = sorted(tables - known)
-    return told
+        result["others"] = sorted(tables - known)
+    return result
 
 
 def _plain_name(name: str) -> str:

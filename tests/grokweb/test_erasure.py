@@ -31,7 +31,7 @@ CSRF = "x" * 32
 class Person:
     def __init__(self, service: Service, email: str) -> None:
         self.service = service
-        self.cookie = str(told(service, "invite", email)["cookie"])
+        self.cookie = str(run_script(service, "invite", email)["cookie"])
         self.headers = {"Cookie": f"{self.cookie}; grokweb_csrf={CSRF}", "X-CSRFToken": CSRF}
         eventually(self.is_greeted, "a socket: the first model's card is written a moment after the start")
 
@@ -88,7 +88,7 @@ class Person:
         return str(pk)
 
 
-def told(service: Service, *arguments: str) -> dict[str, Any]:
+def run_script(service: Service, *arguments: str) -> dict[str, Any]:
     ran = subprocess.run(
         [sys.executable, "-m", "tests.grokweb.erasing", *arguments],
         cwd=ROOT,
@@ -148,7 +148,7 @@ def test_erased_text_leaves_every_file_of_the_data_directory(service: Service, t
     bob.call("DELETE", f"/api/conversations/{shared}/share/{link['token']}/")
     bob.call("DELETE", f"/api/conversations/{shared}/")
     bob.call("DELETE", f"/api/conversations/{carrier}/")
-    eventually(lambda: told(service, "a_day_later")["left"] == 1, "the rows are gone")
+    eventually(lambda: run_script(service, "a_day_later")["left"] == 1, "the rows are gone")
     for kind in kinds[:-1]:
         eventually(lambda kind=kind: not places_of(word[kind], folder), f"{kind} is in no file")  # type: ignore[misc]
     if not service.environment["DATABASE_URL"].startswith("postgres"):

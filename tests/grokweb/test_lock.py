@@ -60,12 +60,14 @@ def test_the_groups_are_those_of_the_project() -> None:
 def test_direct_dependencies_are_locked_in_their_range(group: str) -> None:
     pinned = locked("run", group) if group != "run" else locked("run")
     for text in GROUPS[group]:
-        wanted = Requirement(text)
-        if wanted.name == "torch":
+        requirement = Requirement(text)
+        if requirement.name == "torch":
             assert re.fullmatch(r"torch==[\d.]+", text)
             continue
-        versions = pinned[canonicalize_name(wanted.name)]
-        assert all(wanted.specifier.contains(next(iter(each.specifier)).version) for each in versions), text
+        versions = [
+            next(iter(each.specifier)).version for each in pinned[canonicalize_name(requirement.name)]
+        ]
+        assert all(map(requirement.specifier.contains, versions)), text
 
 
 @pytest.mark.parametrize("group", GROUPS)

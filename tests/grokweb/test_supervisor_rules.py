@@ -151,11 +151,11 @@ def test_a_log_on_a_full_disk_counts_lost_lines(disk: SmallDisk) -> None:
         log.write(b"x" * 8000 + b"\n")  # only its beginning fits into the block that the file has
         for _ in range(3):
             assert log.write(b"lost\n") == ""
-    told = log.write(b"two\n")
-    assert told.startswith("4 lines are missing in web.log: ")
+    result = log.write(b"two\n")
+    assert result.startswith("4 lines are missing in web.log: ")
     lines = log.path.read_text().splitlines()
     assert [lines[0], lines[-1]] == ["one", "two"]
-    assert json.loads(lines[-2])["event"] == told
+    assert json.loads(lines[-2])["event"] == result
     assert json.loads(lines[-2])["level"] == "warning"
     assert log.write(b"three\n") == ""
     log.close()

@@ -17,7 +17,7 @@ FRENCH, ENGLISH = "fr-CA,fr;q=0.9,en;q=0.5", "en-GB,en;q=0.9,fr;q=0.1"
 SPACE = "\xa0"  # what Django groups French digits with
 
 
-def spoken(client: Client, asked: str, path: str = "/settings/") -> str:
+def language_of(client: Client, asked: str, path: str = "/settings/") -> str:
     answer = client.get(path, HTTP_ACCEPT_LANGUAGE=asked)
     assert f'<html lang="{answer["Content-Language"]}"' in answer.content.decode()
     return str(answer["Content-Language"])
@@ -30,28 +30,28 @@ def spoken(client: Client, asked: str, path: str = "/settings/") -> str:
 def test_the_browser_decides_the_language_until_a_person_chooses_one(
     cast: Cast, asked: Any, language: str
 ) -> None:
-    assert spoken(cast.client("anonymous"), asked, "/accounts/login/") == language
-    assert spoken(cast.client("alice"), asked) == language
+    assert language_of(cast.client("anonymous"), asked, "/accounts/login/") == language
+    assert language_of(cast.client("alice"), asked) == language
 
 
 def test_the_profile_decides_in_every_browser(cast: Cast) -> None:
     open_before = cast.client("alice")
-    assert spoken(open_before, ENGLISH) == "en"
+    assert language_of(open_before, ENGLISH) == "en"
     services.edit_profile(user=cast.alice, language="fr")  # on another device
-    assert spoken(open_before, ENGLISH) == "fr"
+    assert language_of(open_before, ENGLISH) == "fr"
     # The words of the scripts look at no session, so the cookie says it.
     assert "Supprimer" in open_before.get("/jsi18n/", HTTP_ACCEPT_LANGUAGE=ENGLISH).content.decode()
     services.edit_profile(user=cast.alice, language="en")
-    assert spoken(open_before, FRENCH) == "en"
-    assert spoken(cast.client("bob"), FRENCH) == "fr"
+    assert language_of(open_before, FRENCH) == "en"
+    assert language_of(cast.client("bob"), FRENCH) == "fr"
 
 
 def test_going_back_to_what_the_browser_asks_for(cast: Cast) -> None:
     client = cast.client("alice")
     services.edit_profile(user=cast.alice, language="fr")
-    assert spoken(client, ENGLISH) == "fr"
+    assert language_of(client, ENGLISH) == "fr"
     client.patch("/api/profile/", {"language": ""}, content_type="application/json")
-    assert spoken(client, ENGLISH) == "en"
+    assert language_of(client, ENGLISH) == "en"
 
 
 def test_errors_of_the_api_speak_it_too(cast: Cast) -> None:

@@ -91,9 +91,9 @@ def test_others_and_their_sessions_are_left_alone(cast: Cast) -> None:
 def test_it_ends_by_itself(cast: Cast) -> None:
     end = timezone.now() + timedelta(hours=1)
     services.suspend(user=cast.alice, by=cast.staff, reason=WHY, until=end)
-    told = cast.client("alice").get("/api/profile/").json()["error"]
-    assert told["until"] == end.isoformat()
-    assert "until" in told["words"]
+    result = cast.client("alice").get("/api/profile/").json()["error"]
+    assert result["until"] == end.isoformat()
+    assert "until" in result["words"]
     cast.alice.suspended_until = timezone.now() - timedelta(seconds=1)
     cast.alice.save()
     assert cast.client("alice").get("/api/profile/").status_code == 200
@@ -114,17 +114,17 @@ def test_lifting_opens_the_doors_and_is_on_record(suspended: Cast) -> None:
 def test_the_news_is_told_once_it_is_true(
     cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    told = []
+    result = []
 
     def listener(user: User, **kwargs: Any) -> None:
-        told.append(user.pk)
+        result.append(user.pk)
 
     signals.user_suspended.connect(listener)
     try:
         with django_capture_on_commit_callbacks(execute=True):
             services.suspend(user=cast.alice, by=cast.staff, reason=WHY)
-            assert told == []
-        assert told == [cast.alice.pk]
+            assert result == []
+        assert result == [cast.alice.pk]
     finally:
         signals.user_suspended.disconnect(listener)
 

@@ -165,9 +165,9 @@ def of_database(cause: Exception) -> Exception:
     ids=str,
 )
 def test_every_way_to_say_that_there_is_no_room_is_understood(error: Exception) -> None:
-    told = storage.translated(error)
-    assert told is not None
-    assert told.code == "storage_full"
+    result = storage.translated(error)
+    assert result is not None
+    assert result.code == "storage_full"
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ DATA = Path(__file__).parents[2] / "data" / "text"
     ],
 )
 def test_files_from_the_field(attached: Attached, name: str, first: str, remarks: int) -> None:
-    told = attached((DATA / name).read_bytes(), name)
-    assert (told["state"], told["kind"], len(told["remarks"])) == ("ready", "text", remarks)
+    result = attached((DATA / name).read_bytes(), name)
+    assert (result["state"], result["kind"], len(result["remarks"])) == ("ready", "text", remarks)
     assert File.objects.get().text.split("\n")[0].startswith(first)
 
 
@@ -68,16 +68,16 @@ def test_files_from_the_field(attached: Attached, name: str, first: str, remarks
     ids=ascii,
 )
 def test_unusual_texts_are_texts(attached: Attached, content: bytes, text: str) -> None:
-    told = attached(content, "notes")
-    assert (told["state"], told["kind"]) == ("ready", "text")
+    result = attached(content, "notes")
+    assert (result["state"], result["kind"]) == ("ready", "text")
     assert File.objects.get().text == text
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_bytes_are_never_ready(attached: Attached, seed: int) -> None:
-    told = attached(bytes(byte or 1 for byte in random.Random(seed).randbytes(3000)))
-    assert told["state"] == "failed"
-    assert "not text" in told["words"]
+    result = attached(bytes(byte or 1 for byte in random.Random(seed).randbytes(3000)))
+    assert result["state"] == "failed"
+    assert "not text" in result["words"]
 
 
 def test_an_archive_of_bzip2_is_still_refused(cast: Cast) -> None:
@@ -99,18 +99,18 @@ def choose(cast: Cast, who: str, pk: str, encoding: object) -> tuple[int, dict[s
 def test_a_guess_is_told_and_can_be_changed(
     cast: Cast, attached: Attached, asked: list[UUID], django_capture_on_commit_callbacks: Any
 ) -> None:
-    told = attached("Où ?".encode("mac_roman"))  # a letter alone does not tell
-    assert told["remarks"] == ["read as windows-1250, a guess"]
-    shown = cast.client("alice").get(f"/api/files/{told['id']}/text/").json()
+    result = attached("Où ?".encode("mac_roman"))  # a letter alone does not tell
+    assert result["remarks"] == ["read as windows-1250, a guess"]
+    shown = cast.client("alice").get(f"/api/files/{result['id']}/text/").json()
     assert shown["encoding"] == "cp1250"
     offered = {each["id"]: each["name"] for group in shown["encodings"] for each in group["encodings"]}
     assert offered == ENCODINGS
 
     with django_capture_on_commit_callbacks(execute=True):
-        status, answer = choose(cast, "alice", told["id"], "mac_roman")
+        status, answer = choose(cast, "alice", result["id"], "mac_roman")
     assert (status, answer["file"]["state"]) == (200, "reading")
     services.read(asked.pop())
-    fresh = cast.client("alice").get(f"/api/files/{told['id']}/text/").json()
+    fresh = cast.client("alice").get(f"/api/files/{result['id']}/text/").json()
     assert (fresh["text"], fresh["encoding"]) == ("Où ?", "mac_roman")
     assert fresh["file"]["remarks"] == ["read as Mac Roman"]
 
@@ -118,24 +118,24 @@ def test_a_guess_is_told_and_can_be_changed(
 def test_a_choice_that_does_not_fit_is_told_and_can_be_undone(
     cast: Cast, attached: Attached, asked: list[UUID], django_capture_on_commit_callbacks: Any
 ) -> None:
-    told = attached("Le café est déjà prêt, où êtes-vous ?".encode("cp1252"))
+    result = attached("Le café est déjà prêt, où êtes-vous ?".encode("cp1252"))
     for encoding, state in (("utf-8", "failed"), ("cp1252", "ready")):
         with django_capture_on_commit_callbacks(execute=True):
-            assert choose(cast, "alice", told["id"], encoding)[0] == 200
+            assert choose(cast, "alice", result["id"], encoding)[0] == 200
         services.read(asked.pop())
-        fresh = cast.client("alice").get(f"/api/files/{told['id']}/text/").json()
+        fresh = cast.client("alice").get(f"/api/files/{result['id']}/text/").json()
         assert (fresh["file"]["state"], fresh["encoding"]) == (state, encoding)
 
 
 @pytest.mark.parametrize(("who", "status"), [("bob", 404), ("staff", 404), ("anonymous", 401)])
 def test_only_the_owner_chooses(cast: Cast, attached: Attached, who: str, status: int) -> None:
-    told = attached(b"mine")
-    assert choose(cast, who, told["id"], "cp1252")[0] == status
+    result = attached(b"mine")
+    assert choose(cast, who, result["id"], "cp1252")[0] == status
     assert File.objects.get().state == "ready"
 
 
 @pytest.mark.parametrize("encoding", ["rot13", "zlib", "", 5, None])
 def test_only_encodings_of_the_menu_are_chosen(cast: Cast, attached: Attached, encoding: object) -> None:
-    told = attached(b"mine")
-    assert choose(cast, "alice", told["id"], encoding)[0] == 400
+    result = attached(b"mine")
+    assert choose(cast, "alice", result["id"], encoding)[0] == 400
     assert File.objects.get().state == "ready"

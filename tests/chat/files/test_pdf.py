@@ -53,33 +53,33 @@ def joined(*files: bytes) -> bytes:
     ids=["numbers of glyphs", "names of glyphs"],
 )
 def test_a_pdf_whose_fonts_tell_no_letters_is_not_ready(attached: Attached, content: bytes) -> None:
-    told = attached(content, "thing.pdf")
-    assert told["state"] == "failed"
-    assert "fonts do not say which letters" in told["words"]
+    result = attached(content, "thing.pdf")
+    assert result["state"] == "failed"
+    assert "fonts do not say which letters" in result["words"]
     assert File.objects.get().text == ""
 
 
 def test_an_unreadable_page_among_others_is_named(attached: Attached) -> None:
     bad = (DATA / "22a_pdf_no_tounicode.pdf").read_bytes()
-    told = attached(joined(making.pdf("Readable page"), bad, bad), "thing.pdf")
-    assert told["remarks"] == ["text of 2 of 3 pages cannot be read (pages 2–3)"]
+    result = attached(joined(making.pdf("Readable page"), bad, bad), "thing.pdf")
+    assert result["remarks"] == ["text of 2 of 3 pages cannot be read (pages 2–3)"]
     assert File.objects.get().text == "Readable page"
 
 
 def test_a_heading_in_an_unreadable_font_is_told_and_the_rest_is_read(attached: Attached) -> None:
     words = b"a line of words that anybody can read, long enough for a page with a heading in another font"
-    told = attached(
+    result = attached(
         drawn(b"BT /F1 12 Tf 20 100 Td (1234) Tj /F2 9 Tf 0 -20 Td (%s) Tj ET" % words), "thing.pdf"
     )
-    assert told["remarks"] == ["text of 1 of 1 pages cannot be read (page 1)"]
+    assert result["remarks"] == ["text of 1 of 1 pages cannot be read (page 1)"]
     assert words.decode() in File.objects.get().text
     assert "/g31" not in File.objects.get().text
 
 
 def test_pages_without_text_are_counted_and_named(attached: Attached) -> None:
-    told = attached(making.pdf("Cover", *[""] * 40), "thing.pdf")
-    assert told["state"] == "ready"
-    assert told["remarks"] == ["40 of 41 pages have no text (pages 2–41); they may be scanned"]
+    result = attached(making.pdf("Cover", *[""] * 40), "thing.pdf")
+    assert result["state"] == "ready"
+    assert result["remarks"] == ["40 of 41 pages have no text (pages 2–41); they may be scanned"]
 
 
 def test_right_to_left_lines_are_read_in_order_and_ligatures_as_letters(attached: Attached) -> None:

@@ -40,10 +40,10 @@ RUSSIAN = "Привет, как дела? Всё хорошо, спасибо б
     ],
 )
 def test_text_in_the_encodings_people_have(attached: Attached, text: str, encoding: str) -> None:
-    told = attached(text.encode(encoding))
-    assert told["state"] == "ready"
+    result = attached(text.encode(encoding))
+    assert result["state"] == "ready"
     assert File.objects.get().text == text.strip("\n")
-    assert told["tokens"] > 0
+    assert result["tokens"] > 0
 
 
 def test_markup_and_data_stay_as_they_are_written(attached: Attached) -> None:
@@ -58,8 +58,8 @@ def test_line_ends_are_one_kind_and_nul_is_gone(attached: Attached) -> None:
 
 
 def test_a_pdf_gives_the_text_of_its_pages(attached: Attached) -> None:
-    told = attached(making.pdf("Hello there", "Second page"), "notes.txt")  # its content says what it is
-    assert (told["kind"], told["state"]) == ("pdf", "ready")
+    result = attached(making.pdf("Hello there", "Second page"), "notes.txt")  # its content says what it is
+    assert (result["kind"], result["state"]) == ("pdf", "ready")
     assert File.objects.get().text == "Hello there\n\nSecond page"
 
 
@@ -98,10 +98,10 @@ def test_a_pdf_that_is_locked_against_printing_only_can_be_read(attached: Attach
     ],
 )
 def test_an_unreadable_pdf_states_the_reason(attached: Attached, content: bytes, words: str) -> None:
-    told = attached(content, "thing.pdf")
-    assert told["state"] == "failed"
-    assert words in told["words"]
-    assert (File.objects.get().text, told["tokens"]) == ("", 0)
+    result = attached(content, "thing.pdf")
+    assert result["state"] == "failed"
+    assert words in result["words"]
+    assert (File.objects.get().text, result["tokens"]) == ("", 0)
 
 
 def test_reading_for_too_long_is_given_up(attached: Attached, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,11 +175,11 @@ def test_an_edit_keeps_its_files_and_another_conversation_cannot_take_them(cast:
 def test_messages_tell_their_files_and_a_hidden_one_does_not(cast: Cast) -> None:
     asked = ask(cast.alice, make(cast.alice))
     address = f"/api/conversations/{asked.conversation_id}/messages/"
-    (told,) = cast.client("alice").get(address).json()["messages"][0]["files"]
-    assert (told["name"], told["size"], told["state"], "text" in told) == ("notes.txt", 13, "ready", False)
+    (file,) = cast.client("alice").get(address).json()["messages"][0]["files"]
+    assert (file["name"], file["size"], file["state"], "text" in file) == ("notes.txt", 13, "ready", False)
     Message.objects.filter(pk=asked.pk).update(hidden_at=timezone.now())
     assert cast.client("alice").get(address).json()["messages"][0]["files"] == []
-    assert cast.client("alice").get(f"/api/files/{told['id']}/text/").status_code == 404
+    assert cast.client("alice").get(f"/api/files/{file['id']}/text/").status_code == 404
 
 
 def test_a_deleted_conversation_closes_the_door_to_its_files(cast: Cast) -> None:
@@ -260,10 +260,10 @@ def test_the_sweep(cast: Cast, asked: list[UUID], django_capture_on_commit_callb
 def test_the_gauge_knows_what_a_worker_counted_and_estimates_the_rest(cast: Cast) -> None:
     asked = ask(cast.alice, make(cast.alice, text="word " * 300))
     address = f"/api/conversations/{asked.conversation_id}/"
-    told = cast.client("alice").get(address).json()["context"]
-    assert told["exact"] is False
-    assert told["limit"] == 1024
-    assert told["tokens"] > 1500 // 3
+    result = cast.client("alice").get(address).json()["context"]
+    assert result["exact"] is False
+    assert result["limit"] == 1024
+    assert result["tokens"] > 1500 // 3
     settle(asked)
     assert cast.client("alice").get(address).json()["context"] == {"tokens": 42, "exact": True, "limit": 1024}
 
@@ -299,8 +299,8 @@ def test_json_takes_the_text_along_and_an_import_brings_it_back(cast: Cast) -> N
     settle(asked)
     address = f"/api/conversations/{asked.conversation_id}/export/?format=json"
     exported = cast.client("alice").get(address).content
-    told = next(each for each in json.loads(exported)["messages"] if each["role"] == "user")
-    (taken,) = told["files"]
+    result = next(each for each in json.loads(exported)["messages"] if each["role"] == "user")
+    (taken,) = result["files"]
     assert (taken["name"], taken["size"], taken["kind"]) == ("notes.txt", 13, "text")
     assert taken["text"] == "milk and eggs"
     answer = cast.client("bob").post("/api/import/", {"file": ContentFile(exported, "a.json")})

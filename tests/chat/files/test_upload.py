@@ -29,15 +29,16 @@ def words_of(answer: Any) -> str:
 
 
 def test_a_file_is_kept_privately_and_read(cast: Cast, attached: Attached) -> None:
-    told = attached(b"milk, eggs", "list.txt")
-    assert (told["name"], told["kind"], told["size"], told["state"]) == ("list.txt", "text", 10, "ready")
+    result = attached(b"milk, eggs", "list.txt")
+    shown = [result[name] for name in ("name", "kind", "size", "state")]
+    assert shown == ["list.txt", "text", 10, "ready"]
     file = File.objects.get()
     path = Path(settings.DATA_DIR) / "files" / file.stored
     assert path.read_bytes() == b"milk, eggs"
     assert "list" not in file.stored
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    shown = cast.client("alice").get(f"/api/files/{told['id']}/text/").json()
+    shown = cast.client("alice").get(f"/api/files/{result['id']}/text/").json()
     assert shown["text"] == "milk, eggs"
 
 
@@ -114,8 +115,8 @@ def test_names_are_cleaned(raw: str, name: str) -> None:
 
 
 def test_a_hostile_name_travels_through_the_door(cast: Cast, attached: Attached) -> None:
-    told = attached(b"text", "quarterly\u202excod.txt")
-    assert told["name"] == "quarterlyxcod.txt"
+    result = attached(b"text", "quarterly\u202excod.txt")
+    assert result["name"] == "quarterlyxcod.txt"
 
 
 @pytest.mark.parametrize(
@@ -123,14 +124,14 @@ def test_a_hostile_name_travels_through_the_door(cast: Cast, attached: Attached)
 )
 @pytest.mark.parametrize("what", ["", "text/", "original/"])
 def test_only_its_owner_has_it(cast: Cast, attached: Attached, who: str, status: int, what: str) -> None:
-    told = attached(b"mine")
-    assert cast.client(who).get(f"/api/files/{told['id']}/{what}").status_code == status
+    result = attached(b"mine")
+    assert cast.client(who).get(f"/api/files/{result['id']}/{what}").status_code == status
 
 
 def test_the_original_is_saved_and_never_shown(cast: Cast, attached: Attached) -> None:
     page = b"<!doctype html><script>alert(document.domain)</script>"
-    told = attached(page, "page été.html")
-    answer = cast.client("alice").get(f"/api/files/{told['id']}/original/")
+    result = attached(page, "page été.html")
+    answer = cast.client("alice").get(f"/api/files/{result['id']}/original/")
     assert answer.content == page
     assert answer["Content-Type"] == "application/octet-stream"
     assert answer["Content-Disposition"] == "attachment; filename*=utf-8''page%20%C3%A9t%C3%A9.html"
@@ -154,10 +155,10 @@ def test_an_upload_needs_a_token_and_one_file(cast: Cast) -> None:
 def test_taken_back_before_it_is_sent(
     cast: Cast, attached: Attached, django_capture_on_commit_callbacks: Any
 ) -> None:
-    told = attached(b"text")
+    result = attached(b"text")
     stored = File.objects.get().stored
-    assert cast.client("bob").delete(f"/api/files/{told['id']}/").status_code == 404
+    assert cast.client("bob").delete(f"/api/files/{result['id']}/").status_code == 404
     with django_capture_on_commit_callbacks(execute=True):
-        assert cast.client("alice").delete(f"/api/files/{told['id']}/").status_code == 204
+        assert cast.client("alice").delete(f"/api/files/{result['id']}/").status_code == 204
     assert not File.objects.exists()
     assert not services.storage().exists(stored)

@@ -224,9 +224,9 @@ def in_import_question(cast: Any) -> None:
     question, title = files.chatgpt(question=f"A {WORD} question"), files.chatgpt(title=WORD)
     file = files.grokweb_with_file(name="a.txt", text=WORD)
     name = files.grokweb_with_file(name=f"{WORD}.txt", text="words")
-    told = bring(cast, question, title, file, name, files.openwebui())
-    assert [each["reason"] for each in told["left_out"]] == ["Not here, please."] * 4
-    assert [each["source"] for each in told["imported"]] == ["Open WebUI"]
+    result = bring(cast, question, title, file, name, files.openwebui())
+    assert [each["reason"] for each in result["left_out"]] == ["Not here, please."] * 4
+    assert [each["source"] for each in result["imported"]] == ["Open WebUI"]
 
 
 def in_import_answer(cast: Any) -> None:
@@ -234,9 +234,9 @@ def in_import_answer(cast: Any) -> None:
     Rule.objects.create(
         name="of replies", options={"pattern": "secret"}, applies="reply", words="Not here, please."
     )
-    told = bring(cast, *(files.chatgpt_answering(text) for text in (WORD, "a SECRET", "fine")))
-    assert [each["reason"] for each in told["left_out"]] == ["Not here, please."] * 2
-    assert len(told["imported"]) == 1
+    result = bring(cast, *(files.chatgpt_answering(text) for text in (WORD, "a SECRET", "fine")))
+    assert [each["reason"] for each in result["left_out"]] == ["Not here, please."] * 2
+    assert len(result["imported"]) == 1
     model = files.chatgpt_answering("fine again", model_slug=WORD)
     assert bring(cast, model)["left_out"][0]["reason"] == "Not here, please."
     assert not Message.objects.filter(text__icontains="secret").exists()

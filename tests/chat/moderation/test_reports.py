@@ -125,18 +125,18 @@ def test_dismissing_changes_nothing_but_the_report(cast: Cast, message: Message)
 def test_hiding_takes_the_text_from_readers_and_keeps_it_for_appeal(
     cast: Cast, message: Message, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    told = []
+    result = []
 
     def listener(message: Message, **kwargs: Any) -> None:
-        told.append((message.pk, message.hidden_at is not None))
+        result.append((message.pk, message.hidden_at is not None))
 
     signals.message_hidden.connect(listener)
     try:
         report = services.report_message(reporter=cast.alice, message=message, reason="harmful")
         with django_capture_on_commit_callbacks(execute=True):
             services.decide(report=report, by=cast.moderator, action="hidden")
-            assert told == []
-        assert told == [(message.pk, True)]
+            assert result == []
+        assert result == [(message.pk, True)]
     finally:
         signals.message_hidden.disconnect(listener)
     seen = (

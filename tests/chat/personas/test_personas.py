@@ -27,9 +27,9 @@ def pirate(cast: Any, who: str = "alice", **words: str) -> Persona:
     return Persona.objects.get(owner=getattr(cast, who))
 
 
-def choose(cast: Any, conversation: Any, who: str = "alice", **told: Any) -> Any:
+def choose(cast: Any, conversation: Any, who: str = "alice", **fields: Any) -> Any:
     path = f"/api/conversations/{conversation}/settings/"
-    return cast.client(who).patch(path, told, content_type="application/json")
+    return cast.client(who).patch(path, fields, content_type="application/json")
 
 
 def offered(cast: Any, who: str = "alice", language: str = "en") -> list[str]:
@@ -140,8 +140,8 @@ def test_the_page_costs_the_same_with_many_personas(cast: Any) -> None:
 
 def test_only_the_owner_chooses_a_persona_for_a_conversation(cast: Any) -> None:
     conversation, kept = talk(cast.alice, "one", "two"), pirate(cast)
-    told = choose(cast, conversation.pk, persona=str(kept.pk)).json()["conversation_settings"]
-    assert told["persona"]["name"] == "Pirate"
+    result = choose(cast, conversation.pk, persona=str(kept.pk)).json()["conversation_settings"]
+    assert result["persona"]["name"] == "Pirate"
     assert choose(cast, conversation.pk, "bob", persona=None).status_code == 404
     assert choose(cast, conversation.pk, "anonymous", persona=None).status_code == 401
     bobs = pirate(cast, "bob")

@@ -41,11 +41,11 @@ async def test_a_new_conversation_begins_with_settings(tabs: Any, broker: Any, c
     assert (sampling.temperature, sampling.top_p, sampling.top_k) == (1.5, 0.5, 40)
     assert (sampling.min_p, sampling.repetition) == (0.1, 1.2)
     assert (request.seed, request.max_new_tokens) == (2**63 - 1, 7)
-    told = await details(cast, ack["message_id"])
-    assert (told["completion_tokens"], told["ended"]) == (7, "It reached the longest length allowed.")
-    assert told["seed"] == ALL["seed"]
-    assert told["settings"]["top_k"] == 40
-    assert told["settings"]["repetition"] == 1.2
+    result = await details(cast, ack["message_id"])
+    assert (result["completion_tokens"], result["ended"]) == (7, "It reached the longest length allowed.")
+    assert result["seed"] == ALL["seed"]
+    assert result["settings"]["top_k"] == 40
+    assert result["settings"]["repetition"] == 1.2
 
 
 async def test_settings_hold_until_they_are_reset(tabs: Any, broker: Any, cast: Any) -> None:
@@ -54,10 +54,10 @@ async def test_settings_hold_until_they_are_reset(tabs: Any, broker: Any, cast: 
     first = await asked(tab, "hello")
     conversation = first["conversation"]["id"]
     change = sync_to_async(choose)
-    told = (await change(cast, conversation, settings={**ALL, "top_k": None})).json()[
+    result = (await change(cast, conversation, settings={**ALL, "top_k": None})).json()[
         "conversation_settings"
     ]["settings"]
-    assert told == {name: value for name, value in ALL.items() if name != "top_k"}
+    assert result == {name: value for name, value in ALL.items() if name != "top_k"}
     await tab.until("conversation_settings")  # it takes another way than the ack and may come after it
     second = await asked(tab, "again", conversation=conversation, parent=first["message_id"])
     assert (await request_of(second)).seed == 2**63 - 1

@@ -60,8 +60,8 @@ def test_short_days_still_have_ordinary_answers(cast: Cast) -> None:
 
 
 def usage(user: User) -> tuple[Any, ...]:
-    told = services.usage_json(user)
-    return told["used"], told["reserved"], told["limit"]
+    result = services.usage_json(user)
+    return result["used"], result["reserved"], result["limit"]
 
 
 def everybody(tokens: int, weight: float = 1.0) -> QuotaPolicy:
@@ -146,9 +146,9 @@ def test_little_is_left_then_nothing(cast: Cast) -> None:
     assert reserve(cast.alice, prompt=30) == 20  # what is left, not what was asked
     with pytest.raises(QuotaExceeded) as refused:
         reserve(cast.alice, prompt=1)
-    told = refused.value.extra
-    assert (told["used"], told["limit"]) == (250, 250)
-    assert 1 <= told["retry_after"] <= 24 * 3600
+    result = refused.value.extra
+    assert (result["used"], result["limit"]) == (250, 250)
+    assert 1 <= result["retry_after"] <= 24 * 3600
     assert UsageEntry.objects.count() == 2
     assert reserve(cast.bob) == 100
 

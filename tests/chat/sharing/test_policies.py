@@ -268,7 +268,7 @@ def test_the_password_is_in_no_log_answer_or_export(
     share = Share.objects.get()
     digest = share.options["hash"]
     assert PASSWORD not in json.dumps(share.options)
-    told = [
+    result = [
         made.content,
         client.get(f"/api/conversations/{conversation.pk}/").content,
         client.get(conversation.get_absolute_url()).content,
@@ -276,7 +276,7 @@ def test_the_password_is_in_no_log_answer_or_export(
         answer(client, share, PASSWORD).content,
         answer(client, share, OTHER).content,
     ]
-    for each in told:
+    for each in result:
         assert PASSWORD.encode() not in each
         assert digest.encode() not in each
     assert PASSWORD not in caplog.text

@@ -74,9 +74,9 @@ def test_in_exports_before_the_first_message(cast: Cast, conversation: Conversat
     assert TOLD[language][1] in read(cast, f"{path}markdown", language).partition("\n## ")[0]
     exported = read(cast, f"{path}json", language)
     assert TOLD[language][1] in exported.partition('"messages"')[0]
-    told = json.loads(exported)
-    assert told["ai_generated_roles"] == ["assistant"]
-    assert TOLD[language][1] in told["notice"]
+    result = json.loads(exported)
+    assert result["ai_generated_roles"] == ["assistant"]
+    assert TOLD[language][1] in result["notice"]
 
 
 def test_in_every_conversation_of_the_whole_export(cast: Cast, conversation: Conversation) -> None:

@@ -118,9 +118,9 @@ def test_the_reason_of_a_report_is_told_in_the_owner_s_language(
     moderator.post(f"/admin/moderation/report/{Report.objects.get().pk}/decide/", {"taken_down": "x"})
     assert "private data" in refused(make(cast, conversation))
     for page in ("", f"{TakeDown.objects.get().pk}/change/"):
-        told = moderator.get(f"/admin/sharing/takedown/{page}").content.decode()
-        assert "données privées" in told
-        assert "private data" not in told
+        result = moderator.get(f"/admin/sharing/takedown/{page}").content.decode()
+        assert "données privées" in result
+        assert "private data" not in result
 
 
 @pytest.mark.parametrize("typed", ["\u200b \u2800", "  "], ids=ascii)
@@ -170,9 +170,9 @@ def test_a_copy_that_went_out_and_came_in_again_is_recognised(cast: Cast, answer
     if deleted:
         delete_conversation(conversation=conversation)
         purge_owner(cast.alice)
-    told = json.loads(exported)
-    told["title"] = "Another title"  # else it is recognised as imported already
-    file = SimpleUploadedFile("a.json", json.dumps(told).encode())
+    result = json.loads(exported)
+    result["title"] = "Another title"  # else it is recognised as imported already
+    file = SimpleUploadedFile("a.json", json.dumps(result).encode())
     (made,) = alice.post("/api/import/", {"file": file}).json()["report"]["imported"]
     assert WHY in refused(make(cast, Conversation.objects.get(pk=made["id"])))
 

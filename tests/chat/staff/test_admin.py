@@ -548,9 +548,9 @@ def test_the_audit_names_people_by_number_and_says_whose_while_they_are_here(
     rows = list(StaffAction.objects.exclude(verb="report dismissed"))
     assert sorted(row.verb for row in rows) == ["change", "change", "read conversation", "suspend"]
     for row in rows:
-        told = f"{row.target} {row.detail}"
-        assert str(cast.alice.pk) in told
-        assert "alice" not in told.lower()
+        result = f"{row.target} {row.detail}"
+        assert str(cast.alice.pk) in result
+        assert "alice" not in result.lower()
 
     listed = "/admin/core/staffaction/"
     with CaptureQueriesContext(connection) as few:

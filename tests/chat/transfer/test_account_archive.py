@@ -89,21 +89,21 @@ def comparable(packed: bytes) -> dict[str, Any]:
         if not name.endswith(".json") or name.startswith("files/"):
             found[name] = content if name.startswith("files/") else None
             continue
-        told = json.loads(without_ids(content.decode()))
-        for message in told.get("messages", []):
+        result = json.loads(without_ids(content.decode()))
+        for message in result.get("messages", []):
             message.pop("origin", None)
             message.pop("model")
-        found[name] = {key: value for key, value in told.items() if key not in ("name", "email")}
+        found[name] = {key: value for key, value in result.items() if key not in ("name", "email")}
     return found
 
 
 def test_everything_is_the_same_elsewhere(cast: Cast) -> None:
     settled(cast)
     packed = everything(cast.client("alice"))
-    told = report(bring(cast.client("bob"), packed, "all.zip"))
-    assert told["left_out"] == []
-    assert [each["notes"] for each in told["imported"]] == [[], []]
-    assert {each["title"] for each in told["kept"]} >= {
+    result = report(bring(cast.client("bob"), packed, "all.zip"))
+    assert result["left_out"] == []
+    assert [each["notes"] for each in result["imported"]] == [[], []]
+    assert {each["title"] for each in result["kept"]} >= {
         "Your settings",
         "Folder “Cooking 🍞”",
         "Folder “Empty”",
@@ -131,13 +131,13 @@ def test_the_original_bytes_can_be_downloaded_elsewhere(cast: Cast) -> None:
 
 def test_remarks_about_reading_a_file_survive_the_transfer(cast: Cast) -> None:
     """In the chip of the file: its encoding is a guess."""
-    told = []
+    result = []
     with_file(cast, "La crème brûlée à la vanille est déjà prête, où êtes-vous ?\n".encode("cp1252"))
     report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
     for owner in (cast.alice, cast.bob):
         file = File.objects.get(owner=owner)
-        told.append(files.file_json(file)["remarks"])
-    assert told[0] == told[1] != []
+        result.append(files.file_json(file)["remarks"])
+    assert result[0] == result[1] != []
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_remarks_about_reading_a_file_survive_the_transfer(cast: Cast) -> None:
 )
 def test_an_odd_account_of_reading_harms_nobody(cast: Cast, odd: Any) -> None:
     asked = made_files.said(files=[{"name": "a.txt", "text": "x", "report": odd}])
-    told = report(bring(cast.client("alice"), made_files.as_json(made_files.own(asked))))
-    assert told["left_out"] == []
-    pk = told["imported"][0]["id"]
+    result = report(bring(cast.client("alice"), made_files.as_json(made_files.own(asked))))
+    assert result["left_out"] == []
+    pk = result["imported"][0]["id"]
     (message,) = cast.client("alice").get(f"/api/conversations/{pk}/messages/").json()["messages"]
     assert message["files"][0]["remarks"] == []
 
@@ -166,16 +166,16 @@ def test_a_zip_that_the_finder_packed_anew_comes_in_with_its_files(cast: Cast) -
     with_file(cast, b"milk, eggs")
     packed = {f"GrokWeb/{name}": content for name, content in whole(everything(cast.client("alice"))).items()}
     beside = {f"__MACOSX/GrokWeb/{name}": b"\x00\x05" for name in packed}
-    told = report(bring(cast.client("bob"), made_files.zipped(packed | beside), "all.zip"))
-    assert (told["left_out"], told["imported"][0]["notes"]) == ([], [])
+    result = report(bring(cast.client("bob"), made_files.zipped(packed | beside), "all.zip"))
+    assert (result["left_out"], result["imported"][0]["notes"]) == ([], [])
     assert File.objects.get(owner=cast.bob).stored
 
 
 def test_an_attached_json_file_is_no_conversation(cast: Cast) -> None:
     with_file(cast, json.dumps(made_files.own(made_files.said())).encode(), "conversations.json")
-    told = report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
-    assert [each["title"] for each in told["imported"]] == ["With a file"]
-    assert told["left_out"] == []
+    result = report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
+    assert [each["title"] for each in result["imported"]] == ["With a file"]
+    assert result["left_out"] == []
 
 
 def test_only_ones_own_open_files_leave(cast: Cast) -> None:
@@ -198,9 +198,9 @@ def test_a_large_file_is_sent_in_small_pieces(cast: Cast) -> None:
 # --- What does not fit --------------------------------------------------------------------------------------
 
 
-def notes_of(told: Any) -> list[str]:
-    assert told["left_out"] == []
-    (one,) = told["imported"]
+def notes_of(result: Any) -> list[str]:
+    assert result["left_out"] == []
+    (one,) = result["imported"]
     return list(one["notes"])
 
 
@@ -209,8 +209,8 @@ def test_files_come_in_as_far_as_the_room_of_a_person_goes(cast: Cast, settings:
     attach(cast, asked, b"b" * 900_000, "second.txt")
     packed = everything(cast.client("alice"))
     settings.FILES_BYTES = MIB + MIB // 2
-    told = report(bring(cast.client("bob"), packed, "all.zip"))
-    assert notes_of(told) == ["1 file was left out: your files may take 1 MB together."]
+    result = report(bring(cast.client("bob"), packed, "all.zip"))
+    assert notes_of(result) == ["1 file was left out: your files may take 1 MB together."]
     assert File.objects.get(owner=cast.bob).name == "notes.txt"
 
 
@@ -218,8 +218,8 @@ def test_a_file_larger_than_allowed_here_stays_out(cast: Cast, settings: Any) ->
     with_file(cast, b"a" * 900_000 + b"\n" * 900_000)
     packed = everything(cast.client("alice"))
     settings.FILE_BYTES = MIB
-    told = report(bring(cast.client("bob"), packed, "all.zip"))
-    assert notes_of(told) == ["1 file was left out: a file may have at most 1 MB here."]
+    result = report(bring(cast.client("bob"), packed, "all.zip"))
+    assert notes_of(result) == ["1 file was left out: a file may have at most 1 MB here."]
 
 
 def stored_files() -> set[str]:
@@ -244,9 +244,9 @@ def test_bytes_that_are_not_what_was_exported_stay_out(cast: Cast, change: Any) 
     with_file(cast, b"milk, eggs")
     packed = changed(everything(cast.client("alice")), change)
     before = stored_files()
-    told = report(bring(cast.client("bob"), packed, "all.zip"))
+    result = report(bring(cast.client("bob"), packed, "all.zip"))
     words = "Only the text of 1 file was imported: its bytes are missing or changed."
-    assert notes_of(told) == [words]
+    assert notes_of(result) == [words]
     file = File.objects.get(owner=cast.bob)
     assert (file.text, file.stored) == ("milk, eggs", "")
     assert stored_files() == before
@@ -255,8 +255,8 @@ def test_bytes_that_are_not_what_was_exported_stay_out(cast: Cast, change: Any) 
 def test_a_conversation_alone_has_the_texts_of_its_files(cast: Cast) -> None:
     asked = with_file(cast, b"milk, eggs")
     sent = cast.client("alice").get(f"/api/conversations/{asked.conversation_id}/export/?format=json").content
-    told = report(bring(cast.client("bob"), sent))
-    assert "Only the text" in notes_of(told)[0]
+    result = report(bring(cast.client("bob"), sent))
+    assert "Only the text" in notes_of(result)[0]
     assert File.objects.get(owner=cast.bob).text == "milk, eggs"
 
 
@@ -268,8 +268,8 @@ def test_a_conversation_that_fails_leaves_no_bytes(cast: Cast, monkeypatch: pyte
         raise Unreadable("no")
 
     monkeypatch.setattr(personas, "import_settings", fail)
-    told = report(bring(cast.client("bob"), packed, "all.zip"))
-    assert [each["reason"] for each in told["left_out"]] == ["no"]
+    result = report(bring(cast.client("bob"), packed, "all.zip"))
+    assert [each["reason"] for each in result["left_out"]] == ["no"]
     assert stored_files() == before
     assert not File.objects.filter(owner=cast.bob).exists()
 
@@ -285,8 +285,8 @@ def test_a_file_that_thousands_of_messages_name_is_read_once(cast: Cast) -> None
     packed = made_files.zipped(
         {"a.json": made_files.as_json(made_files.own(*asked)), name: b"\0" * (9 << 20)}
     )
-    told = report(bring(cast.client("bob"), packed, "all.zip"))
-    assert told["messages"] == 3000
+    result = report(bring(cast.client("bob"), packed, "all.zip"))
+    assert result["messages"] == 3000
     assert File.objects.filter(owner=cast.bob, stored="").count() == 3000
 
 
@@ -294,11 +294,11 @@ def test_rules_are_asked_for_names_and_texts_of_files_and_folders(cast: Cast) ->
     settled(cast)
     packed = everything(cast.client("alice"))
     Rule.objects.create(name="no bread", options={"pattern": "Cooking"}, words="Not here.")
-    told = report(bring(cast.client("bob"), packed, "all.zip"))
-    assert [(each["title"], each["reason"]) for each in told["left_out"]] == [
+    result = report(bring(cast.client("bob"), packed, "all.zip"))
+    assert [(each["title"], each["reason"]) for each in result["left_out"]] == [
         ("Folder “Cooking 🍞”", "Not here.")
     ]
-    notes = {each["title"]: each["notes"] for each in told["imported"]}
+    notes = {each["title"]: each["notes"] for each in result["imported"]}
     assert notes["Bread"] == ["Its folder “Cooking 🍞” was left out: Not here."]
     assert set(Folder.objects.filter(owner=cast.bob).values_list("name", flat=True)) == {"Empty"}
 
@@ -306,8 +306,9 @@ def test_rules_are_asked_for_names_and_texts_of_files_and_folders(cast: Cast) ->
 def test_pins_beyond_the_limit_are_told(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "PINS", 1)
     records = [made_files.own(made_files.said(text=str(n)), title=str(n), pinned=True) for n in range(2)]
-    told = report(bring(cast.client("alice"), made_files.as_json(*records)))
-    assert [each["notes"] for each in told["imported"]] == [[], ["It is not pinned: as many are as can be."]]
+    result = report(bring(cast.client("alice"), made_files.as_json(*records)))
+    notes = [each["notes"] for each in result["imported"]]
+    assert notes == [[], ["It is not pinned: as many are as can be."]]
 
 
 def test_imported_settings_do_not_replace_settings_chosen_here(cast: Cast) -> None:
@@ -315,8 +316,8 @@ def test_imported_settings_do_not_replace_settings_chosen_here(cast: Cast) -> No
     cast.bob.theme, cast.bob.language = "light", "en"
     cast.bob.save()
     folders.new_folder(owner=cast.bob, name="Empty")
-    told = report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
-    assert told["left_out"] == [
+    result = report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
+    assert result["left_out"] == [
         {"title": "Your settings", "reason": "You chose others here; they stay as they are."}
     ]
     cast.bob.refresh_from_db()
@@ -336,17 +337,17 @@ def test_imported_settings_do_not_replace_settings_chosen_here(cast: Cast) -> No
 )
 def test_settings_that_are_not_sound_stay_out(cast: Cast, record: dict[str, Any], reason: str) -> None:
     whole_record = {"format": "grokweb.account", "version": 1, **record}
-    told = report(bring(cast.client("alice"), made_files.as_json(whole_record)))
-    assert reason in told["left_out"][0]["reason"]
-    assert told["kept"] == []
+    result = report(bring(cast.client("alice"), made_files.as_json(whole_record)))
+    assert reason in result["left_out"][0]["reason"]
+    assert result["kept"] == []
     cast.alice.refresh_from_db()
     assert (cast.alice.theme, cast.alice.language) == ("system", "")
 
 
 def test_odd_values_of_settings_harm_nobody(cast: Cast) -> None:
     odd = {"format": "grokweb.account", "version": 1, "settings": [1], "folders": [None, {}, "", "Good"]}
-    told = report(bring(cast.client("alice"), made_files.as_json(odd)))
-    assert [each["title"] for each in told["kept"]] == ["Folder “Good”"]
+    result = report(bring(cast.client("alice"), made_files.as_json(odd)))
+    assert [each["title"] for each in result["kept"]] == ["Folder “Good”"]
 
 
 def test_every_setting_of_a_person_goes_along() -> None:
@@ -372,8 +373,8 @@ def test_feedback_is_imported_and_staff_do_not_count_it(cast: Cast) -> None:
 )
 def test_invalid_feedback_is_left_out(cast: Cast, feedback: Any) -> None:
     record = made_files.own(made_files.said(), made_files.said("2", "1", "assistant", feedback=feedback))
-    told = report(bring(cast.client("alice"), made_files.as_json(record)))
-    assert notes_of(told) == ["Feedback on 1 answer could not be read and was left out."]
+    result = report(bring(cast.client("alice"), made_files.as_json(record)))
+    assert notes_of(result) == ["Feedback on 1 answer could not be read and was left out."]
     assert not Feedback.objects.exists()
 
 

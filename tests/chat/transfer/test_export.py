@@ -28,11 +28,11 @@ def test_json_has_the_whole_tree(cast: Cast) -> None:
     assert answer["Content-Type"].startswith("application/json")
     assert answer["Cache-Control"] == "private, no-store"
     assert answer["Content-Disposition"] == 'attachment; filename="A talk.json"'
-    told = json.loads(answer.content)
-    assert (told["format"], told["version"], told["title"]) == ("grokweb.conversation", 1, "A talk")
-    assert told["model"] == {"slug": "scripted", "name": "Scripted"}
-    assert told["leaf"] == str(other.pk)
-    said = {each["text"]: each for each in told["messages"]}
+    result = json.loads(answer.content)
+    assert (result["format"], result["version"], result["title"]) == ("grokweb.conversation", 1, "A talk")
+    assert result["model"] == {"slug": "scripted", "name": "Scripted"}
+    assert result["leaf"] == str(other.pk)
+    said = {each["text"]: each for each in result["messages"]}
     assert said["First"]["parent"] == said["Second"]["parent"] == said["Hello"]["id"]
     assert said["Second"]["role"] == "assistant"
     assert "alice" not in answer.content.decode()
@@ -77,10 +77,10 @@ def test_hidden_and_unfinished_messages_are_exported_without_text(cast: Cast) ->
         answer = cast.client("alice").get(f"/api/conversations/{made.pk}/{path}")
         assert answer.status_code == 200
         assert b"secret" not in answer.content
-    told = report(
+    result = report(
         bring(cast.client("bob"), cast.client("alice").get(f"/api/conversations/{made.pk}/export/").content)
     )
-    assert told["imported"][0]["notes"] == ["1 hidden message was left out."]
+    assert result["imported"][0]["notes"] == ["1 hidden message was left out."]
     assert set(Message.objects.filter(conversation__owner=cast.bob).values_list("status", flat=True)) == {
         "complete",
         "stopped",
@@ -157,9 +157,9 @@ def test_everything_as_a_zip_that_comes_in_again(cast: Cast) -> None:
         "markdown/00001 One two.md",
         "markdown/00002 One two.md",
     ]
-    told = report(bring(cast.client("bob"), content, "all.zip"))
-    assert len(told["imported"]) == 2
-    assert told["left_out"] == []
+    result = report(bring(cast.client("bob"), content, "all.zip"))
+    assert len(result["imported"]) == 2
+    assert result["left_out"] == []
     assert Conversation.objects.visible_to(cast.bob).filter(title="One/two").count() == 2
 
 
@@ -223,5 +223,5 @@ def test_a_long_export_is_the_same_in_pieces(cast: Cast, monkeypatch: pytest.Mon
             answer = client.get(f"/api/conversations/{made.pk}/export/?format={form}")
             text = answer.getvalue().decode()
             assert whole_told.setdefault(form, text) == text
-    told = json.loads(whole_told["json"])
-    assert {each["text"] for each in told["messages"]} == {message.text for message in messages}
+    result = json.loads(whole_told["json"])
+    assert {each["text"] for each in result["messages"]} == {message.text for message in messages}

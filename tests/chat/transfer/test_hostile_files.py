@@ -139,9 +139,9 @@ LEFT_OUT: dict[str, tuple[Callable[[], str], str]] = {
 @pytest.mark.parametrize("name", LEFT_OUT)
 def test_a_conversation_that_is_left_out_beside_a_good_one(cast: Cast, name: str) -> None:
     make, words = LEFT_OUT[name]
-    told = report(bring(cast.client("alice"), plain(f"{make()}, {json.dumps(GOOD)}")))
-    assert [each["title"] for each in told["imported"]] == ["Good"]
-    (left,) = told["left_out"]
+    result = report(bring(cast.client("alice"), plain(f"{make()}, {json.dumps(GOOD)}")))
+    assert [each["title"] for each in result["imported"]] == ["Good"]
+    (left,) = result["left_out"]
     assert words in left["reason"]
     assert Message.objects.count() == 1
 
@@ -171,8 +171,8 @@ WRONG_TYPES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", WRONG_TYPES)
 def test_values_of_the_wrong_type_harm_nobody(cast: Cast, name: str) -> None:
-    told = report(bring(cast.client("alice"), files.as_json(WRONG_TYPES[name])))
-    assert len(told["imported"]) == 1, told
+    result = report(bring(cast.client("alice"), files.as_json(WRONG_TYPES[name])))
+    assert len(result["imported"]) == 1, result
     found = Conversation.objects.get()
     assert found.owner == cast.alice
     assert found.model_id == "scripted"
@@ -183,17 +183,17 @@ def test_answers_to_nothing_begin_anew(cast: Cast) -> None:
     lost = files.own(
         files.said("1"), files.said("2", "gone", "assistant", "Lost"), files.said("3", "2", text="On")
     )
-    told = report(bring(cast.client("alice"), files.as_json(lost)))
+    result = report(bring(cast.client("alice"), files.as_json(lost)))
     note = "1 message starts a new branch: the message above it is not in the file."
-    assert told["imported"][0]["notes"] == [note]
+    assert result["imported"][0]["notes"] == [note]
     assert Message.objects.filter(parent=None).count() == 2
 
 
 def test_characters_that_cannot_be_stored_are_replaced(cast: Cast) -> None:
     odd = files.own(files.said(text="a\x00b \ud800 c 😀"))
-    told = report(bring(cast.client("alice"), files.as_json(odd)))
+    result = report(bring(cast.client("alice"), files.as_json(odd)))
     assert Message.objects.get().text == "a\ufffdb \ufffd c 😀"
-    assert "replaced" in told["imported"][0]["notes"][0]
+    assert "replaced" in result["imported"][0]["notes"][0]
 
 
 def test_a_chain_of_many_messages_is_no_recursion(cast: Cast) -> None:
@@ -201,15 +201,15 @@ def test_a_chain_of_many_messages_is_no_recursion(cast: Cast) -> None:
         files.said(str(n), str(n - 1) if n else None, "assistant" if n % 2 else "user", f"m{n}")
         for n in range(5000)
     )
-    told = report(bring(cast.client("alice"), files.as_json(files.own(*chain))))
-    assert told["messages"] == 5000
+    result = report(bring(cast.client("alice"), files.as_json(files.own(*chain))))
+    assert result["messages"] == 5000
 
 
 def test_one_broken_file_in_a_zip_keeps_the_others(cast: Cast) -> None:
     content = files.zipped({"a.json": b"[{", "b/good.json": files.as_json(GOOD), "c.tar.gz": b"x"})
-    told = report(bring(cast.client("alice"), content, "a.zip"))
-    assert [each["title"] for each in told["imported"]] == ["Good"]
-    assert [each["title"] for each in told["left_out"]] == ["c.tar.gz", "a.json"]
+    result = report(bring(cast.client("alice"), content, "a.zip"))
+    assert [each["title"] for each in result["imported"]] == ["Good"]
+    assert [each["title"] for each in result["left_out"]] == ["c.tar.gz", "a.json"]
 
 
 def test_a_directory_of_an_archive_is_bounded(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,10 @@ from tests.chat.transfer.importing import bring, only, report, tree
 
 
 def test_chatgpt(cast: Cast) -> None:
-    told = report(bring(cast.client("alice"), files.as_json(files.chatgpt())))
-    assert told["left_out"] == []
-    (came,) = told["imported"]
-    assert (came["title"], came["source"], came["messages"], told["messages"]) == ("Bread", "ChatGPT", 3, 3)
+    result = report(bring(cast.client("alice"), files.as_json(files.chatgpt())))
+    assert result["left_out"] == []
+    (came,) = result["imported"]
+    assert (came["title"], came["source"], came["messages"], result["messages"]) == ("Bread", "ChatGPT", 3, 3)
     assert "2 steps of tools were left out." in came["notes"]
     assert "1 thought of the model was left out." in came["notes"]
     assert "1 picture or file was left out." in came["notes"]
@@ -53,9 +53,9 @@ def test_open_webui(cast: Cast) -> None:
         "title": "Flat",
         "chat": {"messages": [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two"}]},
     }
-    told = report(bring(cast.client("alice"), files.as_json(files.openwebui(), flat)))
-    assert [each["title"] for each in told["imported"]] == ["Tea", "Flat"]
-    assert told["imported"][0]["notes"] == ["1 picture or file was left out."]
+    result = report(bring(cast.client("alice"), files.as_json(files.openwebui(), flat)))
+    assert [each["title"] for each in result["imported"]] == ["Tea", "Flat"]
+    assert result["imported"][0]["notes"] == ["1 picture or file was left out."]
     tea, one = (Conversation.objects.get(title=title) for title in ("Tea", "Flat"))
     below = tree(tea)[0]
     assert [each[0] for each in below[3]] == ["Green.", "Black."]
@@ -75,7 +75,7 @@ def test_ones_own_goes_out_and_comes_in_again(cast: Cast) -> None:
     Conversation.objects.filter(pk=was.pk).update(archived=True)
     was.refresh_from_db()
     sent = cast.client("alice").get(f"/api/conversations/{was.pk}/export/?format=json").content
-    told = report(bring(cast.client("bob"), sent))
+    result = report(bring(cast.client("bob"), sent))
     came = Conversation.objects.visible_to(cast.bob).get()
     assert tree(came) == tree(was)
     assert (came.title, came.created_at, came.updated_at) == (was.title, was.created_at, was.updated_at)
@@ -87,7 +87,7 @@ def test_ones_own_goes_out_and_comes_in_again(cast: Cast) -> None:
     leaf = current_leaf(cast.bob, came)
     assert leaf is not None
     assert leaf.text == "Second"
-    assert told["imported"][0]["notes"] == []
+    assert result["imported"][0]["notes"] == []
 
 
 def test_conversations_imported_twice_are_stored_once(cast: Cast) -> None:
@@ -98,8 +98,8 @@ def test_conversations_imported_twice_are_stored_once(cast: Cast) -> None:
     assert {each["reason"] for each in again["left_out"]} == {"It is here already, from an earlier import."}
     assert len(report(bring(cast.client("bob"), file))["imported"]) == 2  # bob's is bob's
     delete_conversation(conversation=Conversation.objects.visible_to(cast.alice).get(title="Tea"))
-    told = report(bring(cast.client("alice"), file))
-    assert [each["title"] for each in told["imported"]] == ["Tea"]
+    result = report(bring(cast.client("alice"), file))
+    assert [each["title"] for each in result["imported"]] == ["Tea"]
 
 
 def test_a_zip_of_chatgpt_with_all_it_holds(cast: Cast) -> None:
@@ -111,18 +111,18 @@ def test_a_zip_of_chatgpt_with_all_it_holds(cast: Cast) -> None:
             "file-abc.png": b"\x89PNG",
         }
     )
-    told = report(bring(cast.client("alice"), content, "export.zip"))
-    assert [each["title"] for each in told["imported"]] == ["Bread"]
-    assert told["left_out"] == []
+    result = report(bring(cast.client("alice"), content, "export.zip"))
+    assert [each["title"] for each in result["imported"]] == ["Bread"]
+    assert result["left_out"] == []
 
 
 def test_the_page_of_an_imported_title_shows_it_as_text(cast: Cast) -> None:
     hostile = files.own(
         files.said(text="<img src=x onerror=alert(1)>"), title="\u202e<script>\u200b\ud800 x\n y"
     )
-    told = report(bring(cast.client("alice"), files.as_json(hostile)))
-    assert told["imported"][0]["title"] == "<script>� x y"
-    assert b"<img src=x" not in cast.client("alice").get(told["imported"][0]["url"]).content
+    result = report(bring(cast.client("alice"), files.as_json(hostile)))
+    assert result["imported"][0]["title"] == "<script>� x y"
+    assert b"<img src=x" not in cast.client("alice").get(result["imported"][0]["url"]).content
 
 
 def test_times_nobody_lived_in_are_not_believed(cast: Cast) -> None:
@@ -130,8 +130,8 @@ def test_times_nobody_lived_in_are_not_believed(cast: Cast) -> None:
         one = files.own(
             files.said(text=str(number), created_at=at), created_at=at, updated_at=at, title=str(number)
         )
-        told = report(bring(cast.client("alice"), files.as_json(one)))
-        assert len(told["imported"]) == 1, told
+        result = report(bring(cast.client("alice"), files.as_json(one)))
+        assert len(result["imported"]) == 1, result
     assert {each.created_at.year for each in Conversation.objects.all()} <= {
         2025,
         2026,
@@ -176,9 +176,9 @@ def test_an_import_out_of_time_is_completed_with_the_same_file(
 ) -> None:
     file = files.as_json(files.chatgpt(), files.openwebui())
     monkeypatch.setattr(services, "SECONDS", 0.0)
-    told = report(bring(cast.client("alice"), file))
-    assert told["imported"] == []
-    assert "before 2 conversations" in told["left_out"][0]["reason"]
+    result = report(bring(cast.client("alice"), file))
+    assert result["imported"] == []
+    assert "before 2 conversations" in result["left_out"][0]["reason"]
     monkeypatch.undo()
     assert len(report(bring(cast.client("alice"), file))["imported"]) == 2
 
@@ -186,14 +186,14 @@ def test_an_import_out_of_time_is_completed_with_the_same_file(
 def test_bounds_of_one_import(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     file = files.as_json(files.chatgpt(), files.openwebui())
     monkeypatch.setattr(services, "MESSAGES_IN_ALL", 4)
-    told = report(bring(cast.client("alice"), file))
-    assert [each["title"] for each in told["imported"]] == ["Bread"]
-    assert told["left_out"] == [{"title": "Tea", "reason": "There are too many messages for one import."}]
+    result = report(bring(cast.client("alice"), file))
+    assert [each["title"] for each in result["imported"]] == ["Bread"]
+    assert result["left_out"] == [{"title": "Tea", "reason": "There are too many messages for one import."}]
     monkeypatch.setattr(upload, "RECORDS", 1)
     assert bring(cast.client("alice"), file).status_code == 400
     monkeypatch.undo()
     monkeypatch.setattr(scan, "VALUES", 20)
-    told = report(bring(cast.client("alice"), file))
-    assert {each["reason"] for each in told["left_out"]} == {
+    result = report(bring(cast.client("alice"), file))
+    assert {each["reason"] for each in result["left_out"]} == {
         "This conversation is too large: at most 20 values are read."
     }

@@ -45,8 +45,8 @@ def titles() -> list[str]:
 @pytest.mark.parametrize("name", ["training.jsonl", "renamed.json", "lines.ndjson", "no-ending"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
 def test_each_line_becomes_a_conversation(cast: Cast, name: str, end: str) -> None:
-    told = imported(cast, lines({"messages": [ASKED, ANSWER]}, {"messages": OTHER}, end=end), name)
-    assert [each["messages"] for each in told["imported"]] == [2, 2]
+    result = imported(cast, lines({"messages": [ASKED, ANSWER]}, {"messages": OTHER}, end=end), name)
+    assert [each["messages"] for each in result["imported"]] == [2, 2]
     assert titles() == ["And fish?", "How do I bake bread?"]
     bread = Conversation.objects.get(title="How do I bake bread?")
     assert texts(bread) == [("user", "How do I bake bread?"), ("assistant", "With time.")]
@@ -56,8 +56,8 @@ def test_each_line_becomes_a_conversation(cast: Cast, name: str, end: str) -> No
 
 
 def test_one_line_alone_is_a_conversation(cast: Cast) -> None:
-    told = imported(cast, lines({"messages": [ASKED, ANSWER], "tools": []}), "one.jsonl")
-    assert len(told["imported"]) == 1
+    result = imported(cast, lines({"messages": [ASKED, ANSWER], "tools": []}), "one.jsonl")
+    assert len(result["imported"]) == 1
 
 
 def test_a_message_on_each_line_makes_one_conversation(cast: Cast) -> None:
@@ -72,15 +72,15 @@ def test_a_message_on_each_line_makes_one_conversation(cast: Cast) -> None:
 
 def test_a_broken_line_is_named_and_the_others_come_in(cast: Cast) -> None:
     file = lines({"messages": [ASKED, ANSWER]}, {"messages": OTHER}) + b'{"messages": [\n'
-    told = imported(cast, file, "training.jsonl")
-    assert len(told["imported"]) == 2
-    assert told["left_out"] == [{"title": "Conversation 3", "reason": "This is not valid JSON."}]
+    result = imported(cast, file, "training.jsonl")
+    assert len(result["imported"]) == 2
+    assert result["left_out"] == [{"title": "Conversation 3", "reason": "This is not valid JSON."}]
 
 
 def test_a_broken_line_of_a_message_is_named_by_its_number(cast: Cast) -> None:
-    told = imported(cast, lines(ASKED, ANSWER) + b"{]\n" + lines(ASKED), "chat.jsonl")
-    assert told["imported"] == []
-    assert [each["reason"] for each in told["left_out"]] == ["Line 3 is not valid JSON."]
+    result = imported(cast, lines(ASKED, ANSWER) + b"{]\n" + lines(ASKED), "chat.jsonl")
+    assert result["imported"] == []
+    assert [each["reason"] for each in result["left_out"]] == ["Line 3 is not valid JSON."]
 
 
 def test_parts_pictures_tools_and_instructions(cast: Cast) -> None:
@@ -94,14 +94,14 @@ def test_parts_pictures_tools_and_instructions(cast: Cast) -> None:
         {"role": "user", "content": [picture]},
         {"role": "assistant", "content": None, "refusal": "I would rather not."},
     ]
-    told = imported(cast, lines({"messages": messages, "model": "gpt-x"}), "training.jsonl")
+    result = imported(cast, lines({"messages": messages, "model": "gpt-x"}), "training.jsonl")
     assert texts(Conversation.objects.get()) == [
         ("user", "What is this?"),
         ("assistant", "A cat."),
         ("user", "[picture]"),
         ("assistant", "I would rather not."),
     ]
-    assert told["imported"][0]["notes"] == [
+    assert result["imported"][0]["notes"] == [
         "1 instruction to the model was left out.",
         "2 pictures or files were left out.",
         "2 steps of tools were left out.",
@@ -122,9 +122,9 @@ def test_parts_pictures_tools_and_instructions(cast: Cast) -> None:
     ],
 )
 def test_other_lines_are_left_out_with_a_reason(cast: Cast, record: Any) -> None:
-    told = imported(cast, lines({"messages": [ASKED, ANSWER]}, {"messages": OTHER}, record), "x.jsonl")
-    assert len(told["imported"]) == 2
-    assert [each["title"] for each in told["left_out"]] == ["Conversation 3"]
+    result = imported(cast, lines({"messages": [ASKED, ANSWER]}, {"messages": OTHER}, record), "x.jsonl")
+    assert len(result["imported"]) == 2
+    assert [each["title"] for each in result["left_out"]] == ["Conversation 3"]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_lines_of_our_own_export_come_in_as_such(cast: Cast) -> None:
     made = Conversation.objects.get()
     sent = cast.client("alice").get(f"/api/conversations/{made.pk}/export/?format=json").json()
     Conversation.objects.all().delete()
-    told = imported(cast, lines(sent, {"messages": OTHER}), "mixed.jsonl")
-    assert sorted(each["source"] for each in told["imported"]) == ["GrokWeb", "file"]
+    result = imported(cast, lines(sent, {"messages": OTHER}), "mixed.jsonl")
+    assert sorted(each["source"] for each in result["imported"]) == ["GrokWeb", "file"]
 
 
 # --- The table --------------------------------------------------------------------------------------------

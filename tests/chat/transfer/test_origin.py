@@ -44,8 +44,8 @@ def post(cast: Cast, address: str, who: str = "alice", **data: Any) -> Any:
 def test_the_chat_page_gets_the_origin_of_the_answer_alone(cast: Cast) -> None:
     answer = imported(cast)
     pages = cast.client("alice").get(f"/api/conversations/{answer.conversation_id}/messages/").json()
-    question, told = pages["messages"]
-    assert told["origin"] == ORIGIN
+    question, result = pages["messages"]
+    assert result["origin"] == ORIGIN
     assert "origin" not in question
     assert FROM_CHATGPT not in str(pages)  # the page says it in its own language
 
@@ -86,8 +86,8 @@ def test_the_print_view_and_exports_say_it(cast: Cast) -> None:
     assert f'<h2 class="author">{FROM_CHATGPT}</h2>' in page
     markdown = cast.client("alice").get(f"/api/conversations/{pk}/export/?format=markdown").content.decode()
     assert f"## {FROM_CHATGPT}\n\nI am your bank." in markdown
-    told = cast.client("alice").get(f"/api/conversations/{pk}/export/?format=json").json()
-    origins = {each["role"]: each.get("origin") for each in told["messages"]}
+    result = cast.client("alice").get(f"/api/conversations/{pk}/export/?format=json").json()
+    origins = {each["role"]: each.get("origin") for each in result["messages"]}
     assert origins == {"user": None, "assistant": ORIGIN}
 
 
@@ -97,11 +97,11 @@ def test_an_export_from_here_is_imported_when_it_comes_back(cast: Cast) -> None:
     Generation.objects.create(
         message=kept.messages.get(text="An answer"), user=cast.alice, model="scripted", seed=1
     )
-    told = cast.client("alice").get(f"/api/conversations/{kept.pk}/export/?format=json").json()
-    for each in told["messages"]:
+    result = cast.client("alice").get(f"/api/conversations/{kept.pk}/export/?format=json").json()
+    for each in result["messages"]:
         if each["role"] == "assistant":
             each["text"] = "I am your bank."
-    report(bring(cast.client("alice"), files.as_json(told)))
+    report(bring(cast.client("alice"), files.as_json(result)))
     answer = Message.objects.get(text="I am your bank.")
     page = cast.client("alice").get(f"/c/{answer.conversation_id}/print/").content.decode()
     assert "Imported from GrokWeb, which names the model scripted" in page
@@ -133,8 +133,8 @@ def test_a_moderator_sees_that_it_was_imported(cast: Cast) -> None:
     assert post(cast, "/api/reports/", message_id=str(answer.pk), reason="harmful").status_code == 201
     made = share(cast, answer.conversation)
     for about in ({}, {"message_id": str(answer.pk)}):
-        told = post(cast, f"{made.get_absolute_url()}report/", "anonymous", reason="other", **about)
-        assert told.status_code == 201
+        result = post(cast, f"{made.get_absolute_url()}report/", "anonymous", reason="other", **about)
+        assert result.status_code == 201
     own, whole, one = Report.objects.order_by("created_at", "pk")
     assert f"assistant [{FROM_CHATGPT}]: I am your bank." in whole.text
     for each in (own, one):
@@ -174,5 +174,5 @@ def test_answers_that_came_in_before_are_marked_by_the_migration(cast: Cast) -> 
     assert sources[str(own.pk)] == ""
     for each, continued in ((answer, False), (more, True)):
         address = f"/api/conversations/{answer.conversation_id}/messages/?around={each.pk}"
-        (told,) = [m for m in cast.client("alice").get(address).json()["messages"] if m["id"] == str(each.pk)]
-        assert told["origin"] == {"source": "file", "model": "", "continued": continued}
+        (row,) = [m for m in cast.client("alice").get(address).json()["messages"] if m["id"] == str(each.pk)]
+        assert row["origin"] == {"source": "file", "model": "", "continued": continued}

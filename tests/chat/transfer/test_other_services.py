@@ -27,9 +27,9 @@ AT = 1_700_000_000
 def came(cast: Cast, content: Any, name: str = "conversations.json") -> Any:
     """The report on the one conversation of a file."""
     content = content if isinstance(content, bytes) else files.as_json(content)
-    told = report(bring(cast.client("alice"), content, name))
-    assert told["left_out"] == []
-    (one,) = told["imported"]
+    result = report(bring(cast.client("alice"), content, name))
+    assert result["left_out"] == []
+    (one,) = result["imported"]
     return one
 
 
@@ -92,8 +92,8 @@ def test_a_picture_stands_in_the_language_of_the_importer(cast: Cast) -> None:
     assert said(cast)[0] == ("u", "[image]")
     cast.alice.language = "en"
     cast.alice.save()
-    told = report(bring(cast.client("alice"), file))
-    assert told["imported"] == []  # recognised in every language
+    result = report(bring(cast.client("alice"), file))
+    assert result["imported"] == []  # recognised in every language
 
 
 # --- ChatGPT ------------------------------------------------------------------------------------------------
@@ -277,9 +277,9 @@ def test_pinned_and_archived_conversations_keep_that_state(
 def shown_siblings(cast: Cast) -> list[str]:
     """The texts of all answers to the first question, in the order in which the page leafs through them."""
     found = only(cast)
-    told = cast.client("alice").get(f"/api/conversations/{found.pk}/messages/").json()["messages"][1]
+    result = cast.client("alice").get(f"/api/conversations/{found.pk}/messages/").json()["messages"][1]
     texts = {str(message.pk): message.text for message in found.messages.all()}
-    return [texts[pk] for pk in told["siblings"]]
+    return [texts[pk] for pk in result["siblings"]]
 
 
 def test_answers_of_the_same_second_keep_their_order(cast: Cast) -> None:
@@ -355,7 +355,7 @@ def test_grok_com_keeps_models_pins_and_branches(cast: Cast) -> None:
     render = '<grok:render type="render_inline_citation"><argument name="id">0</argument></grok:render>'
     artifact = '<xaiArtifact artifact_id="1" title="a.py" contentType="text/x-python">\nx = 1\n</xaiArtifact>'
     first = {"_id": "1", "sender": "human", "message": "Hi"}
-    told = grok(
+    result = grok(
         first,
         {
             "_id": "2",
@@ -367,7 +367,7 @@ def test_grok_com_keeps_models_pins_and_branches(cast: Cast) -> None:
         {"_id": "3", "sender": "assistant", "message": f"See:\n{artifact}", "parent_response_id": "1"},
         starred=True,
     )
-    wrapped = json.dumps({"projects": [{"conversations": []}], "conversations": [told], "tasks": []})
+    wrapped = json.dumps({"projects": [{"conversations": []}], "conversations": [result], "tasks": []})
     came(cast, wrapped.encode(), "prod-grok-backend.json")
     assert shown_siblings(cast)[0] == "Yes."
     assert "**a.py**\n\n```python\nx = 1\n```" in shown_siblings(cast)[1]
@@ -378,17 +378,17 @@ def test_grok_com_keeps_models_pins_and_branches(cast: Cast) -> None:
 def test_a_list_inside_an_object_is_read_one_by_one(cast: Cast) -> None:
     """It may be larger than one conversation may be."""
     many = [grok({"_id": "1", "sender": "human", "message": f"{n} " + "x" * 900_000}) for n in range(20)]
-    told = report(bring(cast.client("alice"), json.dumps({"conversations": many}).encode()))
-    assert len(told["imported"]) == 20
+    result = report(bring(cast.client("alice"), json.dumps({"conversations": many}).encode()))
+    assert len(result["imported"]) == 20
 
 
 def test_a_zip_of_grok_com_is_read_for_its_conversations_alone(cast: Cast) -> None:
-    told = {"conversations": [grok({"_id": "1", "sender": "human", "message": "Hi"})]}
+    result = {"conversations": [grok({"_id": "1", "sender": "human", "message": "Hi"})]}
     folder = "ttl/30d/export_data/x"
     packed = files.zipped(
         {
             f"{folder}/prod-mc-billing.json": b'{"balance": 1}',
-            f"{folder}/prod-grok-backend.json": json.dumps(told).encode(),
+            f"{folder}/prod-grok-backend.json": json.dumps(result).encode(),
         }
     )
     assert came(cast, packed)["source"] == "grok.com"
@@ -474,8 +474,8 @@ def test_deep_seek(cast: Cast) -> None:
 def test_a_file_of_a_known_service_is_named_when_it_cannot_be_read(cast: Cast) -> None:
     broken = {**claude(), "name": "Empty"}
     gemini = {"header": "Gemini Apps", "title": "Prompted something"}
-    told = report(bring(cast.client("alice"), files.as_json(broken, gemini, files.openwebui())))
-    assert [each["reason"] for each in told["left_out"]] == [
+    result = report(bring(cast.client("alice"), files.as_json(broken, gemini, files.openwebui())))
+    assert [each["reason"] for each in result["left_out"]] == [
         "Claude: It has no messages that can be shown here.",
         "This comes from Gemini and holds no conversation that can be read here.",
     ]
@@ -510,8 +510,8 @@ def test_a_file_may_have_any_encoding_of_unicode(cast: Cast, encoding: str, pack
 
 
 def test_a_zip_made_on_a_mac(cast: Cast) -> None:
-    told = report(bring(cast.client("alice"), (DATA / "macos_grokweb.zip").read_bytes(), "a.zip"))
-    assert (len(told["imported"]), told["left_out"]) == (1, [])
+    result = report(bring(cast.client("alice"), (DATA / "macos_grokweb.zip").read_bytes(), "a.zip"))
+    assert (len(result["imported"]), result["left_out"]) == (1, [])
     beside = b"\x00\x05\x16\x07"
     packed = files.zipped(
         {
@@ -523,8 +523,8 @@ def test_a_zip_made_on_a_mac(cast: Cast) -> None:
             "Été/16:30.json": files.as_json(files.own(files.said(text="At half past four"))),
         }
     )
-    told = report(bring(cast.client("alice"), packed, "b.zip"))
-    assert (len(told["imported"]), told["left_out"]) == (2, [])
+    result = report(bring(cast.client("alice"), packed, "b.zip"))
+    assert (len(result["imported"]), result["left_out"]) == (2, [])
 
 
 def test_names_from_a_mac_are_read_as_they_were_written(cast: Cast) -> None:
@@ -533,8 +533,8 @@ def test_names_from_a_mac_are_read_as_they_were_written(cast: Cast) -> None:
         at = packed.index(sign) + place
         (flags,) = struct.unpack_from("<H", packed, at)
         struct.pack_into("<H", packed, at, flags & ~0x800)
-    told = report(bring(cast.client("alice"), bytes(packed), "a.zip"))
-    assert [each["title"] for each in told["left_out"]] == ["Été.json"]
+    result = report(bring(cast.client("alice"), bytes(packed), "a.zip"))
+    assert [each["title"] for each in result["left_out"]] == ["Été.json"]
 
 
 def test_a_conversation_that_repeats_itself_is_no_bomb(cast: Cast) -> None:

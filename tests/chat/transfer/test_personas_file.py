@@ -43,9 +43,9 @@ def settled(cast: Cast) -> Persona:
     return Persona.objects.get(owner=cast.alice)
 
 
-def choose(client: Client, conversation: Conversation, **told: Any) -> None:
+def choose(client: Client, conversation: Conversation, **fields: Any) -> None:
     path = f"/api/conversations/{conversation.pk}/settings/"
-    assert client.patch(path, told, content_type="application/json").status_code == 200
+    assert client.patch(path, fields, content_type="application/json").status_code == 200
 
 
 def one(client: Client, conversation: Conversation) -> bytes:
@@ -67,8 +67,8 @@ def told_of(cast: Cast, *records: Any, who: str = "alice") -> Any:
     return report(bring(cast.client(who), files.as_json(*records)))
 
 
-def names(told: Any) -> list[str]:
-    return [each["title"] for each in told["kept"]]
+def names(result: Any) -> list[str]:
+    return [each["title"] for each in result["kept"]]
 
 
 # --- All the way ------------------------------------------------------------------------------------------
@@ -81,11 +81,11 @@ def test_everything_of_one_person_is_anothers_after_the_move(cast: Cast, sailor:
     talk(cast.alice, "Hello", title="Plain")
     packed = everything(alice)
     assert next(iter(whole(packed))) == "personas.json"
-    told = report(bring(bob, packed, "all.zip"))
-    assert names(told) == ["Your instructions", "Persona “Pirate”", "Prompt “Translate”"]
-    assert {each["url"] for each in told["kept"]} == {PAGE}
-    assert (told["left_out"], len(told["imported"])) == ([], 3)
-    assert all(each["notes"] == [] for each in told["imported"])
+    result = report(bring(bob, packed, "all.zip"))
+    assert names(result) == ["Your instructions", "Persona “Pirate”", "Prompt “Translate”"]
+    assert {each["url"] for each in result["kept"]} == {PAGE}
+    assert (result["left_out"], len(result["imported"])) == ([], 3)
+    assert all(each["notes"] == [] for each in result["imported"])
     assert Persona.objects.filter(owner=cast.bob, **PIRATE).count() == 1
     assert bob.get("/api/prompts/").json()["prompts"][0]["text"] == TRANSLATE["text"]
     assert CustomInstructions.objects.filter(user=cast.bob, active=True, **SAILS).exists()
@@ -109,9 +109,9 @@ def test_an_export_contains_only_a_persons_own_personas_and_prompts(cast: Cast, 
 
 def test_the_same_file_again_changes_nothing_and_says_so(cast: Cast) -> None:
     settled(cast)
-    told = report(bring(cast.client("alice"), everything(cast.client("alice")), "all.zip"))
-    assert (told["kept"], told["imported"]) == ([], [])
-    assert {each["title"]: each["reason"] for each in told["left_out"]} == {
+    result = report(bring(cast.client("alice"), everything(cast.client("alice")), "all.zip"))
+    assert (result["kept"], result["imported"]) == ([], [])
+    assert {each["title"]: each["reason"] for each in result["left_out"]} == {
         "Your instructions": "They are here already.",
         "Persona “Pirate”": "It is here already.",
         "Prompt “Translate”": "It is here already.",
@@ -123,8 +123,8 @@ def test_one_conversation_brings_its_persona_and_says_so(cast: Cast) -> None:
     pirate, alice, bob = settled(cast), cast.client("alice"), cast.client("bob")
     made = talk(cast.alice, "Hello", "Ahoy", title="Own")
     choose(alice, made, persona=str(pirate.pk), settings=SETTINGS)
-    told = report(bring(bob, one(alice, made)))
-    assert told["imported"][0]["notes"] == ["Its persona “Pirate” came with it."]
+    result = report(bring(bob, one(alice, made)))
+    assert result["imported"][0]["notes"] == ["Its persona “Pirate” came with it."]
     assert settings_of(bob)["persona"]["name"] == "Pirate"
     assert settings_of(bob)["settings"] == SETTINGS
     assert not CustomInstructions.objects.filter(user=cast.bob).exists()  # those are no conversation's
@@ -143,16 +143,16 @@ def test_a_file_of_an_older_release_is_read(cast: Cast) -> None:
 
 def test_the_result_is_the_same_where_the_personas_come_last(cast: Cast) -> None:
     own = files.own(files.said(), persona={**PIRATE, "own": True})
-    told = told_of(cast, own, own | {"title": "Two"}, written(personas=[PIRATE], prompts=[TRANSLATE]))
-    assert (len(told["imported"]), names(told)) == (2, ["Prompt “Translate”"])
+    result = told_of(cast, own, own | {"title": "Two"}, written(personas=[PIRATE], prompts=[TRANSLATE]))
+    assert (len(result["imported"]), names(result)) == (2, ["Prompt “Translate”"])
     assert Persona.objects.filter(owner=cast.alice).count() == 1
     assert ConversationSettings.objects.filter(persona__owner=cast.alice).count() == 2
 
 
 @pytest.mark.parametrize("more", [{}, {"persona": None, "settings": {}}, {"settings": None, "mood": [1]}])
 def test_files_from_before_come_in_as_they_did(cast: Cast, more: dict[str, Any]) -> None:
-    told = told_of(cast, files.own(files.said(), **more))
-    assert told["imported"][0]["notes"] == []
+    result = told_of(cast, files.own(files.said(), **more))
+    assert result["imported"][0]["notes"] == []
     assert not ConversationSettings.objects.exists()
 
 
@@ -162,18 +162,18 @@ def test_files_from_before_come_in_as_they_did(cast: Cast, more: dict[str, Any])
 def test_another_of_the_same_name_stays_as_it_is(cast: Cast) -> None:
     settled(cast)
     other = {**PIRATE, "prompt": "Talk like a captain."}
-    told = told_of(
+    result = told_of(
         cast,
         written(personas=[other, {**PIRATE, "name": "Cook"}], prompts=[{**TRANSLATE, "text": "Other"}]),
         files.own(files.said(), persona={**other, "own": True}),
     )
     reason = "Another one has this name here; it stays as it is."
-    assert {each["title"]: each["reason"] for each in told["left_out"]} == {
+    assert {each["title"]: each["reason"] for each in result["left_out"]} == {
         "Persona “Pirate”": reason,
         "Prompt “Translate”": reason,
     }
-    assert names(told) == ["Persona “Cook”"]
-    assert told["imported"][0]["notes"] == [f"Its persona “Pirate” was left out: {reason}"]
+    assert names(result) == ["Persona “Cook”"]
+    assert result["imported"][0]["notes"] == [f"Its persona “Pirate” was left out: {reason}"]
     assert not ConversationSettings.objects.exists()
     assert Persona.objects.get(owner=cast.alice, name="Pirate").prompt == PIRATE["prompt"]
     assert SavedPrompt.objects.get().text == TRANSLATE["text"]
@@ -188,8 +188,8 @@ def test_two_of_one_name_in_a_file_are_two(cast: Cast) -> None:
 def test_instructions_that_are_here_stay_and_empty_ones_are_filled(cast: Cast) -> None:
     write(cast.client("alice"), "", {"about": "I row.", "style": "", "active": "on"})
     record = written(instructions={**SAILS, "active": False})
-    told = told_of(cast, record)
-    assert told["left_out"] == [
+    result = told_of(cast, record)
+    assert result["left_out"] == [
         {"title": "Your instructions", "reason": "You have others here; they stay as they are."}
     ]
     assert CustomInstructions.objects.get().about == "I row."
@@ -210,8 +210,8 @@ def test_a_conversation_that_stays_out_leaves_no_persona(cast: Cast) -> None:
     own = files.own(files.said(), persona={**PIRATE, "own": True})
     told_of(cast, own)
     Persona.objects.filter(owner=cast.alice).delete()
-    told = told_of(cast, own, files.own(title="Empty", persona={**PIRATE, "own": True}))
-    assert (told["imported"], len(told["left_out"])) == ([], 2)
+    result = told_of(cast, own, files.own(title="Empty", persona={**PIRATE, "own": True}))
+    assert (result["imported"], len(result["left_out"])) == ([], 2)
     assert not Persona.objects.filter(owner=cast.alice).exists()
 
 
@@ -245,25 +245,25 @@ def test_a_persona_that_stays_out_keeps_nothing_else_out(
     cast: Cast, words: dict[str, Any], reason: str
 ) -> None:
     bad = {**PIRATE, **words}
-    told = told_of(
+    result = told_of(
         cast,
         written(personas=[bad, {**PIRATE, "name": "Cook"}]),
         files.own(files.said(), persona={**bad, "own": True}, settings=SETTINGS),
     )
-    assert names(told) == ["Persona “Cook”"]
-    assert reason in told["left_out"][0]["reason"]
-    assert reason in told["imported"][0]["notes"][0]
-    assert len(told["left_out"][0]["title"]) < 100
+    assert names(result) == ["Persona “Cook”"]
+    assert reason in result["left_out"][0]["reason"]
+    assert reason in result["imported"][0]["notes"][0]
+    assert len(result["left_out"][0]["title"]) < 100
     assert [each.name for each in Persona.objects.filter(owner=cast.alice)] == ["Cook"]
     assert (ConversationSettings.objects.get().persona, Message.objects.count()) == (None, 1)
 
 
 @pytest.mark.parametrize("odd", [None, 1, "hello", [], ["x"], {}])
 def test_entries_that_are_none_are_told(cast: Cast, odd: Any) -> None:
-    told = told_of(cast, written(personas=[odd], prompts=[odd]), files.own(files.said(), persona=odd))
-    assert [each["title"] for each in told["left_out"]] == ["Persona “…”", "Prompt “…”"]
+    result = told_of(cast, written(personas=[odd], prompts=[odd]), files.own(files.said(), persona=odd))
+    assert [each["title"] for each in result["left_out"]] == ["Persona “…”", "Prompt “…”"]
     assert not Persona.objects.filter(owner=cast.alice).exists()
-    assert len(told["imported"][0]["notes"]) == (odd is not None)
+    assert len(result["imported"][0]["notes"]) == (odd is not None)
 
 
 @pytest.mark.parametrize(
@@ -278,9 +278,9 @@ def test_entries_that_are_none_are_told(cast: Cast, odd: Any) -> None:
     ],
 )
 def test_a_record_that_is_not_sound_stays_out_whole(cast: Cast, record: Any, reason: str) -> None:
-    told = told_of(cast, record, files.own(files.said()))
-    assert (told["kept"], len(told["imported"])) == ([], 1)
-    (left,) = told["left_out"]
+    result = told_of(cast, record, files.own(files.said()))
+    assert (result["kept"], len(result["imported"])) == ([], 1)
+    (left,) = result["left_out"]
     assert left["title"] == "Personas, instructions and prompts"
     assert reason in left["reason"]
     assert not Persona.objects.filter(owner=cast.alice).exists()
@@ -292,53 +292,53 @@ def test_a_record_that_is_not_sound_stays_out_whole(cast: Cast, record: Any, rea
     "instructions", [{"about": 7, "style": None}, {}, None, {"about": " ", "active": True}]
 )
 def test_empty_instructions_are_none(cast: Cast, instructions: Any) -> None:
-    told = told_of(cast, written(instructions=instructions, prompts=[TRANSLATE]))
-    assert (names(told), told["left_out"]) == (["Prompt “Translate”"], [])
+    result = told_of(cast, written(instructions=instructions, prompts=[TRANSLATE]))
+    assert (names(result), result["left_out"]) == (["Prompt “Translate”"], [])
     assert not CustomInstructions.objects.exists()
 
 
 def test_instructions_come_whole_or_not_at_all(cast: Cast) -> None:
-    told = told_of(cast, written(instructions={"about": "I sail.", "style": "x" * 1501, "active": True}))
-    assert "1,501 characters; it may have 1,500" in told["left_out"][0]["reason"]
+    result = told_of(cast, written(instructions={"about": "I sail.", "style": "x" * 1501, "active": True}))
+    assert "1,501 characters; it may have 1,500" in result["left_out"][0]["reason"]
     assert not CustomInstructions.objects.exists()
 
 
 def test_there_are_no_more_than_by_hand(cast: Cast) -> None:
     Persona.objects.bulk_create(Persona(owner=cast.alice, name=str(n), prompt="x") for n in range(49))
-    told = told_of(
+    result = told_of(
         cast,
         written(personas=[{**PIRATE, "name": f"Pirate {n}"} for n in range(60)]),
         files.own(files.said(), persona={**PIRATE, "own": True}),
     )
-    assert names(told) == ["Persona “Pirate 0”"]
-    assert len(told["left_out"]) == 50
-    assert told["left_out"][0]["reason"] == "You can keep at most 50 personas."
-    assert told["left_out"][-1] == {"title": "10 more personas", "reason": "At most 50 are kept."}
-    assert "at most 50 personas" in told["imported"][0]["notes"][0]
+    assert names(result) == ["Persona “Pirate 0”"]
+    assert len(result["left_out"]) == 50
+    assert result["left_out"][0]["reason"] == "You can keep at most 50 personas."
+    assert result["left_out"][-1] == {"title": "10 more personas", "reason": "At most 50 are kept."}
+    assert "at most 50 personas" in result["imported"][0]["notes"][0]
     assert Persona.objects.filter(owner=cast.alice).count() == 50
 
 
 def test_two_hundred_prompts_are_enough(cast: Cast) -> None:
-    told = told_of(cast, written(prompts=[{**TRANSLATE, "name": str(n)} for n in range(201)]))
-    assert (len(told["kept"]), SavedPrompt.objects.count()) == (200, 200)
-    assert told["left_out"] == [{"title": "1 more prompt", "reason": "At most 200 are kept."}]
+    result = told_of(cast, written(prompts=[{**TRANSLATE, "name": str(n)} for n in range(201)]))
+    assert (len(result["kept"]), SavedPrompt.objects.count()) == (200, 200)
+    assert result["left_out"] == [{"title": "1 more prompt", "reason": "At most 200 are kept."}]
 
 
 def test_blocked_patterns_hold_for_what_comes_in(cast: Cast) -> None:
     Rule.objects.create(
         name="r", kind="pattern", options={"pattern": "pirate|sail"}, applies="prompt", words="No."
     )
-    told = told_of(
+    result = told_of(
         cast,
         written(instructions={**SAILS, "active": True}, personas=[PIRATE], prompts=[TRANSLATE]),
         files.own(files.said(), persona={**PIRATE, "own": True}),
     )
-    assert names(told) == ["Prompt “Translate”"]
-    assert told["left_out"] == [
+    assert names(result) == ["Prompt “Translate”"]
+    assert result["left_out"] == [
         {"title": "Your instructions", "reason": "No."},
         {"title": "Persona “Pirate”", "reason": "No."},
     ]
-    assert told["imported"][0]["notes"] == ["Its persona “Pirate” was left out: No."]
+    assert result["imported"][0]["notes"] == ["Its persona “Pirate” was left out: No."]
     assert not Persona.objects.filter(owner=cast.alice).exists()
     assert not CustomInstructions.objects.exists()
 
@@ -346,8 +346,8 @@ def test_blocked_patterns_hold_for_what_comes_in(cast: Cast) -> None:
 def test_a_persona_that_the_site_does_not_have(cast: Cast, sailor: Persona) -> None:
     """A file cannot make one of the site, nor words for one."""
     gone = {"name": "Gone", "own": False, "prompt": "Mine now"}
-    told = told_of(cast, files.own(files.said(), persona=gone))
-    assert told["imported"][0]["notes"] == [
+    result = told_of(cast, files.own(files.said(), persona=gone))
+    assert result["imported"][0]["notes"] == [
         "Its persona “Gone” was left out: This site has none of this name."
     ]
     told_of(cast, files.own(files.said(), title="Two", persona={**gone, "name": "Sailor"}))
@@ -370,8 +370,8 @@ def test_a_persona_that_the_site_does_not_have(cast: Cast, sailor: Persona) -> N
     ],
 )
 def test_settings_come_whole_or_not_at_all(cast: Cast, settings: Any, reason: str) -> None:
-    told = told_of(cast, files.own(files.said(), settings=settings))
-    (note,) = told["imported"][0]["notes"]
+    result = told_of(cast, files.own(files.said(), settings=settings))
+    (note,) = result["imported"][0]["notes"]
     assert note.startswith("Its settings of answers were left out: ")
     assert reason in note
     assert not ConversationSettings.objects.exists()
@@ -392,7 +392,7 @@ def test_the_report_speaks_french(cast: Cast) -> None:
     own = files.own(files.said(), settings="hot")
     client = cast.client("alice")
     client.defaults["HTTP_ACCEPT_LANGUAGE"] = "fr"
-    told = report(bring(client, files.as_json(record, own)))
-    assert names(told) == ["Personnage «\u00a0Cuisinier\u00a0»"]
-    assert told["left_out"][0]["reason"].startswith("Un autre porte ici le même nom")
-    assert told["imported"][0]["notes"][0].startswith("Ses réglages des réponses")
+    result = report(bring(client, files.as_json(record, own)))
+    assert names(result) == ["Personnage «\u00a0Cuisinier\u00a0»"]
+    assert result["left_out"][0]["reason"].startswith("Un autre porte ici le même nom")
+    assert result["imported"][0]["notes"][0].startswith("Ses réglages des réponses")

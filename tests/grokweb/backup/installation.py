@@ -76,19 +76,21 @@ class Installation(Service):
         self.lines.clear()  # of an earlier run
         self.start(*PARTS).wait_until_ready()
 
-    def read(self, told: dict[str, Any]) -> tuple[list[str], bytes]:
+    def read(self, found: dict[str, Any]) -> tuple[list[str], bytes]:
         """Returns the conversation's texts and its file's bytes, as the owner's browser gets them."""
-        status, page = self.get(f"/api/conversations/{told['conversation']}/messages/", Cookie=told["cookie"])
+        status, page = self.get(
+            f"/api/conversations/{found['conversation']}/messages/", Cookie=found["cookie"]
+        )
         assert status == 200, page
         texts = [message["text"] for message in json.loads(page)["messages"]]
-        status, content = self.get(f"/api/files/{told['file']}/original/", Cookie=told["cookie"])
+        status, content = self.get(f"/api/files/{found['file']}/original/", Cookie=found["cookie"])
         assert status == 200, content
         return texts, content.encode()
 
-    def shows(self, told: dict[str, Any]) -> None:
+    def shows(self, found: dict[str, Any]) -> None:
         """Starts the service and checks that the old session can read the conversation with its file."""
         self.serve()
-        assert self.read(told) == ([QUESTION, ANSWER], FILE)
+        assert self.read(found) == ([QUESTION, ANSWER], FILE)
         self.stop()
 
     def stop(self) -> None:

@@ -22,14 +22,14 @@ pytestmark = pytest.mark.faults
 def test_a_backup_is_made_while_people_write_and_holds_every_file_of_its_rows(
     home: Installation, tmp_path: Path
 ) -> None:
-    told = home.filled()
+    result = home.filled()
     home.serve()
     stop = threading.Event()
     statuses: list[int] = []
 
     def read_on() -> None:
         while not stop.is_set():
-            statuses.append(home.get(f"/c/{told['conversation']}/", Cookie=told["cookie"])[0])
+            statuses.append(home.get(f"/c/{result['conversation']}/", Cookie=result["cookie"])[0])
 
     reader = threading.Thread(target=read_on)
     reader.start()
@@ -43,7 +43,7 @@ def test_a_backup_is_made_while_people_write_and_holds_every_file_of_its_rows(
     target = tmp_path / "one.zip"
     assert target.stat().st_mode & 0o777 == 0o600
     with zipfile.ZipFile(target) as held:
-        assert held.read(f"files/{told['stored']}") == FILE
+        assert held.read(f"files/{result['stored']}") == FILE
         assert held.read("secret_key").decode() == (home.data / "secret_key").read_text().strip()
         manifest = json.loads(held.read("manifest.json"))
     assert manifest["database"] == ("sqlite" if home.sqlite else "postgresql")
@@ -89,13 +89,13 @@ def test_an_existing_file_is_only_replaced_with_force(home: Installation, tmp_pa
 def test_a_file_whose_bytes_are_lost_is_named_and_the_rest_is_kept(
     home: Installation, tmp_path: Path
 ) -> None:
-    told = home.filled()
-    (home.data / "files" / told["stored"]).unlink()
+    result = home.filled()
+    (home.data / "files" / result["stored"]).unlink()
     ran = home.manage("backup", str(tmp_path / "one.zip"))
     assert ran.returncode == 0
-    assert f"missing before the backup: files/{told['stored']}" in ran.stderr
+    assert f"missing before the backup: files/{result['stored']}" in ran.stderr
     with zipfile.ZipFile(tmp_path / "one.zip") as held:
-        assert json.loads(held.read("manifest.json"))["missing"] == [told["stored"]]
+        assert json.loads(held.read("manifest.json"))["missing"] == [result["stored"]]
 
 
 @pytest.mark.faults_sqlite

@@ -84,7 +84,7 @@ def old(tmp_path: Path) -> Installation:
 def test_everything_is_moved_and_the_audit_chain_verifies(
     old: Installation, service_database_url: str
 ) -> None:
-    told = old.filled()
+    result = old.filled()
     fill = [sys.executable, "-m", "tests.grokweb.backup.every_model"]
     subprocess.run(fill, cwd=ROOT, env=old.environment, check=True, timeout=120)
     before = asked(old, READ)
@@ -105,7 +105,7 @@ def test_everything_is_moved_and_the_audit_chain_verifies(
     assert asked(old, WRITE_ON, DATABASE_URL=service_database_url)["chain"] is None  # numbers go on
     old.environment["DATABASE_URL"] = service_database_url
     try:
-        old.shows(told)
+        old.shows(result)
     finally:
         old.close()
 

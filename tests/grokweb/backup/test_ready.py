@@ -98,14 +98,14 @@ def test_a_damaged_file_is_not_ready(home: Installation, damage: Callable[[Path]
 def test_readyz_does_not_release_locks_of_the_database(home: Installation) -> None:
     """A process that closes a file loses its locks on it, SQLite's too. Then the last connection of another
     process takes the write-ahead log away, and what this one writes is lost."""
-    told = home.filled()
+    result = home.filled()
     home.serve()
     for number in range(3):
         assert home.is_ready()
         # A column without a trigger: those of titles and messages call a function of ours (chat/search).
         execute(home, f"UPDATE accounts_user SET display_name = 'Ledger {number}'")
         assert Path(f"{home.sqlite}-wal").exists()
-        status, page = home.get(f"/c/{told['conversation']}/", Cookie=told["cookie"])
+        status, page = home.get(f"/c/{result['conversation']}/", Cookie=result["cookie"])
         assert status == 200
         assert f"Ledger {number}" in page
     home.stop()

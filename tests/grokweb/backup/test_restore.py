@@ -25,9 +25,9 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture
 def saved(home: Installation, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
-    told = home.filled()
+    result = home.filled()
     home.done("backup", str(tmp_path / "saved.zip"))
-    return tmp_path / "saved.zip", told
+    return tmp_path / "saved.zip", result
 
 
 def old_log(home: Installation) -> None:
@@ -83,7 +83,7 @@ def test_a_restore_repairs_a_broken_installation(
 ) -> None:
     if broken in SQLITE_ONLY and not home.sqlite:
         pytest.skip("a fault of SQLite's file")
-    archive, told = saved
+    archive, result = saved
     broken(home)
     home.done("restore", str(archive), "--force")
     assert home.run("emails")["emails"] == ["admin@localhost", "alice@example.org"]
@@ -93,13 +93,13 @@ def test_a_restore_repairs_a_broken_installation(
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
     assert not list(home.data.glob(".restore*"))
-    home.shows(told)
+    home.shows(result)
 
 
 def test_a_restore_needs_force_and_moves_the_old_installation_aside(
     home: Installation, saved: tuple[Path, dict[str, Any]]
 ) -> None:
-    archive, told = saved
+    archive, result = saved
     home.run("lose")
     assert "--force" in home.refused("restore", str(archive))
     assert home.run("emails")["emails"] == ["admin@localhost", "mallory@example.org"]
@@ -119,11 +119,11 @@ def test_a_restore_needs_force_and_moves_the_old_installation_aside(
         assert ("mallory@example.org",) in rows
         home.done("backup", str(archive), "--force")  # the old tables are no part of it
         home.done("restore", str(archive), "--force")
-    home.shows(told)
+    home.shows(result)
 
 
 def test_it_refuses_while_the_service_runs(home: Installation, saved: tuple[Path, dict[str, Any]]) -> None:
-    archive, told = saved
+    archive, result = saved
     home.serve()
     assert "already runs" in home.refused("restore", str(archive), "--force")
     home.stop()
@@ -138,7 +138,7 @@ def test_it_refuses_while_the_service_runs(home: Installation, saved: tuple[Path
     said = home.refused("restore", str(archive), "--force")
     holder.communicate()
     assert ("another process has" if home.sqlite else "others are connected") in said
-    home.shows(told)
+    home.shows(result)
 
 
 def rewritten(archive: Path, change: Callable[[dict[str, bytes], dict[str, Any]], None]) -> None:
@@ -230,7 +230,7 @@ HOSTILE = [
 def test_archives_that_are_altered_hostile_or_newer_change_nothing(
     home: Installation, saved: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    archive, told = saved
+    archive, result = saved
     home.run("lose")
     before = sorted(path.name for path in home.data.iterdir())
     for change, words in HOSTILE:
@@ -243,7 +243,7 @@ def test_archives_that_are_altered_hostile_or_newer_change_nothing(
     assert sorted(path.name for path in home.data.iterdir()) == before
     assert not Path("/tmp/outside").exists()
     home.done("restore", str(archive), "--force")
-    home.shows(told)
+    home.shows(result)
 
 
 @pytest.mark.slow_drill
@@ -312,7 +312,7 @@ def test_a_killed_restore_leaves_a_complete_installation(
     """Until everything new is complete and checked, it is the old one; afterwards the new one."""
     if place == "postgres" and home.sqlite:
         pytest.skip("steps of PostgreSQL")
-    archive, told = saved
+    archive, result = saved
     home.run("lose")
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, place, name, str(number), str(archive)],
@@ -328,7 +328,7 @@ def test_a_killed_restore_leaves_a_complete_installation(
     home.stop()
     assert not list(home.data.glob(".restore*"))
     if ends == "new":
-        home.shows(told)
+        home.shows(result)
 
 
 def test_a_restore_killed_while_it_unpacks_changes_nothing(

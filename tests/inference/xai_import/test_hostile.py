@@ -617,8 +617,8 @@ def test_every_other_opcode_is_refused() -> None:
 def test_no_change_of_a_byte_gets_through_as_anything_else(file: str) -> None:
     """Every byte of the opcodes set to other values: refused, or arrays of the file's own bytes as before."""
     honest = (CKPT / file).read_bytes()
-    wanted = look(honest)
-    inside = {at for one in wanted for at in range(one.offset, one.offset + one.length)}
+    expected = look(honest)
+    inside = {at for one in expected for at in range(one.offset, one.offset + one.length)}
     rng = random.Random(0)
     accepted = 0
     for at in set(range(len(honest))) - inside:
@@ -629,7 +629,7 @@ def test_no_change_of_a_byte_gets_through_as_anything_else(file: str) -> None:
                 continue
             accepted += 1
             held = [(one.kind, one.offset, one.length) for one in found]
-            assert held == [(one.kind, one.offset, one.length) for one in wanted], at
+            assert held == [(one.kind, one.offset, one.length) for one in expected], at
     assert accepted < 40  # shapes that multiply to the same, flags of bfloat16
 
 

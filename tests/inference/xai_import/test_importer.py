@@ -108,8 +108,8 @@ def off_by(folder: Path) -> float:
     ids = torch.from_numpy(golden["len16/tokens"]).long()[None]
     with torch.no_grad():
         logits = model(ids).logits[0, torch.from_numpy(golden["len16/prefill_pos"]).long()]
-    wanted = torch.from_numpy(golden["len16/prefill_logits_f32"])
-    return float(((logits - wanted).abs().amax(-1) / wanted.std(-1)).max())
+    expected = torch.from_numpy(golden["len16/prefill_logits_f32"])
+    return float(((logits - expected).abs().amax(-1) / expected.std(-1)).max())
 
 
 def test_transformers_loads_it_and_answers_like_xai(tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ def test_one_file_needs_no_index(tmp_path: Path) -> None:
 def test_the_config_is_what_transformers_would_write(tmp_path: Path) -> None:
     folder = imported(tmp_path / "out", "float32")
     ours = Grok1Config.from_pretrained(folder)
-    wanted = Grok1Config.from_xai(CONSTANTS, architectures=["Grok1ForCausalLM"], dtype="float32")
-    assert ours.to_dict() | {"_name_or_path": ""} == wanted.to_dict() | {"_name_or_path": ""}
+    expected = Grok1Config.from_xai(CONSTANTS, architectures=["Grok1ForCausalLM"], dtype="float32")
+    assert ours.to_dict() | {"_name_or_path": ""} == expected.to_dict() | {"_name_or_path": ""}
     assert not hasattr(ours, "quantization_config")
     assert model_config({}, "int8")["quantization_config"] == {"quant_method": "grokweb_int8"}
 
@@ -202,10 +202,11 @@ def test_every_piece_is_turned_and_rounded_like_numpy_and_torch() -> None:
     bits = numbers.integers(0, 2**32, 200_000, np.uint32)
     values = bits.view(np.float32)[np.isfinite(bits.view(np.float32))]
     values = np.concatenate([values, np.float32([1.00390625, 1.01171875, 0.0, -0.0, 1e-45])])  # ties too
-    wanted = torch.from_numpy(values.copy()).bfloat16().view(torch.int16).numpy()
-    assert np.array_equal(convert.rounded(values.copy()).view(np.int16), wanted)
+    expected = torch.from_numpy(values.copy()).bfloat16().view(torch.int16).numpy()
+    assert np.array_equal(convert.rounded(values.copy()).view(np.int16), expected)
     assert np.array_equal(
-        convert.widened(wanted.view(np.uint16)), torch.from_numpy(wanted).view(torch.bfloat16).float().numpy()
+        convert.widened(expected.view(np.uint16)),
+        torch.from_numpy(expected).view(torch.bfloat16).float().numpy(),
     )
 
 
