@@ -20,7 +20,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from grokweb import data_directory
 from grokweb.instance_lock import StartError, take_lock
-from grokweb.supervisor import Plan, Supervisor, say
+from grokweb.service_plan import Plan
+from grokweb.supervisor import Supervisor
+from grokweb.terminal import say
 from inference.base import exit_status
 from inference.base.env import InvalidSetting
 

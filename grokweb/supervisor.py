@@ -8,8 +8,6 @@ is killed, die_with_parent.py and reaper.py end its processes.
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import signal
 import subprocess
@@ -18,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -27,7 +24,10 @@ from grokweb import watchdog
 from grokweb.child_process import FIRST_DELAY, LONGEST_DELAY, Child, describe_end
 from grokweb.private_file import write_private
 from grokweb.process_log import ProcessLog
+from grokweb.readiness import Readiness
 from grokweb.redis_server import CHILD, EmbeddedRedis, RedisUnavailable
+from grokweb.service_plan import Plan, commands, environment
+from grokweb.terminal import say
 from inference.base import disk_space, exit_status
 
 REAPER = str(Path(__file__).with_name("reaper.py"))
@@ -46,59 +46,17 @@ DISK_WORDS: dict[disk_space.State, str] = {
     "read-only": "cannot be written to: nothing can be stored; everything continues when it can",
 }
 
-Say = Callable[[str], None]
-
-
-def say(line: str) -> None:
-    with suppress(OSError, ValueError):  # a closed terminal must not end the service
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-
-
-@dataclass(slots=True)
-class Plan:
-    """Says what to run. grokweb/startup.py makes it after its checks."""
-
-    data: Path
-    run: Path
-    bind: str
-    port: int
-    host: str  # a name the web process answers to
-    address: str  # URL that people type
-    model_slug: str
-    model_name: str
-    slots: int
-    handover: float
-    redis_url: str  # empty: start an embedded server
-    without: frozenset[str] = frozenset()
-    healthy: float = 30.0  # seconds of life after which a restart is not delayed
-    # The web process is restarted when its event loop has not run for `loop_seconds`, or when requests wait
-    # and none of its threads has finished anything for `pool_seconds`.
-    loop_seconds: float = 20.0
-    pool_seconds: float = 120.0
-    root: Path = field(default_factory=lambda: Path(__file__).resolve().parent.parent)
-
 
 class Supervisor:
     def __init__(self, plan: Plan, lock: IO[str]) -> None:
         self.plan = plan
         self.children: dict[str, Child] = {}
         self.redis: EmbeddedRedis | None = None
-        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self.environment["PYTHONPATH"] = os.pathsep.join(
-            [str(plan.root), *filter(None, [os.environ.get("PYTHONPATH")])]
-        )
-        self.environment["GROKWEB_DATA"] = str(plan.data)
-        # These decide which model new chats get (chat/model_cards/selection.py).
-        self.environment["GROKWEB_MODEL_SLUG"] = plan.model_slug
-        starts = "model-worker" not in plan.without
-        self.environment["GROKWEB_MODEL_WORKER_SINCE"] = str(int(time.time())) if starts else "0"
+        self.environment = environment(plan)
         self.stop_asked: float | None = None
         self.kill_asked = False
         self.failure = ""
-        self.page_answers = threading.Event()
-        self.model_answers = threading.Event()
-        self.workers_before: set[str] = set()
+        self.readiness = Readiness(plan, self._redis_url, self._worker_started)
         self.watch: watchdog.Watch | None = None
         self.disks = disk_space.of_data(plan.data)
         self.disk: disk_space.State = "ok"
@@ -120,23 +78,6 @@ class Supervisor:
         )
         os.close(read)
         return reaper, os.fdopen(write, "w", buffering=1)
-
-    def commands(self) -> dict[str, list[str]]:
-        """Returns the command of each process. Celery's pools are `threads`, so that none has children.
-
-        Beat keeps its times in memory: a full disk cannot break a file that does not exist.
-        """
-        celery = [sys.executable, "-m", "celery", "--quiet", "-A"]
-        lean = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--pool", "threads"]
-        slots = str(self.plan.slots)
-        queue = f"model.{self.plan.model_slug}"
-        return {
-            "web": [sys.executable, "-m", "grokweb.web"],
-            "model-worker": [sys.executable, "-m", "inference.worker", "-Q", queue, "-n", "model@%h", "--concurrency", slots],  # noqa: E501
-            "chat-worker": [*celery, "grokweb", "worker", "-Q", "chat", "-n", "chat@%h", *lean, "--concurrency", "2"],  # noqa: E501
-            "beat": [*celery, "grokweb", "beat", "-S", "celery.beat:Scheduler"],
-            "jobs-worker": [*celery, "grokweb", "worker", "-Q", "jobs", "-n", "jobs@%h", *lean, "--concurrency", "1"],  # noqa: E501
-        }  # fmt: skip
 
     def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Must run in the main thread: on Linux a process ends with the thread that started it."""
@@ -236,13 +177,12 @@ class Supervisor:
     def start_first(self) -> None:
         """Starts Redis, web process and model worker; the others wait, so that the page answers soon."""
         self.start_redis()
-        commands = self.commands()
-        for name, command in commands.items():
+        for name, command in commands(self.plan).items():
             if name not in self.plan.without:
                 self._add(name, lambda n=name, c=command: self._spawn(n, c))  # type: ignore[misc]
         for name in self.first():
             self._start(self.children[name])
-        threading.Thread(target=self._watch_start, name="watch-start", daemon=True).start()
+        self.readiness.watch()
         if self.redis is not None:
             threading.Thread(
                 target=self._watch_persistence, args=(self.redis,), name="redis-file", daemon=True
@@ -256,50 +196,18 @@ class Supervisor:
             if child.process is None and child.due is None:
                 self._start(child)
 
+    def _redis_url(self) -> str:
+        return self.environment.get("REDIS_URL", "") or self.plan.redis_url
+
+    def _worker_started(self) -> float | None:
+        worker = self.children["model-worker"]
+        return worker.started if worker.process is not None else None
+
     def _watch_persistence(self, server: EmbeddedRedis) -> None:
         """Runs from the start: on a full disk Redis refuses even the ping that /readyz needs."""
         from grokweb import redis_persistence  # loads redis-py, which the processes need not wait for
 
         redis_persistence.watch(server, say)
-
-    def _watch_start(self) -> None:
-        """Waits until the page answers, then until the model worker has announced itself."""
-        while "web" in self.children and not self._ready():
-            time.sleep(0.05)
-        self.page_answers.set()
-        if "model-worker" not in self.children:
-            return
-        while not self._announced():
-            time.sleep(0.1)
-        self.model_answers.set()
-
-    def _ready(self) -> bool:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.plan.bind, self.plan.bind)  # noqa: S104
-        connection = http.client.HTTPConnection(host, self.plan.port, timeout=5)
-        try:
-            connection.request("GET", "/readyz", headers={"Host": self.plan.host})
-            answer = connection.getresponse()
-            return answer.status == 200 or lacks_space(answer.read())
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
-    def _announced(self) -> bool:
-        import redis
-
-        from inference.wire import queue, scripts
-
-        try:
-            with scripts.connect(self.environment.get("REDIS_URL", "") or self.plan.redis_url) as client:
-                names = {worker.name for worker in queue.workers(client, self.plan.model_slug)}
-        except redis.RedisError:
-            return False
-        worker = self.children["model-worker"]
-        if worker.process is None or time.monotonic() - worker.started < 0.5:
-            self.workers_before |= names  # announced by an earlier run; they expire
-            return False
-        return bool(names - self.workers_before)
 
     # --- Running ------------------------------------------------------------------------------------------
 
@@ -339,15 +247,15 @@ class Supervisor:
     def _announce(self, announced: int) -> int:
         """Prints the address, then that the model is ready. Returns the number of lines printed so far."""
         plan, logs = self.plan, self.plan.data / "logs"
-        if announced == 0 and self.page_answers.is_set():
+        if announced == 0 and self.readiness.page_answers.is_set():
             self.start_rest()
             if "model-worker" not in self.children:
                 say(f"GrokWeb is ready: {plan.address}  (no model worker here; logs: {logs})")
                 return 2
-            if not self.model_answers.wait(0.5):
+            if not self.readiness.model_answers.wait(0.5):
                 say(f"GrokWeb: {plan.address}  (the page is up; {plan.model_name} is loading)")
             return 1
-        if announced == 1 and self.model_answers.is_set():
+        if announced == 1 and self.readiness.model_answers.is_set():
             say(f"GrokWeb is ready: {plan.address}  (model: {plan.model_name}; logs: {logs})")
             return 2
         return announced
@@ -403,7 +311,7 @@ class Supervisor:
             return
         if (
             child.name == "web"
-            and not self.page_answers.is_set()
+            and not self.readiness.page_answers.is_set()
             and status > 0
             and child.deaths >= FAILED_STARTS
         ):
@@ -447,15 +355,3 @@ class Supervisor:
                     child.process.kill()
                 child.process.wait()
                 self._reap(child)
-
-
-def lacks_space(answer: bytes) -> bool:
-    """Returns whether /readyz names a disk: the process answers, and the rest fails for that reason.
-
-    Without a free block SQLite cannot even be read; the start must not wait for an operator to make room.
-    """
-    try:
-        failing = json.loads(answer)["failing"]
-    except (ValueError, KeyError, TypeError):
-        return False
-    return any(name.startswith("disk:") for name in failing)

@@ -75,18 +75,22 @@ INNER = {
     "xai_import": {"base", "model_dir", "grok1"},
     "demo": {"base", "model_dir", "grok1"},
 }
+# Inside an app: views, consumers, tasks and admin call services, which use access and models.
 EDGES = {"views", "api", "consumers", "tasks", "admin"}
-SERVICE_MODULES = {
+SERVICES = {
     "services",
-    "access",
-    "models",
-    "port",
-    "reconcile",
-    "live",
     "starting",
     "settlement",
     "stopping",
+    "reconcile",
+    "port",
+    "live",
+    "lifecycle",
+    "purge",
 }
+RANKS = {"models": 0, "access": 1, **dict.fromkeys(SERVICES, 2), **dict.fromkeys(EDGES, 3)}
+WIRING = {"urls", "routing", "apps"}  # name edges, for Django and Channels
+BASES = {"chat.core.api", "chat.core.admin"}  # what edges of all apps are made of; neither answers a request
 
 
 def files(folder: str) -> list[Path]:
@@ -125,6 +129,31 @@ def imported_modules(path: Path, modules: Container[str]) -> set[str]:
     return {name for name in found if name in modules}
 
 
+def needs_of(package: str) -> dict[str, set[str]]:
+    """Returns which modules of a package each of its modules imports."""
+    modules = {name_of(path): path for path in files(package)}
+    return {name: imported_modules(path, modules) - {name} for name, path in modules.items()}
+
+
+def circular(needs: dict[str, set[str]]) -> set[str]:
+    """Returns the modules that import each other, and those that import them; empty if there is an order."""
+    left = dict(needs)
+    while free := [module for module in left if not left[module] & left.keys()]:
+        for module in free:
+            del left[module]
+    return set(left)
+
+
+def reachable(module: str, needs: dict[str, set[str]]) -> set[str]:
+    """Returns what a module imports, directly or through others."""
+    found: set[str] = set()
+    new = needs[module]
+    while new:
+        found |= new
+        new = {after for each in new for after in needs[each]} - found
+    return found
+
+
 def type_names(path: Path, module: str) -> set[str]:
     return {
         alias.name
@@ -160,14 +189,17 @@ def test_a_package_of_inference_imports_only_those_below(package: str) -> None:
                 assert parts[1] in INNER[package], f"{path} imports {name}"
 
 
-def test_no_modules_of_inference_import_each_other() -> None:
+@pytest.mark.parametrize("package", ["inference", "grokweb", *(f"chat/{app}" for app in APPS)])
+def test_no_modules_of_a_package_import_each_other(package: str) -> None:
     """Imports inside functions and those for types alone count, too."""
-    modules = {name_of(path): path for path in files("inference")}
-    needs = {module: imported_modules(path, modules) for module, path in modules.items()}
-    while free := [module for module in needs if not needs[module] & needs.keys()]:
-        for module in free:
-            del needs[module]
-    assert not needs, f"these import each other: {sorted(needs)}"
+    left = circular(needs_of(package))
+    assert not left, f"these import each other: {sorted(left)}"
+
+
+def test_a_circle_of_imports_is_found_and_what_only_leads_to_it_is_named_with_it() -> None:
+    needs = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"e"}, "e": set()}
+    assert circular(needs) == {"a", "b", "c"}
+    assert reachable("a", needs) == {"b", "c"}
 
 
 def test_tests_of_inference_mirror_its_packages_and_import_no_other_test() -> None:
@@ -223,13 +255,31 @@ def test_views_and_consumers_ask_no_database() -> None:
     assert not found, found
 
 
-def test_services_do_not_import_their_edges() -> None:
+@pytest.mark.parametrize("app", APPS)
+def test_modules_of_an_app_import_only_downwards(app: str) -> None:
+    """Edges reach services, services reach access, access reaches models, and none of them the other way.
+
+    Modules without a rank are followed: what they import counts for those who import them. Only wiring
+    reaches edges, and no edge reaches another one.
+    """
+    needs = needs_of(f"chat/{app}")
+    for module in needs:
+        name = module.rpartition(".")[2]
+        below = {each for each in reachable(module, needs) - BASES if each.rpartition(".")[2] in RANKS}
+        if name in WIRING or ".management." in module:
+            continue
+        rank = RANKS.get(name, 2)
+        wrong = {each for each in below if RANKS[each.rpartition(".")[2]] > min(rank, 2)}
+        assert not wrong, f"{module} reaches {sorted(wrong)}"
+
+
+def test_only_edges_and_wiring_import_edges_of_other_apps() -> None:
     for path in files("chat"):
-        if path.stem not in SERVICE_MODULES:
+        if path.stem in EDGES | WIRING:
             continue
         for name in imports(path):
             parts = name.split(".")
-            if parts[0] == "chat" and len(parts) > 2:
+            if parts[0] == "chat" and len(parts) > 2 and ".".join(parts[:3]) not in BASES:
                 assert parts[2] not in EDGES, f"{path} imports {name}"
 
 

@@ -12,22 +12,20 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason, Score
+from inference.core.feeding import Plan, Step, choose_tokens, feed, is_out_of_memory
 from inference.core.inbox import Cancel, Drop, Inbox
-from inference.core.kv_rows import Key, Rows
+from inference.core.kv_rows import Rows
 from inference.core.plan import plan_step
-from inference.core.sampling import History, choose, scores, usable
-from inference.text.alternate import alternate, separate
+from inference.core.sampling import usable
+from inference.core.work import Tokenizer, Work, prepare
 from inference.text.detokenize import TextStream
-from inference.text.prompt import TooLong, continues_answer, fit
-from inference.text.reply_rules import compile_rules
+from inference.text.prompt import TooLong
 
 log = logging.getLogger(__name__)
 
@@ -36,82 +34,6 @@ FAILURES_LIMIT = 3
 # Failed steps in which a request took part, though it never failed alone, before it is given up: then no
 # single request causes the failure, but their number.
 SHARED_FAILURES_LIMIT = 3
-
-
-class Step(Protocol):
-    """A model with its KV cache: `rows` rows of `context` positions."""
-
-    def step(
-        self,
-        ids: Sequence[int],
-        row: Sequence[int],
-        pos: Sequence[int],
-        hide_pad: Sequence[int],
-        out_at: Sequence[int],
-    ) -> NDArray[np.float32]:
-        """Feed M tokens, a ragged batch: token ids[i] at position pos[i] of cache row row[i].
-
-        The tokens of a row stand together, at consecutive positions; position 0 begins a row anew.
-        `hide_pad[i]` is 1 for tokens of the original prompt. Returns the float32 logits (n, V) after the
-        tokens whose places in the batch `out_at` (n,) names.
-        """
-
-
-class Tokenizer(Protocol):
-    """The methods of a model's tokenizer that the scheduler needs."""
-
-    @property
-    def stop_ids(self) -> frozenset[int]: ...
-    @property
-    def stop_strings(self) -> tuple[str, ...]: ...
-    @property
-    def never_sample(self) -> frozenset[int]: ...
-    def render_chat(self, messages: list[dict[str, str]], /, *, continue_last: bool = False) -> list[int]: ...
-    def piece_bytes(self, token: int, first: bool, /) -> bytes: ...
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """A generation inside the engine."""
-
-    request: GenerationRequest
-    emitted: tuple[int, ...]
-    ready: bool = False  # prompt, stream and max_new are there (or problem is)
-    problem: ErrorCode | None = None
-    tokens: list[int] = field(default_factory=list)  # prompt, then everything generated
-    prompt_size: int = 0
-    max_new: int = 0
-    stream: TextStream | None = None
-    scores: list[Score] = field(default_factory=list)  # of this attempt's tokens, if they were asked for
-    row: int = -1
-    fed: int = 0  # tokens whose keys and values are in the cache
-    doubted: bool = False  # it was in a step that failed: its next step is its own
-    shared_failures: int = 0
-    admitted_at: float = 0.0
-    first_at: float = 0.0  # when the first token of this attempt was chosen
-
-    @property
-    def cache_key(self) -> Key:
-        """Returns the user and conversation that a cached prefix would serve."""
-        return self.request.user_key, self.request.cache_key
-
-    @property
-    def generated(self) -> int:
-        return len(self.tokens) - self.prompt_size
-
-    @property
-    def history(self) -> History:
-        """Returns the history for `choose`, which reads tokens only if there are penalties."""
-        if not self.request.sampling.penalises:
-            return (), range(self.generated)
-        return self.tokens[: self.prompt_size], self.tokens[self.prompt_size :]
-
-    @property
-    def to_feed(self) -> int:
-        return len(self.tokens) - self.fed
-
-
-Plan = list[tuple[Work, int]]  # who takes part in a step, and with how many tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +91,7 @@ class Scheduler:
         work = Work(request, tuple(emitted))
         self.inbox.put(Submit(work))  # first, so that a cancel or drop that follows finds it
         try:
-            self._prepare(work)
+            prepare(work, self._tokenizer, context=self._context, vocab_size=self._vocab_size)
         except TooLong:
             work.problem = ErrorCode.TOO_LONG
         except Exception:
@@ -217,31 +139,6 @@ class Scheduler:
         self.steps += 1
         return self._events
 
-    def _prepare(self, work: Work) -> None:
-        request, tokenizer = work.request, self._tokenizer
-        if any(not 0 <= token < self._vocab_size for token in work.emitted):
-            raise ValueError(f"logged token ids are not in a vocabulary of {self._vocab_size:,}")
-        messages = alternate(request.messages)
-        begun = continues_answer(messages)
-        render = partial(tokenizer.render_chat, continue_last=True) if begun else tokenizer.render_chat
-        prompt = fit(
-            separate(messages),
-            lambda chosen: render(alternate(chosen)),
-            context=self._context,
-            max_new_tokens=request.max_new_tokens,
-        )
-        work.stream = TextStream(
-            tokenizer.piece_bytes,
-            stop=tokenizer.stop_strings + request.stop,
-            rules=compile_rules(request.rules),
-            hold_back=request.hold_back,
-            emitted=work.emitted,
-            begun=begun,
-        )
-        work.prompt_size = len(prompt.ids)
-        work.max_new = prompt.max_new
-        work.tokens = [*prompt.ids, *work.emitted]
-
     def _obey(self, command: Submit | Cancel | Drop) -> None:
         for work in [*self._running, *self._waiting]:
             if work.request.generation_id == command.generation_id:
@@ -273,10 +170,11 @@ class Scheduler:
         """Feeds the planned tokens, accepts the chosen ones; a failure costs the cache and who caused it."""
         try:
             self._step = self._step or self._make_step()
-            done, logits = self._feed(self._step, plan)
+            done, logits, prompt_tokens = feed(self._step, plan)
+            self._counted.update(steps=1, rows=len(plan), prompt_computed=prompt_tokens)
             good = usable(logits) if done else np.zeros(0, np.bool_)
             fine = [i for i in range(len(done)) if good[i]]
-            chosen, scored = self._choose(logits, [done[i] for i in fine], fine)
+            chosen, scored = choose_tokens(logits, [done[i] for i in fine], fine, self._never)
         except Exception as error:
             log.exception("engine step of %d failed (%d alone before it)", len(plan), self.failures)
             self._fail([work for work, _ in plan], error)
@@ -294,47 +192,6 @@ class Scheduler:
             # NaN keys and values stay NaN behind a mask (0 * NaN), so they must not wait for the row's next
             # owner.
             self._renew_cache()
-
-    def _feed(self, step: Step, plan: Plan) -> tuple[list[Work], NDArray[np.float32]]:
-        """Runs the model; returns the generations whose last token was fed, and their logits (n, V)."""
-        ids: list[int] = []
-        rows: list[int] = []
-        pos: list[int] = []
-        hide: list[int] = []
-        out_at: list[int] = []
-        done: list[Work] = []
-        for work, count in plan:
-            start, end = work.fed, work.fed + count
-            ids += work.tokens[start:end]
-            rows += [work.row] * count
-            pos += range(start, end)
-            hide += [1] * (min(end, work.prompt_size) - start)  # none if that is negative
-            hide += [0] * (len(ids) - len(hide))
-            if end == len(work.tokens):
-                done.append(work)
-                out_at.append(len(ids) - 1)
-        logits = step.step(ids, rows, pos, hide, out_at)
-        for work, count in plan:
-            work.fed += count
-        self._counted.update(steps=1, rows=len(plan), prompt_computed=sum(hide))
-        return done, logits
-
-    def _choose(
-        self, logits: NDArray[np.float32], works: list[Work], at: list[int]
-    ) -> tuple[list[int], list[Score | None]]:
-        """Returns a token for each of `works`, and its score where that was requested."""
-        if not works:
-            return [], []
-        requests = [work.request for work in works]
-        mine = logits if len(at) == len(logits) else logits[at]
-        chosen: list[int] = choose(
-            mine,
-            [request.sampling for request in requests],
-            [request.seed for request in requests],
-            [work.history for work in works],
-            self._never,
-        ).tolist()
-        return chosen, scores(mine, chosen, [request.logprobs for request in requests])
 
     def _accept(self, work: Work, token: int, score: Score | None) -> None:
         """Adds one chosen token to its generation, as text or as its end."""
@@ -417,18 +274,6 @@ class Scheduler:
             work.row = -1
         else:
             self._waiting.remove(work)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether Python, CUDA or torch's CPU allocator (a RuntimeError) ran out of memory."""
-    words = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (
-            isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words)
-        )
-    )
 
 
 def _milliseconds(start: float, end: float) -> int:

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from inference.core.sampling import usable
-from inference.core.scheduler import Scheduler, Tokenizer
+from inference.core.scheduler import Scheduler
+from inference.core.work import Tokenizer
 from inference.engines.batching import BatchingEngine
 from inference.grok1.network import load_for_serving, open_for_packing
 from inference.grok1.step import TorchStep

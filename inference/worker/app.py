@@ -35,9 +35,10 @@ from inference.wire import queue as fair_queue
 from inference.wire.broker import COMMON
 from inference.wire.metrics import Recent
 from inference.worker.hang import HangWatch
+from inference.worker.held import Held
 from inference.worker.periodic import PeriodicJobs
 from inference.worker.titles import Titles
-from inference.worker.writer import Held, Writer
+from inference.worker.writer import Writer
 
 logger = logging.getLogger("grokweb.worker")
 

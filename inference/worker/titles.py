@@ -20,7 +20,7 @@ from inference.contract import TITLE_TASK, Delta, Ended, Event, Reason
 from inference.engines.base import Engine
 from inference.text.title import PREFIX, ROOM, title_request
 from inference.wire import scripts
-from inference.worker.writer import Held
+from inference.worker.held import Held
 
 logger = logging.getLogger("grokweb.titles")
 

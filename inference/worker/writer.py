@@ -6,103 +6,21 @@ which one thread calls (inference/worker/app.py), or a test, step by step. The r
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Callable
 from typing import Any
 
 import redis
 
-from inference.contract import FINISH_TASK, RETURNED_TASK, Delta, Ended, Event, GenerationRequest, Piece
+from inference.contract import FINISH_TASK, RETURNED_TASK, Delta, Ended, Event, GenerationRequest
 from inference.wire import lease, log, scripts
 from inference.wire import queue as fair_queue
 from inference.wire.log import Log
+from inference.worker.held import Held, Stage
 
 logger = logging.getLogger("grokweb.writer")
-
-PIECE_CHARACTERS = 8192  # at most 32 KiB of UTF-8: a piece is sent to browsers as one frame
-
-
-class Stage(Enum):
-    RUNNING = auto()  # the engine works on it
-    ENDING = auto()  # the engine is done; the log is not
-    ENDED = auto()  # the log has its terminal entry; the finish task is not published
-    PUBLISHED = auto()  # held until the log is marked settled (rule 9)
-
-
-@dataclass
-class Held:
-    """A reply on this worker, with its whole log, because Redis may lose its copy."""
-
-    request: GenerationRequest
-    pieces: list[Piece]  # the first `entries` as they are or were in the log, then those to be sent
-    sent: int  # number of the last token known to be in the log
-    entries: int = 0
-    stage: Stage = Stage.RUNNING
-    ended: Ended | None = None
-    begun: bool = False  # the engine has it
-    stop_seen: bool = False
-    done: threading.Event = field(default_factory=threading.Event)  # the slot is free
-
-    @property
-    def about(self) -> dict[str, str | int]:
-        """Returns fields for log lines, without any text of the conversation."""
-        asked = self.request
-        return {"generation": asked.generation_id, "model": asked.model, "attempt": asked.attempt}
-
-    @property
-    def seq(self) -> int:
-        return self.pieces[-1].seq if self.pieces else 0
-
-    def unsent(self) -> Piece | None:
-        """Returns the piece to append next, or None. New pieces are joined, lost entries go one by one."""
-        first = next((i for i, piece in enumerate(self.pieces) if piece.after >= self.sent), None)
-        if first is None:
-            return None
-        return self.pieces[first] if first < self.entries else merge(self.pieces[first:])
-
-    def note_logged(self, seq: int) -> None:
-        """Records that the log reaches to `seq`: the new pieces up to there are one entry.
-
-        Should Redis lose it, the same entries are written again: then a reader's position in the old log is
-        one in the new log, and no page gets a token twice.
-        """
-        new = [piece for piece in self.pieces[self.entries :] if piece.seq <= seq]
-        if new:
-            self.pieces[self.entries : self.entries + len(new)] = [join(new)]
-            self.entries += 1
-
-    def body(self) -> dict[str, Any]:
-        """Returns what the terminal entry has besides the reason."""
-        assert self.ended is not None
-        body = dataclasses.asdict(self.ended)
-        for known in ("generation_id", "attempt", "seq", "reason"):
-            del body[known]
-        return body
-
-
-def merge(pieces: Sequence[Piece]) -> Piece:
-    """Joins as many of the pieces as one entry may hold."""
-    length = 0
-    for number, piece in enumerate(pieces):
-        length += len(piece.text)
-        if number and length > PIECE_CHARACTERS:
-            return join(pieces[:number])
-    return join(pieces)
-
-
-def join(pieces: Sequence[Piece]) -> Piece:
-    return Piece(
-        pieces[0].after,
-        pieces[-1].seq,
-        "".join(piece.text for piece in pieces),
-        tuple(i for piece in pieces for i in piece.ids),
-        tuple(score for piece in pieces for score in piece.scores),
-    )
 
 
 class Writer:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grokweb import instance_lock, process_log, supervisor
+from grokweb import instance_lock, process_log, readiness, service_plan, supervisor
 from grokweb.child_process import Child
 from inference.base import disk_space
 from tests.faults.small_disk import SmallDisk
@@ -23,7 +23,7 @@ Make = Callable[[str, str], Child]
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[supervisor.Supervisor]:
     said: list[str] = []
     monkeypatch.setattr(supervisor, "say", said.append)
-    plan = supervisor.Plan(
+    plan = service_plan.Plan(
         data=tmp_path,
         run=tmp_path / "run",
         bind="127.0.0.1",
@@ -63,7 +63,7 @@ def test_each_death_doubles_the_delay_up_to_half_a_minute(
 ) -> None:
     dying = child("web", "raise SystemExit('no luck')")
     delays = []
-    running.page_answers.set()
+    running.readiness.page_answers.set()
     for _ in range(8):
         delays.append(dying.delay)
         wait_for_death(running, dying)
@@ -75,7 +75,7 @@ def test_each_death_doubles_the_delay_up_to_half_a_minute(
 
 def test_a_healthy_process_resets_the_delay(running: supervisor.Supervisor, child: Make) -> None:
     dying = child("web", "raise SystemExit(1)")
-    running.page_answers.set()
+    running.readiness.page_answers.set()
     dying.delay = 16.0
     dying.started -= running.plan.healthy
     wait_for_death(running, dying)
@@ -229,4 +229,4 @@ def pid_in(running: supervisor.Supervisor, name: str) -> str:
     ],
 )
 def test_a_page_without_disk_space_counts_as_answering(answer: bytes, lacks: bool) -> None:
-    assert supervisor.lacks_space(answer) is lacks
+    assert readiness.lacks_space(answer) is lacks

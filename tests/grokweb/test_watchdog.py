@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from grokweb import bootstrap, instance_lock, supervisor, watchdog
+from grokweb import bootstrap, instance_lock, service_plan, supervisor, watchdog
 from grokweb.child_process import Child
 from tests.grokweb.service import ROOT, Service, eventually, is_running, kill
 
@@ -142,7 +142,7 @@ web.WebServer(application, ["tcp:port=0:interface=127.0.0.1"]).run()
 def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[supervisor.Supervisor]:
     said: list[str] = []
     monkeypatch.setattr(supervisor, "say", said.append)
-    plan = supervisor.Plan(
+    plan = service_plan.Plan(
         data=tmp_path, run=tmp_path / "run", bind="127.0.0.1", port=1, host="localhost", address="-",
         model_slug="small", model_name="Small", slots=1, handover=0.0, redis_url="redis://127.0.0.1:1/0",
         loop_seconds=LOOP, pool_seconds=POOL,

@@ -10,7 +10,8 @@ import redis
 
 from inference.contract import RETURNED_TASK, Delta, GenerationRequest, Piece
 from inference.wire import lease, log, queue, scripts
-from inference.worker.writer import Held, Writer
+from inference.worker.held import Held
+from inference.worker.writer import Writer
 
 WORKER = "w1"
 ASKED = GenerationRequest(

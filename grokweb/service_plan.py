@@ -1,0 +1,69 @@
+"""Says which processes `manage.py up` runs: their commands and their environment.
+
+grokweb/startup.py makes the plan after its checks; grokweb/supervisor.py carries it out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(slots=True)
+class Plan:
+    """Says what to run, where, and for how long a process may fail."""
+
+    data: Path
+    run: Path
+    bind: str
+    port: int
+    host: str  # a name the web process answers to
+    address: str  # URL that people type
+    model_slug: str
+    model_name: str
+    slots: int
+    handover: float
+    redis_url: str  # empty: start an embedded server
+    without: frozenset[str] = frozenset()
+    healthy: float = 30.0  # seconds of life after which a restart is not delayed
+    # The web process is restarted when its event loop has not run for `loop_seconds`, or when requests wait
+    # and none of its threads has finished anything for `pool_seconds`.
+    loop_seconds: float = 20.0
+    pool_seconds: float = 120.0
+    root: Path = field(default_factory=lambda: Path(__file__).resolve().parent.parent)
+
+
+def commands(plan: Plan) -> dict[str, list[str]]:
+    """Returns the command of each process. Celery's pools are `threads`, so that none has children.
+
+    Beat keeps its times in memory: a full disk cannot break a file that does not exist.
+    """
+    celery = [sys.executable, "-m", "celery", "--quiet", "-A"]
+    lean = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--pool", "threads"]
+    slots = str(plan.slots)
+    queue = f"model.{plan.model_slug}"
+    return {
+        "web": [sys.executable, "-m", "grokweb.web"],
+        "model-worker": [sys.executable, "-m", "inference.worker", "-Q", queue, "-n", "model@%h", "--concurrency", slots],  # noqa: E501
+        "chat-worker": [*celery, "grokweb", "worker", "-Q", "chat", "-n", "chat@%h", *lean, "--concurrency", "2"],  # noqa: E501
+        "beat": [*celery, "grokweb", "beat", "-S", "celery.beat:Scheduler"],
+        "jobs-worker": [*celery, "grokweb", "worker", "-Q", "jobs", "-n", "jobs@%h", *lean, "--concurrency", "1"],  # noqa: E501
+    }  # fmt: skip
+
+
+def environment(plan: Plan) -> dict[str, str]:
+    """Returns the environment of each process. Redis' address follows when it is known."""
+    starts = "model-worker" not in plan.without
+    path = os.pathsep.join([str(plan.root), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": path,
+        "GROKWEB_DATA": str(plan.data),
+        # These decide which model new chats get (chat/model_cards/selection.py).
+        "GROKWEB_MODEL_SLUG": plan.model_slug,
+        "GROKWEB_MODEL_WORKER_SINCE": str(int(time.time())) if starts else "0",
+    }

@@ -1,0 +1,96 @@
+"""Describes a generation inside the engine, from its request to its last token, and prepares it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from inference.contract import ErrorCode, GenerationRequest, Score
+from inference.core.kv_rows import Key
+from inference.core.sampling import History
+from inference.text.alternate import alternate, separate
+from inference.text.detokenize import TextStream
+from inference.text.prompt import continues_answer, fit
+from inference.text.reply_rules import compile_rules
+
+
+class Tokenizer(Protocol):
+    """The methods of a model's tokenizer that the scheduler needs."""
+
+    @property
+    def stop_ids(self) -> frozenset[int]: ...
+    @property
+    def stop_strings(self) -> tuple[str, ...]: ...
+    @property
+    def never_sample(self) -> frozenset[int]: ...
+    def render_chat(self, messages: list[dict[str, str]], /, *, continue_last: bool = False) -> list[int]: ...
+    def piece_bytes(self, token: int, first: bool, /) -> bytes: ...
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A generation inside the engine."""
+
+    request: GenerationRequest
+    emitted: tuple[int, ...]
+    ready: bool = False  # prompt, stream and max_new are there (or problem is)
+    problem: ErrorCode | None = None
+    tokens: list[int] = field(default_factory=list)  # prompt, then everything generated
+    prompt_size: int = 0
+    max_new: int = 0
+    stream: TextStream | None = None
+    scores: list[Score] = field(default_factory=list)  # of this attempt's tokens, if they were asked for
+    row: int = -1
+    fed: int = 0  # tokens whose keys and values are in the cache
+    doubted: bool = False  # it was in a step that failed: its next step is its own
+    shared_failures: int = 0
+    admitted_at: float = 0.0
+    first_at: float = 0.0  # when the first token of this attempt was chosen
+
+    @property
+    def cache_key(self) -> Key:
+        """Returns the user and conversation that a cached prefix would serve."""
+        return self.request.user_key, self.request.cache_key
+
+    @property
+    def generated(self) -> int:
+        return len(self.tokens) - self.prompt_size
+
+    @property
+    def history(self) -> History:
+        """Returns the history for `choose`, which reads tokens only if there are penalties."""
+        if not self.request.sampling.penalises:
+            return (), range(self.generated)
+        return self.tokens[: self.prompt_size], self.tokens[self.prompt_size :]
+
+    @property
+    def to_feed(self) -> int:
+        return len(self.tokens) - self.fed
+
+
+def prepare(work: Work, tokenizer: Tokenizer, *, context: int, vocab_size: int) -> None:
+    """Makes prompt, text stream and limit of a submitted request; raises TooLong and ValueError."""
+    request = work.request
+    if any(not 0 <= token < vocab_size for token in work.emitted):
+        raise ValueError(f"logged token ids are not in a vocabulary of {vocab_size:,}")
+    messages = alternate(request.messages)
+    begun = continues_answer(messages)
+    render = partial(tokenizer.render_chat, continue_last=True) if begun else tokenizer.render_chat
+    prompt = fit(
+        separate(messages),
+        lambda chosen: render(alternate(chosen)),
+        context=context,
+        max_new_tokens=request.max_new_tokens,
+    )
+    work.stream = TextStream(
+        tokenizer.piece_bytes,
+        stop=tokenizer.stop_strings + request.stop,
+        rules=compile_rules(request.rules),
+        hold_back=request.hold_back,
+        emitted=work.emitted,
+        begun=begun,
+    )
+    work.prompt_size = len(prompt.ids)
+    work.max_new = prompt.max_new
+    work.tokens = [*prompt.ids, *work.emitted]
