@@ -52,6 +52,7 @@ INNER = {
     "contract": set(),
     "base": set(),
     "settings": {"base"},
+    "outbound": {"base"},
     "wire": {"contract", "base", "settings"},
     "text": {"contract", "base"},
     "model_dir": {"contract", "base"},
