@@ -92,7 +92,7 @@ WITHOUT_VERB = re.compile(r"(Of|What|Whose|Who|Where|How|The same)\b")
 def test_docstrings_begin_with_a_subject_or_a_verb() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {said}"
-        for package in ("chat", "grokweb", "inference")
+        for package in ("chat", "grokweb", "inference", "tests")
         for path in (ROOT / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, (*DEFINITIONS, ast.Module))

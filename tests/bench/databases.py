@@ -25,7 +25,7 @@ def clocked(work: Callable[[], object]) -> float:
 
 
 def prepare() -> None:
-    """In the process that measures, first of all."""
+    """Prepares the process that measures; called before anything else."""
     import django
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "grokweb.settings"
@@ -36,7 +36,7 @@ def prepare() -> None:
 
 
 def analyze() -> None:
-    """What autovacuum does soon after many rows were written."""
+    """Updates the statistics, as autovacuum does soon after many rows were written."""
     from django.db import connection
 
     if connection.vendor == "postgresql":

@@ -29,7 +29,7 @@ def alone(engine: Engine) -> float:
 
 
 def through(service: Service, cookies: list[str]) -> float:
-    """The same through web, log and sockets, as people see it."""
+    """Measures the same through web process, log and sockets, as people see it."""
     seen = Load(service, cookies, arrive=0, script=QUESTION).seen
     unfit = [one for one in seen if one["errors"] or not one["whole"] or one["holes"]]
     if unfit:

@@ -120,7 +120,7 @@ class LlamaStep:
         hide_pad: Sequence[int],
         out_at: Sequence[int],
     ) -> list[np.ndarray[Any, Any]]:
-        """As NativeStep.step; the logits are views that the next call overwrites."""
+        """Has the interface of NativeStep.step; the logits are views that the next call overwrites."""
         batch, wanted = self._batch, set(out_at)
         batch.n_tokens = len(ids)
         for i, (token, at, place) in enumerate(zip(ids, row, pos, strict=True)):

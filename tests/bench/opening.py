@@ -71,7 +71,7 @@ class Reader:
         assert self.client.get(f"/api/conversations/{conversation.pk}/messages/").status_code == 200
 
     def append(self, conversation: Any) -> None:
-        """As the websocket's `send`, to the commit and into the queue."""
+        """Does what the websocket's `send` does, to the commit and into the queue."""
         from chat.conversations.branches import current_leaf
         from chat.turns.question import Question
         from chat.turns.starting import send

@@ -1,4 +1,4 @@
-"""What opening the empty chat costs: bytes and requests over the wire, heap, time until one can write.
+"""Measures opening the empty chat: bytes and requests over the wire, heap, time until one can write.
 
 A real chromium before a real service over loopback; each round is another person's first visit, with an empty
 cache, and all of the page's requests count until nothing has come for a while.
@@ -29,7 +29,7 @@ USABLE = "performance.getEntriesByName('grokweb.usable')[0]?.startTime"
 
 @dataclass
 class Opened:
-    """What one visit saw."""
+    """The results of one visit."""
 
     bytes: float = 0.0
     requests: dict[str, str] = field(default_factory=dict)  # request -> address

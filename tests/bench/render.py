@@ -1,4 +1,4 @@
-"""What the page costs while a long reply arrives: a real chromium before a real service, one person, one tab.
+"""Measures the page while a long reply arrives: a real chromium and service, one person, one tab.
 
 The reply has 4,000 words (tokens of the scripted engine) at 50 a second: prose, lists, tables, code in five
 languages and 60 formulas. CPU is that of the page's main thread by its own clock: what else runs here counts
@@ -85,7 +85,7 @@ def reply() -> str:
 
 @dataclass
 class Watched:
-    """What one round saw."""
+    """The results of one round."""
 
     cpu: list[tuple[int, float]] = field(
         default_factory=list

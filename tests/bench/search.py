@@ -42,7 +42,7 @@ def han_questions(words: list[str], dice: random.Random) -> list[str]:
 
 
 def questions(words: list[str], dice: random.Random) -> list[str]:
-    """What is asked while people type: every beginning of words frequent and rare, alone and two together."""
+    """Returns queries as people type them: prefixes of frequent and rare words, alone and in pairs."""
     asked = []
     for rank in (0, 1, 5, 20, 100, 500, 2_000, 5_000, 10_000, len(words) - 1):
         asked += [words[rank][:length] for length in range(2, len(words[rank]) + 1)]
@@ -92,7 +92,7 @@ def fill(words: list[str], han: list[str], dice: random.Random) -> Any:
 
 
 def measure() -> None:
-    """In a process whose environment names an empty database: prints the milliseconds of each round."""
+    """Prints the milliseconds of each round; runs in a process whose environment names an empty database."""
     prepare()
     from chat.conversations import sidebar
     from chat.search.services import search

@@ -49,7 +49,7 @@ Speeds = Mapping[str, Mapping[str, list[float]]]  # tokens/s of each round by wa
 
 
 def read(step: Any, ids: list[int], rows: int) -> None:
-    """What the rows hold before they are measured."""
+    """Fills the rows before they are measured."""
     for row in range(rows):
         step.step(ids[:READ], [row] * READ, range(READ), [1] * READ, [READ - 1])
 
@@ -71,7 +71,7 @@ def prefill(step: Any, ids: list[int]) -> float:
 
 
 def active_bytes(folder: Path, *, int8_head: bool) -> int:
-    """What one token makes the native step read: all but the experts that are not chosen; no cache.
+    """Returns the bytes that the native step reads for a token: all but unchosen experts, without the cache.
 
     `int8_head`: the logits are made with the embedding in int8, a float32 scale for each HEAD_BLOCK inputs.
     """

@@ -11,7 +11,7 @@ from django.db import connections
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What each of them answered, in their order."""
+    """Returns the results of all calls, in their order."""
     barrier = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:

@@ -40,7 +40,7 @@ class Witness:
         self.allowed: list[re.Pattern[str]] = []
 
     def allow(self, *patterns: str) -> None:
-        """What this test provokes."""
+        """Allows messages that this test provokes."""
         self.allowed += map(re.compile, patterns)
 
     def watch(self, context: BrowserContext) -> None:

@@ -26,7 +26,7 @@ ON_PHONE = "matchMedia('(hover: none) and (pointer: coarse)').matches"
 
 
 def words(count: int) -> str:
-    """What `slow:<count>` answers."""
+    """Returns the answer to `slow:<count>`."""
     return " ".join(f"w{number}" for number in range(1, count + 1))
 
 
@@ -115,7 +115,7 @@ class Chat:
         return self.wait_for_end()
 
     def expect_stored(self) -> None:
-        """What is shown of the newest answer is what is kept of it, as soon as it is settled."""
+        """Expects that the newest answer on the page equals the stored one, as soon as it is settled."""
         until(self.page, lambda: self.text() == self.stored(), "kept as shown")
 
     def now(self) -> float:
@@ -137,7 +137,7 @@ class Sample:
 
 
 class Samples:
-    """What tabs have shown of a slow answer, every 50 ms, over reloads and losses."""
+    """Samples of a slow answer in several tabs, every 50 ms, over reloads and losses."""
 
     def __init__(self) -> None:
         self.lives: dict[str, list[Sample]] = {}

@@ -42,7 +42,7 @@ def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def line_port() -> int:
-    """Of a second way to the service, whose address it has to know."""
+    """Returns the port of a second way to the service, which must know that address."""
     return free_port()
 
 

@@ -1,4 +1,6 @@
-"""What is done with an answer: copied with its look, judged by one click, compared with another one."""
+"""Tests actions on an answer: copying with its look, feedback by one click, comparison with another
+answer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What axe-core finds where one goes seldom: pages that ask again, files, what was found, lists of models."""
+"""Runs axe-core on rarely visited pages: confirmations, files, search results, lists of models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BROKEN = "from django.template import loader; print(loader.get_template('500.htm
 
 
 def code_of(secret: str) -> str:
-    """What an authenticator app would show now."""
+    """Returns the code that an authenticator app would show now."""
     counter = int(time.time()) // 30
     return totp.format_hotp_value(totp.hotp_value(secret, counter))
 

@@ -13,7 +13,7 @@ from tests.e2e.screen import scrolls_sideways
 
 
 def brightness(page: Page) -> float:
-    """Of the page's background, 0 to 1."""
+    """Returns the brightness of the page's background, 0 to 1."""
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 765
 

@@ -55,7 +55,7 @@ def test_a_streamed_reply_is_said_in_sentences(chat: Chat) -> None:
 
 
 def tab_through(page: Page, presses: int = 80) -> list[dict[str, Any]]:
-    """What Tab reaches from the top of the page, until it leaves it."""
+    """Returns the elements that Tab reaches from the top of the page, until it leaves the page."""
     page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
     stops = [page.evaluate(FOCUSED)]
     for _ in range(presses):

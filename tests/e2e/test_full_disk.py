@@ -1,4 +1,4 @@
-"""What a person sees while the server's disk is full."""
+"""Tests the chat page while the server's disk is full."""
 
 from __future__ import annotations
 

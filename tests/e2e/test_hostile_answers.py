@@ -1,6 +1,5 @@
-"""What the model writes is shown as text, links, code and formulas: nothing of it runs, nothing is fetched.
-
-The fixture `windows` also fails each test whose page asked another host, or met the CSP.
+"""Tests that a model's output is shown as text, links, code and formulas: nothing runs, nothing is
+fetched.
 """
 
 from __future__ import annotations

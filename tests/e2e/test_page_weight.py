@@ -1,4 +1,4 @@
-"""What a first visit to the empty chat may cost. How long it takes is `make bench ONLY=page`."""
+"""Limits the weight of a first visit to the empty chat; `make bench ONLY=page` measures its time."""
 
 from __future__ import annotations
 

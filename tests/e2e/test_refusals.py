@@ -1,4 +1,4 @@
-"""What a person reads when something cannot be done; what they wrote is never lost."""
+"""Tests the messages for refused actions; what people wrote is never lost."""
 
 from __future__ import annotations
 

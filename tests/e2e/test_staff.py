@@ -1,4 +1,4 @@
-"""What an administrator does in /admin/, and what the people concerned see of it."""
+"""Tests actions of an administrator in /admin/, and what the people concerned see of them."""
 
 from __future__ import annotations
 

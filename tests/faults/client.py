@@ -271,13 +271,13 @@ class Crowd:
 
 
 def answer_of(script: str) -> str:
-    """What the scripted engine answers when nothing disturbs it."""
+    """Returns the scripted engine's answer if nothing disturbs it."""
     verb, _, rest = script.partition(":")
     return words(int(rest.partition(":")[0])) if verb == "slow" else script.removeprefix("echo:")
 
 
 def words(count: int) -> str:
-    """What `slow:<count>` answers when nothing disturbs it."""
+    """Returns the answer to `slow:<count>` if nothing disturbs it."""
     return " ".join(f"w{number}" for number in range(1, count + 1))
 
 

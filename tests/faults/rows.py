@@ -1,4 +1,4 @@
-"""What a service has stored, read from outside with plain SQL."""
+"""Reads from outside, with plain SQL, what a service has stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service's Redis holds, read from outside."""
+"""Reads from outside what a service's Redis contains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Store:
         return scripts.connect(self._published.read_text().strip(), retries=3)
 
     def leftovers(self) -> list[str]:
-        """What still waits, runs, is leased or held, and tickets; nothing when every reply is settled."""
+        """Returns replies that wait, run or are leased or held, and tickets; nothing when every reply is
+        settled.
+        """
         with self.client() as client:
             keys = [
                 key

@@ -1,4 +1,6 @@
-"""What `make drills` prints at its end: how often each fault was tried, and how long people waited."""
+"""Prints the table at the end of `make drills`: how often each fault was tried, and how long people
+waited.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ HEAD = ("fault", "runs", "passed", "next token, median", "worst", "longest wait 
 
 @dataclass
 class Runs:
-    """Of one fault."""
+    """The runs of one fault."""
 
     outcomes: dict[str, bool] = field(default_factory=dict)
     next_token: list[float] = field(default_factory=list)  # seconds from each fault until somebody got one

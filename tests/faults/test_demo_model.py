@@ -54,7 +54,7 @@ def workers(native: None, service: Service) -> Iterator[list[ModelWorker]]:
 
 
 def undisturbed(requests: Sequence[GenerationRequest]) -> dict[str, str]:
-    """What the engine answers in this process: one after the other, each alone."""
+    """Returns the engine's answers in this process, one after the other, each alone."""
     from inference.engines.local import LocalEngine
 
     texts = {request.generation_id: "" for request in requests}

@@ -38,7 +38,7 @@ class Site:
     cookies: list[str]
 
     def failing(self) -> list[str]:
-        """What /readyz misses."""
+        """Returns the checks of /readyz that fail."""
         try:
             return list(json.loads(self.service.get("/readyz")[1]).get("failing", []))
         except ValueError:

@@ -165,7 +165,7 @@ def test_expired_text_leaves_the_redis_file_without_an_erasure(service: Service)
 
 
 def test_an_operators_own_redis_is_left_alone(settings: Any, tmp_path: Path) -> None:
-    """Only the server that `up` started for this data directory is rewritten."""
+    """Rewrites happen only on the server that `up` started for this data directory."""
     settings.RUN_DIR = tmp_path
     settings.REDIS_URL = "redis://:secret@redis.example.org:6379/0"
     assert not erasure.is_embedded()

@@ -1,4 +1,4 @@
-"""What the tests of the engine share: one thread, and the demo model in floats."""
+"""Fixtures of the engine's tests: one thread, and the demo model in floats."""
 
 from __future__ import annotations
 

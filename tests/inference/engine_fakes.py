@@ -201,7 +201,7 @@ def request(content: str | Sequence[int] = "7 8 9", name: str = "a", **fields: A
 
 
 def decoded(ids: Sequence[int]) -> str:
-    """What `ids` spell, in one go."""
+    """Decodes `ids` in one call."""
     return b"".join(PIECES[i] for i in ids).decode("utf-8", "mark_per_byte")
 
 

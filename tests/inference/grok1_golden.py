@@ -1,4 +1,5 @@
-"""What xAI's own code answered on the small model of tests/data/grok1, and how far our answers are from it.
+"""Loads the recorded answers of xAI's own code on the small model of tests/data/grok1, and measures distances
+from them.
 
 Letters in the shapes: T prompt tokens, n recorded decode tokens, V vocabulary. A `way` is one of our ways to
 run the network; it answers a conversation of T + n tokens with the logits after each of them.
@@ -40,7 +41,7 @@ def load_weights() -> Weights:
 
 
 def load_int8() -> Weights:
-    """The same network in xAI's own integers and scales."""
+    """Loads the same network in xAI's own integers and scales."""
     return convert.convert_int8(DATA / "ckpt-0", load_config().num_hidden_layers)
 
 

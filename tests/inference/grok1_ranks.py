@@ -108,7 +108,9 @@ def beside_a_stranger(step: ParallelStep, tokens: list[int], later: list[int]) -
 
 
 def refuse(step: ParallelStep) -> None:
-    """What rank 0 refuses must not reach the others, or they would wait for a sum that never comes."""
+    """A request that rank 0 refuses must not reach the others, or they would wait for a sum that never
+    comes.
+    """
     try:
         step.step([1], [99], [0], [0], [0])
     except ValueError:

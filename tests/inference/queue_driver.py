@@ -34,7 +34,7 @@ def request(generation_id: str, user: str, **fields: Any) -> GenerationRequest:
 
 
 def claim(client: redis.Redis, worker: str = "w", *, suspects: bool = True) -> fair_queue.Claim | None:
-    """For replies of no conversation that a worker may hold."""
+    """Claims a reply of no conversation that a worker may hold."""
     answer = fair_queue.claim(client, MODEL, worker, suspects=suspects)
     assert answer != "elsewhere"
     return answer

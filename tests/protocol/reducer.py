@@ -16,7 +16,7 @@ TRIES = 2  # whole texts fetched again before the saved message is asked for
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a client knows of one reply. Whenever `asks` rises, it must resume after token `resume`."""
+    """A client's state of one reply. Whenever `asks` rises, it must resume after token `resume`."""
 
     message_id: str = ""
     generation_id: str = ""

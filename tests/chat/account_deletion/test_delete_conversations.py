@@ -48,7 +48,7 @@ def test_every_one_goes_wherever_it_stands_and_nobody_else_s(cast: Cast) -> None
     assert cast.alice.is_active
 
 
-def test_nobody_in_particular_is_sent_to_log_in(db: None) -> None:
+def test_anonymous_visitors_are_sent_to_log_in(db: None) -> None:
     assert Client().post(PAGE)["Location"].startswith("/accounts/login/")
 
 

@@ -31,7 +31,7 @@ def test_the_chosen_theme_is_on_every_page_before_any_script(cast: Cast, path: s
     assert "data-" not in root(cast.client("bob"), path)
 
 
-def test_it_comes_along_to_another_device(cast: Cast) -> None:
+def test_the_choice_applies_on_another_device(cast: Cast) -> None:
     services.edit_profile(user=cast.alice, theme="light", density="compact")
     elsewhere = Client()
     assert "data-" not in root(elsewhere, "/accounts/login/")  # nobody in particular: as the system has it

@@ -101,7 +101,7 @@ def test_all_others_are_ended(cast: Cast, desktop: Client, phone: Client) -> Non
 
 
 @pytest.mark.parametrize("who", ["bob", "stranger", "staff"])
-def test_nobody_ends_somebody_else_s(cast: Cast, desktop: Client, who: str) -> None:
+def test_nobody_ends_sessions_of_others(cast: Cast, desktop: Client, who: str) -> None:
     row = UserSession.objects.get(user=cast.alice)
     assert cast.client(who).post(f"/settings/sessions/{row.pk}/end/").status_code == 404
     assert cast.client(who).post("/settings/sessions/end-others/").status_code == 302
@@ -109,7 +109,7 @@ def test_nobody_ends_somebody_else_s(cast: Cast, desktop: Client, who: str) -> N
     assert is_in(desktop)
 
 
-def test_nobody_in_particular_is_sent_to_log_in(db: None) -> None:
+def test_anonymous_visitors_are_sent_to_log_in(db: None) -> None:
     for path in ("/settings/sessions/1/end/", "/settings/sessions/end-others/"):
         assert Client().post(path)["Location"].startswith("/accounts/login/")
     assert Client().get("/accounts/sessions/")["Location"] == "/settings/#sessions"
@@ -150,7 +150,7 @@ def test_the_last_visit_is_stored_at_intervals_and_not_by_probes(
     assert not [each for each in made if "UPDATE" in each["sql"]]
 
 
-def test_without_redis_pages_come_all_the_same(cast: Cast, desktop: Client, settings: Settings) -> None:
+def test_pages_open_without_redis(cast: Cast, desktop: Client, settings: Settings) -> None:
     settings.CACHES = {
         "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"},
     }
@@ -184,7 +184,7 @@ def test_expired_sessions_are_deleted(cast: Cast, desktop: Client, phone: Client
     assert is_in(desktop)
 
 
-def test_sessions_of_before_are_listed_by_the_migration(cast: Cast, desktop: Client, phone: Client) -> None:
+def test_the_migration_lists_existing_sessions(cast: Cast, desktop: Client, phone: Client) -> None:
     key = phone.session.session_key
     UserSession.objects.filter(session_key=key).delete()
     Client().get("/accounts/login/")  # of nobody

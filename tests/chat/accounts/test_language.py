@@ -1,4 +1,4 @@
-"""Whose wish decides which language a page speaks, and that dates and numbers speak it, too."""
+"""Tests which language a page is in, and that dates and numbers follow it."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def test_staff_are_warned_of_names_that_are_older_than_the_rules(cast: Cast) -> 
 def test_an_administrator_s_address_is_checked_too(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, email: Any
 ) -> None:
-    """By Django's own command, which does not know our forms."""
+    """Uses Django's own command, which does not know our forms."""
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     people = set(User.objects.values_list("email", flat=True))
     with pytest.raises(CommandError):

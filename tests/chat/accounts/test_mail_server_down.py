@@ -1,4 +1,6 @@
-"""With a mail server that is down, silent or refuses mails: plain words, and nothing half-created."""
+"""Tests that a mail server that is down, silent or refuses mails causes plain errors and no half-created
+objects.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def server_returns(settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 
-def test_nobody_is_signed_up_and_it_can_be_repeated(server_down: None, client: Client, settings: Any) -> None:
+def test_a_failed_sign_up_creates_nobody_and_can_be_repeated(
+    server_down: None, client: Client, settings: Any
+) -> None:
     page = client.post(SIGN_UP, NEW)
     assert WORDS in page.content.decode()
     assert 'value="new@example.org"' in page.content.decode()  # nobody types it twice

@@ -36,7 +36,7 @@ def test_the_language_chosen_before_signing_up_stays(db: None, client: Client) -
     assert User.objects.get().language == "fr"
 
 
-def test_a_closed_site_takes_nobody_new(db: None, client: Client, settings: Settings) -> None:
+def test_a_closed_site_accepts_no_sign_up(db: None, client: Client, settings: Settings) -> None:
     settings.SIGNUP_OPEN = False
     client.get("/accounts/signup/")
     client.post("/accounts/signup/", NEW)
@@ -65,7 +65,7 @@ def test_guessing_passwords_is_slowed_down(cast: Cast) -> None:
     assert client.get("/api/profile/").status_code == 401
 
 
-def test_the_profile_s_language_comes_along_to_a_new_browser(cast: Cast) -> None:
+def test_the_language_of_the_profile_applies_in_a_new_browser(cast: Cast) -> None:
     services.edit_profile(user=cast.alice, language="fr")
     client = Client()
     log_in(client, "alice@example.org")
@@ -173,7 +173,7 @@ def test_sessions_end_with_logout_suspension_and_password_change(
     assert still_allowed({}) == {}
 
 
-def test_a_session_is_nobody_else_s(cast: Cast, sessions: dict[Any, Any]) -> None:
+def test_a_session_belongs_to_one_person(cast: Cast, sessions: dict[Any, Any]) -> None:
     assert still_allowed({sessions["alice"]: cast.bob.pk}) == {sessions["alice"]: "logged_out"}
 
 
@@ -183,7 +183,7 @@ def test_inactive_people_are_logged_out(cast: Cast, sessions: dict[Any, Any]) ->
     assert still_allowed({sessions["alice"]: cast.alice.pk}) == {sessions["alice"]: "logged_out"}
 
 
-def test_a_mail_links_to_the_site_whatever_host_was_asked(
+def test_a_mail_links_to_the_site_whatever_host_was_requested(
     cast: Cast, client: Client, settings: Settings
 ) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
@@ -196,7 +196,7 @@ def test_a_mail_links_to_the_site_whatever_host_was_asked(
 
 
 @pytest.mark.parametrize("page", ["/accounts/email/", "/accounts/password/change/", "/accounts/2fa/", "/"])
-def test_no_page_of_somebody_logged_in_is_kept_by_a_browser(cast: Cast, page: str) -> None:
+def test_browsers_store_no_page_for_people_who_are_logged_in(cast: Cast, page: str) -> None:
     assert cast.client("alice").get(page)["Cache-Control"] == "private, no-store"
 
 

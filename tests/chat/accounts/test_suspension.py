@@ -111,7 +111,7 @@ def test_lifting_opens_the_doors_and_is_on_record(suspended: Cast) -> None:
     ]
 
 
-def test_the_news_is_told_once_it_is_true(
+def test_signals_are_sent_after_the_commit(
     cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     result = []

@@ -1,4 +1,4 @@
-"""What somebody who signs up with an address learns about it (docs/security.md, "People")."""
+"""Tests what a person who signs up with an address learns about it (docs/security.md, "Accounts")."""
 
 from __future__ import annotations
 

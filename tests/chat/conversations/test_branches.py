@@ -33,7 +33,7 @@ def remove(cast: Cast, message: Message, name: str = "alice") -> Any:
     return cast.client(name).delete(f"/api/messages/{message.pk}/")
 
 
-def test_messages_say_what_stands_beside_them(cast: Cast) -> None:
+def test_messages_list_their_siblings(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi", "Hello", "More", "Yes")
     first, answer = (conversation.messages.get(text=text) for text in ("Hi", "Hello"))
     (other,) = say(conversation, "Hey", under=first)
@@ -45,7 +45,7 @@ def test_messages_say_what_stands_beside_them(cast: Cast) -> None:
     assert [len(message["siblings"]) for message in shown] == [2, 2, 1, 1]
 
 
-def test_opening_a_branch_goes_to_its_newest_end_and_stays(cast: Cast) -> None:
+def test_an_opened_branch_leads_to_its_newest_end_and_stays_open(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi", "Hello", "More", "Yes")
     first = conversation.messages.get(text="Hi")
     say(conversation, "Hey", "Again", "No", under=first)
@@ -62,7 +62,7 @@ def test_a_long_branch_is_opened_at_its_end(cast: Cast) -> None:
     assert (texts(answer)[-1], answer["more"]) == ("m1999", True)
 
 
-def test_only_messages_of_ones_own_conversation_are_opened(cast: Cast) -> None:
+def test_messages_of_other_conversations_are_not_opened(cast: Cast) -> None:
     mine, other = talk(cast.alice, "Hi", "Hello"), talk(cast.alice, "Other", "One")
     foreign = talk(cast.bob, "Secret", "Answer")
     for message in (other.messages.get(text="Other"), foreign.messages.get(text="Secret")):
@@ -108,7 +108,7 @@ def test_nobody_removes_what_is_not_theirs(cast: Cast) -> None:
 # --- Pages in both directions ---------------------------------------------------------------------------
 
 
-def test_a_message_in_the_middle_is_opened_with_what_stands_around_it(cast: Cast) -> None:
+def test_a_message_in_the_middle_is_opened_with_its_neighbours(cast: Cast) -> None:
     conversation, messages = long_talk(cast.alice, 2_000)
     answer = page(cast, conversation, around=messages[1_000].pk)
     shown = texts(answer)

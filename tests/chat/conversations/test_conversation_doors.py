@@ -1,4 +1,4 @@
-"""Who gets through which door, and what a bad request hears."""
+"""Tests who may open a conversation's pages and endpoints, and the answers to bad requests."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_the_access_doors(cast: Cast) -> None:
             message_for(cast.alice, bad)
 
 
-def test_private_pages_and_json_are_not_kept_by_browsers(cast: Cast) -> None:
+def test_browsers_store_no_private_pages_and_json(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi")
     client = cast.client("alice")
     for address in ("/", conversation.get_absolute_url(), f"/api/conversations/{conversation.pk}/"):

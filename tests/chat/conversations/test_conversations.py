@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def heard() -> Iterator[list[tuple[Any, ...]]]:
-    """What the signals said, in order."""
+    """Collects the signals that were sent, in order."""
     news: list[tuple[Any, ...]] = []
 
     def deleted(conversation: Conversation, **_: Any) -> None:
@@ -81,7 +81,7 @@ def test_without_any_model(cast: Cast) -> None:
         default_model()
 
 
-def test_rename_cleans_the_title_and_tells_after_commit(
+def test_rename_cleans_the_title_and_announces_it_after_the_commit(
     cast: Cast, heard: Any, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     conversation = talk(cast.alice, "Hi")
@@ -150,7 +150,7 @@ def all_pages(client: Client) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("step", [timedelta(0), timedelta(microseconds=300), timedelta(seconds=1)])
 def test_every_conversation_is_listed_once_latest_first(cast: Cast, model_card: ModelCard, step: Any) -> None:
-    """Also when an import gave many of them the same time."""
+    """Holds also when an import gave many of them the same time."""
     start = datetime(2026, 1, 1, 12, tzinfo=UTC)
     made = [
         Conversation(owner=cast.alice, model=model_card, title=str(n), updated_at=start + n * step)
@@ -237,7 +237,7 @@ def test_a_deleted_conversation_is_gone_at_once(
     assert delete(client, conversation).status_code == 404
 
 
-def test_deleting_twice_tells_once(
+def test_deleting_twice_is_announced_once(
     cast: Cast, heard: Any, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     conversation = talk(cast.alice, "Hi")

@@ -67,7 +67,7 @@ def alice(cast: Cast) -> Client:
 # --- Places -----------------------------------------------------------------------------------------------
 
 
-def test_a_conversation_stands_in_one_place(cast: Cast, alice: Client) -> None:
+def test_a_conversation_is_listed_in_one_place(cast: Cast, alice: Client) -> None:
     one, _two = talk(cast.alice, "Hi", title="one"), talk(cast.alice, "Ho", title="two")
     status, answer = send(alice, "post", "/api/folders/", name=" Recipes ")
     folder = answer["folder"]
@@ -101,7 +101,9 @@ def test_pinning_takes_out_of_the_archive(cast: Cast, alice: Client) -> None:
     assert (answer["conversation"]["archived"], answer["conversation"]["pinned"]) == (False, True)
 
 
-def test_pinned_ones_come_once_however_many_pages(cast: Cast, alice: Client, model_card: ModelCard) -> None:
+def test_pinned_conversations_are_listed_once_over_all_pages(
+    cast: Cast, alice: Client, model_card: ModelCard
+) -> None:
     made = many(cast.alice, model_card, 130)
     bulk(alice, made[:3], "pin")
     rows, cursor, pages = [], "", 0

@@ -25,7 +25,7 @@ def test_speech_is_offered(cast: Any, model_card: Any) -> None:
 
 
 def test_speech_is_removed(cast: Any, model_card: Any, settings: Any) -> None:
-    """Without this the page neither dictates nor reads aloud (static/js/view/speech.js)."""
+    """Without it the page neither dictates nor reads aloud (static/js/view/speech.js)."""
     settings.SPEECH = False
     page, html = given(cast)
     assert page["speech"] is False

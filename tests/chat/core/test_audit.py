@@ -24,7 +24,7 @@ def chain(cast: Cast) -> list[Any]:
 
 
 def tamper(statement: str, *values: Any) -> None:
-    """With the database's own tools, past the model."""
+    """Changes a row with the database's own tools, bypassing the model."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
 

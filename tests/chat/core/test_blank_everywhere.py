@@ -1,4 +1,4 @@
-"""What cannot be seen is empty wherever people write."""
+"""Tests that invisible text counts as empty wherever people write."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ JSON = "application/json"
 
 @contextmanager
 def read_only_database() -> Iterator[None]:
-    """As on a disk that only lets read, or on a replica."""
+    """Makes the database read-only, as a full disk or a replica does."""
     on, off = (
         ("PRAGMA query_only = ON", "PRAGMA query_only = OFF")
         if connection.vendor == "sqlite"
@@ -141,7 +141,7 @@ def sqlite_error(code: int) -> sqlite3.OperationalError:
 
 
 def of_database(cause: Exception) -> Exception:
-    """As Django raises it."""
+    """Wraps the error as Django raises it."""
     error = OperationalError("trouble")
     error.__cause__ = cause
     return error

@@ -1,4 +1,4 @@
-"""Who may give feedback on an answer, and what staff see of it: how much and why, no text."""
+"""Tests who may give feedback on an answer, and that staff see numbers and reasons, but no text."""
 
 from __future__ import annotations
 

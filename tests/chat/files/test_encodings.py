@@ -96,7 +96,7 @@ def choose(cast: Cast, who: str, pk: str, encoding: object) -> tuple[int, dict[s
     return answer.status_code, answer.json()
 
 
-def test_a_guess_is_told_and_can_be_changed(
+def test_a_guessed_encoding_is_shown_and_can_be_changed(
     cast: Cast, attached: Attached, asked: list[UUID], django_capture_on_commit_callbacks: Any
 ) -> None:
     result = attached("Où ?".encode("mac_roman"))  # a letter alone does not tell
@@ -115,7 +115,7 @@ def test_a_guess_is_told_and_can_be_changed(
     assert fresh["file"]["remarks"] == ["read as Mac Roman"]
 
 
-def test_a_choice_that_does_not_fit_is_told_and_can_be_undone(
+def test_an_encoding_that_does_not_fit_is_reported_and_can_be_undone(
     cast: Cast, attached: Attached, asked: list[UUID], django_capture_on_commit_callbacks: Any
 ) -> None:
     result = attached("Le café est déjà prêt, où êtes-vous ?".encode("cp1252"))

@@ -52,7 +52,7 @@ def joined(*files: bytes) -> bytes:
     [(DATA / "22a_pdf_no_tounicode.pdf").read_bytes(), drawn(b"BT /F1 12 Tf 20 100 Td (12341234) Tj ET")],
     ids=["numbers of glyphs", "names of glyphs"],
 )
-def test_a_pdf_whose_fonts_tell_no_letters_is_not_ready(attached: Attached, content: bytes) -> None:
+def test_a_pdf_without_legible_fonts_is_not_ready(attached: Attached, content: bytes) -> None:
     result = attached(content, "thing.pdf")
     assert result["state"] == "failed"
     assert "fonts do not say which letters" in result["words"]
@@ -66,7 +66,7 @@ def test_an_unreadable_page_among_others_is_named(attached: Attached) -> None:
     assert File.objects.get().text == "Readable page"
 
 
-def test_a_heading_in_an_unreadable_font_is_told_and_the_rest_is_read(attached: Attached) -> None:
+def test_a_heading_in_an_illegible_font_is_reported_and_the_rest_is_read(attached: Attached) -> None:
     words = b"a line of words that anybody can read, long enough for a page with a heading in another font"
     result = attached(
         drawn(b"BT /F1 12 Tf 20 100 Td (1234) Tj /F2 9 Tf 0 -20 Td (%s) Tj ET" % words), "thing.pdf"

@@ -109,7 +109,7 @@ def test_reading_for_too_long_is_given_up(attached: Attached, monkeypatch: pytes
     assert "too long" in attached(making.many_operators())["words"]
 
 
-def test_the_child_may_open_nothing_and_ask_nobody() -> None:
+def test_the_child_can_open_no_files_and_no_sockets() -> None:
     code = (
         "import sys, os, socket, subprocess; sys.path.insert(0, sys.argv[1])\n"
         "from chat.files import child; from inference.base.confine import Limits, confine\n"
@@ -147,7 +147,7 @@ def test_the_task_reads_once_and_forgives_what_is_gone(cast: Cast, asked: list[U
     tasks.read_file(str(uuid4()))
 
 
-def test_an_original_that_is_lost_is_told(cast: Cast, asked: list[UUID]) -> None:
+def test_a_lost_original_is_reported(cast: Cast, asked: list[UUID]) -> None:
     put(cast.client("alice"), b"text")
     File.objects.update(stored="00/nothing")
     tasks.read_file(str(File.objects.get().pk))

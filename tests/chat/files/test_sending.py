@@ -172,7 +172,7 @@ def test_an_edit_keeps_its_files_and_another_conversation_cannot_take_them(cast:
         ask(cast.alice, file)
 
 
-def test_messages_tell_their_files_and_a_hidden_one_does_not(cast: Cast) -> None:
+def test_messages_list_their_files_unless_they_are_hidden(cast: Cast) -> None:
     asked = ask(cast.alice, make(cast.alice))
     address = f"/api/conversations/{asked.conversation_id}/messages/"
     (file,) = cast.client("alice").get(address).json()["messages"][0]["files"]
@@ -209,7 +209,7 @@ def test_files_go_with_what_carried_them(
     assert File.objects.filter(pk=other.pk).exists() is (how != "account")
 
 
-def test_a_file_stays_while_another_version_carries_it(
+def test_a_file_stays_while_another_version_has_it(
     cast: Cast, django_capture_on_commit_callbacks: Any
 ) -> None:
     file = make(cast.alice)

@@ -1,4 +1,4 @@
-"""What may come up, under which name, how much of it, and who may have it back."""
+"""Tests uploads: types, names, sizes, and who may download them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def words_of(answer: Any) -> str:
     return words
 
 
-def test_a_file_is_kept_privately_and_read(cast: Cast, attached: Attached) -> None:
+def test_a_file_is_stored_privately_and_read(cast: Cast, attached: Attached) -> None:
     result = attached(b"milk, eggs", "list.txt")
     shown = [result[name] for name in ("name", "kind", "size", "state")]
     assert shown == ["list.txt", "text", 10, "ready"]

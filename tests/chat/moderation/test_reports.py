@@ -68,7 +68,7 @@ def test_only_the_owner_reports_a_message(cast: Cast, message: Message, who: str
 @pytest.mark.parametrize(
     "pk", [None, "", "no-id", 7, ["x"], {"a": 1}, "0f8fad5b-d9cb-469f-a165-70867728950e"]
 )
-def test_unknown_ids_answer_like_foreign_ones(
+def test_unknown_ids_get_the_same_answer_as_ids_of_others(
     cast: Cast, message: Message, pk: dict[str, Any] | int | list[str] | str | None
 ) -> None:
     foreign = send(cast, "bob", message_id=str(message.pk), reason="other", note="")

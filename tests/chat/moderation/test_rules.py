@@ -139,7 +139,7 @@ def test_a_pattern_can_be_tried_first(cast: Cast) -> None:
     assert not Rule.objects.exists()
 
 
-def test_an_unusable_rule_in_the_database_stops_nobody(db: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unusable_rule_in_the_database_is_skipped(db: None, caplog: pytest.LogCaptureFixture) -> None:
     rule("broken(")
     rule("x*")
     rule("never", kind="no-such-kind")

@@ -208,7 +208,7 @@ async def test_asked_again_as_somebody_else(tabs: Any, broker: Any, cast: Any) -
 
 
 async def test_another_attempt_is_told_the_same(tabs: Any, broker: Any, cast: Any) -> None:
-    """What was told is in the row: neither the persona nor the instructions of today."""
+    """The row decides: neither today's persona nor today's instructions count."""
     persona = await prepared(cast, about="I sail.")
     tab = await tabs("alice")
     await tab.say(**send("hello", start={"persona": persona}))

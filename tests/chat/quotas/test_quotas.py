@@ -1,4 +1,4 @@
-"""How much a person may use: whose policy counts, what is granted, and that nothing counts twice."""
+"""Tests quotas: which policy applies, what is granted, and that nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_zero_blocks(cast: Cast) -> None:
 
 
 def test_a_changed_quota_counts_for_the_next_message(cast: Cast) -> None:
-    """As staff change it in the admin while people chat."""
+    """Staff change a quota in the admin while people chat."""
     assert reserve(cast.alice) == 100
     client = cast.client("staff")
     form = {"user": str(cast.alice.pk), "group": "", "tokens_per_day": "210", "weight": "1"}

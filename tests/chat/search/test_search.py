@@ -131,7 +131,7 @@ def test_a_renamed_one_is_found_by_its_new_name_only(cast: Cast, alice: Client) 
     assert (texts(alice, "fern"), texts(alice, "moss")) == ([], ["Mosses"])
 
 
-def test_archived_ones_are_found_and_say_so(cast: Cast, alice: Client) -> None:
+def test_archived_conversations_are_found_and_marked(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, title="Ferns")
     Conversation.objects.filter(pk=conversation.pk).update(archived=True)
     assert find(alice, "fern")["results"][0]["conversation"]["archived"] is True
@@ -155,7 +155,7 @@ def test_purge_and_the_end_of_a_person_leave_nothing(cast: Cast, alice: Client) 
 
 
 @pytest.mark.parametrize(("who", "status", "count"), [("alice", 200, 1), ("bob", 200, 0), ("staff", 200, 0)])
-def test_only_ones_own(cast: Cast, who: str, status: int, count: int) -> None:
+def test_only_own_texts_are_found(cast: Cast, who: str, status: int, count: int) -> None:
     talk(cast.alice, "a secret", title="")
     answer = cast.client(who).get("/api/search/", {"q": "secret"})
     assert (answer.status_code, len(answer.json()["results"])) == (status, count)
@@ -189,7 +189,7 @@ def fill(owner: User, model: ModelCard, count: int, word: str = "fern") -> None:
     )
 
 
-def test_every_hit_comes_once_over_the_pages(cast: Cast, alice: Client, model_card: ModelCard) -> None:
+def test_each_hit_is_on_one_page_only(cast: Cast, alice: Client, model_card: ModelCard) -> None:
     fill(cast.alice, model_card, 100)
     seen, cursor, pages = [], "", 0
     while cursor is not None:
@@ -271,7 +271,7 @@ def test_a_snippet_shows_the_surroundings() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_migrations_go_back_and_forth(cast: Cast, alice: Client) -> None:
-    """What is written without the index is found once it is back."""
+    """Text written without the index is found once the index is back."""
     talk(cast.alice, "an old fern", title="old fern")
     try:
         call_command("migrate", "search", "0001", stdout=StringIO())

@@ -216,7 +216,7 @@ def test_postgresql_makes_the_terms_that_python_makes(said: Any) -> None:
 
 
 def test_the_tables_hold_every_letter_mark_and_digit_once() -> None:
-    """As Python's Unicode data have them; forms that NFKD replaces never come to the tables."""
+    """Compares with Python's Unicode data; forms that NFKD replaces are not in the tables."""
     spaced, unspaced = re.compile(f"[{letters.SPACED}]"), re.compile(f"[{letters.UNSPACED}]")
     for char in map(chr, [*range(0xD800), *range(0xE000, 0x110000)]):
         kind = unicodedata.category(char)

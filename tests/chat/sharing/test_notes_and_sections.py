@@ -54,7 +54,7 @@ def test_a_section_holds_markdown() -> None:
         'x[^"onclick=x]\n\n[^"onclick=x]: y',
     ],
 )
-def test_nothing_else_of_html_comes_in(text: str) -> None:
+def test_no_other_html_is_kept(text: str) -> None:
     html = reply_html(text)
     assert not re.search(r'<(script|img|b)\b|<[^>]*\son\w+=|<p[^>]* id=|<a href="#(?!note-0-1")', html)
 

@@ -75,7 +75,7 @@ def test_the_dialog_offers_every_policy_with_the_fields_it_declares(
             assert f'name="options-{field}"' in shown
 
 
-def test_a_policy_that_is_gone_lets_nobody_in(cast: Cast, share: Share) -> None:
+def test_a_removed_policy_admits_nobody(cast: Cast, share: Share) -> None:
     Share.objects.update(policy="removed", options={})
     assert type(policy_for("removed")) is Policy
     for who in ("alice", "staff", "anonymous"):

@@ -66,7 +66,7 @@ def test_two_links_live_apart(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("who", "status"), [("bob", 404), ("stranger", 404), ("staff", 404), ("anonymous", 401)]
 )
-def test_nobody_else_makes_or_ends_a_link(cast: Cast, who: str, status: int) -> None:
+def test_only_the_owner_makes_and_closes_a_link(cast: Cast, who: str, status: int) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     share = make(cast.client("alice"), conversation).json()["share"]
     client, address = cast.client(who), f"/api/conversations/{conversation.pk}/share/"
@@ -219,5 +219,5 @@ def test_a_suspended_member_does_not_read_members_pages(cast: Cast) -> None:
     assert cast.client("bob").get(share["url"]).status_code == 403
 
 
-def test_a_policy_that_is_not_in_the_table_lets_nobody_in(cast: Cast) -> None:
+def test_an_unknown_policy_admits_nobody(cast: Cast) -> None:
     assert not policy_for("unheard").may_open(Share(), cast.staff)

@@ -37,7 +37,7 @@ def post_json(client: Client, share: Share, **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("who", ["anonymous", "bob", "alice"])
-def test_whoever_reads_it_may_report_it(cast: Cast, share: Share, who: str) -> None:
+def test_every_reader_of_a_shared_page_may_report_it(cast: Cast, share: Share, who: str) -> None:
     answer = post_form(cast.client(who), share, note="Please look")
     assert answer.status_code == 302
     assert answer["Location"].startswith(share.get_absolute_url())
@@ -150,7 +150,7 @@ def test_staff_hide_one_message_of_it(cast: Cast, share: Share) -> None:
 
 
 def browser_post(share: Share, headers: dict[str, str], *, token: bool = True, secure: bool = False) -> Any:
-    """As a browser sends the form of a page under `Referrer-Policy: no-referrer`."""
+    """Posts as a browser does from a page under `Referrer-Policy: no-referrer`."""
     browser = Client(enforce_csrf_checks=True)
     browser.get(share.get_absolute_url(), secure=secure)
     assert "grokweb_csrf" in browser.cookies

@@ -48,7 +48,7 @@ def opened(cast: Cast, share: Share, who: str = "anonymous") -> Any:
 
 
 @pytest.mark.parametrize("who", ["alice", "bob", "stranger", "staff", "anonymous"])
-def test_whoever_has_the_address_reads_it(cast: Cast, who: str) -> None:
+def test_everybody_with_the_address_reads_the_page(cast: Cast, who: str) -> None:
     share = shared(cast.alice, "What is *a* fish?", "A **fish** swims.", title="About <fish>")
     answer = opened(cast, share, who)
     page = answer.content.decode()
@@ -142,7 +142,7 @@ def test_the_title_goes_with_the_question_it_was_made_of(cast: Cast, when: str) 
 
 
 def test_a_page_that_is_hard_to_make_is_made_once(cast: Cast) -> None:
-    """As hard as it gets: each of a reader's requests would cost the same again."""
+    """The page is as expensive as possible: each request of a reader would cost the same again."""
     share = shared(cast.alice, *("[![]()" * 340 + f" {n}" for n in range(12)))
     before = renders()
     pages = [opened(cast, share).content.decode() for _ in range(2)]

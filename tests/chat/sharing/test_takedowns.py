@@ -63,7 +63,7 @@ def test_a_take_down_needs_a_reason_for_the_owner(cast: Cast, conversation: Conv
     assert not TakeDown.objects.exists()
 
 
-def test_no_new_link_and_the_owner_is_told_why(cast: Cast, conversation: Conversation) -> None:
+def test_the_owner_gets_no_new_link_and_the_reason(cast: Cast, conversation: Conversation) -> None:
     take_down(cast, create_share(conversation=conversation, owner=cast.alice))
     words = refused(make(cast, conversation))
     assert WHY in words
@@ -105,7 +105,7 @@ def test_a_report_s_decision_binds_it_too_and_its_reason_stands_for_want_of_word
     assert "private data" in refused(make(cast, conversation))
 
 
-def test_the_reason_of_a_report_is_told_in_the_owner_s_language(
+def test_the_reason_of_a_report_is_in_the_language_of_the_owner(
     cast: Cast, conversation: Conversation
 ) -> None:
     share = create_share(conversation=conversation, owner=cast.alice)

@@ -179,7 +179,7 @@ def test_the_address_that_a_page_had_in_an_earlier_release_leads_to_it(
 
 
 def test_logging_in_for_the_admin_is_logging_in_anywhere(cast: Cast) -> None:
-    """With the same rate limits and second factor, not the admin's own form."""
+    """The admin uses the same rate limits and second factor, not Django's own form."""
     client = Client()
     response = client.get("/admin/login/?next=/admin/core/staffaction/")
     assert response.status_code == 302

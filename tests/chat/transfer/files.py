@@ -11,7 +11,9 @@ AT = 1_700_000_000.5
 
 
 def chatgpt(title: str = "Bread", question: str = "How long does dough rise?") -> dict[str, Any]:
-    """With what such files hold: an empty root, an instruction, a tool's step, a picture, a second answer."""
+    """Returns a file with typical content: an empty root, an instruction, a tool's step, a picture, a second
+    answer.
+    """
     return {
         "title": title,
         "create_time": AT,

@@ -97,7 +97,7 @@ def comparable(packed: bytes) -> dict[str, Any]:
     return found
 
 
-def test_everything_is_the_same_elsewhere(cast: Cast) -> None:
+def test_an_imported_archive_equals_the_exported_one(cast: Cast) -> None:
     settled(cast)
     packed = everything(cast.client("alice"))
     result = report(bring(cast.client("bob"), packed, "all.zip"))
@@ -119,7 +119,7 @@ def test_everything_is_the_same_elsewhere(cast: Cast) -> None:
     assert comparable(everything(cast.client("stranger"))) == comparable(again)
 
 
-def test_the_original_bytes_can_be_downloaded_elsewhere(cast: Cast) -> None:
+def test_the_original_bytes_can_be_downloaded_after_the_import(cast: Cast) -> None:
     content = making.pdf("Flour and water")
     with_file(cast, content, "recipe.pdf")
     report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
@@ -130,7 +130,7 @@ def test_the_original_bytes_can_be_downloaded_elsewhere(cast: Cast) -> None:
 
 
 def test_remarks_about_reading_a_file_survive_the_transfer(cast: Cast) -> None:
-    """In the chip of the file: its encoding is a guess."""
+    """The label of the file shows them: its encoding is a guess."""
     result = []
     with_file(cast, "La crème brûlée à la vanille est déjà prête, où êtes-vous ?\n".encode("cp1252"))
     report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
@@ -153,7 +153,7 @@ def test_remarks_about_reading_a_file_survive_the_transfer(cast: Cast) -> None:
         {"flaws": 10**30},
     ],
 )
-def test_an_odd_account_of_reading_harms_nobody(cast: Cast, odd: Any) -> None:
+def test_an_invalid_report_about_reading_is_ignored(cast: Cast, odd: Any) -> None:
     asked = made_files.said(files=[{"name": "a.txt", "text": "x", "report": odd}])
     result = report(bring(cast.client("alice"), made_files.as_json(made_files.own(asked))))
     assert result["left_out"] == []
@@ -162,7 +162,7 @@ def test_an_odd_account_of_reading_harms_nobody(cast: Cast, odd: Any) -> None:
     assert message["files"][0]["remarks"] == []
 
 
-def test_a_zip_that_the_finder_packed_anew_comes_in_with_its_files(cast: Cast) -> None:
+def test_a_zip_repacked_by_the_finder_is_imported_with_its_files(cast: Cast) -> None:
     with_file(cast, b"milk, eggs")
     packed = {f"GrokWeb/{name}": content for name, content in whole(everything(cast.client("alice"))).items()}
     beside = {f"__MACOSX/GrokWeb/{name}": b"\x00\x05" for name in packed}
@@ -178,7 +178,7 @@ def test_an_attached_json_file_is_no_conversation(cast: Cast) -> None:
     assert result["left_out"] == []
 
 
-def test_only_ones_own_open_files_leave(cast: Cast) -> None:
+def test_only_own_visible_files_are_exported(cast: Cast) -> None:
     asked = with_file(cast, b"hidden words")
     Message.objects.filter(pk=asked.pk).update(hidden_at=timezone.now())
     with_file(cast, b"open words", title="Open")
@@ -204,7 +204,7 @@ def notes_of(result: Any) -> list[str]:
     return list(one["notes"])
 
 
-def test_files_come_in_as_far_as_the_room_of_a_person_goes(cast: Cast, settings: Any) -> None:
+def test_files_are_imported_up_to_the_limit_of_a_person(cast: Cast, settings: Any) -> None:
     asked = with_file(cast, b"a" * 900_000)
     attach(cast, asked, b"b" * 900_000, "second.txt")
     packed = everything(cast.client("alice"))
@@ -214,7 +214,7 @@ def test_files_come_in_as_far_as_the_room_of_a_person_goes(cast: Cast, settings:
     assert File.objects.get(owner=cast.bob).name == "notes.txt"
 
 
-def test_a_file_larger_than_allowed_here_stays_out(cast: Cast, settings: Any) -> None:
+def test_a_file_over_the_limit_is_left_out(cast: Cast, settings: Any) -> None:
     with_file(cast, b"a" * 900_000 + b"\n" * 900_000)
     packed = everything(cast.client("alice"))
     settings.FILE_BYTES = MIB
@@ -303,7 +303,7 @@ def test_rules_are_asked_for_names_and_texts_of_files_and_folders(cast: Cast) ->
     assert set(Folder.objects.filter(owner=cast.bob).values_list("name", flat=True)) == {"Empty"}
 
 
-def test_pins_beyond_the_limit_are_told(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pins_beyond_the_limit_are_reported(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "PINS", 1)
     records = [made_files.own(made_files.said(text=str(n)), title=str(n), pinned=True) for n in range(2)]
     result = report(bring(cast.client("alice"), made_files.as_json(*records)))
@@ -344,13 +344,13 @@ def test_settings_that_are_not_sound_stay_out(cast: Cast, record: dict[str, Any]
     assert (cast.alice.theme, cast.alice.language) == ("system", "")
 
 
-def test_odd_values_of_settings_harm_nobody(cast: Cast) -> None:
+def test_invalid_settings_are_ignored(cast: Cast) -> None:
     odd = {"format": "grokweb.account", "version": 1, "settings": [1], "folders": [None, {}, "", "Good"]}
     result = report(bring(cast.client("alice"), made_files.as_json(odd)))
     assert [each["title"] for each in result["kept"]] == ["Folder “Good”"]
 
 
-def test_every_setting_of_a_person_goes_along() -> None:
+def test_every_setting_of_a_person_is_exported() -> None:
     assert set(account.FIELDS) == set(PROFILE_FIELDS) - {"display_name"}
 
 

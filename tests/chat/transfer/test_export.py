@@ -140,7 +140,7 @@ def test_a_very_long_conversation_prints_its_newest_messages(
     assert "20" in page
 
 
-def test_everything_as_a_zip_that_comes_in_again(cast: Cast) -> None:
+def test_the_zip_of_everything_can_be_imported_again(cast: Cast) -> None:
     talk(cast.alice, "Hello", "First", title="One/two")
     talk(cast.alice, "Salut", "Deux", title="One/two")
     delete_conversation(conversation=talk(cast.alice, "gone", title="Gone"))
@@ -165,7 +165,7 @@ def test_everything_as_a_zip_that_comes_in_again(cast: Cast) -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_everything_is_sent_in_pieces(cast: Any) -> None:
-    """As the web process sends it."""
+    """Reads the response as the web process sends it."""
     from asgiref.sync import sync_to_async
 
     for number in range(3):

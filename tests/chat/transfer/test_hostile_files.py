@@ -233,7 +233,7 @@ def test_a_file_larger_than_allowed(cast: Cast, settings: Any) -> None:
     assert "1 MB" in answer.json()["error"]["words"]
 
 
-def test_ten_megabytes_come_in_from_a_file_on_disk(cast: Cast) -> None:
+def test_ten_megabytes_are_imported_from_a_file_on_disk(cast: Cast) -> None:
     """Django keeps small uploads in memory and large ones in a file: both are read."""
     assert settings.FILE_UPLOAD_MAX_MEMORY_SIZE < 10 << 20
     many = [files.own(files.said(text=f"{n} " + "word " * 2200), title=str(n)) for n in range(1000)]

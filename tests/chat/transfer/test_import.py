@@ -67,7 +67,7 @@ def test_open_webui(cast: Cast) -> None:
     assert leaf.text == "Green."
 
 
-def test_ones_own_goes_out_and_comes_in_again(cast: Cast) -> None:
+def test_an_export_can_be_imported_again(cast: Cast) -> None:
     was = talk(cast.alice, "Hello “you” 😀", "First", "And?", "Then", title="Own <b>title</b>")
     question = was.messages.get(text="Hello “you” 😀")
     (other,) = say(was, "Second", under=question)
@@ -125,7 +125,7 @@ def test_the_page_of_an_imported_title_shows_it_as_text(cast: Cast) -> None:
     assert b"<img src=x" not in cast.client("alice").get(result["imported"][0]["url"]).content
 
 
-def test_times_nobody_lived_in_are_not_believed(cast: Cast) -> None:
+def test_implausible_times_are_ignored(cast: Cast) -> None:
     for number, at in enumerate([10**400, -1, 1e308, "yesterday", [], True, "9999-12-31T00:00:00Z"]):
         one = files.own(
             files.said(text=str(number), created_at=at), created_at=at, updated_at=at, title=str(number)

@@ -70,7 +70,7 @@ def test_a_message_on_each_line_makes_one_conversation(cast: Cast) -> None:
     ]
 
 
-def test_a_broken_line_is_named_and_the_others_come_in(cast: Cast) -> None:
+def test_a_broken_line_is_named_and_the_others_are_imported(cast: Cast) -> None:
     file = lines({"messages": [ASKED, ANSWER]}, {"messages": OTHER}) + b'{"messages": [\n'
     result = imported(cast, file, "training.jsonl")
     assert len(result["imported"]) == 2
@@ -144,7 +144,7 @@ def test_hostile_lines_store_nothing(cast: Cast, content: bytes, status: int) ->
     assert not Conversation.objects.exists()
 
 
-def test_lines_of_our_own_export_come_in_as_such(cast: Cast) -> None:
+def test_lines_of_our_own_export_are_recognised(cast: Cast) -> None:
     """A line is recognised by its shape, whichever format took the file apart."""
     imported(cast, lines({"messages": [ASKED, ANSWER]}), "one.jsonl")
     made = Conversation.objects.get()

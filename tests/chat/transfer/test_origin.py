@@ -50,7 +50,7 @@ def test_the_chat_page_gets_the_origin_of_the_answer_alone(cast: Cast) -> None:
     assert FROM_CHATGPT not in str(pages)  # the page says it in its own language
 
 
-def test_the_shared_page_says_it(cast: Cast) -> None:
+def test_the_shared_page_states_the_origin(cast: Cast) -> None:
     made = share(cast, imported(cast).conversation)
     page = cast.client("anonymous").get(made.get_absolute_url()).content.decode()
     assert page.count(FROM_CHATGPT) == 1
@@ -62,7 +62,7 @@ def test_the_shared_page_says_it(cast: Cast) -> None:
     )
 
 
-def test_a_link_of_before_says_it_too(cast: Cast) -> None:
+def test_links_of_older_releases_state_the_origin(cast: Cast) -> None:
     made = share(cast, imported(cast).conversation)
     copied = made.pages.get()
     old = [{key: each[key] for key in ("id", "role", "text")} for each in copied.messages]
@@ -80,7 +80,7 @@ def test_replies_of_the_local_model_state_no_origin(cast: Cast) -> None:
     assert "Imported" not in cast.client("alice").get(f"/c/{kept.pk}/print/").content.decode()
 
 
-def test_the_print_view_and_exports_say_it(cast: Cast) -> None:
+def test_the_print_view_and_exports_state_the_origin(cast: Cast) -> None:
     pk = imported(cast).conversation_id
     page = cast.client("alice").get(f"/c/{pk}/print/").content.decode()
     assert f'<h2 class="author">{FROM_CHATGPT}</h2>' in page

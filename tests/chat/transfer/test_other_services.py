@@ -34,7 +34,7 @@ def came(cast: Cast, content: Any, name: str = "conversations.json") -> Any:
 
 
 def said(cast: Cast) -> list[tuple[str, str]]:
-    """Who said what, along the branch that is open."""
+    """Returns roles and texts along the open branch."""
     leaf = current_leaf(cast.alice, only(cast))
     return [(message.role[0], message.text) for message in path_to(leaf, 1000)] if leaf else []
 
@@ -84,7 +84,7 @@ def test_the_service_of_a_file_is_named(cast: Cast, name: str, source: str, mode
     assert (answer.source, answer.source_model) == (source, model)
 
 
-def test_a_picture_stands_in_the_language_of_the_importer(cast: Cast) -> None:
+def test_a_placeholder_is_in_the_language_of_the_importer(cast: Cast) -> None:
     file = (DATA / "image_only_question.json").read_bytes()
     cast.alice.language = "fr"
     cast.alice.save()
@@ -129,7 +129,7 @@ REFERENCES: dict[str, tuple[str, list[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_marks_of_sources_become_what_the_file_says_of_them(cast: Cast, name: str) -> None:
+def test_source_marks_are_replaced_by_the_text_in_the_file(cast: Cast, name: str) -> None:
     text, references, expected = REFERENCES[name]
     came(cast, files.chatgpt_answering(text, content_references=references))
     assert said(cast)[1] == ("a", expected)
@@ -153,7 +153,7 @@ def test_older_citations_name_their_page(cast: Cast) -> None:
     assert said(cast)[1] == ("a", "So it is([A](https://a.org)).")
 
 
-def test_code_on_the_canvas_stands_behind_a_fence_that_holds(cast: Cast) -> None:
+def test_code_on_the_canvas_is_in_a_fence_that_it_cannot_end(cast: Cast) -> None:
     record = files.chatgpt_answering("")
     written = {"name": "run.py", "type": "code/python", "content": 'x = """\n```\n"""'}
     record["mapping"]["a"]["message"] |= {
@@ -197,7 +197,7 @@ def test_a_question_with_a_file_alone_keeps_its_place(cast: Cast) -> None:
     assert said(cast) == [("u", "[file]"), ("a", "A table.")]
 
 
-def test_discarded_drafts_are_told(cast: Cast) -> None:
+def test_discarded_drafts_are_reported(cast: Cast) -> None:
     one = came(cast, (DATA / "weight0.json").read_bytes())
     assert one["notes"] == ["1 discarded draft was left out."]
 
@@ -245,7 +245,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer_comes_without_thoughts_and_steps_of_tools(cast: Cast, name: str) -> None:
+def test_an_answer_is_imported_without_reasoning_and_tool_steps(cast: Cast, name: str) -> None:
     content, expected = ANSWERS[name]
     came(cast, webui(content))
     assert said(cast) == [("u", "Why?"), ("a", content if expected is None else expected)]
@@ -489,7 +489,7 @@ def test_an_answer_keeps_its_service_and_model_through_an_export_from_here(cast:
     assert (answer.source, answer.source_model) == ("ChatGPT", "gpt-4o")
 
 
-def test_a_service_that_nobody_knows_is_not_believed(cast: Cast) -> None:
+def test_an_unknown_service_is_not_accepted_as_origin(cast: Cast) -> None:
     origin = {"source": "the director", "model": "m", "continued": False}
     came(cast, files.own(files.said(), files.said("2", "1", "assistant", "Hi", origin=origin)))
     answer = Message.objects.get(role="assistant")

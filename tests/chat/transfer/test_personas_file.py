@@ -63,7 +63,7 @@ def written(**fields: Any) -> dict[str, Any]:
     return {"format": "grokweb.personas", "version": 1, **fields}
 
 
-def told_of(cast: Cast, *records: Any, who: str = "alice") -> Any:
+def result_of(cast: Cast, *records: Any, who: str = "alice") -> Any:
     return report(bring(cast.client(who), files.as_json(*records)))
 
 
@@ -107,7 +107,7 @@ def test_an_export_contains_only_a_persons_own_personas_and_prompts(cast: Cast, 
     assert own == written(instructions={**SAILS, "active": True}, personas=[PIRATE], prompts=[TRANSLATE])
 
 
-def test_the_same_file_again_changes_nothing_and_says_so(cast: Cast) -> None:
+def test_a_second_import_of_a_file_changes_nothing_and_says_so(cast: Cast) -> None:
     settled(cast)
     result = report(bring(cast.client("alice"), everything(cast.client("alice")), "all.zip"))
     assert (result["kept"], result["imported"]) == ([], [])
@@ -119,7 +119,7 @@ def test_the_same_file_again_changes_nothing_and_says_so(cast: Cast) -> None:
     assert Persona.objects.filter(owner=cast.alice).count() == SavedPrompt.objects.count() == 1
 
 
-def test_one_conversation_brings_its_persona_and_says_so(cast: Cast) -> None:
+def test_a_conversation_is_imported_with_its_persona(cast: Cast) -> None:
     pirate, alice, bob = settled(cast), cast.client("alice"), cast.client("bob")
     made = talk(cast.alice, "Hello", "Ahoy", title="Own")
     choose(alice, made, persona=str(pirate.pk), settings=SETTINGS)
@@ -136,22 +136,22 @@ def test_one_conversation_brings_its_persona_and_says_so(cast: Cast) -> None:
 def test_a_file_of_an_older_release_is_read(cast: Cast) -> None:
     instructions = {"about": "I sail.", "manner": "In one line.", "active": True}
     older = written(instructions=instructions, personas=[PIRATE]) | {"format": "grokweb.voice"}
-    assert told_of(cast, older)["left_out"] == []
+    assert result_of(cast, older)["left_out"] == []
     assert CustomInstructions.objects.filter(user=cast.alice, active=True, **SAILS).exists()
     assert Persona.objects.filter(owner=cast.alice, **PIRATE).exists()
 
 
-def test_the_result_is_the_same_where_the_personas_come_last(cast: Cast) -> None:
+def test_the_order_of_personas_and_conversations_does_not_matter(cast: Cast) -> None:
     own = files.own(files.said(), persona={**PIRATE, "own": True})
-    result = told_of(cast, own, own | {"title": "Two"}, written(personas=[PIRATE], prompts=[TRANSLATE]))
+    result = result_of(cast, own, own | {"title": "Two"}, written(personas=[PIRATE], prompts=[TRANSLATE]))
     assert (len(result["imported"]), names(result)) == (2, ["Prompt “Translate”"])
     assert Persona.objects.filter(owner=cast.alice).count() == 1
     assert ConversationSettings.objects.filter(persona__owner=cast.alice).count() == 2
 
 
 @pytest.mark.parametrize("more", [{}, {"persona": None, "settings": {}}, {"settings": None, "mood": [1]}])
-def test_files_from_before_come_in_as_they_did(cast: Cast, more: dict[str, Any]) -> None:
-    result = told_of(cast, files.own(files.said(), **more))
+def test_older_files_can_still_be_imported(cast: Cast, more: dict[str, Any]) -> None:
+    result = result_of(cast, files.own(files.said(), **more))
     assert result["imported"][0]["notes"] == []
     assert not ConversationSettings.objects.exists()
 
@@ -162,7 +162,7 @@ def test_files_from_before_come_in_as_they_did(cast: Cast, more: dict[str, Any])
 def test_another_of_the_same_name_stays_as_it_is(cast: Cast) -> None:
     settled(cast)
     other = {**PIRATE, "prompt": "Talk like a captain."}
-    result = told_of(
+    result = result_of(
         cast,
         written(personas=[other, {**PIRATE, "name": "Cook"}], prompts=[{**TRANSLATE, "text": "Other"}]),
         files.own(files.said(), persona={**other, "own": True}),
@@ -181,36 +181,36 @@ def test_another_of_the_same_name_stays_as_it_is(cast: Cast) -> None:
 
 def test_two_of_one_name_in_a_file_are_two(cast: Cast) -> None:
     record = written(personas=[PIRATE, {**PIRATE, "prompt": "Another"}])
-    assert len(names(told_of(cast, record))) == 2
-    assert {each["reason"] for each in told_of(cast, record)["left_out"]} == {"It is here already."}
+    assert len(names(result_of(cast, record))) == 2
+    assert {each["reason"] for each in result_of(cast, record)["left_out"]} == {"It is here already."}
 
 
 def test_instructions_that_are_here_stay_and_empty_ones_are_filled(cast: Cast) -> None:
     write(cast.client("alice"), "", {"about": "I row.", "style": "", "active": "on"})
     record = written(instructions={**SAILS, "active": False})
-    result = told_of(cast, record)
+    result = result_of(cast, record)
     assert result["left_out"] == [
         {"title": "Your instructions", "reason": "You have others here; they stay as they are."}
     ]
     assert CustomInstructions.objects.get().about == "I row."
     write(cast.client("alice"), "", {"about": "", "style": "", "active": "on"})
-    assert names(told_of(cast, record)) == ["Your instructions"]
+    assert names(result_of(cast, record)) == ["Your instructions"]
     kept = CustomInstructions.objects.get()
     assert (kept.about, kept.style, kept.active) == ("I sail.", "In one line.", False)
 
 
 def test_somebody_elses_persona_is_not_found_by_its_words(cast: Cast) -> None:
     pirate = settled(cast)
-    told_of(cast, files.own(files.said(), persona={**PIRATE, "own": True, "id": str(pirate.pk)}), who="bob")
+    result_of(cast, files.own(files.said(), persona={**PIRATE, "own": True, "id": str(pirate.pk)}), who="bob")
     assert ConversationSettings.objects.get().persona != pirate
     assert Persona.objects.get(owner=cast.bob).prompt == PIRATE["prompt"]
 
 
 def test_a_conversation_that_stays_out_leaves_no_persona(cast: Cast) -> None:
     own = files.own(files.said(), persona={**PIRATE, "own": True})
-    told_of(cast, own)
+    result_of(cast, own)
     Persona.objects.filter(owner=cast.alice).delete()
-    result = told_of(cast, own, files.own(title="Empty", persona={**PIRATE, "own": True}))
+    result = result_of(cast, own, files.own(title="Empty", persona={**PIRATE, "own": True}))
     assert (result["imported"], len(result["left_out"])) == ([], 2)
     assert not Persona.objects.filter(owner=cast.alice).exists()
 
@@ -245,7 +245,7 @@ def test_a_persona_that_stays_out_keeps_nothing_else_out(
     cast: Cast, words: dict[str, Any], reason: str
 ) -> None:
     bad = {**PIRATE, **words}
-    result = told_of(
+    result = result_of(
         cast,
         written(personas=[bad, {**PIRATE, "name": "Cook"}]),
         files.own(files.said(), persona={**bad, "own": True}, settings=SETTINGS),
@@ -260,7 +260,7 @@ def test_a_persona_that_stays_out_keeps_nothing_else_out(
 
 @pytest.mark.parametrize("odd", [None, 1, "hello", [], ["x"], {}])
 def test_entries_that_are_none_are_told(cast: Cast, odd: Any) -> None:
-    result = told_of(cast, written(personas=[odd], prompts=[odd]), files.own(files.said(), persona=odd))
+    result = result_of(cast, written(personas=[odd], prompts=[odd]), files.own(files.said(), persona=odd))
     assert [each["title"] for each in result["left_out"]] == ["Persona “…”", "Prompt “…”"]
     assert not Persona.objects.filter(owner=cast.alice).exists()
     assert len(result["imported"][0]["notes"]) == (odd is not None)
@@ -278,7 +278,7 @@ def test_entries_that_are_none_are_told(cast: Cast, odd: Any) -> None:
     ],
 )
 def test_a_record_that_is_not_sound_stays_out_whole(cast: Cast, record: Any, reason: str) -> None:
-    result = told_of(cast, record, files.own(files.said()))
+    result = result_of(cast, record, files.own(files.said()))
     assert (result["kept"], len(result["imported"])) == ([], 1)
     (left,) = result["left_out"]
     assert left["title"] == "Personas, instructions and prompts"
@@ -292,20 +292,20 @@ def test_a_record_that_is_not_sound_stays_out_whole(cast: Cast, record: Any, rea
     "instructions", [{"about": 7, "style": None}, {}, None, {"about": " ", "active": True}]
 )
 def test_empty_instructions_are_none(cast: Cast, instructions: Any) -> None:
-    result = told_of(cast, written(instructions=instructions, prompts=[TRANSLATE]))
+    result = result_of(cast, written(instructions=instructions, prompts=[TRANSLATE]))
     assert (names(result), result["left_out"]) == (["Prompt “Translate”"], [])
     assert not CustomInstructions.objects.exists()
 
 
 def test_instructions_come_whole_or_not_at_all(cast: Cast) -> None:
-    result = told_of(cast, written(instructions={"about": "I sail.", "style": "x" * 1501, "active": True}))
+    result = result_of(cast, written(instructions={"about": "I sail.", "style": "x" * 1501, "active": True}))
     assert "1,501 characters; it may have 1,500" in result["left_out"][0]["reason"]
     assert not CustomInstructions.objects.exists()
 
 
 def test_there_are_no_more_than_by_hand(cast: Cast) -> None:
     Persona.objects.bulk_create(Persona(owner=cast.alice, name=str(n), prompt="x") for n in range(49))
-    result = told_of(
+    result = result_of(
         cast,
         written(personas=[{**PIRATE, "name": f"Pirate {n}"} for n in range(60)]),
         files.own(files.said(), persona={**PIRATE, "own": True}),
@@ -319,7 +319,7 @@ def test_there_are_no_more_than_by_hand(cast: Cast) -> None:
 
 
 def test_two_hundred_prompts_are_enough(cast: Cast) -> None:
-    result = told_of(cast, written(prompts=[{**TRANSLATE, "name": str(n)} for n in range(201)]))
+    result = result_of(cast, written(prompts=[{**TRANSLATE, "name": str(n)} for n in range(201)]))
     assert (len(result["kept"]), SavedPrompt.objects.count()) == (200, 200)
     assert result["left_out"] == [{"title": "1 more prompt", "reason": "At most 200 are kept."}]
 
@@ -328,7 +328,7 @@ def test_blocked_patterns_hold_for_what_comes_in(cast: Cast) -> None:
     Rule.objects.create(
         name="r", kind="pattern", options={"pattern": "pirate|sail"}, applies="prompt", words="No."
     )
-    result = told_of(
+    result = result_of(
         cast,
         written(instructions={**SAILS, "active": True}, personas=[PIRATE], prompts=[TRANSLATE]),
         files.own(files.said(), persona={**PIRATE, "own": True}),
@@ -346,11 +346,11 @@ def test_blocked_patterns_hold_for_what_comes_in(cast: Cast) -> None:
 def test_a_persona_that_the_site_does_not_have(cast: Cast, sailor: Persona) -> None:
     """A file cannot make one of the site, nor words for one."""
     gone = {"name": "Gone", "own": False, "prompt": "Mine now"}
-    result = told_of(cast, files.own(files.said(), persona=gone))
+    result = result_of(cast, files.own(files.said(), persona=gone))
     assert result["imported"][0]["notes"] == [
         "Its persona “Gone” was left out: This site has none of this name."
     ]
-    told_of(cast, files.own(files.said(), title="Two", persona={**gone, "name": "Sailor"}))
+    result_of(cast, files.own(files.said(), title="Two", persona={**gone, "name": "Sailor"}))
     assert ConversationSettings.objects.get().persona == sailor
     sailor.refresh_from_db()
     assert sailor.prompt == "the site's own words"
@@ -370,7 +370,7 @@ def test_a_persona_that_the_site_does_not_have(cast: Cast, sailor: Persona) -> N
     ],
 )
 def test_settings_come_whole_or_not_at_all(cast: Cast, settings: Any, reason: str) -> None:
-    result = told_of(cast, files.own(files.said(), settings=settings))
+    result = result_of(cast, files.own(files.said(), settings=settings))
     (note,) = result["imported"][0]["notes"]
     assert note.startswith("Its settings of answers were left out: ")
     assert reason in note
@@ -380,10 +380,10 @@ def test_settings_come_whole_or_not_at_all(cast: Cast, settings: Any, reason: st
 
 def test_characters_that_cannot_be_stored_are_replaced(cast: Cast) -> None:
     odd = {"name": "Pi\ud800ra\x00te", "prompt": "a\ud800b\x00c"}
-    assert len(names(told_of(cast, written(personas=[odd])))) == 1
+    assert len(names(result_of(cast, written(personas=[odd])))) == 1
     kept = Persona.objects.get(owner=cast.alice)
     assert (kept.name, kept.prompt) == ("Pi\ufffdra\ufffdte", "a\ufffdb\ufffdc")
-    assert told_of(cast, written(personas=[odd]))["left_out"][0]["reason"] == "It is here already."
+    assert result_of(cast, written(personas=[odd]))["left_out"][0]["reason"] == "It is here already."
 
 
 def test_the_report_speaks_french(cast: Cast) -> None:

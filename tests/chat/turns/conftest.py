@@ -29,7 +29,7 @@ WAIT = 10.0
 
 
 class InProcess:
-    """What Celery and its workers do, without processes."""
+    """Stands in for Celery and its workers, without processes."""
 
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="celery")

@@ -16,7 +16,7 @@ SLOTS = 2
 
 
 def token(seed: int, index: int) -> str:
-    """What the engine writes: a pure function of seed and place, as rule 13 wants it."""
+    """Returns the engine's output: a pure function of seed and position, as rule 13 requires."""
     return f"{(seed + index * 7919) % 997} "
 
 
@@ -103,7 +103,7 @@ class Worker:
         self.runtime._beat()
 
     def claim(self) -> bool:
-        """What a ticket does in a free slot. True if it claimed anything."""
+        """Runs a ticket in a free slot. Returns whether it claimed anything."""
         if len(self.runtime.writer.running()) >= SLOTS:
             return False
         held = self.runtime.claim()

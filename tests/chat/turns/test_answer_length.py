@@ -1,4 +1,4 @@
-"""How long an answer may be: a quarter of the context, GROKWEB_MAX_NEW_TOKENS, or what a person chose."""
+"""Tests the limit of an answer: a quarter of the context, GROKWEB_MAX_NEW_TOKENS, or a person's choice."""
 
 from __future__ import annotations
 

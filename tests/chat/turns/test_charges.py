@@ -26,7 +26,7 @@ async def usage(cast: Any) -> tuple[int, int]:
 
 
 async def settled_usage(cast: Any, seconds: float = 10.0) -> tuple[int, int]:
-    """The same, once nothing is reserved any more."""
+    """Returns the usage once nothing is reserved any more."""
     deadline = asyncio.get_running_loop().time() + seconds
     while (told := await usage(cast))[1]:
         assert asyncio.get_running_loop().time() < deadline, f"still reserved: {told}"

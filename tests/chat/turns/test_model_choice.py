@@ -37,7 +37,7 @@ def site(model_card: ModelCard, settings: Any) -> Any:
 
 
 def announce(client: redis.Redis, slug: str, *, runs: bool = True, is_demo: int = 0) -> None:
-    """What a model worker elsewhere says of itself, and reconcile's next pass."""
+    """Announces a model as a worker elsewhere does, and runs reconcile."""
     queue.announce_model(client, slug, name=slug.title(), context=1024, is_demo=is_demo, about="")
     if runs:
         queue.beat(client, slug, f"{slug}@gpu", slots=1, busy=0, back_end="", fingerprint="", metrics={})
@@ -60,7 +60,7 @@ def new_chat(cast: Any, who: str = "alice") -> str:
 
 
 def rule(cast: Any) -> tuple[str, str]:
-    """What the engine page says: the model and the rule that chose it."""
+    """Returns the model and the rule that chose it, as the engine page shows them."""
     page = cast.client("staff").get("/admin/engine/").content.decode()
     line = page.partition('data-new-chats="')[2]
     return line.partition('"')[0], line.partition('data-rule="')[2].partition('"')[0]

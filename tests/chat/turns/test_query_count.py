@@ -1,4 +1,4 @@
-"""How many queries a question takes: most of what it costs the web process (docs/decisions/0012)."""
+"""Tests the number of queries of a question: most of its cost in the web process (docs/decisions/0012)."""
 
 from __future__ import annotations
 

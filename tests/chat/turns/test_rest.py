@@ -197,7 +197,7 @@ def test_writes_refused_without_live_replies_cause_no_pause(
 def test_a_restarted_redis_that_refused_as_often_as_the_one_before_causes_a_pause(
     service: Service, refusals: None
 ) -> None:
-    """What was known of the one before says nothing of it."""
+    """The state of the earlier server is not used for the new one."""
     service.reconcile(SHORT)
     service.redis.set(scripts.key("refused"), "1")
     service.redis.set(scripts.key("marker"), "the run before")

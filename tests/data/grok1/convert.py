@@ -100,20 +100,20 @@ def convert(
 
 
 def read_numbers(path: Path) -> torch.Tensor:
-    """As `read`, but of a quantised file the int8 numbers."""
+    """Reads like `read`, but returns the int8 numbers of a quantised file."""
     value = unpickle(path)
     return torch.from_numpy(np.ascontiguousarray(value.weight if isinstance(value, Quantized) else value))
 
 
 def read_scales(path: Path) -> torch.Tensor:
-    """As `read`, but of a quantised file the scales, [.., G, out]."""
+    """Reads like `read`, but returns the scales of a quantised file, [.., G, out]."""
     value = unpickle(path)
     scales = value.scales.astype(np.float32) if isinstance(value, Quantized) else value
     return torch.from_numpy(np.ascontiguousarray(scales))
 
 
 def convert_int8(checkpoint: Path, layers: int) -> dict[str, torch.Tensor]:
-    """The same with quantised matrices as they are stored: int8 [.., out, in] and `_scale` [.., out, G]."""
+    """Converts with quantised matrices as they are stored: int8 [.., out, in] and `_scale` [.., out, G]."""
     numbers = convert(checkpoint, layers, read_numbers)
     scales = convert(checkpoint, layers, read_scales)
     int8 = [name for name, tensor in numbers.items() if tensor.dtype == torch.int8]

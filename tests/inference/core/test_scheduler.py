@@ -35,7 +35,7 @@ def undisturbed(asked: Any, **options: Any) -> Any:
 
 
 def seen(bench: Any, name: str = "a", after: int = 0) -> tuple[Any, ...]:
-    """What matters to the reader: ids, text, reason, error."""
+    """Returns what matters to the reader: ids, text, reason, error."""
     ids, text, end = bench.outcome(name, after)
     return ids, text, end.reason, end.error
 

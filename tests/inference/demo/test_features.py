@@ -78,7 +78,7 @@ def headings(template: str) -> set[str]:
 
 
 def features() -> dict[str, set[str]]:
-    """Where in the product -> what is found there."""
+    """Returns the features found in the product, by place."""
     menus = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "static" / "js").rglob("*.js"))
     page = (ROOT / "templates" / "chat" / "chat.html").read_text(encoding="utf-8")
     places = [ROOT / "templates" / place for place in SETTINGS]

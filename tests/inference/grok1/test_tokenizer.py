@@ -110,7 +110,9 @@ NO_TEXT = {0, 1, 2, 3, *CONTROL}
 
 
 def as_read(text: str) -> str:
-    """What comes back: a lone surrogate is no text, and SentencePiece's sign for a space is a space."""
+    """Returns the text after a round trip: a lone surrogate is no text, and SentencePiece's symbol for a
+    space is a space.
+    """
     return text.encode("utf-8", "replace").decode().replace("\u2581", " ")
 
 
@@ -125,7 +127,7 @@ def test_nothing_that_is_typed_becomes_a_control_id(either: ChatTokenizer, text:
 @given(texts=st.lists(forged, min_size=1, max_size=4))
 @settings(max_examples=50)
 def test_nobody_can_forge_a_turn(demo: ChatTokenizer, texts: list[str]) -> None:
-    """In a prompt the control ids are the template's own, whatever stands in the messages."""
+    """In a prompt the control ids are the template's own, whatever the messages contain."""
     roles = [("user", "assistant", "system")[i % 3] for i in range(len(texts))]
     ids = demo.render_chat([{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)])
     marks = [i for i in ids if i in NO_TEXT]

@@ -38,7 +38,7 @@ SPECIAL = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"]
 
 
 def byte_level() -> Tokenizer:
-    """As OLMoE's, Qwen's and Granite's: BPE over letters that stand for bytes."""
+    """Trains a tokenizer like OLMoE's, Qwen's and Granite's: BPE over letters that stand for bytes."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -55,7 +55,7 @@ def byte_level() -> Tokenizer:
 
 
 def sentencepiece_like() -> Tokenizer:
-    """As Mixtral's: a mark for each space, one before the text too; bytes for what has no piece."""
+    """Trains a tokenizer like Mixtral's: a mark for each space, also before the text; bytes for the rest."""
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
     made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -119,7 +119,7 @@ def engines(folders: dict[str, Path]) -> Iterator[Callable[[str], Any]]:
 
 
 def generated(folder: Path, prompt: list[int], tokens: int) -> list[int]:
-    """What transformers' generate() says, with the same ids barred."""
+    """Returns the output of transformers' generate(), with the same ids barred."""
     model = load_model(folder, slots=1)
     never = HfTokenizer(folder, model.config.vocab_size).never_sample
     ids = torch.tensor([prompt])

@@ -1,4 +1,4 @@
-"""What is settled before a weight is read: the manifest, the memory; and that big tensors are not copied."""
+"""Tests the checks before a weight is read (manifest, memory), and that large tensors are not copied."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_needed_is_weights_as_served_and_a_cache_for_every_slot(
 
 
 def test_packed_int8_counts_the_head_beside_the_embedding() -> None:
-    """What makes the logits in int8, a float32 scale for each 64 inputs."""
+    """The logits are made with the embedding in int8, with a float32 scale for each 64 inputs."""
     floats, int8 = sized({"BF16": 2 * GB}), sized({"I8": 100 * GB, "BF16": 2 * GB})
     base = needed_bytes(sized({}), 0, packed=True)
     assert needed_bytes(floats, 0, packed=True) - base == 2 * GB
@@ -155,7 +155,7 @@ def test_an_engine_checks_the_memory_before_it_reads(folder: Path, monkeypatch: 
 
 
 def mapped(file: Path) -> list[range]:
-    """Where in this process' memory the file is mapped."""
+    """Returns where the file is mapped in this process' memory."""
     lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
     spans = [line[0].split("-") for line in lines if line[-1] == str(file)]
     return [range(int(first, 16), int(last, 16)) for first, last in spans]

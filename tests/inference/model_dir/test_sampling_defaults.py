@@ -1,4 +1,4 @@
-"""What a folder's generation_config.json sets is announced as the model's own sampling."""
+"""Tests that a folder's generation_config.json is announced as the model's own sampling."""
 
 from __future__ import annotations
 

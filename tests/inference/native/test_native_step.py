@@ -111,7 +111,7 @@ def test_int8_rows_stay_near_xais_answers(networks: dict[str, Network], golden: 
 
 
 def test_token_0_is_hidden_only_while_the_prompt_is_read(networks: dict[str, Network]) -> None:
-    """As in torch's step, whose mask the parity tests hold to xAI's."""
+    """Torch's step does the same; the parity tests compare its mask with xAI's."""
     ids, hide = [1, 0, 5, 0, 9, 4, 0, 8], [1, 1, 1, 1, 1, 0, 0, 0]
     n = len(ids)
     ours = native(networks, "float32").step(ids, [0] * n, range(n), hide, range(n))
@@ -199,7 +199,7 @@ def _rounded(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_bfloat16_weights_are_read_without_loss(demo_floats: Path) -> None:
-    """What is stored in two bytes is packed in two, and counts as its float32."""
+    """Weights stored in two bytes are packed in two, and count as their float32."""
     config = load_for_serving(demo_floats).config
     demo = Network.from_tensors(config, _rounded(demo_floats))
     wide = replace(
@@ -328,7 +328,7 @@ print(engine.back_end, "|", engine.fingerprint)
 
 
 def back_end(env: dict[str, str]) -> str:
-    """What a fresh process would run the demo model on."""
+    """Returns the back end on which a fresh process would run the demo model."""
     done = subprocess.run(
         [sys.executable, "-c", SAY % str(DEMO)],
         env={**os.environ, **env},

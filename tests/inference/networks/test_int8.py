@@ -189,7 +189,7 @@ def after_every_token(folder: Path, **how: object) -> torch.Tensor:
 
 
 def test_int8_answers_equal_float32_answers(demo: Path, demo_floats: Path) -> None:
-    """With torch's kernel, which rounds to bfloat16."""
+    """Torch's kernel, which rounds to bfloat16, is compared."""
     ours, theirs = after_every_token(demo), after_every_token(demo_floats)
     same = (ours.argmax(-1) == theirs.argmax(-1)).double().mean().item()
     print(f"same argmax on {same:.2%} of {len(ours)} held-out tokens")

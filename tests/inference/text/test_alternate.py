@@ -112,7 +112,7 @@ class Model:
         )
 
     def asked(self, messages: Sequence[dict[str, Any]], **more: Any) -> tuple[Ended, str]:
-        """How a reply to these messages ends, and the prompt as the model got it."""
+        """Returns how a reply to these messages ends, and the prompt that the model got."""
         return self.answer(request(messages, **more))
 
     def answer(self, wanted: GenerationRequest) -> tuple[Ended, str]:

@@ -1,4 +1,4 @@
-"""What the model worker asks an engine for a title, and how little of it that engine has to read."""
+"""Tests the request for a title, and how little of it the engine has to read."""
 
 from __future__ import annotations
 

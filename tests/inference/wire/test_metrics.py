@@ -1,4 +1,4 @@
-"""What is counted for monitoring: by the engine, over the last minute, and of settled replies in Redis."""
+"""Tests the metrics of the engine over the last minute, and of settled replies in Redis."""
 
 from __future__ import annotations
 

@@ -1,15 +1,4 @@
-"""Who is served next. Real Redis and the real scripts; orders and counts, no times.
-
-The bound is that of start-time fair queueing (Goyal, Vin, Cheng 1996; several replies at once: Jin, Chase,
-Kaur 2004). A claim charges a reply's estimate l to its user, divided by the weight w, and serves whoever was
-charged least. Among users who always have something waiting, what i got beyond j is then at most one reply
-of i (served at the last moment when i was not ahead of j) and those of j that were charged at that moment but
-not done, at most one for each of the D slots:
-
-    served_i / w_i - served_j / w_j  <=  l_i / w_i + D * l_j / w_j
-
-`served` counts the tokens of replies that ended. With one slot it is the bound of the paper.
-"""
+"""Tests the order of service with a real Redis and the real scripts; checks counts and orders, no times."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ LISTS = ("front", "suspects", *(f"of:{user}" for user in USERS))
 
 @dataclass
 class Reply:
-    """What must be true of one reply."""
+    """The expected state of one reply."""
 
     user: str
     attempt: int = 1
@@ -62,7 +62,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Picture:
-    """What Redis says of the queue between two steps."""
+    """The queue in Redis between two steps."""
 
     lists: dict[str, list[str]]
     held: list[str]
@@ -230,7 +230,7 @@ class Walk(RuleBasedStateMachine):
             self.lets_go_or_enters_again(holder)
 
     def lets_go_or_enters_again(self, holder: tuple[str, int, str]) -> None:
-        """What a worker does that is not known to have a reply: it asks, and drops what it may not have."""
+        """A worker that is not known to have a reply asks, and drops a reply that it may not have."""
         key, attempt, worker = holder
         reply = self.replies[key]
         weight, limit = USERS[reply.user]

@@ -1,4 +1,4 @@
-"""What the real process of a model worker has loaded, started as `manage.py up` starts it."""
+"""Tests which modules a model worker's process has loaded, started as `manage.py up` starts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What is not xAI's release is refused in one line, runs nothing, and leaves nothing behind."""
+"""Tests that files other than xAI's release are refused in one line, run nothing, and leave nothing
+behind.
+"""
 
 from __future__ import annotations
 
@@ -153,7 +155,7 @@ def query(weight: bytes | None = None, scales: bytes | None = None, **changes: A
 
 
 def padded(body: bytes, file: str = NORM) -> bytes:
-    """As long as the honest file, so that its length gives nothing away."""
+    """Pads to the length of the honest file, so that the length reveals nothing."""
     return b"\x80\x04" + body + b"N" * ((CKPT / file).stat().st_size - len(body) - 3) + b"."
 
 

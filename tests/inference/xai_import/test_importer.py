@@ -49,7 +49,7 @@ from tests.inference.release_pickles import (
 
 @functools.cache
 def naive() -> dict[str, Tensor]:
-    """What the naive conversion made of the same files: int8 * scale in float32, [out, in]."""
+    """Returns the naive conversion of the same files: int8 * scale in float32, [out, in]."""
     return load_file(DATA / "model.safetensors")
 
 
@@ -102,7 +102,7 @@ def test_int8_keeps_the_integers_and_the_scales(tmp_path: Path) -> None:
 
 
 def off_by(folder: Path) -> float:
-    """How far transformers' answers with this folder are from xAI's, in standard deviations."""
+    """Returns the distance of transformers' answers with this folder from xAI's, in standard deviations."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     golden = np.load(DATA / "golden.npz")
     ids = torch.from_numpy(golden["len16/tokens"]).long()[None]
@@ -215,7 +215,7 @@ def test_every_piece_is_turned_and_rounded_like_numpy_and_torch() -> None:
 
 @pytest.fixture
 def numpy_pickles(monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, bytes]:
-    """What today's numpy and ml_dtypes write: an array, and quantized weights too long for a frame."""
+    """Writes what today's numpy and ml_dtypes write: an array, and quantized weights too long for a frame."""
     kind = type("QuantizedWeight8bit", (), {"__module__": "__main__"})
     monkeypatch.setattr(sys.modules["__main__"], "QuantizedWeight8bit", kind, raising=False)
     twin = kind()
@@ -240,7 +240,7 @@ def test_pickles_of_numpy_2_are_found_too(numpy_pickles: tuple[bytes, bytes]) ->
 
 
 def test_the_tests_own_pickles_are_true_ones() -> None:
-    """What release_pickles.py writes, Python's unpickler reads as the same numbers."""
+    """Python's unpickler reads the output of release_pickles.py as the same numbers."""
     data = whole(
         quantized(array("i1", (2, 3), b"\x01\xff\x03\x04\x05\x06"), array("bf16", (1, 3), b"\x80\x3f" * 3))
     )
