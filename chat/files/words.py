@@ -24,7 +24,7 @@ def words_for(reason: str) -> str:
         "empty": _("There is no text in it."),
         "scanned": _("There is no text in this PDF. It may be scanned pages; those cannot be read here."),
         "illegible": _(
-            "The text of this PDF cannot be read: its fonts do not say which letters their signs are. "
+            "The text of this PDF cannot be read: its fonts do not say which letters their glyphs are. "
             "Please save it as text in the program that made it."
         ),
         "locked": _("This PDF is locked with a password."),

@@ -118,7 +118,7 @@ def keep_place(owner: User, made: Conversation, draft: ImportedConversation) -> 
     if draft.pinned and not made.archived:
         made.pinned = can_pin(owner)
         if not made.pinned:
-            draft.said.append(_("It is not pinned: as many are as can be."))
+            draft.said.append(_("It is not pinned: the limit of pinned conversations is reached."))
     if made.pinned or made.folder:
         made.save(update_fields=["pinned", "folder"])
 

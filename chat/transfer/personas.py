@@ -197,7 +197,7 @@ def _persona(owner: User, draft: ImportedConversation) -> Persona | None:
     if data.get("own") is False:
         found = site_persona_called(name)
         if found is None:
-            _note_persona(draft, name, _("This site has none of this name."))
+            _note_persona(draft, name, _("This site has no persona of this name."))
         return found
     here: Persona | None = _same(owner, PERSONAS, name, text)
     if here:

@@ -308,7 +308,7 @@ def test_pins_beyond_the_limit_are_reported(cast: Cast, monkeypatch: pytest.Monk
     records = [made_files.own(made_files.said(text=str(n)), title=str(n), pinned=True) for n in range(2)]
     result = report(bring(cast.client("alice"), made_files.as_json(*records)))
     notes = [each["notes"] for each in result["imported"]]
-    assert notes == [[], ["It is not pinned: as many are as can be."]]
+    assert notes == [[], ["It is not pinned: the limit of pinned conversations is reached."]]
 
 
 def test_imported_settings_do_not_replace_settings_chosen_here(cast: Cast) -> None:

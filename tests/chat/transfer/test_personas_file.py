@@ -348,7 +348,7 @@ def test_a_persona_that_the_site_does_not_have(cast: Cast, sailor: Persona) -> N
     gone = {"name": "Gone", "own": False, "prompt": "Mine now"}
     result = result_of(cast, files.own(files.said(), persona=gone))
     assert result["imported"][0]["notes"] == [
-        "Its persona “Gone” was left out: This site has none of this name."
+        "Its persona “Gone” was left out: This site has no persona of this name."
     ]
     result_of(cast, files.own(files.said(), title="Two", persona={**gone, "name": "Sailor"}))
     assert ConversationSettings.objects.get().persona == sailor
