@@ -855,7 +855,7 @@ int gw_vector(Model* model, int which, int layer, const float* data) {
     }
 }
 
-// The arrays must have been checked (core/batch.py): ids in the vocabulary, rows and positions in the cache,
+// The arrays must have been checked (networks/batch.py): ids in the vocabulary, rows and positions in the cache,
 // the tokens of a row together and in order. logits: [outs, vocab].
 int gw_step(Model* model, int n, const int32_t* ids, const int32_t* row, const int32_t* pos, const int32_t* hide,
             int outs, const int32_t* out_at, float* logits) {
