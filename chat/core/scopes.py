@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import time
 from collections import OrderedDict
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from django.conf import settings
+from django.http import parse_cookie
 from django.utils import translation
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 KNOWN_SECONDS = 300.0
 MOST_SESSIONS = 20_000
 
-_NAME = re.escape(settings.SESSION_COOKIE_NAME)
-_SESSION = re.compile(rf"(?:^|;)\s*{_NAME}=([a-z0-9]{{16,64}})(?:;|$)")
 # Session -> person and until when; filled by whoever has looked into the database. It only says whom a
 # request counts against, so that a session that ended meanwhile does no harm here.
 _people: OrderedDict[str, tuple[str, float]] = OrderedDict()
@@ -33,13 +30,13 @@ def remember_person(session: str, person: object) -> None:
 
 def person_of(scope: dict[str, Any]) -> str | None:
     """Returns the id of the session's person, if this process has seen the session lately."""
-    found = _SESSION.search(header(scope, b"cookie"))
-    person, until = _people.get(found[1], ("", 0.0)) if found else ("", 0.0)
+    person, until = _people.get(_cookie(header(scope, b"cookie"), settings.SESSION_COOKIE_NAME), ("", 0.0))
     return person if until > time.monotonic() else None
 
 
 def has_session(cookies: str) -> bool:
-    return _SESSION.search(cookies) is not None
+    value = _cookie(cookies, settings.SESSION_COOKIE_NAME)
+    return 16 <= len(value) <= 64 and value.isascii() and value.isalnum()
 
 
 def address_of(scope: dict[str, Any]) -> str:
@@ -60,7 +57,10 @@ def header(scope: dict[str, Any], name: bytes) -> str:
 
 def language_of(scope: dict[str, Any]) -> str:
     """Returns the profile's language, else the cookie's, else the browser's."""
-    candidates = [getattr(scope.get("user"), "language", ""), _cookie(header(scope, b"cookie"))]
+    candidates = [
+        getattr(scope.get("user"), "language", ""),
+        _cookie(header(scope, b"cookie"), settings.LANGUAGE_COOKIE_NAME),
+    ]
     candidates += [code for code, _ in parse_accept_lang_header(header(scope, b"accept-language"))]
     for candidate in candidates:
         try:
@@ -71,9 +71,6 @@ def language_of(scope: dict[str, Any]) -> str:
     return settings.LANGUAGE_CODE
 
 
-def _cookie(cookies: str) -> str:
-    try:
-        morsel = SimpleCookie(cookies).get(settings.LANGUAGE_COOKIE_NAME)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+def _cookie(cookies: str, name: str) -> str:
+    """Returns the value that Django's own middleware would find; "" if there is none."""
+    return parse_cookie(cookies).get(name, "")
