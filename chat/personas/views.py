@@ -50,9 +50,8 @@ class EntryKind:
 
     form: type[forms.Form]
     find_entry: Callable[[User, UUID], Any]  # raises NotFound
-    save_entry: Callable[
-        [User, Any, dict[str, Any]], object
-    ]  # owner, the entry or None for a new one, fields
+    # Gets the owner, the entry (None: a new one) and the fields of the form.
+    save_entry: Callable[[User, Any, dict[str, Any]], object]
     delete_entry: Callable[[Any], None]
     delete_url: str  # name of the URL
     new_title: str | Promise

@@ -79,7 +79,7 @@ def test_an_answer_is_copied_with_headings_lists_tables_and_code(
         expect(paper).not_to_contain_text(label)
 
 
-def test_copying_as_text_leaves_no_look(chat: Chat) -> None:
+def test_copying_as_text_copies_no_formatting(chat: Chat) -> None:
     chat.ask("echo:**Bold** words.").wait_for_end()
     chat.page.evaluate(PAGE)
     chat.more("Copy as text")
@@ -90,7 +90,9 @@ def thumb(chat: Chat, name: str) -> Locator:
     return chat.answers.last.get_by_role("button", name=name)
 
 
-def test_one_click_judges_and_a_reason_may_follow(chat: Chat, windows: Windows, admin: Person) -> None:
+def test_one_click_gives_feedback_and_a_reason_may_follow(
+    chat: Chat, windows: Windows, admin: Person
+) -> None:
     chat.ask("echo:salt the cake").wait_for_end()
     good, poor = thumb(chat, "Good answer"), thumb(chat, "Poor answer")
     poor.click()
@@ -125,7 +127,7 @@ def test_one_click_judges_and_a_reason_may_follow(chat: Chat, windows: Windows, 
     expect(desk.locator("#result_list tbody tr")).to_have_count(0)
 
 
-def test_versions_say_what_they_were_asked_with(chat: Chat, open_chat: Callable[..., Chat]) -> None:
+def test_versions_name_the_options_they_were_asked_with(chat: Chat, open_chat: Callable[..., Chat]) -> None:
     chat.ask("echo:tea").wait_for_end()
     chat.answers.last.get_by_role("button", name="Ask again").click()
     chat.wait_for_end()

@@ -45,7 +45,7 @@ def how(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {"dark": request.param == "dark"}
 
 
-def test_pages_before_the_login(windows: Windows, how: dict[str, Any]) -> None:
+def test_pages_before_the_login_have_no_accessibility_faults(windows: Windows, how: dict[str, Any]) -> None:
     windows.witness.allow("404")
     window = windows.window(None, **how)
     page = window.new_page()
@@ -60,7 +60,9 @@ def test_pages_before_the_login(windows: Windows, how: dict[str, Any]) -> None:
     axe.check(page, "a login that failed")
 
 
-def test_pages_of_an_account(windows: Windows, person: Person, how: dict[str, Any]) -> None:
+def test_account_pages_have_no_accessibility_faults(
+    windows: Windows, person: Person, how: dict[str, Any]
+) -> None:
     windows.witness.allow("403")
     page = windows.window(person, **how).new_page()
     for path in INSIDE:
@@ -89,7 +91,7 @@ def unfold(page: Page) -> None:
         button.click()
 
 
-def test_the_chat(page: Page) -> None:
+def test_the_chat_has_no_accessibility_faults(page: Page) -> None:
     chat = Chat(page)
     axe.check(page, "empty")
     chat.ask("slow:300:40").wait_for_words(3)
@@ -113,7 +115,7 @@ def test_the_chat(page: Page) -> None:
     axe.check(page, "an answer that failed")
 
 
-def test_menus_and_dialogs_of_the_chat(page: Page) -> None:
+def test_menus_and_dialogs_of_the_chat_have_no_accessibility_faults(page: Page) -> None:
     chat = Chat(page)
     chat.ask("hello").wait_for_end()
     page.locator(".message.assistant .tools button").last.click()
@@ -151,7 +153,9 @@ def test_menus_and_dialogs_of_the_chat(page: Page) -> None:
     axe.check(page, "the account menu")
 
 
-def test_a_shared_page(windows: Windows, person: Person, how: dict[str, Any]) -> None:
+def test_a_shared_page_has_no_accessibility_faults(
+    windows: Windows, person: Person, how: dict[str, Any]
+) -> None:
     chat = Chat(windows.page(person, **how))
     chat.ask(ANSWER).wait_for_end()
     chat.page.locator("[data-share]").click()

@@ -68,7 +68,9 @@ def sleeper(service: Service) -> Iterator[None]:
     in_service(service, NO_SLEEPER)
 
 
-def test_pages_that_ask_again(windows: Windows, person: Person, how: dict[str, Any], look: Look) -> None:
+def test_confirmation_pages_have_no_accessibility_faults(
+    windows: Windows, person: Person, how: dict[str, Any], look: Look
+) -> None:
     windows.witness.allow(r"400 \(Bad Request\)")
     chat = Chat(windows.page(person, **how))
     chat.ask("hello").wait_for_end()
@@ -97,7 +99,7 @@ def test_pages_that_ask_again(windows: Windows, person: Person, how: dict[str, A
     look.at(page, "switching the second step off")
 
 
-def test_pages_that_only_say_something(
+def test_message_pages_have_no_accessibility_faults(
     service: Service, windows: Windows, how: dict[str, Any], look: Look
 ) -> None:
     windows.witness.allow("500")
@@ -113,7 +115,7 @@ def test_pages_that_only_say_something(
     look.at(page, "the page of a failure")
 
 
-def test_taking_in_and_printing(
+def test_import_and_print_pages_have_no_accessibility_faults(
     windows: Windows, person: Person, how: dict[str, Any], look: Look, tmp_path: Path
 ) -> None:
     export = tmp_path / "conversations.json"
@@ -133,7 +135,7 @@ def test_taking_in_and_printing(
     look.at(page, "the print view")
 
 
-def test_the_model_its_details_and_feedback(
+def test_model_details_and_feedback_have_no_accessibility_faults(
     sleeper: None, windows: Windows, person: Person, how: dict[str, Any], look: Look
 ) -> None:
     chat = Chat(windows.page(person, **how))
@@ -153,7 +155,9 @@ def test_the_model_its_details_and_feedback(
     look.at(page, "feedback")
 
 
-def test_files(windows: Windows, person: Person, how: dict[str, Any], look: Look, tmp_path: Path) -> None:
+def test_files_have_no_accessibility_faults(
+    windows: Windows, person: Person, how: dict[str, Any], look: Look, tmp_path: Path
+) -> None:
     windows.witness.allow(r"400 \(Bad Request\)")
     notes, photo = tmp_path / "notes.txt", tmp_path / "photo.txt"
     notes.write_text("Buy milk and eggs.")
@@ -175,7 +179,9 @@ def test_files(windows: Windows, person: Person, how: dict[str, Any], look: Look
     look.at(page, "what was read in a file")
 
 
-def test_finding_and_sorting(windows: Windows, person: Person, how: dict[str, Any], look: Look) -> None:
+def test_the_palette_and_the_folders_have_no_accessibility_faults(
+    windows: Windows, person: Person, how: dict[str, Any], look: Look
+) -> None:
     chat = Chat(windows.page(person, **how))
     page = chat.page
     for question in ("echo:crème brûlée", "salad"):
@@ -204,7 +210,7 @@ def test_finding_and_sorting(windows: Windows, person: Person, how: dict[str, An
     look.at(page, "choosing several")
 
 
-def test_versions_waiting_and_no_network(
+def test_versions_queue_and_lost_network_have_no_accessibility_faults(
     windows: Windows, person: Person, how: dict[str, Any], look: Look
 ) -> None:
     windows.witness.allow("WebSocket", "ERR_INTERNET_DISCONNECTED")
@@ -257,7 +263,7 @@ def test_staff_pages_have_no_accessibility_faults(
     look.at(chat.page, "suspended")
 
 
-def test_colours_of_ones_own_choice(
+def test_chosen_colours_have_no_accessibility_faults(
     open_chat: Callable[..., Chat], person: Person, witness: Witness, look: Look
 ) -> None:
     """Dark by the account while the system is light: the page's own switch, not the system's."""
@@ -271,7 +277,9 @@ def test_colours_of_ones_own_choice(
         look.at(chat.page, path)
 
 
-def test_a_temporary_chat(windows: Windows, person: Person, how: dict[str, Any], look: Look) -> None:
+def test_a_temporary_chat_has_no_accessibility_faults(
+    windows: Windows, person: Person, how: dict[str, Any], look: Look
+) -> None:
     chat = Chat(windows.page(person, **how))
     look.at(chat.page, "the switch, off")
     chat.page.get_by_role("switch", name="Temporary").click()

@@ -115,9 +115,7 @@ def test_an_import_of_the_promised_size_comes_through(
         expect(heading).to_be_visible(timeout=60_000)
 
 
-def test_the_largest_import_is_refused_by_nobody_in_front(
-    through: Callable[..., Any], person: Person
-) -> None:
+def test_the_proxy_lets_the_largest_import_through(through: Callable[..., Any], person: Person) -> None:
     with through() as (windows, witness):
         witness.allow(r"400 \(Bad Request\)")
         page = windows.page(person, "/settings/")
@@ -134,7 +132,7 @@ def test_the_largest_import_is_refused_by_nobody_in_front(
         expect(section.get_by_role("alert")).to_have_text("The file is cut off or broken.", timeout=60_000)
 
 
-def test_a_refusal_by_a_server_in_front_is_not_called_our_limit(
+def test_a_refusal_of_the_proxy_is_not_called_our_limit(
     through: Callable[..., Any], person: Person, tmp_path: Path
 ) -> None:
     words = (

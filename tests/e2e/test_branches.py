@@ -69,7 +69,7 @@ def test_an_edit_is_another_version_and_both_stay(chat: Chat, windows: Windows, 
     expect(messages(chat)).to_have_text(["first", "first"])
 
 
-def test_escape_gives_an_edit_up_and_nothing_changes(chat: Chat) -> None:
+def test_escape_cancels_an_edit(chat: Chat) -> None:
     talk(chat)
     tools(chat, 2).get_by_role("button", name="Edit").click()
     box = chat.page.locator("form.edit textarea")
@@ -79,7 +79,7 @@ def test_escape_gives_an_edit_up_and_nothing_changes(chat: Chat) -> None:
     expect(chat.page.locator(".versions")).to_have_count(0)
 
 
-def test_an_answer_in_the_middle_is_asked_for_again(chat: Chat) -> None:
+def test_an_answer_in_the_middle_can_be_regenerated(chat: Chat) -> None:
     talk(chat)
     tools(chat, 1).get_by_role("button", name="Ask again").click()
     expect(messages(chat)).to_have_text(["one", "one"])
@@ -92,7 +92,7 @@ def test_an_answer_in_the_middle_is_asked_for_again(chat: Chat) -> None:
     expect(messages(chat)).to_have_text(["one", "one", "two", "two"])
 
 
-def test_a_stopped_answer_goes_on(chat: Chat) -> None:
+def test_a_stopped_answer_can_be_continued(chat: Chat) -> None:
     chat.ask("slow:40:60").wait_for_words(3)
     chat.stop()
     chat.page.get_by_role("button", name="Continue").click()
@@ -103,7 +103,7 @@ def test_a_stopped_answer_goes_on(chat: Chat) -> None:
     expect(messages(chat).last).to_have_text(words(40))
 
 
-def test_a_branch_is_deleted_here_and_in_another_window(chat: Chat, windows: Windows, person: Person) -> None:
+def test_a_deleted_branch_disappears_in_every_window(chat: Chat, windows: Windows, person: Person) -> None:
     talk(chat)
     other = Chat(windows.page(person, chat.page.url))
     expect(messages(other)).to_have_text(["one", "one", "two", "two"])
@@ -117,7 +117,7 @@ def test_a_branch_is_deleted_here_and_in_another_window(chat: Chat, windows: Win
     expect(messages(other)).to_have_text(["one", "one", "three", "three"])
 
 
-def test_a_link_to_a_message_in_a_long_talk_opens_there_and_goes_on_both_ways(
+def test_a_link_to_a_message_opens_there_and_pages_load_both_ways(
     windows: Windows, person: Person, service: Service
 ) -> None:
     address, wanted = long_talk(service, person, 200)

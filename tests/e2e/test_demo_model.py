@@ -34,7 +34,7 @@ def windows(demo: Service, chromium: Browser) -> Iterator[Windows]:
     opened.close()
 
 
-def test_the_demo_model_says_what_it_is(demo: Service, windows: Windows) -> None:
+def test_the_page_says_that_the_model_is_a_demo(demo: Service, windows: Windows) -> None:
     admin, person = invite(1, demo.environment)
     boss = windows.page(admin)
     boss.get_by_text("Use a real one").click()

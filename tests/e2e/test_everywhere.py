@@ -18,7 +18,7 @@ def brightness(page: Page) -> float:
     return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 765
 
 
-def test_on_a_phone(windows: Windows, person: Person) -> None:
+def test_the_chat_works_on_a_phone(windows: Windows, person: Person) -> None:
     page = windows.page(person, size=PHONE, touch=True)
     chat = Chat(page)
     chat.box.fill("hello from the bus")
@@ -37,7 +37,7 @@ def test_on_a_phone(windows: Windows, person: Person) -> None:
     assert not scrolls_sideways(page)
 
 
-def test_with_the_keyboard_alone(chat: Chat) -> None:
+def test_the_chat_works_with_the_keyboard_alone(chat: Chat) -> None:
     page, keys = chat.page, chat.page.keyboard
     expect(chat.box).to_be_focused()
     keys.type("slow:300:60")
@@ -68,7 +68,7 @@ def test_with_the_keyboard_alone(chat: Chat) -> None:
     expect(more).to_be_focused()
 
 
-def test_in_french(windows: Windows, person: Person) -> None:
+def test_the_chat_is_translated_into_french(windows: Windows, person: Person) -> None:
     page = windows.page(None, "/", language="fr-FR")
     expect(page.locator("html")).to_have_attribute("lang", "fr")
     expect(page.get_by_role("button", name="Se connecter", exact=True)).to_be_visible()
@@ -88,14 +88,14 @@ def test_the_language_can_be_chosen(chat: Chat) -> None:
     expect(chat.page.locator("html")).to_have_attribute("lang", "fr")
 
 
-def test_in_the_dark(windows: Windows, person: Person) -> None:
+def test_the_chat_follows_the_dark_colour_scheme(windows: Windows, person: Person) -> None:
     assert brightness(windows.page(None, "/", dark=True)) < 0.2
     page = windows.page(person, dark=True)
     assert brightness(page) < 0.2
     assert brightness(windows.page(person)) > 0.9
 
 
-def test_colours_can_be_chosen_and_hold_everywhere(chat: Chat, windows: Windows, person: Person) -> None:
+def test_chosen_colours_apply_to_every_page(chat: Chat, windows: Windows, person: Person) -> None:
     page, tab = chat.page, Chat(chat.page.context.new_page())
     tab.page.goto("/")
     with page.expect_response("**/api/profile/"):

@@ -33,7 +33,7 @@ def shot(page: Page, name: str) -> None:
         page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
-def test_a_file_goes_with_a_message(chat: Chat, witness: Witness, tmp_path: Path) -> None:
+def test_a_file_is_sent_with_a_message(chat: Chat, witness: Witness, tmp_path: Path) -> None:
     witness.allow(r"400 \(Bad Request\)")
     page = chat.page
     notes, plan, photo = tmp_path / "notes.txt", tmp_path / "plan.pdf", tmp_path / "photo.txt"
@@ -107,7 +107,7 @@ def test_a_guessed_encoding_is_told_and_another_can_be_chosen(chat: Chat, tmp_pa
     expect(chat.answer).to_contain_text("Où ?")
 
 
-def test_dropped_and_pasted(chat: Chat) -> None:
+def test_files_can_be_dropped_and_pasted(chat: Chat) -> None:
     page = chat.page
     chips = page.locator(".files .chip")
     page.evaluate(TRANSFER, {"content": "a,b\n1,2\n", "name": "table.csv"})
@@ -135,7 +135,7 @@ def test_dropped_and_pasted(chat: Chat) -> None:
     expect(chat.answer).to_contain_text("SELECT 1")
 
 
-def test_a_phone_in_french(windows: Windows, person: Person, tmp_path: Path) -> None:
+def test_files_work_on_a_phone_in_french(windows: Windows, person: Person, tmp_path: Path) -> None:
     page = windows.page(person, size=(320, 640), language="fr-FR", dark=True, touch=True)
     chat = Chat(page)
     file = tmp_path / "un-nom-de-fichier-vraiment-tres-long-pour-un-telephone.md"

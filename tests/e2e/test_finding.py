@@ -75,7 +75,7 @@ def test_text_typed_while_the_palette_loads_enters_its_search_field(chat: Chat) 
     expect(page.locator("#text")).to_have_value("")
 
 
-def test_the_sheet_of_shortcuts(chat: Chat) -> None:
+def test_the_sheet_of_shortcuts_opens_by_key_and_by_menu(chat: Chat) -> None:
     page = chat.page
     sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
     chat.box.press("?")
@@ -91,7 +91,9 @@ def test_the_sheet_of_shortcuts(chat: Chat) -> None:
     expect(sheet).to_be_visible()
 
 
-def test_pin_folder_and_archive(chat: Chat, open_chat: Callable[..., Chat], person: Person) -> None:
+def test_conversations_can_be_pinned_moved_and_archived(
+    chat: Chat, open_chat: Callable[..., Chat], person: Person
+) -> None:
     page = chat.page
     talks(chat, "soup", "salad", "bread")
     elsewhere = open_chat(person)
@@ -131,7 +133,9 @@ def test_pin_folder_and_archive(chat: Chat, open_chat: Callable[..., Chat], pers
         expect(tab.entry("salad")).to_be_visible()
 
 
-def test_delete_several_and_undo(chat: Chat, open_chat: Callable[..., Chat], person: Person) -> None:
+def test_deleting_several_conversations_can_be_undone(
+    chat: Chat, open_chat: Callable[..., Chat], person: Person
+) -> None:
     page = chat.page
     talks(chat, "one", "two", "three")
     elsewhere = open_chat(person)
@@ -155,7 +159,7 @@ def test_delete_several_and_undo(chat: Chat, open_chat: Callable[..., Chat], per
     expect(chat.answer).to_have_text("one")
 
 
-def test_archiving_is_undone(chat: Chat) -> None:
+def test_archiving_can_be_undone(chat: Chat) -> None:
     talks(chat, "one", "two", "three")
     chat.menu_of("one").get_by_role("menuitem", name="Pin", exact=True).click()
     expect(chat.sidebar.get_by_role("heading", name="Pinned")).to_be_visible()
@@ -203,7 +207,9 @@ def test_the_palette_finds_settings_themes_and_recent_conversations_despite_a_sl
     page.wait_for_url("**/settings/answers/#personas")
 
 
-def test_on_a_phone_in_french(open_chat: Callable[..., Chat], person: Person) -> None:
+def test_the_palette_and_folders_work_on_a_phone_in_french(
+    open_chat: Callable[..., Chat], person: Person
+) -> None:
     chat = open_chat(person, size=PHONE, touch=True, language="fr-FR")
     chat.ask("echo:pain de seigle").wait_for_end()
     page = chat.page

@@ -56,7 +56,7 @@ def test_words_arrive_one_by_one_and_the_conversation_gets_a_title(chat: Chat) -
     chat.wait_for_whole(20)
 
 
-def test_stop_a_reply_then_ask_again(chat: Chat) -> None:
+def test_a_stopped_reply_can_be_asked_again(chat: Chat) -> None:
     chat.ask("slow:300:60").wait_for_words(3)
     chat.stop()
     expect(chat.answers.last).to_contain_text("You stopped this reply.")
@@ -70,7 +70,7 @@ def test_stop_a_reply_then_ask_again(chat: Chat) -> None:
     expect(chat.answers.last).to_contain_text("You stopped this reply.")
 
 
-def test_a_conversation_goes_on_and_is_there_after_a_reload(chat: Chat) -> None:
+def test_a_conversation_survives_a_reload(chat: Chat) -> None:
     chat.ask("first").wait_for_end()
     chat.ask("second").wait_for_end()
     chat.page.reload()
@@ -78,7 +78,7 @@ def test_a_conversation_goes_on_and_is_there_after_a_reload(chat: Chat) -> None:
     expect(chat.answers.locator(".body")).to_have_text(["first", "second"])
 
 
-def test_switch_between_conversations(chat: Chat) -> None:
+def test_the_sidebar_switches_between_conversations(chat: Chat) -> None:
     chat.ask("apples").wait_for_end()
     chat.new().ask("pears").wait_for_end()
     chat.entry("apples").get_by_role("link").click()
@@ -87,7 +87,7 @@ def test_switch_between_conversations(chat: Chat) -> None:
     expect(chat.answer).to_have_text("pears")
 
 
-def test_rename_a_conversation(chat: Chat) -> None:
+def test_a_conversation_can_be_renamed(chat: Chat) -> None:
     chat.ask("about soup").wait_for_end()
     chat.menu_of("about soup").get_by_role("menuitem", name="Rename").click()
     chat.page.get_by_label("New title").fill("Soup & <b>bread</b>")
@@ -98,7 +98,7 @@ def test_rename_a_conversation(chat: Chat) -> None:
     expect(chat.entry("Soup & <b>bread</b>")).to_be_visible()
 
 
-def test_delete_a_conversation(chat: Chat, witness: Any) -> None:
+def test_a_conversation_can_be_deleted(chat: Chat, witness: Any) -> None:
     witness.allow(r"404 \(Not Found\)")
     chat.ask("a secret").wait_for_end()
     address = chat.page.url
@@ -120,7 +120,7 @@ def test_other_people_cannot_open_it(chat: Chat, windows: Windows, other: Person
     expect(stranger.locator("body")).not_to_contain_text("my diary")
 
 
-def test_report_a_message(chat: Chat) -> None:
+def test_a_message_can_be_reported(chat: Chat) -> None:
     chat.ask("echo:something rude").wait_for_end()
     chat.more("Report")
     dialog = chat.page.get_by_role("dialog")

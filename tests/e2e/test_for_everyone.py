@@ -36,7 +36,7 @@ FOCUSED = """() => {
 }"""
 
 
-def test_a_streamed_reply_is_said_in_sentences(chat: Chat) -> None:
+def test_a_streamed_reply_is_announced_by_sentence(chat: Chat) -> None:
     page = chat.page
     expect(page.locator("[data-announce]")).to_have_attribute("aria-live", "polite")
     page.evaluate(HEAR)
@@ -107,7 +107,7 @@ def test_dialogs_give_the_focus_back(chat: Chat) -> None:
     expect(share).to_be_focused()
 
 
-def test_the_menu_of_a_message_with_the_keyboard(chat: Chat) -> None:
+def test_the_menu_of_a_message_works_with_the_keyboard(chat: Chat) -> None:
     page, keys = chat.page, chat.page.keyboard
     chat.ask("hello").wait_for_end()
     more = chat.answers.last.get_by_role("button", name="More")
@@ -126,7 +126,7 @@ def test_the_menu_of_a_message_with_the_keyboard(chat: Chat) -> None:
     expect(more).to_be_focused()
 
 
-def test_nothing_moves_for_those_who_want_no_motion(windows: Windows, person: Person) -> None:
+def test_nothing_moves_with_reduced_motion(windows: Windows, person: Person) -> None:
     chat = Chat(windows.page(person, reduced_motion=True))
     page = chat.page
     chat.ask("slow:300:40").wait_for_words(3)

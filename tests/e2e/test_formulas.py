@@ -97,12 +97,12 @@ def test_letters_are_of_their_alphabet(chat: Chat, source: str, shown: str) -> N
     expect(formula).to_have_text(shown)
 
 
-def test_a_frame_is_drawn(chat: Chat) -> None:
+def test_a_boxed_formula_has_its_frame(chat: Chat) -> None:
     formula = answer(chat, r"$\boxed{E = mc^2}$")
     assert formula.locator("menclose").evaluate("(box) => getComputedStyle(box).borderTopStyle") == "solid"
 
 
-def test_the_printed_page_sets_them_alike(chat: Chat) -> None:
+def test_the_printed_page_renders_formulas_alike(chat: Chat) -> None:
     answer(chat, ALIGNED)
     page = chat.page
     page.goto(f"{page.url}print/")

@@ -175,7 +175,7 @@ def test_a_broken_diagram_says_so(chat: Chat, source: str) -> None:
     expect(chat.answer.get_by_role("button", name="Show diagram")).to_be_visible()
 
 
-def test_a_page_runs(chat: Chat) -> None:
+def test_a_page_of_code_runs_in_its_frame(chat: Chat) -> None:
     answer(chat, fenced(PAGE))
     expect(shown(chat).get_by_role("heading")).to_have_text("Hello from a script")
 
@@ -183,7 +183,7 @@ def test_a_page_runs(chat: Chat) -> None:
 @pytest.mark.parametrize(
     ("code", "language"), [(SVG, "svg"), (SVG, "xml"), (f'<?xml version="1.0"?>\n{SVG}', "")]
 )
-def test_a_picture_is_shown(chat: Chat, code: str, language: str) -> None:
+def test_svg_code_is_shown_as_a_picture(chat: Chat, code: str, language: str) -> None:
     answer(chat, fenced(code, language))
     expect(shown(chat).locator("circle")).to_be_visible()
 
@@ -191,7 +191,7 @@ def test_a_picture_is_shown(chat: Chat, code: str, language: str) -> None:
 @pytest.mark.parametrize(
     "text", [fenced("<a><b/></a>", "xml"), fenced("print()", "python"), fenced("graph", "")]
 )
-def test_other_code_is_code(chat: Chat, text: str) -> None:
+def test_other_code_has_no_preview(chat: Chat, text: str) -> None:
     answer(chat, text)
     expect(chat.answer.get_by_role("button", name="Copy")).to_be_visible()
     expect(chat.answer.get_by_role("button", name=re.compile("^Show"))).to_have_count(0)

@@ -12,7 +12,7 @@ BANNER = "The server has no room at the moment"
 SECONDS = 20_000  # milliseconds; the page is told within 5 s
 
 
-def test_a_banner_comes_and_goes_and_what_was_written_stays(chat: Chat, service: Service) -> None:
+def test_a_full_disk_shows_a_banner_and_drafts_stay(chat: Chat, service: Service) -> None:
     chat.ask("echo:before").wait_for_end()
     disk = SmallDisk(service.data / "run", 1)  # one of the folders that must take writes
     try:

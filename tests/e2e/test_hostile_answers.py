@@ -146,7 +146,7 @@ def test_questions_are_shown_as_plain_text(chat: Chat) -> None:
     assert not is_hacked(chat)
 
 
-def test_on_a_shared_page_too(chat: Chat, windows: Windows) -> None:
+def test_hostile_answers_are_harmless_on_a_shared_page(chat: Chat, windows: Windows) -> None:
     for text in (*TEXTS.values(), "![a cat](https://evil.example/cat.png)", "[a](javascript:alert(1))"):
         answer(chat, text)
     reader = windows.page(None, share(chat))
@@ -156,7 +156,7 @@ def test_on_a_shared_page_too(chat: Chat, windows: Windows) -> None:
     assert not reader.evaluate("'hacked' in window")
 
 
-def test_a_flood_of_words(chat: Chat) -> None:
+def test_a_very_long_answer_keeps_the_page_usable(chat: Chat) -> None:
     """The longest answer allowed, in one piece: the page stays usable."""
     answer(chat, "word " * 4000)
     expect(chat.answers.last).to_contain_text("it reached the longest length allowed")

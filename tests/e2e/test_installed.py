@@ -28,7 +28,9 @@ def wait_for_the_worker(page: Page) -> None:
     ("language", "title", "again"),
     [("en-US", "No connection", "Try again"), ("fr-FR", "Pas de connexion", "Réessayer")],
 )
-def test_without_a_network(windows: Windows, person: Person, language: str, title: str, again: str) -> None:
+def test_the_offline_page_appears_without_network(
+    windows: Windows, person: Person, language: str, title: str, again: str
+) -> None:
     windows.witness.allow("ERR_INTERNET_DISCONNECTED")
     page = windows.page(person, language=language)
     chat = Chat(page)

@@ -87,7 +87,7 @@ def test_escape_of_an_input_method_does_not_stop_an_answer(chat: Chat, order: st
     chat.wait_for_whole(40)
 
 
-def test_shortcuts_on_a_cyrillic_layout(chat: Chat) -> None:
+def test_shortcuts_work_on_a_cyrillic_layout(chat: Chat) -> None:
     page = chat.page
     chat.ask("about soup").wait_for_end()
     page.evaluate(PRESS, {"key": "л", "code": "KeyK", "ctrlKey": True})
@@ -122,7 +122,7 @@ def test_text_that_comes_with_a_picture_of_itself_stays_text(chat: Chat) -> None
     expect(chips(chat.page)).to_have_count(0)
 
 
-def test_a_selection_takes_no_labels_along(chat: Chat) -> None:
+def test_a_copied_selection_has_no_labels(chat: Chat) -> None:
     chat.ask("echo:Select this answer.\n\n```py\nx = 1\n```\n\nThe end.").wait_for_end()
     page = chat.page
     chat.answers.last.evaluate("(answer) => getSelection().selectAllChildren(answer)")

@@ -27,7 +27,7 @@ OFFLINE = (
 NO_SERVER = ("WebSocket connection to", "ERR_CONNECTION_", "ERR_EMPTY_RESPONSE")
 
 
-def test_reload_in_mid_reply(chat: Chat) -> None:
+def test_a_reload_in_mid_reply_loses_no_word(chat: Chat) -> None:
     samples = Samples().of(chat)
     chat.ask(SLOW).wait_for_words(15)
     chat.page.reload()
@@ -63,7 +63,7 @@ def test_another_device_hears_of_it_without_a_reload(chat: Chat, windows: Window
     phone.wait_for_whole(40)
 
 
-def test_five_seconds_without_network(chat: Chat, witness: Witness) -> None:
+def test_five_seconds_without_network_lose_no_word(chat: Chat, witness: Witness) -> None:
     witness.allow(*OFFLINE)
     samples = Samples().of(chat)
     chat.ask("slow:300:30").wait_for_words(10)
@@ -78,7 +78,7 @@ def test_five_seconds_without_network(chat: Chat, witness: Witness) -> None:
     chat.expect_stored()
 
 
-def test_the_line_is_cut(chromium: Browser, line: Line, person: Person) -> None:
+def test_a_cut_connection_loses_no_word(chromium: Browser, line: Line, person: Person) -> None:
     """TCP connections break under the page; the browser itself does not know that the network is gone."""
     witness = Witness(line.origin)
     witness.allow(*NO_SERVER)
@@ -101,7 +101,7 @@ def test_the_line_is_cut(chromium: Browser, line: Line, person: Person) -> None:
     assert witness.unexpected() == []
 
 
-def test_the_web_process_is_killed(chat: Chat, service: Service, witness: Witness) -> None:
+def test_a_killed_web_process_loses_no_word(chat: Chat, service: Service, witness: Witness) -> None:
     witness.allow(*NO_SERVER)
     samples = Samples().of(chat)
     chat.ask(SLOW).wait_for_words(10)
@@ -114,7 +114,7 @@ def test_the_web_process_is_killed(chat: Chat, service: Service, witness: Witnes
     until(chat.page, service.is_ready, "web is back")
 
 
-def test_the_web_process_is_restarted(chat: Chat, service: Service, witness: Witness) -> None:
+def test_a_restarted_web_process_loses_no_word(chat: Chat, service: Service, witness: Witness) -> None:
     """As an update does it: asked to end, it sends its pages away and they come back."""
     witness.allow(*NO_SERVER)
     samples = Samples().of(chat)
@@ -128,7 +128,7 @@ def test_the_web_process_is_restarted(chat: Chat, service: Service, witness: Wit
     chat.expect_stored()
 
 
-def test_the_model_worker_is_killed(chat: Chat, service: Service) -> None:
+def test_a_killed_model_worker_loses_no_word(chat: Chat, service: Service) -> None:
     samples = Samples().of(chat)
     chat.ask(SLOW).wait_for_words(10)
     kill(service.pid("model-worker"))
@@ -136,7 +136,7 @@ def test_the_model_worker_is_killed(chat: Chat, service: Service) -> None:
     samples.check(WORDS)
 
 
-def test_redis_loses_its_data_and_gets_the_log_in_other_pieces(chat: Chat, service: Service) -> None:
+def test_data_lost_by_redis_lose_no_word(chat: Chat, service: Service) -> None:
     """The worker dies with it: the next one writes every token again, in pieces as it comes to make them.
 
     Only if no piece ends where the page stands does its text start again; so it may take more than one loss.

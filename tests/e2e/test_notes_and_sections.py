@@ -50,7 +50,7 @@ def test_a_section_opens_with_a_click(chat: Chat) -> None:
     expect(chat.answer.get_by_text("The end.")).to_be_visible()
 
 
-def test_the_printed_page_has_them_too(chat: Chat) -> None:
+def test_the_printed_page_has_notes_and_sections(chat: Chat) -> None:
     answer(chat, f"{NOTES}\n\n{SECTION}")
     answer(chat, NOTES)
     page = chat.page

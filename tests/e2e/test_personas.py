@@ -42,7 +42,7 @@ def test_the_picker_says_what_each_model_is_and_which_is_down(sleeper: None, cha
     expect(picker(chat)).to_contain_text("Scripted test engine")
 
 
-def test_another_model_takes_over_a_conversation(
+def test_another_model_can_continue_a_conversation(
     sleeper: None, service: Service, person: Person, open_chat: Callable[..., Chat]
 ) -> None:
     in_service(
@@ -67,7 +67,7 @@ Conversation.objects.filter(title="Taken over").update(model="sleeper")
     expect(picker(chat)).to_contain_text("Scripted test engine")
 
 
-def test_settings_show_what_the_model_does_without_a_choice(
+def test_empty_settings_show_the_defaults_of_the_model(
     sleeper: None, service: Service, person: Person, open_chat: Callable[..., Chat]
 ) -> None:
     in_service(
@@ -187,7 +187,7 @@ def test_a_prompt_with_variables_fills_the_message_box(chat: Chat) -> None:
     expect(chat.page.get_by_role("menu")).to_have_count(0)
 
 
-def test_details_of_an_answer(chat: Chat) -> None:
+def test_the_details_of_an_answer_name_tokens_end_and_seed(chat: Chat) -> None:
     chat.ask("slow:5:20").wait_for_whole(5)
     chat.more("Details")
     dialog = chat.page.get_by_role("dialog")

@@ -55,7 +55,7 @@ MODULES = """<!doctype html><title>modules</title><script src="/jsi18n/"></scrip
 <script type="importmap">{"imports": {"grokweb/": "/static/js/", "vendor/": "/static/vendor/"}}</script>"""
 
 
-def test_streamed_in_any_cuts_is_the_whole(windows: Windows, person: Person) -> None:
+def test_an_answer_streamed_in_any_pieces_is_whole(windows: Windows, person: Person) -> None:
     text = ANSWER.removeprefix("echo:")
     page = windows.page(person)
     page.route("**/modules/", lambda route: route.fulfill(content_type="text/html", body=MODULES))
@@ -76,7 +76,7 @@ def test_an_answer_that_grows_keeps_what_is_selected(chat: Chat) -> None:
     chat.wait_for_end()
 
 
-def test_the_dot_breathes_only_while_words_are_waited_for(chat: Chat) -> None:
+def test_the_dot_pulses_only_while_the_page_waits_for_words(chat: Chat) -> None:
     """It moves for who wonders whether anything happens; words that come say so themselves."""
     chat.ask("pace:6000:one two three")
     until(chat.page, lambda: chat.page.evaluate(CARET) == "breathe", "it breathes")
@@ -87,7 +87,7 @@ def test_the_dot_breathes_only_while_words_are_waited_for(chat: Chat) -> None:
     chat.stop()
 
 
-def test_the_page_lets_go_of_a_reader_and_takes_hold_again(chat: Chat) -> None:
+def test_scrolling_up_stops_following_and_the_end_resumes_it(chat: Chat) -> None:
     """By as little as one turn of the wheel, and by the keyboard."""
     chat.ask(f"pace:40:{'word ' * 700}")
     box = chat.page.locator("[data-scroll]")
@@ -160,7 +160,7 @@ def test_read_aloud_a_sentence_at_a_time_until_stopped(windows: Windows, person:
     assert page.evaluate("spoken") == said[:1]
 
 
-def test_before_the_first_reading_it_is_said_where_the_text_may_go(windows: Windows, person: Person) -> None:
+def test_the_first_reading_aloud_asks_for_consent(windows: Windows, person: Person) -> None:
     context = windows.window(person)
     context.add_init_script(VOICE)
     page = context.new_page()
@@ -197,9 +197,7 @@ delete window.SpeechRecognition;
 """
 
 
-def test_before_the_first_dictation_it_is_said_where_the_voice_may_go(
-    windows: Windows, person: Person
-) -> None:
+def test_the_first_dictation_asks_for_consent(windows: Windows, person: Person) -> None:
     context = windows.window(person)
     context.add_init_script(MICROPHONE)
     page = context.new_page()

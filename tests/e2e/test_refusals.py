@@ -19,7 +19,7 @@ def test_an_empty_message_cannot_be_sent(chat: Chat) -> None:
     expect(chat.questions).to_have_count(0)
 
 
-def test_a_message_of_which_nothing_can_be_seen_cannot_be_sent(chat: Chat) -> None:
+def test_an_invisible_message_cannot_be_sent(chat: Chat) -> None:
     for blank in ("\u200b\u2800", "\u3164", "\U000e0061\u00ad \u115f"):
         chat.box.fill(blank)
         expect(chat.send).to_be_disabled()
@@ -72,7 +72,7 @@ def test_a_person_waits_in_line_and_is_refused_when_too_many_wait(chat: Chat) ->
     chat.wait_for_whole(5)
 
 
-def test_the_model_fails_in_plain_words(chat: Chat) -> None:
+def test_a_failure_of_the_model_is_told_in_plain_words(chat: Chat) -> None:
     chat.ask("oom:").wait_for_end()
     expect(chat.answers.last.locator(".outcome")).to_contain_text("memory")
     expect(chat.answers.last.get_by_role("button", name="Ask again")).to_be_visible()

@@ -25,7 +25,7 @@ def height(page: Page) -> float:
     return box["height"]
 
 
-def test_name_language_and_looks(windows: Windows, person: Person) -> None:
+def test_name_language_and_appearance_can_be_changed(windows: Windows, person: Person) -> None:
     page = windows.page(person, "/settings/")
     page.get_by_label("Display name").fill("Grace")
     page.get_by_label("Language").select_option("fr")
@@ -60,7 +60,7 @@ def test_another_browser_is_logged_out_from_here(windows: Windows, person: Perso
     expect(elsewhere).to_have_url(re.compile("/accounts/login/"))  # its websocket closed, nobody touched it
 
 
-def test_all_conversations_go_and_open_tabs_see_it(windows: Windows, person: Person) -> None:
+def test_open_tabs_see_that_all_conversations_are_deleted(windows: Windows, person: Person) -> None:
     chat = Chat(windows.page(person))
     chat.ask("hello there").wait_for_end()
     expect(chat.sidebar.locator(".entry")).to_have_count(1)
@@ -75,7 +75,7 @@ def test_all_conversations_go_and_open_tabs_see_it(windows: Windows, person: Per
     expect(chat.sidebar.locator(".entry")).to_have_count(1)
 
 
-def test_leaving(windows: Windows, person: Person) -> None:
+def test_an_account_can_be_deleted(windows: Windows, person: Person) -> None:
     windows.witness.allow(r"400 \(Bad Request\)")
     chat = Chat(windows.page(person))
     chat.ask("slow:500:50").wait_for_words(2)

@@ -23,7 +23,7 @@ def test_the_next_message_goes_out_after_the_answer(chat: Chat) -> None:
     expect(chat.questions).to_have_text(["slow:25:60", "and then?"])
 
 
-def test_it_waits_through_a_reload_and_can_be_taken_back(chat: Chat) -> None:
+def test_a_queued_message_survives_a_reload_and_can_be_taken_back(chat: Chat) -> None:
     chat.ask("slow:200:60").wait_for_words(2)
     chat.ask("later")
     chat.page.reload()

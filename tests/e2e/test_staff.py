@@ -66,20 +66,20 @@ def test_reading_a_private_conversation_is_on_record(chat: Chat, desk: Page, per
     expect(desk.locator("#result_list tbody tr").first).to_contain_text("read conversation")
 
 
-def test_hide_a_message(chat: Chat, desk: Page) -> None:
+def test_staff_can_hide_a_message(chat: Chat, desk: Page) -> None:
     decide(desk, text := reported(chat, "a rude answer"), "Hide the message")
     expect(chat.answers.last).to_contain_text("A moderator removed this message.")
     expect(chat.answers.last).not_to_contain_text(text)
 
 
-def test_dismiss_a_report(chat: Chat, desk: Page) -> None:
+def test_staff_can_dismiss_a_report(chat: Chat, desk: Page) -> None:
     decide(desk, text := reported(chat, "a harmless answer"), "Dismiss")
     expect(chat.answer).to_have_text(text)
     chat.page.reload()
     expect(chat.answer).to_have_text(text)
 
 
-def test_take_a_share_down(chat: Chat, desk: Page, windows: Windows, witness: Witness) -> None:
+def test_staff_can_take_a_share_down(chat: Chat, desk: Page, windows: Windows, witness: Witness) -> None:
     witness.allow(r"404 \(Not Found\)")
     text = f"a shared answer {next(_numbers)}"
     chat.ask(f"echo:{text}").wait_for_end()
@@ -178,7 +178,7 @@ def test_a_token_quota_that_the_person_runs_into(chat: Chat, desk: Page, person:
     expect(chat.open_account_menu()).to_contain_text(re.compile(r"\d+ of 200 tokens today"))
 
 
-def test_people_without_rights_get_no_desk(windows: Windows, person: Person, witness: Witness) -> None:
+def test_people_without_rights_have_no_admin(windows: Windows, person: Person, witness: Witness) -> None:
     witness.allow(r"403 \(Forbidden\)")
     page = windows.page(person, "/admin/")
     expect(page.get_by_role("heading")).to_have_text("Not allowed")

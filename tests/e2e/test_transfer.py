@@ -14,7 +14,9 @@ from tests.e2e.chat import Chat
 from tests.e2e.people import Person
 
 
-def test_moving_in_and_out(windows: Windows, witness: Witness, person: Person, tmp_path: Path) -> None:
+def test_conversations_can_be_exported_and_imported(
+    windows: Windows, witness: Witness, person: Person, tmp_path: Path
+) -> None:
     witness.allow(r"400 \(Bad Request\)")
     broken, export = tmp_path / "broken.json", tmp_path / "conversations.json"
     broken.write_bytes(b'[{"mapping": ')
@@ -84,7 +86,7 @@ def test_personas_and_prompts_move_with_their_owner(windows: Windows, person: Pe
         assert json.loads(archive.read("personas.json"))["personas"] == personas[:1]
 
 
-def test_everything_leaves_in_one_file_on_a_phone_too(windows: Windows, person: Person) -> None:
+def test_everything_is_exported_in_one_file_on_a_phone(windows: Windows, person: Person) -> None:
     page = windows.page(person, "/settings/", size=(320, 700), language="fr-FR", touch=True)
     section = page.get_by_role("region", name="Vos données")
     expect(section.get_by_role("button", name="Importer")).to_be_visible()

@@ -66,7 +66,7 @@ test("a question is pending until it is answered, in its own conversation", () =
   assert.equal(answered(state, "n").pending.length, 0);
 });
 
-test("of several new chats a question belongs to the one in which it was asked", () => {
+test("a question belongs to the new chat in which it was asked", () => {
   const first = opened(INITIAL, null, { messages: [] });
   const pending = question({ conversation: null, epoch: first.epoch });
   assert.ok(isHere(first, pending));

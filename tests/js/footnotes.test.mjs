@@ -37,12 +37,12 @@ test("collapsible sections hold Markdown", () => {
   assert.match(html("<details>x</details>"), /<summary[^>]*>Details<\/summary>/);
 });
 
-test("sections nest, and what is in code ends none", () => {
+test("sections nest, and a closing tag in code ends none", () => {
   const out = html("<details>\n\n```html\n</details>\n```\n\n<details>\n\ninner\n\n</details>\n\nouter\n\n</details>\n\nafter");
   assert.match(out, /&lt;\/details&gt;[\s\S]*inner<\/p><\/details><p[^>]*>outer<\/p><\/details><p[^>]*>after<\/p>$/);
 });
 
-test("nothing else of HTML comes in with a section", () => {
+test("a section lets no other HTML in", () => {
   for (const text of [
     "<details open ontoggle=alert(1)>x</details>", "<details onclick='x'>", "<details><summary onclick=x>a</summary></details>",
     "<details><summary><img src=x onerror=x></summary><script>x</script></details>", "<summary>alone</summary>",
@@ -52,7 +52,7 @@ test("nothing else of HTML comes in with a section", () => {
   }
 });
 
-test("sections of sections end, and hostile ones cost little", () => {
+test("deep nesting is limited, and hostile sections cost little", () => {
   const deep = html("<details>\n".repeat(4000));
   assert.ok(deep.split("<details open").length - 1 <= 5);
   assert.ok(html("[^a]: x\n".repeat(4000)).includes("note"));
@@ -78,7 +78,7 @@ test("an unfinished section is open, a finished one as it says", () => {
   assert.match(grown("<details>\n<summary>Title</summary>\n\nwords\n\n</details>"), /^<details(?! open)/);
 });
 
-test("as plain text and read aloud", () => {
+test("plain text keeps references and reading aloud leaves them out", () => {
   assert.equal(plainText("a[^x]\n\n[^x]: b"), "a[^x]\n\n[^x]: b");
   assert.equal(spokenText("a[^x].\n\n[^x]: b"), "a.\nb");
   assert.equal(plainText("<details>\n<summary>T</summary>\n\nw\n\n</details>"), "T\nw");

@@ -43,7 +43,7 @@ test("a placeholder is filled with what is given, whatever it contains", () => {
   assert.equal(fill("“%(title)s” and %(n)d", { title: "%(n)d $& <b>", n: 2 }), "“%(n)d $& <b>” and 2");
 });
 
-test("every way a reply can end is said, a whole reply says nothing", () => {
+test("every incomplete end of a reply has a sentence, a whole reply has none", () => {
   assert.equal(outcome({ status: "complete", text: "x" }), "");
   assert.match(outcome({ status: "complete", text: "" }), /nothing to say/);
   assert.match(outcome({ status: "stopped", text: "x" }), /stopped/);
@@ -54,7 +54,7 @@ test("every way a reply can end is said, a whole reply says nothing", () => {
   assert.match(outcome({ status: "complete", text: "x", reason: "length" }), /longest/);
 });
 
-test("the sidebar's headings", () => {
+test("the sidebar groups conversations by day, week and month", () => {
   const now = new Date(2026, 4, 15, 9, 0);
   const at = (/** @type {number[]} */ ...when) => {
     const [year, month, ...rest] = when;

@@ -12,7 +12,7 @@ test("shortcuts are found where a layout has other letters", () => {
   for (const key of ["O", "Щ", "ם", "Ο"]) assert.equal(shortcut(press(key, "KeyO", { shiftKey: true }), false), "new", key);
 });
 
-test("a Latin layout means what its key writes", () => {
+test("on a Latin layout the written letter counts", () => {
   assert.equal(shortcut(press("k", "KeyV"), false), "palette"); // Dvorak
   assert.equal(shortcut(press("t", "KeyK"), false), "");
   assert.equal(shortcut(press("R", "KeyO", { shiftKey: true }), false), "");
@@ -31,14 +31,14 @@ test("the sheet of shortcuts opens where a slash needs Shift or stands elsewhere
   assert.equal(shortcut(press("?", "Slash", { ctrlKey: false, shiftKey: true }), false), "");
 });
 
-test("AltGr writes, and other keys are nobody's", () => {
+test("AltGr and other keys open nothing", () => {
   assert.equal(shortcut(press("k", "KeyK", { altKey: true }), false), "");
   assert.equal(shortcut(press("Process", "KeyK"), false), "");
   assert.equal(shortcut(press("k", "KeyK", { ctrlKey: false }), true), "");
   assert.equal(shortcut(press("K", "KeyK", { shiftKey: true }), false), "");
 });
 
-test("a key of an input method is known in both orders", () => {
+test("a key of an input method is recognised in both event orders", () => {
   assert.ok(isComposing({ isComposing: true, keyCode: 13 }));
   assert.ok(isComposing({ isComposing: false, keyCode: 229 })); // Safari, after the composition has ended
   assert.ok(!isComposing({ isComposing: false, keyCode: 13 }));

@@ -57,7 +57,7 @@ test("links show where they go, open elsewhere and tell nobody", () => {
   assert.match(html("[аpple.com](https://аpple.com)"), /\(xn--/);
 });
 
-test("a link whose words are its address is not said twice", () => {
+test("a link whose words are its address shows no host", () => {
   for (const text of ["https://example.org/a", "<https://example.org>", "[example.org](https://example.org)", "www.example.org"]) {
     assert.doesNotMatch(html(text), /class="host"/);
   }
@@ -77,7 +77,7 @@ test("pictures are links, never loaded", () => {
   assert.doesNotMatch(html("![x](data:image/png;base64,AAAA)"), /<(img|a) /);
 });
 
-test("formulas, and prices that are none", () => {
+test("formulas are set and prices are not", () => {
   assert.match(html("so $E = mc^2$."), /<code class="math" dir="ltr">E = mc\^2<\/code>/);
   assert.match(html("so \\(a+b\\)"), /<code class="math" dir="ltr">a\+b<\/code>/);
   assert.match(html("$$\nx_1 * y * z\n$$"), /<code class="math block" dir="ltr">x_1 \* y \* z<\/code>/);
@@ -85,7 +85,7 @@ test("formulas, and prices that are none", () => {
   for (const text of ["$5 and $10", "it costs $5.", "`$x$`", "a $ b $ c", "$ x$"]) assert.doesNotMatch(html(text), /class="math/);
 });
 
-test("amounts and variables are no formulas, and formulas beside other scripts are", () => {
+test("amounts and shell variables are no formulas, formulas beside other scripts are", () => {
   for (const text of ["100$, or 200$ with", "20$-30$ per", "(5$) and (10$)", "100$/mois ou 1000$/an", "US$5 or A$ 6", "$HOME/$USER and $PATH:$LIB", "A=$FOO-$BAR now", "from $5 to 10$.", "x$a$", "${HOME}/bin:${PATH}", "$(pwd)/$(date)", "echo $?/$!"]) {
     assert.equal(html(text), `<p dir="auto">${text}</p>\n`);
   }
@@ -136,11 +136,11 @@ test("each block has a direction of its own, what holds blocks that of its words
   assert.equal(html("```\nx\n```"), '<pre><code dir="ltr">x</code></pre>\n');
 });
 
-test("no link within a link", () => {
+test("a link holds no other link", () => {
   assert.equal(html("[![a](https://x.example/y.png)](https://z.example)").match(/<a /g)?.length, 1);
 });
 
-test("tasks are marks, not boxes that nobody can tick", () => {
+test("tasks are signs, not checkboxes", () => {
   assert.match(html("- [x] done\n- [ ] open"), /<span class="task">☑<\/span> done[\s\S]*<span class="task">☐<\/span> open/);
 });
 

@@ -3,13 +3,13 @@ import { test } from "node:test";
 
 import { fitting, isOneTypo, match } from "grokweb/base/matching.js";
 
-test("one slip is one letter missing, added, wrong, or changed with the next", () => {
+test("one typing error is one letter missing, added, wrong, or swapped with the next", () => {
   for (const typed of ["setings", "setttings", "setzings", "stetings", "settigns", "setting", "settings"]) assert.ok(isOneTypo(typed, "settings"), typed);
   assert.ok(!isOneTypo("setin", "settings"));
   assert.ok(!isOneTypo("abcd", "badc"));
 });
 
-test("a name is found by a part, by beginnings of words, and in spite of a slip", () => {
+test("a name is found by a part, by beginnings of words, and in spite of a typing error", () => {
   assert.equal(match("sett", "Settings"), 2);
   assert.equal(match("ETTIN", "Settings"), 2);
   assert.equal(match("", "Settings"), 2);
@@ -28,6 +28,6 @@ test("short words and other words are not guessed", () => {
   assert.equal(match("???", "Settings"), 0);
 });
 
-test("what stands there comes before what is guessed", () => {
+test("literal matches come before fuzzy ones", () => {
   assert.deepEqual(fitting("dark", ["bark", "lark dark", "darn"], (each) => each), ["lark dark", "bark", "darn"]);
 });

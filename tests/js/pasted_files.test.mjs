@@ -19,7 +19,7 @@ test("names and paths as file managers write them say which files were copied", 
   assert.ok(namesFiles("100%.txt", files("100%.txt")));
 });
 
-test("words beside a picture of them are words", () => {
+test("text beside a picture of it is pasted as text", () => {
   assert.ok(!namesFiles("Dear colleagues,\n", files("image.png")));
   assert.ok(!namesFiles("1\t2\n3\t4", files("image.png")));
   assert.ok(!namesFiles("notes.txt\nand more", files("notes.txt")));

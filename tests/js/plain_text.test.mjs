@@ -10,7 +10,7 @@ test("marks are gone, words, code and cells stay", () => {
   assert.equal(plainText(text), "Title\n\nA bold link & code, x^2.\n\n1. one\n2. two\n  - in\n\nlet a = 1 < 2;\n\na\tb\n1\t2");
 });
 
-test("HTML of the model is text here, too", () => {
+test("HTML is text in plain text, too", () => {
   assert.equal(plainText("<b>x</b> &amp; <script>y</script>"), "<b>x</b> & <script>y</script>");
 });
 
@@ -20,11 +20,11 @@ test("ranges, bold beside Chinese and breaks in cells read as they are shown", (
   assert.equal(spokenText(text), "5~10 min, 注意：正文, 20$ or 30$\na, b\n1 2, x");
 });
 
-test("code is named, not read", () => {
+test("a block of code is mentioned, not read aloud", () => {
   assert.equal(spokenText("See:\n\n```py\nx = 1\n```\n\n- one\n- two"), "See:\nHere is a block of code.\none\ntwo");
 });
 
-test("a sentence at a time, none too long for a voice, no word lost", () => {
+test("a text is read by sentences, none too long for a voice, with every word", () => {
   assert.deepEqual(sentences("One. Two? Three!", "en"), ["One.", "Two?", "Three!"]);
   const long = "word ".repeat(300).trim();
   const pieces = sentences(long, "en");
@@ -33,7 +33,7 @@ test("a sentence at a time, none too long for a voice, no word lost", () => {
   assert.equal(sentences("x".repeat(500), "en").join(""), "x".repeat(500));
 });
 
-test("where the browser has no voice nothing is offered", () => {
+test("speech is offered only where the browser has it", () => {
   assert.equal(canRead(), false);
   assert.equal(canDictate(), false);
 });

@@ -33,7 +33,7 @@ test("a repeat changes nothing, not even the object", () => {
   assert.equal(apply(state, token(0, 2, "ab")), state);
 });
 
-test("an overlap is not cut in two: it asks", () => {
+test("an overlap is not cut in two but asked for again", () => {
   const state = run([token(0, 2, "ab"), token(1, 3, "bc")]);
   assert.deepEqual([state.text, state.resume], ["ab", 2]);
 });
@@ -46,7 +46,7 @@ test("a gap asks once, from the last token held", () => {
   assert.deepEqual([healed.text, healed.status, healed.resume], ["abcdef", "complete", null]);
 });
 
-test("done before the last tokens asks instead of ending", () => {
+test("a done frame before the last tokens asks for them", () => {
   const state = run([token(0, 1, "a"), done(3, "abc")]);
   assert.deepEqual([state.status, state.resume], ["live", 1]);
   assert.equal(run([token(1, 3, "bc"), done(3, "abc")], state).status, "complete");
@@ -67,7 +67,7 @@ test("the length counts code points", () => {
   for (const text of ["", "abc", "é", "🙂a🙂", "\ud800", "𝕏\ud83d"]) assert.equal(codePoints(text), [...text].length);
 });
 
-test("the place in line goes when tokens come", () => {
+test("the place in line is cleared by the first token", () => {
   const waits = run([{ type: "queued", message_id: "m", position: 3, estimate: 20 }]);
   assert.deepEqual(waits.place, { position: 3, estimate: 20 });
   assert.equal(apply(waits, token(0, 1, "a")).place, null);
@@ -130,7 +130,7 @@ test("messages are added, changed in place, or start another branch", () => {
   assert.equal(ids(place(list, message("first", null, 5))), "first");
 });
 
-test("what belongs to a branch that is not open is left alone", () => {
+test("messages of a branch that is not open change nothing", () => {
   const list = [message("q", null, 1), message("a", "q", 5)];
   assert.equal(place(list, message("old", "q", 2, { hidden: true })), list);
   assert.equal(place(list, message("far", "unknown", 6)), list);

@@ -8,7 +8,7 @@ test("words in double braces are variables, each asked for once", () => {
   assert.deepEqual(variablesOf("{single} {{}} {{a\nb}} {{{{"), []);
 });
 
-test("what was answered stands in their place, as it is", () => {
+test("variables are replaced by the answers as they are", () => {
   assert.equal(fillVariables("{{a}} and {{ b }} and {{a}}", { a: "$1 {{b}}", b: "2" }), "$1 {{b}} and 2 and $1 {{b}}");
   assert.equal(fillVariables("no words", {}), "no words");
 });

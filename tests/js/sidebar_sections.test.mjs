@@ -18,7 +18,7 @@ const at = (id, day, more = {}) => {
   return { id, title: id, model: "m", created_at: date, updated_at: date, url: `/c/${id}/`, ...place, ...more };
 };
 
-test("a conversation stands in one place", () => {
+test("a conversation is in exactly one section", () => {
   assert.equal(sectionOf(at("a", 1), folders), "recent");
   assert.equal(sectionOf(at("a", 1, { folder: "f1" }), folders), "f1");
   assert.equal(sectionOf(at("a", 1, { folder: "gone" }), folders), "recent");
@@ -26,13 +26,13 @@ test("a conversation stands in one place", () => {
   assert.equal(sectionOf(at("a", 1, { folder: "f1", archived: true }), folders), "archive");
 });
 
-test("each place has the newest first", () => {
+test("each section lists the newest first", () => {
   const places = bySection([at("a", 1), at("b", 3), at("c", 2), at("d", 9, { pinned: true })], folders);
   assert.deepEqual(places.get("recent")?.map((each) => each.id), ["b", "c", "a"]);
   assert.deepEqual(places.get("pinned")?.map((each) => each.id), ["d"]);
 });
 
-test("addresses of pages", () => {
+test("each section has the address of its pages", () => {
   assert.equal(pageUrl("recent", null), "/api/conversations/");
   assert.equal(pageUrl("recent", "5-1"), "/api/conversations/?cursor=5-1");
   assert.equal(pageUrl("archive"), "/api/conversations/?archived=1");
@@ -48,7 +48,7 @@ test("a fresh first page forgets what is gone from it and keeps what is older", 
   assert.deepEqual(refreshed(known, fresh, null, folders).all, fresh);
 });
 
-test("keys that open something", () => {
+test("shortcuts open the palette and the sheet, plain keys only outside fields", () => {
   /** @param {string} key @param {object} [more] */
   const press = (key, more = {}) =>
     /** @type {KeyboardEvent} */ (/** @type {any} */ ({ key, target: { tagName: "BODY" }, ...more }));

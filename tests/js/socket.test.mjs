@@ -84,7 +84,7 @@ test("the delay doubles to 30 s, half of it by chance", () => {
   for (let i = 0; i < 100; i++) assert.ok(delay(4) >= 4000 && delay(4) <= 8000);
 });
 
-test("close codes: log in, reload, or reconnect", () => {
+test("each close code means to log in, to reload or to reconnect", () => {
   assert.deepEqual([4401, 4403, 1006, 1012, 1013, 1000, 4400].map(afterClose), ["login", "reload", ...Array(5).fill("reconnect")]);
 });
 
@@ -93,7 +93,7 @@ test("ids are random and within 64 characters", () => {
   assert.notEqual(randomId(), randomId());
 });
 
-test("what is sent before the socket is open waits for hello", () => {
+test("a frame sent before the socket is open waits for hello", () => {
   const world = new World();
   world.page.connect();
   world.page.ask(send("a"));
@@ -157,7 +157,7 @@ test("failed tries wait longer each time; hello resets them", () => {
   assert.equal(world.sockets.length, 7);
 });
 
-test("4401 and 4403 end it; nothing comes back", () => {
+test("close codes 4401 and 4403 end the connection for good", () => {
   for (const [code, asks] of /** @type {const} */ ([[4401, "login"], [4403, "reload"]])) {
     const world = new World();
     world.page.connect();
@@ -183,7 +183,7 @@ test("a connection that says nothing and a send that is never answered are given
   assert.deepEqual(world.socket().sent.map((each) => each.client_id), ["a"]);
 });
 
-test("an old socket's late words do not count", () => {
+test("late frames of an old socket are ignored", () => {
   const world = new World();
   world.page.connect();
   const old = world.socket();
@@ -207,7 +207,7 @@ test("a frame that closed the socket as too large comes back as an error, not fo
   assert.deepEqual(world.socket().sent, []);
 });
 
-test("replies: a gap is asked for once, the end is told once", () => {
+test("a gap in a reply is asked for once, and its end announced once", () => {
   /** @type {[string, number][]} */
   const asked = [];
   /** @type {string[]} */

@@ -32,7 +32,7 @@ for (const [lang, text] of Object.entries(TEXTS)) {
   });
 }
 
-test("where nothing speaks for a language, the page's is taken", () => {
+test("a text without clues has the language of the page", () => {
   for (const text of ["", "42", "OK", "def bake(loaf)"]) assert.equal(languageOf(text, "fr"), "fr", text);
 });
 

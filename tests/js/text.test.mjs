@@ -8,11 +8,11 @@ import { originOf } from "grokweb/view/message_status.js";
 // The cases that the server is asked, too (tests/chat/core/test_text.py).
 const { blank, seen } = JSON.parse(readFileSync(new URL("../data/blank_texts.json", import.meta.url), "utf8"));
 
-test("what cannot be seen is blank", () => {
+test("invisible texts are blank", () => {
   for (const text of blank) assert.equal(isBlank(text), true, escape(text));
 });
 
-test("what can be seen is not", () => {
+test("visible texts are not blank", () => {
   for (const text of seen) assert.equal(isBlank(text), false, escape(text));
 });
 
