@@ -1,4 +1,4 @@
-"""axe-core (package.json) on a page: what it finds against WCAG 2.2 AA."""
+"""Runs axe-core (package.json) on a page and returns its findings against WCAG 2.2 AA."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ RULES = {
     "resultTypes": ["violations"],
     "preload": False,  # it would copy imported style sheets into the page, which the CSP forbids
 }
-RUN = """async ([rules, stock]) => {
-  const { violations } = await axe.run({ exclude: stock.map((each) => [each]) }, rules);
+RUN = """async ([rules, excluded]) => {
+  const { violations } = await axe.run({ exclude: excluded.map((each) => [each]) }, rules);
   const told = ({ html, failureSummary }) => `${html.slice(0, 300)}\\n${failureSummary}`;
   return violations.map(({ id, nodes }) => [id, ...nodes.map(told)].join("\\n"));
 }"""
@@ -31,14 +31,14 @@ def _source() -> str:
     return (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
-def told(page: Page, stock: Sequence[str] = ()) -> list[str]:
-    """`stock`: pieces of the page that are not ours, as selectors."""
+def findings(page: Page, excluded: Sequence[str] = ()) -> list[str]:
+    """Returns the findings on a page; parts that Django draws, selected by `excluded`, are left out."""
     page.wait_for_load_state()
     page.evaluate(MOVEMENTS_END)
-    page.evaluate(_source())  # the debugger's door: the page's CSP has no say in it
-    return list(page.evaluate(RUN, [RULES, list(stock)]))
+    page.evaluate(_source())  # evaluated by the debugger, which the page's CSP does not bind
+    return list(page.evaluate(RUN, [RULES, list(excluded)]))
 
 
 def check(page: Page, what: str) -> None:
-    found = told(page)
+    found = findings(page)
     assert not found, f"{what}:\n" + "\n".join(found)

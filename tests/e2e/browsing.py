@@ -1,4 +1,4 @@
-"""A browser with people in it: windows of their own, and a witness of everything that goes wrong in them."""
+"""Browser windows of people, and a witness that records every error in them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCRIPT_MISSED = "error occurred when fetching the script"
 
 
 class Witness:
-    """Console errors, exceptions, lost requests, server errors, violations of the CSP, and who was asked."""
+    """Records console errors, exceptions, lost requests, server errors, CSP violations, and all requests."""
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
@@ -40,7 +40,7 @@ class Witness:
         self.allowed: list[re.Pattern[str]] = []
 
     def allow(self, *patterns: str) -> None:
-        """Allows messages that this test provokes."""
+        """Ignores errors that the test provokes on purpose."""
         self.allowed += map(re.compile, patterns)
 
     def watch(self, context: BrowserContext) -> None:

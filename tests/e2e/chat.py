@@ -1,4 +1,4 @@
-"""The chat page as a person uses it: what it shows, and what can be done there."""
+"""Drives the chat page as a person does: reads what it shows, and uses its controls."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class Chat:
         self.page.get_by_role("button", name="Stop", exact=True).click()
 
     def menu_of(self, title: str) -> Locator:
-        """The menu of a conversation in the sidebar, opened."""
+        """Opens the menu of a conversation in the sidebar."""
         entry = self.entry(title)
         entry.hover()
         entry.get_by_role("button").click()
         return self.page.get_by_role("menu")
 
     def more(self, action: str) -> None:
-        """An entry of the newest answer's "More" menu."""
+        """Chooses an entry of the newest answer's "More" menu."""
         self.answers.last.get_by_role("button", name="More").click()
         self.page.get_by_role("menuitem", name=action, exact=True).click()
 
@@ -86,27 +86,27 @@ class Chat:
 
     @property
     def answer(self) -> Locator:
-        """The text of the newest answer."""
+        """Returns the text of the newest answer."""
         return self.answers.last.locator(".body")
 
     def text(self) -> str:
         return self.answer.inner_text() if self.answers.count() else ""
 
     def stored(self) -> str:
-        """The text of the newest answer as the server keeps it."""
+        """Returns the text of the newest answer as the server has stored it."""
         conversation = self.page.url.rstrip("/").rsplit("/", 1)[-1]
         told = self.page.request.get(f"/api/conversations/{conversation}/messages/").json()
         return str(told["messages"][-1]["text"])
 
     def wait_for_words(self, count: int) -> Chat:
-        """At least so many words of a slow answer are there, in order."""
+        """Waits until at least `count` words of a slow answer are there, and checks their order."""
         until(self.page, lambda: len(self.text().split()) >= count, f"{count} words")
         shown = self.text().split()
         assert shown == words(len(shown)).split()
         return self
 
     def wait_for_end(self) -> Chat:
-        """The newest answer is settled: it has its buttons, or says why it is not whole."""
+        """Waits until the newest answer is settled: it has its buttons, or says why it is not whole."""
         expect(self.answers.last).to_have_attribute("aria-busy", "false", timeout=PATIENCE * 1000)
         return self
 
@@ -115,11 +115,11 @@ class Chat:
         return self.wait_for_end()
 
     def expect_stored(self) -> None:
-        """Expects that the newest answer on the page equals the stored one, as soon as it is settled."""
-        until(self.page, lambda: self.text() == self.stored(), "kept as shown")
+        """Waits until the newest answer on the page equals the stored one."""
+        until(self.page, lambda: self.text() == self.stored(), "stored as shown")
 
     def now(self) -> float:
-        """Milliseconds since 1970, by the page's clock."""
+        """Returns milliseconds since 1970 by the page's clock."""
         return float(self.page.evaluate("Date.now()"))
 
     def expect_notice(self, text: str | re.Pattern[str]) -> None:
@@ -137,7 +137,7 @@ class Sample:
 
 
 class Samples:
-    """Samples of a slow answer in several tabs, every 50 ms, over reloads and losses."""
+    """Samples of a slow answer as tabs showed it, every 50 ms, over reloads and lost connections."""
 
     def __init__(self) -> None:
         self.lives: dict[str, list[Sample]] = {}
@@ -151,7 +151,7 @@ class Samples:
         return self
 
     def check(self, count: int) -> None:
-        """No page ever showed a hole, a repetition or fewer words than before."""
+        """Checks that no page ever showed a hole, a repetition or fewer words than before."""
         for shown in self.lives.values():
             lengths = [each.count for each in shown]
             assert lengths == sorted(lengths), f"words went away: {lengths}"
@@ -165,7 +165,7 @@ class Samples:
         return sum(map(len, self.lives.values()))
 
     def words_after(self, moment: float) -> float:
-        """Milliseconds from a moment to the first sample with more words than its page had shown before."""
+        """Returns the milliseconds from a moment until a page showed more words than before it."""
         for shown in self.lives.values():
             before = max((each.count for each in shown if each.at <= moment), default=0)
             for each in shown:

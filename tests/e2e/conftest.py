@@ -42,7 +42,7 @@ def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def line_port() -> int:
-    """Returns the port of a second way to the service, which must know that address."""
+    """Returns the port of a second address of the service, which its settings must name."""
     return free_port()
 
 
@@ -59,7 +59,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, line_port: int) -> Iterato
 
 @pytest.fixture(scope="package")
 def people(service: Service) -> Iterator[Person]:
-    """Nobody meets what another test left: each test takes whom it needs."""
+    """Yields new people: each test takes as many as it needs, so that no test meets the data of another."""
     try:
         return iter(invite(PEOPLE, service.environment))
     except subprocess.CalledProcessError as error:
@@ -116,7 +116,7 @@ def line(service: Service, line_port: int) -> Iterator[Line]:
 
 @pytest.fixture
 def chat(windows: Windows, person: Person) -> Chat:
-    """A person on an empty chat page."""
+    """Returns a person's empty chat page."""
     return Chat(windows.page(person))
 
 

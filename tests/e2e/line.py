@@ -1,4 +1,4 @@
-"""A line to the service that can be cut like a cable: what ran over it breaks, and nothing gets through."""
+"""A TCP forwarder that can be cut like a cable: open connections break, and no new one gets through."""
 
 from __future__ import annotations
 

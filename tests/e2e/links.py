@@ -1,4 +1,4 @@
-"""The dialog that shares a conversation, as a person uses it."""
+"""Uses the dialog that shares a conversation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.e2e.chat import Chat
 
 
 def share(chat: Chat, *, members_only: bool = False) -> str:
-    """The address of a new link."""
+    """Makes a link and returns its address."""
     chat.page.get_by_role("button", name="Share", exact=True).click()
     dialog = chat.page.get_by_role("dialog")
     if members_only:

@@ -26,7 +26,7 @@ class Person:
 
 
 def invite(number: int, environment: Mapping[str, str]) -> list[Person]:
-    """The administrator and so many people of a running service."""
+    """Makes an administrator and `number` other people in a running service, logged in."""
     made = subprocess.run(
         [sys.executable, "-m", "tests.e2e.people", str(number)],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""A second model that nobody runs, made and removed in a running service."""
+"""Makes and removes a second model, which no worker runs, in a running service."""
 
 from __future__ import annotations
 

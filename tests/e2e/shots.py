@@ -116,7 +116,7 @@ def photograph_outside(album: Album, windows: Windows, how: dict[str, Any]) -> N
 
 
 def photograph_chat(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> str:
-    """The chat from empty to shared; returns the link."""
+    """Takes the chat from empty to shared. Returns the link."""
     chat = Chat(windows.page(person, **how))
     page = chat.page
     album.take(page, "chat-empty")
@@ -146,7 +146,7 @@ def photograph_chat(album: Album, windows: Windows, person: Person, how: dict[st
 
 
 def _versions(album: Album, chat: Chat) -> None:
-    """An edit in the making, and a message of which there are two."""
+    """Takes an unfinished edit, and a message with two versions."""
     page = chat.page
     first = page.locator("[data-transcript] > li").first
     first.hover()
@@ -214,7 +214,7 @@ def photograph_personas(album: Album, windows: Windows, person: Person, how: dic
     chat.ask("echo:It is well.").wait_for_end()
     chat.answers.last.locator(".tools button").last.click()
     page.get_by_role("menuitem").filter(has=page.locator("use[href='#i-info']")).click()
-    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("dialog").locator(".facts")).to_be_visible()
     album.take(page, "more-details")
     page.keyboard.press("Escape")
     chat.answers.last.locator("[data-feedback='-1']").click()

@@ -1,4 +1,4 @@
-"""A report, and staff's pages, as people use them."""
+"""Reports a message, and uses the pages of the admin."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def report(chat: Chat, note: str) -> None:
     chat.expect_notice("Thank you. Staff will look at it.")
 
 
-def search(desk: Page, section: str, words: str) -> None:
-    """A section of the admin, searched."""
-    desk.goto("/admin/")
-    desk.locator("#content-main th").get_by_role("link", name=section, exact=True).click()
-    desk.locator("#searchbar").fill(words)
-    desk.locator("#searchbar").press("Enter")
-    desk.wait_for_url("**/?q=*")
+def search(admin_page: Page, section: str, words: str) -> None:
+    """Opens a section of the admin and searches it."""
+    admin_page.goto("/admin/")
+    admin_page.locator("#content-main th").get_by_role("link", name=section, exact=True).click()
+    admin_page.locator("#searchbar").fill(words)
+    admin_page.locator("#searchbar").press("Enter")
+    admin_page.wait_for_url("**/?q=*")
 
 
-def open_first(desk: Page) -> None:
-    desk.locator("#result_list tbody th a").first.click()
+def open_first(admin_page: Page) -> None:
+    admin_page.locator("#result_list tbody th a").first.click()

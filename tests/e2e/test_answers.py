@@ -1,6 +1,4 @@
-"""Tests actions on an answer: copying with its look, feedback by one click, comparison with another
-answer.
-"""
+"""Answers can be copied with their formatting, rated by one click and compared with other versions."""
 
 from __future__ import annotations
 
@@ -99,8 +97,8 @@ def test_one_click_gives_feedback_and_a_reason_may_follow(
     chat.expect_notice("Thank you for your feedback.")
     expect(poor).to_have_attribute("aria-pressed", "true")
     expect(good).to_have_attribute("aria-pressed", "false")
-    desk = windows.page(admin, "/admin/feedback/feedback/")
-    expect(desk.locator("#result_list tbody tr")).to_have_count(1)  # stored before any reason
+    admin_page = windows.page(admin, "/admin/feedback/feedback/")
+    expect(admin_page.locator("#result_list tbody tr")).to_have_count(1)  # stored before any reason
 
     chat.notice.get_by_role("button", name="Say why").click()
     dialog = chat.page.get_by_role("dialog", name="What was poor?")
@@ -108,11 +106,11 @@ def test_one_click_gives_feedback_and_a_reason_may_follow(
     dialog.get_by_label("Note").fill("cakes need sugar")
     dialog.get_by_role("button", name="Send").click()
     chat.expect_notice("Thank you. Staff see the reason.")
-    desk.reload()
-    expect(desk.get_by_role("cell", name="not correct").first).to_be_visible()
-    desk.locator("#result_list tbody th a").first.click()
-    expect(desk.locator("#content")).to_contain_text("cakes need sugar")
-    expect(desk.locator("#content")).not_to_contain_text("salt the cake")
+    admin_page.reload()
+    expect(admin_page.get_by_role("cell", name="not correct").first).to_be_visible()
+    admin_page.locator("#result_list tbody th a").first.click()
+    expect(admin_page.locator("#content")).to_contain_text("cakes need sugar")
+    expect(admin_page.locator("#content")).not_to_contain_text("salt the cake")
 
     chat.page.reload()
     expect(poor).to_have_attribute("aria-pressed", "true")
@@ -123,8 +121,8 @@ def test_one_click_gives_feedback_and_a_reason_may_follow(
     chat.expect_notice("The feedback is withdrawn.")
     expect(good).to_have_attribute("aria-pressed", "false")
     expect(good).to_be_focused()
-    desk.goto("/admin/feedback/feedback/")
-    expect(desk.locator("#result_list tbody tr")).to_have_count(0)
+    admin_page.goto("/admin/feedback/feedback/")
+    expect(admin_page.locator("#result_list tbody tr")).to_have_count(0)
 
 
 def test_versions_name_the_options_they_were_asked_with(chat: Chat, open_chat: Callable[..., Chat]) -> None:

@@ -1,4 +1,4 @@
-"""Runs axe-core on rarely visited pages: confirmations, files, search results, lists of models."""
+"""axe-core finds no accessibility fault in states seldom seen: confirmations, files, search, menus."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Look:
     def __init__(self) -> None:
         self.found: dict[str, list[str]] = {}
 
-    def at(self, page: Page, what: str, stock: Sequence[str] = ()) -> None:
-        if troubles := axe.told(page, stock):
+    def at(self, page: Page, what: str, excluded: Sequence[str] = ()) -> None:
+        if troubles := axe.findings(page, excluded):
             self.found[what] = troubles
 
 
@@ -62,7 +62,7 @@ def how(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def sleeper(service: Service) -> Iterator[None]:
-    """A second model, which nobody runs."""
+    """Adds a second model, which no worker runs."""
     in_service(service, SLEEPER)
     yield
     in_service(service, NO_SLEEPER)
@@ -244,20 +244,20 @@ def test_staff_pages_have_no_accessibility_faults(
     report(chat, "Please look at it.")
     share(chat)
     close_dialog(chat.page)
-    desk = windows.page(admin, "/admin/", **how)
+    admin_page = windows.page(admin, "/admin/", **how)
     for section in ("Users", "Conversations", "Shared links", "Reports"):
-        search(desk, section, person.email)
-        look.at(desk, f"{section}, a list")
-        open_first(desk)
-        expect(desk.locator("#content h1")).to_be_visible()
-        look.at(desk, f"{section}, one of them", DJANGOS)
-    search(desk, "Users", person.email)
-    open_first(desk)
-    desk.get_by_role("link", name="Suspend…").click()
-    look.at(desk, "suspending")
-    desk.get_by_label("Reason").fill("Spam.")
-    desk.get_by_role("button", name="Suspend").click()
-    expect(desk.locator(".messagelist")).to_contain_text("is suspended.")
+        search(admin_page, section, person.email)
+        look.at(admin_page, f"{section}, a list")
+        open_first(admin_page)
+        expect(admin_page.locator("#content h1")).to_be_visible()
+        look.at(admin_page, f"{section}, one of them", DJANGOS)
+    search(admin_page, "Users", person.email)
+    open_first(admin_page)
+    admin_page.get_by_role("link", name="Suspend…").click()
+    look.at(admin_page, "suspending")
+    admin_page.get_by_label("Reason").fill("Spam.")
+    admin_page.get_by_role("button", name="Suspend").click()
+    expect(admin_page.locator(".messagelist")).to_contain_text("is suspended.")
     chat.page.goto("/")
     expect(chat.page.get_by_role("heading")).to_have_text("Your account is suspended")
     look.at(chat.page, "suspended")
@@ -266,7 +266,7 @@ def test_staff_pages_have_no_accessibility_faults(
 def test_chosen_colours_have_no_accessibility_faults(
     open_chat: Callable[..., Chat], person: Person, witness: Witness, look: Look
 ) -> None:
-    """Dark by the account while the system is light: the page's own switch, not the system's."""
+    """The account chooses dark while the system is light, so that the page's own switch decides."""
     witness.allow(r"404 \(Not Found\)")
     chat = open_chat(person)
     with chat.page.expect_response("**/api/profile/"):

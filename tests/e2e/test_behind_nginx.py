@@ -1,4 +1,4 @@
-"""A real nginx in front, as docs/operators.md configures it: what it lets through, and what it refuses."""
+"""nginx, configured as docs/operators.md says, forwards what the service accepts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LETTERS = 950_000  # of one message of the files below
 
 
 def documented() -> str:
-    """The map and the server of docs/operators.md."""
+    """Returns the `map` and `server` blocks of docs/operators.md."""
     text = (ROOT / "docs" / "operators.md").read_text()
     (block,) = re.findall(r"^nginx:\n\n```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return block
@@ -78,7 +78,7 @@ def answers(port: int) -> bool:
 def through(
     service: Service, line_port: int, chromium: Browser, tmp_path: Path
 ) -> Iterator[Callable[..., Any]]:
-    """Windows that reach the service through nginx."""
+    """Yields windows that reach the service through nginx."""
     witness = Witness(f"http://localhost:{line_port}")
     windows = Windows(chromium, witness.origin, witness)
 
@@ -93,7 +93,7 @@ def through(
 
 
 def export(path: Path, messages: int) -> Path:
-    """A file of this site with so many long messages, a little below 1 MB each."""
+    """Returns an export of this site with `messages` long messages, a little below 1 MB each."""
     said = [files.said(text=f"{n} " + "x" * LETTERS) for n in range(messages)]
     for n, message in enumerate(said):
         message |= {"id": str(n), "parent": str(n - 1) if n else None}

@@ -1,4 +1,4 @@
-"""One conversation, several ways it could have gone: edit, ask again, look at both, go on, delete."""
+"""Branches of a conversation: messages are edited, asked again, compared, continued and deleted."""
 
 from __future__ import annotations
 

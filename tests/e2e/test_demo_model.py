@@ -1,4 +1,4 @@
-"""The weights that come with it, as somebody meets them one command after the clone."""
+"""The demo model answers right after installation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def windows(demo: Service, chromium: Browser) -> Iterator[Windows]:
-    """Windows of the service with the demo model."""
+    """Yields windows of a service that runs the demo model."""
     witness = Witness(f"http://localhost:{demo.port}")
     opened = Windows(chromium, witness.origin, witness)
     yield opened

@@ -1,4 +1,4 @@
-"""On a phone, with the keyboard alone, in French, in the dark."""
+"""The chat works on a phone, with the keyboard alone, in French and in dark colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.e2e.screen import scrolls_sideways
 
 
 def brightness(page: Page) -> float:
-    """Returns the brightness of the page's background, 0 to 1."""
+    """Returns the lightness of the page's background, 0 to 1."""
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 765
 

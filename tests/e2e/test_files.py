@@ -1,4 +1,4 @@
-"""Files as a person attaches them: chosen, dropped, pasted, refused, sent, read again."""
+"""Files are chosen, dropped, pasted, refused, sent and read again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding things as a person does: palette, shortcuts, pins, folders, archive, many at once, undo."""
+"""The palette, shortcuts, pins, folders, the archive, actions on several conversations, and undo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With a screen reader, with the keyboard alone, without motion, on a narrow or a magnified page."""
+"""The chat can be used with a screen reader, the keyboard alone, reduced motion, and on narrow pages."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_streamed_reply_is_announced_by_sentence(chat: Chat) -> None:
 
 
 def tab_through(page: Page, presses: int = 80) -> list[dict[str, Any]]:
-    """Returns the elements that Tab reaches from the top of the page, until it leaves the page."""
+    """Returns the elements that Tab reaches from the top of the page to its end."""
     page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
     stops = [page.evaluate(FOCUSED)]
     for _ in range(presses):

@@ -1,4 +1,4 @@
-"""Formulas as they stand on the page: in a font for mathematics, with signs below each other."""
+"""Formulas are set in a font for mathematics, with aligned signs and columns."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ BLOCKED = (
 
 
 class Neighbour:
-    """Another host as far as the browser knows, which takes down everybody who knocks."""
+    """Serves another origin, and records every connection to it."""
 
     def __init__(self) -> None:
         self.knocks: list[bytes] = []

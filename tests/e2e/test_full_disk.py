@@ -1,4 +1,4 @@
-"""Tests the chat page while the server's disk is full."""
+"""While the server's disk is full, the page says so and keeps what was written."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_a_killed_web_process_loses_no_word(chat: Chat, service: Service, witnes
 
 
 def test_a_restarted_web_process_loses_no_word(chat: Chat, service: Service, witness: Witness) -> None:
-    """As an update does it: asked to end, it sends its pages away and they come back."""
+    """The process ends on request, as for an update: it closes its sockets, and pages reconnect."""
     witness.allow(*NO_SERVER)
     samples = Samples().of(chat)
     chat.ask("slow:200:30").wait_for_words(10)
@@ -158,7 +158,7 @@ def test_data_lost_by_redis_lose_no_word(chat: Chat, service: Service) -> None:
 
 
 class Restarts:
-    """Pieces with `after` 0 that a page got when it had a part of the text."""
+    """Counts token frames with `after` 0 that a page received when it had a part of the text."""
 
     def __init__(self) -> None:
         self.seen = 0

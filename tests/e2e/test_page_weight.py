@@ -1,4 +1,4 @@
-"""Limits the weight of a first visit to the empty chat; `make bench ONLY=page` measures its time."""
+"""Limits of requests and bytes for a first visit to the empty chat; `make bench ONLY=page` measures time."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.grokweb.service import Service
 
 @pytest.fixture
 def sleeper(service: Service) -> Iterator[None]:
-    """A second model, which nobody runs."""
+    """Adds a second model, which no worker runs."""
     in_service(service, SLEEPER)
     yield
     in_service(service, NO_SLEEPER)

@@ -37,7 +37,7 @@ CARET = """() => {
   const at = document.querySelector(".markdown .caret");
   return at && getComputedStyle(at, "::after").animationName;
 }"""
-# A voice that says nothing and finishes at once; headless browsers have none. `spoken` keeps the words.
+# A silent speech synthesiser that finishes at once; headless browsers have none. `spoken` has the texts.
 VOICE = """
 window.spoken = [];
 window.holds = false;
@@ -77,9 +77,9 @@ def test_an_answer_that_grows_keeps_what_is_selected(chat: Chat) -> None:
 
 
 def test_the_dot_pulses_only_while_the_page_waits_for_words(chat: Chat) -> None:
-    """It moves for who wonders whether anything happens; words that come say so themselves."""
+    """The dot moves only while no words come: words show by themselves that something happens."""
     chat.ask("pace:6000:one two three")
-    until(chat.page, lambda: chat.page.evaluate(CARET) == "breathe", "it breathes")
+    until(chat.page, lambda: chat.page.evaluate(CARET) == "pulse", "it pulses")
     chat.stop()
     chat.wait_for_end()
     chat.ask("slow:400:30").wait_for_words(5)
@@ -88,7 +88,7 @@ def test_the_dot_pulses_only_while_the_page_waits_for_words(chat: Chat) -> None:
 
 
 def test_scrolling_up_stops_following_and_the_end_resumes_it(chat: Chat) -> None:
-    """By as little as one turn of the wheel, and by the keyboard."""
+    """One turn of the wheel or one key is enough."""
     chat.ask(f"pace:40:{'word ' * 700}")
     box = chat.page.locator("[data-scroll]")
     away = "(box) => box.scrollHeight - box.clientHeight - box.scrollTop"

@@ -1,4 +1,4 @@
-"""Tests the messages for refused actions; what people wrote is never lost."""
+"""Refusals are explained on the page, and the written message stays."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_failure_of_the_model_is_told_in_plain_words(chat: Chat) -> None:
 
 
 def test_without_a_model_worker_the_page_says_so_and_waits(chat: Chat, service: Service) -> None:
-    """Its process is stopped, so nobody starts another; woken, it answers what waited."""
+    """The worker is paused, not killed, so that no other one starts; once resumed, it answers."""
     pid = service.pid("model-worker")
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -41,7 +41,7 @@ def in_service(service: Service, script: str) -> None:
 
 @pytest.fixture
 def elder(service: Service) -> Iterator[None]:
-    """A second model, which nobody runs."""
+    """Adds a second model, which no worker runs."""
     in_service(service, ELDER)
     yield
     in_service(service, NO_ELDER)

@@ -1,4 +1,4 @@
-"""The settings page as a person uses it: how pages look, where one is logged in, and leaving."""
+"""The settings page: appearance, sessions, deletion of conversations and of the account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests actions of an administrator in /admin/, and what the people concerned see of them."""
+"""Actions of an administrator in /admin/, and their effects for the people concerned."""
 
 from __future__ import annotations
 
@@ -18,68 +18,70 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def desk(windows: Windows, admin: Person) -> Page:
+def admin_page(windows: Windows, admin: Person) -> Page:
     return windows.page(admin, "/admin/")
 
 
 def reported(chat: Chat, text: str) -> str:
-    """A text in an answer that was reported; no two tests have the same."""
+    """Reports an answer whose text no other test has. Returns the text."""
     unique = f"{text} {next(_numbers)}"
     chat.ask(f"echo:{unique}").wait_for_end()
     report(chat, "Please look at it.")
     return unique
 
 
-def decide(desk: Page, text: str, button: str) -> None:
-    search(desk, "Reports", text)
-    expect(desk.locator("#result_list")).to_contain_text(text)
-    open_first(desk)
-    expect(desk.locator("#content")).to_contain_text(text)
-    desk.get_by_label("Note (optional)").fill("Seen.")
-    desk.get_by_role("button", name=button).click()
-    expect(desk.locator(".messagelist")).to_contain_text("Decided")
+def decide(admin_page: Page, text: str, button: str) -> None:
+    search(admin_page, "Reports", text)
+    expect(admin_page.locator("#result_list")).to_contain_text(text)
+    open_first(admin_page)
+    expect(admin_page.locator("#content")).to_contain_text(text)
+    admin_page.get_by_label("Note (optional)").fill("Seen.")
+    admin_page.get_by_role("button", name=button).click()
+    expect(admin_page.locator(".messagelist")).to_contain_text("Decided")
 
 
-def test_everything_is_found_from_the_first_page(chat: Chat, desk: Page, person: Person) -> None:
+def test_everything_is_found_from_the_first_page(chat: Chat, admin_page: Page, person: Person) -> None:
     text = reported(chat, "a remarkable answer")
     share(chat)
     for section in ("Users", "Conversations", "Generations", "Shared links"):
-        search(desk, section, person.email)
-        expect(desk.locator("#result_list tbody tr")).to_have_count(1)
-        open_first(desk)
-        expect(desk.locator("#content h1")).to_be_visible()
-    search(desk, "Reports", person.email)
-    expect(desk.locator("#result_list")).to_contain_text(text)
-    desk.goto("/admin/")
-    desk.locator("#content-main th").get_by_role("link", name="Quota policies", exact=True).click()
-    expect(desk.get_by_role("link", name=re.compile("Add quota policy", re.IGNORECASE))).to_be_visible()
+        search(admin_page, section, person.email)
+        expect(admin_page.locator("#result_list tbody tr")).to_have_count(1)
+        open_first(admin_page)
+        expect(admin_page.locator("#content h1")).to_be_visible()
+    search(admin_page, "Reports", person.email)
+    expect(admin_page.locator("#result_list")).to_contain_text(text)
+    admin_page.goto("/admin/")
+    admin_page.locator("#content-main th").get_by_role("link", name="Quota policies", exact=True).click()
+    expect(admin_page.get_by_role("link", name=re.compile("Add quota policy", re.IGNORECASE))).to_be_visible()
 
 
-def test_reading_a_private_conversation_is_on_record(chat: Chat, desk: Page, person: Person) -> None:
+def test_reading_a_private_conversation_is_on_record(chat: Chat, admin_page: Page, person: Person) -> None:
     chat.ask("echo:dear diary").wait_for_end()
-    search(desk, "Conversations", person.email)
-    open_first(desk)
-    expect(desk.get_by_label("Messages")).to_contain_text("dear diary")
-    desk.goto("/admin/")
-    desk.locator("#content-main th").get_by_role("link", name="Staff actions", exact=True).click()
-    expect(desk.locator("[data-chain]")).to_contain_text("The chain is intact.")
-    expect(desk.locator("#result_list tbody tr").first).to_contain_text("read conversation")
+    search(admin_page, "Conversations", person.email)
+    open_first(admin_page)
+    expect(admin_page.get_by_label("Messages")).to_contain_text("dear diary")
+    admin_page.goto("/admin/")
+    admin_page.locator("#content-main th").get_by_role("link", name="Staff actions", exact=True).click()
+    expect(admin_page.locator("[data-chain]")).to_contain_text("The chain is intact.")
+    expect(admin_page.locator("#result_list tbody tr").first).to_contain_text("read conversation")
 
 
-def test_staff_can_hide_a_message(chat: Chat, desk: Page) -> None:
-    decide(desk, text := reported(chat, "a rude answer"), "Hide the message")
+def test_staff_can_hide_a_message(chat: Chat, admin_page: Page) -> None:
+    decide(admin_page, text := reported(chat, "a rude answer"), "Hide the message")
     expect(chat.answers.last).to_contain_text("A moderator removed this message.")
     expect(chat.answers.last).not_to_contain_text(text)
 
 
-def test_staff_can_dismiss_a_report(chat: Chat, desk: Page) -> None:
-    decide(desk, text := reported(chat, "a harmless answer"), "Dismiss")
+def test_staff_can_dismiss_a_report(chat: Chat, admin_page: Page) -> None:
+    decide(admin_page, text := reported(chat, "a harmless answer"), "Dismiss")
     expect(chat.answer).to_have_text(text)
     chat.page.reload()
     expect(chat.answer).to_have_text(text)
 
 
-def test_staff_can_take_a_share_down(chat: Chat, desk: Page, windows: Windows, witness: Witness) -> None:
+def test_staff_can_take_a_share_down(
+    chat: Chat, admin_page: Page, windows: Windows, witness: Witness
+) -> None:
     witness.allow(r"404 \(Not Found\)")
     text = f"a shared answer {next(_numbers)}"
     chat.ask(f"echo:{text}").wait_for_end()
@@ -87,19 +89,19 @@ def test_staff_can_take_a_share_down(chat: Chat, desk: Page, windows: Windows, w
     reader.get_by_text("Report this page").click()
     reader.get_by_label("Harmful or hateful").check()
     reader.get_by_role("button", name="Send report").click()
-    decide(desk, text, "Take the share down")
+    decide(admin_page, text, "Take the share down")
     reader.goto(address)
     expect(reader.get_by_role("heading")).to_have_text("This link leads nowhere")
 
 
-def test_a_blocked_pattern_refuses_a_prompt(chat: Chat, desk: Page) -> None:
-    desk.locator("#content-main th").get_by_role("link", name="Blocking rules", exact=True).click()
-    desk.get_by_role("link", name=re.compile("Add blocking rule", re.IGNORECASE)).click()
-    desk.get_by_label("Name", exact=False).first.fill("No weasels")
-    desk.get_by_label("Pattern:").fill(r"weasels?\b")
-    desk.get_by_label("Words shown").fill("We do not talk about weasels here.")
-    desk.get_by_role("button", name="Save", exact=True).click()
-    expect(desk.locator(".messagelist")).to_contain_text("added successfully")
+def test_a_blocked_pattern_refuses_a_prompt(chat: Chat, admin_page: Page) -> None:
+    admin_page.locator("#content-main th").get_by_role("link", name="Blocking rules", exact=True).click()
+    admin_page.get_by_role("link", name=re.compile("Add blocking rule", re.IGNORECASE)).click()
+    admin_page.get_by_label("Name", exact=False).first.fill("No weasels")
+    admin_page.get_by_label("Pattern:").fill(r"weasels?\b")
+    admin_page.get_by_label("Words shown").fill("We do not talk about weasels here.")
+    admin_page.get_by_role("button", name="Save", exact=True).click()
+    expect(admin_page.locator(".messagelist")).to_contain_text("added successfully")
     chat.ask("Tell me about WEASELS")
     chat.expect_notice("We do not talk about weasels here.")
     expect(chat.box).to_have_value("Tell me about WEASELS")
@@ -107,49 +109,49 @@ def test_a_blocked_pattern_refuses_a_prompt(chat: Chat, desk: Page) -> None:
     expect(chat.answer).to_have_text("Tell me about stoats")
 
 
-def test_the_form_of_a_rule_shows_the_fields_of_the_chosen_kind(desk: Page) -> None:
-    desk.goto("/admin/moderation/rule/add/")
-    pattern, unknown = desk.get_by_label("Pattern:"), desk.get_by_label("Also unknown ones")
+def test_the_form_of_a_rule_shows_the_fields_of_the_chosen_kind(admin_page: Page) -> None:
+    admin_page.goto("/admin/moderation/rule/add/")
+    pattern, unknown = admin_page.get_by_label("Pattern:"), admin_page.get_by_label("Also unknown ones")
     expect(pattern).to_be_visible()
     expect(unknown).to_be_hidden()
-    desk.get_by_label("Kind:").select_option("secrets")
+    admin_page.get_by_label("Kind:").select_option("secrets")
     expect(pattern).to_be_hidden()
     expect(unknown).to_be_visible()
-    desk.get_by_label("Name", exact=False).first.fill("No keys")
+    admin_page.get_by_label("Name", exact=False).first.fill("No keys")
     unknown.check()
-    desk.get_by_label("Words shown").fill("Please keep keys to yourself.")
-    desk.get_by_role("button", name="Save and continue editing").click()
-    expect(desk.locator(".messagelist")).to_contain_text("added successfully")
-    expect(desk.get_by_label("Also unknown ones")).to_be_checked()
-    expect(desk.get_by_label("Pattern:")).to_be_hidden()
-    desk.get_by_role("link", name="Delete").click()  # it would refuse messages of other tests
-    desk.get_by_role("button", name="Yes").click()
-    expect(desk.locator(".messagelist")).to_contain_text("deleted successfully")
+    admin_page.get_by_label("Words shown").fill("Please keep keys to yourself.")
+    admin_page.get_by_role("button", name="Save and continue editing").click()
+    expect(admin_page.locator(".messagelist")).to_contain_text("added successfully")
+    expect(admin_page.get_by_label("Also unknown ones")).to_be_checked()
+    expect(admin_page.get_by_label("Pattern:")).to_be_hidden()
+    admin_page.get_by_role("link", name="Delete").click()  # it would refuse messages of other tests
+    admin_page.get_by_role("button", name="Yes").click()
+    expect(admin_page.locator(".messagelist")).to_contain_text("deleted successfully")
 
 
-def test_a_pattern_that_is_no_pattern_is_explained(desk: Page) -> None:
-    desk.goto("/admin/moderation/rule/add/")
-    desk.get_by_label("Name", exact=False).first.fill("Broken")
-    desk.get_by_label("Pattern:").fill("(")
-    desk.get_by_role("button", name="Save", exact=True).click()
-    expect(desk.locator(".field-pattern-pattern .errorlist")).to_be_visible()
+def test_a_pattern_that_is_no_pattern_is_explained(admin_page: Page) -> None:
+    admin_page.goto("/admin/moderation/rule/add/")
+    admin_page.get_by_label("Name", exact=False).first.fill("Broken")
+    admin_page.get_by_label("Pattern:").fill("(")
+    admin_page.get_by_role("button", name="Save", exact=True).click()
+    expect(admin_page.locator(".field-pattern-pattern .errorlist")).to_be_visible()
 
 
 def test_a_suspended_person_is_out_at_once_and_reads_why(
-    chat: Chat, desk: Page, windows: Windows, person: Person, witness: Witness
+    chat: Chat, admin_page: Page, windows: Windows, person: Person, witness: Witness
 ) -> None:
     witness.allow("WebSocket connection to", r"403 \(Forbidden\)")
     chat.ask("slow:500:100").wait_for_words(2)
-    search(desk, "Users", person.email)
-    open_first(desk)
-    desk.get_by_role("link", name="Suspend…").click()
-    desk.get_by_label("Reason").fill("Spam, again and again.")
-    desk.get_by_role("button", name="Suspend").click()
-    expect(desk.locator(".messagelist")).to_contain_text("is suspended.")
+    search(admin_page, "Users", person.email)
+    open_first(admin_page)
+    admin_page.get_by_role("link", name="Suspend…").click()
+    admin_page.get_by_label("Reason").fill("Spam, again and again.")
+    admin_page.get_by_role("button", name="Suspend").click()
+    expect(admin_page.locator(".messagelist")).to_contain_text("is suspended.")
     expect(chat.page.get_by_role("heading")).to_have_text("Your account is suspended")
     expect(chat.page.locator("body")).to_contain_text("Reason: Spam, again and again.")
-    desk.get_by_role("button", name="Lift suspension").click()
-    expect(desk.locator(".messagelist")).to_contain_text("no longer suspended")
+    admin_page.get_by_role("button", name="Lift suspension").click()
+    expect(admin_page.locator(".messagelist")).to_contain_text("no longer suspended")
     chat.page.goto("/")
     again = Chat(chat.page)
     again.entry("slow:500:100").get_by_role("link").click()
@@ -158,19 +160,19 @@ def test_a_suspended_person_is_out_at_once_and_reads_why(
     expect(again.answer).to_have_text("I am back")
 
 
-def test_a_token_quota_that_the_person_runs_into(chat: Chat, desk: Page, person: Person) -> None:
-    desk.locator("#content-main th").get_by_role("link", name="Quota policies", exact=True).click()
-    desk.get_by_role("link", name=re.compile("Add quota policy", re.IGNORECASE)).click()
-    with desk.expect_popup() as opened:
-        desk.locator("#lookup_id_user").click()
+def test_a_token_quota_that_the_person_runs_into(chat: Chat, admin_page: Page, person: Person) -> None:
+    admin_page.locator("#content-main th").get_by_role("link", name="Quota policies", exact=True).click()
+    admin_page.get_by_role("link", name=re.compile("Add quota policy", re.IGNORECASE)).click()
+    with admin_page.expect_popup() as opened:
+        admin_page.locator("#lookup_id_user").click()
     lookup = opened.value
     lookup.locator("#searchbar").fill(person.email)
     lookup.locator("#searchbar").press("Enter")
     lookup.get_by_role("link", name=person.email, exact=True).click()
-    expect(desk.locator("#id_user")).not_to_have_value("")
-    desk.get_by_label("Tokens a day").fill("200")
-    desk.get_by_role("button", name="Save", exact=True).click()
-    expect(desk.locator(".messagelist")).to_contain_text("added successfully")
+    expect(admin_page.locator("#id_user")).not_to_have_value("")
+    admin_page.get_by_label("Tokens a day").fill("200")
+    admin_page.get_by_role("button", name="Save", exact=True).click()
+    expect(admin_page.locator(".messagelist")).to_contain_text("added successfully")
     chat.ask("one two three four five six seven eight nine ten " * 8).wait_for_end()
     chat.ask("and more")
     chat.expect_notice(re.compile(r"You have used \d+ of your 200 tokens today\."))
@@ -184,12 +186,14 @@ def test_people_without_rights_have_no_admin(windows: Windows, person: Person, w
     expect(page.get_by_role("heading")).to_have_text("Not allowed")
 
 
-def test_the_engine_page_keeps_itself_current(chat: Chat, desk: Page) -> None:
+def test_the_engine_page_keeps_itself_current(chat: Chat, admin_page: Page) -> None:
     chat.ask("echo:something short").wait_for_end()
-    desk.get_by_role("link", name="Engine", exact=True).click()
-    expect(desk.locator("[data-worker]")).to_contain_text("scripted")
-    expect(desk.locator("[data-engine] table")).to_contain_text("in the last hour")
-    before = desk.locator("[data-engine] time").get_attribute("datetime")
-    desk.evaluate("window.untouched = true")
-    expect(desk.locator("[data-engine] time")).not_to_have_attribute("datetime", before or "", timeout=30_000)
-    assert desk.evaluate("window.untouched")  # without a reload
+    admin_page.get_by_role("link", name="Engine", exact=True).click()
+    expect(admin_page.locator("[data-worker]")).to_contain_text("scripted")
+    expect(admin_page.locator("[data-engine] table")).to_contain_text("in the last hour")
+    before = admin_page.locator("[data-engine] time").get_attribute("datetime")
+    admin_page.evaluate("window.untouched = true")
+    expect(admin_page.locator("[data-engine] time")).not_to_have_attribute(
+        "datetime", before or "", timeout=30_000
+    )
+    assert admin_page.evaluate("window.untouched")  # without a reload

@@ -1,4 +1,4 @@
-"""A temporary chat: begun with the switch, in no list, and kept after all."""
+"""Temporary chats are in no list until they are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sidebar, while the model finds a title for what has just begun."""
+"""The sidebar shows a new title as soon as the model has written it."""
 
 from __future__ import annotations
 

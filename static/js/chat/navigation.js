@@ -1,6 +1,5 @@
 /**
- * Which conversation is open: another one, a new one, another branch, and the same one anew after frames were
- * missed.
+ * Opens conversations, new chats and other branches, and fetches the open one again after frames were missed.
  *
  * @import { ChatPage } from "grokweb/chat/context.js"
  * @import { Conversation, ConversationDetail, Message } from "grokweb/wire/objects.js"
@@ -16,7 +15,7 @@ import { wordsOf } from "grokweb/ui/dom.js";
 import { ApiError, call } from "grokweb/wire/api.js";
 
 const IN_ADDRESS = /^\/c\/([0-9a-f-]{36})\/$/;
-const OF_A_CONVERSATION = ["files", "error", "sidebar", "report", "elsewhere"]; // keys of notices
+const CONVERSATION_NOTICES = ["files", "error", "sidebar", "report", "elsewhere"]; // cleared by open()
 
 const hasKeyboard = () => !matchMedia("(hover: none)").matches;
 
@@ -45,7 +44,7 @@ export function open(chat, conversation, page, detail) {
     chat.gauge.set(detail.context ?? { tokens: 0, exact: true, limit: data.model?.context_tokens });
     chat.settingsBar.open(conversation, detail.conversation_settings, detail.model);
     chat.temporary.open(conversation);
-    for (const key of OF_A_CONVERSATION) notices.clear(key);
+    for (const key of CONVERSATION_NOTICES) notices.clear(key);
     trackLive(chat, page.messages);
     const last = page.messages.at(-1);
     // the reply ended meanwhile

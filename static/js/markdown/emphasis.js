@@ -12,7 +12,7 @@
  * @property {boolean} open  may begin emphasis
  * @property {boolean} close  may end emphasis
  *
- * @typedef {{ type?: string, opens?: boolean, width: number }} Turn  what begins or ends at a node
+ * @typedef {{ type?: string, opens?: boolean, width: number }} Turn  emphasis that begins or ends here
  */
 
 const UNSPACED = new RegExp(

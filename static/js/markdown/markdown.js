@@ -217,9 +217,7 @@ const marked = new Marked({
       return `<div class="table"><table${dirOfBlocks([token])}>${head}${body}</table></div>\n`;
     },
   },
-  // Neither blocks nor tags of HTML exist in what the model writes: they are text like any other. Marks and
-  // addresses
-  // have rules of their own.
+  // HTML is text like any other in an answer. Marks and addresses have rules of their own.
   tokenizer: {
     html: () => undefined,
     tag: () => undefined,

@@ -1,6 +1,6 @@
 /**
- * What a person typed: fences and `code` are code, nothing else is markup. chat/sharing/user_text.py has the
- * same rules.
+ * Parses a person's message: fences and `code` are code, nothing else is markup. The rules are those of
+ * chat/sharing/user_text.py.
  *
  * @typedef {{ words: string } | { code: string, lang: string }} Part
  */

@@ -157,7 +157,7 @@ chat.settingsBar = new SettingsBar(find("[data-settings-bar]"), find("[data-head
   },
 });
 
-// --- Around it ---------------------------------------------------------------------------------------------
+// --- Sidebar, dialogs, menus -------------------------------------------------------------------------------
 
 chat.sidebar = new Sidebar(find("[data-conversations]"), {
   conversations: data.conversations,
@@ -186,7 +186,7 @@ wireAccountMenu(app, {
     if (error) notices.show("appearance", error.message, { kind: "bad" });
     else notices.clear("appearance");
   },
-  loggingOut: () => { // the next person at this computer finds nothing of this one
+  loggingOut: () => { // the next person in this tab must not see texts of this one
     for (const each of [chat.drafts, chat.attachments, chat.pendingStorage, chat.queued]) each.clear();
   },
 });

@@ -1,6 +1,5 @@
 /**
- * Pages that are only read (a shared conversation, one to be printed). Without scripts their text is all
- * there.
+ * Decorates pages that are only read: shared and printed conversations. Without scripts all text is there.
  */
 
 import { decorate } from "grokweb/view/decorate.js";

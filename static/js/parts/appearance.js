@@ -4,7 +4,7 @@ import { call } from "grokweb/wire/api.js";
 
 /** @typedef {"theme" | "density"} Option */
 
-/** What <html> does not say. @type {Record<Option, string>} */
+/** Values that <html> has no attribute for. @type {Record<Option, string>} */
 const DEFAULTS = { theme: "system", density: "comfortable" };
 const root = document.documentElement;
 const tabs = new BroadcastChannel("grokweb.appearance");

@@ -74,7 +74,7 @@ export class Composer {
     if (this.mode === "send" || this.queues) this.submit(); // Enter never stops a reply
   }
 
-  /** Whether what is written now goes out after the answer. */
+  /** Tells whether a message written now is queued for the end of the answer. */
   get queues() {
     return (this.mode === "stop" || this.mode === "stopping") && !isBlank(this.area.value);
   }

@@ -102,7 +102,7 @@ class Palette {
   typed() {
     clearTimeout(this.timer);
     const question = this.input.value.trim();
-    this.asked++; // what is under way is out of date
+    this.asked++; // answers to earlier questions are outdated
     if (!isLongEnough(question)) {
       this.setResults([], null);
       this.draw();

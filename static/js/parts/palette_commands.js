@@ -1,5 +1,5 @@
 /**
- * What the palette can do beside finding conversations and messages.
+ * The commands of the palette, which are listed beside conversations and messages.
  *
  * @typedef {object} Command
  * @property {string} name  of its icon

@@ -1,6 +1,6 @@
 /**
- * What a paste contains: files of a file manager come with their names as text, a word processor's text with
- * a picture.
+ * Tells pasted files from pasted text: a file manager also copies the names of files as text, and a word
+ * processor a picture of its text.
  */
 
 const LINUX = /^(x-special\/\S+|copy|cut)$/; // lines that file managers of GNOME put before the addresses

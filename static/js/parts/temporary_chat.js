@@ -49,7 +49,7 @@ export class TemporaryChat {
   }
 
   /**
-   * Adds the choice to what a new chat begins with.
+   * Adds the choice to the options of a new chat.
    * @param {NewConversation | undefined} others
    * @returns {NewConversation | undefined}
    */

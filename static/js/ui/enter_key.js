@@ -1,6 +1,6 @@
 /**
- * Whether Enter sends. On phones it begins a line, as their keyboards have no Shift+Enter, and the button
- * sends; the settings page can reverse either, for this device.
+ * Tells whether Enter sends. On phones it begins a line, as their keyboards have no Shift+Enter, and the
+ * button sends; the settings page can reverse either, for this device.
  */
 
 import { readLocal, writeLocal } from "grokweb/base/storage.js";

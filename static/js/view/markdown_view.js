@@ -119,7 +119,7 @@ export class MarkdownView {
   }
 
   /**
-   * Lets the dot at the end breathe when no word has come for a while: an animation costs work in every
+   * Lets the dot at the end pulse when no word has come for a while: an animation costs work in every
    * frame.
    */
   restLater() {

@@ -1,6 +1,5 @@
 /**
- * Whether the browser may read aloud and take dictation: the operator allows it (GROKWEB_SPEECH), then the
- * person.
+ * Permission to read aloud and to take dictation: the operator gives it (GROKWEB_SPEECH), then the person.
  */
 
 /** @typedef {"dictation" | "reading"} SpeechUse */

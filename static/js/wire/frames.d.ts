@@ -7,7 +7,7 @@ import type { Conversation, ConversationSettings, Folder, Message, Model, Status
 
 // --- To the server -----------------------------------------------------------------------------------------
 
-/** What the first message of a conversation begins it with (`start` of `send`). */
+/** Options of a new conversation (`start` of its first `send`). */
 export interface NewConversation {
   model?: string;
   persona?: string;

@@ -1,5 +1,5 @@
 /**
- * What is done to conversations of the sidebar, one or many, and how a deletion is undone.
+ * Actions on conversations of the sidebar, one or many, some of which can be undone.
  *
  * @import { Notices } from "grokweb/ui/notices.js"
  * @import { Conversation } from "grokweb/wire/objects.js"

@@ -19,7 +19,7 @@ export class SidebarRow {
   constructor(sidebar) {
     this.sidebar = sidebar;
     this.node = el("li", { class: "entry" });
-    this.shown = ""; // what the row depends on: it is drawn again when this changes
+    this.shown = ""; // all that the row depends on: it is drawn again when this changes
   }
 
   /** @param {Conversation} conversation */
