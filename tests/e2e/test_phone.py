@@ -141,6 +141,12 @@ def test_on_a_computer_enter_sends_until_a_setting_reverses_it(chat: Chat) -> No
     expect(chat.questions).to_have_text(["echo:one\ntwo"])
 
 
+def test_the_switch_of_temporary_chats_is_as_wide_as_its_words(phone: Chat) -> None:
+    switch = phone.page.locator("[data-temporary]")
+    expect(switch).to_be_in_viewport(ratio=1)
+    assert switch.evaluate("(button) => button.scrollWidth <= button.clientWidth")
+
+
 def test_the_model_is_at_the_top_and_one_menu_has_the_rest(phone: Chat) -> None:
     page = phone.page
     row = page.locator("[data-settings-bar]")
