@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from grokweb import metrics
 
 ROOT = Path(__file__).parent.parent
@@ -48,3 +50,36 @@ def test_every_metric_is_documented() -> None:
         for family in families
     }
     assert exported == listed
+
+
+def defines(path: Path, name: str) -> bool:
+    """Returns whether a module has a line that defines each part of a name: `Writer._append`."""
+    code = path.read_text()
+    starts = r"(?:async def|def|class|export function|export async function|export const|function|const)"
+    return all(
+        re.search(rf"^ *(?:{starts} {part}\b|{part}(?::[^=\n]+)? = )", code, re.MULTILINE)
+        for part in name.split(".")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), re.findall(r"`([\w.]+)` in `([\w/]+\.(?:py|js))`", (ROOT / "README.md").read_text())
+)
+def test_a_name_of_the_readme_is_defined_where_it_says(name: str, path: str) -> None:
+    assert defines(ROOT / path, name)
+
+
+def test_the_readme_names_all_modules_that_read_a_setting() -> None:
+    (answer,) = re.findall(
+        r"^\| Where is a setting read\? \| (.*) \|$", (ROOT / "README.md").read_text(), re.M
+    )
+    reads = re.compile(r"\benv\.(?:text|integer|number|flag|choice|words)\(")
+    modules = [
+        path.relative_to(ROOT).as_posix()
+        for package in ("grokweb", "chat", "inference")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "env.py" and reads.search(path.read_text())
+    ]
+    places = re.findall(r"`([\w/.]+)`", answer)
+    assert [module for module in modules if not module.startswith(tuple(places))] == []
+    assert [place for place in places if not any(module.startswith(place) for module in modules)] == []

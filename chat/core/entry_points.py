@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Rules(Enum):
+class RuleScope(Enum):
+    """Names which blocking rules are asked at an entry point."""
+
     PEOPLE = "people"  # the rules for what people write
     MODEL = "model"  # those for what the model writes
     ALL = "all"  # both: people bring what stands as the model's words, or the other way round
@@ -23,27 +25,27 @@ class Rules(Enum):
 
 @dataclass(frozen=True, slots=True)
 class EntryPoint:
-    rules: Rules
+    rules: RuleScope
     fields: tuple[str, ...] = ()  # "app.Model.field" that hold what enters here
     why: str = ""  # where no rule is asked
 
 
 ENTRY_POINTS = {
-    "display_name": EntryPoint(Rules.PEOPLE, ("accounts.User.display_name",)),
-    "message": EntryPoint(Rules.PEOPLE, ("conversations.Message.text", "files.File.text")),
-    "title": EntryPoint(Rules.PEOPLE, ("conversations.Conversation.title",)),
-    "model_title": EntryPoint(Rules.ALL, ("conversations.Conversation.title",)),
-    "folder": EntryPoint(Rules.PEOPLE, ("conversations.Folder.name",)),
-    "file_name": EntryPoint(Rules.PEOPLE, ("files.File.name",)),
-    "persona": EntryPoint(Rules.PEOPLE, ("personas.Persona.name", "personas.Persona.prompt")),
-    "site_persona": EntryPoint(Rules.PEOPLE, ("personas.Persona.name", "personas.Persona.prompt")),
+    "display_name": EntryPoint(RuleScope.PEOPLE, ("accounts.User.display_name",)),
+    "message": EntryPoint(RuleScope.PEOPLE, ("conversations.Message.text", "files.File.text")),
+    "title": EntryPoint(RuleScope.PEOPLE, ("conversations.Conversation.title",)),
+    "model_title": EntryPoint(RuleScope.ALL, ("conversations.Conversation.title",)),
+    "folder": EntryPoint(RuleScope.PEOPLE, ("conversations.Folder.name",)),
+    "file_name": EntryPoint(RuleScope.PEOPLE, ("files.File.name",)),
+    "persona": EntryPoint(RuleScope.PEOPLE, ("personas.Persona.name", "personas.Persona.prompt")),
+    "site_persona": EntryPoint(RuleScope.PEOPLE, ("personas.Persona.name", "personas.Persona.prompt")),
     "instructions": EntryPoint(
-        Rules.PEOPLE, ("personas.CustomInstructions.about", "personas.CustomInstructions.style")
+        RuleScope.PEOPLE, ("personas.CustomInstructions.about", "personas.CustomInstructions.style")
     ),
-    "prompt": EntryPoint(Rules.PEOPLE, ("personas.SavedPrompt.name", "personas.SavedPrompt.text")),
-    "system_text": EntryPoint(Rules.PEOPLE),  # personas and instructions once more, when they are used
+    "prompt": EntryPoint(RuleScope.PEOPLE, ("personas.SavedPrompt.name", "personas.SavedPrompt.text")),
+    "system_text": EntryPoint(RuleScope.PEOPLE),  # personas and instructions once more, when they are used
     "import_question": EntryPoint(
-        Rules.PEOPLE,
+        RuleScope.PEOPLE,
         (
             "conversations.Message.text",
             "conversations.Conversation.title",
@@ -52,24 +54,26 @@ ENTRY_POINTS = {
         ),
     ),
     "import_answer": EntryPoint(
-        Rules.ALL, ("conversations.Message.text", "conversations.Message.source_model")
+        RuleScope.ALL, ("conversations.Message.text", "conversations.Message.source_model")
     ),
     # What was written before a rule was made is not published after it.
-    "share_question": EntryPoint(Rules.PEOPLE, ("sharing.Share.title", "sharing.SharePage.messages")),
-    "share_answer": EntryPoint(Rules.MODEL, ("sharing.SharePage.messages",)),
+    "share_question": EntryPoint(RuleScope.PEOPLE, ("sharing.Share.title", "sharing.SharePage.messages")),
+    "share_answer": EntryPoint(RuleScope.MODEL, ("sharing.SharePage.messages",)),
     "report": EntryPoint(
-        Rules.NONE,
+        RuleScope.NONE,
         ("moderation.Report.note", "moderation.Report.text", "moderation.Report.source"),
         why="A report quotes what it is about; refusing it would protect what it reports.",
     ),
     "share_options": EntryPoint(
-        Rules.NONE,
+        RuleScope.NONE,
         ("sharing.Share.options",),
         why="Settings of a policy, as the hash of a password; none of them is shown to readers.",
     ),
-    "feedback": EntryPoint(Rules.NONE, ("feedback.Feedback.note",), why="As a report: only staff read it."),
+    "feedback": EntryPoint(
+        RuleScope.NONE, ("feedback.Feedback.note",), why="As a report: only staff read it."
+    ),
     "staff": EntryPoint(
-        Rules.NONE,
+        RuleScope.NONE,
         (
             "accounts.User.suspension_reason",
             "auth.Group.name",
@@ -83,7 +87,7 @@ ENTRY_POINTS = {
     ),
 }
 
-Checker = Callable[[Rules, Sequence[str]], None]
+Checker = Callable[[RuleScope, Sequence[str]], None]
 _checkers: list[Checker] = []
 
 
@@ -95,7 +99,7 @@ def register_checker(checker: Checker) -> None:
 def check_text(entry_point: str, *texts: str) -> None:
     """Raises RefusedByRule, in the rule's own words, if a rule forbids one of these texts at this place."""
     rules = ENTRY_POINTS[entry_point].rules
-    if rules is Rules.NONE or not any(texts):
+    if rules is RuleScope.NONE or not any(texts):
         return
     if not _checkers:
         raise RuntimeError("no moderation is installed: texts cannot be checked")

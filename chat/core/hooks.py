@@ -1,8 +1,8 @@
-"""Hooks: calls from an app to apps on its right, which it must not import.
+"""Hooks: calls from an app to later apps, which it must not import.
 
 A signal announces what has happened, and nobody needs its answer. A hook asks: its handlers return something,
 do the work before the caller continues, or refuse by raising a ChatError. An app declares its hooks in
-`hooks.py`; apps to its right register handlers in `AppConfig.ready`.
+`hooks.py`; later apps register handlers in `AppConfig.ready`.
 """
 
 from __future__ import annotations

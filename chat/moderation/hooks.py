@@ -1,4 +1,4 @@
-"""Calls from moderation to the apps on its right (chat/core/hooks.py)."""
+"""Calls from moderation to later apps (chat/core/hooks.py)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from chat.conversations.models import Message, Role
 from chat.conversations.settlement import is_any_live
 from chat.core import audit
 from chat.core.decisions import check_not_stale, stale
-from chat.core.entry_points import Rules
+from chat.core.entry_points import RuleScope
 from chat.core.errors import BadInput, Busy, ChatError, NotAllowed, RefusedByRule
 from chat.core.models import StaffAction
 from chat.core.text import grouped, trimmed
@@ -60,10 +60,10 @@ def check_prompt(text: str) -> None:
     """Raises RefusedByRule, with the rule's own words, if a rule forbids this text. The text is not
     logged.
     """
-    check_texts(Rules.PEOPLE, [text])
+    check_texts(RuleScope.PEOPLE, [text])
 
 
-def check_texts(which: Rules, texts: Sequence[str]) -> None:
+def check_texts(which: RuleScope, texts: Sequence[str]) -> None:
     """Checks texts of an entry point (chat/core/entry_points.py); reads the rules once."""
     forbids = _forbidding(which)
     for text in filter(None, texts) if forbids else ():
@@ -71,8 +71,8 @@ def check_texts(which: Rules, texts: Sequence[str]) -> None:
             raise RefusedByRule(rule.words or _("A rule of this site forbids this message."))
 
 
-def _forbidding(which: Rules) -> list[Rule]:
-    applies = {Rules.PEOPLE: PROMPT, Rules.MODEL: REPLY}.get(which, Rule.Applies.values)
+def _forbidding(which: RuleScope) -> list[Rule]:
+    applies = {RuleScope.PEOPLE: PROMPT, RuleScope.MODEL: REPLY}.get(which, Rule.Applies.values)
     return [rule for rule in Rule.objects.filter(active=True, applies__in=applies) if _is_usable(rule)]
 
 
@@ -87,7 +87,7 @@ def _hit(found: list[Rule], text: str) -> Rule | None:
     return None
 
 
-def findings(which: Rules, text: str) -> list[tuple[Rule, Finding]]:
+def findings(which: RuleScope, text: str) -> list[tuple[Rule, Finding]]:
     """Returns what the active rules find in a text, by place in the text as written, for masks and previews.
 
     A piece that is found in both readings is returned once.
@@ -116,7 +116,7 @@ def findings_of(kind: str, options: Mapping[str, Any], text: str) -> list[Findin
 def reply_rules() -> list[dict[str, str]]:
     """Returns the rules for the model workers: [{"rule_id", "pattern"}], as RuleKind.for_replies says."""
     found = []
-    for rule in _forbidding(Rules.MODEL):
+    for rule in _forbidding(RuleScope.MODEL):
         try:
             pattern = _reply_pattern(rule.kind, rule.options)
         except BadInput:

@@ -113,7 +113,7 @@ def reserve(
 
 
 @transaction.atomic
-def settle(*, generation_id: UUID, prompt_tokens: int, completion_tokens: int) -> bool:
+def charge(*, generation_id: UUID, prompt_tokens: int, completion_tokens: int) -> bool:
     """Charges a reply to the day it was asked. Only the first call counts; returns whether this one did."""
     entries = UsageEntry.objects.filter(pk=generation_id)
     first = entries.filter(settled_at=None).update(

@@ -114,7 +114,7 @@ def _charge(generation_id: UUID, status: Status, log: Log) -> None:
     prompt, completion = log.end.prompt_tokens, log.seq
     if status == Status.FAILED:
         prompt = completion = 0
-    quotas.settle(generation_id=generation_id, prompt_tokens=prompt, completion_tokens=completion)
+    quotas.charge(generation_id=generation_id, prompt_tokens=prompt, completion_tokens=completion)
 
 
 def _report(generation_id: UUID) -> None:

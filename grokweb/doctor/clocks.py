@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
-from grokweb.doctor.findings import Finding, ok, problem, warning
+from grokweb.doctor.results import CheckResult, ok, problem, warning
 
 NOTICED, WRONG = 2.0, 30.0  # seconds
 
 
-def compare(ask: Callable[[], float]) -> Finding:
+def compare(ask: Callable[[], float]) -> CheckResult:
     before = time.time()
     there = ask()
     after = time.time()

@@ -9,7 +9,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
 from grokweb.doctor import clocks
-from grokweb.doctor.findings import Finding, ok, problem, reason, warning
+from grokweb.doctor.results import CheckResult, ok, problem, reason, warning
 
 SQLITE = "sqlite"
 
@@ -20,7 +20,7 @@ def ask(statement: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def answers() -> Finding:
+def answers() -> CheckResult:
     try:
         version = ask("SELECT sqlite_version()" if connection.vendor == SQLITE else "SHOW server_version")[0][
             0
@@ -30,7 +30,7 @@ def answers() -> Finding:
     return ok(_("%(name)s %(version)s answers") % {"name": connection.display_name, "version": version})
 
 
-def migrations() -> Finding:
+def migrations() -> CheckResult:
     executor = MigrationExecutor(connection)
     graph = executor.loader.graph
     missing = executor.migration_plan(graph.leaf_nodes())
@@ -47,7 +47,7 @@ def migrations() -> Finding:
     return ok(_("all changes are applied"))
 
 
-def integrity() -> Finding:
+def integrity() -> CheckResult:
     if connection.vendor != SQLITE:
         return _checksums()
     try:
@@ -60,7 +60,7 @@ def integrity() -> Finding:
     return problem(words % {"what": reason(ValueError(found[0] if found else "?"))})
 
 
-def _checksums() -> Finding:
+def _checksums() -> CheckResult:
     if ask("SHOW data_checksums")[0][0] != "on":
         return ok(_("PostgreSQL stores no checksums of its pages, so that damage cannot be detected"))
     [(failures,)] = ask("SELECT coalesce(sum(checksum_failures), 0) FROM pg_stat_database")
@@ -71,7 +71,7 @@ def _checksums() -> Finding:
     return ok(_("PostgreSQL has met no damaged page"))
 
 
-def retention() -> Finding:
+def retention() -> CheckResult:
     if connection.vendor == SQLITE:
         return _overwrites()
     shown = {
@@ -97,13 +97,13 @@ def retention() -> Finding:
     return ok(_("nothing is archived, copied or logged; VACUUM frees the space of erased data"))
 
 
-def _overwrites() -> Finding:
+def _overwrites() -> CheckResult:
     if ask("PRAGMA secure_delete")[0][0] != 1:
         return warning(_("SQLite does not overwrite deleted data (secure_delete): run `VACUUM`"))
     return ok(_("deleted data are overwritten"))
 
 
-def clock() -> Finding:
+def clock() -> CheckResult:
     if connection.vendor == SQLITE:
         return ok(_("this machine's"))
     return clocks.compare(lambda: float(ask("SELECT extract(epoch FROM clock_timestamp())")[0][0]))

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from grokweb import data_directory as folder
-from grokweb.doctor.findings import Finding, ok, problem, warning
+from grokweb.doctor.results import CheckResult, ok, problem, warning
 from inference.base import disk_space
 
 MB = 1 << 20
@@ -18,7 +18,7 @@ LITTLE, SOME = 500 * MB, 2048 * MB
 SHARE = 0.05
 
 
-def data_folder() -> Finding:
+def data_folder() -> CheckResult:
     path = settings.DATA_DIR
     about = {"path": path, "mode": f"{folder.mode_of(path):04o}"}
     if folder.mode_of(path) & folder.OTHERS:
@@ -46,13 +46,13 @@ def places() -> list[Path]:
     return list({path.stat().st_dev: path for path in found if path.exists()}.values())
 
 
-def space() -> Finding:
-    findings = [_space_of(path) for path in places()]
+def space() -> CheckResult:
+    results = [_space_of(path) for path in places()]
     levels = ["problem", "warning", "ok"]
-    return min(findings, key=lambda each: levels.index(each.level))
+    return min(results, key=lambda each: levels.index(each.level))
 
 
-def _space_of(path: Path) -> Finding:
+def _space_of(path: Path) -> CheckResult:
     usage, system = shutil.disk_usage(path), os.statvfs(path)
     about = {"path": path, "free": usage.free // MB}
     if system.f_flag & os.ST_RDONLY or not os.access(path, os.W_OK):

@@ -11,14 +11,14 @@ from chat.moderation.rules import RULES
 from chat.search.backends import BACKENDS
 from chat.sharing.policies import POLICIES
 from chat.transfer.formats import FORMATS
-from grokweb.doctor.findings import Finding, ok, problem, warning
+from grokweb.doctor.results import CheckResult, ok, problem, warning
 from inference.base.registry import Registry
 from inference.engines import ENGINES
 
 TABLES: tuple[Registry[Any], ...] = (ENGINES, RULES, POLICIES, FORMATS, BACKENDS)
 
 
-def tables() -> Finding:
+def tables() -> CheckResult:
     if settings.SEARCH_BACKEND and settings.SEARCH_BACKEND not in BACKENDS:
         words = _("GROKWEB_SEARCH names no search back end; there are: %(names)s")
         return problem(words % {"names": ", ".join(BACKENDS)})

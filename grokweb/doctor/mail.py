@@ -8,14 +8,14 @@ import ssl
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from grokweb.doctor.findings import Finding, ok, problem, reason, warning
+from grokweb.doctor.results import CheckResult, ok, problem, reason, warning
 
 SECONDS = 10
 HERE = {"localhost", "127.0.0.1", "::1"}
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
-def server() -> Finding:
+def server() -> CheckResult:
     if not settings.EMAIL_URL:
         return warning(
             _("none is set, so that addresses are not verified and no password can be reset: set EMAIL_URL")
@@ -52,7 +52,7 @@ def _connected() -> smtplib.SMTP:
     return smtplib.SMTP(host, port, timeout=SECONDS)
 
 
-def _spoken_with(client: smtplib.SMTP, where: dict[str, object]) -> Finding:
+def _spoken_with(client: smtplib.SMTP, where: dict[str, object]) -> CheckResult:
     client.ehlo_or_helo_if_needed()
     encrypted = getattr(settings, "EMAIL_USE_SSL", False)
     if getattr(settings, "EMAIL_USE_TLS", False):

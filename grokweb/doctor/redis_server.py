@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from grokweb.doctor import clocks
-from grokweb.doctor.findings import Finding, ok, problem, reason, warning
+from grokweb.doctor.results import CheckResult, ok, problem, reason, warning
 
 LOWEST = (6, 2)
 SECONDS = 3
@@ -28,7 +28,7 @@ def connected() -> Iterator[Any]:
         yield client
 
 
-def answers() -> Finding:
+def answers() -> CheckResult:
     try:
         with connected() as client:
             about = client.info("server")
@@ -44,7 +44,7 @@ def answers() -> Finding:
     return ok(_("%(name)s %(version)s answers") % found)
 
 
-def keeps_every_key() -> Finding:
+def keeps_every_key() -> CheckResult:
     with connected() as client:
         memory = client.info("memory")
         policy = _setting(client, "maxmemory-policy") or str(memory.get("maxmemory_policy", ""))
@@ -60,7 +60,7 @@ def keeps_every_key() -> Finding:
     return ok(_("no key is evicted"))
 
 
-def retention() -> Finding:
+def retention() -> CheckResult:
     with connected() as client:
         appends = client.info("persistence").get("aof_enabled") == 1
         replicas = int(client.info("replication").get("connected_slaves", 0))
@@ -91,7 +91,7 @@ def retention() -> Finding:
     )
 
 
-def clock() -> Finding:
+def clock() -> CheckResult:
     with connected() as client:
 
         def there() -> float:

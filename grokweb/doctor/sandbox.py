@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from grokweb.doctor.findings import Finding, ok, warning
+from grokweb.doctor.results import CheckResult, ok, warning
 from inference.base.confine import missing, probe
 
 
-def layers() -> Finding:
+def layers() -> CheckResult:
     """Confines a process as files are read in one, and names the layers that did not hold."""
     absent = missing(probe())
     if absent:

@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from chat.core.addresses import unknown
-from grokweb.doctor.findings import Finding, ok, problem, warning
+from grokweb.doctor.results import CheckResult, ok, problem, warning
 
 SHOWN = 5
 
 
-def settings_of_the_service() -> Finding:
+def settings_of_the_service() -> CheckResult:
     if settings.DEBUG:
         return problem(_("GROKWEB_DEBUG shows internal data to visitors: unset it"))
     if settings.TEST_ENGINES:
@@ -23,7 +23,7 @@ def settings_of_the_service() -> Finding:
     return ok(_("suitable for users"))
 
 
-def addresses() -> Finding:
+def addresses() -> CheckResult:
     """Checks first the addresses that people typed and the service refused, then the allowed ones."""
     try:
         asked = list(unknown())[:SHOWN]

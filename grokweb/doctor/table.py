@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from grokweb.doctor.findings import Finding, problem, reason
+from grokweb.doctor.results import CheckResult, problem, reason
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +32,16 @@ CHECKS = {
 }
 
 
-def run(names: list[str] | None = None) -> Iterator[tuple[str, Finding]]:
+def run(names: list[str] | None = None) -> Iterator[tuple[str, CheckResult]]:
     for name, path in CHECKS.items():
         if not names or name in names:
             yield name, _one(path)
 
 
-def _one(path: str) -> Finding:
+def _one(path: str) -> CheckResult:
     """Runs one check. An exception becomes a finding, so that the others still run."""
     try:
-        found: Finding = import_string(path)()
+        found: CheckResult = import_string(path)()
     except Exception as error:
         log.debug("%s", path, exc_info=True)
         return problem(_("could not be checked: %(why)s") % {"why": reason(error)})

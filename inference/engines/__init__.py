@@ -15,7 +15,7 @@ FOLDER = "local"  # serves a GROKWEB_MODEL that names no engine: the path of a f
 ENGINES: Registry[type[EngineEntry]] = Registry(
     "grokweb.engines",
     {
-        FOLDER: "inference.engines.folder.ModelFolder",
+        FOLDER: "inference.engines.local_entry.ModelFolder",
         "scripted": "inference.engines.scripted.Scripted",
     },
     noun="engine",

@@ -237,7 +237,7 @@ def _engine_of_settings() -> Engine:
 
 
 make_engine: Callable[[], Engine] = (
-    _engine_of_settings  # worker_ranks.py puts one over several processes here
+    _engine_of_settings  # worker/ranks.py puts one over several processes here
 )
 _runtime: Runtime | None = None
 

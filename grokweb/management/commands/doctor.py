@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from grokweb.doctor import table
-from grokweb.doctor.findings import OK, PROBLEM, WARNING
+from grokweb.doctor.results import OK, PROBLEM, WARNING
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from chat.conversations.models import Message, Role
-from chat.core.entry_points import ENTRY_POINTS, Rules, check_text
+from chat.core.entry_points import ENTRY_POINTS, RuleScope, check_text
 from chat.core.errors import RefusedByRule
 from chat.moderation.models import Rule
 from chat.personas.models import CustomInstructions, Persona
@@ -129,7 +129,7 @@ def test_every_address_belongs_to_entry_points() -> None:
 
 def test_an_entry_point_without_rules_says_why() -> None:
     for name, each in ENTRY_POINTS.items():
-        assert (each.rules is Rules.NONE) == bool(each.why), name
+        assert (each.rules is RuleScope.NONE) == bool(each.why), name
 
 
 # --- Each of them refuses -----------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ ENTER: dict[str, Callable[[Any], None]] = {
 
 
 def test_each_entry_point_is_tried() -> None:
-    assert set(ENTER) == {name for name, each in ENTRY_POINTS.items() if each.rules is not Rules.NONE}
+    assert set(ENTER) == {name for name, each in ENTRY_POINTS.items() if each.rules is not RuleScope.NONE}
 
 
 @pytest.mark.parametrize("name", ENTER)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django import forms
 
-from chat.core.entry_points import Rules
+from chat.core.entry_points import RuleScope
 from chat.core.errors import BadInput, RefusedByRule
 from chat.moderation import services
 from chat.moderation.models import Rule
@@ -97,7 +97,7 @@ def test_a_kind_that_raises_is_skipped_and_named_in_the_log_without_the_text(
     services.check_prompt("my account is 4711")
     with pytest.raises(RefusedByRule):
         services.check_prompt("forbidden")
-    (found,) = services.findings(Rules.PEOPLE, "a forbidden word")
+    (found,) = services.findings(RuleScope.PEOPLE, "a forbidden word")
     assert found[1] == Finding(2, 11)
     assert "kind of rule faulty failed: LookupError" in caplog.text
     assert f"blocking rule {broken.pk} was skipped" in caplog.text

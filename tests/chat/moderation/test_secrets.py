@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.core.entry_points import Rules
+from chat.core.entry_points import RuleScope
 from chat.core.errors import RefusedByRule
 from chat.moderation import services
 from chat.moderation.models import Rule
@@ -149,12 +149,12 @@ def test_findings_of_all_rules_are_sorted_by_place(cast: Cast) -> None:
     keys = Rule.objects.create(name="keys", kind="secrets")
     fish = Rule.objects.create(name="fish", options={"pattern": "fish"})
     text = f"fish {key} FISH"
-    assert services.findings(Rules.PEOPLE, text) == [
+    assert services.findings(RuleScope.PEOPLE, text) == [
         (fish, Finding(0, 4)),
         (keys, Finding(5, 5 + len(key), "npm_token")),
         (fish, Finding(6 + len(key), 10 + len(key))),
     ]
-    assert services.findings(Rules.MODEL, text) == []
+    assert services.findings(RuleScope.MODEL, text) == []
 
 
 def test_staff_add_it_and_try_it_in_the_form_of_the_table(cast: Cast) -> None:

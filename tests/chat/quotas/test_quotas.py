@@ -110,7 +110,7 @@ def test_a_reservation_is_settled_to_what_was_used(cast: Cast) -> None:
     generation = uuid4()
     assert reserve(cast.alice, generation=generation) == 100
     assert usage(cast.alice) == (0, 200, 1_000)
-    assert services.settle(generation_id=generation, prompt_tokens=90, completion_tokens=7)
+    assert services.charge(generation_id=generation, prompt_tokens=90, completion_tokens=7)
     assert usage(cast.alice) == (97, 0, 1_000)
     entry = UsageEntry.objects.get(pk=generation)
     assert (entry.prompt_tokens, entry.completion_tokens) == (90, 7)
@@ -123,20 +123,20 @@ def test_settling_twice_counts_once(cast: Cast) -> None:
     reserve(cast.alice, generation=generation)
     other = uuid4()
     reserve(cast.alice, generation=other)
-    assert services.settle(generation_id=generation, prompt_tokens=90, completion_tokens=7)
-    assert not services.settle(generation_id=generation, prompt_tokens=90, completion_tokens=7)
+    assert services.charge(generation_id=generation, prompt_tokens=90, completion_tokens=7)
+    assert not services.charge(generation_id=generation, prompt_tokens=90, completion_tokens=7)
     assert usage(cast.alice)[:2] == (97, 200)
 
 
 def test_settling_something_unknown_changes_nothing(cast: Cast) -> None:
-    assert not services.settle(generation_id=uuid4(), prompt_tokens=1, completion_tokens=1)
+    assert not services.charge(generation_id=uuid4(), prompt_tokens=1, completion_tokens=1)
 
 
 def test_a_counter_mended_by_hand_does_not_stop_a_reply_from_ending(cast: Cast) -> None:
     generation = uuid4()
     reserve(cast.alice, generation=generation)
     UsageCounter.objects.update(reserved=0)
-    assert services.settle(generation_id=generation, prompt_tokens=1, completion_tokens=2)
+    assert services.charge(generation_id=generation, prompt_tokens=1, completion_tokens=2)
     assert usage(cast.alice)[:2] == (3, 0)
 
 
@@ -195,7 +195,7 @@ def test_a_new_day_starts_at_midnight_utc_and_old_replies_settle_on_their_own(
     assert services.usage_json(cast.alice)["resets_at"] == "2026-03-02T00:00:00+00:00"
     monkeypatch.setattr("django.utils.timezone.now", lambda: early)
     assert reserve(cast.alice) == 100
-    services.settle(generation_id=generation, prompt_tokens=100, completion_tokens=50)
+    services.charge(generation_id=generation, prompt_tokens=100, completion_tokens=50)
     assert usage(cast.alice) == (0, 200, 200)
     assert UsageCounter.objects.get(day=late.date()).used == 150
 

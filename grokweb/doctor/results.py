@@ -8,21 +8,21 @@ OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     level: str
     words: str  # translated; with what to do, unless all is well
 
 
-def ok(words: str) -> Finding:
-    return Finding(OK, words)
+def ok(words: str) -> CheckResult:
+    return CheckResult(OK, words)
 
 
-def warning(words: str) -> Finding:
-    return Finding(WARNING, words)
+def warning(words: str) -> CheckResult:
+    return CheckResult(WARNING, words)
 
 
-def problem(words: str) -> Finding:
-    return Finding(PROBLEM, words)
+def problem(words: str) -> CheckResult:
+    return CheckResult(PROBLEM, words)
 
 
 def reason(error: BaseException) -> str:

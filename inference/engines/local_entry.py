@@ -1,4 +1,4 @@
-"""The engine for a model folder: PyTorch or the native step. Nothing heavy is imported before `create`."""
+"""The entry of local.py in the table of engines: light until `create`, which imports torch."""
 
 from __future__ import annotations
 
