@@ -293,15 +293,9 @@ def test_the_web_process_never_loads_torch() -> None:
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
-# Their tests move to helper modules next.
-TESTS_THAT_STILL_IMPORT_TESTS = {"account_deletion", "personas", "turns", "files", "inference"}
-
-
 def test_no_test_imports_from_another_test_file() -> None:
     """Helpers live in modules of their own; only a conftest.py imports another one, to pass fixtures on."""
     for path in files("tests"):
-        if TESTS_THAT_STILL_IMPORT_TESTS & set(path.parts):
-            continue
         modules = {name for name in imports(path) for part in name.split(".") if part.startswith("test_")}
         assert not modules, f"{path} imports {sorted(modules)}"
         if path.name != "conftest.py":

@@ -34,8 +34,8 @@ from chat.turns import port
 from chat.turns.models import Generation, Status
 from tests.chat.cast import PASSWORD, Cast
 from tests.chat.conversations.building import talk
-from tests.chat.turns.conftest import Tab, cookie_of
 from tests.chat.turns.exchange import eventually, send
+from tests.chat.turns.tab import Tab, cookie_of
 
 PAGE = "/settings/delete-account/"
 SECRET = "zanzibar"  # alice writes it everywhere

@@ -7,17 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 
 from chat.files import services
 from tests.chat.cast import Cast
-
-Answer = Any
-
-
-def put(client: Client, content: bytes, name: str = "notes.txt", kind: str = "text/plain") -> Answer:
-    return client.post("/api/files/", {"file": SimpleUploadedFile(name, content, content_type=kind)})
+from tests.chat.files.uploading import put
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from chat.files import services
 from chat.files.decoding import ENCODINGS
 from chat.files.models import File
 from tests.chat.cast import Cast
-from tests.chat.files.conftest import put
+from tests.chat.files.uploading import put
 
 Attached = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.django_db

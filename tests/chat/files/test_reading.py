@@ -15,7 +15,7 @@ from chat.files.models import File
 from inference.base.confine import AUDIT, FILTER, LAYERS, LIMITS, NETWORK
 from tests.chat.cast import Cast
 from tests.chat.files import making
-from tests.chat.files.conftest import put
+from tests.chat.files.uploading import put
 
 Attached = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.django_db

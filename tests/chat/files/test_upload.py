@@ -17,7 +17,7 @@ from chat.files import services
 from chat.files.models import File
 from chat.files.names import CHARS, clean_name
 from tests.chat.cast import PASSWORD, Cast
-from tests.chat.files.conftest import put
+from tests.chat.files.uploading import put
 
 Attached = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.django_db

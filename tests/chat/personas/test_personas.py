@@ -14,6 +14,7 @@ from chat.personas.models import CustomInstructions, Persona
 from chat.turns.models import Generation
 from chat.turns.requests import request_for
 from tests.chat.conversations.building import talk
+from tests.chat.personas.choosing import choose
 from tests.chat.turns.exchange import asked, cut, saved, send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -25,11 +26,6 @@ def pirate(cast: Any, who: str = "alice", **words: str) -> Persona:
     answer = cast.client(who).post(f"{PAGE}personas/new/", {**PIRATE, **words})
     assert answer.status_code == 302, answer.content.decode()
     return Persona.objects.get(owner=getattr(cast, who))
-
-
-def choose(cast: Any, conversation: Any, who: str = "alice", **fields: Any) -> Any:
-    path = f"/api/conversations/{conversation}/settings/"
-    return cast.client(who).patch(path, fields, content_type="application/json")
 
 
 def offered(cast: Any, who: str = "alice", language: str = "en") -> list[str]:

@@ -12,7 +12,7 @@ from chat.personas.models import ConversationSettings
 from chat.turns.models import Generation
 from chat.turns.requests import request_for
 from tests.chat.conversations.building import talk
-from tests.chat.personas.test_personas import choose
+from tests.chat.personas.choosing import choose
 from tests.chat.turns.exchange import asked, details, send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]

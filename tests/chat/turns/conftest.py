@@ -5,7 +5,6 @@ The drills in tests/faults/ run the same with real Celery processes.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,18 +13,14 @@ from uuid import UUID
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.db import close_old_connections
-from django.test import Client
 
 from chat.turns import live, port, settlement, titles
-from grokweb.asgi import application
 from inference.contract import FINISH_TASK, TITLE_TASK
 from inference.engines.scripted import ScriptedEngine
 from inference.worker.app import Runtime
-
-WAIT = 10.0
+from tests.chat.turns.tab import WAIT, Tab, cookie_of
 
 
 class InProcess:
@@ -98,67 +93,6 @@ def broker(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr("inference.worker.app.Runtime._invite", lambda self: None)
     yield made
     made.close()
-
-
-class Tab:
-    """One browser tab: its websocket, as JSON."""
-
-    def __init__(self, cookie: str, origin: str) -> None:
-        headers = [(b"origin", origin.encode()), (b"cookie", cookie.encode()), (b"accept-language", b"en")]
-        self.socket = WebsocketCommunicator(application, "/ws/", headers=headers)
-        self.first: dict[str, Any] = {}
-
-    async def open(self) -> dict[str, Any]:
-        connected, code = await self.socket.connect(timeout=WAIT)
-        assert connected, code
-        return await self.next()
-
-    async def say(self, **frame: Any) -> None:
-        await self.socket.send_to(text_data=json.dumps(frame))
-
-    async def next(self) -> dict[str, Any]:
-        """The next frame, or {"close": code}."""
-        output = await self.socket.receive_output(timeout=WAIT)
-        if output["type"] == "websocket.close":
-            return {"type": "close", "code": output["code"]}
-        frame: dict[str, Any] = json.loads(output["text"])
-        return frame
-
-    async def until(self, kind: str) -> dict[str, Any]:
-        while True:
-            frame = await self.next()
-            if frame["type"] == kind:
-                return frame
-            assert frame["type"] not in {"error", "close"}, frame
-
-    async def until_error(self) -> dict[str, Any]:
-        while (frame := await self.next())["type"] != "error":
-            assert frame["type"] != "close", frame
-        return frame
-
-    async def reply(self) -> tuple[str, dict[str, Any]]:
-        """Text as a page assembles it, to its end; every number seen once."""
-        text, seq = "", 0
-        while True:
-            frame = await self.next()
-            if frame["type"] == "token":
-                assert frame["after"] == seq, (frame, seq)
-                text, seq = text + frame["text"], frame["seq"]
-            elif frame["type"] == "done":
-                return text, frame
-            else:
-                # News of the conversation may come late, in between: a persona chosen just before, say.
-                assert frame["type"] in {
-                    "queued",
-                    "ack",
-                    "message",
-                    "conversation",
-                    "conversation_settings",
-                }, frame
-
-
-def cookie_of(client: Client) -> str:
-    return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ from chat.turns.socket_monitor import socket_monitor
 from chat.turns.tasks import reconcile
 from grokweb.asgi import application
 from inference.contract import Piece
-from tests.chat.turns.conftest import Tab, cookie_of
 from tests.chat.turns.exchange import eventually, send
+from tests.chat.turns.tab import Tab, cookie_of
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
