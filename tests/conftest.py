@@ -5,6 +5,7 @@ Folders bring their own fixtures in a conftest.py of theirs.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -18,12 +19,23 @@ import psycopg
 import pytest
 import redis
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import translation
 
 from grokweb import bootstrap
-from tests import browser, settings
+from tests import browser, emptying, event_loop, settings
 
 HERE = Path(__file__).parent
+# Without the mark `django_db` or one of these a test reaches no database: pytest-django refuses queries, and
+# a service that a test starts (tests/grokweb/service.py) uses SQLite.
+DATABASE_FIXTURES = {
+    "db",
+    "transactional_db",
+    "make_database",
+    "service_database_url",
+    "database_url",
+    "own_database_url",
+}
 hypothesis.settings.register_profile("grokweb", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("grokweb")
 
@@ -31,23 +43,48 @@ hypothesis.settings.load_profile("grokweb")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults_sqlite: a fault drill that does not depend on the database")
     config.addinivalue_line("markers", "slow_drill: a drill of ten seconds or more; on SQLite only")
+    asyncio.set_event_loop_policy(event_loop.Policy())
     config.pluginmanager.register(Results(), "grokweb-results")
-    if not hasattr(config, "workerinput"):  # the services that tests start serve what was collected
-        bootstrap.build_static()
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Longest(), "grokweb-longest")
+    else:
+        bootstrap.build_static()  # the services that tests start serve what was collected
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Folders mark their tests. Those that start services run one after the other, each kind on one core."""
+    """Marks the tests of each folder, those that use a database, and those that one process runs together.
+
+    Browser tests share one service; files of `inference` share models, and files of `grokweb` services.
+    """
     for item in items:
-        folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
+        if item.get_closest_marker("django_db") or DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("database")
+        folder = folder_of(item)
         if folder in {"e2e", "faults"}:
             item.add_marker(folder)
         for kind in ("e2e", "faults"):
             if item.get_closest_marker(kind):
                 item.add_marker(pytest.mark.xdist_group(kind))
+        if folder in {"inference", "grokweb"} and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if item.get_closest_marker("e2e") and browser.find() is None:
             item.add_marker(pytest.mark.skip(reason=browser.MISSING))
+
+
+class Longest:
+    """Puts long groups of tests first, so that the short tests at the end keep both processes busy."""
+
+    FIRST = ("e2e", "grokweb", "inference")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        rank = {folder: number for number, folder in enumerate(self.FIRST)}
+        items.sort(key=lambda item: rank.get(folder_of(item), len(rank)))
+
+
+def folder_of(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
 
 
 class Results:
@@ -100,8 +137,11 @@ def _empty_redis(_redis_connection: redis.Redis) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Works as pytest-django's, but a thread that outlives its test does not block dropping the database."""
-    yield
+    """Works as pytest-django's, but empties tables faster after a test with real transactions; and a thread
+    that outlives its test does not block dropping the database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", emptying.after_test)
+        yield
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
@@ -110,6 +150,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
             connection.close()
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> event_loop.Policy:
+    """Provides the event loops of asynchronous tests, which close what belongs to them."""
+    return event_loop.Policy()
 
 
 @pytest.fixture

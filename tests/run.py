@@ -22,11 +22,18 @@ from tests import browser, postgresql
 ROOT = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 NOTHING_COLLECTED = 5
-# Nothing there asks it: once is enough.
-WITHOUT_DATABASE = ["--ignore=tests/inference", "--ignore=tests/js", "--ignore=tests/protocol"]
+# Nothing there is run on PostgreSQL (marker `database`): it need not even be imported.
+WITHOUT_DATABASE = [f"--ignore=tests/{folder}" for folder in ("e2e", "inference", "js", "protocol")]
 PYTEST = [sys.executable, "-m", "pytest"]
-# What `make unit` leaves out beside browser and drills: whole services and processes, and long computations.
+# What `make unit` leaves out beside browser and drills: whole services and processes, long computations, and
+# files that take more than ten seconds of a core.
 SLOW = (
+    "tests/chat/accounts/test_attempts.py",
+    "tests/chat/files/test_encodings.py",
+    "tests/chat/files/test_reading.py",
+    "tests/chat/sharing/test_shared_page.py",
+    "tests/chat/staff/test_hostile_addresses.py",
+    "tests/chat/transfer/test_account_archive.py",
     "tests/grokweb",
     "tests/inference/demo",
     "tests/inference/grok1",
@@ -50,12 +57,17 @@ UNIT = Run(
     "not e2e and not faults",
     None,
 )
-TESTS = Run(("-q", "-n", "2", "--dist", "loadgroup"), "not faults", "not e2e and not faults")
+# In the order of tests/conftest.py, which puts the long groups first.
+TESTS = Run(
+    ("-q", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"),
+    "not faults",
+    "database and not e2e and not faults",
+)
 # One after the other, because they measure how long people wait.
 DRILLS = Run(
     ("-v", "-p", "no:cacheprovider"),
     "faults",
-    "faults and not faults_sqlite and not slow_drill and not default_timings",
+    "faults and database and not faults_sqlite and not slow_drill and not default_timings",
 )
 
 
@@ -80,13 +92,15 @@ def main(arguments: list[str]) -> int:
     chosen = {"--drills": DRILLS, "--unit": UNIT}.get(arguments[0] if arguments else "", TESTS)
     arguments = arguments if chosen is TESTS else arguments[1:]
     notes: list[str] = []
+    started = time.monotonic()
     os.environ.pop("DATABASE_URL", None)
     # A second -m on the command line would replace ours, so it goes before what was asked for.
     status, counts = run("SQLite", [*chosen.options, "-m", chosen.sqlite, *arguments], {})
     try:
         if chosen.postgresql is None:
             notes.append(
-                f"unit tests only, without browser, PostgreSQL and {', '.join(SLOW)}: `make test` runs all"
+                "unit tests only, without browser, PostgreSQL and what SLOW in tests/run.py names:"
+                " `make test` runs all"
             )
         else:
             with postgresql.Server() as url:
@@ -103,7 +117,8 @@ def main(arguments: list[str]) -> int:
         status = status or 1
     for note in notes:
         print(note)
-    print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped", flush=True)
+    results = ", ".join(f"{counts[each]} {each}" for each in ("passed", "failed", "skipped"))
+    print(f"{results} in {time.monotonic() - started:.0f} s", flush=True)
     return status or int(counts["failed"] > 0)
 
 

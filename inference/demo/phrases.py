@@ -149,6 +149,7 @@ def plain(text: str) -> str:
     return "".join(c for c in letters if c.isalnum())
 
 
+@cache
 def pattern(template: str) -> re.Pattern[str]:
     """Matches the `plain` form of exactly the texts a template stands for."""
 
