@@ -20,12 +20,10 @@ def conversation_for(user: User | AnonymousUser, pk: UUID | str) -> Conversation
 
 
 def message_for(user: User | AnonymousUser, pk: UUID | str) -> Message:
-    """Returns a message of a conversation this person may open, with conversation and generation loaded."""
+    """Returns a message of a conversation this person may open, with its conversation loaded."""
     theirs = Conversation.objects.visible_to(_known(user))
     try:
-        return Message.objects.select_related("conversation", "generation").get(
-            pk=_uuid(pk), conversation__in=theirs
-        )
+        return Message.objects.select_related("conversation").get(pk=_uuid(pk), conversation__in=theirs)
     except Message.DoesNotExist:
         raise NotFound from None
 

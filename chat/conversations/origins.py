@@ -28,7 +28,7 @@ def origin_of(message: Message) -> Origin | None:
     """Returns the origin of an answer; None for one that was written here and for messages of people."""
     if not message.source or message.role != Role.ASSISTANT:
         return None
-    continued = getattr(message, "generation", None) is not None
+    continued = len(message.steps.all()) > 0  # callers that ask for many messages prefetch them
     return {"source": message.source, "model": message.source_model, "continued": continued}
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from chat.conversations import hooks
-from chat.conversations.models import Conversation, Message, Role
+from chat.conversations.models import Conversation, Message
 from chat.conversations.origins import origin_of
 
 
@@ -54,8 +54,7 @@ def load_siblings(messages: list[Message]) -> None:
 
 def message_json(message: Message) -> dict[str, Any]:
     """Serializes a message. A hidden one keeps its place and loses its text. A live one has its text in the
-    token log; `text` is what that continues, mostly nothing."""
-    generation = getattr(message, "generation", None) if message.role == Role.ASSISTANT else None
+    token log; `text` is what that continues, mostly nothing. `extras` has the generation of an answer."""
     if message.siblings is None:
         load_siblings([message])
     origin = origin_of(message)
@@ -69,12 +68,8 @@ def message_json(message: Message) -> dict[str, Any]:
         "status": message.status,
         "created_at": message.created_at.isoformat(),
         "hidden": message.hidden_at is not None,
-        "generation": _generation_json(generation) if generation else None,
-        "reason": generation.reason if generation else "",
+        "generation": None,
+        "reason": "",
         **({"origin": origin} if origin else {}),
         **message.extras,
     }
-
-
-def _generation_json(generation: Any) -> dict[str, Any]:
-    return {"id": str(generation.pk), "seq": generation.completion_tokens, "model": generation.model}

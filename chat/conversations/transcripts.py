@@ -59,7 +59,7 @@ def _ids_below(viewer: User, conversation: Conversation, message: Message) -> li
 
 
 def _page(ids: list[UUID], *, more: bool, later: bool) -> dict[str, Any]:
-    found = Message.objects.select_related("generation").in_bulk(ids)
+    found = Message.objects.in_bulk(ids)
     messages = [found[pk] for pk in ids if pk in found]
     load_siblings(messages)
     return {"messages": [message_json(m) for m in messages], "more": more, "later": later}

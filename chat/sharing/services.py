@@ -253,7 +253,7 @@ def origins_in(share: Share, copied: list[dict[str, Any]]) -> dict[str, Origin]:
     older = [each["id"] for each in answers if "origin" not in each]
     if older:
         theirs = Message.objects.filter(conversation=share.conversation_id, pk__in=older)
-        imported = theirs.exclude(source="").select_related("generation").defer("text")
+        imported = theirs.exclude(source="").prefetch_related("steps").defer("text")
         found = {str(message.pk): origin_of(message) for message in imported} | found
     return {key: origin for key, origin in found.items() if origin}
 

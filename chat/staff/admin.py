@@ -86,7 +86,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         """Returns all branches in order of time, one page at a time; ?message=<id> opens the page that has
         it.
         """
-        rows = conversation.messages.select_related("generation").order_by("created_at", "pk")
+        rows = conversation.messages.order_by("created_at", "pk")
         pages = Paginator(rows, MESSAGES_A_PAGE)
         number: Any = request.GET.get("p", 1)
         if message := self._requested(request, conversation):
@@ -107,6 +107,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     list_display = (
         "created_at",
         "status",
+        "step",
         "model",
         "user",
         "prompt_tokens",

@@ -42,7 +42,7 @@ def batches(keys: Sequence[UUID]) -> Iterator[list[Message]]:
     """Yields current messages in the given order, a few in memory at a time."""
     for start in range(0, len(keys), AT_ONCE):
         batch = keys[start : start + AT_ONCE]
-        found = Message.objects.select_related("generation").in_bulk(batch)
+        found = Message.objects.prefetch_related("steps").in_bulk(batch)
         messages = [found[key] for key in batch if key in found]
         settle_ended(messages)
         yield messages

@@ -12,11 +12,11 @@ from chat.core.errors import BadInput
 from chat.turns.models import Generation
 
 
-def generation_for(user: User, message_id: UUID) -> Generation:
-    """Returns the generation behind a visible reply. Raises NotFound, and BadInput for a message
-    that is no reply."""
+def steps_for(user: User, message_id: UUID) -> list[Generation]:
+    """Returns the steps of a visible reply in order. Raises NotFound, and BadInput for a message that is no
+    reply."""
     message = message_for(user, message_id)
-    generation = Generation.objects.filter(message=message).select_related("message__conversation").first()
-    if generation is None:
+    steps = list(Generation.objects.steps_of(message).select_related("message__conversation"))
+    if not steps:
         raise BadInput(_("That message is not a reply."))
-    return generation
+    return steps

@@ -27,7 +27,9 @@ def load(messages: Sequence[Message]) -> None:
 
 def _traits_of(answers: Iterable[Any]) -> dict[Any, Traits]:
     rows = list(
-        Generation.objects.filter(message__in=answers).values_list("message_id", "model", "parameters")
+        Generation.objects.filter(message__in=answers, step=0).values_list(
+            "message_id", "model", "parameters"
+        )
     )
     names = dict(
         ModelCard.objects.filter(slug__in={model for _, model, _ in rows}).values_list("slug", "name")

@@ -13,8 +13,10 @@ from django.utils import translation
 from chat.core.errors import ChatError
 from chat.core.rate_limiter import ASK, FRAME_BYTES_A_UNIT, READ, rate_limiter
 from chat.turns import acknowledgement, endings, events, frames, idempotency, starting, stopping
-from chat.turns.access import generation_for
+from chat.turns.access import steps_for
 from chat.turns.connection import Connection, OverRate, error_for
+from chat.turns.event_positions import number_of, place_of
+from chat.turns.followed import Followed
 from chat.turns.greeting import hello
 from chat.turns.live import Item, QueuePosition, hub
 from chat.turns.models import LIVE, Generation
@@ -31,7 +33,7 @@ class ChatConsumer(Connection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.watching: dict[str, str] = {}  # generation id -> message id
+        self.watching: dict[str, Followed] = {}  # by generation id
         self.last_event: int | None = None  # number of the last control event that came
         self.writable: bool | None = None  # whether messages can be stored, as the page has it
         self.storage_changed = False  # since the page heard of it
@@ -109,23 +111,25 @@ class ChatConsumer(Connection):
         """Stores, acknowledges after the commit, follows the reply, tells the person's other tabs."""
         turn, ack, number = await self.with_rights(partial(acknowledgement.store, store, ref=frame.ref))
         await self.send_frame(ack)
-        await self._follow(turn.generation, 0)
+        await self._follow([turn.generation], 0)
         if turn.is_new:
             changes = acknowledgement.changes(ack)
             await events.publish(self.user.pk, *changes, number=number, without_channel=self.channel_name)
 
     async def _resume(self, message_id: UUID, after: int) -> None:
-        generation = await self.with_rights(partial(generation_for, self.user, message_id))
-        await self._follow(generation, after)
+        steps = await self.with_rights(partial(steps_for, self.user, message_id))
+        await self._follow(steps, after)
 
-    async def _follow(self, generation: Generation, after: int) -> None:
-        """A live row is answered from its log, a settled one from the row (rule 3)."""
-        if generation.status in LIVE:
-            key = str(generation.pk)
-            self.watching[key] = str(generation.message_id)
-            hub().watch(self.outbox, key, generation.model, after)
+    async def _follow(self, steps: list[Generation], after: int) -> None:
+        """A live step is answered from its log, a settled reply from its rows (rule 3)."""
+        last = steps[-1]
+        if last.status in LIVE:
+            key = str(last.pk)
+            self.watching[key] = Followed(str(last.message_id), str(steps[0].pk), last.step)
+            step, tokens = place_of(after)
+            hub().watch(self.outbox, key, last.model, tokens if step == last.step else 0)
             return
-        for frame in await self.in_thread(partial(endings.settled_frames, generation)):
+        for frame in await self.in_thread(partial(endings.settled_frames, steps)):
             await self.send_frame(frame)
 
     # --- out ----------------------------------------------------------------------------------------------
@@ -140,24 +144,25 @@ class ChatConsumer(Connection):
             self.storage_changed = False
             await self.send_frame(frames.Storage(writable=bool(self.writable)))
         for generation_id, item in self.outbox.take():
-            message_id = self.watching.get(generation_id)
-            if message_id is not None:
-                await self._send_item(message_id, generation_id, item)
+            followed = self.watching.get(generation_id)
+            if followed is not None:
+                await self._send_item(followed, generation_id, item)
 
-    async def _send_item(self, message_id: str, generation_id: str, item: Item) -> None:
+    async def _send_item(self, followed: Followed, generation_id: str, item: Item) -> None:
+        message_id = followed.message_id
         if isinstance(item, Piece):
             frame: frames.FrameOut = frames.Token(
                 message_id=message_id,
-                generation_id=generation_id,
-                after=item.after,
-                seq=item.seq,
+                generation_id=followed.reply_id,
+                after=number_of(followed.step, item.after),
+                seq=number_of(followed.step, item.seq),
                 text=item.text,
             )
         elif isinstance(item, QueuePosition):
             frame = frames.Queued(message_id=message_id, position=item.position, estimate=item.estimate)
         else:
             del self.watching[generation_id]
-            frame = await self.in_thread(partial(endings.done_from_log, message_id, generation_id, item))
+            frame = await self.in_thread(partial(endings.done_from_log, followed, generation_id, item))
         await self.send_frame(frame)
 
     async def _send_error(self, error: ChatError, text: str | None) -> None:

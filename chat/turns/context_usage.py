@@ -18,7 +18,7 @@ def context_usage(conversation: Conversation) -> dict[str, Any]:
     leaf = current_leaf(conversation.owner, conversation)
     tokens, exact = 0, True
     if leaf is not None:
-        last = Generation.objects.filter(message=leaf).exclude(status__in=LIVE).first()
+        last = Generation.objects.steps_of(leaf).exclude(status__in=LIVE).last()
         if last is not None and last.prompt_tokens:
             tokens = last.prompt_tokens + last.completion_tokens
         else:

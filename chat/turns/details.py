@@ -1,4 +1,4 @@
-"""The details of one answer for its owner: model, settings, tokens and times of its generation."""
+"""The details of one answer for its owner: model, settings, tokens and times of its steps."""
 
 from __future__ import annotations
 
@@ -18,24 +18,31 @@ def details_of(message: Message) -> dict[str, Any] | None:
     """Returns None for an answer that was imported. Raises BadInput for a message that is no answer."""
     if message.role != Role.ASSISTANT:
         raise BadInput(_("That message is not a reply."))
-    generation = Generation.objects.filter(message=message).first()
-    if generation is None:
+    steps = list(Generation.objects.steps_of(message))
+    if not steps:
         return None
-    card = ModelCard.objects.filter(slug=generation.model).first()
-    parameters = generation.parameters
+    first, last = steps[0], steps[-1]
+    card = ModelCard.objects.filter(slug=last.model).first()
+    parameters = first.parameters
     return {
-        "model": card.name if card else generation.model,
+        "model": card.name if card else last.model,
         "persona": parameters.persona,
-        "ended": _ending(generation),
-        "prompt_tokens": generation.prompt_tokens or None,
-        "completion_tokens": generation.completion_tokens,
-        "queued_ms": generation.queued_ms,
-        "first_token_ms": generation.first_token_ms,
-        "whole_ms": generation.whole_ms,
-        "tokens_a_second": pace(generation),
-        "seed": str(generation.seed),  # 63 bits: JavaScript's numbers would round it
+        "ended": _ending(last),
+        "prompt_tokens": sum(each.prompt_tokens for each in steps) or None,
+        "completion_tokens": sum(each.completion_tokens for each in steps),
+        "queued_ms": first.queued_ms,
+        "first_token_ms": first.first_token_ms,
+        "whole_ms": _time_of(steps),
+        "tokens_a_second": pace(last),
+        "seed": str(first.seed),  # 63 bits: JavaScript's numbers would round it
         "settings": parameters.shown(),
     }
+
+
+def _time_of(steps: list[Generation]) -> int | None:
+    """Returns the milliseconds that all steps took; None where that of one is not known."""
+    times = [each.whole_ms for each in steps if each.whole_ms is not None]
+    return sum(times) if len(times) == len(steps) else None
 
 
 def pace(generation: Generation) -> float | None:

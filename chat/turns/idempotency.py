@@ -67,11 +67,11 @@ def _may_try_again(user: User, client_id: str, after: UUID) -> bool:
 
 
 def _is_stored(user: User, client_id: str) -> bool:
-    return Generation.objects.filter(user=user, client_id=client_id).exists()
+    return Generation.objects.filter(user=user, client_id=client_id, step=0).exists()
 
 
 def _stored_before(user: User, client_id: str) -> Turn | None:
-    stored = Generation.objects.filter(user=user, client_id=client_id)
+    stored = Generation.objects.filter(user=user, client_id=client_id, step=0)
     generation = stored.select_related("message__conversation__model", "message__parent").first()
     if generation is None:
         return None

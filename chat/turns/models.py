@@ -1,5 +1,5 @@
-"""The row of one reply. It is kept apart from its message, so that its states never rewrite the
-transcript."""
+"""The rows of replies: one for each step of a reply. They are kept apart from their message, so that their
+states never rewrite the transcript."""
 
 from __future__ import annotations
 
@@ -30,18 +30,25 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
     def live(self) -> GenerationQuerySet:
         return self.filter(status__in=LIVE)
 
+    def steps_of(self, message: Message | uuid.UUID) -> GenerationQuerySet:
+        """Returns the steps of a reply in order."""
+        return self.filter(message=message).order_by("step")
+
 
 class Generation(models.Model):
-    """The truth about a reply (rule 1): attempt, strikes, stop and status live here, not in Redis."""
+    """One step of a reply, and the truth about it (rule 1): attempt, strikes, stop and status live here, not
+    in Redis. Most replies have one step; each has its own attempts, its own log and its own settlement."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    message = models.OneToOneField(Message, models.CASCADE, related_name="generation")
+    message = models.ForeignKey(Message, models.CASCADE, related_name="steps")
+    step = models.PositiveSmallIntegerField(_("step"), default=0)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="generations", verbose_name=_("user")
     )
     model = models.CharField(_("model"), max_length=64)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)
-    client_id = models.CharField(max_length=64, editable=False)  # chosen by the page: makes a send idempotent
+    # Chosen by the page: makes a send idempotent. On the first step alone.
+    client_id = models.CharField(max_length=64, editable=False, blank=True)
     attempt = models.PositiveIntegerField(
         _("attempt"), default=1
     )  # the fence: raised when a worker is given up
@@ -75,7 +82,10 @@ class Generation(models.Model):
         ordering = ["-created_at"]
         constraints = [
             # A send repeated after a lost ack finds its first copy.
-            models.UniqueConstraint(fields=["user", "client_id"], name="generation_asked_once")
+            models.UniqueConstraint(
+                fields=["user", "client_id"], condition=models.Q(step=0), name="generation_asked_once"
+            ),
+            models.UniqueConstraint(fields=["message", "step"], name="generation_step_once"),
         ]
         indexes = [
             models.Index(fields=["created_at"], condition=models.Q(status__in=LIVE), name="generation_live"),

@@ -96,7 +96,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
     if won == 0:
         return False
     # After the text that it continues. PostgreSQL cannot store NUL, which a model can print.
-    Message.objects.filter(generation__pk=generation_id).update(
+    Message.objects.filter(steps=generation_id).update(
         text=Concat("text", Value(log.text.replace("\x00", "\ufffd"), TextField())),
         status=MessageStatus(status),
     )

@@ -27,7 +27,7 @@ from chat.core.text import estimate_tokens
 from chat.files import services as files
 from chat.personas.models import ConversationSettings
 from chat.quotas import services as quotas
-from chat.turns import port
+from chat.turns import port, steps
 from chat.turns import question as questions
 from chat.turns.admission import admit, parent_for, settled_answer_for
 from chat.turns.idempotency import Turn, store_once
@@ -159,7 +159,7 @@ def _new_turn(asked: Message, read: ReadQuestion, siblings: list[UUID], generati
     the answer is the only one."""
     answer = generation.message
     asked.siblings, asked.extras = siblings, files.extras(read.files)
-    answer.siblings, answer.extras = [answer.pk], files.extras([])
+    answer.siblings, answer.extras = [answer.pk], {**files.extras([]), **steps.extras([generation])}
     return Turn(generation, [asked, answer], is_new=True)
 
 
@@ -176,7 +176,7 @@ def _store_continued(user: User, message_id: UUID, client_id: str) -> Turn:
     answer, question = settled_answer_for(user, message_id)
     if not answer.text or answer.hidden_at:
         raise BadInput(_("There is nothing to continue. Ask again instead."))
-    before = Generation.objects.filter(message=answer).first()  # an imported answer has none
+    before = Generation.objects.steps_of(answer).last()  # an imported answer has none
     options = ReplyOptions.copy_of(before) if before else NO_OPTIONS
     if answer.source:
         check_text("import_answer", answer.text)  # rules may be newer than the import

@@ -88,7 +88,7 @@ def found() -> dict[str, Any]:
     return {
         "cookie": _cookie(alice),
         "talk": str(talk.pk),
-        "reply": {"status": reply.status, "text": reply.text, "attempt": reply.generation.attempt},
+        "reply": {"status": reply.status, "text": reply.text, "attempt": reply.steps.get().attempt},
         "people": sorted(User.objects.values_list("email", flat=True)),
         "chain_broken_at": audit.verify(),
         "audit": list(StaffAction.objects.order_by("pk").values_list("verb", flat=True)),

@@ -66,10 +66,10 @@ def written_message(
 ) -> dict[str, Any]:
     message.siblings = []  # parents define the tree; loading siblings would cost a query each
     fields = message_json(message)
-    generation = getattr(message, "generation", None)
+    steps = list(message.steps.all())
     names = ("id", "parent", "role", "text", "status", "created_at", "hidden", "origin")
     copied = {name: fields[name] for name in names if name in fields}
-    fields = {**copied, "model": generation.model if generation else None}
+    fields = {**copied, "model": steps[-1].model if steps else None}
     if not message.hidden_at:
         fields |= {"files": files} if files else {}
         fields |= {"feedback": feedback} if feedback else {}

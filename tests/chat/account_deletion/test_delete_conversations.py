@@ -72,6 +72,4 @@ async def test_a_reply_that_is_written_stops_and_the_tab_is_told(tabs: Any, brok
     while (frame := await tab.next())["type"] != "emptied":
         assert frame["type"] in {"token", "done", "message", "conversation"}, frame
     pk = ack["conversation"]["id"]
-    await eventually(
-        lambda: Conversation.objects.filter(pk=pk, messages__generation__status="stopped").exists()
-    )
+    await eventually(lambda: Conversation.objects.filter(pk=pk, messages__steps__status="stopped").exists())

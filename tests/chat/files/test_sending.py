@@ -81,7 +81,7 @@ def test_the_model_reads_the_file_before_the_words_and_the_message_keeps_the_wor
             "File: b.md\n````\n```\ncode\n```\n````\n\nWhat is in it?",
         }
     ]
-    request = request_for(asked.children.get().generation)
+    request = request_for(asked.children.get().steps.get())
     assert "milk and eggs" in request.messages[0]["content"]
 
 
