@@ -192,6 +192,22 @@ class GenerationRequest:
         return cls(**data)
 
 
+class Kind(StrEnum):
+    """The kinds of what a model writes. Chat shows, stores and uses each in its own way."""
+
+    TEXT = "text"  # of the answer
+    THOUGHT = "thought"  # reasoning, kept apart from the answer
+    CALL = "call"  # of tools: one JSON object per line, {"name": …, "arguments": {…}}
+
+    @classmethod
+    def read(cls, name: str) -> Kind:
+        """Returns the kind of a log entry. One that a newer version added stays out of the answer's text."""
+        try:
+            return cls(name)
+        except ValueError:
+            return cls.THOUGHT
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """Natural logarithms of the probabilities of a token and its rivals, before any sampling parameter."""
@@ -205,7 +221,7 @@ class Piece:
     """The generated tokens numbered after+1 ... seq, and the text that exactly these tokens decode to.
 
     Engines make pieces, the token log stores them, and pages receive their text. `seq` counts generated
-    tokens; the end-of-turn token is not counted and never logged.
+    tokens of all kinds; the end-of-turn token is not counted and never logged.
     """
 
     after: int
@@ -213,6 +229,7 @@ class Piece:
     text: str
     ids: tuple[int, ...]  # seq - after of them; none in a piece on its way to a page
     scores: tuple[Score, ...] = ()  # one for each id if the request asked for logprobs
+    kind: Kind = Kind.TEXT  # of all of its tokens
 
 
 @dataclass(frozen=True, slots=True)

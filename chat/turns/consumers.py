@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils import translation
+from msgspec import UNSET
 
 from chat.core.errors import ChatError
 from chat.core.rate_limiter import ASK, FRAME_BYTES_A_UNIT, READ, rate_limiter
@@ -23,7 +24,7 @@ from chat.turns.models import LIVE, Generation
 from chat.turns.new_conversation import NewConversation
 from chat.turns.question import Question
 from chat.turns.reply_options import ReplyOptions
-from inference.contract import Piece
+from inference.contract import Kind, Piece
 
 Work = Callable[[], Awaitable[None]]
 
@@ -127,6 +128,9 @@ class ChatConsumer(Connection):
             key = str(last.pk)
             self.watching[key] = Followed(str(last.message_id), str(steps[0].pk), last.step)
             step, tokens = place_of(after)
+            if step < last.step:
+                for frame in await self.in_thread(partial(endings.frames_of_earlier_steps, steps, after)):
+                    await self.send_frame(frame)
             hub().watch(self.outbox, key, last.model, tokens if step == last.step else 0)
             return
         for frame in await self.in_thread(partial(endings.settled_frames, steps)):
@@ -157,6 +161,7 @@ class ChatConsumer(Connection):
                 after=number_of(followed.step, item.after),
                 seq=number_of(followed.step, item.seq),
                 text=item.text,
+                kind=UNSET if item.kind is Kind.TEXT else item.kind,
             )
         elif isinstance(item, QueuePosition):
             frame = frames.Queued(message_id=message_id, position=item.position, estimate=item.estimate)

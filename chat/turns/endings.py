@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 from uuid import UUID
+
+from msgspec import UNSET, UnsetType
 
 from chat.conversations.models import Message
 from chat.conversations.serializers import message_json
 from chat.turns import port
 from chat.turns.end_messages import message_for_end
-from chat.turns.event_positions import number_of
+from chat.turns.event_positions import number_of, place_of
 from chat.turns.followed import Followed
-from chat.turns.frames import Done, FrameOut, MessageChanged, Usage
+from chat.turns.frames import STEP_BORDER, Done, FrameOut, MessageChanged, Token, Usage
 from chat.turns.models import Generation
+from chat.turns.parts import stored_pieces
 from chat.turns.settlement import STATUS_OF
+from inference.contract import Kind
 from inference.wire.log import End
 
 
 def done_from_log(followed: Followed, generation_id: str, end: End) -> Done:
     """Returns the end that the log has; its row may be settled a moment later. Raises port.UNAVAILABLE."""
-    text = port.read(UUID(generation_id)).text
+    text = port.read(UUID(generation_id)).everything
     usage = Usage(prompt_tokens=end.prompt_tokens, completion_tokens=end.seq)
     if followed.step:
         steps = list(Generation.objects.steps_of(UUID(followed.message_id))[: followed.step + 1])
-        text = _text_of(steps[0].message, steps[0], steps[-1]) + text
+        text = _everything(steps[0].message, steps) + text
         usage = _usage_of(steps[:-1], usage)
     return Done(
         message_id=followed.message_id,
@@ -40,11 +45,11 @@ def done_from_log(followed: Followed, generation_id: str, end: End) -> Done:
 
 
 def settled_frames(steps: Sequence[Generation]) -> list[FrameOut]:
-    """Returns a settled reply, whole, and its end. `length` and `sha256` are those of the tokens' text,
-    without the text that it continues."""
+    """Returns a settled reply, whole, and its end. `length` and `sha256` are those of what its tokens say,
+    of all kinds in order, without the text that it continues."""
     first, last = steps[0], steps[-1]
     message = last.message
-    text = "" if message.hidden_at else _text_of(message, first)
+    text = "" if message.hidden_at else _everything(message, steps, ended=True)
     done = Done(
         message_id=str(message.pk),
         generation_id=str(first.pk),
@@ -59,10 +64,40 @@ def settled_frames(steps: Sequence[Generation]) -> list[FrameOut]:
     return [MessageChanged(message=message_json(message)), done]
 
 
-def _text_of(message: Message, first: Generation, before: Generation | None = None) -> str:
-    """Returns what the steps of a reply wrote, from one on up to another."""
-    end = before.parameters.prefix_characters if before else None
-    return message.text[first.parameters.prefix_characters : end]
+def frames_of_earlier_steps(steps: Sequence[Generation], after: int) -> list[FrameOut]:
+    """Returns what the settled steps of a live reply wrote after number `after`, each with the border behind
+    it. Text that was divided within a stretch of one kind is sent from the beginning of that stretch."""
+    step_held, tokens_held = place_of(after)
+    message, reply_id = steps[0].message, str(steps[0].pk)
+    sent: list[FrameOut] = []
+
+    def add(after: int, seq: int, text: str, kind: str | UnsetType) -> None:
+        ids = {"message_id": str(message.pk), "generation_id": reply_id}
+        shown = "" if message.hidden_at else text
+        sent.append(Token(**ids, after=after, seq=seq, text=shown, kind=kind))
+
+    for step, text in list(zip(steps, _texts_of(message, steps), strict=True))[step_held:-1]:
+        held = tokens_held if step.step == step_held else 0
+        for piece in stored_pieces(step, text):
+            if piece.seq > held:
+                first, last = number_of(step.step, piece.after), number_of(step.step, piece.seq)
+                add(first, last, piece.text, UNSET if piece.kind is Kind.TEXT else piece.kind)
+        end = number_of(step.step, step.completion_tokens)
+        add(end, number_of(step.step + 1, 0), "", STEP_BORDER)
+    return sent
+
+
+def _texts_of(message: Message, steps: Sequence[Generation]) -> list[str]:
+    """Returns the text of the answer that each step wrote."""
+    starts = [step.parameters.prefix_characters for step in steps]
+    return [message.text[start:end] for start, end in pairwise([*starts, None])]
+
+
+def _everything(message: Message, steps: Sequence[Generation], *, ended: bool = False) -> str:
+    """Returns what the steps of a reply wrote, of all kinds in order, without a last one that is live."""
+    shown = list(zip(steps, _texts_of(message, steps), strict=True))
+    told = shown if ended else shown[:-1]
+    return "".join(piece.text for step, text in told for piece in stored_pieces(step, text))
 
 
 def _usage_of(steps: Sequence[Generation], more: Usage | None = None) -> Usage:

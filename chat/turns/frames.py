@@ -235,12 +235,16 @@ class Queued(FrameOut, tag="queued", kw_only=True, frozen=True):
     estimate: int | None  # seconds
 
 
+STEP_BORDER = "step"  # kind of the empty piece between the numbers of two steps
+
+
 class Token(FrameOut, tag="token", kw_only=True, frozen=True):
     message_id: str
     generation_id: str
     after: int
     seq: int
     text: str
+    kind: str | UnsetType = UNSET  # of a piece that is not text of the answer; STEP_BORDER
 
 
 class Done(FrameOut, tag="done", kw_only=True, frozen=True):
@@ -251,7 +255,7 @@ class Done(FrameOut, tag="done", kw_only=True, frozen=True):
     words: str
     usage: Usage
     seq: int
-    length: int  # of the text, in code points
+    length: int  # of the text of all kinds, in code points
     sha256: str  # of its UTF-8
 
 

@@ -28,6 +28,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from chat.turns import port
 from chat.turns.models import Generation
+from chat.turns.parts import stretches
 from inference.contract import Piece, Reason
 from inference.wire import log as token_log
 from inference.wire import scripts
@@ -79,10 +80,10 @@ class Outbox:
             waiting = items[-1] if items else None
             if (
                 isinstance(waiting, Piece)
-                and waiting.seq == item.after
+                and (waiting.seq, waiting.kind) == (item.after, item.kind)
                 and len(waiting.text) + len(item.text) < MERGE_CHARACTERS
             ):
-                items[-1] = Piece(waiting.after, item.seq, waiting.text + item.text, ())
+                items[-1] = Piece(waiting.after, item.seq, waiting.text + item.text, (), kind=item.kind)
                 self.ready.set()
                 return
         items.append(item)
@@ -322,14 +323,14 @@ def _id(stream_id: str) -> tuple[int, int]:
 def _from(items: list[Piece | End], after: int) -> list[Piece | End]:
     """Returns the items after token `after`.
 
-    If no piece begins there (Redis lost data and got it again in other pieces), it returns all text as one
-    piece: a page that gets a piece with after 0 and more than it holds starts that text again.
+    If no piece begins there (Redis lost data and got it again in other pieces), it begins with the stretch of
+    one kind that holds the token: a page cuts what it holds back to the beginning of that stretch.
     """
     pieces = [item for item in items if isinstance(item, Piece)]
     last = pieces[-1].seq if pieces else 0
     if after < last and all(piece.after != after for piece in pieces):
-        whole = Piece(0, last, "".join(piece.text for piece in pieces), ())
-        return [whole, *(item for item in items if isinstance(item, End))]
+        later = [stretch for stretch in stretches(pieces) if stretch.seq > after]
+        return [*later, *(item for item in items if isinstance(item, End))]
     return [item for item in items if isinstance(item, End) or item.after >= after]
 
 

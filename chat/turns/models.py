@@ -73,6 +73,7 @@ class Generation(models.Model):
     reason = models.CharField(_("why it ended"), max_length=16, blank=True)
     error = models.CharField(_("error"), max_length=64, blank=True)
     fingerprint = models.CharField(_("engine"), max_length=120, blank=True)
+    has_parts = models.BooleanField(default=False, editable=False)  # else `parts` need not be read
 
     objects = GenerationQuerySet.as_manager()
 
@@ -95,3 +96,27 @@ class Generation(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class Part(models.Model):
+    """A part of a step that is not text of the answer: a thought, or calls of tools. Stored at settlement.
+
+    Text of the answer is stored in its message alone; `offset` says where in it the part stands.
+    """
+
+    generation = models.ForeignKey(Generation, models.CASCADE, related_name="parts")
+    order = models.PositiveIntegerField()
+    kind = models.CharField(max_length=16)  # inference.contract.Kind
+    text = models.TextField()
+    offset = models.PositiveIntegerField()  # characters of the step's text before it
+    after = models.PositiveIntegerField()  # tokens of the step before it
+    seq = models.PositiveIntegerField()  # number of its last token
+
+    class Meta:
+        verbose_name = _("part of a reply")
+        verbose_name_plural = _("parts of replies")
+        ordering = ["order"]
+        constraints = [models.UniqueConstraint(fields=["generation", "order"], name="part_order_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.generation_id}"

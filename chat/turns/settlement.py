@@ -12,7 +12,8 @@ from django.db.models.functions import Concat, Now
 from chat.conversations.models import Message, MessageStatus
 from chat.quotas import services as quotas
 from chat.turns import port
-from chat.turns.models import Generation, Status
+from chat.turns.models import Generation, Part, Status
+from chat.turns.parts import parts_of, storable
 from inference.contract import Reason
 from inference.wire.log import Log
 from inference.wire.metrics import Times
@@ -75,6 +76,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
     assert log.end is not None
     status = STATUS_OF[log.end.reason]
     body = log.end.body
+    others = parts_of(generation_id, log.pieces)
     won = (
         Generation.objects.live()
         .filter(pk=generation_id, attempt=attempt)
@@ -91,13 +93,15 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             reason=log.end.reason,
             error=log.end.error[:64],
             fingerprint=str(body.get("fingerprint", ""))[:120],
+            has_parts=bool(others),
         )
     )
     if won == 0:
         return False
-    # After the text that it continues. PostgreSQL cannot store NUL, which a model can print.
+    Part.objects.bulk_create(others)
+    # After the text that it continues.
     Message.objects.filter(steps=generation_id).update(
-        text=Concat("text", Value(log.text.replace("\x00", "\ufffd"), TextField())),
+        text=Concat("text", Value(storable(log.text), TextField())),
         status=MessageStatus(status),
     )
     _charge(generation_id, status, log)

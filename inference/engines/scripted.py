@@ -4,6 +4,7 @@
     echo:TEXT    answers TEXT at once
     system:      answers what the system message says
     pace:MS:TEXT answers TEXT, one word every MS milliseconds
+    think:N:SCRIPT answers as SCRIPT says; the first N words are a thought
     title:SCRIPT what a title question after it gets; nothing without it (the rest of its line)
     poison:      kills the process at its first step
     oom:         runs out of memory
@@ -33,7 +34,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from inference.base import exit_status
-from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Reason
+from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Kind, Piece, Reason
 from inference.core.inbox import Cancel, Drop, Inbox
 from inference.engines.base import Emit, Engine
 from inference.engines.entry import ModelAbout
@@ -50,6 +51,7 @@ AT_ONCE = 64  # words of one answer in one step, at most
 MOST_BEHIND = 0.25  # seconds a late answer catches up; a longer pause (a stopped process) is not made up for
 _SLOW = re.compile(r"slow:(\d{1,6})(?::(\d{1,6}))?(?=\s|$)")
 _PACE = re.compile(r"pace:(\d{1,6}):")
+_THINK = re.compile(r"think:(\d{1,6}):")
 _TITLE = re.compile(r"title:(.*)")
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 _FAULTS = ("poison:", "oom:", "nan:", "raise:", "hang:")
@@ -62,9 +64,12 @@ class Script:
     words: Sequence[str]
     interval: float = 0.0
     fault: str = ""
+    thoughts: int = 0  # words at the beginning that are no text of the answer
 
     def after(self, said: str) -> Script:
-        """Returns the rest of the answer after its beginning."""
+        """Returns the rest of the answer after its beginning; then the model has thought already."""
+        if said and self.thoughts:
+            return replace(self, words=self.words[self.thoughts :], thoughts=0).after(said)
         spoken = 0
         while spoken < len(self.words) and said.startswith(self.words[spoken]):
             said = said.removeprefix(self.words[spoken])
@@ -77,6 +82,8 @@ def read_script(text: str) -> Script:
     for fault in _FAULTS:
         if text.startswith(fault):
             return Script((), fault=fault)
+    if think := _THINK.match(text):
+        return replace(read_script(text[think.end() :]), thoughts=int(think[1]))
     slow = _SLOW.match(text)
     if slow:
         count, interval = int(slow[1]), int(slow[2] or 50) / 1000
@@ -96,6 +103,18 @@ def _asked(messages: Sequence[dict[str, str]]) -> str:
         return questions[-1]
     title = _TITLE.search(questions[-2]) if len(questions) > 1 else None
     return title[1] if title else ""
+
+
+def divided(piece: Piece, script: Script) -> list[Piece]:
+    """Returns the piece with its kind, in two if the thought ends within it."""
+    if piece.after >= script.thoughts:
+        return [piece]
+    if piece.seq <= script.thoughts:
+        return [replace(piece, kind=Kind.THOUGHT)]
+    length = len("".join(script.words[piece.after : script.thoughts]))
+    count = script.thoughts - piece.after
+    thought = Piece(piece.after, script.thoughts, piece.text[:length], piece.ids[:count], kind=Kind.THOUGHT)
+    return [thought, Piece(script.thoughts, piece.seq, piece.text[length:], piece.ids[count:])]
 
 
 @dataclass(slots=True, eq=False)
@@ -341,7 +360,9 @@ class ScriptedEngine:
     def _append_piece(self, answer: Answer) -> None:
         piece, asked = answer.stream.take(), answer.request
         if piece:
-            self._events.append(Delta(asked.generation_id, asked.attempt, piece))
+            self._events += [
+                Delta(asked.generation_id, asked.attempt, each) for each in divided(piece, answer.script)
+            ]
 
     def _end(self, answer: Answer, reason: Reason, error: str = "") -> None:
         self._running.pop(answer.request.generation_id, None)

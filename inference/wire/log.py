@@ -13,7 +13,7 @@ from typing import Any
 
 import redis
 
-from inference.contract import Piece, Reason, Score
+from inference.contract import Kind, Piece, Reason, Score
 from inference.wire import scripts
 
 
@@ -52,6 +52,12 @@ class Log:
 
     @property
     def text(self) -> str:
+        """Returns the answer's text, without thoughts and calls."""
+        return "".join(piece.text for piece in self.pieces if piece.kind is Kind.TEXT)
+
+    @property
+    def everything(self) -> str:
+        """Returns the text of all kinds, in the order in which it was written."""
         return "".join(piece.text for piece in self.pieces)
 
 
@@ -69,7 +75,8 @@ def parse(entry_id: str, fields: Mapping[str, str]) -> Piece | End:
         Score(logprob, tuple((token, at) for token, at in top))
         for logprob, top, *_ in json.loads(fields.get("scores", "[]"))
     )
-    return Piece(int(fields["after"]), seq, fields["text"], tuple(json.loads(fields["ids"])), scores)
+    kind = Kind.read(fields.get("kind", Kind.TEXT))
+    return Piece(int(fields["after"]), seq, fields["text"], tuple(json.loads(fields["ids"])), scores, kind)
 
 
 def assemble(entries: Iterable[tuple[str, Mapping[str, str]]]) -> Log:
@@ -95,7 +102,9 @@ def append_call(generation_id: str, attempt: int, worker: str, piece: Piece) -> 
     ids = json.dumps(piece.ids, separators=(",", ":"))
     scores = [[round(score.logprob, 6), score.top] for score in piece.scores]
     encoded = json.dumps(scores, separators=(",", ":")) if scores else ""
-    return ("append", (generation_id, attempt, worker, piece.after, piece.seq, piece.text, ids, encoded))
+    kind = "" if piece.kind is Kind.TEXT else piece.kind
+    arguments = (generation_id, attempt, worker, piece.after, piece.seq, piece.text, ids, encoded, kind)
+    return ("append", arguments)
 
 
 def finish_call(

@@ -73,11 +73,11 @@ class Held:
 
 
 def merge(pieces: Sequence[Piece]) -> Piece:
-    """Joins as many of the pieces as one entry may hold."""
+    """Joins as many of the pieces as one entry may hold; it holds one kind."""
     length = 0
     for number, piece in enumerate(pieces):
         length += len(piece.text)
-        if number and length > PIECE_CHARACTERS:
+        if number and (length > PIECE_CHARACTERS or piece.kind is not pieces[0].kind):
             return join(pieces[:number])
     return join(pieces)
 
@@ -89,4 +89,5 @@ def join(pieces: Sequence[Piece]) -> Piece:
         "".join(piece.text for piece in pieces),
         tuple(i for piece in pieces for i in piece.ids),
         tuple(score for piece in pieces for score in piece.scores),
+        pieces[0].kind,
     )

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import redis
 
-from inference.contract import TITLE_TASK, Delta, Ended, Event, Reason
+from inference.contract import TITLE_TASK, Ended, Event, Kind, Reason
 from inference.engines.base import Engine
 from inference.text.title import PREFIX, ROOM, title_request
 from inference.wire import scripts
@@ -64,7 +64,7 @@ class Titles:
             if self._current is not None:
                 return
             self._current = title
-        answer = "".join(piece.text for piece in tuple(held.pieces))
+        answer = "".join(piece.text for piece in tuple(held.pieces) if piece.kind is Kind.TEXT)
         self._engine.submit(title_request(held.request, answer), ())
         if self._current is not title:  # a reply has begun meanwhile
             self._engine.drop(title.id)
@@ -83,10 +83,10 @@ class Titles:
             title = self._current
             if title is None or event.generation_id != title.id:
                 continue  # a reply's, or of a title that was given up
-            if isinstance(event, Delta):
-                title.words.append(event.piece.text)
-            else:
+            if isinstance(event, Ended):
                 self._end(title, event)
+            elif event.piece.kind is Kind.TEXT:
+                title.words.append(event.piece.text)
         return [event for event in events if not event.generation_id.startswith(PREFIX)]
 
     def _end(self, title: Title, ended: Ended) -> None:

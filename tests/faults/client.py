@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import threading
 import time
 import uuid
@@ -38,7 +39,7 @@ class Reply:
     spans: list[tuple[int, int]] = field(default_factory=list)  # of accepted pieces: after, seq
     times: list[float] = field(default_factory=list)  # when they came
     repeats: int = 0  # pieces that were there already
-    restarts: int = 0  # pieces with `after` 0 that began the text again
+    restarts: int = 0  # pieces that began the text, or a part of it, again
     holes: int = 0  # pieces that did not fit: asked for again
     sent_at: float = 0.0
     first_at: float = 0.0
@@ -101,9 +102,9 @@ class Reply:
             self.holes += asked
             self.repeats += seq <= before.seq
             return
-        if after == 0 and before.seq:
+        if after < before.seq:
             self.restarts += 1
-            self.spans.clear()
+            self.spans = [span for span in self.spans if span[1] <= after]
         self.pieces += 1
         self.spans.append((after, seq))
         self.times.append(time.perf_counter())
@@ -273,7 +274,16 @@ class Crowd:
 def answer_of(script: str) -> str:
     """Returns the scripted engine's answer if nothing disturbs it."""
     verb, _, rest = script.partition(":")
+    if verb == "think":
+        return divided(script)[1]
     return words(int(rest.partition(":")[0])) if verb == "slow" else script.removeprefix("echo:")
+
+
+def divided(script: str) -> tuple[str, str]:
+    """Returns the thought and the answer of `think:<words of the thought>:<script>`."""
+    _verb, count, rest = script.split(":", 2)
+    everything = re.findall(r"\S+\s*", answer_of(rest))
+    return "".join(everything[: int(count)]), "".join(everything[int(count) :])
 
 
 def words(count: int) -> str:

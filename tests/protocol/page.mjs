@@ -48,8 +48,11 @@ function play({ reload, frames }) {
   if (!reply) throw new Error("the reply is lost");
   const sent = sockets.flatMap((each) => each.sent);
   const asks = sent.filter((each) => each.type === "resume").map((each) => each.after);
-  const { text, seq, status, reason, words, place, broken } = reply;
-  return { text, seq, status, reason, words, place: place && [place.position, place.estimate], broken, asks };
+  const { text, parts, seq, status, reason, words, place, broken } = reply;
+  const isPlain = parts.every((part) => part.kind === "text");
+  const shown = isPlain ? {} : { parts: parts.map((part) => [part.kind, part.text]) };
+  const position = place && [place.position, place.estimate];
+  return { text, ...shown, seq, status, reason, words, place: position, broken, asks };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -15,13 +15,23 @@ TRIES = 2  # whole texts fetched again before the saved message is asked for
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive tokens of one kind."""
+
+    kind: str
+    after: int  # number of the token before it
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """A client's state of one reply. Whenever `asks` rises, it must resume after token `resume`."""
 
     message_id: str = ""
     generation_id: str = ""
     seq: int = 0
-    text: str = ""
+    parts: tuple[Part, ...] = ()  # all tokens held, in order
+    saved_text: str = ""  # of the message, once it is known to have ended
     status: str = "live"
     reason: str = ""
     words: str = ""
@@ -32,6 +42,16 @@ class State:
     tries: int = 0
     broken: bool = False
     saved: bool = False
+
+    @property
+    def text(self) -> str:
+        """Returns the answer: as its message has it if that was saved, else from the tokens held."""
+        return self.saved_text if self.saved else "".join(p.text for p in self.parts if p.kind == "text")
+
+    @property
+    def everything(self) -> str:
+        """Returns the text of all kinds, in order."""
+        return "".join(part.text for part in self.parts)
 
 
 def apply(state: State, frame: Frame) -> State:
@@ -60,24 +80,30 @@ def reconnected(state: State) -> State:
 
 def is_whole(state: State, done: Frame) -> bool:
     """Whether the text held is the one that `done` vouches for."""
-    digest = hashlib.sha256(state.text.encode()).hexdigest()
-    return (len(state.text), digest) == (done["length"], done["sha256"])
+    digest = hashlib.sha256(state.everything.encode()).hexdigest()
+    return (len(state.everything), digest) == (done["length"], done["sha256"])
 
 
 def _token(state: State, frame: Frame) -> State:
     if frame["seq"] <= state.seq:  # a replay, or the log was written again in other pieces
         return state if state.resume is None else replace(state, resume=None)
     if frame["after"] == state.seq:
-        return _added(state, frame, state.text + frame["text"])
-    if frame["after"] == 0:  # Redis lost data: the text starts again
-        return _added(state, frame, frame["text"])
+        return _added(state, frame)
+    for at, part in enumerate(state.parts):
+        if part.after == frame["after"]:  # Redis lost data: the text starts again with this part
+            return _added(replace(state, parts=state.parts[:at]), frame)
     if state.resume is not None and frame["after"] >= state.gap_seq:
         return state  # on its way behind the piece that showed the hole
     return _ask(state, state.seq, frame["seq"])
 
 
-def _added(state: State, frame: Frame, text: str) -> State:
-    return replace(state, seq=frame["seq"], text=text, place=None, resume=None)
+def _added(state: State, frame: Frame) -> State:
+    part = Part(frame.get("kind", "text"), frame["after"], frame["text"])
+    parts = state.parts
+    if parts and parts[-1].kind == part.kind:
+        part = replace(parts[-1], text=parts[-1].text + part.text)
+        parts = parts[:-1]
+    return replace(state, seq=frame["seq"], parts=(*parts, part), place=None, resume=None)
 
 
 def _ask(state: State, resume: int, gap_seq: int) -> State:
@@ -101,7 +127,7 @@ def _done(state: State, frame: Frame) -> State:
     again = replace(state, tries=state.tries + 1)
     if lacks:
         return _ask(again, state.seq, frame["seq"])
-    return _ask(replace(again, seq=0, text=""), 0, frame["seq"])
+    return _ask(replace(again, seq=0, parts=()), 0, frame["seq"])
 
 
 def _saved(state: State, message: Frame) -> State:
@@ -113,7 +139,7 @@ def _saved(state: State, message: Frame) -> State:
         state,
         status=message["status"],
         reason=message.get("reason") or "",
-        text=message["text"],
+        saved_text=message["text"],
         seq=generation.get("seq", state.seq),
         place=None,
         resume=None,

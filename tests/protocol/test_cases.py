@@ -81,6 +81,8 @@ def play(case: Case) -> dict[str, Any]:
             asks.append(reply.resume_after)
     place = reply.state.place
     kept = {name: getattr(reply.state, name) for name in KEPT}
+    if any(part.kind != "text" for part in reply.state.parts):
+        kept["parts"] = [[part.kind, part.text] for part in reply.state.parts]
     return {**kept, "place": list(place) if place else None, "asks": asks}
 
 
@@ -108,6 +110,9 @@ WORDS = ["a", "bc ", "é", "🙂", "\n", "d"]
 NUMBERS = st.integers(0, 6)
 
 
+THOUGHTS = 2  # the first tokens of some replies are a thought
+
+
 def text_of(after: int, seq: int, version: int) -> str:
     """The words of tokens after+1 to seq; another version of the reply has other words."""
     return "".join(WORDS[(number + version) % len(WORDS)] for number in range(after, seq))
@@ -116,7 +121,8 @@ def text_of(after: int, seq: int, version: int) -> str:
 def token(after: int, size: int, version: int, generation: str) -> dict[str, Any]:
     ids = {"message_id": "m", "generation_id": generation}
     seq = after + size
-    return {"type": "token", **ids, "after": after, "seq": seq, "text": text_of(after, seq, version)}
+    kind = {"kind": "thought"} if version and seq <= THOUGHTS else {}
+    return {"type": "token", **ids, "after": after, "seq": seq, "text": text_of(after, seq, version), **kind}
 
 
 def done(seq: int, version: int, status: str, generation: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
--- id attempt worker after seq text ids scores -> {appended | already_there | stale | missing | gap, last, stop}
+-- id attempt worker after seq text ids scores kind -> {appended | already_there | stale | missing | gap, last, stop}
 local id, g = ARGV[2], read(ARGV[2])
 local at, ended = last(id)
 if not g then return {'missing', at, 0} end
@@ -9,7 +9,13 @@ local after, seq = tonumber(ARGV[5]), tonumber(ARGV[6])
 if at >= seq then return {'already_there', at, stop} end
 if at ~= after then return {'gap', at, stop} end
 local entry = {'after', after, 'text', ARGV[7], 'ids', ARGV[8]}
-if ARGV[9] ~= '' then entry[7], entry[8] = 'scores', ARGV[9] end
+for i, name in ipairs({'scores', 'kind'}) do
+  local value = ARGV[8 + i]
+  if value and value ~= '' then
+    entry[#entry + 1] = name
+    entry[#entry + 1] = value
+  end
+end
 redis.call('XADD', log_key(id), seq .. '-0', unpack(entry))
 if after == 0 then mark(id, 'first') end
 return {'appended', seq, stop}

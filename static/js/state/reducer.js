@@ -3,7 +3,7 @@
  * tests/protocol/cases.json has them as a table, for this module and for the client of the drills alike.
  *
  * @import { DoneFrame, ReplyFrame, ServerFrame, TokenFrame } from "grokweb/wire/frames.js"
- * @import { Message, Status } from "grokweb/wire/objects.js"
+ * @import { Kind, Message, Status } from "grokweb/wire/objects.js"
  */
 
 import { sha256 } from "grokweb/base/sha256.js";
@@ -12,12 +12,19 @@ import { codePoints } from "grokweb/base/text.js";
 const TRIES = 2; // whole texts fetched again before the page is told to read the saved message
 
 /**
+ * Consecutive tokens of one kind: `text` of the answer, or what is kept apart from it.
+ * @typedef {object} Part
+ * @property {Kind} kind
+ * @property {number} after  number of the token before it
+ * @property {string} text
+ *
  * A reply that is being written.
  * @typedef {object} Reply
  * @property {string} messageId
  * @property {string | null | undefined} generationId
  * @property {number} seq  number of the last token held
- * @property {string} text  of all tokens held
+ * @property {string} text  of the answer, in all tokens held
+ * @property {Part[]} parts  all tokens held, in order
  * @property {Status} status
  * @property {string} reason
  * @property {string} words  why it failed, in the reader's language
@@ -38,7 +45,7 @@ const TRIES = 2; // whole texts fetched again before the page is told to read th
  */
 export function blank(messageId, generationId = null) {
   return {
-    messageId, generationId, seq: 0, text: "", status: "live", reason: "", words: "", place: null,
+    messageId, generationId, seq: 0, text: "", parts: [], status: "live", reason: "", words: "", place: null,
     resume: null, asks: 0, gapSeq: 0, tries: 0, broken: false, saved: false,
   };
 }
@@ -85,17 +92,37 @@ export const reconnected = (state) => ({ ...state, resume: null });
  */
 function applyToken(state, frame) {
   if (frame.seq <= state.seq) return repeated(state);
-  if (frame.after === state.seq) return extended(state, frame, state.text + frame.text);
-  if (frame.after === 0) return extended(state, frame, frame.text); // Redis lost data: the text starts again
+  if (frame.after === state.seq) return extended(state, frame);
+  const at = state.parts.findIndex((part) => part.after === frame.after);
+  // Redis lost data: the text starts again with this part.
+  if (at >= 0) return extended(withParts(state, state.parts.slice(0, at)), frame);
   return missed(state, frame);
 }
 
 /**
  * @template {Reply} R
- * @param {R} state @param {TokenFrame} frame @param {string} text
+ * @param {R} state @param {TokenFrame} frame
  * @returns {R}
  */
-const extended = (state, { seq }, text) => ({ ...state, seq, text, place: null, resume: null });
+function extended(state, { after, seq, text, kind = "text" }) {
+  const last = state.parts.at(-1);
+  const parts = last?.kind === kind
+    ? state.parts.with(-1, { ...last, text: last.text + text })
+    : [...state.parts, { kind, after, text }];
+  const answer = kind === "text" ? state.text + text : state.text;
+  return { ...state, seq, parts, text: answer, place: null, resume: null };
+}
+
+/**
+ * @template {Reply} R
+ * @param {R} state @param {Part[]} parts
+ * @returns {R}
+ */
+const withParts = (state, parts) =>
+  ({ ...state, parts, text: joined(parts.filter((part) => part.kind === "text")) });
+
+/** @param {Part[]} parts */
+const joined = (parts) => parts.map((part) => part.text).join("");
 
 /**
  * A replay after a reconnect; or the log was written again in other pieces, and what was asked for is void.
@@ -134,10 +161,11 @@ function applyDone(state, frame) {
     place: null, resume: null,
   };
   const lacks = frame.seq > state.seq;
-  if (!lacks && codePoints(state.text) === frame.length && sha256(state.text) === frame.sha256) return ended;
+  const held = joined(state.parts);
+  if (!lacks && codePoints(held) === frame.length && sha256(held) === frame.sha256) return ended;
   if (state.tries === TRIES) return { ...ended, broken: true }; // the saved message is the truth
   const again = { ...state, tries: state.tries + 1 };
-  return lacks ? ask(again, state.seq, frame.seq) : ask({ ...again, seq: 0, text: "" }, 0, frame.seq);
+  return lacks ? ask(again, state.seq, frame.seq) : ask({ ...withParts(again, []), seq: 0 }, 0, frame.seq);
 }
 
 /**

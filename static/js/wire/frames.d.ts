@@ -3,7 +3,7 @@
  * Types only.
  */
 
-import type { Conversation, ConversationSettings, Folder, Message, Model, Status } from "grokweb/wire/objects.js";
+import type { Conversation, ConversationSettings, Folder, Kind, Message, Model, Status } from "grokweb/wire/objects.js";
 
 // --- To the server -----------------------------------------------------------------------------------------
 
@@ -109,6 +109,8 @@ export interface TokenFrame {
   after: number;
   seq: number;
   text: string;
+  /** Of a piece that is not text of the answer. */
+  kind?: Kind;
 }
 
 export interface DoneFrame {

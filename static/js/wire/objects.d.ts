@@ -3,6 +3,9 @@
  * by a page.
  */
 
+/** What a model writes: text of the answer, and what is kept apart from it. `step`: the next step begins. */
+export type Kind = "text" | "thought" | "call" | "step";
+
 export interface Origin {
   /** The service that the answer was imported from, or "file". */
   source: string;
@@ -29,6 +32,8 @@ export interface Message {
   siblings: string[];
   files?: AttachedFile[];
   origin?: Origin;
+  /** What the model wrote beside the answer: `offset` code points of `text` stand before it. */
+  parts?: { kind: Kind; text: string; offset: number }[];
   /** 1 or -1 */
   feedback?: number;
   differs?: Record<string, any>;

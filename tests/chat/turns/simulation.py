@@ -8,7 +8,7 @@ from uuid import UUID
 
 import redis
 
-from inference.contract import Delta, Ended, GenerationRequest, Piece, Reason
+from inference.contract import Delta, Ended, GenerationRequest, Kind, Piece, Reason
 from inference.wire import scripts
 from inference.worker.app import Runtime
 
@@ -18,6 +18,11 @@ SLOTS = 2
 def token(seed: int, index: int) -> str:
     """Returns the engine's output: a pure function of seed and position, as rule 13 requires."""
     return f"{(seed + index * 7919) % 997} "
+
+
+def kind_of(seed: int, index: int) -> Kind:
+    """Every other reply begins with two tokens of a thought, and returns to it at the sixth."""
+    return Kind.THOUGHT if seed % 2 and (index < 2 or index == 5) else Kind.TEXT
 
 
 def script(request: GenerationRequest) -> tuple[int, bool]:
@@ -61,10 +66,9 @@ class StepEngine:
                 self.events.append(Ended(generation_id, request.attempt, made, Reason.STOP, prompt_tokens=3))
             else:
                 self.answers[generation_id] = (request, made + 1)
-                text = token(request.seed, made)
-                self.events.append(
-                    Delta(generation_id, request.attempt, Piece(made, made + 1, text, (made,)))
-                )
+                text, kind = token(request.seed, made), kind_of(request.seed, made)
+                piece = Piece(made, made + 1, text, (made,), kind=kind)
+                self.events.append(Delta(generation_id, request.attempt, piece))
         events, self.events = self.events, []
         return events
 
@@ -170,8 +174,8 @@ def leftovers(client: redis.Redis) -> list[str]:
     return found + client.keys(scripts.key("q", "*", "ids")) + client.keys(scripts.key("lease", "*"))
 
 
-def expected_text(seed: int, length: int) -> str:
-    return "".join(token(seed, index) for index in range(length))
+def expected_text(seed: int, length: int, kind: Kind = Kind.TEXT) -> str:
+    return "".join(token(seed, index) for index in range(length) if kind_of(seed, index) is kind)
 
 
 def as_uuid(args: list[Any]) -> UUID:

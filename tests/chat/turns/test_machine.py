@@ -36,7 +36,7 @@ from chat.turns.question import Question
 from chat.turns.settlement import finish
 from chat.turns.starting import send
 from chat.turns.stopping import request_stop
-from inference.contract import FINISH_TASK, RETURNED_TASK
+from inference.contract import FINISH_TASK, RETURNED_TASK, Kind
 from tests.chat.turns import simulation
 from tests.chat.turns.simulation import Broker, Died, Worker
 
@@ -275,6 +275,8 @@ class LivePath(RuleBasedStateMachine):
         assert row.message.text == simulation.expected_text(row.seed, made), (
             "text differs from the undisturbed run"
         )
+        thought = "".join(part.text for part in row.parts.all())
+        assert thought == simulation.expected_text(row.seed, made, Kind.THOUGHT)
         assert row.message.status == row.status
         if row.status == Status.COMPLETE:
             assert made == int(asked)

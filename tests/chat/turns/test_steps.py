@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import IntegrityError, transaction
 
 from chat.conversations.models import Message
+from chat.conversations.serializers import message_json
 from chat.quotas import services as quotas
 from chat.quotas.models import UsageEntry
 from chat.turns import port
@@ -120,6 +121,46 @@ async def test_readers_of_a_reply_see_all_its_steps(cast: Any, reply: Any) -> No
     assert [message["text"] for message in written["messages"]][1] == FIRST + SECOND
     assert written["messages"][1]["model"] == "scripted"
     assert charged == [2, 2]
+
+
+async def test_a_resume_gets_settled_steps_from_their_rows_and_the_live_one_from_its_log(
+    tabs: Any, broker: Any
+) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    ack = await asked(tab, "think:1:echo:hm one two")
+    await add_step(ack, "think:1:pace:30:so three four")
+    await tab.say(type="resume", message_id=ack["message_id"], after=0)
+    pieces, kinds = [], []
+    while (frame := await tab.next())["type"] != "done":
+        if frame["type"] == "token":
+            pieces.append(frame)
+            kinds.append((frame.get("kind", "text"), frame["text"]))
+    assert [piece["after"] for piece in pieces] == [0, *(piece["seq"] for piece in pieces[:-1])]
+    assert kinds[:3] == [("thought", "hm "), ("text", "one two"), ("step", "")]
+    assert kinds[3][0] == "thought"
+    assert "".join(text for kind, text in kinds if kind == "text") == "one twothree four"
+    whole = "hm one twoso three four"
+    assert (frame["length"], frame["sha256"]) == (len(whole), hashlib.sha256(whole.encode()).hexdigest())
+    shown = (await sync_to_async(message_json)(await saved(ack)))["parts"]
+    assert shown == [
+        {"kind": "thought", "text": "hm ", "offset": 0},
+        {"kind": "thought", "text": "so ", "offset": len("one two")},
+    ]
+    await tab.say(type="resume", message_id=ack["message_id"], after=2)
+    assert await tab.until("done") == frame
+
+
+async def test_a_resume_within_a_settled_step_gets_its_stretch_again(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    ack = await asked(tab, "think:1:echo:hm one two")
+    await add_step(ack, "slow:3:30")
+    await tab.say(type="resume", message_id=ack["message_id"], after=2)
+    first, border = await tab.until("token"), await tab.until("token")
+    assert (first["after"], first["seq"], first["text"]) == (1, 3, "one two")
+    assert (border["after"], border["seq"], border["text"], border["kind"]) == (3, STEP, "", "step")
+    await tab.until("done")
 
 
 async def test_a_stop_ends_the_step_that_runs(tabs: Any, broker: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from inference.contract import RETURNED_TASK, Delta, GenerationRequest, Piece
+from inference.contract import RETURNED_TASK, Delta, GenerationRequest, Kind, Piece
 from inference.wire import lease, log, queue, scripts
 from inference.worker.held import Held
 from inference.worker.writer import Writer
@@ -114,6 +114,26 @@ def test_a_lost_log_is_written_again_in_the_same_entries(worker: Worker) -> None
     logged = log.read(worker.client, ASKED.generation_id)
     assert logged.text == "one two three four five six seven "
     assert [i for piece in logged.pieces for i in piece.ids] == list(range(7))
+
+
+def test_an_entry_holds_one_kind_also_when_it_is_written_again(worker: Worker) -> None:
+    queue.submit(worker.client, ASKED)
+    held = worker.claim()
+    kinds = [Kind.THOUGHT, Kind.THOUGHT, Kind.TEXT, Kind.TEXT, Kind.CALL]
+    pieces = [Piece(n, n + 1, f"{n} ", (n,), kind=kind) for n, kind in enumerate(kinds)]
+    worker.writer.take([Delta(ASKED.generation_id, 1, piece) for piece in pieces])
+    worker.writer.tick(renew=False)
+    expected = [(0, 2, Kind.THOUGHT), (2, 4, Kind.TEXT), (4, 5, Kind.CALL)]
+
+    def logged() -> list[tuple[int, int, Kind]]:
+        found = log.read(worker.client, ASKED.generation_id).pieces
+        return [(piece.after, piece.seq, piece.kind) for piece in found]
+
+    assert logged() == expected
+    worker.client.flushall()
+    write(worker, held, 5, 6, "5 ")
+    assert logged() == [*expected, (5, 6, Kind.TEXT)]
+    assert log.read(worker.client, ASKED.generation_id).text == "2 3 5 "
 
 
 def test_a_log_that_came_back_shorter_is_made_whole_from_there(worker: Worker) -> None:

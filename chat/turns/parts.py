@@ -1,0 +1,72 @@
+"""The parts of a step in order: text of the answer, and stretches of other kinds (`contract.Kind`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from chat.turns.models import Generation, Part
+from inference.contract import Kind, Piece
+
+
+def storable(text: str) -> str:
+    """Returns text without NUL, which a model can print and PostgreSQL cannot store."""
+    return text.replace("\x00", "\ufffd")
+
+
+def stretches(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Joins consecutive pieces of one kind."""
+    for kind, group in groupby(pieces, key=lambda piece: piece.kind):
+        joined = list(group)
+        text = "".join(piece.text for piece in joined)
+        yield Piece(joined[0].after, joined[-1].seq, text, (), kind=kind)
+
+
+def parts_of(generation_id: UUID, pieces: Iterable[Piece]) -> list[Part]:
+    """Returns the rows to store of a log: every stretch that is not text of the answer."""
+    rows: list[Part] = []
+    offset = 0
+    for stretch in stretches(pieces):
+        if stretch.kind is Kind.TEXT:
+            offset += len(storable(stretch.text))
+            continue
+        row = Part(
+            generation_id=generation_id,
+            order=len(rows),
+            kind=stretch.kind,
+            text=storable(stretch.text),
+            offset=offset,
+            after=stretch.after,
+            seq=stretch.seq,
+        )
+        rows.append(row)
+    return rows
+
+
+def stored_pieces(step: Generation, text: str) -> Iterator[Piece]:
+    """Returns what a settled step wrote as one piece for each stretch of one kind; `text` is its text of the
+    answer, which stands between its other parts."""
+    place = seq = 0
+    for part in step.parts.all() if step.has_parts else ():
+        if part.after > seq:
+            yield Piece(seq, part.after, text[place : part.offset], ())
+            place = part.offset
+        yield Piece(part.after, part.seq, part.text, (), kind=Kind.read(part.kind))
+        seq = part.seq
+    if step.completion_tokens > seq:
+        yield Piece(seq, step.completion_tokens, text[place:], ())
+
+
+def parts_json(steps: Sequence[Generation]) -> list[dict[str, Any]]:
+    """Returns the parts of a reply for its message's JSON: `offset` counts characters of the message's text.
+
+    `parts` of the steps that have some are loaded.
+    """
+    return [
+        {"kind": part.kind, "text": part.text, "offset": step.parameters.prefix_characters + part.offset}
+        for step in steps
+        if step.has_parts
+        for part in step.parts.all()
+    ]

@@ -1,0 +1,49 @@
+"""Faults while a model thinks and after it: thought and answer stay whole, and apart."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+import pytest
+
+from tests.faults.client import Reply, divided
+from tests.faults.drill import Drill
+
+SCRIPT = "think:20:slow:60:40"
+
+
+def thoughts_are_whole(replies: Sequence[Reply]) -> None:
+    thought, answer = divided(SCRIPT)
+    for reply in replies:
+        parts = [(part.kind, part.text) for part in reply.state.parts]
+        assert parts == [("thought", thought), ("text", answer)]
+
+
+@pytest.mark.fault("model worker SIGKILL in a thought")
+def test_worker_killed_within_thoughts(drill: Drill) -> None:
+    asked = drill.ask(SCRIPT)
+    drill.wait_until_writing(5, replies=6)
+    drill.kill("model-worker")
+    drill.ended_well()
+    thoughts_are_whole(asked)
+
+
+@pytest.mark.fault("web SIGKILL after a thought")
+def test_web_killed_behind_thoughts(drill: Drill) -> None:
+    asked = drill.ask(SCRIPT)
+    drill.wait_until_writing(22, replies=6)
+    drill.kill("web")
+    drill.ended_well()
+    thoughts_are_whole(asked)
+
+
+@pytest.mark.faults_sqlite
+@pytest.mark.fault("Redis SIGKILL in a thought, data lost")
+def test_redis_lost_within_thoughts(drill: Drill) -> None:
+    asked = drill.ask(SCRIPT)
+    drill.wait_until_writing(5, replies=6)
+    shutil.rmtree(drill.service.data / "redis" / "appendonlydir")  # its open files lose their names
+    drill.kill("redis")
+    drill.ended_well()
+    thoughts_are_whole(asked)
