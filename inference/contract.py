@@ -73,6 +73,14 @@ class ErrorCode(StrEnum):
     NAN = "nan_logits"
     OUT_OF_MEMORY = "out_of_memory"
     ENGINE = "engine_error"
+    # From engines whose model is on a server of its own:
+    SERVER_UNAVAILABLE = "server_unavailable"  # no connection, or silence
+    SERVER_BUSY = "server_busy"
+    SERVER_BROKEN = "server_broken"  # an answer that cannot be used
+    SERVER_CUT = "server_cut"  # the answer broke off, and the server cannot continue it
+    SERVER_REFUSED = "server_refused"  # it does not accept this request
+    SERVER_KEY = "server_key"  # it does not accept the operator's key
+    SERVER_FILTERED = "server_filtered"  # its own filter ended the answer
 
 
 @dataclass(frozen=True, slots=True)

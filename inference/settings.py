@@ -44,7 +44,30 @@ REDIS_PREFIX = env.text(
 MODEL = env.text(
     "GROKWEB_MODEL",
     str(BASE_DIR / "inference" / "demo" / "model"),
-    "Directory of the model, or `<engine>:<model>` for an added engine; `scripted` in tests.",
+    "Directory of the model, `URL#model` for an OpenAI-compatible server, or `<engine>:<model>` for an added "
+    "engine; `scripted` in tests.",
+)
+MODEL_KEY = env.text(
+    "GROKWEB_MODEL_KEY", "", "Key for the model's server, sent as a bearer token; see MODEL."
+)
+MODEL_KEY_FILE = env.text(
+    "GROKWEB_MODEL_KEY_FILE",
+    "",
+    "File that holds the key for the model's server, instead of GROKWEB_MODEL_KEY.",
+)
+SERVER_FIRST_SECONDS = env.number(
+    "GROKWEB_SERVER_FIRST_SECONDS",
+    600,
+    "Seconds that a model's server may take until the first token: long prompts take minutes to read.",
+    low=1,
+    high=86400,
+)
+SERVER_NEXT_SECONDS = env.number(
+    "GROKWEB_SERVER_NEXT_SECONDS",
+    120,
+    "Seconds that a model's server may take from one token to the next.",
+    low=1,
+    high=86400,
 )
 TEST_ENGINES = env.flag(
     "GROKWEB_TEST_ENGINES", False, "1: allow GROKWEB_MODEL=scripted, for tests; /healthz reports it."

@@ -24,5 +24,16 @@ def message_for_end(reason: str, error: str) -> str:
         ),
         ErrorCode.NAN: _("The model computed something that is not a number. Please ask again."),
         ErrorCode.OUT_OF_MEMORY: _("The model ran out of memory. A shorter conversation may work."),
+        ErrorCode.SERVER_UNAVAILABLE: _("The model's server does not answer. Please try again later."),
+        ErrorCode.SERVER_BUSY: _("The model's server is too busy. Please try again later."),
+        ErrorCode.SERVER_BROKEN: _(
+            "The model's server sent an answer that cannot be used. Please ask again."
+        ),
+        ErrorCode.SERVER_CUT: _("The model's server broke off. You can let it continue, or ask again."),
+        ErrorCode.SERVER_REFUSED: _(
+            "The model's server refused the request. Please tell your administrator."
+        ),
+        ErrorCode.SERVER_KEY: _("The model's server refused the key. Please tell your administrator."),
+        ErrorCode.SERVER_FILTERED: _("The filter of the model's server ended this reply."),
     }
     return messages.get(error, _("The model failed on this reply. Please ask again."))

@@ -13,12 +13,18 @@ def hello(user: User) -> Hello:
     """Raises Unavailable if there is no model at all."""
     card = default_model()
     try:
-        running = bool(port.workers(card.slug))
+        workers = port.workers(card.slug)
     except port.UNAVAILABLE:
-        running = False
+        workers = []
     return Hello(
         user={"id": str(user.pk), "name": user.get_short_name()},
-        model=Model(slug=card.slug, name=card.name, is_demo=card.is_demo, running=running),
+        model=Model(
+            slug=card.slug,
+            name=card.name,
+            is_demo=card.is_demo,
+            running=bool(workers),
+            problem=port.problem_of(workers),
+        ),
         event_number=event_numbers.latest_of(user.pk),
         writable=storage.accepts(),
     )

@@ -18,9 +18,9 @@ def models_json(user: User) -> list[dict[str, Any]]:
     """
     try:
         served = {model.slug: model for model in port.served_models()}
-        unknown: dict[str, Any] = {"running": False, "waiting": 0, "estimate": None}
+        unknown: dict[str, Any] = {"running": False, "waiting": 0, "estimate": None, "problem": ""}
     except port.UNAVAILABLE:
-        served, unknown = {}, {"running": None, "waiting": 0, "estimate": None}
+        served, unknown = {}, {"running": None, "waiting": 0, "estimate": None, "problem": ""}
     return [
         {**model_json(card), **(_status(served[card.slug]) if card.slug in served else unknown)}
         for card in models_for(user)
@@ -28,4 +28,9 @@ def models_json(user: User) -> list[dict[str, Any]]:
 
 
 def _status(model: ServedModel) -> dict[str, Any]:
-    return {"running": bool(model.workers), "waiting": model.waiting, "estimate": model.estimate}
+    return {
+        "running": bool(model.workers),
+        "waiting": model.waiting,
+        "estimate": model.estimate,
+        "problem": model.problem,
+    }

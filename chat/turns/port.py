@@ -24,7 +24,6 @@ from inference.contract import (
     CHAT_QUEUE,
     FINISH_TASK,
     SERVE_TASK,
-    ErrorCode,
     GenerationRequest,
     Reason,
     model_queue,
@@ -93,7 +92,7 @@ def stop(generation_id: UUID, attempt: int) -> fair_queue.StopAnswer:
     return answer
 
 
-def end(generation_id: UUID, attempt: int, reason: Reason, error: ErrorCode | None = None) -> str:
+def end(generation_id: UUID, attempt: int, reason: Reason, error: str | None = None) -> str:
     """Writes the terminal entry of a reply that no worker can end any more."""
     return token_log.end(client(), str(generation_id), attempt, reason, str(error or ""))
 
@@ -153,7 +152,18 @@ def note_seen(model: str) -> None:
 def was_seen(model: str) -> bool:
     """Returns whether a worker of this model was alive within GROKWEB_QUEUE_TIMEOUT, as far as Redis
     knows."""
-    return bool(workers(model)) or bool(client().exists(scripts.key("seen", model)))
+    return is_served(model) or bool(client().exists(scripts.key("seen", model)))
+
+
+def is_served(model: str) -> bool:
+    """Returns whether a worker of this model is alive and its engine can answer."""
+    return any(not worker.problem for worker in workers(model))
+
+
+def problem_of(workers: Sequence[Worker]) -> str:
+    """Returns the ErrorCode that says why none of a model's workers can answer; "" if one can, or none is."""
+    problems = [worker.problem for worker in workers]
+    return problems[0] if problems and all(problems) else ""
 
 
 def announced_models() -> dict[str, dict[str, str]]:
@@ -171,6 +181,10 @@ class ServedModel:
     workers: list[Worker]
     waiting: int
     pace_ms: float | None
+
+    @property
+    def problem(self) -> str:
+        return problem_of(self.workers)
 
     @property
     def slots(self) -> int:

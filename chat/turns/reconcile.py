@@ -70,7 +70,7 @@ def sweep() -> None:
 def note_workers() -> None:
     """Notes which models have workers: a wait for a model ends some time after its last worker was seen."""
     for model in port.announced_models():
-        if port.workers(model):
+        if port.is_served(model):
             port.note_seen(model)
 
 
@@ -114,7 +114,7 @@ def repair(row: Generation, lease: LeaseState) -> None:
         _submit_again(row, lease)  # (d)
 
 
-def _end(row: Generation, reason: Reason, error: ErrorCode | None = None) -> None:
+def _end(row: Generation, reason: Reason, error: str | None = None) -> None:
     port.end(row.pk, row.attempt, reason, error)
     settlement.finish(row.pk, row.attempt)
 
@@ -130,7 +130,7 @@ def _end_if_no_worker_was_seen(row: Generation) -> None:
         pk=row.pk, created_at__lt=Now() - timedelta(seconds=settings.QUEUE_TIMEOUT)
     )
     if not port.was_seen(row.model) and waited.exists():
-        _end(row, Reason.FAILED, ErrorCode.NO_WORKER)
+        _end(row, Reason.FAILED, port.problem_of(port.workers(row.model)) or ErrorCode.NO_WORKER)
 
 
 def _submit_again(row: Generation, lease: LeaseState) -> None:
@@ -204,5 +204,5 @@ def sync_models() -> None:
             is_demo=announced.get("is_demo") == "1",
             sampling=parse_announced_sampling(announced.get("sampling", "{}")),
         )
-        if port.workers(slug):
+        if port.is_served(slug):
             note_seen(card)

@@ -10,12 +10,15 @@ from pathlib import Path
 from inference.base.registry import Registry, UnknownEntry
 from inference.engines.base import Engine
 from inference.engines.entry import EngineEntry, ModelAbout
+from inference.servers.address import is_address
 
+SERVER = "openai"  # serves a GROKWEB_MODEL that is a URL
 FOLDER = "local"  # serves a GROKWEB_MODEL that names no engine: the path of a folder
 ENGINES: Registry[type[EngineEntry]] = Registry(
     "grokweb.engines",
     {
         FOLDER: "inference.engines.local_entry.ModelFolder",
+        "openai": "inference.engines.openai.OpenAIServer",
         "scripted": "inference.engines.scripted.Scripted",
     },
     noun="engine",
@@ -24,11 +27,13 @@ ENGINES: Registry[type[EngineEntry]] = Registry(
 
 
 def engine_for(configured: str) -> tuple[EngineEntry, str]:
-    """Reads a value of GROKWEB_MODEL: `<engine>:<model>`, the name of an engine alone, or a folder.
+    """Reads a value of GROKWEB_MODEL: a URL, `<engine>:<model>`, an engine's name alone, or a folder.
 
     Raises RegistryError for an engine that cannot be loaded, or that does not exist: a path with a colon is a
     folder if there is such a folder, and what stands before the colon is not an engine's name.
     """
+    if is_address(configured):
+        return ENGINES.load(SERVER)(), configured
     name, colon, model = configured.partition(":")
     if name in ENGINES:
         return ENGINES.load(name)(), model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from inference.contract import Event, GenerationRequest
+from inference.contract import Event, GenerationRequest, Piece
 
 Emit = Callable[[list[Event]], None]
 
@@ -23,8 +23,11 @@ class Engine(Protocol):
     name: str
     fingerprint: str  # weights, back end, precision: two workers with the same one give the same answer
     back_end: str  # what runs the network: "native-1a2b3c4d", "torch-2.13.0"
-    context: int  # tokens, prompt and answer
     slots: int  # generations at once; more wait inside the engine
+
+    @property
+    def context(self) -> int:
+        """Returns the longest prompt with its answer, in tokens. It may change while the engine runs."""
 
     @property
     def steps(self) -> int:
@@ -43,8 +46,19 @@ class Engine(Protocol):
     def start(self, emit: Emit) -> None:
         """Start the thread. It calls `emit` once per step, for all generations; `emit` must not block."""
 
-    def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
-        """Answer `request`; continue after `emitted`, the token ids that an earlier attempt logged.
+    @property
+    def problem(self) -> str:
+        """Returns the ErrorCode that says why the engine cannot answer now, "" if it can.
+
+        A worker claims nothing while there is one, and tells people.
+        """
+
+    def submit(
+        self, request: GenerationRequest, emitted: Sequence[int], *, logged: Sequence[Piece] = ()
+    ) -> None:
+        """Answer `request`; continue after what earlier attempts logged.
+
+        `emitted` are the token ids of `logged`; an engine without ids uses the texts.
 
         From any thread. Problems with the content come back as Ended(FAILED), never as an exception. An
         earlier attempt that is still under way is dropped.

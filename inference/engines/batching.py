@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from inference.base import exit_status
-from inference.contract import GenerationRequest
+from inference.contract import GenerationRequest, Piece
 from inference.core.scheduler import Scheduler
 from inference.engines.base import Emit
 
@@ -20,6 +20,8 @@ LAST_EVENTS_SECONDS = 1.0  # for the writer thread, between a failed engine's la
 
 class BatchingEngine:
     """Continuous batching in one thread. See base.Engine for the methods."""
+
+    problem = ""  # it ends its process when it cannot continue
 
     def __init__(
         self,
@@ -59,7 +61,9 @@ class BatchingEngine:
         )
         self._thread.start()
 
-    def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
+    def submit(
+        self, request: GenerationRequest, emitted: Sequence[int], *, logged: Sequence[Piece] = ()
+    ) -> None:
         self._scheduler.submit(request, emitted)
 
     def cancel(self, generation_id: str) -> None:

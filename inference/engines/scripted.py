@@ -173,6 +173,7 @@ class ScriptedEngine:
     fingerprint = "scripted-1"
     back_end = "scripted"
     context = 8192
+    problem = ""
 
     def __init__(self, *, slots: int, exit: Callable[[int], object] = os._exit) -> None:
         self.slots = slots
@@ -206,7 +207,9 @@ class ScriptedEngine:
         self._thread = threading.Thread(target=self._run, args=(emit,), name="engine-scripted", daemon=True)
         self._thread.start()
 
-    def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
+    def submit(
+        self, request: GenerationRequest, emitted: Sequence[int], *, logged: Sequence[Piece] = ()
+    ) -> None:
         self._inbox.put(Submit(request, tuple(emitted)))
 
     def cancel(self, generation_id: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 Messages = Sequence[dict[str, str]]
 Render = Callable[[list[dict[str, str]]], list[int]]
+Count = Callable[[list[dict[str, str]]], int]
 
 LEAST_ANSWER = 16  # tokens; below this the last message counts as too long for the context
 
@@ -28,38 +29,62 @@ class Prompt:
     max_new: int
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The newest turns that fit, and how many tokens may follow: tokens + max_new <= context."""
+
+    messages: list[dict[str, str]]
+    tokens: int
+    max_new: int
+
+
 def fit(messages: Messages, render: Render, *, context: int, max_new_tokens: int) -> Prompt:
-    """Returns the prompt with as many of the newest turns as fit beside an answer of max_new_tokens.
+    """Returns the prompt with as many of the newest turns as fit (fit_turns says how they are chosen).
+
+    `render` is called on O(log turns) prompts of about the context's length.
+    """
+    rendered: dict[int, list[int]] = {}
+
+    def count(chosen: list[dict[str, str]]) -> int:
+        rendered[len(chosen)] = render(chosen)
+        return len(rendered[len(chosen)])
+
+    fitted = fit_turns(messages, count, context=context, max_new_tokens=max_new_tokens)
+    return Prompt(rendered[len(fitted.messages)], fitted.max_new)
+
+
+def fit_turns(messages: Messages, count: Count, *, context: int, max_new_tokens: int) -> Fitted:
+    """Returns as many of the newest turns as fit beside an answer of max_new_tokens.
 
     The room reserved for the answer is at most half the context: a limit above that is a ceiling, not a
     target, and must not cost the whole history. If not even the last turn fits beside it, an answer as short
-    as LEAST_ANSWER will do. Raises TooLong with the numbers. `render` is called on O(log turns) prompts of
-    about the context's length.
+    as LEAST_ANSWER will do. Raises TooLong with the numbers. `count` returns the tokens of messages.
     """
     system = [m for m in messages if m["role"] == "system"]
     turns = split_turns([m for m in messages if m["role"] != "system"])
 
-    def rendered(count: int) -> list[int]:
-        newest = turns[max(0, len(turns) - count) :]
-        return render(system + [message for turn in newest for message in turn])
+    def newest(number: int) -> list[dict[str, str]]:
+        return system + [message for turn in turns[max(0, len(turns) - number) :] for message in turn]
 
     limit = context - min(max_new_tokens, context // 2)
-    least, ids = 1, rendered(1)
-    if len(ids) > context - min(max_new_tokens, LEAST_ANSWER):
+    least, chosen = 1, newest(1)
+    size = count(chosen)
+    if size > context - min(max_new_tokens, LEAST_ANSWER):
         raise TooLong(
-            f"the last message takes {len(ids):,} tokens with its instructions; the context is {context:,}"
+            f"the last message takes {size:,} tokens with its instructions; the context is {context:,}"
         )
-    if len(ids) > limit:
-        return Prompt(ids, context - len(ids))
-    too_many = len(turns) + 1  # find the largest count that fits: double, then halve the interval
+    if size > limit:
+        return Fitted(chosen, size, context - size)
+    too_many = len(turns) + 1  # find the largest number that fits: double, then halve the interval
     while least + 1 < too_many:
-        count = min(2 * least, len(turns)) if too_many > len(turns) else (least + too_many) // 2
-        longer = rendered(count)
-        if len(longer) <= limit:
-            least, ids = count, longer
+        number = min(2 * least, len(turns)) if too_many > len(turns) else (least + too_many) // 2
+        longer = newest(number)
+        tokens = count(longer)
+        if tokens <= limit:
+            least, chosen, size = number, longer, tokens
         else:
-            too_many = count
-    return Prompt(ids, min(max_new_tokens, context - len(ids)))
+            too_many = number
+    return Fitted(chosen, size, min(max_new_tokens, context - size))
 
 
 def continues_answer(messages: Messages) -> bool:

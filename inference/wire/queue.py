@@ -125,6 +125,7 @@ class Worker:
     fingerprint: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)  # see inference/wire/metrics.py
     contract: int = 1  # the version that it announced (inference/contract.py)
+    problem: str = ""  # an ErrorCode: why its engine cannot answer now
 
 
 def announce_model(client: redis.Redis, slug: str, **card: str | int) -> None:
@@ -152,6 +153,7 @@ def beat(
     back_end: str,
     fingerprint: str,
     metrics: Mapping[str, float],
+    problem: str = "",
     contract: int = CONTRACT_VERSION,
 ) -> None:
     """Writes a worker's heartbeat, which lives for two leases. lua/claim.lua reads `contract` in it."""
@@ -162,6 +164,7 @@ def beat(
         "back_end": back_end,
         "fingerprint": fingerprint,
         "contract": contract,
+        "problem": problem,
         "metrics": json.dumps(metrics),
     }
     with client.pipeline(transaction=False) as pipe:
@@ -199,4 +202,5 @@ def _worker(name: str, said: Mapping[str, str]) -> Worker:
         said.get("fingerprint", ""),
         json.loads(said.get("metrics", "{}")),  # an older version has them under another name
         int(said.get("contract", 1)),
+        said.get("problem", ""),
     )

@@ -60,6 +60,7 @@ class Runtime:
         self._publish = publish
         self._card = card(engine)
         self._recent = Recent()
+        self._had_problem = False
         self.name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.client = scripts.connect()
         self.writer = Writer(
@@ -104,6 +105,8 @@ class Runtime:
 
     def claim(self) -> Held | bool:
         """Claims the next reply for a free slot. False: nobody waits. True: it was stopped while waiting."""
+        if self.engine.problem:
+            return False  # replies wait, until _beat finds that the engine is well again
         with self._claiming:
             claim = fair_queue.claim(
                 self.client, self.engine.slug, self.name, suspects=self.writer.suspects() == 0
@@ -126,7 +129,8 @@ class Runtime:
         self.titles.give_way()
         about = {**held.about, "worker": self.name, "resumed_at": held.seq}
         logger.info("reply begun", extra=about)
-        self.engine.submit(held.request, [i for piece in held.pieces for i in piece.ids])
+        ids = [i for piece in held.pieces for i in piece.ids]
+        self.engine.submit(held.request, ids, logged=held.pieces)
 
     def _take(self, events: list[Event]) -> None:
         """Receives the engine thread's events; passes those of replies on to the writer."""
@@ -175,18 +179,23 @@ class Runtime:
 
     def _beat(self) -> None:
         """Announces model and worker. Repeated with every heartbeat, as Redis may lose it."""
-        metrics = self.engine.metrics()
+        metrics, problem = self.engine.metrics(), self.engine.problem
+        self._card["context"] = self.engine.context
         fair_queue.announce_model(self.client, self.engine.slug, **self._card)
         fair_queue.beat(
             self.client,
             self.engine.slug,
             self.name,
-            slots=0 if self.stopping.is_set() else self.engine.slots,
+            slots=0 if self.stopping.is_set() or problem else self.engine.slots,
             busy=len(self.writer.running()),
             back_end=self.engine.back_end,
             fingerprint=self.engine.fingerprint,
             metrics={**metrics, **self._recent.add(time.monotonic(), metrics)},
+            problem=problem,
         )
+        if self._had_problem and not problem:
+            self._invite()
+        self._had_problem = bool(problem)
 
     def _invite(self) -> None:
         """Sends one ticket per slot for replies that waited before this start and whose tickets are lost."""

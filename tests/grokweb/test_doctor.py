@@ -96,8 +96,6 @@ def test_extensions_that_cannot_be_used_are_named(doctor: Doctor, tmp_path: Path
     (about / "entry_points.txt").write_text("[grokweb.rules]\nbroken = no_such_module:Rule\n")
     line = doctor("extensions", PYTHONPATH=str(tmp_path))["extensions"]
     assert line.startswith("warning: kind of rule 'broken' (no_such_module:Rule) cannot be loaded")
-    line = doctor("extensions", GROKWEB_SEARCH="elsewhere")["extensions"]
-    assert line == "problem: GROKWEB_SEARCH names no search back end; there are: sqlite, postgresql"
 
 
 def test_a_disk_on_which_sends_are_refused_is_a_problem(doctor: Doctor) -> None:

@@ -53,9 +53,21 @@ function onHello(chat, frame) {
   if (data.event_number !== null && frame.event_number !== data.event_number) refresh(chat);
   data.event_number = null;
   showStorage(chat, frame.writable !== false);
-  if (frame.model.running) { notices.clear("model"); return; }
-  const words = gettext("The model is not running at the moment. Messages wait until it is back.");
-  notices.show("model", words, { kind: "warn" });
+  const words = modelProblem(frame.model);
+  if (words) notices.show("model", words, { kind: "warn" });
+  else notices.clear("model");
+}
+
+/**
+ * Returns why the model cannot answer at the moment, or "".
+ * @param {{ running: boolean | null, problem?: string }} model
+ */
+function modelProblem({ running, problem }) {
+  if (!running) return gettext("The model is not running at the moment. Messages wait until it is back.");
+  if (problem === "server_unavailable") {
+    return gettext("The model's server does not answer at the moment. Messages wait until it is back.");
+  }
+  return problem ? gettext("The model's server refuses requests. Please tell your administrator.") : "";
 }
 
 /**

@@ -252,10 +252,11 @@ export class SettingsBar {
  * Returns a line about the state of a model.
  * @param {Model} model
  */
-export function stateOf({ running, waiting, estimate, hidden, context_tokens: context }) {
+export function stateOf({ running, problem, waiting, estimate, hidden, context_tokens: context }) {
   const parts = [fill(gettext("Reads up to %(n)s tokens"), { n: number(context) })];
   if (hidden) parts.push(gettext("hidden from people"));
   if (running === false) parts.push(gettext("not running at the moment"));
+  else if (problem) parts.push(gettext("its server does not answer"));
   else if (waiting) {
     parts.push(fill(ngettext("%(n)s message waits", "%(n)s messages wait", waiting), { n: number(waiting) }));
   } else if (running) parts.push(gettext("free"));

@@ -61,7 +61,7 @@ export type ClientFrame = (AskingFrame | ResumeFrame | StopFrame) & { ref?: stri
 export interface HelloFrame {
   type: "hello";
   user: { id: string };
-  model: { slug: string; name: string; is_demo: boolean; running: boolean | null };
+  model: { slug: string; name: string; is_demo: boolean; running: boolean | null; problem?: string };
   event_number: number;
   writable: boolean;
 }

@@ -1,0 +1,209 @@
+"""Gets one reply from the servers of a model: prompt, retries, another replica, the continuation after a cut.
+
+Before the first chunk a request may be tried again; after it only on a server that continues an answer from
+its text. Every failure ends in an Outcome: no server can make this raise anything but cancellation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inference.contract import ErrorCode, GenerationRequest, Kind, Piece, Reason
+from inference.servers.body import completion_body
+from inference.servers.chunks import Chunk, Usage
+from inference.servers.errors import Broken, Busy, KeyRefused, Refused, ServerError
+from inference.servers.pool import ServerPool
+from inference.servers.replicas import Replica
+from inference.servers.reply import Continuation, ReplyText
+from inference.text.alternate import alternate, separate
+from inference.text.prompt import LEAST_ANSWER, TooLong, continues_answer, fit_turns
+
+LENGTH_FINISHES = {"length", "max_tokens"}
+FILTER_FINISHES = {"content_filter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Tells how a reply ended. Tokens are the server's, or estimated where it reports none."""
+
+    reason: Reason
+    error: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    is_estimated: bool = True
+    prefill_ms: int = 0
+    decode_ms: int = 0
+
+
+class _Ends(Exception):
+    def __init__(self, reason: Reason, error: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.error = reason, error
+
+
+class Answering:
+    """One reply. `emit` gets each piece; `logged` are those of earlier attempts."""
+
+    def __init__(
+        self,
+        request: GenerationRequest,
+        pool: ServerPool,
+        emit: Callable[[Piece], None],
+        *,
+        logged: Sequence[Piece] = (),
+        is_background: bool = False,
+    ) -> None:
+        self._request, self._pool, self._emit = request, pool, emit
+        self._reply = ReplyText(request, logged)
+        self._is_background = is_background
+        self._failed: list[Replica] = []
+        self._halvings = 0  # how often the context was halved, because the server found the prompt too long
+        self._messages: list[dict[str, Any]] = []  # as sent last
+        self._usage: Usage | None = None
+        self._finish = ""
+        self._started = time.monotonic()
+        self._first = 0.0  # time.monotonic() of the first chunk
+
+    @property
+    def seq(self) -> int:
+        return self._reply.seq
+
+    async def run(self) -> Outcome:
+        try:
+            while True:
+                await self._try_once()
+        except _Ends as end:
+            return self._outcome(end.reason, end.error)
+        except TooLong:
+            return self._outcome(Reason.FAILED, ErrorCode.TOO_LONG)
+
+    def stopped(self) -> Outcome:
+        """Returns the outcome of a reply whose run() was cancelled because a person stopped it."""
+        return self._outcome(Reason.STOPPED)
+
+    async def _try_once(self) -> None:
+        """Asks one server; returns if another try may help, else raises _Ends or TooLong."""
+        replica = self._choose()
+        received = self._reply.received
+        replica.load += 1
+        try:
+            await self._stream(replica)
+        except Refused as error:
+            if not error.too_long or self._reply.received > received:
+                raise _Ends(Reason.FAILED, ErrorCode.SERVER_REFUSED) from None
+            self._halvings += 1
+        except ServerError as error:
+            self._pool.note_failure(replica, error, self._request.generation_id)
+            self._failed.append(replica)
+            await self._wait(error)
+        finally:
+            replica.load -= 1
+
+    def _choose(self) -> Replica:
+        replica = self._pool.replicas.choose(self._request.cache_key, avoid=self._failed)
+        if replica is None:
+            raise _Ends(Reason.FAILED, self._pool.problem)
+        can_continue = replica.accepted.prefix and self._reply.is_in_answer
+        if self._reply.received and not can_continue:
+            raise _Ends(Reason.FAILED, ErrorCode.SERVER_CUT)
+        return replica
+
+    async def _wait(self, error: ServerError) -> None:
+        """Waits before the next try; raises _Ends if there is none."""
+        backoff = self._pool.timeouts.backoff
+        if not error.may_retry or len(self._failed) > len(backoff):
+            raise _Ends(Reason.FAILED, self._code(error)) from None
+        pause = backoff[len(self._failed) - 1]
+        await asyncio.sleep(pause if error.retry_after is None else error.retry_after)
+
+    def _code(self, error: ServerError) -> str:
+        if self._reply.received:
+            return ErrorCode.SERVER_CUT
+        if isinstance(error, KeyRefused):
+            return ErrorCode.SERVER_KEY
+        if isinstance(error, Busy):
+            return ErrorCode.SERVER_BUSY
+        return ErrorCode.SERVER_BROKEN if isinstance(error, Broken) else ErrorCode.SERVER_UNAVAILABLE
+
+    # --- One stream ---------------------------------------------------------------------------------------
+
+    async def _stream(self, replica: Replica) -> None:
+        """Reads one stream to its end; always raises."""
+        joined = Continuation(self._reply.so_far())
+        room = self._fit(joined.sent)
+        body = completion_body(
+            self._request,
+            self._messages,
+            model=self._pool.model,
+            max_tokens=min(room, self._reply.left),
+            accepted=replica.accepted,
+            background=self._is_background,
+        )
+        self._finish = ""
+        async with contextlib.aclosing(replica.server.complete(body)) as chunks:
+            await self._read(chunks, joined)
+        replica.succeeded()
+        if self._usage:
+            self._pool.learn(self._messages, self._usage.prompt_tokens)
+        if self._finish in FILTER_FINISHES:
+            raise _Ends(Reason.FAILED, ErrorCode.SERVER_FILTERED)
+        raise _Ends(Reason.LENGTH if self._finish in LENGTH_FINISHES else Reason.STOP)
+
+    def _fit(self, said: str) -> int:
+        """Sets the messages that fit, with `said` as the answer to continue; returns the room left."""
+        messages = separate(list(self._request.messages))
+        if said:
+            before = messages.pop()["content"] if continues_answer(messages) else ""
+            messages.append({"role": "assistant", "content": before + said})
+        context = self._pool.context >> self._halvings
+        if self._halvings and context < 2 * LEAST_ANSWER:
+            raise TooLong("the server refuses even the last message alone")
+        fitted = fit_turns(
+            messages, self._pool.estimate, context=context, max_new_tokens=self._request.max_new_tokens
+        )
+        self._messages = alternate(fitted.messages)
+        return fitted.max_new
+
+    async def _read(self, chunks: AsyncIterator[Chunk], joined: Continuation) -> None:
+        async for chunk in chunks:
+            self._usage = chunk.usage or self._usage
+            self._finish = chunk.finish or self._finish
+            if not self._first and (chunk.text or chunk.thought):
+                self._first = time.monotonic()
+            if chunk.thought:
+                self._push(Kind.THOUGHT, chunk.thought)
+            if text := joined.join(chunk.text) if chunk.text else "":
+                self._push(Kind.TEXT, text)
+
+    def _push(self, kind: Kind, text: str) -> None:
+        reason = self._reply.push(kind, text)
+        if reason is not None:
+            raise _Ends(reason)
+        self._take()
+
+    def _take(self) -> None:
+        for piece in self._reply.take():
+            self._emit(piece)
+
+    # --- The end ------------------------------------------------------------------------------------------
+
+    def _outcome(self, reason: Reason, error: str = "") -> Outcome:
+        reason, rule = self._reply.finish(reason)
+        self._take()
+        now = time.monotonic()
+        first = self._first or now
+        usage = self._usage
+        return Outcome(
+            reason,
+            rule or error,
+            prompt_tokens=usage.prompt_tokens if usage else self._pool.estimate(self._messages),
+            completion_tokens=usage.completion_tokens if usage else self._reply.received,
+            is_estimated=usage is None,
+            prefill_ms=round((first - self._started) * 1000),
+            decode_ms=round((now - first) * 1000),
+        )

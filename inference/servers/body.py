@@ -1,0 +1,72 @@
+"""Makes the body of a chat completion from a GenerationRequest.
+
+Only what every server knows is sent without asking; each extension only to a server that accepted it in the
+trial (probe.py). Sources: OpenAI's API reference, vLLM's and SGLang's protocol, llama.cpp's server README.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inference.contract import GenerationRequest, Sampling
+from inference.text.prompt import continues_answer
+
+MOST_STOPS = 4  # OpenAI's limit; text/detokenize.py stops at all of them in any case
+SEED_BITS = 31  # llama.cpp reads 32 bits and takes -1 as "random"
+BACKGROUND_PRIORITY = 1  # vLLM serves lower numbers first; replies have 0
+
+# Name of each sampling extension by the field of contract.Sampling. All have a value that means "off".
+EXTENSIONS = {"top_k": "top_k", "min_p": "min_p", "repetition": "repetition_penalty"}
+OFF = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Holds what a server accepts beyond OpenAI's parameters; found by trial, so nothing is assumed."""
+
+    usage: bool = True  # stream_options.include_usage
+    fields: frozenset[str] = frozenset()  # "top_k", "min_p", "repetition_penalty", "priority", "request_id" …
+    prefix: str = ""  # how an answer is continued: "" not at all, "last" the last message, "flag" with flags
+
+
+def completion_body(
+    request: GenerationRequest,
+    messages: Sequence[dict[str, Any]],
+    *,
+    model: str,
+    max_tokens: int,
+    accepted: Accepted,
+    background: bool = False,
+) -> dict[str, Any]:
+    """Returns the JSON body for `messages`, which fit the context; an answer at their end is continued."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": each["role"], "content": each["content"]} for each in messages],
+        "stream": True,
+        "max_tokens": max_tokens,
+        "temperature": request.sampling.temperature,
+        "top_p": request.sampling.top_p,
+        "seed": request.seed & (2**SEED_BITS - 1),
+    }
+    if accepted.usage:
+        body["stream_options"] = {"include_usage": True}
+    if request.stop:
+        body["stop"] = list(request.stop[:MOST_STOPS])
+    for name in ("presence", "frequency"):
+        if getattr(request.sampling, name):
+            body[f"{name}_penalty"] = getattr(request.sampling, name)
+    for field, name in EXTENSIONS.items():
+        value = getattr(request.sampling, field)
+        if name in accepted.fields and value != getattr(OFF, field):
+            body[name] = value
+    extras = {
+        "request_id": f"{request.generation_id}-{request.attempt}",
+        "cache_salt": request.user_key,  # opaque; nobody's prompt can be guessed by the speed of another's
+        "priority": BACKGROUND_PRIORITY if background else 0,
+    }
+    body |= {name: value for name, value in extras.items() if name in accepted.fields and value}
+    if continues_answer(messages) and accepted.prefix == "flag":
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
+    return body
