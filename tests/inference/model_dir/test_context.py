@@ -52,8 +52,8 @@ def test_the_longest_that_fits_is_taken_and_stated(caplog: pytest.LogCaptureFixt
     )
 
 
-@pytest.mark.parametrize("wanted", [600, 10_000])
-def test_only_the_fields_that_are_set_are_read(requested: int) -> None:
+@pytest.mark.parametrize("requested", [600, 10_000])
+def test_a_context_that_is_set_is_served_up_to_the_longest(requested: int) -> None:
     assert fit_context(sized(GB), 4, requested, free=100 * GB).context == requested
     assert fit_context(sized(GB), 4, requested, free=GB).context == requested  # the refusal follows
     assert fit_context(sized(GB, context=512), 4, requested, free=100 * GB).context == 512
