@@ -30,12 +30,15 @@ REASONS = {
     "inference/outbound/httpx_transport.py": "connects to the addresses that the guard checked",
     "inference/outbound/httpx_exchange.py": "opens nothing: names the types of the library",
     "inference/outbound/requests_adapter.py": "sends through the guarded client",
+    "inference/engines/openai.py": "passes the guarded transport on",
+    "inference/servers/client.py": "speaks HTTP over the guarded transport that it is given",
+    "inference/servers/pool.py": "opens nothing: names the type of the transport",
     "inference/worker/app.py": "opens nothing: asks for the name of this machine",
     "inference/xai_import/reader.py": "a pair of sockets between parent and child",
     "inference/xai_import/child.py": "a pair of sockets between parent and child",
     "grokweb/startup.py": "binds a port to see whether it is free",
     "grokweb/redis_server.py": "the embedded Redis on this machine",
-    "grokweb/supervisor.py": "asks the service's own web process on this machine",
+    "grokweb/readiness.py": "asks the service's own web process on this machine",
     "grokweb/doctor/mail.py": "the operator's mail server, which the guarded client is not for",
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.chat.files import making
-from tests.e2e.browsing import Windows, Witness
+from tests.e2e.browsing import PATIENCE, Windows, Witness
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
 
@@ -45,7 +45,7 @@ def test_a_file_is_sent_with_a_message(chat: Chat, witness: Witness, tmp_path: P
         page.get_by_role("button", name="Attach files").click()
     chooser.value.set_files([notes, plan, photo])
     expect(chips).to_have_count(3)
-    expect(chips.nth(0)).to_contain_text(re.compile(r"18 B · about \d+ tokens"))
+    expect(chips.nth(0)).to_contain_text(re.compile(r"18 B · about \d+ tokens"), timeout=PATIENCE * 1000)
     expect(chips.nth(1)).to_contain_text(re.compile(r"kB · about|B · about"))
     expect(chips.nth(2)).to_contain_text("pictures cannot be attached")
     expect(page.locator("[data-gauge]")).to_have_text(re.compile(r"about \d+ of [\d,]+ tokens"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.base import exit_status
 from tests.grokweb.service import ROOT, Service, eventually
 
 
@@ -75,6 +76,6 @@ def test_up_refuses_a_directory_that_others_use(tmp_path: Path, sticky: int) -> 
 def test_a_directory_that_cannot_be_created_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     service = Service(tmp_path, GROKWEB_DATA=str(tmp_path / "file" / "data"))
-    assert service.start().ended() == 1
+    assert service.start().ended() == exit_status.SETTING_INVALID
     eventually(lambda: service.lines, "a line", 5)
     assert "GROKWEB_DATA" in service.lines[-1]

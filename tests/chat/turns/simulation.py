@@ -37,13 +37,15 @@ class Died(Exception):
 
 class StepEngine:
     slug, name, fingerprint, context, slots = "scripted", "steps", "steps-1", 8192, SLOTS
-    steps, busy, back_end = 0, False, "steps"
+    steps, busy, back_end, problem = 0, False, "steps", ""
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[GenerationRequest, int]] = {}
         self.events: list[Any] = []
 
-    def submit(self, request: GenerationRequest, emitted: Sequence[int]) -> None:
+    def submit(
+        self, request: GenerationRequest, emitted: Sequence[int], *, logged: Sequence[Piece] = ()
+    ) -> None:
         assert list(emitted) == list(range(len(emitted)))
         self.answers[request.generation_id] = (request, len(emitted))
 
