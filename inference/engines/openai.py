@@ -153,6 +153,7 @@ class OpenAIEngine:
     def start(self, emit: Emit) -> None:
         if self._thread:
             raise RuntimeError("this engine was started before")
+        logging.getLogger("httpx2").setLevel(logging.WARNING)  # it names each address at INFO
         self._emit = emit
         self._thread = threading.Thread(target=self._run, name=f"engine-{self.slug}", daemon=True)
         self._thread.start()

@@ -12,7 +12,7 @@ from typing import Any
 
 from inference.servers.body import EXTENSIONS, Accepted
 from inference.servers.client import Server
-from inference.servers.errors import Refused, ServerError
+from inference.servers.errors import Broken, Refused, ServerError
 
 log = logging.getLogger("grokweb.servers")
 
@@ -46,7 +46,10 @@ class Offer:
 
 async def ask(server: Server, model: str) -> Offer:
     """Returns the models of a server and the context of `model`; raises ServerError if it does not answer."""
-    listed = _entries(await server.get("models"))
+    try:
+        listed = _entries(await server.get("models"))
+    except (Broken, Refused):
+        listed = []  # some servers list nothing and answer well: the trial decides
     names = tuple(str(each["id"]) for each in listed if isinstance(each.get("id"), str))
     entry = next((each for each in listed if each.get("id") == model), {})
     kind, extra = await _identify(server, model)

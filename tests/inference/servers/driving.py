@@ -27,10 +27,17 @@ def request(text: str = "Hi", *, generation_id: str = "g1", **more: Any) -> Gene
 class Driver:
     """An engine that runs; `with` starts and stops it."""
 
-    def __init__(self, *bases: str, timeouts: Timeouts = QUICK, slots: int = 4, context: int = 4096) -> None:
+    def __init__(
+        self,
+        *bases: str,
+        model: str = MODEL,
+        timeouts: Timeouts = QUICK,
+        slots: int = 4,
+        context: int = 4096,
+    ) -> None:
         self.exits: list[int] = []
         self.engine = OpenAIEngine(
-            ServedModel(bases, MODEL),
+            ServedModel(bases, model),
             key="secret",
             slots=slots,
             context=context,
