@@ -37,6 +37,19 @@ export function seconds(n) {
   return fill(gettext("about %(n)s min"), { n: Math.round(n / 60) });
 }
 
+/**
+ * Formats a measured duration in seconds: "12 s", "2 min 5 s".
+ * @param {number} n
+ */
+export function duration(n, lang = language()) {
+  const whole = Math.max(0, Math.round(n));
+  const part = (/** @type {number} */ value, /** @type {string} */ unit) =>
+    new Intl.NumberFormat(lang, { style: "unit", unit, unitDisplay: "short" }).format(value);
+  if (whole < 60) return part(whole, "second");
+  const minutes = part(Math.floor(whole / 60), "minute");
+  return whole % 60 ? `${minutes} ${part(whole % 60, "second")}` : minutes;
+}
+
 /** @param {string} iso @param {Intl.DateTimeFormatOptions} [options] */
 export function date(iso, options = { dateStyle: "medium" }) {
   return new Intl.DateTimeFormat(language(), options).format(new Date(iso));

@@ -13,6 +13,7 @@ import { go, gone, refresh } from "grokweb/chat/navigation.js";
 import {
   answered, created, isHere, isPendingIn, patched, received, revised,
 } from "grokweb/state/chat_state.js";
+import { otherParts } from "grokweb/state/reducer.js";
 
 const RESUME_AGAIN_SECONDS = 2; // where the server does not say how long to wait
 
@@ -158,7 +159,7 @@ function onDone(chat, frame) {
  */
 export function onReplyEnded(chat, reply) {
   const { store, announcer } = chat;
-  const { messageId, conversation, text, status, reason, words, saved } = reply;
+  const { messageId, conversation, text, parts, status, reason, words, saved } = reply;
   const here = conversation === store.state.id;
   store.batch(() => {
     chat.sidebar.dot(conversation, here && !document.hidden ? null : "new");
@@ -166,8 +167,10 @@ export function onReplyEnded(chat, reply) {
       announcer.follow(messageId, text, true);
       const early = words || gettext("The answer has ended early.");
       announcer.say(status === "complete" ? gettext("The answer is complete.") : early);
-      const begun = saved ? "" : store.state.messages.find((each) => each.id === messageId)?.text ?? "";
-      store.update(patched, messageId, { text: begun + text, status, reason, words });
+      const before = saved ? undefined : store.state.messages.find((each) => each.id === messageId);
+      const begun = before?.text ?? "";
+      const others = saved ? {} : { parts: [...(before?.parts ?? []), ...otherParts(parts, begun)] };
+      store.update(patched, messageId, { text: begun + text, ...others, status, reason, words });
     }
     if (reply.broken) refresh(chat);
     sendQueued(chat, conversation, { id: messageId, status });

@@ -183,6 +183,20 @@ function applySaved(state, message) {
 }
 
 /**
+ * Returns the parts of a reply that are not text of its answer, as a saved message has them.
+ * @param {Part[]} parts @param {string} begun  the text that the reply continued
+ */
+export function otherParts(parts, begun) {
+  const found = [];
+  let offset = codePoints(begun);
+  for (const { kind, text } of parts) {
+    if (kind === "text") offset += codePoints(text);
+    else found.push({ kind, text, offset });
+  }
+  return found;
+}
+
+/**
  * Returns the messages on screen once `message` is known: changed in place, added, or the start of another
  * branch.
  * @param {Message[]} messages @param {Message} message

@@ -14,11 +14,12 @@ import { answerMenu } from "grokweb/view/answer_menu.js";
 import { MarkdownView } from "grokweb/view/markdown_view.js";
 import { originOf, outcome, waiting, wasCut } from "grokweb/view/message_status.js";
 import { portableHtml } from "grokweb/view/portable_html.js";
+import { ThoughtsView } from "grokweb/view/thoughts_view.js";
 import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js";
 import { versionSwitch } from "grokweb/view/version_switch.js";
 
 /** Fields that change what a finished answer shows. @type {(keyof ShownMessage)[]} */
-const SHOWN_FIELDS = ["text", "status", "hidden", "words", "reason", "siblings", "differs"];
+const SHOWN_FIELDS = ["text", "parts", "status", "hidden", "words", "reason", "siblings", "differs"];
 
 /** @param {ShownMessage} a @param {ShownMessage} b */
 const looksAlike = (a, b) => SHOWN_FIELDS.every((key) => JSON.stringify(a[key]) === JSON.stringify(b[key]));
@@ -35,13 +36,15 @@ export class AnswerView {
     /** @type {HTMLButtonElement[]} */
     this.thumbs = [];
     this.origin = el("p", { class: "origin", dir: "auto", hidden: true });
+    this.thoughts = new ThoughtsView();
     this.body = el("div", { class: "body markdown", dir: "auto" });
     this.wait = el("p", { class: "waiting", hidden: true });
     this.end = el("div", { class: "outcome", hidden: true });
     this.tools = el("div", { class: "tools" });
     this.node = el(
       "li", { class: "message assistant" },
-      el("span", { class: "sr-only" }, gettext("Answer:")), this.origin, this.body, this.wait, this.end, this.tools,
+      el("span", { class: "sr-only" }, gettext("Answer:")),
+      this.origin, this.thoughts.node, this.body, this.wait, this.end, this.tools,
     );
     this.markdown = new MarkdownView(this.body);
   }
@@ -67,6 +70,7 @@ export class AnswerView {
     const isLive = message.status === "live";
     if (!isLive) this.settle(message);
     else if (reply) {
+      this.thoughts.update([...(message.parts ?? []), ...reply.parts], { live: true });
       this.markdown.grow(message.text + reply.text);
       this.showWaiting(reply.text ? null : reply.place);
     } else {
@@ -92,9 +96,11 @@ export class AnswerView {
   settle(message) {
     const text = message.hidden ? "" : message.text;
     this.wait.hidden = true;
+    this.thoughts.update(message.hidden ? [] : message.parts ?? [], { live: false });
     this.markdown.finish(text);
     const words = outcome(message, message.words);
-    const retry = this.last && !message.hidden && words !== "" && message.reason !== "length";
+    const cutInText = message.reason === "length" && text !== "";
+    const retry = this.last && !message.hidden && words !== "" && !cutInText;
     this.drawEnd(message, words, retry);
     this.drawTools(message, text, retry);
     this.showFeedback();

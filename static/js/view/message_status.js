@@ -24,13 +24,16 @@ export function waiting(place) {
 
 /**
  * Returns why a reply is not whole, or "" when it is. `said`: the server's own words, where it gave some.
- * @param {Pick<ShownMessage, "hidden" | "status" | "reason" | "text">} message
+ * @param {Pick<ShownMessage, "hidden" | "status" | "reason" | "text" | "parts">} message
  */
 export function outcome(message, said = "") {
   if (message.hidden) return gettext("A moderator removed this message.");
   if (message.status === "stopped") return gettext("You stopped this reply.");
   if (message.status === "failed") return said || gettext("This reply could not be finished.");
   if (message.status === "refused") return said || gettext("This reply was held back by a rule of this site.");
+  if (message.reason === "length" && message.text === "" && message.parts?.length) {
+    return gettext("The reply used its whole length for thinking. Ask again, if possible with a longer length.");
+  }
   if (message.reason === "length") return gettext("The reply ends here because it reached the longest length allowed.");
   if (message.status === "complete" && message.text === "") return gettext("The model had nothing to say.");
   return "";

@@ -1,0 +1,43 @@
+"""The thoughts of a model: shown apart from its answer, while they are written and afterwards."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.e2e.chat import Chat
+
+SCRIPT = "think:3:pace:400:first I think It is forty-two"
+THOUGHT = "first I think "
+ANSWER = "It is forty-two"
+
+
+def test_thoughts_are_a_closed_block_with_a_clock_and_stay_after_a_reload(chat: Chat) -> None:
+    chat.ask(SCRIPT)
+    block = chat.page.locator(".thoughts").last
+    expect(block.locator("summary")).to_have_text(re.compile(r"^Thinking… \d+ sec"))
+    expect(block.locator(".thoughts-text")).to_be_hidden()
+    answer = chat.page.locator(".message.assistant .body").last
+    expect(answer).to_have_text(ANSWER)
+    expect(block.locator("summary")).to_have_text(re.compile(r"^Thought for \d+ sec"))
+    block.locator("summary").click()
+    expect(block.locator(".thoughts-text")).to_have_text(THOUGHT)
+
+    chat.page.reload()
+    block = chat.page.locator(".thoughts").last
+    expect(block.locator("summary")).to_have_text("Thoughts")
+    block.locator("summary").click()
+    expect(block.locator(".thoughts-text")).to_have_text(THOUGHT)
+    expect(chat.page.locator(".message.assistant .body").last).to_have_text(ANSWER)
+
+
+def test_a_stop_within_the_thoughts_keeps_them_and_offers_to_ask_again(chat: Chat) -> None:
+    chat.ask("think:40:pace:300:" + "mm " * 40 + "never")
+    block = chat.page.locator(".thoughts").last
+    expect(block).to_be_visible()
+    chat.stop()
+    expect(chat.page.locator(".outcome").last).to_contain_text("You stopped this reply.")
+    expect(chat.page.locator(".outcome").last.get_by_role("button", name="Ask again")).to_be_visible()
+    expect(block).to_be_visible()
+    expect(block.locator("summary")).to_have_text(re.compile(r"^Thought for \d+ sec"))
