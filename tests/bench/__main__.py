@@ -16,6 +16,7 @@ BENCHMARKS = (
     "engine",
     "steps",
     "many",
+    "engines",
     "endtoend",
     "importer",
     "loading",

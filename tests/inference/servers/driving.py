@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from inference.contract import Delta, Ended, Event, GenerationRequest, Piece, Sampling
@@ -13,6 +14,7 @@ from inference.servers.replicas import Replica
 from tests.inference.servers.fake_server import MODEL
 
 SECONDS = 20.0  # for one reply; far above what any takes
+PATIENT = Timeouts(connect=10.0, first=60.0, next=30.0, probe=30.0)
 QUICK = Timeouts(connect=5.0, first=5.0, next=1.0, probe=5.0, backoff=(0.01, 0.01, 0.01))
 
 
@@ -45,6 +47,7 @@ class Driver:
             exit=self.exits.append,
         )
         self.events: dict[str, list[Event]] = {}
+        self.times: dict[str, float] = {}  # of the first event, by time.perf_counter()
         self._changed = threading.Condition()
 
     def __enter__(self) -> Driver:
@@ -58,6 +61,7 @@ class Driver:
         with self._changed:
             for each in events:
                 self.events.setdefault(each.generation_id, []).append(each)
+                self.times.setdefault(each.generation_id, time.perf_counter())
             self._changed.notify_all()
 
     def ask(self, asked: GenerationRequest, logged: tuple[Piece, ...] = ()) -> tuple[str, Ended]:
@@ -81,9 +85,12 @@ class Driver:
             assert self._changed.wait_for(lambda: holds(self.events.get(generation_id, [])), SECONDS)
             return self.events[generation_id]
 
-    def replica(self, number: int) -> Replica:
+    def replicas(self) -> tuple[Replica, ...]:
         assert self.engine.pool
-        return self.engine.pool.replicas.all[number]
+        return self.engine.pool.replicas.all
+
+    def replica(self, number: int) -> Replica:
+        return self.replicas()[number]
 
     def wait_until(self, holds: Any) -> None:
         """Waits for a state that no event announces."""

@@ -15,12 +15,10 @@ from pathlib import Path
 import pytest
 
 from inference.contract import Delta, Reason
-from inference.servers.client import Timeouts
 from tests.inference.hf_folders import make_folder
-from tests.inference.servers.driving import Driver, request
+from tests.inference.servers.driving import PATIENT, Driver, request
 
 START_SECONDS = 120.0
-PATIENT = Timeouts(connect=10.0, first=60.0, next=30.0, probe=30.0)
 SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'transformers'; main()"
 
 
