@@ -29,8 +29,8 @@ SEED_LIMIT = 2**63
 LOGPROBS_LIMIT = 20
 
 # Workers announce it with their heartbeat (inference/wire/queue.py). Raise it with each field that needs it.
-# 1: workers that announce none. 2: unknown fields of requests and log entries are ignored.
-CONTRACT_VERSION = 2
+# 1: workers that announce none. 2: unknown fields of requests and log entries are ignored. 3: runs.
+CONTRACT_VERSION = 3
 
 
 def since(version: int) -> dict[str, int]:
@@ -81,6 +81,44 @@ class ErrorCode(StrEnum):
     SERVER_REFUSED = "server_refused"  # it does not accept this request
     SERVER_KEY = "server_key"  # it does not accept the operator's key
     SERVER_FILTERED = "server_filtered"  # its own filter ended the answer
+
+
+class Resume(StrEnum):
+    """The ways in which an engine continues a reply that an earlier attempt began."""
+
+    EXACT = "exact"  # from its token ids: nothing differs from an undisturbed reply
+    PREFIX = "prefix"  # from its text, within text of the answer; what follows may differ
+    RESTART = "restart"  # not at all: the reply starts again
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Says what an engine can do with its model. Chat decides by this, never by an engine's name."""
+
+    resume: Resume = Resume.EXACT
+    reasoning: bool = False  # it writes thoughts
+    efforts: tuple[str, ...] = ()  # how much it may think, least first; empty: it cannot be chosen
+    tools: bool = False  # it writes calls
+    images: bool = False
+    grammar: bool = False
+    logprobs: bool = False
+    prefix_cache: bool = False  # the beginning of a conversation is computed once
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, raw: str) -> Self:
+        """Returns what an older or newer worker announced. Raises ValueError for something else."""
+        data = json.loads(raw)
+        if not isinstance(data, dict):
+            raise ValueError("capabilities are not an object")
+        known = known_fields(cls, data)
+        if "resume" in known:
+            known["resume"] = Resume(known["resume"])
+        if "efforts" in known:
+            known["efforts"] = tuple(str(effort) for effort in known["efforts"])
+        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +190,14 @@ class GenerationRequest:
     hold_back: int = 0  # characters withheld so that no part of a rule's match is shown
     title: bool = False  # whether the conversation may get one from the model (inference/worker/titles.py)
     logprobs: int | None = None  # with each token its log-probability, and those of this many likeliest
+    # Raised with `attempt` when the text starts again with other words; Redis then empties the log.
+    run: int = field(default=0, metadata=since(3))
 
     def __post_init__(self) -> None:
         if self.attempt < 1:
             raise ValueError(f"attempt {self.attempt} is below 1")
+        if self.run < 0:
+            raise ValueError(f"run {self.run} is negative")
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens {self.max_new_tokens} is below 1")
         if not 0 <= self.seed < SEED_LIMIT:
@@ -238,6 +280,7 @@ class Piece:
     ids: tuple[int, ...]  # seq - after of them; none in a piece on its way to a page
     scores: tuple[Score, ...] = ()  # one for each id if the request asked for logprobs
     kind: Kind = Kind.TEXT  # of all of its tokens
+    run: int = 0  # of the log that it was read from
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,27 @@ class ModelCardAdmin(AuditedAdmin):
     list_display = ("name", "slug", "is_default", "is_hidden", "is_retired", "last_seen_at", "is_demo")
     list_display_links = ("name",)
     search_fields = ("name", "slug")
-    fields = ("name", "slug", *CHOSEN, "about", "context_tokens", "sampling", "is_demo", "last_seen_at")
-    readonly_fields = ("name", "slug", "about", "context_tokens", "sampling", "is_demo", "last_seen_at")
+    fields = (
+        "name",
+        "slug",
+        *CHOSEN,
+        "about",
+        "context_tokens",
+        "sampling",
+        "capabilities",
+        "is_demo",
+        "last_seen_at",
+    )
+    readonly_fields = (
+        "name",
+        "slug",
+        "about",
+        "context_tokens",
+        "sampling",
+        "capabilities",
+        "is_demo",
+        "last_seen_at",
+    )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

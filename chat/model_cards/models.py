@@ -15,6 +15,8 @@ class ModelCard(models.Model):
     context_tokens = models.PositiveIntegerField(_("context in tokens"), default=1024)
     # Fields of `inference.contract.Sampling` that apply where a conversation sets none.
     sampling = models.JSONField(_("its own settings of answers"), default=dict, blank=True)
+    # What its workers can do: `inference.contract.Capabilities`, through `capabilities_of`.
+    capabilities = models.JSONField(_("capabilities"), default=dict, blank=True)
     is_demo = models.BooleanField(_("demo model"), default=False)
     is_default = models.BooleanField(
         _("default"),

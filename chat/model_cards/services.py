@@ -24,6 +24,7 @@ def announce_model(
     context_tokens: int,
     is_demo: bool,
     sampling: Mapping[str, float] | None = None,
+    capabilities: Mapping[str, Any] | None = None,
 ) -> ModelCard:
     """Stores what a worker announces about its model, if it is new. What staff chose stays."""
     announced = {
@@ -32,6 +33,7 @@ def announce_model(
         "context_tokens": context_tokens,
         "is_demo": is_demo,
         "sampling": dict(sampling or {}),
+        "capabilities": dict(capabilities or {}),
     }
     card = ModelCard.objects.filter(slug=slug).first()
     if card is None or any(getattr(card, field) != value for field, value in announced.items()):

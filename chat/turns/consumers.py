@@ -95,7 +95,7 @@ class ChatConsumer(Connection):
         return partial(self._start_turn, frame, store)
 
     def on_resume(self, frame: frames.Resume) -> Work:
-        return partial(self._resume, frame.message_id, frame.after)
+        return partial(self._resume, frame.message_id, frame.after, frame.run)
 
     def on_stop(self, frame: frames.Stop) -> Work:
         return partial(self.with_rights, partial(stopping.stop, user=self.user, message_id=frame.message_id))
@@ -117,11 +117,11 @@ class ChatConsumer(Connection):
             changes = acknowledgement.changes(ack)
             await events.publish(self.user.pk, *changes, number=number, without_channel=self.channel_name)
 
-    async def _resume(self, message_id: UUID, after: int) -> None:
+    async def _resume(self, message_id: UUID, after: int, run: int) -> None:
         steps = await self.with_rights(partial(steps_for, self.user, message_id))
-        await self._follow(steps, after)
+        await self._follow(steps, after, run)
 
-    async def _follow(self, steps: list[Generation], after: int) -> None:
+    async def _follow(self, steps: list[Generation], after: int, run: int = 0) -> None:
         """A live step is answered from its log, a settled reply from its rows (rule 3)."""
         last = steps[-1]
         if last.status in LIVE:
@@ -131,7 +131,7 @@ class ChatConsumer(Connection):
             if step < last.step:
                 for frame in await self.in_thread(partial(endings.frames_of_earlier_steps, steps, after)):
                     await self.send_frame(frame)
-            hub().watch(self.outbox, key, last.model, tokens if step == last.step else 0)
+            hub().watch(self.outbox, key, last.model, tokens if step == last.step else 0, run)
             return
         for frame in await self.in_thread(partial(endings.settled_frames, steps)):
             await self.send_frame(frame)
@@ -162,6 +162,7 @@ class ChatConsumer(Connection):
                 seq=number_of(followed.step, item.seq),
                 text=item.text,
                 kind=UNSET if item.kind is Kind.TEXT else item.kind,
+                run=item.run or UNSET,
             )
         elif isinstance(item, QueuePosition):
             frame = frames.Queued(message_id=message_id, position=item.position, estimate=item.estimate)

@@ -41,6 +41,7 @@ def done_from_log(followed: Followed, generation_id: str, end: End) -> Done:
         seq=number_of(followed.step, end.seq),
         length=len(text),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
+        run=end.run or UNSET,
     )
 
 
@@ -60,6 +61,7 @@ def settled_frames(steps: Sequence[Generation]) -> list[FrameOut]:
         seq=number_of(last.step, last.completion_tokens),
         length=len(text),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
+        run=last.run or UNSET,
     )
     return [MessageChanged(message=message_json(message)), done]
 
@@ -74,7 +76,8 @@ def frames_of_earlier_steps(steps: Sequence[Generation], after: int) -> list[Fra
     def add(after: int, seq: int, text: str, kind: str | UnsetType) -> None:
         ids = {"message_id": str(message.pk), "generation_id": reply_id}
         shown = "" if message.hidden_at else text
-        sent.append(Token(**ids, after=after, seq=seq, text=shown, kind=kind))
+        run = steps[-1].run or UNSET  # a page ignores what is of an older run than it has seen
+        sent.append(Token(**ids, after=after, seq=seq, text=shown, kind=kind, run=run))
 
     for step, text in list(zip(steps, _texts_of(message, steps), strict=True))[step_held:-1]:
         held = tokens_held if step.step == step_held else 0

@@ -68,6 +68,7 @@ class Continue(FrameIn, tag="continue", kw_only=True, frozen=True):
 class Resume(FrameIn, tag="resume", kw_only=True, frozen=True):
     message_id: UUID
     after: Annotated[int, Meta(ge=0)] = 0  # number of the last token held
+    run: Annotated[int, Meta(ge=0)] = 0  # to which it belongs
 
 
 class Stop(FrameIn, tag="stop", kw_only=True, frozen=True):
@@ -159,6 +160,7 @@ _FIELD_ERRORS: dict[str, Callable[[str, Any], ChatError]] = {
     "content": lambda _name, _value: BadInput(_("The message is not text.")),
     "client_id": lambda name, _value: BadFrame(_("`%(name)s` is not text.") % {"name": name}),
     "after": lambda _name, _value: BadFrame(_("`after` is not a token's number.")),
+    "run": lambda _name, _value: BadFrame(_("`run` is not a number.")),
     "files": _ids_error,
 }
 
@@ -246,6 +248,7 @@ class Token(FrameOut, tag="token", kw_only=True, frozen=True):
     seq: int
     text: str
     kind: str | UnsetType = UNSET  # of a piece that is not text of the answer; STEP_BORDER
+    run: int | UnsetType = UNSET  # above 0: the text started again so often
 
 
 class Done(FrameOut, tag="done", kw_only=True, frozen=True):
@@ -258,6 +261,7 @@ class Done(FrameOut, tag="done", kw_only=True, frozen=True):
     seq: int
     length: int  # of the text of all kinds, in code points
     sha256: str  # of its UTF-8
+    run: int | UnsetType = UNSET
 
 
 class Error(FrameOut, tag="error", kw_only=True, frozen=True):

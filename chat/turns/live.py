@@ -12,7 +12,7 @@ import contextlib
 import logging
 import sys
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import ceil
 from typing import Any
@@ -80,10 +80,10 @@ class Outbox:
             waiting = items[-1] if items else None
             if (
                 isinstance(waiting, Piece)
-                and (waiting.seq, waiting.kind) == (item.after, item.kind)
+                and (waiting.seq, waiting.kind, waiting.run) == (item.after, item.kind, item.run)
                 and len(waiting.text) + len(item.text) < MERGE_CHARACTERS
             ):
-                items[-1] = Piece(waiting.after, item.seq, waiting.text + item.text, (), kind=item.kind)
+                items[-1] = replace(waiting, seq=item.seq, text=waiting.text + item.text)
                 self.ready.set()
                 return
         items.append(item)
@@ -126,14 +126,15 @@ class Hub:
         self._wake_key = scripts.key("wake", uuid.uuid4().hex)
         self._wake_id = "0-0"
         self._logs: dict[str, Watched] = {}
-        self._newcomers: list[tuple[Outbox, str, str, int]] = []
+        self._newcomers: list[tuple[Outbox, str, str, int, int]] = []
         self._reading = False
         self._called = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def watch(self, outbox: Outbox, generation_id: str, model: str, after: int) -> None:
-        """Puts the reply into the outbox from token number `after` on, then live, to its end."""
-        self._newcomers.append((outbox, generation_id, model, after))
+    def watch(self, outbox: Outbox, generation_id: str, model: str, after: int, run: int = 0) -> None:
+        """Puts the reply into the outbox from token number `after` of a run on, then live, to its end. From
+        its beginning if it is in another run by now."""
+        self._newcomers.append((outbox, generation_id, model, after, run))
         if not self._tasks:
             works = (self._run(), self._send_positions(), self._send_lost_ends())
             self._tasks = [asyncio.create_task(work) for work in works]
@@ -196,12 +197,12 @@ class Hub:
             async with asyncio.timeout(GATHER_FIRST_SECONDS if awaited else GATHER_SECONDS):
                 await self._called.wait()
 
-    async def _admit(self, outbox: Outbox, generation_id: str, model: str, after: int) -> None:
+    async def _admit(self, outbox: Outbox, generation_id: str, model: str, after: int, run: int) -> None:
         """Catches a newcomer up to where the hub is, then lets it follow. Runs between two reads."""
         try:
             entries: Any = await self._redis.xrange(token_log.key(generation_id))
         except (RedisError, OSError):
-            self._newcomers.append((outbox, generation_id, model, after))
+            self._newcomers.append((outbox, generation_id, model, after, run))
             raise
         watched = self._logs.get(generation_id)
         if watched is None:
@@ -209,7 +210,7 @@ class Hub:
             watched.position = entries[-1][0] if entries else "0-0"
         known = _id(watched.position)
         items = [token_log.parse(*entry) for entry in entries if _id(entry[0]) <= known]
-        for item in _from(items, after):
+        for item in _from(items, after if items and items[-1].run == run else 0):
             outbox.put(generation_id, item)
         if items and isinstance(items[-1], End):
             if not watched.outboxes:

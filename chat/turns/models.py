@@ -52,6 +52,8 @@ class Generation(models.Model):
     attempt = models.PositiveIntegerField(
         _("attempt"), default=1
     )  # the fence: raised when a worker is given up
+    # Raised with `attempt` where the text starts again with other words; never falls within a reply.
+    run = models.PositiveIntegerField(_("run"), default=0)
     strikes = models.PositiveSmallIntegerField(_("strikes"), default=0)  # unexplained deaths of its worker
     struck_by = models.CharField(
         max_length=64, blank=True

@@ -21,7 +21,7 @@ def stretches(pieces: Iterable[Piece]) -> Iterator[Piece]:
     for kind, group in groupby(pieces, key=lambda piece: piece.kind):
         joined = list(group)
         text = "".join(piece.text for piece in joined)
-        yield Piece(joined[0].after, joined[-1].seq, text, (), kind=kind)
+        yield Piece(joined[0].after, joined[-1].seq, text, (), kind=kind, run=joined[0].run)
 
 
 def parts_of(generation_id: UUID, pieces: Iterable[Piece]) -> list[Part]:

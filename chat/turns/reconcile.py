@@ -15,13 +15,14 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 
+from chat.model_cards.capabilities import capabilities_of, parse_announced_capabilities
 from chat.model_cards.services import announce_model, note_seen
 from chat.personas.sampling import parse_announced_sampling
 from chat.turns import port, settlement
 from chat.turns.models import Generation, Status
 from chat.turns.prompts import prompt_for
 from chat.turns.requests import request_for
-from inference.contract import ErrorCode, Reason
+from inference.contract import ErrorCode, Kind, Reason, Resume
 from inference.wire.lease import LeaseState
 
 logger = logging.getLogger("grokweb.reconcile")
@@ -95,7 +96,7 @@ def repair(row: Generation, lease: LeaseState) -> None:
     if lease.ended:
         settlement.finish(row.pk, row.attempt)  # (a) settle from the log, at the row's attempt
         return
-    row.refresh_from_db(fields=["attempt", "strikes", "status", "stop_requested_at"])
+    row.refresh_from_db(fields=["attempt", "run", "strikes", "status", "stop_requested_at"])
     if row.status not in (Status.QUEUED, Status.RUNNING):
         return
     waits = lease.attempt == row.attempt and lease.state == "q"
@@ -106,6 +107,8 @@ def repair(row: Generation, lease: LeaseState) -> None:
         _end(row, Reason.STOPPED)  # (c)
     elif row.strikes >= STRIKES_ALLOWED:
         _end(row, Reason.FAILED, ErrorCode.POISON)
+    elif waits and lease.seq and _must_start_again(row):
+        _submit_again(row, lease)  # it was handed over, and no worker can continue it
     elif waits:
         _end_if_no_worker_was_seen(row)
     elif runs:
@@ -135,19 +138,33 @@ def _end_if_no_worker_was_seen(row: Generation) -> None:
 
 def _submit_again(row: Generation, lease: LeaseState) -> None:
     """Submits a reply of which no worker holds the lease. Raises the attempt, so that the log refuses writes
-    from a worker that still thinks it does; the next one continues from the log."""
+    from a worker that still thinks it does; the next one continues from the log. Where it cannot, the run is
+    raised with the attempt: Redis empties the log, and pages drop what they hold."""
     messages = prompt_for(row)
     if not messages:
         _end(row, Reason.STOPPED)  # its question was hidden meanwhile
         return
     attempt = row.attempt
     row.attempt = max(attempt, lease.attempt) + 1
+    if _must_start_again(row):
+        row.run += 1
     request = request_for(row, messages)  # before the fence moves: it may fail
-    if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(attempt=row.attempt):
-        began = lease.attempt > 0 and lease.state == "r"
+    if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(attempt=row.attempt, run=row.run):
+        began = lease.attempt > 0 and (lease.state == "r" or lease.seq > 0)
         port.submit(request, front=began or row.strikes > 0)
-        about = {"generation": str(row.pk), "model": row.model, "attempt": row.attempt}
+        about = {"generation": str(row.pk), "model": row.model, "attempt": row.attempt, "run": row.run}
         logger.info("reply submitted again", extra={**about, "strikes": row.strikes})
+
+
+def _must_start_again(row: Generation) -> bool:
+    """Returns whether the next attempt cannot continue what the log has. Where Redis lost the log, pages may
+    hold words that another computation would not repeat. A thought or a call that broke off is not continued
+    from its text."""
+    resume = capabilities_of(row.model).resume
+    if resume is Resume.PREFIX:
+        pieces = port.read(row.pk).pieces
+        return not pieces or pieces[-1].kind is not Kind.TEXT
+    return resume is Resume.RESTART
 
 
 # --- deaths (rule 8) --------------------------------------------------------------------------------
@@ -203,6 +220,7 @@ def sync_models() -> None:
             context_tokens=int(announced.get("context", 1024)),
             is_demo=announced.get("is_demo") == "1",
             sampling=parse_announced_sampling(announced.get("sampling", "{}")),
+            capabilities=parse_announced_capabilities(announced.get("capabilities", "{}")),
         )
         if port.is_served(slug):
             note_seen(card)

@@ -41,4 +41,5 @@ def request_for(
         rules=rules,
         hold_back=HOLD_BACK if rules else 0,
         title=titles.is_wanted(message),
+        run=generation.run,
     )

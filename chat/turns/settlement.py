@@ -94,6 +94,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             error=log.end.error[:64],
             fingerprint=str(body.get("fingerprint", ""))[:120],
             has_parts=bool(others),
+            run=log.end.run,  # an end always counts, even if the run was raised after it was written
         )
     )
     if won == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from inference.contract import Event, GenerationRequest, Piece
+from inference.contract import Capabilities, Event, GenerationRequest, Piece
 
 Emit = Callable[[list[Event]], None]
 
@@ -24,6 +24,10 @@ class Engine(Protocol):
     fingerprint: str  # weights, back end, precision: two workers with the same one give the same answer
     back_end: str  # what runs the network: "native-1a2b3c4d", "torch-2.13.0"
     slots: int  # generations at once; more wait inside the engine
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Returns what the engine can do with its model. It may change while the engine runs."""
 
     @property
     def context(self) -> int:

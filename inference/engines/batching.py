@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from inference.base import exit_status
-from inference.contract import GenerationRequest, Piece
+from inference.contract import Capabilities, GenerationRequest, Piece
 from inference.core.scheduler import Scheduler
 from inference.engines.base import Emit
 
@@ -22,6 +22,7 @@ class BatchingEngine:
     """Continuous batching in one thread. See base.Engine for the methods."""
 
     problem = ""  # it ends its process when it cannot continue
+    capabilities = Capabilities(logprobs=True, prefix_cache=True)
 
     def __init__(
         self,

@@ -23,7 +23,16 @@ import httpx2 as httpx
 from inference import settings
 from inference.base import exit_status
 from inference.base.outbound import Limits, Listed, Policy
-from inference.contract import Delta, Ended, ErrorCode, GenerationRequest, Piece, Reason
+from inference.contract import (
+    Capabilities,
+    Delta,
+    Ended,
+    ErrorCode,
+    GenerationRequest,
+    Piece,
+    Reason,
+    Resume,
+)
 from inference.engines.base import Emit, Engine
 from inference.engines.entry import ModelAbout
 from inference.model_dir.headers import ModelUnusable
@@ -134,6 +143,10 @@ class OpenAIEngine:
     @property
     def context(self) -> int:
         return self.pool.context if self.pool else self._context or DEFAULT_CONTEXT
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.pool.capabilities if self.pool else Capabilities(Resume.RESTART)
 
     @property
     def steps(self) -> int:

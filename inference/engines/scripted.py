@@ -13,6 +13,9 @@
     hang:        the engine stops stepping for ever
     other text   is echoed
 
+A run after the first one says the same words in capitals, as another computation would say other words.
+`scripted:prefix` and `scripted:restart` announce another way to resume (contract.Resume).
+
 One token per word with its following space; a token's id is its place in the answer, so a resumed answer
 needs only the number of tokens that are there already. Stop strings, reply rules and limits work as in the
 real engine, through the same TextStream. One thread serves everybody: it sleeps until the next word is due
@@ -34,7 +37,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from inference.base import exit_status
-from inference.contract import Delta, Ended, ErrorCode, Event, GenerationRequest, Kind, Piece, Reason
+from inference.contract import (
+    Capabilities,
+    Delta,
+    Ended,
+    ErrorCode,
+    Event,
+    GenerationRequest,
+    Kind,
+    Piece,
+    Reason,
+    Resume,
+)
 from inference.core.inbox import Cancel, Drop, Inbox
 from inference.engines.base import Emit, Engine
 from inference.engines.entry import ModelAbout
@@ -157,7 +171,7 @@ class Scripted:
 
     def create(self, model: str, *, slots: int, threads: int, cache_bytes: int, context: int) -> Engine:
         _check_allowed()
-        return ScriptedEngine(slots=slots)
+        return ScriptedEngine(slots=slots, resume=Resume(model or Resume.EXACT))
 
 
 def _check_allowed() -> None:
@@ -175,8 +189,15 @@ class ScriptedEngine:
     context = 8192
     problem = ""
 
-    def __init__(self, *, slots: int, exit: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self,
+        *,
+        slots: int,
+        exit: Callable[[int], object] = os._exit,
+        resume: Resume = Resume.EXACT,
+    ) -> None:
         self.slots = slots
+        self.capabilities = Capabilities(resume, reasoning=True)
         self._exit = exit
         self._steps = 0
         self._inbox: Inbox[Submit | Cancel | Drop] = Inbox()
@@ -289,6 +310,8 @@ class ScriptedEngine:
         script = read_script(_asked(request.messages)).after(
             request.messages[-1]["content"] if continues_answer(request.messages) else ""
         )
+        if request.run:
+            script = replace(script, words=[word.upper() for word in script.words])
         pieces = [word.encode("utf-8", "replace") for word in script.words]
         size = len(script.words) if script.fault else len(request.messages[-1]["content"].split())
         room = self.context - size

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from inference.contract import ErrorCode
+from inference.contract import Capabilities, ErrorCode, Resume
 from inference.servers import probe
 from inference.servers.address import ServedModel
 from inference.servers.client import Server, Timeouts
@@ -52,6 +52,13 @@ class ServerPool:
     def problem(self) -> str:
         """Returns the ErrorCode that says why no server can be used, "" if one can."""
         return self.replicas.problem
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Returns what all servers can do that were tried out; before that, the least."""
+        probed = [replica for replica in self.replicas.all if replica.probed]
+        continues = bool(probed) and all(replica.accepted.prefix for replica in probed)
+        return Capabilities(Resume.PREFIX if continues else Resume.RESTART, reasoning=True)
 
     async def close(self) -> None:
         await self._transport.aclose()

@@ -53,6 +53,7 @@ def register(
         request.to_json(),
         request.cache_key,
         request.required_version,
+        request.run,
     )
     return code, int(last)
 
@@ -66,6 +67,7 @@ class LeaseState:
     worker: str
     leased: bool
     ended: bool
+    seq: int = 0  # number of the last token in the log
 
 
 def states(client: redis.Redis, generation_ids: Sequence[str]) -> list[LeaseState]:
@@ -74,8 +76,8 @@ def states(client: redis.Redis, generation_ids: Sequence[str]) -> list[LeaseStat
         return []
     rows = scripts.run(client, "lease_states", *generation_ids)
     return [
-        LeaseState(int(a), state, worker, bool(leased), bool(ended))
-        for a, state, worker, leased, ended in rows
+        LeaseState(int(a), state, worker, bool(leased), bool(ended), int(seq))
+        for a, state, worker, leased, ended, seq in rows
     ]
 
 

@@ -1,7 +1,8 @@
 """The numbered token log: one Redis Stream a generation (rule 3). No torch, no Django.
 
 `seq` is the number of generated tokens up to and including an entry; the stream id of a piece is `<seq>-0`,
-that of the terminal entry `<seq>-1`.
+that of the terminal entry `<seq>-1`. Each run of a reply adds RUN to these numbers: a reader of an older run
+is before all entries of a newer one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import redis
 
 from inference.contract import Kind, Piece, Reason, Score
 from inference.wire import scripts
+
+RUN = 10**9  # more tokens than any run has; lua/common.lua has the same number
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class End:
     queued_ms: int | None = None
     first_ms: int | None = None
     whole_ms: int | None = None
+    run: int = 0
 
     @property
     def error(self) -> str:
@@ -51,6 +55,12 @@ class Log:
         return self.pieces[-1].seq if self.pieces else 0
 
     @property
+    def run(self) -> int:
+        if self.end is not None:
+            return self.end.run
+        return self.pieces[-1].run if self.pieces else 0
+
+    @property
     def text(self) -> str:
         """Returns the answer's text, without thoughts and calls."""
         return "".join(piece.text for piece in self.pieces if piece.kind is Kind.TEXT)
@@ -67,16 +77,21 @@ def key(generation_id: str) -> str:
 
 def parse(entry_id: str, fields: Mapping[str, str]) -> Piece | End:
     """Reads one entry of the stream; fields that a newer version added are ignored."""
-    seq = int(entry_id.partition("-")[0])
+    run, seq = divmod(int(entry_id.partition("-")[0]), RUN)
     if "end" in fields:
-        times = (int(fields[name]) if name in fields else None for name in ("queued", "first", "whole"))
-        return End(seq, Reason(fields["end"]), json.loads(fields["body"] or "{}"), *times)
+        queued, first, whole = (
+            int(fields[name]) if name in fields else None for name in ("queued", "first", "whole")
+        )
+        body = json.loads(fields["body"] or "{}")
+        return End(seq, Reason(fields["end"]), body, queued, first, whole, run)
     scores = tuple(
         Score(logprob, tuple((token, at) for token, at in top))
         for logprob, top, *_ in json.loads(fields.get("scores", "[]"))
     )
     kind = Kind.read(fields.get("kind", Kind.TEXT))
-    return Piece(int(fields["after"]), seq, fields["text"], tuple(json.loads(fields["ids"])), scores, kind)
+    return Piece(
+        int(fields["after"]), seq, fields["text"], tuple(json.loads(fields["ids"])), scores, kind, run
+    )
 
 
 def assemble(entries: Iterable[tuple[str, Mapping[str, str]]]) -> Log:

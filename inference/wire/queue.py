@@ -11,7 +11,7 @@ from typing import Any, Literal
 import redis
 
 from inference import settings
-from inference.contract import CONTRACT_VERSION, GenerationRequest
+from inference.contract import CONTRACT_VERSION, GenerationRequest, Resume
 from inference.wire import scripts
 
 PREFIX_MS = 3_600_000  # how long a worker counts as the holder of a conversation; its cache forgets sooner
@@ -46,6 +46,7 @@ def submit(client: redis.Redis, request: GenerationRequest, *, front: bool = Fal
         request.to_json(),
         request.cache_key,
         request.required_version,
+        request.run,
     )
     return answer
 
@@ -155,8 +156,10 @@ def beat(
     metrics: Mapping[str, float],
     problem: str = "",
     contract: int = CONTRACT_VERSION,
+    resume: Resume = Resume.EXACT,
 ) -> None:
-    """Writes a worker's heartbeat, which lives for two leases. lua/claim.lua reads `contract` in it."""
+    """Writes a worker's heartbeat, which lives for two leases. lua/claim.lua reads `contract` and `resume`
+    in it."""
     life = int(settings.LEASE_SECONDS * 2000)
     said: Any = {
         "slots": slots,
@@ -165,6 +168,7 @@ def beat(
         "fingerprint": fingerprint,
         "contract": contract,
         "problem": problem,
+        "resume": str(resume),
         "metrics": json.dumps(metrics),
     }
     with client.pipeline(transaction=False) as pipe:

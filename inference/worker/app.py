@@ -181,6 +181,7 @@ class Runtime:
         """Announces model and worker. Repeated with every heartbeat, as Redis may lose it."""
         metrics, problem = self.engine.metrics(), self.engine.problem
         self._card["context"] = self.engine.context
+        self._card["capabilities"] = self.engine.capabilities.to_json()
         fair_queue.announce_model(self.client, self.engine.slug, **self._card)
         fair_queue.beat(
             self.client,
@@ -192,6 +193,7 @@ class Runtime:
             fingerprint=self.engine.fingerprint,
             metrics={**metrics, **self._recent.add(time.monotonic(), metrics)},
             problem=problem,
+            resume=self.engine.capabilities.resume,
         )
         if self._had_problem and not problem:
             self._invite()
@@ -272,6 +274,7 @@ def card(engine: Engine) -> dict[str, str | int]:
         "about": about.about,
         "sampling": json.dumps(dict(about.sampling)),
         "titles": int(settings.TITLES and about.titles),
+        "capabilities": engine.capabilities.to_json(),
     }
 
 

@@ -90,4 +90,5 @@ def join(pieces: Sequence[Piece]) -> Piece:
         tuple(i for piece in pieces for i in piece.ids),
         tuple(score for piece in pieces for score in piece.scores),
         pieces[0].kind,
+        pieces[0].run,
     )

@@ -102,7 +102,7 @@ class Reply:
             self.holes += asked
             self.repeats += seq <= before.seq
             return
-        if after < before.seq:
+        if after < before.seq or self.state.run > before.run:
             self.restarts += 1
             self.spans = [span for span in self.spans if span[1] <= after]
         self.pieces += 1
@@ -176,7 +176,9 @@ class Tab:
         if not reply.reconnected() and reply.done is not None:
             return  # a saved message ends a reply for a page; a drill waits for its `done`, too
         if reply.message_id:
-            await self._send({"type": "resume", "message_id": reply.message_id, "after": reply.seq})
+            await self._send(
+                {"type": "resume", "message_id": reply.message_id, "after": reply.seq, "run": reply.state.run}
+            )
         else:
             await self._send_question(reply)
 
@@ -193,7 +195,12 @@ class Tab:
         for reply in self.replies:
             if reply.message_id == named and reply.apply(frame):
                 await self._send(
-                    {"type": "resume", "message_id": reply.message_id, "after": reply.resume_after}
+                    {
+                        "type": "resume",
+                        "message_id": reply.message_id,
+                        "after": reply.resume_after,
+                        "run": reply.state.run,
+                    }
                 )
 
     async def ask(self, content: str) -> Reply:

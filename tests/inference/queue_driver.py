@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from inference.contract import CONTRACT_VERSION, GenerationRequest, Piece, Reason
+from inference.contract import CONTRACT_VERSION, GenerationRequest, Piece, Reason, Resume
 from inference.wire import log, scripts
 from inference.wire import queue as fair_queue
 
@@ -40,7 +40,14 @@ def claim(client: redis.Redis, worker: str = "w", *, suspects: bool = True) -> f
     return answer
 
 
-def announce(client: redis.Redis, worker: str, slots: int = 3, *, contract: int = CONTRACT_VERSION) -> None:
+def announce(
+    client: redis.Redis,
+    worker: str,
+    slots: int = 3,
+    *,
+    contract: int = CONTRACT_VERSION,
+    resume: Resume = Resume.EXACT,
+) -> None:
     fair_queue.beat(
         client,
         MODEL,
@@ -51,6 +58,7 @@ def announce(client: redis.Redis, worker: str, slots: int = 3, *, contract: int 
         fingerprint="",
         metrics={},
         contract=contract,
+        resume=resume,
     )
 
 

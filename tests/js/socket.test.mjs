@@ -121,7 +121,7 @@ test("a send without its ack goes out again with the same client_id, an answered
 });
 
 test("every live reply is resumed from its last token, and a stop is repeated until done", () => {
-  const world = new World({ live: () => [["m", 7], ["n", 0]] });
+  const world = new World({ live: () => [["m", 7, 2], ["n", 0, 0]] });
   world.page.connect();
   world.hello();
   world.page.stop("m");
@@ -129,7 +129,8 @@ test("every live reply is resumed from its last token, and a stop is repeated un
   world.wait(600);
   world.hello();
   const sent = world.socket().sent;
-  assert.deepEqual(sent.filter((each) => each.type === "resume").map((each) => [each.message_id, each.after]), [["m", 7], ["n", 0]]);
+  const resumed = sent.filter((each) => each.type === "resume").map((each) => [each.message_id, each.after, each.run]);
+  assert.deepEqual(resumed, [["m", 7, 2], ["n", 0, 0]]);
   assert.equal(sent.at(-1).type, "stop");
   world.socket().say({ type: "done", message_id: "m" });
   world.socket().end(1012);
@@ -208,7 +209,7 @@ test("a frame that closed the socket as too large comes back as an error, not fo
 });
 
 test("a gap in a reply is asked for once, and its end announced once", () => {
-  /** @type {[string, number][]} */
+  /** @type {[string, number, number][]} */
   const asked = [];
   /** @type {string[]} */
   const ends = [];
@@ -216,13 +217,13 @@ test("a gap in a reply is asked for once, and its end announced once", () => {
     resume: (...what) => asked.push(what), changed: () => {}, ended: (reply) => ends.push(reply.text),
   });
   replies.track("m", "g", "c");
-  assert.deepEqual(asked, [["m", 0]]);
+  assert.deepEqual(asked, [["m", 0, 0]]);
   const token = (/** @type {number} */ after, /** @type {number} */ seq, /** @type {string} */ text) =>
     replies.take({ type: "token", message_id: "m", generation_id: "g", after, seq, text });
   token(0, 1, "a");
   token(2, 3, "c");
   token(3, 4, "d");
-  assert.deepEqual(asked.slice(1), [["m", 1]]);
+  assert.deepEqual(asked.slice(1), [["m", 1, 0]]);
   token(1, 4, "bcd");
   /** @type {DoneFrame} */
   const done = {

@@ -11,6 +11,7 @@ from typing import Any
 
 Frame = dict[str, Any]
 
+STEP = 10**9  # numbers of one step
 TRIES = 2  # whole texts fetched again before the saved message is asked for
 
 
@@ -29,6 +30,7 @@ class State:
 
     message_id: str = ""
     generation_id: str = ""
+    run: int = 0
     seq: int = 0
     parts: tuple[Part, ...] = ()  # all tokens held, in order
     saved_text: str = ""  # of the message, once it is known to have ended
@@ -64,13 +66,20 @@ def apply(state: State, frame: Frame) -> State:
     generation_id = frame.get("generation_id")
     if generation_id and state.generation_id and generation_id != state.generation_id:
         return state
-    if frame["type"] == "token":
-        return _token(state, frame)
     if frame["type"] == "queued":
         return replace(state, place=(frame["position"], frame["estimate"]))
-    if frame["type"] == "done":
-        return _done(state, frame)
-    return state
+    if frame["type"] not in ("token", "done") or frame.get("run", 0) < state.run:
+        return state
+    if (run := frame.get("run", 0)) > state.run:
+        state = _started_again(state, run, frame)
+    return _token(state, frame) if frame["type"] == "token" else _done(state, frame)
+
+
+def _started_again(state: State, run: int, frame: Frame) -> State:
+    """The step that the frame is of starts again with other words: what is held of it is dropped."""
+    first = frame.get("after", frame["seq"]) // STEP * STEP
+    kept = tuple(part for part in state.parts if part.after < first)
+    return replace(state, run=run, parts=kept, seq=min(state.seq, first), resume=None, tries=0)
 
 
 def reconnected(state: State) -> State:

@@ -118,16 +118,18 @@ def text_of(after: int, seq: int, version: int) -> str:
     return "".join(WORDS[(number + version) % len(WORDS)] for number in range(after, seq))
 
 
-def token(after: int, size: int, version: int, generation: str) -> dict[str, Any]:
+def token(after: int, size: int, version: int, generation: str, run: int) -> dict[str, Any]:
     ids = {"message_id": "m", "generation_id": generation}
     seq = after + size
-    kind = {"kind": "thought"} if version and seq <= THOUGHTS else {}
+    kind: dict[str, Any] = {"kind": "thought"} if version and seq <= THOUGHTS else {}
+    kind |= {"run": run} if run else {}
     return {"type": "token", **ids, "after": after, "seq": seq, "text": text_of(after, seq, version), **kind}
 
 
-def done(seq: int, version: int, status: str, generation: str) -> dict[str, Any]:
+def done(seq: int, version: int, status: str, generation: str, run: int) -> dict[str, Any]:
     text = text_of(0, seq, version)
     return {
+        **({"run": run} if run else {}),
         "type": "done",
         "message_id": "m",
         "generation_id": generation,
@@ -146,13 +148,19 @@ def message(status: str, seq: int) -> dict[str, Any]:
 
 
 MOSTLY_THE_FIRST = st.sampled_from([0, 0, 0, 1])
+RUNS = st.sampled_from([0, 0, 0, 0, 0, 1, 1, 2])
 MOSTLY_OURS = st.sampled_from(["g"] * 7 + ["old"])
 FRAMES = st.one_of(
     st.builds(
-        token, st.sampled_from([0, 0, 1, 2, 3, 4, 5, 6]), st.integers(1, 4), MOSTLY_THE_FIRST, MOSTLY_OURS
+        token,
+        st.sampled_from([0, 0, 1, 2, 3, 4, 5, 6]),
+        st.integers(1, 4),
+        MOSTLY_THE_FIRST,
+        MOSTLY_OURS,
+        RUNS,
     ),
-    st.builds(token, NUMBERS, st.integers(1, 4), MOSTLY_THE_FIRST, MOSTLY_OURS),
-    st.builds(done, NUMBERS, MOSTLY_THE_FIRST, st.sampled_from(["complete", "stopped"]), MOSTLY_OURS),
+    st.builds(token, NUMBERS, st.integers(1, 4), MOSTLY_THE_FIRST, MOSTLY_OURS, RUNS),
+    st.builds(done, NUMBERS, MOSTLY_THE_FIRST, st.sampled_from(["complete", "stopped"]), MOSTLY_OURS, RUNS),
     st.builds(
         lambda place: {"type": "queued", "message_id": "m", "position": place, "estimate": None}, NUMBERS
     ),

@@ -93,6 +93,7 @@ REFUSED = [
     ({"type": "resume", "message_id": ID, "after": True}, "bad_frame", "`after` is not a token's number."),
     ({"type": "resume", "message_id": ID, "after": 1.5}, "bad_frame", "`after` is not a token's number."),
     ({"type": "resume", "message_id": ID, "after": None}, "bad_frame", "`after` is not a token's number."),
+    ({"type": "resume", "message_id": ID, "run": -1}, "bad_frame", "`run` is not a number."),
     ({**SEND, "conversation": 3}, "bad_frame", "`conversation` is not text."),
     ({**SEND, "parent": "x"}, "bad_frame", "`parent` is not an id."),
     ({**SEND, "content": 5}, "bad_input", "The message is not text."),

@@ -16,6 +16,6 @@ for i, name in ipairs({'scores', 'kind'}) do
     entry[#entry + 1] = value
   end
 end
-redis.call('XADD', log_key(id), seq .. '-0', unpack(entry))
+redis.call('XADD', log_key(id), entry_id(g.run, seq, 0), unpack(entry))
 if after == 0 then mark(id, 'first') end
 return {'appended', seq, stop}

@@ -1,10 +1,12 @@
 -- model worker lease_ms suspect_allowed prefix_ms -> nil | {run|stopped, id, attempt, strikes, payload} | {elsewhere}
 -- Whose turn, pop, lease, running count and stop flag in one call (rule 5). Suspects first, one a worker (rule 8),
 -- then recovered work, then the waiting user with the smallest virtual time. Nobody runs more than their limit.
--- A request that needs a newer contract than the worker announced stays for another worker, with its turn.
+-- A request that needs a newer contract than the worker announced stays for another worker, with its turn; so does one
+-- whose log the worker cannot continue: reconcile empties that if no worker can.
 -- `elsewhere`: only replies whose conversation another worker holds, which has room: it may come first, once.
 local model, worker = ARGV[2], ARGV[3]
-local version = tonumber(redis.call('HGET', P .. ':worker:' .. worker, 'contract')) or 1
+local announced = redis.call('HMGET', P .. ':worker:' .. worker, 'contract', 'resume')
+local version, resume = tonumber(announced[1]) or 1, announced[2] or 'exact'
 
 local function give(id, g)
   if g.stop then
@@ -25,6 +27,13 @@ local function give(id, g)
   return {'run', id, g.attempt, g.strikes, redis.call('HGET', gen_key(id), 'payload')}
 end
 
+-- Whether the worker can go on from what earlier attempts logged (contract.Resume).
+local function continues(id)
+  if resume == 'exact' then return true end
+  local at, _, _, kind = last(id)
+  return at == 0 or (resume == 'prefix' and kind == '')
+end
+
 -- The first id of a list whose user may run one more, and its hash. Without one: whether any needs a newer worker.
 -- What does not wait there (its hash was lost) is thrown away.
 local function first(list, where)
@@ -33,7 +42,7 @@ local function first(list, where)
     local g = read(id)
     if not g or g.state ~= 'q' or g.where ~= where then
       redis.call('LREM', list, 1, id)
-    elseif not g.stop and g.contract > version then
+    elseif not g.stop and (g.contract > version or not continues(id)) then
       newer = true
     elseif g.stop or (tonumber(redis.call('HGET', queue_key(model, 'run'), g.user)) or 0) < g.limit then
       return id, g

@@ -9,22 +9,41 @@ local function held_key(worker) return P .. ':held:' .. worker end
 local function queue_key(model, name) return P .. ':q:' .. model .. ':' .. name end
 local function prefix_key(model, user, talk) return P .. ':prefix:' .. model .. ':' .. user .. ':' .. talk end
 
--- Number of the last token in the log, and whether the log has its terminal entry (id <seq>-1).
+-- The id of an entry is <run * RUN + seq>-0, that of the terminal entry <...>-1: a reader's place in the log of an
+-- older run is before every entry of a newer one. inference/wire/log.py has the same RUN.
+local RUN = 1000000000
+local function entry_id(run, seq, sub) return string.format('%.0f-%d', run * RUN + seq, sub) end
+
+-- Number of the last token in the log, whether the log has its terminal entry, its run, and the kind of the last entry.
 local function last(id)
   local entries = redis.call('XREVRANGE', log_key(id), '+', '-', 'COUNT', 1)
-  if #entries == 0 then return 0, false end
-  local seq, sub = string.match(entries[1][1], '^(%d+)%-(%d+)$')
-  return tonumber(seq), sub == '1'
+  if #entries == 0 then return 0, false, 0, '' end
+  local number, sub = string.match(entries[1][1], '^(%d+)%-(%d+)$')
+  local fields, kind = entries[1][2], ''
+  for i = 1, #fields, 2 do
+    if fields[i] == 'kind' then kind = fields[i + 1] end
+  end
+  number = tonumber(number)
+  return number % RUN, sub == '1', math.floor(number / RUN), kind
+end
+
+-- A newer run starts again with other words. Returns the number of the last token that stays.
+local function empty_older(id, run)
+  local seq, _, logged = last(id)
+  if logged >= run then return seq end
+  redis.call('DEL', log_key(id))
+  return 0
 end
 
 local function read(id)
   local v = redis.call('HMGET', gen_key(id), 'attempt', 'state', 'model', 'user', 'worker', 'where', 'weight',
-    'estimate', 'charged', 'strikes', 'stop', 'limit', 'talk', 'offered', 'contract')
+    'estimate', 'charged', 'strikes', 'stop', 'limit', 'talk', 'offered', 'contract', 'run')
   if not v[1] then return nil end
   return {attempt = tonumber(v[1]), state = v[2], model = v[3], user = v[4], worker = v[5] or '', where = v[6] or '',
     weight = tonumber(v[7]) or 1, estimate = tonumber(v[8]) or 0, charged = v[9] == '1',
     strikes = tonumber(v[10]) or 0, stop = v[11] == '1', limit = tonumber(v[12]) or 1,
-    talk = v[13] or '', offered = v[14] == '1', contract = tonumber(v[15]) or 1}
+    talk = v[13] or '', offered = v[14] == '1', contract = tonumber(v[15]) or 1,
+    run = tonumber(v[16]) or 0}
 end
 
 -- Milliseconds of Redis' own clock: those of the hosts need not agree.
@@ -133,8 +152,9 @@ end
 -- Rule 2: the one terminal entry. `end` carries the reason, `body` the rest as JSON, then milliseconds (see times).
 -- g may be nil (Redis lost it).
 local function terminate(id, g, reason, body, used)
-  local seq = last(id)
-  redis.call('XADD', log_key(id), seq .. '-1', 'end', reason, 'body', body, unpack(times(id)))
+  local seq, _, run = last(id)
+  if g and g.run > run then run = g.run end
+  redis.call('XADD', log_key(id), entry_id(run, seq, 1), 'end', reason, 'body', body, unpack(times(id)))
   if not g then
     redis.call('HSET', gen_key(id), 'attempt', 0, 'state', 'e')
     return

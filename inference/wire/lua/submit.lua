@@ -1,5 +1,5 @@
--- id attempt model user weight estimate limit strikes front payload talk contract -> queued | known | stale | ended
--- Idempotent by (id, attempt). A higher attempt takes the work away from whoever has it. Never refuses for length.
+-- id attempt model user weight estimate limit strikes front payload talk contract run -> queued | known | stale | ended
+-- Idempotent by (id, attempt). A higher run empties the log. A higher attempt takes the work away from whoever has it. Never refuses for length.
 local id, attempt, model, user = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local _, ended = last(id)
 if ended then return 'ended' end
@@ -17,7 +17,8 @@ if tonumber(ARGV[9]) > 0 then where = 'suspects' elseif ARGV[10] == '1' then whe
 join(id, model, user)
 redis.call('HSET', gen_key(id), 'attempt', attempt, 'state', 'q', 'model', model, 'user', user, 'weight', weight,
   'estimate', estimate, 'limit', ARGV[8], 'strikes', ARGV[9], 'where', where, 'worker', '', 'payload', ARGV[11], 'talk', ARGV[12],
-  'contract', ARGV[13])
+  'contract', ARGV[13], 'run', ARGV[14])
+empty_older(id, tonumber(ARGV[14]))
 redis.call('PERSIST', gen_key(id))
 mark(id, 'asked')
 enqueue(id, model, user, where)

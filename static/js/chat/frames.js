@@ -226,7 +226,7 @@ function onResumeFailed(chat, id, frame) {
   }
   setTimeout(() => {
     const still = replies.get(id);
-    if (still) socket.resume(id, still.seq);
+    if (still) socket.resume(id, still.seq, still.run);
   }, (frame.retry_after ?? RESUME_AGAIN_SECONDS) * 1000);
 }
 

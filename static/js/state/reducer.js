@@ -9,6 +9,7 @@
 import { sha256 } from "grokweb/base/sha256.js";
 import { codePoints } from "grokweb/base/text.js";
 
+const STEP = 10 ** 9; // numbers of one step; chat/turns/event_positions.py has the same
 const TRIES = 2; // whole texts fetched again before the page is told to read the saved message
 
 /**
@@ -22,6 +23,7 @@ const TRIES = 2; // whole texts fetched again before the page is told to read th
  * @typedef {object} Reply
  * @property {string} messageId
  * @property {string | null | undefined} generationId
+ * @property {number} run  how often the text started again with other words
  * @property {number} seq  number of the last token held
  * @property {string} text  of the answer, in all tokens held
  * @property {Part[]} parts  all tokens held, in order
@@ -45,7 +47,7 @@ const TRIES = 2; // whole texts fetched again before the page is told to read th
  */
 export function blank(messageId, generationId = null) {
   return {
-    messageId, generationId, seq: 0, text: "", parts: [], status: "live", reason: "", words: "", place: null,
+    messageId, generationId, run: 0, seq: 0, text: "", parts: [], status: "live", reason: "", words: "", place: null,
     resume: null, asks: 0, gapSeq: 0, tries: 0, broken: false, saved: false,
   };
 }
@@ -65,7 +67,22 @@ export function apply(state, frame) {
   }
   if (frame.type !== "token" && frame.type !== "done") return state;
   if (frame.generation_id && state.generationId && frame.generation_id !== state.generationId) return state;
-  return frame.type === "token" ? applyToken(state, frame) : applyDone(state, frame);
+  const run = frame.run ?? 0;
+  if (run < state.run) return state;
+  const current = run > state.run ? startedAgain(state, run, frame) : state;
+  return frame.type === "token" ? applyToken(current, frame) : applyDone(current, frame);
+}
+
+/**
+ * The step that the frame is of starts again with other words: what is held of it is dropped.
+ * @template {Reply} R
+ * @param {R} state @param {number} run @param {TokenFrame | DoneFrame} frame
+ * @returns {R}
+ */
+function startedAgain(state, run, frame) {
+  const first = Math.floor((frame.type === "token" ? frame.after : frame.seq) / STEP) * STEP;
+  const kept = withParts(state, state.parts.filter((part) => part.after < first));
+  return { ...kept, run, seq: Math.min(state.seq, first), resume: null, tries: 0 };
 }
 
 /**

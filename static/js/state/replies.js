@@ -11,7 +11,8 @@ import { apply, blank, messageIdOf, reconnected } from "grokweb/state/reducer.js
 export class Replies {
   /**
    * @param {object} handlers
-   * @param {(messageId: string, after: number) => void} handlers.resume  asks the server for tokens
+   * @param {(messageId: string, after: number, run: number) => void} handlers.resume  asks the server for
+   *   tokens
    * @param {(reply: TrackedReply, frame: ServerFrame) => void} handlers.changed  called after every step
    * @param {(reply: TrackedReply) => void} handlers.ended  called once
    */
@@ -35,16 +36,17 @@ export class Replies {
   track(id, generationId, conversation, { subscribed = false } = {}) {
     if (this.all.has(id)) return;
     this.all.set(id, { ...blank(id, generationId), conversation });
-    if (!subscribed) this.resume(id, 0);
+    if (!subscribed) this.resume(id, 0, 0);
   }
 
   /**
-   * Returns [id, last token held] of each for a new connection, and voids what the old one was asked for.
-   * @returns {[string, number][]}
+   * Returns [id, last token held, its run] of each for a new connection, and voids what the old one was asked
+   * for.
+   * @returns {[string, number, number][]}
    */
   live() {
     for (const [id, reply] of this.all) this.all.set(id, reconnected(reply));
-    return [...this.all.values()].map((reply) => [reply.messageId, reply.seq]);
+    return [...this.all.values()].map((reply) => [reply.messageId, reply.seq, reply.run]);
   }
 
   /** @param {string} conversation */
@@ -73,7 +75,7 @@ export class Replies {
       this.ended(after);
       return;
     }
-    if (after.asks > before.asks && after.resume !== null) this.resume(id, after.resume);
+    if (after.asks > before.asks && after.resume !== null) this.resume(id, after.resume, after.run);
     this.changed(after, frame);
   }
 }

@@ -46,6 +46,7 @@ export interface ResumeFrame {
   type: "resume";
   message_id: string;
   after: number;
+  run: number;
 }
 
 export interface StopFrame {
@@ -111,6 +112,8 @@ export interface TokenFrame {
   text: string;
   /** Of a piece that is not text of the answer. */
   kind?: Kind;
+  /** Above 0: the text started again so often. */
+  run?: number;
 }
 
 export interface DoneFrame {
@@ -124,6 +127,7 @@ export interface DoneFrame {
   seq: number;
   length: number;
   sha256: string;
+  run?: number;
 }
 
 export interface ErrorFrame {

@@ -42,7 +42,8 @@ export function isKnown(origin, addresses) {
  * @property {(frame: ServerFrame) => void} onframe
  * @property {(state: "open" | "lost") => void} onstate
  * @property {(action: "login" | "reload") => void} onrefused  no new connection will be tried
- * @property {() => [messageId: string, lastToken: number][]} live  the replies to resume after a reconnect
+ * @property {() => [messageId: string, lastToken: number, run: number][]} live  the replies to resume after a
+ *   reconnect
  */
 
 export class PageSocket {
@@ -169,7 +170,7 @@ export class PageSocket {
     this.tries = 0;
     this.ready = true;
     for (const frame of this.outbox.values()) this.write(frame);
-    for (const [id, after] of this.live()) this.resume(id, after);
+    for (const [id, after, run] of this.live()) this.resume(id, after, run);
     for (const id of this.stops) this.write({ type: "stop", message_id: id });
     this.expectAck();
     this.onstate("open");
@@ -202,8 +203,8 @@ export class PageSocket {
    * Asks for the tokens after number `after`, once: every reconnect resumes what `live()` names.
    * @param {string} messageId @param {number} after
    */
-  resume(messageId, after) {
-    this.write({ type: "resume", message_id: messageId, after, ref: `resume:${messageId}` });
+  resume(messageId, after, run = 0) {
+    this.write({ type: "resume", message_id: messageId, after, run, ref: `resume:${messageId}` });
   }
 
   /** @param {ClientFrame} frame */

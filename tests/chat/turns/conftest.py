@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from chat.turns import live, port, settlement, titles
-from inference.contract import FINISH_TASK, TITLE_TASK
+from inference.contract import FINISH_TASK, TITLE_TASK, Resume
 from inference.engines.scripted import ScriptedEngine
 from inference.worker.app import Runtime
 from tests.chat.turns.tab import WAIT, Tab, cookie_of
@@ -35,11 +35,19 @@ class InProcess:
         self.may_finish = threading.Event()
         self.may_finish.set()
 
-    def start_worker(self, slots: int = 4) -> Runtime:
-        self.runtime = Runtime(ScriptedEngine(slots=slots), self.publish)
+    def start_worker(self, slots: int = 4, resume: Resume = Resume.EXACT) -> Runtime:
+        self.runtime = Runtime(ScriptedEngine(slots=slots, resume=resume), self.publish)
         self.slots = threading.Semaphore(slots)
         self.runtime.start()
         return self.runtime
+
+    def stop_worker(self) -> None:
+        """The worker hands over what it holds and ends, as after SIGTERM."""
+        assert self.runtime is not None
+        self.runtime.stopping.set()
+        self.runtime.writer.hand_over()
+        self.runtime.close()
+        self.runtime = None
 
     def ticket(self, model: str, count: int = 1) -> None:
         for _ in range(count):

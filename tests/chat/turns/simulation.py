@@ -8,16 +8,16 @@ from uuid import UUID
 
 import redis
 
-from inference.contract import Delta, Ended, GenerationRequest, Kind, Piece, Reason
+from inference.contract import Capabilities, Delta, Ended, GenerationRequest, Kind, Piece, Reason, Resume
 from inference.wire import scripts
 from inference.worker.app import Runtime
 
 SLOTS = 2
 
 
-def token(seed: int, index: int) -> str:
-    """Returns the engine's output: a pure function of seed and position, as rule 13 requires."""
-    return f"{(seed + index * 7919) % 997} "
+def token(seed: int, index: int, run: int = 0) -> str:
+    """Returns the engine's output: a pure function of seed, position and run, as rule 13 requires."""
+    return f"{(seed + index * 7919) % 997}{'+' * run} "
 
 
 def kind_of(seed: int, index: int) -> Kind:
@@ -39,7 +39,8 @@ class StepEngine:
     slug, name, fingerprint, context, slots = "scripted", "steps", "steps-1", 8192, SLOTS
     steps, busy, back_end, problem = 0, False, "steps", ""
 
-    def __init__(self) -> None:
+    def __init__(self, resume: Resume) -> None:
+        self.capabilities = Capabilities(resume)
         self.answers: dict[str, tuple[GenerationRequest, int]] = {}
         self.events: list[Any] = []
 
@@ -47,6 +48,9 @@ class StepEngine:
         self, request: GenerationRequest, emitted: Sequence[int], *, logged: Sequence[Piece] = ()
     ) -> None:
         assert list(emitted) == list(range(len(emitted)))
+        assert not emitted or self.capabilities.resume is not Resume.RESTART
+        if emitted and self.capabilities.resume is Resume.PREFIX:
+            assert kind_of(request.seed, len(emitted) - 1) is Kind.TEXT
         self.answers[request.generation_id] = (request, len(emitted))
 
     def cancel(self, generation_id: str) -> None:
@@ -68,7 +72,7 @@ class StepEngine:
                 self.events.append(Ended(generation_id, request.attempt, made, Reason.STOP, prompt_tokens=3))
             else:
                 self.answers[generation_id] = (request, made + 1)
-                text, kind = token(request.seed, made), kind_of(request.seed, made)
+                text, kind = token(request.seed, made, request.run), kind_of(request.seed, made)
                 piece = Piece(made, made + 1, text, (made,), kind=kind)
                 self.events.append(Delta(generation_id, request.attempt, piece))
         events, self.events = self.events, []
@@ -95,8 +99,8 @@ class Broker:
 class Worker:
     """A model worker's real Runtime around a StepEngine; `awake` False is SIGSTOP."""
 
-    def __init__(self, broker: Broker) -> None:
-        self.engine = StepEngine()
+    def __init__(self, broker: Broker, resume: Resume = Resume.EXACT) -> None:
+        self.engine = StepEngine(resume)
         self.runtime = Runtime(self.engine, broker.publish)  # type: ignore[arg-type]
         self.awake = True
         self.beat()
@@ -176,8 +180,8 @@ def leftovers(client: redis.Redis) -> list[str]:
     return found + client.keys(scripts.key("q", "*", "ids")) + client.keys(scripts.key("lease", "*"))
 
 
-def expected_text(seed: int, length: int, kind: Kind = Kind.TEXT) -> str:
-    return "".join(token(seed, index) for index in range(length) if kind_of(seed, index) is kind)
+def expected_text(seed: int, length: int, kind: Kind = Kind.TEXT, run: int = 0) -> str:
+    return "".join(token(seed, index, run) for index in range(length) if kind_of(seed, index) is kind)
 
 
 def as_uuid(args: list[Any]) -> UUID:

@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message
 from chat.core.errors import QueueFull
+from chat.model_cards.models import ModelCard
 from chat.quotas.models import UsageCounter, UsageEntry
 from chat.turns import port, reconcile
 from chat.turns.models import Generation, Status
@@ -36,7 +37,7 @@ from chat.turns.question import Question
 from chat.turns.settlement import finish
 from chat.turns.starting import send
 from chat.turns.stopping import request_stop
-from inference.contract import FINISH_TASK, RETURNED_TASK, Kind
+from inference.contract import FINISH_TASK, RETURNED_TASK, Kind, Resume
 from tests.chat.turns import simulation
 from tests.chat.turns.simulation import Broker, Died, Worker
 
@@ -45,6 +46,8 @@ DRAIN_ROUNDS = 200
 
 
 class LivePath(RuleBasedStateMachine):
+    resume = Resume.EXACT
+
     def __init__(self) -> None:
         super().__init__()
         self.redis = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
@@ -53,6 +56,7 @@ class LivePath(RuleBasedStateMachine):
         Conversation.objects.all().delete()
         UsageEntry.objects.all().delete()
         UsageCounter.objects.all().delete()
+        ModelCard.objects.filter(slug="scripted").update(capabilities={"resume": self.resume})
         self.people = [User.objects.get(email=f"{name}@example.org") for name in PEOPLE]
         self.broker = Broker()
         self.workers: list[Worker] = []
@@ -86,10 +90,13 @@ class LivePath(RuleBasedStateMachine):
     @initialize()
     def a_busy_service(self) -> None:
         """Faults need something to hit: two workers in the middle of three replies."""
-        self.workers += [Worker(self.broker), Worker(self.broker)]
+        self.workers += [self._new_worker(), self._new_worker()]
         for who in (0, 1, 0):
             self.ask(who, "9")
         self.go_on(steps=2, renew=True, save=True)
+
+    def _new_worker(self) -> Worker:
+        return Worker(self.broker, self.resume)
 
     # --- people -------------------------------------------------------------------------------------------
 
@@ -191,7 +198,7 @@ class LivePath(RuleBasedStateMachine):
     @precondition(lambda self: len(self.workers) < 3)
     @rule()
     def start_worker(self) -> None:
-        self.workers.append(Worker(self.broker))
+        self.workers.append(self._new_worker())
 
     @rule()
     def leases_run_out(self) -> None:
@@ -234,7 +241,7 @@ class LivePath(RuleBasedStateMachine):
         """The faults are over: rule 12 says that everything ends by itself now."""
         self.redis_down = False
         if not self.workers:
-            self.workers.append(Worker(self.broker))
+            self.workers.append(self._new_worker())
         for worker in self.workers:
             worker.awake = True
         for _ in range(DRAIN_ROUNDS):
@@ -248,7 +255,7 @@ class LivePath(RuleBasedStateMachine):
                     pass
                 self._work(worker, steps=2, renew=True)
             if not self.workers:
-                self.workers.append(Worker(self.broker))
+                self.workers.append(self._new_worker())
             messages, self.broker.messages = self.broker.messages, []
             for message in messages:
                 self._deliver(*message)
@@ -272,11 +279,12 @@ class LivePath(RuleBasedStateMachine):
         assert row.message.parent is not None
         asked = row.message.parent.text
         made = row.completion_tokens
-        assert row.message.text == simulation.expected_text(row.seed, made), (
+        assert row.message.text == simulation.expected_text(row.seed, made, run=row.run), (
             "text differs from the undisturbed run"
         )
+        assert row.run == 0 or self.resume is not Resume.EXACT
         thought = "".join(part.text for part in row.parts.all())
-        assert thought == simulation.expected_text(row.seed, made, Kind.THOUGHT)
+        assert thought == simulation.expected_text(row.seed, made, Kind.THOUGHT, row.run)
         assert row.message.status == row.status
         if row.status == Status.COMPLETE:
             assert made == int(asked)
@@ -294,6 +302,14 @@ class LivePath(RuleBasedStateMachine):
             assert row.status in (Status.FAILED, Status.STOPPED)
 
 
+class ResumeByPrefix(LivePath):
+    resume = Resume.PREFIX
+
+
+class RestartOnly(LivePath):
+    resume = Resume.RESTART
+
+
 @pytest.fixture
 def _two_people(transactional_db: None, cast: Any) -> None:
     """Alice and bob exist."""
@@ -301,11 +317,12 @@ def _two_people(transactional_db: None, cast: Any) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_two_people")
-def test_no_walk_through_the_faults_loses_or_repeats_anything() -> None:
+@pytest.mark.parametrize(("machine", "walks"), [(LivePath, 60), (ResumeByPrefix, 20), (RestartOnly, 20)])
+def test_no_walk_through_the_faults_loses_or_repeats_anything(machine: type[LivePath], walks: int) -> None:
     run_state_machine_as_test(
-        LivePath,
+        machine,
         settings=settings(
-            max_examples=int(os.environ.get("WALKS", "60")),
+            max_examples=int(os.environ.get("WALKS", walks)),
             stateful_step_count=40,
             # Shrinking takes minutes with a database; SHRINK=1 when hunting.
             phases=[phase for phase in Phase if phase is not Phase.shrink or "SHRINK" in os.environ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.contract import ErrorCode, Piece, Reason
+from inference.contract import ErrorCode, Piece, Reason, Resume
 from tests.inference.servers.driving import Driver, request
 from tests.inference.servers.fake_server import MODEL, Call, FakeServer, event, head, script, stream
 
@@ -89,6 +89,16 @@ def test_a_reply_of_a_worker_that_died_is_continued_from_the_log() -> None:
         driver.wait_until(lambda: driver.replica(0).accepted.prefix)
         text, end = driver.ask(request(attempt=2), logged)
     assert (text, end.seq, end.attempt) == (" there was a fox", 5, 2)
+
+
+def test_an_engine_announces_the_way_in_which_all_its_servers_resume() -> None:
+    with FakeServer(well, probe=counting) as able, FakeServer(well) as unable:
+        with Driver(able.base) as driver:
+            driver.wait_until(lambda: driver.replica(0).probed)
+            assert driver.engine.capabilities.resume is Resume.PREFIX
+        with Driver(able.base, unable.base) as driver:
+            driver.wait_until(lambda: driver.replica(0).probed and driver.replica(1).probed)
+            assert driver.engine.capabilities.resume is Resume.RESTART
 
 
 def test_a_server_that_cannot_continue_ends_a_logged_reply_honestly() -> None:
