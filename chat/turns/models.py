@@ -35,6 +35,19 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         return self.filter(message=message).order_by("step")
 
 
+class GenerationManager(models.Manager["Generation"]):
+    """Reads rows without their token ids, which only those who need them load."""
+
+    def get_queryset(self) -> GenerationQuerySet:
+        return GenerationQuerySet(self.model, using=self._db).defer("token_ids")
+
+    def live(self) -> GenerationQuerySet:
+        return self.get_queryset().live()
+
+    def steps_of(self, message: Message | uuid.UUID) -> GenerationQuerySet:
+        return self.get_queryset().steps_of(message)
+
+
 class Generation(models.Model):
     """One step of a reply, and the truth about it (rule 1): attempt, strikes, stop and status live here, not
     in Redis. Most replies have one step; each has its own attempts, its own log and its own settlement."""
@@ -75,9 +88,10 @@ class Generation(models.Model):
     reason = models.CharField(_("why it ended"), max_length=16, blank=True)
     error = models.CharField(_("error"), max_length=64, blank=True)
     fingerprint = models.CharField(_("engine"), max_length=120, blank=True)
+    token_ids = models.BinaryField(default=bytes, editable=False)  # chat/turns/token_ids.py
     has_parts = models.BooleanField(default=False, editable=False)  # else `parts` need not be read
 
-    objects = GenerationQuerySet.as_manager()
+    objects = GenerationManager()
 
     class Meta:
         verbose_name = _("generation")

@@ -14,6 +14,7 @@ from chat.quotas import services as quotas
 from chat.turns import port
 from chat.turns.models import Generation, Part, Status
 from chat.turns.parts import parts_of, storable
+from chat.turns.token_ids import packed
 from inference.contract import Reason
 from inference.wire.log import Log
 from inference.wire.metrics import Times
@@ -93,6 +94,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             reason=log.end.reason,
             error=log.end.error[:64],
             fingerprint=str(body.get("fingerprint", ""))[:120],
+            token_ids=packed(log),
             has_parts=bool(others),
             run=log.end.run,  # an end always counts, even if the run was raised after it was written
         )
