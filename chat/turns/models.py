@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from chat.conversations.models import Message
+from chat.turns.frozen_prompt import FrozenPrompt, FrozenPromptField
 from chat.turns.parameters import Parameters, ParametersField
 
 
@@ -74,6 +75,7 @@ class Generation(models.Model):
     stop_requested_at = models.DateTimeField(_("stop asked"), null=True, blank=True)
     seed = models.BigIntegerField(_("seed"))
     parameters = ParametersField(_("parameters"), default=Parameters)
+    prompt = FrozenPromptField(default=FrozenPrompt, editable=False)
     reserved = models.PositiveIntegerField(_("tokens reserved"), default=0)
     created_at = models.DateTimeField(_("asked"), db_default=Now())
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

@@ -1,13 +1,10 @@
-"""The parameters of one reply, as its row stores them, and the model field that (de)serialises them."""
+"""The parameters of one reply, as its row stores them."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
-from django.db import models
-from django.db.models.fields.json import KeyTransform
 
+from chat.turns.struct_field import StructField
 from inference.contract import Sampling
 
 Number = int | float
@@ -49,25 +46,5 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return {**shown, "max_new_tokens": self.max_new_tokens} if self.max_new_tokens else shown
 
 
-_decoder = msgspec.json.Decoder(Parameters)
-
-
-class ParametersField(models.JSONField):
-    """A JSON column whose values are `Parameters`. Migrations see a plain JSONField."""
-
-    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
-        """Raises msgspec.ValidationError for a row that holds something else."""
-        if value is None or isinstance(expression, KeyTransform):
-            return super().from_db_value(value, expression, connection)
-        return _decoder.decode(value)
-
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        plain = msgspec.to_builtins(value) if isinstance(value, Parameters) else value
-        return super().get_db_prep_value(plain, connection, prepared)
-
-    def value_to_string(self, obj: models.Model) -> Any:
-        return msgspec.to_builtins(self.value_from_object(obj))
-
-    def deconstruct(self) -> Any:
-        name, _path, args, kwargs = super().deconstruct()
-        return name, "django.db.models.JSONField", args, {**kwargs, "default": dict}
+class ParametersField(StructField):
+    struct = Parameters

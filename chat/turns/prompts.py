@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from chat.conversations.models import Message, Role
 from chat.conversations.tree import texts_to
 from chat.files import services as files
 from chat.turns import port
+from chat.turns.frozen_prompt import FrozenPrompt, digest
 from chat.turns.models import Generation
 
 HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
+FIRST_ATTEMPT = FrozenPrompt()
 Prompt = list[dict[str, str]]
 
 
-def prompt_of(question: Message, prefix: str = "", system: str = "", *, content: str | None = None) -> Prompt:
+@dataclass(frozen=True, slots=True)
+class BuiltPrompt:
+    """Holds the messages of a prompt, none if its question is hidden, and what the row stores of them."""
+
+    messages: Prompt
+    frozen: FrozenPrompt
+
+    def differs_from(self, earlier: FrozenPrompt) -> bool:
+        """Returns whether an earlier attempt read something else, as far as its row knows."""
+        return bool(earlier.sha256) and self.frozen.sha256 != earlier.sha256
+
+
+def build_prompt(
+    question: Message,
+    prefix: str = "",
+    system: str = "",
+    *,
+    content: str | None = None,
+    frozen: FrozenPrompt = FIRST_ATTEMPT,
+) -> BuiltPrompt:
     """Returns the system message, the branch up to and including `question`, and `prefix`, with which the
     answer begins, in an order that every chat template renders (inference/text/alternate.py).
 
     `content` is the question's text with its files, where the caller has just composed it. A message that
-    moderation hid has no text here. Returns [] if the question itself is hidden.
+    moderation hid has no text here; one that was hidden when `frozen` was made has none either.
     """
     if question.hidden_at is not None:
-        return []
-    path = texts_to(question, HISTORY_MESSAGES)
+        return BuiltPrompt([], FIRST_ATTEMPT)
+    path = texts_to(question, frozen.messages or HISTORY_MESSAGES)
+    hidden = {message.pk for message in path if message.hidden_at is not None} | set(frozen.left_out)
     composed = {} if content is None else {question.pk: content}
-    unread = [message for message in path if message.hidden_at is None and message.pk not in composed]
+    unread = [message for message in path if message.pk not in hidden and message.pk not in composed]
     if unread:
         composed |= files.contents(unread)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
     prompt += [{"role": message.role, "content": composed.get(message.pk, "")} for message in path]
-    return port.in_turn([*prompt, {"role": Role.ASSISTANT, "content": prefix}] if prefix else prompt)
+    messages = port.in_turn([*prompt, {"role": Role.ASSISTANT, "content": prefix}] if prefix else prompt)
+    left_out = tuple(message.pk for message in path if message.pk in hidden)
+    return BuiltPrompt(messages, FrozenPrompt(messages=len(path), left_out=left_out, sha256=digest(messages)))
 
 
-def prompt_for(generation: Generation) -> Prompt:
-    """Returns the prompt of a reply that waits or runs; its message holds the text that it continues."""
+def prompt_of(question: Message, prefix: str = "", system: str = "") -> Prompt:
+    """Returns the messages that an answer to `question` would read now."""
+    return build_prompt(question, prefix, system).messages
+
+
+def prompt_for(generation: Generation) -> BuiltPrompt:
+    """Returns the prompt of a reply that waits or runs: that of its first attempt, without what was hidden
+    since. Its message holds the text that it continues."""
     message = generation.message
     assert message.parent is not None
-    return prompt_of(message.parent, message.text, generation.parameters.system)
+    system = generation.parameters.system
+    return build_prompt(message.parent, message.text, system, frozen=generation.prompt)

@@ -138,18 +138,20 @@ def _end_if_no_worker_was_seen(row: Generation) -> None:
 
 def _submit_again(row: Generation, lease: LeaseState) -> None:
     """Submits a reply of which no worker holds the lease. Raises the attempt, so that the log refuses writes
-    from a worker that still thinks it does; the next one continues from the log. Where it cannot, the run is
-    raised with the attempt: Redis empties the log, and pages drop what they hold."""
-    messages = prompt_for(row)
-    if not messages:
+    from a worker that still thinks it does; the next one continues from the log. Where it cannot, or reads
+    another prompt, the run is raised with the attempt: Redis empties the log, and pages drop what they hold.
+    """
+    prompt = prompt_for(row)
+    if not prompt.messages:
         _end(row, Reason.STOPPED)  # its question was hidden meanwhile
         return
     attempt = row.attempt
     row.attempt = max(attempt, lease.attempt) + 1
-    if _must_start_again(row):
+    if prompt.differs_from(row.prompt) or _must_start_again(row):
         row.run += 1
-    request = request_for(row, messages)  # before the fence moves: it may fail
-    if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(attempt=row.attempt, run=row.run):
+    request = request_for(row, prompt.messages)  # before the fence moves: it may fail
+    fields = {"attempt": row.attempt, "run": row.run, "prompt": prompt.frozen}
+    if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(**fields):
         began = lease.attempt > 0 and (lease.state == "r" or lease.seq > 0)
         port.submit(request, front=began or row.strikes > 0)
         about = {"generation": str(row.pk), "model": row.model, "attempt": row.attempt, "run": row.run}

@@ -21,7 +21,7 @@ def request_for(
     """
     message = generation.message
     if messages is None:
-        messages = prompt_for(generation)
+        messages = prompt_for(generation).messages
     terms = terms or quotas.terms_for(generation.user)
     rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
     return GenerationRequest(

@@ -33,7 +33,7 @@ from chat.turns.admission import admit, parent_for, settled_answer_for
 from chat.turns.idempotency import Turn, store_once
 from chat.turns.models import Generation
 from chat.turns.new_conversation import NewConversation
-from chat.turns.prompts import prompt_of
+from chat.turns.prompts import build_prompt
 from chat.turns.question import Question, ReadQuestion
 from chat.turns.reply_options import ReplyOptions
 from chat.turns.requests import request_for
@@ -213,7 +213,8 @@ def _store_reply(reply: _Reply) -> Generation:
     user, conversation = reply.user, reply.question.conversation
     prefix = reply.continued.text if reply.continued else ""
     resolved = resolve_options(user, conversation, reply.options, reply.settings)
-    messages = prompt_of(reply.question, prefix, resolved.system, content=reply.content)
+    prompt = build_prompt(reply.question, prefix, resolved.system, content=reply.content)
+    messages = prompt.messages
     if not messages:
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     prompt_tokens = min(
@@ -237,6 +238,7 @@ def _store_reply(reply: _Reply) -> Generation:
         client_id=reply.client_id,
         seed=resolved.seed,
         parameters=resolved.parameters(max_new_tokens=granted, prefix_characters=len(prefix)),
+        prompt=prompt.frozen,
         reserved=prompt_tokens + granted,
     )
     set_leaf(user, generation.message)

@@ -1,0 +1,32 @@
+"""Names what the prompt of a step was made of, without any text of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from chat.turns.struct_field import StructField
+
+
+class FrozenPrompt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Stores which messages a prompt consists of, so that every attempt of a step gets the same ones.
+
+    A branch never changes above a message, so the question and a number name its messages; the system text is
+    in the parameters. Rows of earlier versions have neither number nor hash.
+    """
+
+    messages: int = 0  # of the branch, up to the question and with it
+    left_out: tuple[UUID, ...] = ()  # those of them that were hidden
+    sha256: str = ""  # of the whole prompt as JSON
+
+
+class FrozenPromptField(StructField):
+    struct = FrozenPrompt
+
+
+def digest(messages: Sequence[dict[str, Any]]) -> str:
+    return hashlib.sha256(msgspec.json.encode(messages)).hexdigest()
