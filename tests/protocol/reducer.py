@@ -33,7 +33,6 @@ class State:
     run: int = 0
     seq: int = 0
     parts: tuple[Part, ...] = ()  # all tokens held, in order
-    saved_text: str = ""  # of the message, once it is known to have ended
     status: str = "live"
     reason: str = ""
     words: str = ""
@@ -47,8 +46,8 @@ class State:
 
     @property
     def text(self) -> str:
-        """Returns the answer: as its message has it if that was saved, else from the tokens held."""
-        return self.saved_text if self.saved else "".join(p.text for p in self.parts if p.kind == "text")
+        """Returns the text of the answer."""
+        return "".join(part.text for part in self.parts if part.kind == "text")
 
     @property
     def everything(self) -> str:
@@ -148,9 +147,19 @@ def _saved(state: State, message: Frame) -> State:
         state,
         status=message["status"],
         reason=message.get("reason") or "",
-        saved_text=message["text"],
+        parts=_parts_of(message),
         seq=generation.get("seq", state.seq),
         place=None,
         resume=None,
         saved=True,
     )
+
+
+def _parts_of(message: Frame) -> tuple[Part, ...]:
+    """Returns the parts of a saved message, text and others, in order."""
+    text, parts, place = message["text"], [], 0
+    for part in message.get("parts", ()):
+        parts += [Part("text", 0, text[place : part["offset"]]), Part(part["kind"], 0, part["text"])]
+        place = part["offset"]
+    parts.append(Part("text", 0, text[place:]))
+    return tuple(part for part in parts if part.text)

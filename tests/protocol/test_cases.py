@@ -143,7 +143,9 @@ def done(seq: int, version: int, status: str, generation: str, run: int) -> dict
 
 
 def message(status: str, seq: int) -> dict[str, Any]:
-    told = {"id": "m", "status": status, "text": text_of(0, seq, 0), "reason": "stop"}
+    told: dict[str, Any] = {"id": "m", "status": status, "text": text_of(0, seq, 0), "reason": "stop"}
+    if seq > THOUGHTS:
+        told["parts"] = [{"kind": "thought", "text": "🙂 hm", "offset": 1}]
     return {"type": "message", "message": {**told, "generation": {"id": "g", "seq": seq}}}
 
 

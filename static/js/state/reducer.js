@@ -47,8 +47,8 @@ const TRIES = 2; // whole texts fetched again before the page is told to read th
  */
 export function blank(messageId, generationId = null) {
   return {
-    messageId, generationId, run: 0, seq: 0, text: "", parts: [], status: "live", reason: "", words: "", place: null,
-    resume: null, asks: 0, gapSeq: 0, tries: 0, broken: false, saved: false,
+    messageId, generationId, run: 0, seq: 0, text: "", parts: [], status: "live", reason: "", words: "",
+    place: null, resume: null, asks: 0, gapSeq: 0, tries: 0, broken: false, saved: false,
   };
 }
 
@@ -194,8 +194,9 @@ function applyDone(state, frame) {
 function applySaved(state, message) {
   if (message.status === "live") return state;
   return {
-    ...state, status: message.status, reason: message.reason ?? "", text: message.text,
-    seq: message.generation?.seq ?? state.seq, place: null, resume: null, saved: true,
+    ...state, status: message.status, reason: message.reason ?? "",
+    text: message.text, parts: partsOf(message), seq: message.generation?.seq ?? state.seq,
+    place: null, resume: null, saved: true,
   };
 }
 
@@ -211,6 +212,30 @@ export function otherParts(parts, begun) {
     else found.push({ kind, text, offset });
   }
   return found;
+}
+
+/**
+ * Returns the parts of a saved message, text and others, in order.
+ * @param {Message} message
+ * @returns {Part[]}
+ */
+function partsOf(message) {
+  const text = Array.from(message.text); // offsets count code points
+  /** @type {Part[]} */
+  const parts = [];
+  let at = 0;
+  /** @param {number} end */
+  const addText = (end) => {
+    if (end <= at) return;
+    parts.push({ kind: "text", after: 0, text: text.slice(at, end).join("") });
+    at = end;
+  };
+  for (const { kind, text: words, offset } of message.parts ?? []) {
+    addText(offset);
+    parts.push({ kind, after: 0, text: words });
+  }
+  addText(text.length);
+  return parts;
 }
 
 /**
