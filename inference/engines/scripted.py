@@ -164,7 +164,7 @@ class Scripted:
 
     def describe(self, model: str) -> ModelAbout:
         _check_allowed()
-        return ModelAbout(slug=ScriptedEngine.slug, name="Scripted (tests)")
+        return ModelAbout(slug=slug_of(Resume(model or Resume.EXACT)), name="Scripted (tests)")
 
     def usable_context(self, model: str, wanted: int) -> int:
         return 0
@@ -179,10 +179,14 @@ def _check_allowed() -> None:
         raise ValueError("GROKWEB_MODEL=scripted is for tests only; set GROKWEB_TEST_ENGINES=1 to allow it")
 
 
+def slug_of(resume: Resume) -> str:
+    """Returns the slug of a variant, so that several can run beside each other."""
+    return "scripted" if resume is Resume.EXACT else f"scripted-{resume}"
+
+
 class ScriptedEngine:
     """Answers as the last question says. base.Engine describes the methods."""
 
-    slug = "scripted"
     name = "Scripted test engine"
     fingerprint = "scripted-1"
     back_end = "scripted"
@@ -196,6 +200,7 @@ class ScriptedEngine:
         exit: Callable[[int], object] = os._exit,
         resume: Resume = Resume.EXACT,
     ) -> None:
+        self.slug = slug_of(resume)
         self.slots = slots
         self.capabilities = Capabilities(resume, reasoning=True)
         self._exit = exit

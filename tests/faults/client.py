@@ -98,12 +98,12 @@ class Reply:
 
     def _count_piece(self, before: State, frame: Frame, *, asked: bool) -> None:
         after, seq = frame["after"], frame["seq"]
-        if self.state.seq == before.seq:
+        if (self.state.seq, self.state.run) == (before.seq, before.run):
             self.holes += asked
             self.repeats += seq <= before.seq
             return
         if after < before.seq or self.state.run > before.run:
-            self.restarts += 1
+            self.restarts += self.state.run == before.run  # a new run replaces what was seen on purpose
             self.spans = [span for span in self.spans if span[1] <= after]
         self.pieces += 1
         self.spans.append((after, seq))

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 
 REPLIES = """
-    SELECT g.id, g.status, g.attempt, g.strikes, g.reason, g.error, g.completion_tokens, m.text
+    SELECT g.id, g.status, g.attempt, g.strikes, g.reason, g.error, g.completion_tokens, g.run, m.text
     FROM turns_generation g JOIN conversations_message m ON m.id = g.message_id
 """
 LIVE = "SELECT COUNT(*) FROM turns_generation WHERE status IN ('queued', 'running')"
@@ -61,5 +61,5 @@ class Rows:
 
     def replies(self) -> dict[str, dict[str, Any]]:
         """By generation id."""
-        names = ("status", "attempt", "strikes", "reason", "error", "tokens", "text")
+        names = ("status", "attempt", "strikes", "reason", "error", "tokens", "run", "text")
         return {str(UUID(str(pk))): dict(zip(names, rest, strict=True)) for pk, *rest in self.select(REPLIES)}

@@ -36,7 +36,9 @@ class InProcess:
         self.may_finish.set()
 
     def start_worker(self, slots: int = 4, resume: Resume = Resume.EXACT) -> Runtime:
-        self.runtime = Runtime(ScriptedEngine(slots=slots, resume=resume), self.publish)
+        engine = ScriptedEngine(slots=slots, resume=resume)
+        engine.slug = "scripted"  # the model of the tests, whatever it can do
+        self.runtime = Runtime(engine, self.publish)
         self.slots = threading.Semaphore(slots)
         self.runtime.start()
         return self.runtime
