@@ -62,11 +62,11 @@ SELECT id FROM below ORDER BY depth
 
 
 def path_to(leaf: Message, limit: int) -> list[Message]:
-    """Returns `leaf` and up to `limit` - 1 messages above it, oldest first, with their steps loaded."""
+    """Returns `leaf` and up to `limit` - 1 messages above it, oldest first."""
     if leaf.parent_id is None:
         return [leaf]
     ids = ids_to(leaf, limit)
-    found = Message.objects.prefetch_related("steps").in_bulk(ids)
+    found = Message.objects.in_bulk(ids)
     return [found[pk] for pk in ids if pk in found]
 
 

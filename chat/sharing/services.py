@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -63,6 +63,7 @@ def create_share(
         raise BadInput(_("A link can live for 1 to %(days)d days.") % {"days": EXPIRY_DAYS})
     leaf = current_leaf(owner, conversation)
     branch = path_to(leaf, SNAPSHOT_MESSAGES) if leaf else []
+    prefetch_related_objects(branch, "steps")
     if is_any_live(branch):
         raise Busy(_("The last reply is still being written. Please share when it has ended."))
     _check_size(branch)

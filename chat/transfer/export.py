@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import close_old_connections, connection
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -60,6 +61,7 @@ def check_stays(conversation: Conversation) -> None:
 def branch(conversation: Conversation, viewer: User, limit: int) -> list[Message]:
     leaf = current_leaf(viewer, conversation)
     messages = path_to(leaf, limit) if leaf else []
+    prefetch_related_objects(messages, "steps")
     settle_ended(messages)
     return messages
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 
 from chat.conversations.models import Message, Role
 from chat.turns.event_positions import number_of
 from chat.turns.models import Generation
 from chat.turns.parts import parts_json
 
+# Of each step: a page of answers reads no more.
+SHOWN = ("message_id", "step", "model", "completion_tokens", "reason", "has_parts", "parameters")
+
 
 def load(messages: Sequence[Message]) -> None:
     """Adds the fields to the extras of all of these messages, with two queries at most."""
     answers = [message for message in messages if message.role == Role.ASSISTANT]
-    prefetch_related_objects(answers, "steps")
+    prefetch_related_objects(answers, Prefetch("steps", Generation.objects.only(*SHOWN)))
     shown = {answer.pk: _shown_steps(answer) for answer in answers}
     with_parts = [step for steps in shown.values() for step in steps if step.has_parts]
     prefetch_related_objects(with_parts, "parts")
