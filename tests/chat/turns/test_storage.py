@@ -89,6 +89,14 @@ async def read_only_database() -> AsyncIterator[None]:
         yield
     finally:
         await sync_to_async(execute)(off)
+        await sync_to_async(forget_connections)()
+
+
+def forget_connections() -> None:
+    """Closes the pool: a connection that was given back while it was read-only must not be lent again."""
+    if connection.vendor == "postgresql":
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
 
 
 def execute(statement: str) -> None:
