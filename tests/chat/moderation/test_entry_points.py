@@ -48,6 +48,7 @@ NOT_WRITTEN_BY_PEOPLE = {
     *("turns.Generation.status", "turns.Generation.client_id", "turns.Generation.struck_by"),
     *("turns.Generation.parameters", "turns.Generation.reason", "turns.Generation.error"),
     *("turns.Part.kind", "turns.Part.text"),  # a model writes them; its worker applies the rules
+    *("turns.Generation.prompt", "model_cards.ModelCard.capabilities"),  # from rows, and from workers
     *("turns.Generation.fingerprint", "personas.Persona.language", "personas.ConversationSettings.settings"),
 }
 # By address: the entry points behind it; none where nobody's words come in.
