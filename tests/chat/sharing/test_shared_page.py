@@ -159,7 +159,7 @@ def test_cached_pages_are_in_the_language_of_the_reader(cast: Cast) -> None:
                 assert gettext("no description") in page.content.decode()
 
 
-def test_the_same_words_are_markdown_only_from_the_model(cast: Cast) -> None:
+def test_markdown_is_rendered_in_answers_and_not_in_questions(cast: Cast) -> None:
     page = opened(cast, shared(cast.alice, "**Hi**", "**Hi**")).content.decode()
     assert '<p dir="auto">**Hi**</p>' in page
     assert '<p dir="auto"><strong>Hi</strong></p>' in page

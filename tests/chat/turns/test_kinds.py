@@ -112,7 +112,7 @@ async def test_a_reply_stopped_within_its_thought_keeps_it(tab: Any) -> None:
 
 
 def test_a_resume_within_a_thought_begins_with_that_thought() -> None:
-    """As after a loss of data, when the log is in other pieces than the page holds."""
+    """Covers a loss of data, after which the log is in other pieces than the page holds."""
     pieces: list[Piece | log.End] = [
         Piece(0, 3, "a b c ", (), kind=Kind.THOUGHT),
         Piece(3, 5, "d e ", (), kind=Kind.THOUGHT),

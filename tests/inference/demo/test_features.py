@@ -95,7 +95,7 @@ def features() -> dict[str, set[str]]:
 
 
 def without_intent(found: set[str], groups: dict[tuple[str, bool], Group]) -> set[str]:
-    """Those that no intent which is asked for in both languages explains."""
+    """Returns those that no intent explains which is asked for in both languages."""
     both = [group for group in groups.values() if (group.intent, not group.french) in groups]
     return found - {feature for group in both for feature in (*group.features, *group.named)}
 
