@@ -29,13 +29,11 @@ FILTER_FINISHES = {"content_filter"}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Tells how a reply ended. Tokens are the server's, or estimated where it reports none."""
+    """Tells how a reply ended. The prompt's tokens are the server's, or estimated where it reports none."""
 
     reason: Reason
     error: str = ""
     prompt_tokens: int = 0
-    completion_tokens: int = 0
-    is_estimated: bool = True
     prefill_ms: int = 0
     decode_ms: int = 0
 
@@ -202,8 +200,6 @@ class Answering:
             reason,
             rule or error,
             prompt_tokens=usage.prompt_tokens if usage else self._pool.estimate(self._messages),
-            completion_tokens=usage.completion_tokens if usage else self._reply.received,
-            is_estimated=usage is None,
             prefill_ms=round((first - self._started) * 1000),
             decode_ms=round((now - first) * 1000),
         )
