@@ -100,18 +100,21 @@ def _message(
     )
 
 
-def _times(draft: ImportedConversation) -> dict[str, datetime]:
-    """Returns each message's time: its own, else its parent's. No answer is older than its question.
+AFTER = timedelta(microseconds=1)
 
-    Many services count in seconds. Those of one time and place are parted by a microsecond each, in the
-    order of the file: times decide in which order they are shown.
+
+def _times(draft: ImportedConversation) -> dict[str, datetime]:
+    """Returns each message's time: its own, or a microsecond after its parent's where the file has none.
+
+    No answer is older than its question. Many services count in seconds: those of one time and place are
+    parted by a microsecond each, in the order of the file: times decide in which order they are shown.
     """
     start = draft.created_at or timezone.now()
     times: dict[str, datetime] = {}
     beside: Counter[tuple[str | None, datetime]] = Counter()
     for node in draft.nodes:
-        above = times[node.parent] if node.parent else None
-        at = max(filter(None, (node.at, above)), default=start)
+        above = times[node.parent] if node.parent else node.at or start - AFTER
+        at = max(node.at, above) if node.at else above + AFTER
         times[node.key] = at + timedelta(microseconds=beside[node.parent, at])
         beside[node.parent, at] += 1
     return times

@@ -11,10 +11,10 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from grokweb.redis_server import free_port
-from tests.e2e.browsing import Windows, Witness, origin_of
+from tests.e2e.browsing import PATIENCE, Windows, Witness, origin_of
 from tests.e2e.chat import Chat
 from tests.e2e.line import Line
 from tests.e2e.people import Person, invite
@@ -34,6 +34,7 @@ ENVIRONMENT = {
 @pytest.fixture(scope="package")
 def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
     """Closed with the folder: Playwright's event loop would be in the way of tests with one of their own."""
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**browser_type_launch_args)
         yield browser

@@ -90,6 +90,15 @@ def test_an_export_can_be_imported_again(cast: Cast) -> None:
     assert result["imported"][0]["notes"] == []
 
 
+def test_messages_without_times_keep_the_order_of_the_file_in_time(cast: Cast) -> None:
+    file = b"\n".join(json.dumps({"role": role, "content": role}).encode() for role in ("user", "assistant") * 2)
+    report(bring(cast.client("alice"), file, "lines.jsonl"))
+    came = Conversation.objects.visible_to(cast.alice).get()
+    times = list(came.messages.order_by("created_at").values_list("role", "created_at"))
+    assert [role for role, _ in times] == ["user", "assistant", "user", "assistant"]
+    assert len({at for _, at in times}) == 4
+
+
 def test_conversations_imported_twice_are_stored_once(cast: Cast) -> None:
     file = files.as_json(files.chatgpt(), files.openwebui())
     report(bring(cast.client("alice"), file))
