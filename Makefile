@@ -4,7 +4,7 @@ ARGS ?=
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit coverage lint bench drills install lock licences clean
+.PHONY: help run test unit coverage lint bench drills engines install lock licences clean
 
 help:
 	@echo "make run      install, prepare and run GrokWeb; prints the address (PORT, DATABASE_URL, REDIS_URL, GROKWEB_MODEL, GROKWEB_DATA)"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint     ruff and mypy, eslint and tsc"
 	@echo "make bench    every benchmark (make bench ONLY=engine)"
 	@echo "make drills   starts the service and breaks it on purpose, each fault once (make drills N=20)"
+	@echo "make engines  the long tests of engines: real model servers, whole models, xAI's release"
 	@echo "make install  install and build only, for a start without network later"
 	@echo "make lock     write requirements/ anew from pyproject.toml (make lock ARGS=--upgrade also raises versions)"
 	@echo "make licences the licence of every package; refuses unknown ones"
@@ -39,6 +40,9 @@ bench:
 
 drills:
 	@$(PYTHON) -m grokweb.bootstrap drills $(ARGS)
+
+engines:
+	@$(PYTHON) -m grokweb.bootstrap engines $(ARGS)
 
 install:
 	@$(PYTHON) -m grokweb.bootstrap install

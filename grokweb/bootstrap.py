@@ -371,6 +371,11 @@ def drills(arguments: list[str]) -> None:
     become([str(PYTHON), "-m", "tests.run", "--drills", *arguments])
 
 
+def engines(arguments: list[str]) -> None:
+    install("test")
+    become([str(PYTHON), "-m", "tests.run", "--engines", *arguments])
+
+
 def clean(arguments: list[str]) -> None:
     for path in (VENV, ROOT / "node_modules", ROOT / "build", *ROOT.glob(".*_cache")):
         shutil.rmtree(path, ignore_errors=True)
@@ -389,6 +394,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "lint": lint,
     "bench": bench,
     "drills": drills,
+    "engines": engines,
     "lock": lock,
     "licences": licences,
     "clean": clean,

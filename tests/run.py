@@ -1,8 +1,9 @@
-"""`make test`, `make unit` and `make drills`: on SQLite, then on PostgreSQL; one last line.
+"""`make test`, `make unit`, `make drills` and `make engines`: on SQLite, then on PostgreSQL; one last line.
 
-`make test` runs everything but the fault drills (marker `faults`), which start services and break them;
-`make drills` (`--drills`) runs those. `make unit` (`--unit`) is for every commit: without browser,
-PostgreSQL, whole services and the tests in SLOW. `make coverage` measures which lines the unit tests reach.
+`make test` runs everything but the fault drills (marker `faults`), which start services and break them, and
+the long tests of engines (marker `engines`). `make drills` (`--drills`) and `make engines` (`--engines`) run
+those. `make unit` (`--unit`) is for every commit: without browser, PostgreSQL, whole services and the tests
+in SLOW. `make coverage` measures which lines the unit tests reach.
 """
 
 from __future__ import annotations
@@ -54,14 +55,14 @@ class Run:
 
 UNIT = Run(
     ("-q", "-n", "2", "--dist", "worksteal", *(f"--ignore={path}" for path in SLOW)),
-    "not e2e and not faults",
+    "not e2e and not faults and not engines",
     None,
 )
 # In the order of tests/conftest.py, which puts the long groups first.
 TESTS = Run(
     ("-q", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"),
-    "not faults",
-    "database and not e2e and not faults",
+    "not faults and not engines",
+    "database and not e2e and not faults and not engines",
 )
 # One after the other, because they measure how long people wait.
 DRILLS = Run(
@@ -69,6 +70,9 @@ DRILLS = Run(
     "faults",
     "faults and database and not faults_sqlite and not slow_drill and not default_timings",
 )
+# One after the other, because a real server or a whole model takes every core. No engine uses a database.
+ENGINES = Run(("-v", "-p", "no:cacheprovider"), "engines", None)
+SETS = {"--drills": DRILLS, "--engines": ENGINES, "--unit": UNIT}
 
 
 def run(name: str, arguments: list[str], env: dict[str, str]) -> tuple[int, Counter[str]]:
@@ -88,8 +92,8 @@ def run(name: str, arguments: list[str], env: dict[str, str]) -> tuple[int, Coun
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit status. Arguments go to pytest; `--drills` or `--unit` before them is another set."""
-    chosen = {"--drills": DRILLS, "--unit": UNIT}.get(arguments[0] if arguments else "", TESTS)
+    """Returns the exit status. Arguments go to pytest; a key of SETS before them chooses another set."""
+    chosen = SETS.get(arguments[0] if arguments else "", TESTS)
     arguments = arguments if chosen is TESTS else arguments[1:]
     notes: list[str] = []
     started = time.monotonic()
@@ -97,12 +101,12 @@ def main(arguments: list[str]) -> int:
     # A second -m on the command line would replace ours, so it goes before what was asked for.
     status, counts = run("SQLite", [*chosen.options, "-m", chosen.sqlite, *arguments], {})
     try:
-        if chosen.postgresql is None:
+        if chosen is UNIT:
             notes.append(
                 "unit tests only, without browser, PostgreSQL and what SLOW in tests/run.py names:"
                 " `make test` runs all"
             )
-        else:
+        if chosen.postgresql is not None:
             with postgresql.Server() as url:
                 kept = [*chosen.options, "-m", chosen.postgresql, *WITHOUT_DATABASE, *arguments]
                 second, more = run("PostgreSQL", kept, {"DATABASE_URL": url})
@@ -110,7 +114,7 @@ def main(arguments: list[str]) -> int:
     except postgresql.NoPostgres as reason:
         notes.append(f"PostgreSQL tests not run: {reason}")
         status = status or int(CI)
-    if browser.find() is None and chosen is not UNIT:
+    if browser.find() is None and chosen in (TESTS, DRILLS):
         notes.append(browser.MISSING)
     if CI and chosen is TESTS and not arguments and not counts["browser"]:
         notes.append("CI: no browser test ran")

@@ -184,6 +184,15 @@ def test_drills_run_as_often_as_asked(
     assert os.environ["N"] == times
 
 
+def test_engines_installs_and_runs_their_long_tests(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr(bootstrap, "become", became.append)
+    assert bootstrap.main(["engines", "-k", "llama"]) == 0
+    assert became[0][1:] == ["-m", "tests.run", "--engines", "-k", "llama"]
+
+
 @pytest.mark.parametrize("given", ["twenty", "0", "-3", "2.5", "100000"])
 def test_drills_refuse_a_count_that_is_no_number(
     given: str, calls: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

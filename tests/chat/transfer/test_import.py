@@ -91,7 +91,9 @@ def test_an_export_can_be_imported_again(cast: Cast) -> None:
 
 
 def test_messages_without_times_keep_the_order_of_the_file_in_time(cast: Cast) -> None:
-    file = b"\n".join(json.dumps({"role": role, "content": role}).encode() for role in ("user", "assistant") * 2)
+    file = b"\n".join(
+        json.dumps({"role": role, "content": role}).encode() for role in ("user", "assistant") * 2
+    )
     report(bring(cast.client("alice"), file, "lines.jsonl"))
     came = Conversation.objects.visible_to(cast.alice).get()
     times = list(came.messages.order_by("created_at").values_list("role", "created_at"))

@@ -18,6 +18,7 @@ from inference.contract import Delta, Reason
 from tests.inference.hf_folders import make_folder
 from tests.inference.servers.driving import PATIENT, Driver, request
 
+pytestmark = pytest.mark.engines
 START_SECONDS = 120.0
 SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'transformers'; main()"
 

@@ -1,0 +1,58 @@
+"""Which tests each `make` target asks pytest for, and on which databases."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests import postgresql, run
+
+
+class NoServer:
+    """Stands in for the temporary PostgreSQL server."""
+
+    def __enter__(self) -> str:
+        return "postgres://nowhere/postgres"
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Provides the database and the expression of markers of each run of pytest, none of which starts."""
+    found: list[tuple[str, str]] = []
+
+    def note(name: str, arguments: list[str], env: dict[str, str]) -> tuple[int, Counter[str]]:
+        found.append((name, arguments[arguments.index("-m") + 1]))
+        return 0, Counter(passed=1, browser=1)
+
+    monkeypatch.setattr(run, "run", note)
+    monkeypatch.setattr(postgresql, "Server", NoServer)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    return found
+
+
+def test_the_long_tests_of_engines_run_once_without_postgresql(runs: list[tuple[str, str]]) -> None:
+    assert run.main(["--engines"]) == 0
+    assert runs == [("SQLite", "engines")]
+
+
+@pytest.mark.parametrize(("arguments", "databases"), [([], 2), (["--unit"], 1)])
+def test_test_and_unit_leave_drills_and_long_tests_of_engines_out(
+    arguments: list[str], databases: int, runs: list[tuple[str, str]]
+) -> None:
+    assert run.main(arguments) == 0
+    assert len(runs) == databases
+    for _, markers in runs:
+        assert {"not faults", "not engines"} <= set(markers.split(" and "))
+
+
+def test_unit_tests_say_what_they_leave_out(
+    runs: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.main(["--unit"])
+    assert "unit tests only, without browser, PostgreSQL" in capsys.readouterr().out
+    run.main(["--engines"])
+    assert "unit tests only" not in capsys.readouterr().out
