@@ -281,6 +281,7 @@ class Piece:
     scores: tuple[Score, ...] = ()  # one for each id if the request asked for logprobs
     kind: Kind = Kind.TEXT  # of all of its tokens
     run: int = 0  # of the log that it was read from
+    duration_ms: int = 0  # of a thought: since the piece before it, by the clock of its worker
 
 
 @dataclass(frozen=True, slots=True)

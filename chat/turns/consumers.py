@@ -163,6 +163,7 @@ class ChatConsumer(Connection):
                 text=item.text,
                 kind=UNSET if item.kind is Kind.TEXT else item.kind,
                 run=item.run or UNSET,
+                duration_ms=item.duration_ms or UNSET,
             )
         elif isinstance(item, QueuePosition):
             frame = frames.Queued(message_id=message_id, position=item.position, estimate=item.estimate)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 
 from chat.conversations.models import Message, Role
 from chat.core.errors import BadInput
 from chat.model_cards.models import ModelCard
 from chat.turns.end_messages import message_for_end
-from chat.turns.models import LIVE, Generation
-from inference.contract import Reason
+from chat.turns.models import LIVE, Generation, Part
+from inference.contract import Kind, Reason
 
 
 def details_of(message: Message) -> dict[str, Any] | None:
@@ -30,6 +31,7 @@ def details_of(message: Message) -> dict[str, Any] | None:
         "ended": _ending(last),
         "prompt_tokens": sum(each.prompt_tokens for each in steps) or None,
         "completion_tokens": sum(each.completion_tokens for each in steps),
+        **_thinking(steps),
         "queued_ms": first.queued_ms,
         "first_token_ms": first.first_token_ms,
         "whole_ms": _time_of(steps),
@@ -37,6 +39,15 @@ def details_of(message: Message) -> dict[str, Any] | None:
         "seed": str(first.seed),  # 63 bits: JavaScript's numbers would round it
         "settings": parameters.shown(),
     }
+
+
+def _thinking(steps: list[Generation]) -> dict[str, int]:
+    """Returns the tokens of thoughts, which are among those written, and how long they took."""
+    parts = Part.objects.filter(
+        generation__in=[each.pk for each in steps if each.has_parts], kind=Kind.THOUGHT
+    )
+    sums = parts.aggregate(tokens=Sum(F("seq") - F("after")), ms=Sum("duration_ms"))
+    return {"thought_tokens": sums["tokens"] or 0, "thought_ms": sums["ms"] or 0}
 
 
 def _time_of(steps: list[Generation]) -> int | None:

@@ -73,18 +73,20 @@ def frames_of_earlier_steps(steps: Sequence[Generation], after: int) -> list[Fra
     message, reply_id = steps[0].message, str(steps[0].pk)
     sent: list[FrameOut] = []
 
-    def add(after: int, seq: int, text: str, kind: str | UnsetType) -> None:
+    def add(after: int, seq: int, text: str, kind: str | UnsetType, duration_ms: int = 0) -> None:
         ids = {"message_id": str(message.pk), "generation_id": reply_id}
         shown = "" if message.hidden_at else text
         run = steps[-1].run or UNSET  # a page ignores what is of an older run than it has seen
-        sent.append(Token(**ids, after=after, seq=seq, text=shown, kind=kind, run=run))
+        spent = duration_ms or UNSET
+        sent.append(Token(**ids, after=after, seq=seq, text=shown, kind=kind, run=run, duration_ms=spent))
 
     for step, text in list(zip(steps, _texts_of(message, steps), strict=True))[step_held:-1]:
         held = tokens_held if step.step == step_held else 0
         for piece in stored_pieces(step, text):
             if piece.seq > held:
                 first, last = number_of(step.step, piece.after), number_of(step.step, piece.seq)
-                add(first, last, piece.text, UNSET if piece.kind is Kind.TEXT else piece.kind)
+                kind = UNSET if piece.kind is Kind.TEXT else piece.kind
+                add(first, last, piece.text, kind, piece.duration_ms)
         end = number_of(step.step, step.completion_tokens)
         add(end, number_of(step.step + 1, 0), "", STEP_BORDER)
     return sent

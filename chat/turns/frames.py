@@ -249,6 +249,7 @@ class Token(FrameOut, tag="token", kw_only=True, frozen=True):
     text: str
     kind: str | UnsetType = UNSET  # of a piece that is not text of the answer; STEP_BORDER
     run: int | UnsetType = UNSET  # above 0: the text started again so often
+    duration_ms: int | UnsetType = UNSET  # of a thought
 
 
 class Done(FrameOut, tag="done", kw_only=True, frozen=True):

@@ -83,7 +83,10 @@ class Outbox:
                 and (waiting.seq, waiting.kind, waiting.run) == (item.after, item.kind, item.run)
                 and len(waiting.text) + len(item.text) < MERGE_CHARACTERS
             ):
-                items[-1] = replace(waiting, seq=item.seq, text=waiting.text + item.text)
+                duration = waiting.duration_ms + item.duration_ms
+                items[-1] = replace(
+                    waiting, seq=item.seq, text=waiting.text + item.text, duration_ms=duration
+                )
                 self.ready.set()
                 return
         items.append(item)

@@ -129,6 +129,7 @@ class Part(models.Model):
     offset = models.PositiveIntegerField()  # characters of the step's text before it
     after = models.PositiveIntegerField()  # tokens of the step before it
     seq = models.PositiveIntegerField()  # number of its last token
+    duration_ms = models.PositiveIntegerField(default=0)  # of a thought; 0: not known
 
     class Meta:
         verbose_name = _("part of a reply")

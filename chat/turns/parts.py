@@ -21,7 +21,9 @@ def stretches(pieces: Iterable[Piece]) -> Iterator[Piece]:
     for kind, group in groupby(pieces, key=lambda piece: piece.kind):
         joined = list(group)
         text = "".join(piece.text for piece in joined)
-        yield Piece(joined[0].after, joined[-1].seq, text, (), kind=kind, run=joined[0].run)
+        duration = sum(piece.duration_ms for piece in joined)
+        run = joined[0].run
+        yield Piece(joined[0].after, joined[-1].seq, text, (), kind=kind, run=run, duration_ms=duration)
 
 
 def parts_of(generation_id: UUID, pieces: Iterable[Piece]) -> list[Part]:
@@ -40,6 +42,7 @@ def parts_of(generation_id: UUID, pieces: Iterable[Piece]) -> list[Part]:
             offset=offset,
             after=stretch.after,
             seq=stretch.seq,
+            duration_ms=stretch.duration_ms,
         )
         rows.append(row)
     return rows
@@ -53,7 +56,8 @@ def stored_pieces(step: Generation, text: str) -> Iterator[Piece]:
         if part.after > seq:
             yield Piece(seq, part.after, text[place : part.offset], ())
             place = part.offset
-        yield Piece(part.after, part.seq, part.text, (), kind=Kind.read(part.kind))
+        kind = Kind.read(part.kind)
+        yield Piece(part.after, part.seq, part.text, (), kind=kind, duration_ms=part.duration_ms)
         seq = part.seq
     if step.completion_tokens > seq:
         yield Piece(seq, step.completion_tokens, text[place:], ())
@@ -64,9 +68,10 @@ def parts_json(steps: Sequence[Generation]) -> list[dict[str, Any]]:
 
     `parts` of the steps that have some are loaded.
     """
-    return [
-        {"kind": part.kind, "text": part.text, "offset": step.parameters.prefix_characters + part.offset}
-        for step in steps
-        if step.has_parts
-        for part in step.parts.all()
-    ]
+    return [_part_json(step, part) for step in steps if step.has_parts for part in step.parts.all()]
+
+
+def _part_json(step: Generation, part: Part) -> dict[str, Any]:
+    offset = step.parameters.prefix_characters + part.offset
+    told = {"kind": part.kind, "text": part.text, "offset": offset}
+    return {**told, "duration_ms": part.duration_ms} if part.duration_ms else told

@@ -89,9 +89,8 @@ def parse(entry_id: str, fields: Mapping[str, str]) -> Piece | End:
         for logprob, top, *_ in json.loads(fields.get("scores", "[]"))
     )
     kind = Kind.read(fields.get("kind", Kind.TEXT))
-    return Piece(
-        int(fields["after"]), seq, fields["text"], tuple(json.loads(fields["ids"])), scores, kind, run
-    )
+    ids, duration = tuple(json.loads(fields["ids"])), int(fields.get("ms", 0))
+    return Piece(int(fields["after"]), seq, fields["text"], ids, scores, kind, run, duration)
 
 
 def assemble(entries: Iterable[tuple[str, Mapping[str, str]]]) -> Log:
@@ -118,8 +117,8 @@ def append_call(generation_id: str, attempt: int, worker: str, piece: Piece) -> 
     scores = [[round(score.logprob, 6), score.top] for score in piece.scores]
     encoded = json.dumps(scores, separators=(",", ":")) if scores else ""
     kind = "" if piece.kind is Kind.TEXT else piece.kind
-    arguments = (generation_id, attempt, worker, piece.after, piece.seq, piece.text, ids, encoded, kind)
-    return ("append", arguments)
+    place = (generation_id, attempt, worker, piece.after, piece.seq)
+    return ("append", (*place, piece.text, ids, encoded, kind, piece.duration_ms or ""))
 
 
 def finish_call(

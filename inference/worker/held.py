@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
 
-from inference.contract import Ended, GenerationRequest, Piece
+from inference.contract import Ended, GenerationRequest, Kind, Piece
 
 PIECE_CHARACTERS = 8192  # at most 32 KiB of UTF-8: a piece is sent to browsers as one frame
 
@@ -33,6 +33,7 @@ class Held:
     ended: Ended | None = None
     begun: bool = False  # the engine has it
     stop_seen: bool = False
+    last_at: float = 0.0  # time.monotonic() of the newest piece of this attempt; 0: none
     done: threading.Event = field(default_factory=threading.Event)  # the slot is free
 
     @property
@@ -44,6 +45,14 @@ class Held:
     @property
     def seq(self) -> int:
         return self.pieces[-1].seq if self.pieces else 0
+
+    def add(self, piece: Piece, at: float) -> None:
+        """Adds a new piece that came at `at` (time.monotonic()). A thought gets its duration; waiting for the
+        first token of an attempt is not part of it."""
+        if piece.kind is Kind.THOUGHT and self.last_at:
+            piece = replace(piece, duration_ms=max(0, round((at - self.last_at) * 1000)))
+        self.last_at = at
+        self.pieces.append(piece)
 
     def unsent(self) -> Piece | None:
         """Returns the piece to append next, or None. New pieces are joined, lost entries go one by one."""
@@ -91,4 +100,5 @@ def join(pieces: Sequence[Piece]) -> Piece:
         tuple(score for piece in pieces for score in piece.scores),
         pieces[0].kind,
         pieces[0].run,
+        sum(piece.duration_ms for piece in pieces),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -37,13 +38,15 @@ class Writer:
         publish: Callable[[str, list[Any]], None],
         cancel: Callable[[str], None],
         drop: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.client = client
         self.worker = worker
         self._publish = publish
         self._cancel = cancel
         self._drop = drop
-        self._events: queue.SimpleQueue[list[Event]] = queue.SimpleQueue()
+        self._clock = clock
+        self._events: queue.SimpleQueue[tuple[float, list[Event]]] = queue.SimpleQueue()
         self._held: dict[str, Held] = {}
         self._lock = threading.RLock()  # slots hold and release while the writer's thread ticks
         self._returned: list[str] = []
@@ -84,7 +87,7 @@ class Writer:
 
     def take(self, events: list[Event]) -> None:
         """Accepts the events of one step from the engine's thread; never blocks."""
-        self._events.put(events)
+        self._events.put((self._clock(), events))
         if any(isinstance(e, Ended) or e.piece.after == 0 for e in events):
             self.urgent = True
         self.wake.set()
@@ -133,18 +136,18 @@ class Writer:
         self.urgent = False
         while True:
             try:
-                events = self._events.get_nowait()
+                at, events = self._events.get_nowait()
             except queue.Empty:
                 return
             for event in events:
-                self._note(event)
+                self._note(event, at)
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: Event, at: float) -> None:
         held = self._held.get(event.generation_id)
         if held is None or held.request.attempt != event.attempt or held.stage is not Stage.RUNNING:
             return  # fenced off or handed over meanwhile
         if isinstance(event, Delta):
-            held.pieces.append(event.piece)
+            held.add(event.piece, at)
         else:
             held.ended = event
             held.stage = Stage.ENDING

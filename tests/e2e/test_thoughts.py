@@ -26,10 +26,15 @@ def test_thoughts_are_a_closed_block_with_a_clock_and_stay_after_a_reload(chat: 
 
     chat.page.reload()
     block = chat.page.locator(".thoughts").last
-    expect(block.locator("summary")).to_have_text("Thoughts")
+    expect(block.locator("summary")).to_have_text(re.compile(r"^Thought for \d+ sec"))
     block.locator("summary").click()
     expect(block.locator(".thoughts-text")).to_have_text(THOUGHT)
     expect(chat.page.locator(".message.assistant .body").last).to_have_text(ANSWER)
+    chat.page.locator(".message.assistant").last.get_by_role("button", name="More").click()
+    chat.page.get_by_role("menuitem", name="Details").click()
+    facts = chat.page.locator("#details-dialog .facts")
+    expect(facts).to_contain_text("6, of these 3 for thinking")
+    expect(facts).to_contain_text("Time for thinking")
 
 
 def test_a_stop_within_the_thoughts_keeps_them_and_offers_to_ask_again(chat: Chat) -> None:

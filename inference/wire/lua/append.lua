@@ -1,4 +1,4 @@
--- id attempt worker after seq text ids scores kind -> {appended | already_there | stale | missing | gap, last, stop}
+-- id attempt worker after seq text ids scores kind ms -> {appended | already_there | stale | missing | gap, last, stop}
 local id, g = ARGV[2], read(ARGV[2])
 local at, ended = last(id)
 if not g then return {'missing', at, 0} end
@@ -9,7 +9,7 @@ local after, seq = tonumber(ARGV[5]), tonumber(ARGV[6])
 if at >= seq then return {'already_there', at, stop} end
 if at ~= after then return {'gap', at, stop} end
 local entry = {'after', after, 'text', ARGV[7], 'ids', ARGV[8]}
-for i, name in ipairs({'scores', 'kind'}) do
+for i, name in ipairs({'scores', 'kind', 'ms'}) do
   local value = ARGV[8 + i]
   if value and value ~= '' then
     entry[#entry + 1] = name

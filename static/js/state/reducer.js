@@ -18,6 +18,7 @@ const TRIES = 2; // whole texts fetched again before the page is told to read th
  * @property {Kind} kind
  * @property {number} after  number of the token before it
  * @property {string} text
+ * @property {number} [duration_ms]  of a thought, as far as it is known
  *
  * A reply that is being written.
  * @typedef {object} Reply
@@ -121,14 +122,21 @@ function applyToken(state, frame) {
  * @param {R} state @param {TokenFrame} frame
  * @returns {R}
  */
-function extended(state, { after, seq, text, kind = "text" }) {
+function extended(state, { after, seq, text, kind = "text", duration_ms = 0 }) {
   const last = state.parts.at(-1);
   const parts = last?.kind === kind
-    ? state.parts.with(-1, { ...last, text: last.text + text })
-    : [...state.parts, { kind, after, text }];
+    ? state.parts.with(-1, timed({ ...last, text: last.text + text }, duration_ms))
+    : [...state.parts, timed({ kind, after, text }, duration_ms)];
   const answer = kind === "text" ? state.text + text : state.text;
   return { ...state, seq, parts, text: answer, place: null, resume: null };
 }
+
+/**
+ * Returns the part with this much added to its duration.
+ * @param {Part} part @param {number} ms
+ * @returns {Part}
+ */
+const timed = (part, ms) => (ms ? { ...part, duration_ms: (part.duration_ms ?? 0) + ms } : part);
 
 /**
  * @template {Reply} R
@@ -207,9 +215,9 @@ function applySaved(state, message) {
 export function otherParts(parts, begun) {
   const found = [];
   let offset = codePoints(begun);
-  for (const { kind, text } of parts) {
+  for (const { kind, text, duration_ms } of parts) {
     if (kind === "text") offset += codePoints(text);
-    else found.push({ kind, text, offset });
+    else found.push({ kind, text, offset, duration_ms });
   }
   return found;
 }
@@ -230,9 +238,9 @@ function partsOf(message) {
     parts.push({ kind: "text", after: 0, text: text.slice(at, end).join("") });
     at = end;
   };
-  for (const { kind, text: words, offset } of message.parts ?? []) {
+  for (const { kind, text: words, offset, duration_ms } of message.parts ?? []) {
     addText(offset);
-    parts.push({ kind, after: 0, text: words });
+    parts.push({ kind, after: 0, text: words, duration_ms });
   }
   addText(text.length);
   return parts;

@@ -10,6 +10,8 @@
  * @property {string} ended
  * @property {number | null} prompt_tokens
  * @property {number | null} completion_tokens
+ * @property {number} thought_tokens  of the tokens written
+ * @property {number} thought_ms
  * @property {number | null} queued_ms
  * @property {number | null} first_token_ms
  * @property {number | null} whole_ms
@@ -40,6 +42,12 @@ const duration = (ms) => (ms === null ? null : fill(gettext("%(n)s s"), { n: dec
 /** @param {number | null} n */
 const count = (n) => (n === null ? null : number(n));
 
+/** @param {Details} details */
+function written({ completion_tokens: all, thought_tokens: thoughts }) {
+  if (all === null || !thoughts) return count(all);
+  return fill(gettext("%(n)s, of these %(thoughts)s for thinking"), { n: number(all), thoughts: number(thoughts) });
+}
+
 /**
  * Returns [words, value] of everything that is known.
  * @param {Details} details
@@ -52,7 +60,8 @@ function rowsOf(details) {
     [gettext("Persona"), details.persona],
     [gettext("How it ended"), details.ended],
     [gettext("Tokens read"), count(details.prompt_tokens)],
-    [gettext("Tokens written"), count(details.completion_tokens)],
+    [gettext("Tokens written"), written(details)],
+    [gettext("Time for thinking"), details.thought_ms ? duration(details.thought_ms) : null],
     [gettext("Waited in line"), duration(details.queued_ms)],
     [gettext("Until the first token"), duration(details.first_token_ms)],
     [gettext("Time in all"), duration(details.whole_ms)],

@@ -114,6 +114,8 @@ export interface TokenFrame {
   kind?: Kind;
   /** Above 0: the text started again so often. */
   run?: number;
+  /** Of a thought. */
+  duration_ms?: number;
 }
 
 export interface DoneFrame {

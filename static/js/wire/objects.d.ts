@@ -33,7 +33,7 @@ export interface Message {
   files?: AttachedFile[];
   origin?: Origin;
   /** What the model wrote beside the answer: `offset` code points of `text` stand before it. */
-  parts?: { kind: Kind; text: string; offset: number }[];
+  parts?: { kind: Kind; text: string; offset: number; duration_ms?: number }[];
   /** 1 or -1 */
   feedback?: number;
   differs?: Record<string, any>;

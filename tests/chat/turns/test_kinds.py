@@ -64,6 +64,24 @@ async def test_a_settled_reply_ends_as_its_log_did(tab: Any) -> None:
     assert await tab.until("done") == done
 
 
+async def test_the_time_of_a_thought_is_the_same_live_after_a_reload_and_in_the_details(
+    cast: Any, tab: Any
+) -> None:
+    await tab.say(**send("think:8:pace:100:a b c d e f g h see"))
+    ack = await tab.until("ack")
+    pieces, _done = await frames_of(tab)
+    spent = sum(piece.get("duration_ms", 0) for piece in pieces)
+    assert spent > 0
+    assert not any("duration_ms" in piece for piece in pieces if "kind" not in piece)
+    await saved(ack)
+    await tab.say(type="resume", message_id=ack["message_id"], after=0)
+    (part,) = (await tab.until("message"))["message"]["parts"]
+    assert part == {"kind": "thought", "text": "a b c d e f g h ", "offset": 0, "duration_ms": spent}
+    url = f"/api/messages/{ack['message_id']}/details/"
+    details = (await sync_to_async(lambda: cast.client("alice").get(url).json())())["details"]
+    assert (details["completion_tokens"], details["thought_tokens"], details["thought_ms"]) == (9, 8, spent)
+
+
 async def test_an_answer_of_text_alone_has_no_parts(tab: Any) -> None:
     ack = await asked(tab, "echo:plain")
     await tab.say(type="resume", message_id=ack["message_id"], after=0)

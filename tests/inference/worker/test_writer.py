@@ -32,12 +32,14 @@ class Worker:
         self.client = client
         self.published: list[tuple[str, list[Any]]] = []
         self.dropped: list[str] = []
+        self.now = 1000.0
         self.writer = Writer(
             client,
             WORKER,
             publish=lambda task, args: self.published.append((task, args)),
             cancel=lambda pk: None,
             drop=self.dropped.append,
+            clock=lambda: self.now,
         )
 
     def claim(self) -> Held:
@@ -167,3 +169,42 @@ def test_an_append_whose_answer_was_lost_is_recognised(worker: Worker) -> None:
     worker.client.flushall()
     write(worker, held, 4, 5, "five ")
     assert entries_of(worker) == [*before, (4, 5)]
+
+
+def think(worker: Worker, held: Held, after: int, text: str, *, seconds: float) -> None:
+    worker.now += seconds
+    piece = Piece(after, after + 1, text, (after,), kind=Kind.THOUGHT)
+    worker.writer.take([Delta(held.request.generation_id, held.request.attempt, piece)])
+
+
+def test_a_thought_is_stored_with_its_time_without_the_wait_for_its_first_token(worker: Worker) -> None:
+    queue.submit(worker.client, ASKED)
+    held = worker.claim()
+    think(worker, held, 0, "let ", seconds=60)
+    worker.writer.tick(renew=False)
+    think(worker, held, 1, "me ", seconds=1.5)
+    think(worker, held, 2, "see ", seconds=0.25)
+    worker.writer.tick(renew=False)
+    worker.now += 9
+    write(worker, held, 3, 4, "Hello")
+    pieces = log.read(worker.client, ASKED.generation_id).pieces
+    assert [(piece.text, piece.duration_ms) for piece in pieces] == [
+        ("let ", 0),
+        ("me see ", 1750),
+        ("Hello", 0),
+    ]
+
+
+def test_the_time_of_a_thought_survives_a_loss_of_redis_data(worker: Worker) -> None:
+    queue.submit(worker.client, ASKED)
+    held = worker.claim()
+    think(worker, held, 0, "let ", seconds=1)
+    think(worker, held, 1, "me ", seconds=2)
+    worker.writer.tick(renew=False)
+    before = log.read(worker.client, ASKED.generation_id)
+    worker.client.flushdb()
+    think(worker, held, 2, "see ", seconds=3)
+    worker.writer.tick(renew=False)
+    after = log.read(worker.client, ASKED.generation_id)
+    assert after.pieces[: len(before.pieces)] == before.pieces
+    assert sum(piece.duration_ms for piece in after.pieces) == 5000
