@@ -123,6 +123,9 @@ def _replies(counted: dict[str, Replies]) -> Iterator[Metric]:
         "grokweb_reply_prompt_tokens", "Prompt tokens of settled replies", labels=BY_MODEL
     )
     written = CounterMetricFamily("grokweb_reply_completion_tokens", "Their tokens", labels=BY_MODEL)
+    estimated = CounterMetricFamily(
+        "grokweb_reply_estimated_tokens", "Those of both that are estimates", labels=BY_MODEL
+    )
     histograms = {
         name: HistogramMetricFamily(f"grokweb_reply_{name}", OF_REPLIES[name], labels=BY_MODEL)
         for name in BUCKETS
@@ -132,6 +135,7 @@ def _replies(counted: dict[str, Replies]) -> Iterator[Metric]:
             ended.add_metric([slug, status], count)
         read.add_metric([slug], replies.prompt_tokens)
         written.add_metric([slug], replies.completion_tokens)
+        estimated.add_metric([slug], replies.estimated_tokens)
         for name, histogram in replies.histograms.items():
             histograms[name].add_metric([slug], histogram.buckets, histogram.total)
-    yield from (ended, read, written, *histograms.values())
+    yield from (ended, read, written, estimated, *histograms.values())

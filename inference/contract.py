@@ -306,6 +306,9 @@ class Ended:
     fingerprint: str = ""  # engine: manifest, back end, precision
     prefill_ms: int = 0
     decode_ms: int = 0
+    # What to charge where a model's server counts tokens, and pieces are no measure; None: `seq`.
+    completion_tokens: int | None = None
+    estimated: bool = False  # the counts are estimates: the server reported none, or impossible ones
 
 
 Event = Delta | Ended

@@ -77,7 +77,7 @@ class QuotaPolicyAdmin(AuditedAdmin):
 
 @admin.register(UsageCounter)
 class UsageCounterAdmin(ReadOnlyAdmin):
-    list_display = ("day", "user", "used", "reserved")
+    list_display = ("day", "user", "used", "estimated", "reserved")
     search_fields = ("user__email",)
     date_hierarchy = "day"
     ordering = ("-day", "-used")

@@ -84,6 +84,7 @@ class UsageCounter(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="usage_counters")
     day = models.DateField(_("day"))
     used = models.PositiveBigIntegerField(_("used"), default=0)
+    estimated = models.PositiveBigIntegerField(_("of these estimated"), default=0)
     reserved = models.PositiveBigIntegerField(_("reserved"), default=0)
 
     class Meta:
@@ -105,6 +106,7 @@ class UsageEntry(models.Model):
     reserved = models.PositiveIntegerField(_("reserved"))
     prompt_tokens = models.PositiveIntegerField(_("prompt tokens"), default=0)
     completion_tokens = models.PositiveIntegerField(_("completion tokens"), default=0)
+    is_estimated = models.BooleanField(_("tokens are estimates"), default=False)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     settled_at = models.DateTimeField(_("settled"), null=True, blank=True)
 

@@ -113,19 +113,29 @@ def reserve(
 
 
 @transaction.atomic
-def charge(*, generation_id: UUID, prompt_tokens: int, completion_tokens: int) -> bool:
-    """Charges a reply to the day it was asked. Only the first call counts; returns whether this one did."""
+def charge(
+    *, generation_id: UUID, prompt_tokens: int, completion_tokens: int, is_estimated: bool = False
+) -> bool:
+    """Charges a reply to the day it was asked. Only the first call counts; returns whether this one did.
+
+    `is_estimated`: the model's server reported no usage.
+    """
     entries = UsageEntry.objects.filter(pk=generation_id)
     first = entries.filter(settled_at=None).update(
-        settled_at=Now(), prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
+        settled_at=Now(),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        is_estimated=is_estimated,
     )
     if first == 0:
         return False
     entry = entries.get()
+    charged = prompt_tokens + completion_tokens
     UsageCounter.objects.filter(user=entry.user_id, day=entry.day).update(
         # Never below zero: a counter edited by hand must not prevent replies from ending.
         reserved=Greatest(F("reserved") - entry.reserved, Value(0)),
-        used=F("used") + prompt_tokens + completion_tokens,
+        used=F("used") + charged,
+        estimated=F("estimated") + (charged if is_estimated else 0),
     )
     return True
 
@@ -135,6 +145,7 @@ def usage_json(user: User) -> dict[str, Any]:
     counter = UsageCounter.objects.filter(user=user, day=_today()).first()
     return {
         "used": counter.used if counter else 0,
+        "estimated": counter.estimated if counter else 0,
         "reserved": counter.reserved if counter else 0,
         "limit": terms_for(user).tokens_per_day,
         "resets_at": _midnight().isoformat(),

@@ -112,13 +112,14 @@ class GenerationAdmin(ReadOnlyAdmin):
         "user",
         "prompt_tokens",
         "completion_tokens",
+        "is_usage_estimated",
         "attempt",
         "strikes",
         "reason",
         "error",
         "finished_at",
     )
-    list_filter = ("status", "model", "reason")
+    list_filter = ("status", "model", "reason", "is_usage_estimated")
     search_fields = ("id", "user__email")
     list_select_related = ("user",)
     date_hierarchy = "created_at"

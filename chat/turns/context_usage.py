@@ -20,7 +20,7 @@ def context_usage(conversation: Conversation) -> dict[str, Any]:
     if leaf is not None:
         last = Generation.objects.steps_of(leaf).exclude(status__in=LIVE).last()
         if last is not None and last.prompt_tokens:
-            tokens = last.prompt_tokens + last.completion_tokens
+            tokens, exact = last.prompt_tokens + last.completion_tokens, not last.is_usage_estimated
         else:
             exact = False
             system = personas.system_text(

@@ -32,6 +32,7 @@ def details_of(message: Message) -> dict[str, Any] | None:
         "prompt_tokens": sum(each.prompt_tokens for each in steps) or None,
         "completion_tokens": sum(each.completion_tokens for each in steps),
         **_thinking(steps),
+        "tokens_estimated": any(each.is_usage_estimated for each in steps),
         "queued_ms": first.queued_ms,
         "first_token_ms": first.first_token_ms,
         "whole_ms": _time_of(steps),
@@ -42,12 +43,16 @@ def details_of(message: Message) -> dict[str, Any] | None:
 
 
 def _thinking(steps: list[Generation]) -> dict[str, int]:
-    """Returns the tokens of thoughts, which are among those written, and how long they took."""
+    """Returns the tokens of thoughts, which are among those written, and how long they took.
+
+    No tokens where a model's server counted those written: its count has no parts.
+    """
     parts = Part.objects.filter(
         generation__in=[each.pk for each in steps if each.has_parts], kind=Kind.THOUGHT
     )
     sums = parts.aggregate(tokens=Sum(F("seq") - F("after")), ms=Sum("duration_ms"))
-    return {"thought_tokens": sums["tokens"] or 0, "thought_ms": sums["ms"] or 0}
+    tokens = 0 if any(each.logged_tokens is not None for each in steps) else sums["tokens"] or 0
+    return {"thought_tokens": tokens, "thought_ms": sums["ms"] or 0}
 
 
 def _time_of(steps: list[Generation]) -> int | None:

@@ -26,7 +26,7 @@ from inference.wire.log import End
 def done_from_log(followed: Followed, generation_id: str, end: End) -> Done:
     """Returns the end that the log has; its row may be settled a moment later. Raises port.UNAVAILABLE."""
     text = port.read(UUID(generation_id)).everything
-    usage = Usage(prompt_tokens=end.prompt_tokens, completion_tokens=end.seq)
+    usage = Usage(prompt_tokens=end.prompt_tokens, completion_tokens=end.completion_tokens)
     if followed.step:
         steps = list(Generation.objects.steps_of(UUID(followed.message_id))[: followed.step + 1])
         text = _everything(steps[0].message, steps) + text
@@ -58,7 +58,7 @@ def settled_frames(steps: Sequence[Generation]) -> list[FrameOut]:
         reason=last.reason,
         words=message_for_end(last.reason, last.error),
         usage=_usage_of(steps),
-        seq=number_of(last.step, last.completion_tokens),
+        seq=number_of(last.step, last.seq),
         length=len(text),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         run=last.run or UNSET,
@@ -87,7 +87,7 @@ def frames_of_earlier_steps(steps: Sequence[Generation], after: int) -> list[Fra
                 first, last = number_of(step.step, piece.after), number_of(step.step, piece.seq)
                 kind = UNSET if piece.kind is Kind.TEXT else piece.kind
                 add(first, last, piece.text, kind, piece.duration_ms)
-        end = number_of(step.step, step.completion_tokens)
+        end = number_of(step.step, step.seq)
         add(end, number_of(step.step + 1, 0), "", STEP_BORDER)
     return sent
 

@@ -308,9 +308,13 @@ def _settled(generation_ids: list[str]) -> dict[str, End]:
         )
         return {
             str(row.pk): End(
-                row.completion_tokens,
+                row.seq,
                 Reason(row.reason),
-                {"error": row.error, "prompt_tokens": row.prompt_tokens},
+                {
+                    "error": row.error,
+                    "prompt_tokens": row.prompt_tokens,
+                    "completion_tokens": row.completion_tokens,
+                },
             )
             for row in rows
         }

@@ -81,6 +81,10 @@ class Generation(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     prompt_tokens = models.PositiveIntegerField(_("prompt tokens"), default=0)
     completion_tokens = models.PositiveIntegerField(_("completion tokens"), default=0)
+    # Where a model's server counts other tokens than the log has numbers; null: the same.
+    logged_tokens = models.PositiveIntegerField(null=True, editable=False)
+    # The model's server reported no usage, or an impossible one.
+    is_usage_estimated = models.BooleanField(_("tokens are estimates"), default=False)
     prefill_ms = models.PositiveIntegerField(_("time to read the prompt, ms"), default=0)
     decode_ms = models.PositiveIntegerField(_("time to write the answer, ms"), default=0)
     # As the reader saw it, whatever attempts it took, by Redis' clock; empty where it did not come so far.
@@ -114,6 +118,11 @@ class Generation(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def seq(self) -> int:
+        """Returns the number of the last token in the log of a settled step."""
+        return self.completion_tokens if self.logged_tokens is None else self.logged_tokens
 
 
 class Part(models.Model):

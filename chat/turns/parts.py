@@ -59,8 +59,8 @@ def stored_pieces(step: Generation, text: str) -> Iterator[Piece]:
         kind = Kind.read(part.kind)
         yield Piece(part.after, part.seq, part.text, (), kind=kind, duration_ms=part.duration_ms)
         seq = part.seq
-    if step.completion_tokens > seq:
-        yield Piece(seq, step.completion_tokens, text[place:], ())
+    if step.seq > seq:
+        yield Piece(seq, step.seq, text[place:], ())
 
 
 def parts_json(steps: Sequence[Generation]) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ REPORTED = (
     "error",
     "prompt_tokens",
     "completion_tokens",
+    "is_usage_estimated",
     "queued_ms",
     "first_token_ms",
     "whole_ms",
@@ -85,7 +86,9 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             status=status,
             finished_at=Now(),
             prompt_tokens=log.end.prompt_tokens,
-            completion_tokens=log.seq,
+            completion_tokens=log.end.completion_tokens,
+            logged_tokens=None if log.end.completion_tokens == log.seq else log.seq,
+            is_usage_estimated=log.end.is_estimated,
             prefill_ms=int(body.get("prefill_ms", 0)),
             decode_ms=int(body.get("decode_ms", 0)),
             queued_ms=log.end.queued_ms,
@@ -118,10 +121,15 @@ def _charge(generation_id: UUID, status: Status, log: Log) -> None:
     first step (too long). The text shown so far stays, and the reservation is released in full.
     """
     assert log.end is not None
-    prompt, completion = log.end.prompt_tokens, log.seq
+    prompt, completion = log.end.prompt_tokens, log.end.completion_tokens
     if status == Status.FAILED:
         prompt = completion = 0
-    quotas.charge(generation_id=generation_id, prompt_tokens=prompt, completion_tokens=completion)
+    quotas.charge(
+        generation_id=generation_id,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        is_estimated=log.end.is_estimated,
+    )
 
 
 def _report(generation_id: UUID) -> None:
@@ -139,5 +147,6 @@ def _report(generation_id: UUID) -> None:
             whole_ms=row["whole_ms"],
             prompt_tokens=row["prompt_tokens"],
             tokens=row["completion_tokens"],
+            is_estimated=row["is_usage_estimated"],
         ),
     )

@@ -13,7 +13,16 @@ from chat.turns.models import Generation
 from chat.turns.parts import parts_json
 
 # Of each step: a page of answers reads no more.
-SHOWN = ("message_id", "step", "model", "completion_tokens", "reason", "has_parts", "parameters")
+SHOWN = (
+    "message_id",
+    "step",
+    "model",
+    "completion_tokens",
+    "logged_tokens",
+    "reason",
+    "has_parts",
+    "parameters",
+)
 
 
 def load(messages: Sequence[Message]) -> None:
@@ -42,7 +51,7 @@ def extras(steps: Sequence[Generation]) -> dict[str, Any]:
     if not steps:
         return {}
     last = steps[-1]
-    seq = number_of(last.step, last.completion_tokens)
+    seq = number_of(last.step, last.seq)
     return {
         "generation": {"id": str(steps[0].pk), "seq": seq, "model": last.model},
         "reason": last.reason,

@@ -289,4 +289,6 @@ class OpenAIEngine:
             fingerprint=self.fingerprint,
             prefill_ms=outcome.prefill_ms,
             decode_ms=outcome.decode_ms,
+            completion_tokens=outcome.completion_tokens,
+            estimated=outcome.is_estimated,
         )

@@ -5,6 +5,8 @@
     system:      answers what the system message says
     pace:MS:TEXT answers TEXT, one word every MS milliseconds
     think:N:SCRIPT answers as SCRIPT says; the first N words are a thought
+    usage:P:C:SCRIPT  answers as SCRIPT says; a server would count P tokens of prompt and C of answer
+    usage:?:SCRIPT  the same; a server would not count them
     title:SCRIPT what a title question after it gets; nothing without it (the rest of its line)
     poison:      kills the process at its first step
     oom:         runs out of memory
@@ -66,6 +68,7 @@ MOST_BEHIND = 0.25  # seconds a late answer catches up; a longer pause (a stoppe
 _SLOW = re.compile(r"slow:(\d{1,6})(?::(\d{1,6}))?(?=\s|$)")
 _PACE = re.compile(r"pace:(\d{1,6}):")
 _THINK = re.compile(r"think:(\d{1,6}):")
+_USAGE = re.compile(r"usage:(?:(\d{1,6}):(\d{1,6})|\?):")
 _TITLE = re.compile(r"title:(.*)")
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 _FAULTS = ("poison:", "oom:", "nan:", "raise:", "hang:")
@@ -79,6 +82,8 @@ class Script:
     interval: float = 0.0
     fault: str = ""
     thoughts: int = 0  # words at the beginning that are no text of the answer
+    usage: tuple[int, int] | None = None  # tokens of prompt and answer, other than the words
+    is_estimated: bool = False
 
     def after(self, said: str) -> Script:
         """Returns the rest of the answer after its beginning; then the model has thought already."""
@@ -98,6 +103,10 @@ def read_script(text: str) -> Script:
             return Script((), fault=fault)
     if think := _THINK.match(text):
         return replace(read_script(text[think.end() :]), thoughts=int(think[1]))
+    if usage := _USAGE.match(text):
+        script = read_script(text[usage.end() :])
+        counted = (int(usage[1]), int(usage[2])) if usage[1] else None
+        return replace(script, usage=counted, is_estimated=counted is None)
     slow = _SLOW.match(text)
     if slow:
         count, interval = int(slow[1]), int(slow[2] or 50) / 1000
@@ -409,6 +418,8 @@ class ScriptedEngine:
         error: str = "",
         answer: Answer | None = None,
     ) -> None:
+        script = answer.script if answer else Script(())
+        prompt, completion = script.usage or (answer.prompt_tokens if answer else 0, None)
         self._events.append(
             Ended(
                 request.generation_id,
@@ -416,8 +427,10 @@ class ScriptedEngine:
                 seq,
                 reason,
                 error=str(error),
-                prompt_tokens=answer.prompt_tokens if answer else 0,
+                prompt_tokens=prompt,
                 fingerprint=self.fingerprint,
                 decode_ms=round((time.monotonic() - answer.started) * 1000) if answer else 0,
+                completion_tokens=completion,
+                estimated=script.is_estimated,
             )
         )

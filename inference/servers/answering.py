@@ -16,10 +16,11 @@ from typing import Any
 from inference.contract import ErrorCode, GenerationRequest, Kind, Piece, Reason
 from inference.servers.body import completion_body
 from inference.servers.chunks import Chunk, Usage
+from inference.servers.client import LAST_USAGE_SECONDS
 from inference.servers.errors import Broken, Busy, KeyRefused, Refused, ServerError
 from inference.servers.pool import ServerPool
 from inference.servers.replicas import Replica
-from inference.servers.reply import Continuation, ReplyText
+from inference.servers.reply import CHARACTERS_PER_TOKEN, Continuation, ReplyText
 from inference.text.alternate import alternate, separate
 from inference.text.prompt import LEAST_ANSWER, TooLong, continues_answer, fit_turns
 
@@ -29,11 +30,16 @@ FILTER_FINISHES = {"content_filter"}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Tells how a reply ended. The prompt's tokens are the server's, or estimated where it reports none."""
+    """Tells how a reply ended. The tokens are those that the server counts, or estimates.
+
+    `completion_tokens` None: as many as there are pieces.
+    """
 
     reason: Reason
     error: str = ""
     prompt_tokens: int = 0
+    completion_tokens: int | None = None
+    is_estimated: bool = False
     prefill_ms: int = 0
     decode_ms: int = 0
 
@@ -62,7 +68,10 @@ class Answering:
         self._failed: list[Replica] = []
         self._halvings = 0  # how often the context was halved, because the server found the prompt too long
         self._messages: list[dict[str, Any]] = []  # as sent last
-        self._usage: Usage | None = None
+        self._usage: Usage | None = None  # of the last stream
+        self._most_tokens = 0  # that the last stream was allowed
+        self._before = self._reply.received  # chunks before the last stream
+        self._characters = 0  # of the last stream
         self._finish = ""
         self._started = time.monotonic()
         self._first = 0.0  # time.monotonic() of the first chunk
@@ -86,6 +95,8 @@ class Answering:
 
     async def _try_once(self) -> None:
         """Asks one server; returns if another try may help, else raises _Ends or TooLong."""
+        if self._is_full:
+            raise _Ends(Reason.LENGTH)  # an earlier attempt logged all that it may have
         replica = self._choose()
         received = self._reply.received
         replica.load += 1
@@ -134,20 +145,22 @@ class Answering:
         """Reads one stream to its end; always raises."""
         joined = Continuation(self._reply.so_far())
         room = self._fit(joined.sent)
+        self._usage, self._before = None, self._reply.received
+        self._most_tokens = min(room, self._reply.left)
         body = completion_body(
             self._request,
             self._messages,
             model=self._pool.model,
-            max_tokens=min(room, self._reply.left),
+            max_tokens=self._most_tokens,
             accepted=replica.accepted,
             background=self._is_background,
         )
-        self._finish = ""
+        self._finish, self._characters = "", 0
         async with contextlib.aclosing(replica.server.complete(body)) as chunks:
             await self._read(chunks, joined)
         replica.succeeded()
-        if self._usage:
-            self._pool.learn(self._messages, self._usage.prompt_tokens)
+        if usage := self._plausible_usage():
+            self._pool.learn(self._messages, usage.prompt_tokens)
         if self._finish in FILTER_FINISHES:
             raise _Ends(Reason.FAILED, ErrorCode.SERVER_FILTERED)
         raise _Ends(Reason.LENGTH if self._finish in LENGTH_FINISHES else Reason.STOP)
@@ -168,19 +181,38 @@ class Answering:
         return fitted.max_new
 
     async def _read(self, chunks: AsyncIterator[Chunk], joined: Continuation) -> None:
-        async for chunk in chunks:
-            self._usage = chunk.usage or self._usage
-            self._finish = chunk.finish or self._finish
-            if not self._first and (chunk.text or chunk.thought):
-                self._first = time.monotonic()
-            if chunk.thought:
-                self._push(Kind.THOUGHT, chunk.thought)
-            if text := joined.join(chunk.text) if chunk.text else "":
-                self._push(Kind.TEXT, text)
+        """Reads to the server's end; a reply at its limit waits a moment for that, as it brings the usage."""
+        try:
+            async with asyncio.timeout(None) as limit:
+                async for chunk in chunks:
+                    self._note(chunk)
+                    if chunk.thought:
+                        self._push(Kind.THOUGHT, chunk.thought)
+                    if text := joined.join(chunk.text) if chunk.text else "":
+                        self._push(Kind.TEXT, text)
+                    if self._is_full and limit.when() is None:
+                        limit.reschedule(asyncio.get_running_loop().time() + LAST_USAGE_SECONDS)
+        except (TimeoutError, ServerError):
+            if not self._is_full:
+                raise
+            raise _Ends(Reason.LENGTH) from None
+
+    @property
+    def _is_full(self) -> bool:
+        return self._reply.left <= 0
+
+    def _note(self, chunk: Chunk) -> None:
+        self._usage = chunk.usage or self._usage
+        self._finish = chunk.finish or self._finish
+        self._characters += len(chunk.thought) + len(chunk.text)
+        if not self._first and (chunk.text or chunk.thought):
+            self._first = time.monotonic()
 
     def _push(self, kind: Kind, text: str) -> None:
+        if self._is_full:
+            raise _Ends(Reason.LENGTH)
         reason = self._reply.push(kind, text)
-        if reason is not None:
+        if reason is not None and not (reason is Reason.LENGTH and self._is_full):
             raise _Ends(reason)
         self._take()
 
@@ -195,11 +227,38 @@ class Answering:
         self._take()
         now = time.monotonic()
         first = self._first or now
-        usage = self._usage
+        prompt, completion, is_estimated = self._tokens()
         return Outcome(
             reason,
             rule or error,
-            prompt_tokens=usage.prompt_tokens if usage else self._pool.estimate(self._messages),
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            is_estimated=is_estimated,
             prefill_ms=round((first - self._started) * 1000),
             decode_ms=round((now - first) * 1000),
         )
+
+    def _tokens(self) -> tuple[int, int | None, bool]:
+        """Returns the tokens of prompt and answer, and whether they are estimates.
+
+        The usage of a stream that continued a reply counts the text before it as prompt; the count of
+        that text was lost with the stream that was cut.
+        """
+        usage = self._plausible_usage()
+        if usage is None:
+            return max(self._pool.estimate(self._messages) - self._before, 0), None, bool(self._messages)
+        if not self._before:
+            return usage.prompt_tokens, usage.completion_tokens, False
+        prompt = max(usage.prompt_tokens - self._before, 0)
+        return prompt, self._before + usage.completion_tokens, True
+
+    def _plausible_usage(self) -> Usage | None:
+        """Returns the usage of the last stream, None if there is none or it cannot be true."""
+        usage = self._usage
+        if usage is None:
+            return None
+        prompt, completion = usage.prompt_tokens, usage.completion_tokens
+        has_tokens = self._reply.received > self._before
+        fits_text = completion * CHARACTERS_PER_TOKEN >= self._characters
+        is_prompt = 0 < prompt <= 2 * self._pool.context  # what was sent fits by an estimate only
+        return usage if is_prompt and has_tokens <= completion <= self._most_tokens and fits_text else None

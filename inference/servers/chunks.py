@@ -41,9 +41,15 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
+    completion_tokens_details: _CompletionDetails | None = None
 
 
 class _Completion(msgspec.Struct):
@@ -115,7 +121,20 @@ def _usage(usage: _Usage | None) -> Usage | None:
         return None
     if not (0 <= usage.prompt_tokens < MOST_TOKENS and 0 <= usage.completion_tokens < MOST_TOKENS):
         return None
-    return Usage(usage.prompt_tokens, usage.completion_tokens)
+    return Usage(usage.prompt_tokens, usage.completion_tokens + _reasoning_apart(usage))
+
+
+def _reasoning_apart(usage: _Usage) -> int:
+    """Returns the tokens of thoughts where the server counts them beside the answer's, as xAI does.
+
+    Most servers count them within.
+    """
+    details = usage.completion_tokens_details
+    reasoning = details.reasoning_tokens if details else None
+    if not reasoning or not 0 < reasoning < MOST_TOKENS:
+        return 0
+    counted = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
+    return reasoning if usage.total_tokens == counted + reasoning else 0
 
 
 def _error_in(error: Any) -> ServerError:

@@ -44,6 +44,17 @@ class End:
     def prompt_tokens(self) -> int:
         return int(self.body.get("prompt_tokens", 0))
 
+    @property
+    def completion_tokens(self) -> int:
+        """Returns the tokens of the answer to charge: as a model's server counts them, else those logged."""
+        counted = self.body.get("completion_tokens")
+        return self.seq if counted is None else int(counted)
+
+    @property
+    def is_estimated(self) -> bool:
+        """Returns whether the token counts are estimates."""
+        return bool(self.body.get("estimated"))
+
 
 @dataclass(frozen=True, slots=True)
 class Log:
@@ -125,7 +136,8 @@ def finish_call(
     generation_id: str, attempt: int, worker: str, seq: int, reason: Reason, body: Mapping[str, Any]
 ) -> scripts.Call:
     """Returns a call that writes the worker's terminal entry; it answers as append_call's, without stop."""
-    used = int(body.get("prompt_tokens", 0)) + seq
+    counted = body.get("completion_tokens")
+    used = int(body.get("prompt_tokens", 0)) + (seq if counted is None else int(counted))
     millis = int(body.get("prefill_ms", 0)) + int(body.get("decode_ms", 0))
     return ("finish", (generation_id, attempt, worker, seq, str(reason), json.dumps(body), used, millis))
 

@@ -72,6 +72,7 @@ class Times:
     per_token: float | None
     prompt_tokens: int
     tokens: int
+    is_estimated: bool = False
 
     @classmethod
     def of(
@@ -82,12 +83,13 @@ class Times:
         whole_ms: int | None,
         prompt_tokens: int,
         tokens: int,
+        is_estimated: bool = False,
     ) -> Times:
         """Measures the time per token from the first token on, so that a wait for a new worker counts."""
         per_token = None
         if first_ms is not None and whole_ms is not None and tokens > 1:
             per_token = (whole_ms - first_ms) / 1000 / (tokens - 1)
-        return cls(_seconds(queued_ms), _seconds(first_ms), per_token, prompt_tokens, tokens)
+        return cls(_seconds(queued_ms), _seconds(first_ms), per_token, prompt_tokens, tokens, is_estimated)
 
 
 def _seconds(milliseconds: int | None) -> float | None:
@@ -109,6 +111,7 @@ class Replies:
     ended: dict[str, int]  # by status
     prompt_tokens: int
     completion_tokens: int
+    estimated_tokens: int  # of both
     histograms: dict[str, Histogram]
 
 
@@ -125,6 +128,8 @@ def count_reply(client: redis.Redis, model: str, status: str, times: Times) -> N
         pipe.hincrby(key, f"ended:{status}", 1)
         pipe.hincrby(key, "prompt_tokens", times.prompt_tokens)
         pipe.hincrby(key, "completion_tokens", times.tokens)
+        if times.is_estimated:
+            pipe.hincrby(key, "estimated_tokens", times.prompt_tokens + times.tokens)
         for name, value in observed.items():
             if value is not None:
                 pipe.hincrby(key, f"{name}:{_bound(name, value)}", 1)
@@ -139,6 +144,7 @@ def replies(client: redis.Redis, model: str) -> Replies:
         ended,
         int(stored.get("prompt_tokens", 0)),
         int(stored.get("completion_tokens", 0)),
+        int(stored.get("estimated_tokens", 0)),
         {name: _histogram(name, stored) for name in BUCKETS},
     )
 

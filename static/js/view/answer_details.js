@@ -12,6 +12,7 @@
  * @property {number | null} completion_tokens
  * @property {number} thought_tokens  of the tokens written
  * @property {number} thought_ms
+ * @property {boolean} tokens_estimated  the model's server did not count them
  * @property {number | null} queued_ms
  * @property {number | null} first_token_ms
  * @property {number | null} whole_ms
@@ -54,13 +55,16 @@ function written({ completion_tokens: all, thought_tokens: thoughts }) {
  */
 function rowsOf(details) {
   const pace = details.tokens_a_second;
+  /** @param {number | null} n */
+  const counted = (n) =>
+    n !== null && details.tokens_estimated ? fill(gettext("about %(n)s (estimate)"), { n: number(n) }) : count(n);
   /** @type {[string, string | null][]} */
   const rows = [
     [gettext("Model"), details.model],
     [gettext("Persona"), details.persona],
     [gettext("How it ended"), details.ended],
-    [gettext("Tokens read"), count(details.prompt_tokens)],
-    [gettext("Tokens written"), written(details)],
+    [gettext("Tokens read"), counted(details.prompt_tokens)],
+    [gettext("Tokens written"), details.tokens_estimated ? counted(details.completion_tokens) : written(details)],
     [gettext("Time for thinking"), details.thought_ms ? duration(details.thought_ms) : null],
     [gettext("Waited in line"), duration(details.queued_ms)],
     [gettext("Until the first token"), duration(details.first_token_ms)],

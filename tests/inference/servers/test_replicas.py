@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inference.contract import ErrorCode, Piece, Reason, Resume
 from tests.inference.servers.driving import Driver, request
-from tests.inference.servers.fake_server import MODEL, Call, FakeServer, event, head, script, stream
+from tests.inference.servers.fake_server import MODEL, Call, FakeServer, event, head, script, stream, usage
 
 
 def well(call: Call) -> None:
@@ -68,7 +68,7 @@ def continuing(call: Call) -> None:
         call.send(head() + event("Once upon ").encode() + event("a time").encode())  # and cut
     else:
         assert last["content"] == "Once upon a time"
-        call.send(head() + stream(" there was", " a fox"))
+        call.send(head() + stream(" there was", " a fox", end=usage(9, 4) + "data: [DONE]\n\n"))
 
 
 def counting(call: Call) -> None:
@@ -80,6 +80,8 @@ def test_an_answer_that_was_cut_is_continued_from_its_text() -> None:
         driver.wait_until(lambda: driver.replica(0).accepted.prefix)
         text, end = driver.ask(request())
     assert (text, end.reason, end.seq) == ("Once upon a time there was a fox", Reason.STOP, 4)
+    # The server's count of the first part was lost with its stream; in the second part's prompt is its text.
+    assert (end.prompt_tokens, end.completion_tokens, end.estimated) == (7, 6, True)
     assert len(server.calls) == 2
 
 

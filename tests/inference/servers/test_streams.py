@@ -28,6 +28,7 @@ def test_a_reply_arrives_whole_with_its_usage() -> None:
     with FakeServer(answer) as server, Driver(server.base) as driver:
         text, end = driver.ask(request())
     assert (text, end.reason, end.seq, end.prompt_tokens) == ("Hello 🦊", Reason.STOP, 3, 11)
+    assert (end.completion_tokens, end.estimated) == (3, False)
     sent = server.calls[0]
     assert sent.headers["authorization"] == "Bearer secret"
     assert sent.body["messages"] == [{"role": "user", "content": "Hi"}]
@@ -161,16 +162,70 @@ def test_a_second_finish_and_what_follows_it_are_ignored() -> None:
     assert (text, end.reason, end.prompt_tokens) == ("one", Reason.STOP, 4)
 
 
-@pytest.mark.parametrize("prompt", [-5, 2**40, None, "many"])
-def test_an_impossible_usage_is_replaced_by_an_estimate(prompt: object) -> None:
+@pytest.mark.parametrize(
+    ("prompt", "completion"),
+    [(-5, 1), (2**40, 1), (None, 1), ("many", 1), (0, 1), (100_000, 1), (5, 0), (5, 101), (5, None)],
+)
+def test_an_impossible_usage_is_replaced_by_an_estimate(prompt: object, completion: object) -> None:
     def wrong(call: Call) -> None:
-        last = data({"choices": [], "usage": {"prompt_tokens": prompt, "completion_tokens": 1}})
+        last = data({"choices": [], "usage": {"prompt_tokens": prompt, "completion_tokens": completion}})
         call.send(head() + (event("one", finish="stop") + last).encode())
 
     with FakeServer(wrong) as server, Driver(server.base) as driver:
         text, end = driver.ask(request())
     assert (text, end.reason) == ("one", Reason.STOP)
     assert 0 < end.prompt_tokens < 50
+    assert (end.completion_tokens, end.estimated) == (None, True)
+
+
+def test_a_usage_that_is_too_small_for_the_text_is_replaced_by_an_estimate() -> None:
+    def stingy(call: Call) -> None:
+        call.send(head() + (event("word " * 20, finish="stop") + usage(5, 2)).encode())
+
+    with FakeServer(stingy) as server, Driver(server.base) as driver:
+        _, end = driver.ask(request())
+    assert (end.completion_tokens, end.estimated) == (None, True)
+
+
+def test_the_servers_count_holds_where_it_sends_several_tokens_in_a_piece() -> None:
+    def coarse(call: Call) -> None:
+        call.send(head() + stream("Many tokens ", "in a piece", end=usage(4, 9) + "data: [DONE]\n\n"))
+
+    with FakeServer(coarse) as server, Driver(server.base) as driver:
+        _, end = driver.ask(request())
+    assert (end.seq, end.completion_tokens, end.estimated) == (2, 9, False)
+
+
+def test_thoughts_that_a_server_counts_beside_the_answer_are_added() -> None:
+    counted = {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 13}
+    details = {"completion_tokens_details": {"reasoning_tokens": 7}}
+
+    def thinking(call: Call) -> None:
+        last = data({"choices": [], "usage": {**counted, **details}})
+        call.send(head() + (event("one ") + event("two", finish="stop") + last).encode())
+
+    with FakeServer(thinking) as server, Driver(server.base) as driver:
+        _, end = driver.ask(request())
+    assert (end.prompt_tokens, end.completion_tokens, end.estimated) == (4, 9, False)
+
+
+def test_a_reply_that_reaches_its_limit_waits_for_the_usage() -> None:
+    def long(call: Call) -> None:
+        call.send(head() + stream("a", "b", "c", finish="length", end=usage(6, 3) + "data: [DONE]\n\n"))
+
+    with FakeServer(long) as server, Driver(server.base) as driver:
+        text, end = driver.ask(request(max_new_tokens=3))
+    assert (text, end.reason, end.prompt_tokens, end.completion_tokens) == ("abc", Reason.LENGTH, 6, 3)
+    assert not end.estimated
+
+
+def test_a_reply_without_usage_is_marked_as_estimated() -> None:
+    def silent(call: Call) -> None:
+        call.ok("one ", "two")
+
+    with FakeServer(silent) as server, Driver(server.base) as driver:
+        _, end = driver.ask(request())
+    assert (end.seq, end.completion_tokens, end.estimated) == (2, None, True)
 
 
 def test_a_server_that_never_ends_is_ended_at_the_limit() -> None:
