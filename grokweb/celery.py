@@ -1,6 +1,6 @@
 """Sets up Celery for the web side: queue `chat` (short tasks) and queue `jobs` (all others), rule 14.
 
-The model workers have an app of their own, without Django: inference/worker/app.py.
+The model workers have an app of their own, without Django: inference/worker/celery_app.py.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from chat.core import storage
-from chat.turns import port
+from chat.turns import redis_client, reply_metrics, served_models
 from inference.wire.metrics import BUCKETS, COUNTERS, GAUGES, Replies
 from inference.wire.queue import Worker
 
@@ -37,9 +37,9 @@ class EngineCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         try:
-            served = port.served_models()
-            counted = {model.slug: port.replies(model.slug) for model in served}
-        except port.UNAVAILABLE:
+            served = served_models.served_models()
+            counted = {model.slug: reply_metrics.replies(model.slug) for model in served}
+        except redis_client.UNAVAILABLE:
             return [_up(0)]
         return [_up(1), *_queues(served), *_workers(served), *_replies(counted)]
 
@@ -70,7 +70,7 @@ def _up(value: int) -> Metric:
     return GaugeMetricFamily("grokweb_redis_up", "Whether Redis answered this scrape", value=value)
 
 
-def _queues(served: list[port.ServedModel]) -> Iterator[Metric]:
+def _queues(served: list[served_models.ServedModel]) -> Iterator[Metric]:
     waiting = GaugeMetricFamily("grokweb_queue_waiting", "Replies that wait for a worker", labels=BY_MODEL)
     estimate = GaugeMetricFamily(
         "grokweb_queue_estimate_seconds", "When a reply asked for now would be done", labels=BY_MODEL
@@ -84,7 +84,7 @@ def _queues(served: list[port.ServedModel]) -> Iterator[Metric]:
     yield from (waiting, estimate, workers)
 
 
-def _workers(served: list[port.ServedModel]) -> Iterator[Metric]:
+def _workers(served: list[served_models.ServedModel]) -> Iterator[Metric]:
     living = [(model.slug, worker) for model in served for worker in model.workers]
     info = GaugeMetricFamily(
         "grokweb_worker_info", "1; what the worker runs on", labels=[*BY_WORKER, "back_end", "fingerprint"]

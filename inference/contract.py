@@ -1,7 +1,7 @@
 """The data that cross the boundary between `chat` and `inference`: frozen dataclasses, standard library only.
 
 `chat` builds a GenerationRequest and later reads the token log. Inference never learns whose conversation it
-serves: `user_key` and `cache_key` are opaque HMACs, made in chat/turns/port.py.
+serves: `user_key` and `cache_key` are opaque HMACs, made in chat/turns/requests.py.
 
 Versions: the web process and the workers are not replaced at the same moment, so whoever reads a request or a
 log entry ignores fields that it does not know. A field without which a reply would be wrong is declared with

@@ -12,7 +12,7 @@ import sys
 
 class Loop(asyncio.SelectorEventLoop):
     def close(self) -> None:
-        for module, owners in (("chat.core.rate_limiter", "_limiters"), ("chat.turns.live", "_hubs")):
+        for module, owners in (("chat.core.rate_limiter", "_limiters"), ("chat.turns.hub", "_hubs")):
             # A test without chat has not loaded them.
             found = getattr(sys.modules.get(module), owners, {})
             if not self.is_closed() and (owner := found.pop(self, None)) is not None:

@@ -33,7 +33,7 @@ REASONS = {
     "inference/engines/openai.py": "passes the guarded transport on",
     "inference/servers/client.py": "speaks HTTP over the guarded transport that it is given",
     "inference/servers/pool.py": "opens nothing: names the type of the transport",
-    "inference/worker/app.py": "opens nothing: asks for the name of this machine",
+    "inference/worker/runtime.py": "opens nothing: asks for the name of this machine",
     "inference/xai_import/reader.py": "a pair of sockets between parent and child",
     "inference/xai_import/child.py": "a pair of sockets between parent and child",
     "grokweb/startup.py": "binds a port to see whether it is free",

@@ -30,7 +30,7 @@ from chat.core.throttling import throttle
 from chat.files.models import File
 from chat.quotas.models import UsageEntry
 from chat.search import index
-from chat.turns import event_numbers, port
+from chat.turns import event_numbers, submission
 from chat.turns.models import Generation
 from chat.turns.stopping import stop_all
 
@@ -104,7 +104,7 @@ def run_job(pk: UUID) -> bool:
     if Generation.objects.live().filter(user=user).exists():
         stop_all(user=user)
         return False
-    port.forget(list(Generation.objects.filter(user=user).values_list("pk", flat=True)))
+    submission.forget(list(Generation.objects.filter(user=user).values_list("pk", flat=True)))
     purge_owner(user)
     _delete_in_batches(File.objects.filter(owner=user))
     _delete_in_batches(UsageEntry.objects.filter(user=user))

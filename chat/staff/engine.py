@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chat.model_cards.selection import Rule, choose_for_new_chats
-from chat.turns import port
+from chat.turns import served_models
 from chat.turns.models import Generation
 from inference.wire.metrics import Times
 
@@ -85,11 +85,11 @@ def new_chats() -> NewChats | None:
 
 
 def models() -> list[ModelPart]:
-    """Raises port.UNAVAILABLE: Redis alone knows."""
-    return [_part(model) for model in port.served_models()]
+    """Raises redis_client.UNAVAILABLE: Redis alone knows."""
+    return [_part(model) for model in served_models.served_models()]
 
 
-def _part(model: port.ServedModel) -> ModelPart:
+def _part(model: served_models.ServedModel) -> ModelPart:
     times = last_hour(model.slug)
     return ModelPart(
         model.name,
@@ -107,7 +107,7 @@ def _part(model: port.ServedModel) -> ModelPart:
     )
 
 
-def _context(model: port.ServedModel) -> str:
+def _context(model: served_models.ServedModel) -> str:
     """Says how much the model reads and, if it is less than its network could, which settings decide it."""
     here, longest = number(model.context), number(model.longest)
     if model.context >= model.longest:
@@ -119,7 +119,7 @@ def _context(model: port.ServedModel) -> str:
     return words % {"here": here, "longest": longest}
 
 
-def _worker(worker: port.Worker) -> WorkerLine:
+def _worker(worker: served_models.Worker) -> WorkerLine:
     metrics = worker.metrics
     facts = [
         (_("Busy"), _("%(number)s of %(all)s") % {"number": worker.busy, "all": worker.slots}),
@@ -136,11 +136,11 @@ def _worker(worker: port.Worker) -> WorkerLine:
 def last_hour(model: str) -> list[Times]:
     rows = Generation.objects.filter(model=model, finished_at__gte=Now() - HOUR).order_by("-finished_at")
     columns = rows.values_list(
-        "queued_ms", "first_token_ms", "whole_ms", "prompt_tokens", "completion_tokens"
+        "queued_ms", "first_token_ms", "total_ms", "prompt_tokens", "completion_tokens"
     )
     return [
-        Times.of(queued_ms=queued, first_ms=first, whole_ms=whole, prompt_tokens=prompt, tokens=tokens)
-        for queued, first, whole, prompt, tokens in columns[:MOST]
+        Times.of(queued_ms=queued, first_ms=first, total_ms=total, prompt_tokens=prompt, tokens=tokens)
+        for queued, first, total, prompt, tokens in columns[:MOST]
     ]
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from chat.staff import engine
-from chat.turns import port
+from chat.turns import redis_client
 
 
 @require_safe
@@ -18,7 +18,7 @@ def engine_page(request: HttpRequest) -> HttpResponse:
     """Shows engine figures, none of which needs an audit row; grokweb/urls.py restricts it to staff."""
     try:
         models = engine.models()
-    except port.UNAVAILABLE:
+    except redis_client.UNAVAILABLE:
         models = None
     about = {
         "title": _("Engine"),

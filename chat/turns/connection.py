@@ -36,7 +36,8 @@ from chat.core.rate_limiter import rate_limiter
 from chat.core.scopes import language_of, remember_person
 from chat.turns import events
 from chat.turns.frames import FrameOut, encode
-from chat.turns.live import Outbox, hub
+from chat.turns.hub import hub
+from chat.turns.outbox import Outbox
 from chat.turns.socket_monitor import CLOSE_CODES, socket_monitor
 
 logger = logging.getLogger("grokweb.socket")

@@ -19,9 +19,10 @@ from chat.turns.connection import Connection, OverRate, error_for
 from chat.turns.event_positions import number_of, place_of
 from chat.turns.followed import Followed
 from chat.turns.greeting import hello
-from chat.turns.live import Item, QueuePosition, hub
+from chat.turns.hub import hub
 from chat.turns.models import LIVE, Generation
 from chat.turns.new_conversation import NewConversation
+from chat.turns.outbox import Item, QueuePosition
 from chat.turns.question import Question
 from chat.turns.reply_options import ReplyOptions
 from inference.contract import Kind, Piece

@@ -35,7 +35,7 @@ def details_of(message: Message) -> dict[str, Any] | None:
         "tokens_estimated": any(each.is_usage_estimated for each in steps),
         "queued_ms": first.queued_ms,
         "first_token_ms": first.first_token_ms,
-        "whole_ms": _time_of(steps),
+        "total_ms": _time_of(steps),
         "tokens_a_second": pace(last),
         "seed": str(first.seed),  # 63 bits: JavaScript's numbers would round it
         "settings": parameters.shown(),
@@ -57,15 +57,15 @@ def _thinking(steps: list[Generation]) -> dict[str, int]:
 
 def _time_of(steps: list[Generation]) -> int | None:
     """Returns the milliseconds that all steps took; None where that of one is not known."""
-    times = [each.whole_ms for each in steps if each.whole_ms is not None]
+    times = [each.total_ms for each in steps if each.total_ms is not None]
     return sum(times) if len(times) == len(steps) else None
 
 
 def pace(generation: Generation) -> float | None:
     """Returns tokens a second from the first one on; None where that is not known."""
-    if generation.whole_ms is None or generation.first_token_ms is None or generation.completion_tokens < 2:
+    if generation.total_ms is None or generation.first_token_ms is None or generation.completion_tokens < 2:
         return None
-    spent = generation.whole_ms - generation.first_token_ms
+    spent = generation.total_ms - generation.first_token_ms
     return round((generation.completion_tokens - 1) * 1000 / spent, 1) if spent > 0 else None
 
 

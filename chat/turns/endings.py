@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from chat.conversations.models import Message
 from chat.conversations.serializers import message_json
-from chat.turns import port
+from chat.turns import reply_state
 from chat.turns.end_messages import message_for_end
 from chat.turns.event_positions import number_of, place_of
 from chat.turns.followed import Followed
@@ -24,8 +24,11 @@ from inference.wire.log import End
 
 
 def done_from_log(followed: Followed, generation_id: str, end: End) -> Done:
-    """Returns the end that the log has; its row may be settled a moment later. Raises port.UNAVAILABLE."""
-    text = port.read(UUID(generation_id)).everything
+    """Returns the end that the log has; its row may be settled a moment later.
+
+    Raises redis_client.UNAVAILABLE.
+    """
+    text = reply_state.read_log(UUID(generation_id)).everything
     usage = Usage(prompt_tokens=end.prompt_tokens, completion_tokens=end.completion_tokens)
     if followed.step:
         steps = list(Generation.objects.steps_of(UUID(followed.message_id))[: followed.step + 1])

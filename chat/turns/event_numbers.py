@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from chat.turns import port
+from chat.turns import redis_client
 
 EXPIRY_SECONDS = 86_400
 
@@ -23,17 +23,17 @@ def key(user_id: UUID) -> str:
 def count(user_id: UUID) -> int | None:
     """Returns the number of the event that is about to be published; None without Redis."""
     try:
-        pipe = port.client().pipeline(transaction=False)
+        pipe = redis_client.client().pipeline(transaction=False)
         pipe.incr(key(user_id))
         pipe.expire(key(user_id), EXPIRY_SECONDS)
         return int(pipe.execute()[0])
-    except port.UNAVAILABLE:
+    except redis_client.UNAVAILABLE:
         return None
 
 
 def forget(user_id: UUID) -> None:
     """Deletes the count of a person whose account is deleted."""
-    port.client().delete(key(user_id))
+    redis_client.client().delete(key(user_id))
 
 
 def latest(users: Sequence[UUID]) -> dict[UUID, int]:
@@ -41,8 +41,8 @@ def latest(users: Sequence[UUID]) -> dict[UUID, int]:
     if not users:
         return {}
     try:
-        found = port.client().mget([key(user_id) for user_id in users])
-    except port.UNAVAILABLE:
+        found = redis_client.client().mget([key(user_id) for user_id in users])
+    except redis_client.UNAVAILABLE:
         return {}
     return {user_id: int(number or 0) for user_id, number in zip(users, found, strict=True)}
 

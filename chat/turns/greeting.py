@@ -5,7 +5,7 @@ from __future__ import annotations
 from chat.accounts.models import User
 from chat.core import storage
 from chat.model_cards.selection import default_model
-from chat.turns import event_numbers, port
+from chat.turns import event_numbers, redis_client, served_models
 from chat.turns.frames import Hello, Model
 
 
@@ -13,8 +13,8 @@ def hello(user: User) -> Hello:
     """Raises Unavailable if there is no model at all."""
     card = default_model()
     try:
-        workers = port.workers(card.slug)
-    except port.UNAVAILABLE:
+        workers = served_models.workers(card.slug)
+    except redis_client.UNAVAILABLE:
         workers = []
     return Hello(
         user={"id": str(user.pk), "name": user.get_short_name()},
@@ -23,7 +23,7 @@ def hello(user: User) -> Hello:
             name=card.name,
             is_demo=card.is_demo,
             running=bool(workers),
-            problem=port.problem_of(workers),
+            problem=served_models.problem_of(workers),
         ),
         event_number=event_numbers.latest_of(user.pk),
         writable=storage.accepts(),

@@ -7,8 +7,8 @@ from typing import Any
 from chat.accounts.models import User
 from chat.model_cards.access import models_for
 from chat.model_cards.serializers import model_json
-from chat.turns import port
-from chat.turns.port import ServedModel
+from chat.turns import redis_client, served_models
+from chat.turns.served_models import ServedModel
 
 
 def models_json(user: User) -> list[dict[str, Any]]:
@@ -17,9 +17,9 @@ def models_json(user: User) -> list[dict[str, Any]]:
     `running` is null where Redis does not tell.
     """
     try:
-        served = {model.slug: model for model in port.served_models()}
+        served = {model.slug: model for model in served_models.served_models()}
         unknown: dict[str, Any] = {"running": False, "waiting": 0, "estimate": None, "problem": ""}
-    except port.UNAVAILABLE:
+    except redis_client.UNAVAILABLE:
         served, unknown = {}, {"running": None, "waiting": 0, "estimate": None, "problem": ""}
     return [
         {**model_json(card), **(_status(served[card.slug]) if card.slug in served else unknown)}

@@ -90,7 +90,7 @@ class Generation(models.Model):
     # As the reader saw it, whatever attempts it took, by Redis' clock; empty where it did not come so far.
     queued_ms = models.PositiveIntegerField(_("time it waited, ms"), null=True, blank=True)
     first_token_ms = models.PositiveIntegerField(_("time to the first token, ms"), null=True, blank=True)
-    whole_ms = models.PositiveIntegerField(_("time in all, ms"), null=True, blank=True)
+    total_ms = models.PositiveIntegerField(_("time in all, ms"), null=True, blank=True)
     reason = models.CharField(_("why it ended"), max_length=16, blank=True)
     error = models.CharField(_("error"), max_length=64, blank=True)
     fingerprint = models.CharField(_("engine"), max_length=120, blank=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from chat.conversations.models import Message, Role
 from chat.conversations.tree import texts_to
 from chat.files import services as files
-from chat.turns import port
 from chat.turns.frozen_prompt import FrozenPrompt, digest
 from chat.turns.models import Generation
+from inference.text.alternate import alternate
 
 HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
 FIRST_ATTEMPT = FrozenPrompt()
@@ -52,7 +52,7 @@ def build_prompt(
         composed |= files.contents(unread)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
     prompt += [{"role": message.role, "content": composed.get(message.pk, "")} for message in path]
-    messages = port.in_turn([*prompt, {"role": Role.ASSISTANT, "content": prefix}] if prefix else prompt)
+    messages = alternate([*prompt, {"role": Role.ASSISTANT, "content": prefix}] if prefix else prompt)
     left_out = tuple(message.pk for message in path if message.pk in hidden)
     return BuiltPrompt(messages, FrozenPrompt(messages=len(path), left_out=left_out, sha256=digest(messages)))
 

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from chat.model_cards.capabilities import capabilities_of, parse_announced_capabilities
 from chat.model_cards.services import announce_model, note_seen
 from chat.personas.sampling import parse_announced_sampling
-from chat.turns import port, settlement
+from chat.turns import reconcile_rest, redis_client, reply_state, served_models, settlement, submission
 from chat.turns.models import Generation, Status
 from chat.turns.prompts import prompt_for
 from chat.turns.requests import request_for
@@ -33,7 +33,7 @@ STRIKES_ALLOWED = 2
 
 def reconcile() -> None:
     """Makes one pass. Raises redis.RedisError; the next pass continues."""
-    if port.must_wait_for_workers(_live):
+    if reconcile_rest.must_wait_for_workers(_live):
         return
     age = timedelta(seconds=settings.RECONCILE_AGE_SECONDS)
     rows = list(
@@ -44,13 +44,13 @@ def reconcile() -> None:
     )
     if not rows:
         return
-    leases = port.lease_states([row.pk for row in rows])
+    leases = reply_state.lease_states([row.pk for row in rows])
     pairs = list(zip(rows, leases, strict=True))
     _strike_dead_workers(lease.worker for row, lease in pairs if is_lost(row, lease))
     for row, lease in pairs:
         _repair_or_log(row, lease)
     for model in {row.model for row in rows}:
-        port.top_up(model)
+        submission.top_up(model)
 
 
 def _live() -> list[UUID]:
@@ -61,18 +61,20 @@ def sweep() -> None:
     """Removes replies that Redis counts as waiting or running though their rows are settled: it came back
     with older data, and they would count against their users' limits for ever.
     """
-    for model in port.announced_models():
-        believed = port.unfinished(model)  # read before the rows: a row is committed before it is submitted
+    for model in served_models.announced_models():
+        believed = reply_state.unfinished(
+            model
+        )  # read before the rows: a row is committed before it is submitted
         live = Generation.objects.live().filter(pk__in=believed).values_list("pk", flat=True)
         for ghost in believed - set(live) if believed else ():
-            port.settled(ghost)
+            submission.settled(ghost)
 
 
 def note_workers() -> None:
     """Notes which models have workers: a wait for a model ends some time after its last worker was seen."""
-    for model in port.announced_models():
-        if port.is_served(model):
-            port.note_seen(model)
+    for model in served_models.announced_models():
+        if served_models.is_served(model):
+            served_models.note_seen(model)
 
 
 def is_lost(row: Generation, lease: LeaseState) -> bool:
@@ -86,7 +88,7 @@ def _repair_or_log(row: Generation, lease: LeaseState) -> None:
     the pass."""
     try:
         repair(row, lease)
-    except (*port.UNAVAILABLE, OperationalError, InterfaceError):
+    except (*redis_client.UNAVAILABLE, OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("not mended: %s", row.pk, extra={"generation": str(row.pk)})
@@ -102,7 +104,7 @@ def repair(row: Generation, lease: LeaseState) -> None:
     waits = lease.attempt == row.attempt and lease.state == "q"
     runs = lease.attempt == row.attempt and lease.state == "r" and lease.leased
     if row.stop_requested_at and (waits or runs):
-        port.stop(row.pk, row.attempt)  # the flag may have been lost
+        submission.stop(row.pk, row.attempt)  # the flag may have been lost
     elif row.stop_requested_at:
         _end(row, Reason.STOPPED)  # (c)
     elif row.strikes >= STRIKES_ALLOWED:
@@ -118,7 +120,7 @@ def repair(row: Generation, lease: LeaseState) -> None:
 
 
 def _end(row: Generation, reason: Reason, error: str | None = None) -> None:
-    port.end(row.pk, row.attempt, reason, error)
+    submission.end(row.pk, row.attempt, reason, error)
     settlement.finish(row.pk, row.attempt)
 
 
@@ -132,8 +134,12 @@ def _end_if_no_worker_was_seen(row: Generation) -> None:
     waited = Generation.objects.live().filter(
         pk=row.pk, created_at__lt=Now() - timedelta(seconds=settings.QUEUE_TIMEOUT)
     )
-    if not port.was_seen(row.model) and waited.exists():
-        _end(row, Reason.FAILED, port.problem_of(port.workers(row.model)) or ErrorCode.NO_WORKER)
+    if not served_models.was_seen(row.model) and waited.exists():
+        _end(
+            row,
+            Reason.FAILED,
+            served_models.problem_of(served_models.workers(row.model)) or ErrorCode.NO_WORKER,
+        )
 
 
 def _submit_again(row: Generation, lease: LeaseState) -> None:
@@ -153,7 +159,7 @@ def _submit_again(row: Generation, lease: LeaseState) -> None:
     fields = {"attempt": row.attempt, "run": row.run, "prompt": prompt.frozen}
     if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(**fields):
         began = lease.attempt > 0 and (lease.state == "r" or lease.seq > 0)
-        port.submit(request, front=began or row.strikes > 0)
+        submission.submit(request, front=began or row.strikes > 0)
         about = {"generation": str(row.pk), "model": row.model, "attempt": row.attempt, "run": row.run}
         logger.info("reply submitted again", extra={**about, "strikes": row.strikes})
 
@@ -164,7 +170,7 @@ def _must_start_again(row: Generation) -> bool:
     from its text."""
     resume = capabilities_of(row.model).resume
     if resume is Resume.PREFIX:
-        pieces = port.read(row.pk).pieces
+        pieces = reply_state.read_log(row.pk).pieces
         return not pieces or pieces[-1].kind is not Kind.TEXT
     return resume is Resume.RESTART
 
@@ -180,11 +186,11 @@ def _strike_dead_workers(workers: Iterable[str]) -> None:
 def _strike_for(worker: str) -> None:
     """Counts a death: it strikes the suspect that was in flight, else everything in flight; each death
     once."""
-    held = port.held_by(worker)
+    held = reply_state.held_by(worker)
     rows = list(Generation.objects.live().filter(pk__in=held).exclude(struck_by=worker))
     flights = [
         row
-        for row, lease in zip(rows, port.lease_states([row.pk for row in rows]), strict=True)
+        for row, lease in zip(rows, reply_state.lease_states([row.pk for row in rows]), strict=True)
         if is_lost(row, lease)
     ]
     suspects = [row.pk for row in flights if row.strikes > 0]
@@ -214,7 +220,7 @@ def worker_returned(worker: str, generation_ids: list[UUID]) -> None:
 
 def sync_models() -> None:
     """Updates model cards with what workers announce and when one was last seen. Staff's choices stay."""
-    for slug, announced in port.announced_models().items():
+    for slug, announced in served_models.announced_models().items():
         card = announce_model(
             slug=slug,
             name=announced.get("name", slug),
@@ -224,5 +230,5 @@ def sync_models() -> None:
             sampling=parse_announced_sampling(announced.get("sampling", "{}")),
             capabilities=parse_announced_capabilities(announced.get("capabilities", "{}")),
         )
-        if port.is_served(slug):
+        if served_models.is_served(slug):
             note_seen(card)

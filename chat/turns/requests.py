@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+from uuid import UUID
+
+from django.conf import settings
+
 from chat.moderation import services as moderation
 from chat.quotas import services as quotas
-from chat.turns import port, titles
+from chat.turns import model_titles
 from chat.turns.models import Generation
 from chat.turns.prompts import Prompt, prompt_for
 from inference.contract import GenerationRequest, ReplyRule
@@ -32,14 +38,20 @@ def request_for(
         max_new_tokens=generation.parameters.max_new_tokens,
         seed=generation.seed,
         sampling=generation.parameters.sampling(),
-        user_key=port.opaque("user", generation.user_id),
-        cache_key=port.opaque("conversation", message.conversation_id),
+        user_key=_opaque("user", generation.user_id),
+        cache_key=_opaque("conversation", message.conversation_id),
         weight=terms.weight,
         running_limit=terms.running_limit,
         estimate=generation.reserved,
         strikes=generation.strikes,
         rules=rules,
         hold_back=HOLD_BACK if rules else 0,
-        title=titles.is_wanted(message),
+        title=model_titles.is_wanted(message),
         run=generation.run,
     )
+
+
+def _opaque(kind: str, pk: UUID) -> str:
+    """Returns the HMAC that inference gets in place of an id of ours."""
+    digest = hmac.new(settings.SECRET_KEY.encode(), f"{kind}:{pk.hex}".encode(), hashlib.sha256)
+    return digest.hexdigest()[:32]

@@ -11,7 +11,7 @@ from django.db.models.functions import Concat, Now
 
 from chat.conversations.models import Message, MessageStatus
 from chat.quotas import services as quotas
-from chat.turns import port
+from chat.turns import redis_client, reply_metrics, reply_state, submission
 from chat.turns.models import Generation, Part, Status
 from chat.turns.parts import parts_of, storable
 from chat.turns.token_ids import packed
@@ -32,7 +32,7 @@ REPORTED = (
     "is_usage_estimated",
     "queued_ms",
     "first_token_ms",
-    "whole_ms",
+    "total_ms",
 )
 STATUS_OF = {
     Reason.STOP: Status.COMPLETE,
@@ -48,12 +48,14 @@ def finish(generation_id: UUID, attempt: int) -> bool:
 
     Returns whether this call settled the row.
     """
-    log = port.read(generation_id)
+    log = reply_state.read_log(generation_id)
     settled = log.end is not None and settle(generation_id, attempt, log)
     if settled:
         _report(generation_id)
     if not Generation.objects.live().filter(pk=generation_id).exists():
-        port.settled(generation_id)  # also when somebody else settled it, or the row is gone with its user
+        submission.settled(
+            generation_id
+        )  # also when somebody else settled it, or the row is gone with its user
     return settled
 
 
@@ -66,7 +68,7 @@ def settle_if_ended(message_id: UUID) -> bool:
     try:
         for row in live:
             finish(row.pk, row.attempt)
-    except port.UNAVAILABLE:
+    except redis_client.UNAVAILABLE:
         return False
     return not live.all().exists()
 
@@ -93,7 +95,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             decode_ms=int(body.get("decode_ms", 0)),
             queued_ms=log.end.queued_ms,
             first_token_ms=log.end.first_ms,
-            whole_ms=log.end.whole_ms,
+            total_ms=log.end.total_ms,
             reason=log.end.reason,
             error=log.end.error[:64],
             fingerprint=str(body.get("fingerprint", ""))[:120],
@@ -138,13 +140,13 @@ def _report(generation_id: UUID) -> None:
     if row is None:
         return  # deleted at this very moment
     logger.info("reply settled", extra={"generation": str(generation_id), **row})
-    port.count_reply(
+    reply_metrics.count_reply(
         row["model"],
         row["status"],
         Times.of(
             queued_ms=row["queued_ms"],
             first_ms=row["first_token_ms"],
-            whole_ms=row["whole_ms"],
+            total_ms=row["total_ms"],
             prompt_tokens=row["prompt_tokens"],
             tokens=row["completion_tokens"],
             is_estimated=row["is_usage_estimated"],

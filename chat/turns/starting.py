@@ -27,8 +27,8 @@ from chat.core.text import estimate_tokens
 from chat.files import services as files
 from chat.personas.models import ConversationSettings
 from chat.quotas import services as quotas
-from chat.turns import port, steps
 from chat.turns import question as questions
+from chat.turns import redis_client, steps, submission
 from chat.turns.admission import admit, parent_for, settled_answer_for
 from chat.turns.idempotency import Turn, store_once
 from chat.turns.models import Generation
@@ -265,7 +265,7 @@ def _submit(request: GenerationRequest) -> None:
     """Runs after the commit. Without Redis the person keeps the ack, and reconcile submits later (rule 1)."""
     about = {"generation": request.generation_id, "model": request.model, "attempt": request.attempt}
     try:
-        port.submit(request)
+        submission.submit(request)
         logger.info("reply asked for", extra={**about, "estimate": request.estimate})
-    except port.UNAVAILABLE as error:
+    except redis_client.UNAVAILABLE as error:
         logger.warning("%s waits for reconcile: %s", request.generation_id, error, extra=about)

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from chat.accounts.models import User
 from chat.conversations.access import message_for
 from chat.core.storage import write_if_room
-from chat.turns import port
+from chat.turns import redis_client, submission
 from chat.turns.models import Generation
 
 logger = logging.getLogger("grokweb.turns")
@@ -45,6 +45,6 @@ def stop_all(**which: Any) -> None:
 
 def _stop_in_redis(pk: UUID, attempt: int) -> None:
     try:
-        port.stop(pk, attempt)
-    except port.UNAVAILABLE as error:
+        submission.stop(pk, attempt)
+    except redis_client.UNAVAILABLE as error:
         logger.warning("stop of %s waits for reconcile: %s", pk, error, extra={"generation": str(pk)})

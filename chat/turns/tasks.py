@@ -6,8 +6,8 @@ from uuid import UUID
 
 from celery import shared_task
 
+from chat.turns import model_titles, settlement
 from chat.turns import reconcile as reconciling
-from chat.turns import settlement, titles
 from inference.contract import FINISH_TASK, RETURNED_TASK, TITLE_TASK
 
 
@@ -23,7 +23,7 @@ def worker_returned(worker: str, generation_ids: list[str]) -> None:
 
 @shared_task(name=TITLE_TASK)
 def title_made(generation_id: str) -> None:
-    titles.store_title(UUID(generation_id))
+    model_titles.store_title(UUID(generation_id))
 
 
 @shared_task(name="chat.reconcile")

@@ -33,7 +33,7 @@ class End:
     body: Mapping[str, Any] = field(default_factory=dict)
     queued_ms: int | None = None
     first_ms: int | None = None
-    whole_ms: int | None = None
+    total_ms: int | None = None
     run: int = 0
 
     @property
@@ -90,11 +90,13 @@ def parse(entry_id: str, fields: Mapping[str, str]) -> Piece | End:
     """Reads one entry of the stream; fields that a newer version added are ignored."""
     run, seq = divmod(int(entry_id.partition("-")[0]), RUN)
     if "end" in fields:
-        queued, first, whole = (
-            int(fields[name]) if name in fields else None for name in ("queued", "first", "whole")
+        # A worker of an earlier version calls the total time `whole`.
+        named = {"total": fields["whole"], **fields} if "whole" in fields else fields
+        queued, first, total = (
+            int(named[name]) if name in named else None for name in ("queued", "first", "total")
         )
         body = json.loads(fields["body"] or "{}")
-        return End(seq, Reason(fields["end"]), body, queued, first, whole, run)
+        return End(seq, Reason(fields["end"]), body, queued, first, total, run)
     scores = tuple(
         Score(logprob, tuple((token, at) for token, at in top))
         for logprob, top, *_ in json.loads(fields.get("scores", "[]"))

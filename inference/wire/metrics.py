@@ -80,15 +80,15 @@ class Times:
         *,
         queued_ms: int | None,
         first_ms: int | None,
-        whole_ms: int | None,
+        total_ms: int | None,
         prompt_tokens: int,
         tokens: int,
         is_estimated: bool = False,
     ) -> Times:
         """Measures the time per token from the first token on, so that a wait for a new worker counts."""
         per_token = None
-        if first_ms is not None and whole_ms is not None and tokens > 1:
-            per_token = (whole_ms - first_ms) / 1000 / (tokens - 1)
+        if first_ms is not None and total_ms is not None and tokens > 1:
+            per_token = (total_ms - first_ms) / 1000 / (tokens - 1)
         return cls(_seconds(queued_ms), _seconds(first_ms), per_token, prompt_tokens, tokens, is_estimated)
 
 

@@ -1,6 +1,6 @@
 """Starts a model worker without Django: `python -m inference.worker -Q model.<slug> --concurrency <slots>`.
 
-Further arguments are those of Celery's worker. `celery -A inference.worker.app worker` starts the same
+Further arguments are those of Celery's worker. `celery -A inference.worker.celery_app worker` starts the same
 worker, but where Django is installed kombu loads some of its modules first.
 """
 
@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> None:
     # kombu/utils/json.py imports Django's lazy strings if it can. Nothing in this process may import Django.
     sys.modules["django"] = None  # type: ignore[assignment]
     with on_invalid_setting():
-        from inference.worker.app import app
+        from inference.worker.celery_app import app
 
     app.worker_main(["--quiet", "worker", *LEAN, *arguments])
 

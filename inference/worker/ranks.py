@@ -32,7 +32,7 @@ from inference.engines.ranks import RanksEngine
 from inference.grok1.parallel import ParallelStep, Share, load_share
 from inference.model_dir.admission import admit, bound_context, serving_dtype, vouch
 from inference.model_dir.describe import GROK1, ModelUnusable, describe
-from inference.worker import app as worker
+from inference.worker import celery_app
 
 log = logging.getLogger("grokweb.ranks")
 
@@ -69,12 +69,12 @@ def load(path: Path, share: Share, device: torch.device) -> ParallelStep:
 
 def serve(path: Path, share: Share, step: ParallelStep, celery: list[str]) -> None:
     """Runs rank 0 as a model worker like any other, until it is stopped."""
-    worker.make_engine = lambda: RanksEngine(path, share, step, threads=settings.THREADS)
-    worker.app.worker_main(["worker", "--pool", "threads", *celery])
+    celery_app.make_engine = lambda: RanksEngine(path, share, step, threads=settings.THREADS)
+    celery_app.app.worker_main(["worker", "--pool", "threads", *celery])
 
 
 def main(arguments: list[str]) -> int:
-    worker.log_to_stderr()
+    celery_app.log_to_stderr()
     options = argparse.ArgumentParser(prog="inference.worker.ranks", allow_abbrev=False)
     options.add_argument("--whole-experts", action="store_true", help="each rank has whole experts")
     chosen, celery = options.parse_known_args(arguments)

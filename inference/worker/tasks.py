@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from inference.contract import SERVE_TASK
-from inference.worker import app as worker
+from inference.worker.celery_app import app, runtime
 
 
-@worker.app.task(name=SERVE_TASK)
+@app.task(name=SERVE_TASK)
 def serve() -> None:
     """Handles a ticket, which says that a reply waits for this model."""
-    worker.runtime().serve()
+    runtime().serve()

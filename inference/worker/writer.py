@@ -1,7 +1,8 @@
 """Appends the engine's pieces to the token logs, in order and once, whatever happens to Redis meanwhile.
 
 One Writer a model worker. The engine thread hands events in (`take`); everything else happens in `tick`,
-which one thread calls (inference/worker/app.py), or a test, step by step. The rules are in docs/live-path.md.
+which one thread calls (inference/worker/runtime.py), or a test, step by step. The rules are in
+docs/live-path.md.
 """
 
 from __future__ import annotations

@@ -89,13 +89,13 @@ class Reader:
     def answer(self, conversation: Any) -> None:
         """The reply that `append` asked for ends, and goes with its question: lengths stay as they are."""
         from chat.conversations.branches import delete_branch
-        from chat.turns import port
+        from chat.turns import submission
         from chat.turns.models import Generation
         from chat.turns.settlement import finish
         from inference.contract import Reason
 
         row = Generation.objects.live().get(message__conversation=conversation)
-        port.end(row.pk, row.attempt, Reason.STOP)
+        submission.end(row.pk, row.attempt, Reason.STOP)
         assert finish(row.pk, row.attempt)
         assert row.message.parent is not None
         delete_branch(row.message.parent)

@@ -75,5 +75,5 @@ class Store:
 
 
 def pid_of(worker: str) -> int:
-    """inference/worker/app.py names itself <host>-<pid>-<random>."""
+    """A worker (inference/worker/runtime.py) names itself <host>-<pid>-<random>."""
     return int(worker.rsplit("-", 2)[1])

@@ -11,7 +11,7 @@ import pytest
 import redis
 from django.test import override_settings
 
-from chat.turns import port
+from chat.turns import reconcile_rest, redis_client
 from grokweb import redis_persistence
 from grokweb.redis_server import EmbeddedRedis
 from inference.wire import scripts
@@ -82,14 +82,16 @@ def test_reconcile_rests_after_redis_refused_writes(
     """Leases expired although their workers live: no death is counted before they are renewed."""
     client = scripts.connect(server.url)
     live = [uuid.uuid4()]
-    monkeypatch.setattr(port._local, "client", client, raising=False)
+    monkeypatch.setattr(redis_client._local, "client", client, raising=False)
     with override_settings(REDIS_REST_SECONDS=0.5):
         eventually(
-            lambda: not port.must_wait_for_workers(lambda: live), "the wait after the start is over", 10
+            lambda: not reconcile_rest.must_wait_for_workers(lambda: live),
+            "the wait after the start is over",
+            10,
         )
         with disk.full():
             eventually(lambda: refuses(client), "a refusal", 10)
         eventually(lambda: not refuses(client), "writes", 10)
-        assert port.must_wait_for_workers(lambda: live)
-        eventually(lambda: not port.must_wait_for_workers(lambda: live), "the wait is over", 10)
-        assert not port.must_wait_for_workers(lambda: live)
+        assert reconcile_rest.must_wait_for_workers(lambda: live)
+        eventually(lambda: not reconcile_rest.must_wait_for_workers(lambda: live), "the wait is over", 10)
+        assert not reconcile_rest.must_wait_for_workers(lambda: live)

@@ -60,7 +60,7 @@ local function times(id)
   local marks, out = redis.call('HMGET', gen_key(id), 'asked', 'began', 'first'), {}
   local asked = tonumber(marks[1])
   if not asked then return out end
-  local named = {queued = marks[2], first = marks[3], whole = now()}
+  local named = {queued = marks[2], first = marks[3], total = now()}
   for name, at in pairs(named) do
     if at then
       out[#out + 1] = name

@@ -15,7 +15,7 @@
  * @property {boolean} tokens_estimated  the model's server did not count them
  * @property {number | null} queued_ms
  * @property {number | null} first_token_ms
- * @property {number | null} whole_ms
+ * @property {number | null} total_ms
  * @property {number | null} tokens_a_second
  * @property {Settings} settings
  * @property {string} seed
@@ -68,7 +68,7 @@ function rowsOf(details) {
     [gettext("Time for thinking"), details.thought_ms ? duration(details.thought_ms) : null],
     [gettext("Waited in line"), duration(details.queued_ms)],
     [gettext("Until the first token"), duration(details.first_token_ms)],
-    [gettext("Time in all"), duration(details.whole_ms)],
+    [gettext("Time in all"), duration(details.total_ms)],
     [gettext("Tokens per second"), pace === null ? null : decimal(pace, 1)],
   ];
   for (const [name, value] of Object.entries(details.settings)) {

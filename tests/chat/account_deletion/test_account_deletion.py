@@ -30,7 +30,7 @@ from chat.files.models import File
 from chat.moderation.models import Report
 from chat.moderation.services import report_message
 from chat.sharing.services import create_share
-from chat.turns import port
+from chat.turns import redis_client
 from chat.turns.models import Generation, Status
 from tests.chat.cast import PASSWORD, Cast
 from tests.chat.conversations.building import talk
@@ -260,7 +260,7 @@ async def test_replies_being_written_stop_first(tabs: Any, broker: Any, cast: An
         return not User.objects.filter(pk=cast.alice.pk).exists()
 
     await eventually(is_deleted)
-    redis = port.client()
+    redis = redis_client.client()
     assert not [
         key for key in redis.scan_iter("*") if cast.alice.pk.hex in key or key.endswith(f"log:{generation}")
     ]

@@ -26,7 +26,7 @@ from chat.files import services
 from chat.files.models import File
 from chat.model_cards.models import ModelCard
 from chat.moderation.models import Rule
-from chat.turns import port
+from chat.turns import submission
 from chat.turns.frames import BadFrame, parse
 from chat.turns.models import Generation
 from chat.turns.prompts import prompt_of
@@ -68,7 +68,7 @@ def settle(message: Message, text: str = "Food.") -> Message:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port, "submit", lambda request: None)
+    monkeypatch.setattr(submission, "submit", lambda request: None)
 
 
 def test_the_model_reads_the_file_before_the_words_and_the_message_keeps_the_words(cast: Cast) -> None:

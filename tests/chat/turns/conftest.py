@@ -16,10 +16,10 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
-from chat.turns import live, port, settlement, titles
+from chat.turns import hub, model_titles, settlement, submission
 from inference.contract import FINISH_TASK, TITLE_TASK, Resume
 from inference.engines.scripted import ScriptedEngine
-from inference.worker.app import Runtime
+from inference.worker.runtime import Runtime
 from tests.chat.turns.tab import WAIT, Tab, cookie_of
 
 
@@ -38,7 +38,7 @@ class InProcess:
     def start_worker(self, slots: int = 4, resume: Resume = Resume.EXACT) -> Runtime:
         engine = ScriptedEngine(slots=slots, resume=resume)
         engine.slug = "scripted"  # the model of the tests, whatever it can do
-        self.runtime = Runtime(engine, self.publish)
+        self.runtime = Runtime(engine, self.publish, wake=lambda: None)
         self.slots = threading.Semaphore(slots)
         self.runtime.start()
         return self.runtime
@@ -79,7 +79,7 @@ class InProcess:
     def _take_title(self, pk: UUID) -> None:
         try:
             self.may_take_titles.wait(WAIT)
-            titles.store_title(pk)
+            model_titles.store_title(pk)
             self.titles_taken.append(pk)
         finally:
             close_old_connections()
@@ -98,9 +98,8 @@ class InProcess:
 def broker(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     """No worker runs until the test calls start_worker()."""
     made = InProcess()
-    monkeypatch.setattr(port, "ticket", made.ticket)
-    monkeypatch.setattr(port, "publish_finish", made.publish_finish)
-    monkeypatch.setattr("inference.worker.app.Runtime._invite", lambda self: None)
+    monkeypatch.setattr(submission, "ticket", made.ticket)
+    monkeypatch.setattr(submission, "publish_finish", made.publish_finish)
     yield made
     made.close()
 
@@ -121,4 +120,4 @@ async def tabs(cast: Any, broker: InProcess) -> AsyncIterator[Any]:
     yield open_tab
     for tab in opened:
         await tab.socket.disconnect(timeout=WAIT)
-    await live.hub().close()
+    await hub.hub().close()

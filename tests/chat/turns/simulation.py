@@ -10,7 +10,7 @@ import redis
 
 from inference.contract import Capabilities, Delta, Ended, GenerationRequest, Kind, Piece, Reason, Resume
 from inference.wire import scripts
-from inference.worker.app import Runtime
+from inference.worker.runtime import Runtime
 
 SLOTS = 2
 
@@ -101,7 +101,7 @@ class Worker:
 
     def __init__(self, broker: Broker, resume: Resume = Resume.EXACT) -> None:
         self.engine = StepEngine(resume)
-        self.runtime = Runtime(self.engine, broker.publish)  # type: ignore[arg-type]
+        self.runtime = Runtime(self.engine, broker.publish, wake=lambda: None)  # type: ignore[arg-type]
         self.awake = True
         self.beat()
 

@@ -10,7 +10,7 @@ import redis
 from django.utils import timezone
 
 from chat.conversations.models import Conversation, Message, Role
-from chat.turns import port, reconcile
+from chat.turns import reconcile, submission
 from chat.turns.models import Generation
 from chat.turns.question import Question
 from chat.turns.starting import send
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _reconcile_at_once(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.RECONCILE_AGE_SECONDS = -60
     settings.REDIS_REST_SECONDS = 0.001
-    monkeypatch.setattr(port, "ticket", lambda *_: None)
+    monkeypatch.setattr(submission, "ticket", lambda *_: None)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from chat.conversations.models import Message
-from chat.turns import live
+from chat.turns import hub
 from chat.turns.models import Generation, Part
+from chat.turns.outbox import Outbox
 from chat.turns.prompts import prompt_of
 from inference.contract import Kind, Piece
 from inference.wire import log
@@ -136,15 +137,15 @@ def test_a_resume_within_a_thought_begins_with_that_thought() -> None:
         Piece(3, 5, "d e ", (), kind=Kind.THOUGHT),
     ]
     pieces += [Piece(5, 8, "f g h ", ()), Piece(8, 9, "i", ())]
-    assert live._from(pieces, 3) == pieces[1:]
+    assert hub._from(pieces, 3) == pieces[1:]
     whole = Piece(0, 5, "a b c d e ", (), kind=Kind.THOUGHT)
     text = Piece(5, 9, "f g h i", ())
-    assert live._from(pieces, 4) == [whole, text]
-    assert live._from(pieces, 6) == [text]
+    assert hub._from(pieces, 4) == [whole, text]
+    assert hub._from(pieces, 6) == [text]
 
 
 def test_pieces_of_different_kinds_stay_apart_while_a_socket_waits() -> None:
-    outbox = live.Outbox()
+    outbox = Outbox()
     for number, kind in enumerate([Kind.THOUGHT, Kind.THOUGHT, Kind.TEXT, Kind.TEXT]):
         outbox.put("one", Piece(number, number + 1, "x", (), kind=kind))
     assert [(item.seq, item.kind) for _id, item in outbox.take()] == [(2, Kind.THOUGHT), (4, Kind.TEXT)]

@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import override_settings
 
-from chat.turns import live
+from chat.turns import hub
 from chat.turns.models import Generation
 from chat.turns.reconcile import reconcile
 from chat.turns.stopping import request_stop
@@ -31,7 +31,7 @@ async def test_a_page_gets_the_end_without_a_reload(
     tabs: Any, broker: Any, redis_client: Any, monkeypatch: pytest.MonkeyPatch, log: str
 ) -> None:
     """Redis' data and the worker are lost; the person has stopped the reply, so nobody writes it again."""
-    monkeypatch.setattr(live, "ENDS_SECONDS", 0.2)
+    monkeypatch.setattr(hub, "ENDS_SECONDS", 0.2)
     runtime = broker.start_worker()
     tab = await tabs("alice")
     await tab.say(type="send", conversation=None, parent=None, content="slow:500:10", client_id="c")

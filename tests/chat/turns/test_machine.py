@@ -31,7 +31,7 @@ from chat.conversations.models import Conversation, Message
 from chat.core.errors import QueueFull
 from chat.model_cards.models import ModelCard
 from chat.quotas.models import UsageCounter, UsageEntry
-from chat.turns import port, reconcile
+from chat.turns import reconcile, submission
 from chat.turns.models import Generation, Status
 from chat.turns.question import Question
 from chat.turns.settlement import finish
@@ -67,13 +67,13 @@ class LivePath(RuleBasedStateMachine):
         self.asked = 0
         self.ends: dict[UUID, tuple[str, str]] = {}
         self.patches = [
-            mock.patch.object(port, "ticket"),  # delivered by the rule `ticket`, as often as it likes
+            mock.patch.object(submission, "ticket"),  # delivered by the rule `ticket`, as often as it likes
             mock.patch.object(
-                port,
+                submission,
                 "publish_finish",
                 lambda pk, attempt: self.broker.publish(FINISH_TASK, [str(pk), attempt]),
             ),
-            mock.patch.object(port, "submit", self._submit(port.submit)),
+            mock.patch.object(submission, "submit", self._submit(submission.submit)),
             override_settings(RECONCILE_AGE_SECONDS=-60, REDIS_REST_SECONDS=0.001, DAILY_TOKENS=10**9),
         ]
         for patch in self.patches:

@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 
 from chat.conversations.models import Conversation, Message
 from chat.model_cards.models import ModelCard
-from chat.turns import port
+from chat.turns import redis_client
 from chat.turns.models import Generation
 from inference.wire import scripts
 from tests.chat.turns.exchange import asked, send
@@ -60,7 +60,7 @@ async def test_without_redis_the_state_of_a_model_is_unknown(
     cast: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nobody = scripts.connect("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(port, "client", lambda: nobody)
+    monkeypatch.setattr(redis_client, "client", lambda: nobody)
     assert [each["running"] for each in await models(cast)] == [None]
 
 

@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from chat.conversations.models import Message
 from chat.conversations.transcripts import transcript
-from chat.turns import acknowledgement, port
+from chat.turns import acknowledgement, submission
 from chat.turns.idempotency import Turn
 from chat.turns.models import Generation
 from chat.turns.question import Question
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _nothing_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port, "submit", lambda request: None)
+    monkeypatch.setattr(submission, "submit", lambda request: None)
 
 
 def ask(cast: Any, after: Message | None = None) -> tuple[Turn, Any, list[str]]:

@@ -9,7 +9,7 @@ import redis
 from asgiref.sync import sync_to_async
 from django.test import Client
 
-from chat.turns import port
+from chat.turns import redis_client, reply_metrics
 from chat.turns.models import Generation
 from inference.wire import queue, scripts
 from tests.grokweb.service import eventually
@@ -41,7 +41,7 @@ async def ask(tabs: Any, broker: Any, content: str) -> str:
     await tab.reply()
     pk: str = ack["generation_id"]
     await sync_to_async(eventually)(
-        lambda: port.replies("scripted").ended, "counted after the settlement", 10
+        lambda: reply_metrics.replies("scripted").ended, "counted after the settlement", 10
     )
     return pk
 
@@ -50,8 +50,8 @@ async def test_times_of_a_reply_are_in_its_row_and_in_the_metrics(tabs: Any, bro
     worker = broker.start_worker(slots=3)
     pk = await ask(tabs, broker, "slow:5:20")
     row = await Generation.objects.aget(pk=pk)
-    assert 0 <= row.queued_ms <= row.first_token_ms <= row.whole_ms
-    assert row.whole_ms >= 4 * 20
+    assert 0 <= row.queued_ms <= row.first_token_ms <= row.total_ms
+    assert row.total_ms >= 4 * 20
     worker._beat()
     text = await scrape()
     assert sample(text, "grokweb_redis_up") == 1
@@ -79,15 +79,15 @@ async def test_a_reply_that_never_began_has_no_times(tabs: Any, broker: Any) -> 
     ack = await tab.until("ack")
     await tab.say(type="stop", message_id=ack["message_id"])
     await tab.until("done")
-    await sync_to_async(eventually)(lambda: port.replies("scripted").ended, "counted", 10)
+    await sync_to_async(eventually)(lambda: reply_metrics.replies("scripted").ended, "counted", 10)
     row = await Generation.objects.aget(pk=ack["generation_id"])
     assert (row.status, row.queued_ms, row.first_token_ms) == ("stopped", None, None)
-    assert row.whole_ms is not None
+    assert row.total_ms is not None
 
 
 async def test_without_redis_the_other_metrics_are_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = scripts.connect("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(port, "client", lambda: nobody)
+    monkeypatch.setattr(redis_client, "client", lambda: nobody)
     text = await scrape()
     assert sample(text, "grokweb_redis_up") == 0
     assert "python_info" in text
@@ -138,6 +138,6 @@ async def test_the_engine_page_is_for_staff(cast: Any, who: str) -> None:
 
 async def test_the_engine_page_without_redis(cast: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = scripts.connect("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(port, "client", lambda: nobody)
+    monkeypatch.setattr(redis_client, "client", lambda: nobody)
     shown = await page(cast, "staff")
     assert "Redis does not answer" in shown.content.decode()

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.test import override_settings
 from redis import ResponseError
 
-from chat.turns import port
+from chat.turns import submission
 from chat.turns.models import Generation
 from chat.turns.question import Question
 from chat.turns.starting import send
@@ -28,8 +28,8 @@ LONG, SHORT = 120.0, 0.2  # seconds of rest: longer and shorter than Redis has r
 
 @pytest.fixture
 def service(cast: Any, redis_client: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(port, "ticket", lambda *_: None)
-    monkeypatch.setattr(port, "publish_finish", lambda *_: None)
+    monkeypatch.setattr(submission, "ticket", lambda *_: None)
+    monkeypatch.setattr(submission, "publish_finish", lambda *_: None)
     with override_settings(RECONCILE_AGE_SECONDS=-60):
         yield Service(cast.alice, redis_client)
 

@@ -32,8 +32,8 @@ from chat.moderation.services import decide, report_message
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
 from chat.turns import connection as sockets
 from chat.turns import consumers, events
-from chat.turns.live import Outbox
 from chat.turns.models import Generation
+from chat.turns.outbox import Outbox
 from chat.turns.socket_monitor import socket_monitor
 from chat.turns.tasks import reconcile
 from grokweb.asgi import application

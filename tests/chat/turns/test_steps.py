@@ -14,7 +14,7 @@ from chat.conversations.models import Message
 from chat.conversations.serializers import message_json
 from chat.quotas import services as quotas
 from chat.quotas.models import UsageEntry
-from chat.turns import port
+from chat.turns import submission
 from chat.turns.event_positions import STEP, number_of, place_of
 from chat.turns.models import Generation
 from chat.turns.parameters import Parameters
@@ -50,7 +50,7 @@ def add_step(ack: dict[str, Any], script: str) -> Generation:
             max_new_tokens=100,
             is_length_chosen=False,
         )
-    port.submit(request_for(step, [{"role": "user", "content": script}]))
+    submission.submit(request_for(step, [{"role": "user", "content": script}]))
     return step
 
 

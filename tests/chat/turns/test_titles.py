@@ -12,7 +12,7 @@ from chat.conversations.models import Conversation, Message
 from chat.conversations.titles import rename_conversation
 from chat.moderation.models import Rule
 from chat.quotas.models import UsageCounter, UsageEntry
-from chat.turns.titles import title_of
+from chat.turns.model_titles import title_of
 from tests.chat.turns.exchange import eventually, send
 
 pytestmark = [pytest.mark.django_db(transaction=True)]

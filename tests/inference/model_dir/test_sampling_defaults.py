@@ -12,7 +12,7 @@ import pytest
 from inference import settings
 from inference.engines import load_engine
 from inference.model_dir.describe import ModelUnusable, describe
-from inference.worker import app as worker
+from inference.worker.runtime import card
 from tests.inference.hf_folders import change_json, make_folder
 
 SET = {
@@ -44,8 +44,8 @@ def test_a_worker_announces_them(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert describe(folder).sampling == {}
     change_json(folder, "generation_config.json", **SET)
     monkeypatch.setattr(settings, "MODEL", str(folder))
-    card = worker.card(load_engine(str(folder), slots=1, threads=1))
-    assert json.loads(str(card["sampling"])) == READ
+    announced = card(load_engine(str(folder), slots=1, threads=1))
+    assert json.loads(str(announced["sampling"])) == READ
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from tests.inference.engine_fakes import Bench, request
 
 
 def times(**changed: int | None) -> Times:
-    about: dict[str, int | None] = {"queued_ms": 200, "first_ms": 1200, "whole_ms": 3200}
+    about: dict[str, int | None] = {"queued_ms": 200, "first_ms": 1200, "total_ms": 3200}
     return Times.of(**{**about, **changed}, prompt_tokens=7, tokens=21)
 
 
 def test_per_token_is_from_the_first_token_to_the_end() -> None:
     assert times().per_token == pytest.approx(0.1)
     assert times(first_ms=None).per_token is None  # Redis lost when it came
-    assert Times.of(queued_ms=1, first_ms=5, whole_ms=5, prompt_tokens=1, tokens=1).per_token is None
+    assert Times.of(queued_ms=1, first_ms=5, total_ms=5, prompt_tokens=1, tokens=1).per_token is None
 
 
 def test_replies_add_up(redis_client: redis.Redis) -> None:

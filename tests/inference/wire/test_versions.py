@@ -73,6 +73,14 @@ def test_log_entries_ignore_unknown_fields(redis_client: redis.Redis) -> None:
     assert (kept.end.reason, kept.end.prompt_tokens) == (Reason.STOP, 0)
 
 
+def test_the_total_time_is_read_under_the_name_of_older_workers() -> None:
+    entry = {"end": "stop", "body": "{}", "queued": "1", "first": "2"}
+    for name in ("total", "whole"):
+        end = log.parse("5-1", {**entry, name: "3"})
+        assert isinstance(end, log.End)
+        assert (end.queued_ms, end.first_ms, end.total_ms) == (1, 2, 3)
+
+
 def test_a_newer_request_goes_only_to_a_worker_that_knows_it(redis_client: redis.Redis) -> None:
     driver.announce(redis_client, "today")
     driver.announce(redis_client, "tomorrow", contract=NEWER)

@@ -1,4 +1,4 @@
-"""The hub: one reader of token logs in each web process, a bounded outbox for each socket (rule 4).
+"""The hub: the one reader of token logs in each web process; it fills the outboxes of sockets (rule 4).
 
 Tokens never pass through a channel layer: it drops silently when full. The hub blocks in one XREAD over every
 watched log and its own wake key; a newcomer is caught up by XRANGE between two reads, so nothing is missed or
@@ -12,7 +12,7 @@ import contextlib
 import logging
 import sys
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
 from typing import Any
@@ -26,8 +26,9 @@ from django.db.models.functions import Now
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from chat.turns import port
+from chat.turns import redis_client, served_models
 from chat.turns.models import Generation
+from chat.turns.outbox import Item, Outbox, QueuePosition
 from chat.turns.parts import stretches
 from inference.contract import Piece, Reason
 from inference.wire import log as token_log
@@ -44,59 +45,6 @@ SWITCH_SECONDS = 0.0005
 POSITIONS_SECONDS = 1.0
 ENDS_SECONDS = 5.0  # between checks for replies whose end did not come through their log
 SETTLED_SECONDS = 2  # an end settled before that no longer comes through its log
-MERGE_CHARACTERS = 8000  # times 4 bytes: below PIECE_BYTES_OUT
-OUTBOX_CHARACTERS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class QueuePosition:
-    """Holds a reply's position in the queue: 1 is next, 0 means that nobody runs the model. `estimate` is in
-    seconds, None if unknown."""
-
-    position: int
-    estimate: int | None
-
-
-Item = Piece | End | QueuePosition
-
-
-class Outbox:
-    """Holds what one socket has still to send, in order for each generation; pieces merge while they wait."""
-
-    def __init__(self) -> None:
-        self.ready = asyncio.Event()
-        self.overflowed = False
-        self._items: dict[str, list[Item]] = {}
-        self._characters = 0
-
-    def put(self, generation_id: str, item: Item) -> None:
-        if self.overflowed:
-            return  # the socket closes as soon as what it sends has gone out, or its ping is not answered
-        items = self._items.setdefault(generation_id, [])
-        if isinstance(item, Piece):
-            self._characters += len(item.text)
-            if self._characters > OUTBOX_CHARACTERS:
-                self.overflowed = True
-            waiting = items[-1] if items else None
-            if (
-                isinstance(waiting, Piece)
-                and (waiting.seq, waiting.kind, waiting.run) == (item.after, item.kind, item.run)
-                and len(waiting.text) + len(item.text) < MERGE_CHARACTERS
-            ):
-                duration = waiting.duration_ms + item.duration_ms
-                items[-1] = replace(
-                    waiting, seq=item.seq, text=waiting.text + item.text, duration_ms=duration
-                )
-                self.ready.set()
-                return
-        items.append(item)
-        self.ready.set()
-
-    def take(self) -> list[tuple[str, Item]]:
-        items, self._items = self._items, {}
-        self._characters = 0
-        self.ready.clear()
-        return [(generation_id, item) for generation_id, waiting in items.items() for item in waiting]
 
 
 @dataclass
@@ -264,8 +212,8 @@ class Hub:
             models = {watched.model for watched in self._logs.values() if not watched.started}
             for model in models:
                 try:
-                    positions, pace, slots = await asyncio.to_thread(port.queue_positions, model)
-                except port.UNAVAILABLE:
+                    positions, pace, slots = await asyncio.to_thread(served_models.queue_positions, model)
+                except redis_client.UNAVAILABLE:
                     continue
                 self._spread(model, positions, pace, slots)
             await asyncio.sleep(POSITIONS_SECONDS / 2)

@@ -1,10 +1,7 @@
-"""The model worker: one process, one engine, one model. No database, no Django.
-
-    python -m inference.worker -Q model.<slug> --concurrency <slots>
+"""The runtime of a model worker: connects its engine with the queue, the writer and titles. No Celery.
 
 Threads: Celery's slots claim and wait, the engine's thread makes tokens, one writer thread brings them to
-Redis, renews leases and watches the engine. Exit codes: 78 the model cannot be used (one line says why), 70
-the engine hangs or failed again and again (the supervisor starts a new process).
+Redis, renews leases and watches the engine.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ import json
 import logging
 import os
 import socket
-import sys
 import threading
 import time
 import uuid
@@ -21,18 +17,15 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from celery import Celery, signals
 from kombu.exceptions import OperationalError
 
 from inference import settings
 from inference.base import exit_status
-from inference.base.logs import catch_what_python_prints, celery_level, line_formatter
-from inference.contract import CHAT_QUEUE, FINISH_TASK, SERVE_TASK, Event, model_queue
-from inference.engines import describe_model, load_engine
+from inference.contract import FINISH_TASK, Event
+from inference.engines import describe_model
 from inference.engines.base import Engine
 from inference.wire import log, scripts
 from inference.wire import queue as fair_queue
-from inference.wire.broker import COMMON
 from inference.wire.metrics import Recent
 from inference.worker.hang import HangWatch
 from inference.worker.held import Held
@@ -46,18 +39,17 @@ COLLECT_SECONDS = 0.04  # rule 3: pieces of at most 40 ms
 POLL_SECONDS = min(settings.RENEW_SECONDS, 0.25)  # stop flags of replies that make no tokens yet
 APPEND = "append"  # the job that a first token or an end hastens
 
-# Without fixups: `up` passes DJANGO_SETTINGS_MODULE on, and Celery's fixup for Django would load it all.
-# Not as the current app, with which `chat` sends: a test loads both. A worker makes it current itself.
-app = Celery("grokweb-model", broker=settings.REDIS_URL, fixups=(), set_as_current=False)
-app.conf.update(COMMON, include=["inference.worker.tasks"], task_default_queue="model")
-
 
 class Runtime:
     """Connects the one engine of this process with the queue, the writer and titles."""
 
-    def __init__(self, engine: Engine, publish: Callable[[str, list[Any]], None]) -> None:
+    def __init__(
+        self, engine: Engine, publish: Callable[[str, list[Any]], None], wake: Callable[[], None]
+    ) -> None:
+        """`publish` sends a task to the chat side; `wake` sends a ticket to a free worker of this model."""
         self.engine = engine
         self._publish = publish
+        self._wake = wake
         self._card = card(engine)
         self._recent = Recent()
         self._had_problem = False
@@ -204,10 +196,6 @@ class Runtime:
         for _ in range(min(self.engine.slots, len(fair_queue.waiting(self.client, self.engine.slug)))):
             self._wake()
 
-    def _wake(self) -> None:
-        """Sends a ticket, for whichever worker of this model is free to take it."""
-        app.send_task(SERVE_TASK, queue=model_queue(self.engine.slug), expires=60)
-
     def close(self) -> None:
         """Ends the threads of engine and writer; reconcile recovers what they hold once the leases expire."""
         self._closed.set()
@@ -237,32 +225,6 @@ class Runtime:
                 time.sleep(0.3)
 
 
-def _engine_of_settings() -> Engine:
-    return load_engine(
-        settings.MODEL,
-        slots=settings.SLOTS,
-        threads=settings.THREADS,
-        cache_bytes=settings.CACHE_MB * 2**20,
-        context=settings.CONTEXT,
-    )
-
-
-make_engine: Callable[[], Engine] = (
-    _engine_of_settings  # worker/ranks.py puts one over several processes here
-)
-_runtime: Runtime | None = None
-
-
-def runtime() -> Runtime:
-    if _runtime is None:
-        raise RuntimeError("this is not a model worker")
-    return _runtime
-
-
-def publish(task: str, args: list[Any]) -> None:
-    app.send_task(task, args=args, queue=CHAT_QUEUE, retry=False)
-
-
 def card(engine: Engine) -> dict[str, str | int]:
     """Returns the facts that the chat side stores of this model (chat/model_cards: ModelCard)."""
     about = describe_model(settings.MODEL)
@@ -276,48 +238,3 @@ def card(engine: Engine) -> dict[str, str | int]:
         "titles": int(settings.TITLES and about.titles),
         "capabilities": engine.capabilities.to_json(),
     }
-
-
-@signals.setup_logging.connect
-def log_to_stderr(**_: Any) -> None:
-    """Replaces Celery's logging setup, which would set the root logger to Celery's level."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(line_formatter(settings.LOG_FORMAT))
-    logging.basicConfig(level=settings.LOG_LEVEL, handlers=[handler])
-    logging.getLogger("celery").setLevel(celery_level(settings.LOG_LEVEL))
-    catch_what_python_prints()
-
-
-@signals.worker_init.connect
-def _load(**_: Any) -> None:
-    global _runtime
-    log_to_stderr()
-    try:
-        engine = make_engine()
-    except ValueError as error:  # ModelUnusable is one: a person can act on its line
-        print(f"model: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        os._exit(exit_status.MODEL_UNUSABLE)
-    except Exception:
-        # A Celery signal swallows exceptions; a worker without an engine must not look alive.
-        logger.exception("the engine did not start")
-        os._exit(exit_status.ENGINE_FAILED)
-    _runtime = Runtime(engine, publish)
-
-
-@signals.worker_ready.connect
-def _start(**_: Any) -> None:
-    runtime().start()
-
-
-@signals.worker_shutting_down.connect
-def _stop(**_: Any) -> None:
-    runtime().begin_stop()
-
-
-@signals.worker_shutdown.connect
-def _leave(**_: Any) -> None:
-    """Waits, after the slots have ended, until finished replies are published."""
-    deadline = time.monotonic() + 2
-    while time.monotonic() < deadline and not runtime().writer.idle:
-        time.sleep(0.02)
-    runtime().close()

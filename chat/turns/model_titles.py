@@ -13,7 +13,7 @@ from chat.conversations.titles import TITLE_CHARS, replace_title, title_from
 from chat.core.entry_points import check_text
 from chat.core.errors import RefusedByRule
 from chat.core.text import one_line
-from chat.turns import port
+from chat.turns import reply_state
 from chat.turns.models import Generation
 
 logger = logging.getLogger("grokweb.titles")
@@ -35,7 +35,7 @@ def is_wanted(answer: Message) -> bool:
 
 def store_title(generation_id: UUID) -> None:
     """Stores the title that a model made. A person who renamed or deleted meanwhile wins."""
-    words = port.title(generation_id)
+    words = reply_state.fetch_title(generation_id)
     related = ("message__conversation", "message__parent")
     made = Generation.objects.select_related(*related).filter(pk=generation_id).first()
     if not words or made is None or not is_wanted(made.message):

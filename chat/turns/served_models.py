@@ -1,0 +1,103 @@
+"""Reads the state of models in Redis: their workers, whether one can answer, the queue and its pace.
+
+Calls raise redis.RedisError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from chat.turns import redis_client
+from inference.wire import queue as fair_queue
+from inference.wire import scripts
+
+Worker = fair_queue.Worker
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """The state of one model in Redis: its workers, its queue and its pace."""
+
+    slug: str
+    name: str
+    context: int  # tokens
+    longest: int  # context of the network, which the worker's memory or GROKWEB_CONTEXT may shorten
+    workers: list[Worker]
+    waiting: int
+    pace_ms: float | None
+
+    @property
+    def problem(self) -> str:
+        return problem_of(self.workers)
+
+    @property
+    def slots(self) -> int:
+        return sum(worker.slots for worker in self.workers)
+
+    @property
+    def estimate(self) -> float | None:
+        """Returns seconds until a reply that is asked for now would be done; None if unknown."""
+        if not self.slots or self.pace_ms is None:
+            return None
+        return (self.waiting + 1) / self.slots * self.pace_ms / 1000
+
+
+def served_models() -> list[ServedModel]:
+    return [
+        ServedModel(
+            slug,
+            card.get("name", slug),
+            int(card.get("context", 0)),
+            int(card.get("longest", 0)),
+            workers(slug),
+            len(fair_queue.waiting(redis_client.client(), slug)),
+            fair_queue.pace_ms(redis_client.client(), slug),
+        )
+        for slug, card in sorted(announced_models().items())
+    ]
+
+
+def announced_models() -> dict[str, dict[str, str]]:
+    return fair_queue.announced_models(redis_client.client())
+
+
+def workers(model: str) -> list[Worker]:
+    return fair_queue.workers(redis_client.client(), model)
+
+
+def is_served(model: str) -> bool:
+    """Returns whether a worker of this model is alive and its engine can answer."""
+    return any(not worker.problem for worker in workers(model))
+
+
+def note_seen(model: str) -> None:
+    """Notes that a worker of this model is alive: no wait for it ends for GROKWEB_QUEUE_TIMEOUT from now
+    on."""
+    redis_client.client().set(scripts.key("seen", model), 1, px=max(1, int(settings.QUEUE_TIMEOUT * 1000)))
+
+
+def was_seen(model: str) -> bool:
+    """Returns whether a worker of this model was alive within GROKWEB_QUEUE_TIMEOUT, as far as Redis
+    knows."""
+    return is_served(model) or bool(redis_client.client().exists(scripts.key("seen", model)))
+
+
+def problem_of(workers: Sequence[Worker]) -> str:
+    """Returns the ErrorCode that says why none of a model's workers can answer; "" if one can, or none is."""
+    problems = [worker.problem for worker in workers]
+    return problems[0] if problems and all(problems) else ""
+
+
+def queue_positions(model: str) -> tuple[dict[str, int], float | None, int]:
+    """Returns the position (from 1) of every waiting reply, mean milliseconds a reply, and slots of the
+    living workers."""
+    order = fair_queue.waiting(redis_client.client(), model)
+    slots = sum(worker.slots for worker in workers(model))
+    return (
+        {pk: n for n, pk in enumerate(order, start=1)},
+        fair_queue.pace_ms(redis_client.client(), model),
+        slots,
+    )
