@@ -24,13 +24,15 @@ RETURNED_TASK = "chat.worker_returned"
 TITLE_TASK = "chat.title_made"
 CHAT_QUEUE = "chat"
 JOBS_QUEUE = "jobs"
+TOOLS_QUEUE = "tools"
 
 SEED_LIMIT = 2**63
 LOGPROBS_LIMIT = 20
 
 # Workers announce it with their heartbeat (inference/wire/queue.py). Raise it with each field that needs it.
 # 1: workers that announce none. 2: unknown fields of requests and log entries are ignored. 3: runs.
-CONTRACT_VERSION = 3
+# 4: tools.
+CONTRACT_VERSION = 4
 
 
 def since(version: int) -> dict[str, int]:
@@ -59,6 +61,7 @@ class Reason(StrEnum):
 
     STOP = "stop"  # the model ended its turn, or a stop string matched
     LENGTH = "length"  # max_new_tokens reached
+    CALLS = "calls"  # the step calls tools: the reply goes on with their results (docs/live-path.md)
     STOPPED = "stopped"  # the user asked
     REFUSED = "refused"  # a reply rule matched
     FAILED = "failed"  # see Ended.error
@@ -81,6 +84,8 @@ class ErrorCode(StrEnum):
     SERVER_REFUSED = "server_refused"  # it does not accept this request
     SERVER_KEY = "server_key"  # it does not accept the operator's key
     SERVER_FILTERED = "server_filtered"  # its own filter ended the answer
+    # Between two steps of a reply, by chat:
+    QUOTA = "quota_exceeded"  # nothing is left of the person's day
 
 
 class Resume(StrEnum):
@@ -174,7 +179,10 @@ class GenerationRequest:
     attempt: int
     model: str
     # {"role": "system"|"user"|"assistant", "content": str}, oldest first, in the order of
-    # inference/text/alternate.py (a question may have "parts" there); an answer at the end is continued
+    # inference/text/alternate.py (a question may have "parts" there); an answer at the end is continued.
+    # After the last question, steps that called tools: {"role": "assistant", "content", "calls": [{"id",
+    # "name", "arguments" (JSON text)}]}, each followed by its results: {"role": "tool", "call", "name",
+    # "content"}
     messages: tuple[dict[str, Any], ...]
     max_new_tokens: int
     seed: int
@@ -192,6 +200,9 @@ class GenerationRequest:
     logprobs: int | None = None  # with each token its log-probability, and those of this many likeliest
     # Raised with `attempt` when the text starts again with other words; Redis then empties the log.
     run: int = field(default=0, metadata=since(3))
+    # Tools that the model may call: {"name", "description", "parameters" (JSON schema)}
+    tools: tuple[dict[str, Any], ...] = field(default=(), metadata=since(4))
+    may_call: bool = field(default=True, metadata=since(4))  # False: it has to answer now
 
     def __post_init__(self) -> None:
         if self.attempt < 1:
@@ -237,6 +248,7 @@ class GenerationRequest:
         data = known_fields(cls, json.loads(raw))
         data["messages"] = tuple(data["messages"])
         data["stop"] = tuple(data.get("stop", ()))
+        data["tools"] = tuple(data.get("tools", ()))
         data["sampling"] = Sampling(**known_fields(Sampling, data.get("sampling", {})))
         data["rules"] = tuple(ReplyRule(**known_fields(ReplyRule, rule)) for rule in data.get("rules", ()))
         return cls(**data)
@@ -247,7 +259,7 @@ class Kind(StrEnum):
 
     TEXT = "text"  # of the answer
     THOUGHT = "thought"  # reasoning, kept apart from the answer
-    CALL = "call"  # of tools: one JSON object per line, {"name": …, "arguments": {…}}
+    CALL = "call"  # of tools: one JSON object per line, {"id": …, "name": …, "arguments": {…}}
 
     @classmethod
     def read(cls, name: str) -> Kind:

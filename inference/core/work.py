@@ -9,7 +9,7 @@ from typing import Protocol
 from inference.contract import ErrorCode, GenerationRequest, Score
 from inference.core.kv_rows import Key
 from inference.core.sampling import History
-from inference.text.alternate import alternate, separate
+from inference.text.alternate import alternate, in_words, separate
 from inference.text.detokenize import TextStream
 from inference.text.prompt import continues_answer, fit
 from inference.text.reply_rules import compile_rules
@@ -74,7 +74,7 @@ def prepare(work: Work, tokenizer: Tokenizer, *, context: int, vocab_size: int) 
     request = work.request
     if any(not 0 <= token < vocab_size for token in work.emitted):
         raise ValueError(f"logged token ids are not in a vocabulary of {vocab_size:,}")
-    messages = alternate(request.messages)
+    messages = alternate(in_words(request.messages))  # no engine of this process announces tools
     begun = continues_answer(messages)
     render = partial(tokenizer.render_chat, continue_last=True) if begun else tokenizer.render_chat
     prompt = fit(

@@ -7,6 +7,9 @@
     think:N:SCRIPT answers as SCRIPT says; the first N words are a thought
     usage:P:C:SCRIPT  answers as SCRIPT says; a server would count P tokens of prompt and C of answer
     usage:?:SCRIPT  the same; a server would not count them
+    SCRIPT call:NAME:{…} && call:NAME:{…}
+                 answers as SCRIPT says, then calls tools, if the request offers some. The next line of the
+                 question is the script of the next step; without one, that answers with the results
     title:SCRIPT what a title question after it gets; nothing without it (the rest of its line)
     poison:      kills the process at its first step
     oom:         runs out of memory
@@ -69,6 +72,8 @@ _SLOW = re.compile(r"slow:(\d{1,6})(?::(\d{1,6}))?(?=\s|$)")
 _PACE = re.compile(r"pace:(\d{1,6}):")
 _THINK = re.compile(r"think:(\d{1,6}):")
 _USAGE = re.compile(r"usage:(?:(\d{1,6}):(\d{1,6})|\?):")
+_CALLS = re.compile(r"(?:^|\s)(call:[\w-]+:.*)$")
+_CALL = re.compile(r"call:([\w-]+):(.*)", re.DOTALL)
 _TITLE = re.compile(r"title:(.*)")
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 _FAULTS = ("poison:", "oom:", "nan:", "raise:", "hang:")
@@ -84,6 +89,17 @@ class Script:
     thoughts: int = 0  # words at the beginning that are no text of the answer
     usage: tuple[int, int] | None = None  # tokens of prompt and answer, other than the words
     is_estimated: bool = False
+    calls: int = 0  # words at the end that call tools, a line each
+
+    def kind(self, word: int) -> Kind:
+        if word < self.thoughts:
+            return Kind.THOUGHT
+        return Kind.CALL if word >= len(self.words) - self.calls else Kind.TEXT
+
+    def shouted(self) -> Script:
+        """Returns the same in capitals, except for calls."""
+        said = len(self.words) - self.calls
+        return replace(self, words=[*(word.upper() for word in self.words[:said]), *self.words[said:]])
 
     def after(self, said: str) -> Script:
         """Returns the rest of the answer after its beginning; then the model has thought already."""
@@ -128,16 +144,51 @@ def _asked(messages: Sequence[dict[str, str]]) -> str:
     return title[1] if title else ""
 
 
+def script_of(request: GenerationRequest) -> Script:
+    """Returns the script of a request: that of its question, or of the step that its results call for."""
+    question = _asked(request.messages)
+    if not request.tools:
+        return read_script(question)
+    lines = question.split("\n")
+    step = sum(bool(message.get("calls")) for message in request.messages)
+    if step < len(lines):
+        return _with_calls(request, lines[step], step)
+    results = [message["content"] for message in request.messages if message["role"] == "tool"]
+    return read_script("echo:" + " ".join(results))
+
+
+def _with_calls(request: GenerationRequest, line: str, step: int) -> Script:
+    found = _CALLS.search(line) if request.may_call else None
+    if found is None:
+        return read_script(line)
+    said = line[: found.start()]
+    script = read_script(said) if said else Script(())
+    calls = [_call_line(call, step, place) for place, call in enumerate(found[1].split(" && "))]
+    return replace(script, words=[*script.words, *calls], calls=len(calls))
+
+
+def _call_line(call: str, step: int, place: int) -> str:
+    """Returns the line of a call; arguments that are no JSON are written as they are, as a model might."""
+    found = _CALL.match(call)
+    if found is None:
+        return call + "\n"
+    return f'{{"id": "call_{step}_{place}", "name": "{found[1]}", "arguments": {found[2]}}}\n'
+
+
 def divided(piece: Piece, script: Script) -> list[Piece]:
-    """Returns the piece with its kind, in two if the thought ends within it."""
-    if piece.after >= script.thoughts:
-        return [piece]
-    if piece.seq <= script.thoughts:
-        return [replace(piece, kind=Kind.THOUGHT)]
-    length = len("".join(script.words[piece.after : script.thoughts]))
-    count = script.thoughts - piece.after
-    thought = Piece(piece.after, script.thoughts, piece.text[:length], piece.ids[:count], kind=Kind.THOUGHT)
-    return [thought, Piece(script.thoughts, piece.seq, piece.text[length:], piece.ids[count:])]
+    """Returns the piece, in several where its kind changes within it."""
+    kinds = [script.kind(word) for word in range(piece.after, piece.seq)]
+    if len(set(kinds)) <= 1:
+        return [replace(piece, kind=kinds[0])] if kinds else [piece]
+    pieces, place, characters = [], 0, 0
+    for kind, group in itertools.groupby(kinds):
+        size, first = len(list(group)), piece.after + place
+        length = len("".join(script.words[first : first + size]))
+        text = piece.text[characters:] if first + size == piece.seq else piece.text[characters:][:length]
+        ids = piece.ids[place : place + size]
+        pieces.append(Piece(first, first + size, text, ids, kind=kind))
+        place, characters = place + size, characters + length
+    return pieces
 
 
 @dataclass(slots=True, eq=False)
@@ -211,7 +262,7 @@ class ScriptedEngine:
     ) -> None:
         self.slug = slug_of(resume)
         self.slots = slots
-        self.capabilities = Capabilities(resume, reasoning=True)
+        self.capabilities = Capabilities(resume, reasoning=True, tools=True)
         self._exit = exit
         self._steps = 0
         self._inbox: Inbox[Submit | Cancel | Drop] = Inbox()
@@ -321,11 +372,11 @@ class ScriptedEngine:
 
     def _prepare(self, asked: Submit) -> Answer:
         request = asked.request
-        script = read_script(_asked(request.messages)).after(
+        script = script_of(request).after(
             request.messages[-1]["content"] if continues_answer(request.messages) else ""
         )
         if request.run:
-            script = replace(script, words=[word.upper() for word in script.words])
+            script = script.shouted()
         pieces = [word.encode("utf-8", "replace") for word in script.words]
         size = len(script.words) if script.fault else len(request.messages[-1]["content"].split())
         room = self.context - size
@@ -386,7 +437,9 @@ class ScriptedEngine:
         """Adds the words due before `soon`; returns the reason for which the answer ends, or None."""
         for _ in range(AT_ONCE):
             if answer.made >= min(len(answer.script.words), answer.max_new):
-                return Reason.STOP if answer.made >= len(answer.script.words) else Reason.LENGTH
+                if answer.made < len(answer.script.words):
+                    return Reason.LENGTH
+                return Reason.CALLS if answer.script.calls else Reason.STOP
             if answer.due > soon:
                 return None
             reason = answer.stream.push(answer.made)

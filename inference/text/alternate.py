@@ -8,6 +8,7 @@ conversation has other orders. The rules, which docs/live-path.md gives with the
   and so are answers: nothing that a person wrote is lost.
 * A question without text (hidden, or never there) is `SILENCE` where the alternation needs one.
 * System messages are one, in front.
+* Steps that called tools and their results stay as they are, each a message of its own.
 
 A history that alternates already is returned unchanged, so its prompt and the cached prefix stay the same.
 These are functions of their argument alone: a resume feeds the identical prompt.
@@ -26,7 +27,8 @@ SILENCE = "…"  # stands for a question that cannot be shown; templates refuse 
 
 
 def alternate(messages: Sequence[Message]) -> list[Message]:
-    """Returns an optional system message, then user and assistant in turn, beginning with user.
+    """Returns an optional system message, then user and assistant in turn, beginning with user; calls of
+    tools are followed by their results.
 
     It ends as `messages` do: with the question to answer, or with the answer to continue. Questions that
     became one stay known as `parts`, for `separate`.
@@ -35,7 +37,7 @@ def alternate(messages: Sequence[Message]) -> list[Message]:
     talk = [each for each in messages if each["role"] == "user" or (each["role"] != "system" and _says(each))]
     if messages and (not talk or talk[0]["role"] != "user"):
         talk.insert(0, {"role": "user", "content": SILENCE})
-    turns = [list(turn) for _, turn in groupby(talk, key=lambda each: str(each["role"]))]
+    turns = [[each for _, each in turn] for _, turn in groupby(enumerate(talk), key=_turn_of)]
     return [_joined(turn) for turn in ([system, *turns] if system else turns)]
 
 
@@ -52,8 +54,21 @@ def separate(messages: Sequence[Message]) -> list[Message]:
     ]
 
 
+def _turn_of(place: tuple[int, Message]) -> tuple[str, int]:
+    """Returns what consecutive messages of one turn have in common."""
+    number, message = place
+    return str(message["role"]), number if calls_or_result(message) else -1
+
+
+def calls_or_result(message: Message) -> bool:
+    """Returns whether a message is a step that called tools, or the result of a call."""
+    return message["role"] == "tool" or bool(message.get("calls"))
+
+
 def _joined(turn: list[Message]) -> Message:
     """Joins messages of one role; returns a single one unchanged."""
+    if len(turn) == 1 and calls_or_result(turn[0]):
+        return turn[0]
     said = [each for each in separate(turn) if _says(each)]
     if len(said) == 1:
         return said[0]
@@ -63,4 +78,19 @@ def _joined(turn: list[Message]) -> Message:
 
 
 def _says(message: Message) -> bool:
-    return bool(message["content"].strip())
+    return calls_or_result(message) or bool(message["content"].strip())
+
+
+def in_words(messages: Sequence[Message]) -> list[Message]:
+    """Returns the messages with calls and results as plain text, for a template that does not know tools."""
+    return [_in_words(message) for message in messages]
+
+
+def _in_words(message: Message) -> Message:
+    if message["role"] == "tool":
+        return {"role": "user", "content": f"Result of {message['name']}:\n{message['content']}"}
+    if not message.get("calls"):
+        return message
+    calls = [f"{call['name']}({call['arguments']})" for call in message["calls"]]
+    said = [message["content"]] if message["content"].strip() else []
+    return {"role": "assistant", "content": BLANK_LINE.join([*said, "\n".join(calls)])}

@@ -113,8 +113,8 @@ class TextStream:
         """Ends the text, so that the rest may be taken; returns the reason to report, and the rule's id for
         REFUSED.
 
-        A rule that matches only now, at the end of the text, turns STOP and LENGTH into REFUSED and withholds
-        the rest; a reply that was stopped or failed stays so, and withholds it as well.
+        A rule that matches only now, at the end of the text, turns STOP, LENGTH and CALLS into REFUSED and
+        withholds the rest; a reply that was stopped or failed stays so, and withholds it as well.
         """
         if not self._over:
             known = len(self._raw)
@@ -124,7 +124,7 @@ class TextStream:
                 self._raw += half.encode() if self._rules else b""
                 self._held[-1] = (self._held[-1][0], len(self._text))
             refused = self._update_limit(known, final=True)
-            if refused and reason in (Reason.STOP, Reason.LENGTH):
+            if refused and reason in (Reason.STOP, Reason.LENGTH, Reason.CALLS):
                 reason = refused
         return reason, self._refused_by if reason is Reason.REFUSED else ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from inference.contract import GenerationRequest, Sampling
+from inference.text.alternate import calls_or_result
 from inference.text.prompt import continues_answer
 
 PREFIX = "title-"  # of the ids of such requests
@@ -18,8 +19,9 @@ ROOM = MOST_TOKENS + len(QUESTION) + 32
 
 
 def title_request(asked: GenerationRequest, answer: str) -> GenerationRequest:
-    """Returns the conversation with its answer and one more question: the cache holds nearly all of it."""
-    *before, last = asked.messages
+    """Returns the conversation with its answer and one more question: the cache holds nearly all of it. Calls
+    of tools and their results are left out."""
+    *before, last = (each for each in asked.messages if not calls_or_result(each))
     if continues_answer(asked.messages):
         answer = last["content"] + answer
     else:
@@ -38,4 +40,6 @@ def title_request(asked: GenerationRequest, answer: str) -> GenerationRequest:
         stop=("\n",),
         title=False,
         logprobs=None,
+        tools=(),
+        may_call=True,
     )

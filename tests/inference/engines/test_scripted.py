@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from inference.contract import Delta, Ended, ErrorCode, Reason, ReplyRule
+from inference.contract import Delta, Ended, ErrorCode, Kind, Reason, ReplyRule
 from inference.engines.scripted import ScriptedEngine, read_script
 from tests.inference.engine_fakes import request
 from tests.inference.listening import SOON, Listener, unexpected
@@ -157,3 +158,59 @@ def test_a_hundred_slow_answers_cost_little(engine: Any) -> None:
     assert deltas <= 1000  # at most one piece a word; words that are due in one step are one piece
     assert len(engine.heard.calls) < 400  # words due together leave together
     assert engine.steps < 500  # and the thread slept between them
+
+
+ECHO = ({"name": "echo", "description": "Says it again.", "parameters": {"type": "object"}},)
+CALLS = 'think:1:hm wait call:echo:{"text": "a b"} && call:echo:{"text": ""}'
+
+
+def kinds_of(engine: Any) -> list[tuple[str, str]]:
+    pieces = [event.piece for event in engine.heard.events["a"] if isinstance(event, Delta)]
+    joined: list[tuple[str, str]] = []
+    for piece in pieces:
+        if joined and joined[-1][0] == piece.kind:
+            joined[-1] = (piece.kind, joined[-1][1] + piece.text)
+        else:
+            joined.append((piece.kind, piece.text))
+    return joined
+
+
+def test_a_script_calls_tools_that_the_request_offers(engine: Any) -> None:
+    _, _, end = answer(engine, CALLS, tools=ECHO)
+    assert end.reason is Reason.CALLS
+    *before, (kind, lines) = kinds_of(engine)
+    assert before == [(Kind.THOUGHT, "hm "), (Kind.TEXT, "wait")]
+    assert kind is Kind.CALL
+    assert [json.loads(line) for line in lines.splitlines()] == [
+        {"id": "call_0_0", "name": "echo", "arguments": {"text": "a b"}},
+        {"id": "call_0_1", "name": "echo", "arguments": {"text": ""}},
+    ]
+
+
+@pytest.mark.parametrize("fields", [{}, {"tools": ECHO, "may_call": False}])
+def test_a_script_calls_nothing_that_is_not_offered(engine: Any, fields: dict[str, Any]) -> None:
+    _, text, end = answer(engine, "call:echo:{}", **fields)
+    assert (text, end.reason) == ("call:echo:{}", Reason.STOP)
+
+
+def test_a_step_after_a_call_answers_with_its_result(engine: Any) -> None:
+    question = 'call:echo:{"text": "a b"}\necho:then call:echo:{}'
+    asked = {"role": "user", "content": question}
+    calls = [{"id": "call_0_0", "name": "echo", "arguments": "{}"}]
+    called = {"role": "assistant", "content": "", "calls": calls}
+    result = {"role": "tool", "call": "call_0_0", "name": "echo", "content": "a b"}
+    _, text, end = answer(engine, "", messages=(asked, called, result), tools=ECHO)
+    assert (text.splitlines()[0][:5], end.reason) == ("then{", Reason.CALLS)
+    messages = (asked, called, result, called, {**result, "content": "c"})
+    _, text, end = answer(engine, "", messages=messages, tools=ECHO, name="b")
+    assert (text, end.reason) == ("a b c", Reason.STOP)
+
+
+def test_a_call_is_resumed_at_every_cut(engine: Any) -> None:
+    engine.submit(request(CALLS, tools=ECHO, name="whole"), ())
+    _, whole, _ = engine.heard.end("whole", 0)
+    for cut in range(4):
+        name = f"cut-{cut}"
+        _, rest, end = answer(engine, CALLS, tools=ECHO, emitted=tuple(range(cut)), after=cut, name=name)
+        assert whole.endswith(rest)
+        assert (end.seq, end.reason) == (4, Reason.CALLS)

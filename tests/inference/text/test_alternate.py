@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from inference.contract import Delta, Ended, ErrorCode, GenerationRequest, Reason, Sampling
 from inference.core.scheduler import Scheduler
 from inference.hf_models.tokenizer import HfTokenizer
-from inference.text.alternate import SILENCE, alternate, separate
+from inference.text.alternate import SILENCE, alternate, in_words, separate
 from inference.text.title import title_request
 
 SPECIAL = ["<s>", "</s>", "[INST]", "[/INST]", "<start_of_turn>", "<end_of_turn>"]
@@ -294,3 +294,31 @@ def test_a_shorter_question_after_one_that_was_too_long_gets_its_answer(tmp_path
     assert model.asked([user("x" * 300)])[0].error == ErrorCode.TOO_LONG
     end, prompt = model.asked(alternate([user("x" * 300), assistant(""), user("In short?")]))
     assert (end.reason, "In short?" in prompt, "xx" in prompt) == (Reason.STOP, True, False)
+
+
+CALL = {"id": "c1", "name": "echo", "arguments": '{"text": "a"}'}
+STEPS: list[dict[str, Any]] = [
+    {"role": "user", "content": "one"},
+    {"role": "user", "content": "two"},
+    {"role": "assistant", "content": "", "calls": [CALL, CALL]},
+    {"role": "tool", "call": "c1", "name": "echo", "content": "a"},
+    {"role": "tool", "call": "c1", "name": "echo", "content": ""},
+    {"role": "assistant", "content": "I see", "calls": [CALL]},
+    {"role": "tool", "call": "c1", "name": "echo", "content": "a"},
+]
+
+
+def test_calls_and_results_stay_messages_of_their_own() -> None:
+    joined = alternate(STEPS)
+    assert joined[0]["content"] == "one\n\ntwo"
+    assert joined[1:] == STEPS[2:]
+    assert alternate(joined) == joined
+    assert separate(joined) == STEPS
+
+
+def test_calls_and_results_can_be_said_in_words() -> None:
+    said = alternate(in_words(STEPS))
+    assert [message["role"] for message in said] == ["user", "assistant"] * 2 + ["user"]
+    assert said[1]["content"] == 'echo({"text": "a"})\necho({"text": "a"})'
+    assert said[2]["content"] == "Result of echo:\na\n\nResult of echo:\n"
+    assert said[3]["content"] == 'I see\n\necho({"text": "a"})'

@@ -139,3 +139,11 @@ def test_the_version_of_a_request_survives_lost_data(redis_client: redis.Redis) 
     assert driver.claim(redis_client, "today") is None
     driver.announce(redis_client, "tomorrow", contract=NEWER)
     assert driver.drain(redis_client, "tomorrow") == ["a"]
+
+
+def test_a_request_that_offers_tools_needs_a_worker_that_knows_them() -> None:
+    tools = ({"name": "echo", "description": "", "parameters": {}},)
+    offered = driver.request("a", "alice", tools=tools, may_call=False)
+    assert offered.required_version == 4
+    assert GenerationRequest.from_json(offered.to_json()) == offered
+    assert driver.request("a", "alice").required_version == 1
