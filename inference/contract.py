@@ -108,6 +108,7 @@ class Capabilities:
     grammar: bool = False
     logprobs: bool = False
     prefix_cache: bool = False  # the beginning of a conversation is computed once
+    batched: bool = True  # the next tokens of several replies are computed in one pass
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), separators=(",", ":"))

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,18 +59,19 @@ class LocalEngine(BatchingEngine):
         threads: int,
         cache_bytes: int = 0,
         context: int = 0,
+        checks: Path | None = None,
         exit: Callable[[int], object] = os._exit,
     ) -> None:
         """Loads tokenizer and weights (seconds). Raises ModelUnusable with the reason.
 
-        `cache_bytes`, `context`: see load_engine.
+        `cache_bytes`, `context`: see load_engine. `checks`: a folder for results of self-checks.
         """
         files = modelfiles.describe(Path(path))
         torch.set_num_threads(threads)  # loading converts weights, too
         opened = (
             _open_grok1(files, slots, threads, cache_bytes, context)
             if files.model_type == modelfiles.GROK1
-            else _open_stock(files, slots, context)
+            else _open_stock(files, slots, context, checks)
         )
         first = [try_step(opened, files.path)]
         scheduler = Scheduler(
@@ -83,6 +84,7 @@ class LocalEngine(BatchingEngine):
             fingerprint=f"{weights_hash(files.path)} {opened.back_end} {opened.precision}",
         )
         self.back_end = opened.back_end
+        self.capabilities = replace(self.capabilities, prefix_cache=opened.rewinds, batched=opened.batched)
         super().__init__(scheduler, slug=files.slug, name=files.name, context=opened.context, exit=exit)
         self._threads = threads
 
@@ -102,6 +104,8 @@ class Opened:
     rows: int  # of the cache
     context: int  # tokens of a row
     make_step: Callable[[], TorchStep | NativeStep | HfStep]
+    batched: bool = True  # one pass for the next tokens of several replies
+    rewinds: bool = True  # a row can go back to an earlier token without being computed again
 
 
 def try_step(opened: Opened, path: Path) -> NumpyStep:
@@ -159,24 +163,36 @@ def _open_grok1(files: ModelFiles, slots: int, threads: int, cache_bytes: int, c
     )
 
 
-def _open_stock(files: ModelFiles, slots: int, context: int) -> Opened:
+def _open_stock(files: ModelFiles, slots: int, context: int, checks: Path | None) -> Opened:
     from inference.hf_models.configs import load_config  # imports transformers: seconds
-    from inference.hf_models.step import HfStep, load_model
+    from inference.hf_models.loading import load_model
+    from inference.hf_models.self_check import find_way
+    from inference.hf_models.step import APART, TOGETHER, HfStep
     from inference.hf_models.tokenizer import HfTokenizer
 
-    vocab_size = int(load_config(files.path).vocab_size)
+    vocab_size = int(load_config(files.path).get_text_config().vocab_size)
     tokenizer = HfTokenizer(files.path, vocab_size)  # first: it takes moments, the weights minutes
     device = _device()
     files = fit_context(files, slots, context, _free(device))
     model = load_model(files.path, slots=slots, device=device, context=files.context)
+    precision = str(model.dtype).removeprefix("torch.")
+    identity = weights_hash(files.path)
+    way = find_way(
+        model,
+        files.path,
+        checks and checks / f"{identity}.json",
+        f"{identity} {precision} {device}",
+    )
     return Opened(
         tokenizer,
         vocab_size,
         f"torch-{torch.__version__}",
-        str(model.dtype).removeprefix("torch."),
+        precision,
         slots,
         files.context,
-        lambda: HfStep(model, slots, files.context),
+        lambda: HfStep(model, slots, files.context, way),
+        batched=way == TOGETHER,
+        rewinds=way != APART,
     )
 
 

@@ -35,5 +35,13 @@ class ModelFolder:
 
     def create(self, model: str, *, slots: int, threads: int, cache_bytes: int, context: int) -> Engine:
         from inference.engines.local import LocalEngine  # torch
+        from inference.settings import DATA_DIR
 
-        return LocalEngine(model, slots=slots, threads=threads, cache_bytes=cache_bytes, context=context)
+        return LocalEngine(
+            model,
+            slots=slots,
+            threads=threads,
+            cache_bytes=cache_bytes,
+            context=context,
+            checks=DATA_DIR / "self-checks",
+        )

@@ -1,1 +1,1 @@
-"""Mixture-of-Experts models as transformers saves them: Mixtral, OLMoE, Qwen-MoE, Granite-MoE."""
+"""Causal language models as transformers saves and computes them, behind the engine's step."""

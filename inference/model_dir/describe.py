@@ -7,6 +7,7 @@ several files with `model.safetensors.index.json`), and perhaps grokweb.json: {"
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,18 +26,23 @@ from inference.model_dir.headers import (
 )
 from inference.model_dir.sampling_defaults import sampling_defaults
 
-__all__ = ["GROK1", "SUPPORTED", "ModelFiles", "ModelUnusable", "describe"]
+__all__ = ["GROK1", "ModelFiles", "ModelUnusable", "describe"]
 
 GROK1 = "grok1"
-# The tokenizer files of which a folder must hold one, by model type. Ours is SentencePiece alone.
-SUPPORTED = {
-    GROK1: ("tokenizer.model",),
-    "mixtral": ("tokenizer.json",),
-    "olmoe": ("tokenizer.json",),
-    "qwen2_moe": ("tokenizer.json",),
-    "qwen3_moe": ("tokenizer.json",),
-    "granitemoe": ("tokenizer.json",),
+# The file that says how text becomes ids, by model type; of all other types it is STOCK_TOKENIZER.
+TOKENIZERS = {GROK1: "tokenizer.model"}
+STOCK_TOKENIZER = "tokenizer.json"
+# Where a configuration names no longest context, as those of state-space models.
+UNNAMED_CONTEXT = 8_192
+# Names of sizes in the configurations of older classes.
+ALIASES = {
+    "hidden_size": ("n_embd", "d_model"),
+    "num_hidden_layers": ("n_layer", "n_layers"),
+    "num_attention_heads": ("n_head", "n_heads"),
+    "max_position_embeddings": ("n_positions", "max_seq_len", "n_ctx"),
 }
+# Projections whose outputs a token leaves in the cache: keys and values, or DeepSeek's latents of both.
+CACHED_OUTPUTS = re.compile(r"\.(k_proj|v_proj|kv_a_proj_with_mqa)\.weight$")
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_SLUG = 64
 # What transformers reads beside config.json and the weights, where it is there.
@@ -96,7 +102,7 @@ def _describe(path: Path) -> ModelFiles:
     return ModelFiles(
         slug=_slug(card, path),
         name=str(card.get("name") or _folder_name(path)),
-        context=_context(config),
+        context=_size(_of_text(config), "max_position_embeddings", UNNAMED_CONTEXT),
         is_demo=bool(card.get("is_demo", False)),
         about=str(card.get("about", "")),
         titles=bool(card.get("titles", not card.get("is_demo", False))),
@@ -108,7 +114,7 @@ def _describe(path: Path) -> ModelFiles:
         tokenizer=tokenizer,
         chat_template=str(card.get("chat_template", "grok1")),
         stored=stored,
-        cached_numbers=_cached_numbers(config),
+        cached_numbers=_cached_numbers(_of_text(config), found),
         sampling=sampling_defaults(path),
     )
 
@@ -123,23 +129,23 @@ def _config(path: Path) -> dict[str, Any]:
         wrongfolders.refuse_without_config(path)
     config = json_object(path / "config.json")
     model_type = config.get("model_type")
-    if not isinstance(model_type, str) or model_type not in SUPPORTED:
-        raise ModelUnusable(f"{path} holds a model of type {model_type!r}; supported: {', '.join(SUPPORTED)}")
+    if not isinstance(model_type, str) or not model_type:
+        raise ModelUnusable(f"config.json in {path}: model_type is {model_type!r}, not a name")
     if model_type != GROK1:
+        wrongfolders.refuse_by_type(model_type, path)
         wrongfolders.refuse_quantised(config, path)
     return config
 
 
 def _tokenizer_file(model_type: str, path: Path) -> str:
     """Returns the name of the file that says how text becomes ids."""
-    tokenizer = next((name for name in SUPPORTED[model_type] if (path / name).is_file()), None)
-    if tokenizer is None:
-        expected = " or ".join(SUPPORTED[model_type])
+    tokenizer = TOKENIZERS.get(model_type, STOCK_TOKENIZER)
+    if not (path / tokenizer).is_file():
         others = [
             name for name in ("tokenizer.model", "vocab.json", "tekken.json") if (path / name).is_file()
         ]
-        rest = f": {others[0]} alone is not read here; get {expected}, too" if others else ""
-        raise ModelUnusable(f"no {expected} in {path}{rest}")
+        rest = f": {others[0]} alone is not read here; get {tokenizer}, too" if others else ""
+        raise ModelUnusable(f"no {tokenizer} in {path}{rest}")
     for name in (tokenizer, "chat_template.jinja"):
         if (path / name).is_file():
             refuse_pointer(path / name)
@@ -174,18 +180,10 @@ def _slug(card: Mapping[str, Any], path: Path) -> str:
 
 def _check_other(config: Mapping[str, Any], found: Mapping[str, Stored], path: Path) -> None:
     """Checks what the service needs of other networks; transformers checks names and shapes."""
-    names = (
-        "vocab_size",
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "max_position_embeddings",
-    )
+    sizes = _of_text(config)
+    names = ("vocab_size", "num_key_value_heads", "head_dim", *ALIASES, *itertools.chain(*ALIASES.values()))
     for name in names:
-        if type(config.get(name)) is not int or config[name] < 1:
-            raise ModelUnusable(f"config.json in {path}: {name} must be a whole number above 0")
-    for name in ("num_key_value_heads", "head_dim"):
-        if config.get(name) is not None and (type(config[name]) is not int or config[name] < 1):
+        if sizes.get(name) is not None and (type(sizes[name]) is not int or sizes[name] < 1):
             raise ModelUnusable(f"config.json in {path}: {name} must be a whole number above 0")
     _check_ends(config, path / "config.json")
     for name in READ_BY_TRANSFORMERS:
@@ -207,15 +205,26 @@ def _check_ends(config: Mapping[str, Any], file: Path) -> None:
             )
 
 
-def _context(config: Mapping[str, Any]) -> int:
-    """Returns the context, at most a sliding window: within it such a network is like any other."""
-    longest, window = int(config["max_position_embeddings"]), config.get("sliding_window")
-    if isinstance(window, int) and window > 0 and config.get("use_sliding_window", True):
-        return min(longest, window)
-    return longest
+def _of_text(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the sizes of the language model; of one that also reads images they stand in a part."""
+    part = config.get("text_config")
+    return {**config, **part} if isinstance(part, dict) else config
 
 
-def _cached_numbers(config: Mapping[str, Any]) -> int:
-    heads = config["num_attention_heads"]
-    size = config.get("head_dim") or config["hidden_size"] // heads
-    return int(2 * config["num_hidden_layers"] * (config.get("num_key_value_heads") or heads) * size)
+def _size(sizes: Mapping[str, Any], name: str, otherwise: int) -> int:
+    return next((sizes[one] for one in (name, *ALIASES[name]) if sizes.get(one) is not None), otherwise)
+
+
+def _cached_numbers(sizes: Mapping[str, Any], found: Mapping[str, Stored]) -> int:
+    """Returns what a token leaves in the cache: the outputs of the projections, or as many as keys and values
+    have where a class has one projection for all."""
+    outputs = sum(
+        one.shape[0]
+        for name, one in found.items()
+        if CACHED_OUTPUTS.search(name) and "vision" not in name and one.shape
+    )
+    if outputs:
+        return outputs
+    hidden, heads = _size(sizes, "hidden_size", 1), _size(sizes, "num_attention_heads", 1)
+    size = sizes.get("head_dim") or hidden // heads
+    return int(2 * _size(sizes, "num_hidden_layers", 1) * (sizes.get("num_key_value_heads") or heads) * size)

@@ -14,7 +14,12 @@ from typing import Any
 from inference.model_dir.grok1_tensors import FLOATS
 from inference.model_dir.headers import ModelUnusable
 
-GGUF = "is GGUF, which is not read here; give the folder with the safetensors files of the same model"
+GGUF = (
+    "is GGUF, which is not read here; give the folder with the safetensors files of the same model, or run "
+    "`llama-server -m FILE --port 8080` (llama.cpp) and give GROKWEB_MODEL=http://localhost:8080/v1#NAME"
+)
+# Classes of transformers that lose their state between two parts of a prompt, by model type.
+FORGETFUL = frozenset(("falcon_mamba", "jamba", "mamba", "nemotron_h", "recurrent_gemma", "rwkv", "xlstm"))
 # transformers, MLX, GPTQ's own tool, ExLlama and others: the key of config.json, or the file, that says so.
 QUANTISED_KEYS = ("quantization_config", "quantization", "compression_config")
 QUANTISED_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
@@ -70,6 +75,15 @@ def adapter_words(path: Path) -> str:
         base = None
     named = f" for {base}" if isinstance(base, str) and re.fullmatch(r"[\w./-]{1,100}", base) else ""
     return f"{path} holds an adapter alone{named}: merge it into its model (peft: merge_and_unload)"
+
+
+def refuse_by_type(model_type: str, path: Path) -> None:
+    """Raises ModelUnusable for state-space models that transformers can only run on whole prompts."""
+    if model_type in FORGETFUL:
+        raise ModelUnusable(
+            f"{path} is a state-space model ({model_type}), which loses its state here between parts of a "
+            "prompt; run it on a server of its own and give GROKWEB_MODEL=http://HOST:PORT/v1#NAME"
+        )
 
 
 def refuse_quantised(config: Mapping[str, Any], path: Path) -> None:

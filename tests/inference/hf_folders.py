@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ SIZES = {
     "pad_token_id": None,
     "initializer_range": 0.3,  # loud enough that the next token is never a near tie
 }
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "olmoe": {"num_experts": 4, "num_experts_per_tok": 2},
     "mixtral": {"num_local_experts": 4},
     "qwen2_moe": {
@@ -46,11 +46,15 @@ KINDS = {
 
 
 def make_folder(
-    folder: Path, kind: str = "olmoe", template: str | None = PLAIN, added: Sequence[str] = ()
+    folder: Path,
+    kind: str = "olmoe",
+    template: str | None = PLAIN,
+    added: Sequence[str] = (),
+    sizes: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Saves a model with seeded weights and a byte-level tokenizer."""
+    """Saves a model with seeded weights and a byte-level tokenizer; `sizes` as in KINDS."""
     torch.manual_seed(7)
-    config = AutoConfig.for_model(kind, **SIZES, **KINDS[kind])
+    config = AutoConfig.for_model(kind, **SIZES | dict(KINDS[kind] if sizes is None else sizes))
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=byte_level(),

@@ -16,7 +16,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 from inference.contract import Delta, ErrorCode, Reason
 from inference.engines.local import LocalEngine
-from inference.hf_models.step import HfStep, load_model
+from inference.hf_models.loading import load_model
+from inference.hf_models.step import HfStep
 from inference.hf_models.tokenizer import HfTokenizer
 from inference.model_dir.describe import ModelUnusable, describe
 from tests.inference.engine_fakes import request
@@ -319,7 +320,9 @@ def rewrite(folder: Path, **changes: Any) -> None:
         (lambda f: rewrite(f, vocab_size="many"), "vocab_size must be a whole number"),
         (lambda f: rewrite(f, head_dim=0), "head_dim must be a whole number"),
         (lambda f: rewrite(f, quantization_config={"quant_method": "awq"}), "quantised weights"),
-        (lambda f: rewrite(f, model_type="llama"), "type 'llama'; supported"),
+        (lambda f: rewrite(f, model_type="swallow"), "type 'swallow', which transformers 5.* does not know"),
+        (lambda f: rewrite(f, model_type="t5"), "type 't5', which is no causal language model"),
+        (lambda f: rewrite(f, model_type="mamba"), r"a state-space model \(mamba\), which loses its state"),
     ],
 )
 def test_a_folder_that_cannot_be_served_is_refused_with_the_reason(
@@ -339,14 +342,6 @@ def test_code_in_a_folder_is_not_run(folders: dict[str, Path], tmp_path: Path) -
     rewrite(folder, auto_map={"AutoModelForCausalLM": "evil.Model", "AutoConfig": "evil.Config"})
     LocalEngine(folder, slots=1, threads=1)
     assert not (tmp_path / "ran").exists()
-
-
-def test_a_sliding_window_bounds_the_context(folders: dict[str, Path], tmp_path: Path) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(folders["mixtral"], folder)
-    for window, context in ((100, 100), (1000, 256), (None, 256)):
-        rewrite(folder, sliding_window=window)
-        assert describe(folder).context == context
 
 
 def test_shards_are_one_model(folders: dict[str, Path], tmp_path: Path) -> None:

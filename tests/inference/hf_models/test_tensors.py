@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from inference.engines.local import LocalEngine
-from inference.hf_models.step import load_model
+from inference.hf_models.loading import load_model
 from inference.model_dir.describe import ModelUnusable
 from tests.inference.hf_folders import KINDS, change_json, change_weights, make_folder
 

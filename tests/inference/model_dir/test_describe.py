@@ -130,7 +130,10 @@ def index_outside(folder: Path) -> None:
         (lambda f: (f / "config.json").unlink(), "no readable config.json"),
         (lambda f: (f / "config.json").write_text('{"model_type": "gro'), "not JSON"),
         (lambda f: (f / "config.json").write_text("[]"), "not a JSON object"),
-        (lambda f: edit(f / "config.json", model_type="llama"), "type 'llama'; supported: grok1, mixtral"),
+        (
+            lambda f: edit(f / "config.json", model_type="llama"),
+            "no tokenizer.json in .*: tokenizer.model alone",
+        ),
         (
             lambda f: edit(f / "config.json", num_hidden_layers=None),
             "num_hidden_layers must be a whole number",
