@@ -44,8 +44,8 @@ REDIS_PREFIX = env.text(
 MODEL = env.text(
     "GROKWEB_MODEL",
     str(BASE_DIR / "inference" / "demo" / "model"),
-    "Directory of the model, `URL#model` for an OpenAI-compatible server, or `<engine>:<model>` for an added "
-    "engine; `scripted` in tests.",
+    "Directory of the model, `hf:owner/name` for one that is fetched from a hub, `URL#model` for an "
+    "OpenAI-compatible server, or `<engine>:<model>` for an added engine; `scripted` in tests.",
 )
 MODEL_KEY = env.text(
     "GROKWEB_MODEL_KEY", "", "Key for the model's server, sent as a bearer token; see MODEL."
@@ -54,6 +54,19 @@ MODEL_KEY_FILE = env.text(
     "GROKWEB_MODEL_KEY_FILE",
     "",
     "File that holds the key for the model's server, instead of GROKWEB_MODEL_KEY.",
+)
+HF_ENDPOINT = env.text(
+    "HF_ENDPOINT",
+    "https://huggingface.co",
+    "Hub that models are fetched from by name (`hf:owner/name`), or a mirror of it.",
+)
+HF_TOKEN = env.text("HF_TOKEN", "", "Token of an account of the hub, for models that not everybody may read.")
+HF_TOKEN_PATH = env.text("HF_TOKEN_PATH", "", "File that holds the token, instead of HF_TOKEN.")
+HUB_HOSTS = env.words(
+    "GROKWEB_HUB_HOSTS",
+    "",
+    "Hosts, addresses or networks, separated by commas, that a hub may redirect downloads to although they "
+    "are private, such as files.lan:8080. Public ones need no entry.",
 )
 SERVER_FIRST_SECONDS = env.number(
     "GROKWEB_SERVER_FIRST_SECONDS",

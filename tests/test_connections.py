@@ -19,6 +19,7 @@ CLIENTS = {
         "imaplib",
         "poplib",
     ),
+    "huggingface_hub",
     *("ftplib", "telnetlib", "nntplib", "xmlrpc.client", "multiprocessing.connection"),
 }
 OPENERS = {"open_connection", "create_connection", "sock_connect", "create_datagram_endpoint"}
@@ -31,6 +32,8 @@ REASONS = {
     "inference/outbound/httpx_exchange.py": "opens nothing: names the types of the library",
     "inference/outbound/requests_adapter.py": "sends through the guarded client",
     "inference/engines/openai.py": "passes the guarded transport on",
+    "inference/hub/client.py": "passes the guarded transport to the hub's library",
+    "inference/hub/transfer.py": "opens nothing: names the types of the library",
     "inference/servers/client.py": "speaks HTTP over the guarded transport that it is given",
     "inference/servers/pool.py": "opens nothing: names the type of the transport",
     "inference/worker/runtime.py": "opens nothing: asks for the name of this machine",

@@ -18,6 +18,7 @@ ENGINES: Registry[type[EngineEntry]] = Registry(
     "grokweb.engines",
     {
         FOLDER: "inference.engines.local_entry.ModelFolder",
+        "hf": "inference.engines.hub_model.HubModel",
         "openai": "inference.engines.openai.OpenAIServer",
         "scripted": "inference.engines.scripted.Scripted",
     },

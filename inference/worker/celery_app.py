@@ -25,6 +25,7 @@ from inference.contract import CHAT_QUEUE, SERVE_TASK, model_queue
 from inference.engines import load_engine
 from inference.engines.base import Engine
 from inference.wire.broker import COMMON
+from inference.worker.fetching import fetch_configured_model
 from inference.worker.runtime import Runtime
 
 logger = logging.getLogger("grokweb.worker")
@@ -36,6 +37,7 @@ app.conf.update(COMMON, include=["inference.worker.tasks"], task_default_queue="
 
 
 def _engine_of_settings() -> Engine:
+    fetch_configured_model()
     return load_engine(
         settings.MODEL,
         slots=settings.SLOTS,

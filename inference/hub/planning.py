@@ -1,0 +1,89 @@
+"""Decides before the first byte of weights whether a model can be served here: files, disk and memory.
+
+The headers of the weights say what they hold. With them, beside the small files, stand files of the right
+length without content; so the folder is described and admitted exactly as it will be when it is whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference.base.disk_space import LOW_BYTES, disk_status
+from inference.hub.client import Repository
+from inference.hub.files import RemoteFile
+from inference.hub.names import HubName
+from inference.hub.transfer import Transfer
+from inference.model_dir.admission import ensure_memory, fit_context
+from inference.model_dir.describe import ModelFiles, ModelUnusable, describe
+
+OUTLINE = "outline"  # a folder in the staging one, while a plan is made
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The memory in which a model is to run. `free` None: this machine's, which is found out."""
+
+    slots: int
+    context: int = 0  # tokens; 0: as long as the model and the memory allow
+    free: int | None = None
+
+
+def check_disk(name: HubName, missing: int, folder: Path) -> None:
+    """Raises ModelUnusable unless `missing` bytes fit on the disk of `folder`."""
+    status = disk_status(folder)
+    if not status.writable:
+        raise ModelUnusable(
+            f"{name}: the disk of {folder} is {status.state}; set GROKWEB_DATA to another one"
+        )
+    room = status.free - LOW_BYTES
+    if missing > room:
+        raise ModelUnusable(
+            f"{name}: not enough disk space in {folder}: {missing / 1e9:.1f} GB are still to fetch, "
+            f"{max(0, room) / 1e9:.1f} GB can be used; make room, or set GROKWEB_DATA to a larger disk"
+        )
+
+
+def check_served(
+    name: HubName, transfer: Transfer, folder: Path, weights: list[RemoteFile], memory: Memory | None
+) -> ModelFiles:
+    """Returns the description of the folder as it will be; raises ModelUnusable for one that is not served.
+
+    `memory` None: the model is to run elsewhere, so its memory is not asked.
+    """
+    with _outline(folder) as outline:
+        for small in folder.iterdir():
+            if small.is_file() and not small.name.endswith(".part"):
+                shutil.copyfile(small, outline / small.name)
+        for file in weights:
+            with (outline / file.name).open("wb") as out:
+                out.write(transfer.header(file))
+                out.truncate(file.size)
+        try:
+            files = describe(outline)
+            if memory is not None:
+                files = fit_context(files, memory.slots, memory.context, memory.free)
+                ensure_memory(files, memory.slots, memory.free)
+        except ModelUnusable as error:
+            raise ModelUnusable(str(error).replace(str(outline), str(name))) from error
+    return files
+
+
+@contextmanager
+def _outline(folder: Path) -> Iterator[Path]:
+    outline = folder / OUTLINE
+    shutil.rmtree(outline, ignore_errors=True)
+    outline.mkdir()
+    try:
+        yield outline
+    finally:
+        shutil.rmtree(outline, ignore_errors=True)
+
+
+def check_gate(repository: Repository, words: str, *, has_token: bool) -> None:
+    """Raises ModelUnusable at once for a model that is given only to known accounts, if there is none."""
+    if repository.is_gated and not has_token:
+        raise ModelUnusable(words)
