@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from grokweb.process_log import ProcessLog
+from inference.base.model_list.entries import Entry
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0  # seconds before a restart; doubled at each death
 
@@ -23,7 +24,9 @@ class Child:
     due: float | None = None  # when to start it (again)
     deaths: int = 0
     asked: bool = False  # whether it was told to end
-    kill_at: float | None = None  # when to kill a frozen process that was told to end
+    kill_at: float | None = None  # when to kill a process that was told to end
+    entry: Entry | None = None  # of a model worker
+    refused: str = ""  # why its model cannot be served; it is not started again
 
     @property
     def alive(self) -> bool:

@@ -15,7 +15,7 @@ class Readiness:
     """Watches the start of the processes, in a thread of its own.
 
     `redis_url` returns the address of Redis, `worker_started` the moment in which the present process of the
-    model worker was started (monotonic), or None while there is none.
+    default model's worker was started (monotonic), or None while there is none.
     """
 
     def __init__(
@@ -26,6 +26,7 @@ class Readiness:
         self.model_answers = threading.Event()
         self._redis_url, self._worker_started = redis_url, worker_started
         self._workers_before: set[str] = set()
+        self._slug = plan.default_slug(plan.models)
 
     def watch(self) -> None:
         threading.Thread(target=self._watch, name="watch-start", daemon=True).start()
@@ -59,7 +60,7 @@ class Readiness:
 
         try:
             with scripts.connect(self._redis_url()) as client:
-                names = {worker.name for worker in queue.workers(client, self.plan.model_slug)}
+                names = {worker.name for worker in queue.workers(client, self._slug)}
         except redis.RedisError:
             return False
         started = self._worker_started()

@@ -25,6 +25,7 @@ from grokweb.supervisor import Supervisor
 from grokweb.terminal import say
 from inference.base import exit_status
 from inference.base.env import InvalidSetting
+from inference.base.model_list import entries as model_list
 
 CHILDREN = ("web", "model-worker", "chat-worker", "beat", "jobs-worker")
 
@@ -38,6 +39,32 @@ def check_model(model: str) -> tuple[str, str]:
     except ValueError as error:  # ModelUnusable and RegistryError are
         raise InvalidSetting(f"GROKWEB_MODEL={model}: {error}") from None
     return about.slug, about.name
+
+
+def check_models(data: Path, is_configured: bool) -> model_list.ModelList:
+    """Returns what models.toml says. Wrong tables are reported when the others start.
+
+    Raises InvalidSetting if the file cannot be read, or if nothing but wrong tables would be served.
+    """
+    try:
+        found = model_list.read(data)
+    except model_list.Unreadable as error:
+        raise InvalidSetting(str(error)) from None
+    if found.problems and not found.entries and not is_configured:
+        raise InvalidSetting("; ".join(found.problems))
+    return found
+
+
+def default_name(models: model_list.ModelList, slug: str, *, demo: str, data: Path) -> str:
+    """Returns the name of the model of new chats if it is one of models.toml, else nothing."""
+    from inference.engines import describe_model
+
+    if slug not in models.entries:
+        return ""
+    try:
+        return describe_model(model_list.model_of(models.entries[slug], demo=demo, data=data)).name
+    except ValueError:  # its worker says why
+        return slug
 
 
 def check_port(bind: str, port: int) -> None:
@@ -122,7 +149,9 @@ def plan(without: frozenset[str]) -> Plan:
     from inference import settings as live
 
     slug, name = check_model(settings.MODEL)
-    return Plan(
+    is_configured = bool(os.environ.get("GROKWEB_MODEL"))
+    models = check_models(settings.DATA_DIR, is_configured)
+    made = Plan(
         data=settings.DATA_DIR,
         run=settings.RUN_DIR,
         bind=settings.BIND,
@@ -138,7 +167,15 @@ def plan(without: frozenset[str]) -> Plan:
         loop_seconds=settings.WEB_LOOP_SECONDS,
         pool_seconds=settings.WEB_POOL_SECONDS,
         without=without,
+        is_configured=is_configured,
+        models=models,
+        demo=live.DEMO_MODEL,
+        threads=live.THREADS if os.environ.get("GROKWEB_THREADS") else model_list.cores(),
     )
+    made.default_name = default_name(
+        models, made.default_slug(models), demo=live.DEMO_MODEL, data=settings.DATA_DIR
+    )
+    return made
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,9 +1,9 @@
 """Starts, watches, restarts and stops all processes of the service: the work of `manage.py up`.
 
-Redis, the web process and the model worker start first, the others when the page answers. A process that
+Redis, the web process and the model workers start first, the others when the page answers. A process that
 dies is restarted with a growing delay; Redis keeps its port and password, so that the others reconnect. A
-stop ends the model worker first (it hands over its replies, rule 11) and Redis last. If the supervisor itself
-is killed, die_with_parent.py and reaper.py end its processes.
+stop ends the model workers first (they hand over their replies, rule 11) and Redis last. If the supervisor
+itself is killed, die_with_parent.py and reaper.py end its processes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,8 @@ from typing import IO
 
 from grokweb import watchdog
 from grokweb.child_process import FIRST_DELAY, LONGEST_DELAY, Child, describe_end
+from grokweb.model_workers import NAME as MODEL_WORKER
+from grokweb.model_workers import ModelRefused, ModelWorkers
 from grokweb.private_file import write_private
 from grokweb.process_log import ProcessLog
 from grokweb.readiness import Readiness
@@ -56,6 +58,15 @@ class Supervisor:
         self.stop_asked: float | None = None
         self.kill_asked = False
         self.failure = ""
+        self.models = ModelWorkers(
+            plan,
+            environment=self.environment,
+            popen=lambda command, env: self._popen(command, env=env),
+            add=self._add,
+            start=self._start,
+            forget=self._forget,
+            say=say,
+        )
         self.readiness = Readiness(plan, self._redis_url, self._worker_started)
         self.watch: watchdog.Watch | None = None
         self.disks = disk_space.of_data(plan.data)
@@ -90,7 +101,9 @@ class Supervisor:
         finally:
             os.close(write)
 
-    def _popen(self, command: Sequence[str], pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    def _popen(
+        self, command: Sequence[str], pass_fds: Sequence[int] = (), env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-I", "-S", CHILD, str(os.getpid()), *command],
             pass_fds=pass_fds,
@@ -98,7 +111,7 @@ class Supervisor:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches only the supervisor
-            env=self.environment,
+            env=self.environment if env is None else env,
         )
 
     def _add(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> Child:
@@ -106,11 +119,19 @@ class Supervisor:
         child = self.children[name] = Child(name, start, log)
         return child
 
+    def _forget(self, child: Child) -> None:
+        """Takes a child away that has ended for good."""
+        if self.children.get(child.name) is child:
+            del self.children[child.name]
+
     def _start(self, child: Child) -> None:
         child.due = child.kill_at = None
         child.started = time.monotonic()
         try:
             child.process = child.start()
+        except ModelRefused as error:
+            self.models.refuse(child, str(error))
+            return
         except OSError as error:  # a directory that cannot be created, no memory for a process
             self._restart_later(child, f"{child.name} cannot be started: {error.strerror or error}")
             return
@@ -175,11 +196,12 @@ class Supervisor:
             self.files_missing = True
 
     def start_first(self) -> None:
-        """Starts Redis, web process and model worker; the others wait, so that the page answers soon."""
+        """Starts Redis, web process and model workers; the others wait, so that the page answers soon."""
         self.start_redis()
         for name, command in commands(self.plan).items():
             if name not in self.plan.without:
                 self._add(name, lambda n=name, c=command: self._spawn(n, c))  # type: ignore[misc]
+        self.models.prepare()
         for name in self.first():
             self._start(self.children[name])
         self.readiness.watch()
@@ -189,19 +211,23 @@ class Supervisor:
             ).start()
 
     def first(self) -> list[str]:
-        return [name for name in ("web", "model-worker") if name in self.children]
+        """Returns the processes that people wait for: the page's, and the models'."""
+        return [name for name in self.children if name == "web"] + self.model_workers()
+
+    def model_workers(self) -> list[str]:
+        return [child.name for child in self.models.children.values()]
 
     def start_rest(self) -> None:
         for child in self.children.values():
-            if child.process is None and child.due is None:
+            if child.process is None and child.due is None and not child.refused:
                 self._start(child)
 
     def _redis_url(self) -> str:
         return self.environment.get("REDIS_URL", "") or self.plan.redis_url
 
     def _worker_started(self) -> float | None:
-        worker = self.children["model-worker"]
-        return worker.started if worker.process is not None else None
+        worker = self.models.default
+        return worker.started if worker is not None and worker.process is not None else None
 
     def _watch_persistence(self, server: EmbeddedRedis) -> None:
         """Runs from the start: on a full disk Redis refuses even the ping that /readyz needs."""
@@ -220,6 +246,7 @@ class Supervisor:
             announced = 0
             while self.stop_asked is None and not self.failure:
                 self._check_children()
+                self.models.check(time.monotonic())
                 self._check_disk()
                 announced = self._announce(announced)
                 time.sleep(0.05)
@@ -247,22 +274,26 @@ class Supervisor:
     def _announce(self, announced: int) -> int:
         """Prints the address, then that the model is ready. Returns the number of lines printed so far."""
         plan, logs = self.plan, self.plan.data / "logs"
+        name = plan.default_name or plan.model_name
         if announced == 0 and self.readiness.page_answers.is_set():
             self.start_rest()
-            if "model-worker" not in self.children:
+            if not self.models.is_active:
                 say(f"GrokWeb is ready: {plan.address}  (no model worker here; logs: {logs})")
                 return 2
             if not self.readiness.model_answers.wait(0.5):
-                say(f"GrokWeb: {plan.address}  (the page is up; {plan.model_name} is loading)")
+                say(f"GrokWeb: {plan.address}  (the page is up; {name} is loading)")
             return 1
         if announced == 1 and self.readiness.model_answers.is_set():
-            say(f"GrokWeb is ready: {plan.address}  (model: {plan.model_name}; logs: {logs})")
+            say(f"GrokWeb is ready: {plan.address}  (model: {name}; logs: {logs})")
+            return 2
+        if announced == 1 and self.models.default is not None and self.models.default.refused:
+            say(f"GrokWeb is ready: {plan.address}  ({name} cannot be served, see above; logs: {logs})")
             return 2
         return announced
 
     def _check_children(self) -> None:
         now = time.monotonic()
-        for child in self.children.values():
+        for child in list(self.children.values()):
             if child.process is not None and child.process.poll() is not None:
                 self._died(child, now)
             elif child.due is not None and now >= child.due:
@@ -306,8 +337,13 @@ class Supervisor:
     def _died(self, child: Child, now: float) -> None:
         status = self._reap(child)
         child.deaths += 1
-        if child.name == "model-worker" and status == exit_status.MODEL_UNUSABLE:
-            self.failure = child.log.last_line or "the model cannot be served"
+        if child.asked:
+            return  # models.toml was changed: grokweb/model_workers.py forgets or replaces it
+        if child.name.startswith(MODEL_WORKER) and status == exit_status.MODEL_UNUSABLE:
+            if self.models.is_required(child):
+                self.failure = child.log.last_line or "the model cannot be served"
+            else:
+                self.models.refuse(child, child.log.last_line)
             return
         if (
             child.name == "web"
@@ -325,11 +361,11 @@ class Supervisor:
     # --- Stopping -----------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Ends the model worker first, the web process next, Redis last; kills what does not end in time."""
+        """Ends the model workers first, the web process next, Redis last; kills what does not end in time."""
         handover = self.plan.handover + AFTER_HANDOVER_SECONDS
-        self._end(
-            ["model-worker", "beat", "jobs-worker"], wait_for=["model-worker", "beat"], seconds=handover
-        )
+        workers = self.model_workers()
+        self._end([*workers, "beat", "jobs-worker"], wait_for=[*workers, "beat"], seconds=handover)
+        self.models.withdraw()
         rest = [name for name in self.children if name != "redis"]
         self._end(rest, wait_for=rest, seconds=WEB_SECONDS)
         self._end(["redis"], wait_for=["redis"], seconds=REDIS_SECONDS)

@@ -41,11 +41,17 @@ REDIS_PREFIX = env.text(
     "GROKWEB_REDIS_PREFIX", "gw", "Prefix of every Redis key, so that two installations can share a server."
 )
 
+DEMO_MODEL = str(BASE_DIR / "inference" / "demo" / "model")
 MODEL = env.text(
     "GROKWEB_MODEL",
-    str(BASE_DIR / "inference" / "demo" / "model"),
+    DEMO_MODEL,
     "Directory of the model, `hf:owner/name` for one that is fetched from a hub, `URL#model` for an "
     "OpenAI-compatible server, or `<engine>:<model>` for an added engine; `scripted` in tests.",
+)
+MODEL_SLUG = env.text(
+    "GROKWEB_MODEL_SLUG",
+    "",
+    "Slug of the model. If empty, its folder or its server's name for it decides. `manage.py up` sets it.",
 )
 MODEL_KEY = env.text(
     "GROKWEB_MODEL_KEY", "", "Key for the model's server, sent as a bearer token; see MODEL."

@@ -3,8 +3,8 @@
 A new chat gets the first of these that is neither hidden nor retired:
 
 1. the staff's choice (`is_default`), which no announcement changes;
-2. the configured model (GROKWEB_MODEL), if a worker of it was seen within SEEN_FOR, or `manage.py up` is
-   starting one;
+2. the configured model (the default of `models.toml`, GROKWEB_MODEL, or the first table of `models.toml`),
+   if a worker of it was seen within SEEN_FOR, or `manage.py up` is starting one;
 3. another model that was seen within SEEN_FOR: real ones before demo models, then the one that has been
    there longest.
 
@@ -27,6 +27,7 @@ from django.utils import timezone
 
 from chat.model_cards.errors import Unavailable
 from chat.model_cards.models import ModelCard
+from inference.base.model_list import state
 
 SEEN_FOR = timedelta(minutes=10)
 STARTING_SECONDS = 15 * 60  # a model worker of `up` that was not seen by then is not waited for
@@ -84,13 +85,22 @@ def default_model() -> ModelCard:
 
 
 def configured_slug() -> str:
-    """Returns the slug of the model that GROKWEB_MODEL names."""
-    return str(settings.MODEL_SLUG)
+    """Returns the slug of the configured model, which `manage.py up` publishes where it runs."""
+    service = state.published(settings.RUN_DIR)
+    return service.default if service and service.default else str(settings.MODEL_SLUG)
 
 
-def is_starting() -> bool:
-    """Returns whether `manage.py up` started a model worker here so recently that it may still be loading."""
-    return time.time() - float(settings.MODEL_WORKER_SINCE) < STARTING_SECONDS
+def is_starting(slug: str = "") -> bool:
+    """Returns whether `manage.py up` added the worker of a model so recently that it may still be loading.
+
+    Without a slug, the configured model is meant.
+    """
+    service = state.published(settings.RUN_DIR)
+    if service is None:
+        return not slug and time.time() - float(settings.MODEL_WORKER_SINCE) < STARTING_SECONDS
+    worker = service.models.get(slug or configured_slug())
+    loads = worker is not None and worker.step in (state.Step.STARTED, state.Step.RESTARTING)
+    return worker is not None and loads and time.time() - worker.since < STARTING_SECONDS
 
 
 def successor_of(card: ModelCard) -> ModelCard | None:

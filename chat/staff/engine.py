@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 
+from django.conf import settings
 from django.db.models.functions import Now
 from django.utils import formats
 from django.utils.functional import Promise
@@ -16,8 +17,10 @@ from django.utils.translation import gettext_lazy
 from chat.model_cards.selection import Rule, choose_for_new_chats
 from chat.turns import served_models
 from chat.turns.models import Generation
+from inference.base.model_list import state
 from inference.wire.metrics import Times
 
+REFUSED = state.Step.REFUSED
 HOUR = timedelta(hours=1)
 MOST = 5000  # newest replies that the last hour's times are taken from: the page asks every few seconds
 
@@ -64,11 +67,9 @@ class NewChats:
 WHY = {
     Rule.STAFF: gettext_lazy("Staff chose it as the default."),
     Rule.CONFIGURED: gettext_lazy(
-        "It is the configured model (GROKWEB_MODEL), and a worker of it was seen within 10 minutes."
+        "It is the configured model, and a worker of it was seen within 10 minutes."
     ),
-    Rule.STARTING: gettext_lazy(
-        "It is the configured model (GROKWEB_MODEL), and its worker is starting here."
-    ),
+    Rule.STARTING: gettext_lazy("It is the configured model, and its worker is starting here."),
     Rule.SEEN: gettext_lazy("A worker of it was seen within 10 minutes, and none of the configured model."),
     Rule.NONE_SEEN: gettext_lazy(
         "No model was seen within 10 minutes: this is the one seen last, else the configured one. "
@@ -82,6 +83,15 @@ def new_chats() -> NewChats | None:
     if choice is None:
         return None
     return NewChats(choice.card.slug, choice.card.name, choice.rule, WHY[choice.rule])
+
+
+def problems() -> list[str]:
+    """Lists what `manage.py up` here says of models.toml and of models that cannot be served, in English."""
+    service = state.published(settings.RUN_DIR)
+    if service is None:
+        return []
+    refused = {slug: worker.problem for slug, worker in service.models.items() if worker.step is REFUSED}
+    return [*service.problems, *(f"[{slug}] {problem}" for slug, problem in refused.items())]
 
 
 def models() -> list[ModelPart]:

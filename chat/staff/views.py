@@ -24,6 +24,7 @@ def engine_page(request: HttpRequest) -> HttpResponse:
         "title": _("Engine"),
         "models": models,
         "new_chats": engine.new_chats(),
+        "problems": engine.problems(),
         "at": timezone.localtime(),
     }
     return render(request, "admin/engine.html", {**admin.site.each_context(request), **about})

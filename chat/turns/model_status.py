@@ -6,6 +6,7 @@ from typing import Any
 
 from chat.accounts.models import User
 from chat.model_cards.access import models_for
+from chat.model_cards.selection import is_starting
 from chat.model_cards.serializers import model_json
 from chat.turns import redis_client, served_models
 from chat.turns.served_models import ServedModel
@@ -14,7 +15,7 @@ from chat.turns.served_models import ServedModel
 def models_json(user: User) -> list[dict[str, Any]]:
     """Lists what this person may choose, the model of new chats first.
 
-    `running` is null where Redis does not tell.
+    `running` is null where Redis does not tell; `starting` says that a worker here may still be loading.
     """
     try:
         served = {model.slug: model for model in served_models.served_models()}
@@ -22,9 +23,13 @@ def models_json(user: User) -> list[dict[str, Any]]:
     except redis_client.UNAVAILABLE:
         served, unknown = {}, {"running": None, "waiting": 0, "estimate": None, "problem": ""}
     return [
-        {**model_json(card), **(_status(served[card.slug]) if card.slug in served else unknown)}
+        _with_start({**model_json(card), **(_status(served[card.slug]) if card.slug in served else unknown)})
         for card in models_for(user)
     ]
+
+
+def _with_start(model: dict[str, Any]) -> dict[str, Any]:
+    return {**model, "starting": model["running"] is False and is_starting(model["slug"])}
 
 
 def _status(model: ServedModel) -> dict[str, Any]:

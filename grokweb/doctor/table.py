@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 CHECKS = {
     "settings": "grokweb.doctor.service.settings_of_the_service",
     "addresses": "grokweb.doctor.service.addresses",
+    "models": "grokweb.doctor.model_list.models",
     "data folder": "grokweb.doctor.disk.data_folder",
     "disk": "grokweb.doctor.disk.space",
     "redis": "grokweb.doctor.redis_server.answers",

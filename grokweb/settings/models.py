@@ -20,12 +20,9 @@ def _model_slug() -> str:
         return ""
 
 
-# Which model new chats get (chat/model_cards/selection.py). The supervisor sets both for its children.
-MODEL_SLUG = env.text(
-    "GROKWEB_MODEL_SLUG",
-    "",
-    "Slug of GROKWEB_MODEL. Set by `manage.py up`; otherwise read from the model's directory.",
-) or SimpleLazyObject(_model_slug)
+# Which model new chats get (chat/model_cards/selection.py), if no run/models.json says it. The supervisor
+# sets both for its children.
+MODEL_SLUG = live.MODEL_SLUG or SimpleLazyObject(_model_slug)
 MODEL_WORKER_SINCE = env.number(
     "GROKWEB_MODEL_WORKER_SINCE",
     0,

@@ -84,6 +84,7 @@ def _load(**_: Any) -> None:
     log_to_stderr()
     try:
         engine = make_engine()
+        engine.slug = settings.MODEL_SLUG or engine.slug
     except ValueError as error:  # ModelUnusable is one: a person can act on its line
         print(f"model: {error}", file=sys.stderr, flush=True)  # noqa: T201
         os._exit(exit_status.MODEL_UNUSABLE)

@@ -31,6 +31,7 @@ class Reply:
 
     content: str
     client_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    model: str = ""  # empty: the one of new chats
     state: State = field(default_factory=State)
     places: list[int] = field(default_factory=list)
     done: Frame | None = None
@@ -203,9 +204,9 @@ class Tab:
                     }
                 )
 
-    async def ask(self, content: str) -> Reply:
+    async def ask(self, content: str, model: str = "") -> Reply:
         """A new conversation's first message."""
-        reply = Reply(content)
+        reply = Reply(content, model=model)
         self.replies.append(reply)
         reply.sent_at = time.perf_counter()
         await self._send_question(reply)
@@ -215,7 +216,9 @@ class Tab:
         await self._send({"type": "stop", "message_id": reply.message_id})
 
     async def _send_question(self, reply: Reply) -> None:
-        question = {"type": "send", "conversation": None, "parent": None}
+        question: Frame = {"type": "send", "conversation": None, "parent": None}
+        if reply.model:
+            question["start"] = {"model": reply.model}
         await self._send({**question, "content": reply.content, "client_id": reply.client_id})
 
     async def _send(self, frame: Frame) -> None:
@@ -242,11 +245,11 @@ class Crowd:
         self._do(all_connected())
         return self
 
-    def ask(self, content: str, who: slice = slice(None)) -> list[Reply]:
+    def ask(self, content: str, who: slice = slice(None), model: str = "") -> list[Reply]:
         """Everybody (of `who`) asks the same at the same moment."""
 
         async def together() -> list[Reply]:
-            return await asyncio.gather(*(tab.ask(content) for tab in self.tabs[who]))
+            return await asyncio.gather(*(tab.ask(content, model) for tab in self.tabs[who]))
 
         return self._do(together())
 

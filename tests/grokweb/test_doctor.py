@@ -98,6 +98,15 @@ def test_extensions_that_cannot_be_used_are_named(doctor: Doctor, tmp_path: Path
     assert line.startswith("warning: kind of rule 'broken' (no_such_module:Rule) cannot be loaded")
 
 
+def test_models_that_cannot_be_served_are_a_problem(doctor: Doctor) -> None:
+    assert doctor("models")["models"] == "ok: no models.toml: only GROKWEB_MODEL is served"
+    (doctor.data / "models.toml").write_text("[one]\nsource = '/nowhere'\n[two]\nslots = 1\n")
+    line = doctor("models", GROKWEB_MODEL="")["models"]
+    assert line.startswith("problem: models.toml: [two] source: it is missing")
+    assert "models.toml: [one] source: no model at /nowhere" in line
+    assert doctor.status == 1
+
+
 def test_a_disk_on_which_sends_are_refused_is_a_problem(doctor: Doctor) -> None:
     line = doctor("disk", GROKWEB_DISK_LOW_MB="1000000")["disk"]
     assert line.startswith("problem: ")

@@ -152,7 +152,7 @@ export class SettingsBar {
       label: gettext("Model"),
       choices: offered.map((each) => ({
         value: each.slug, name: each.name, about: each.about, state: stateOf(each),
-        off: each.running === false && each.slug !== chosen,
+        off: each.running === false && !each.starting && each.slug !== chosen,
       })),
       chosen,
       pick: (slug) => this.chooseModel(slug),
@@ -252,10 +252,11 @@ export class SettingsBar {
  * Returns a line about the state of a model.
  * @param {Model} model
  */
-export function stateOf({ running, problem, waiting, estimate, hidden, context_tokens: context }) {
+export function stateOf({ running, starting, problem, waiting, estimate, hidden, context_tokens: context }) {
   const parts = [fill(gettext("Reads up to %(n)s tokens"), { n: number(context) })];
   if (hidden) parts.push(gettext("hidden from people"));
-  if (running === false) parts.push(gettext("not running at the moment"));
+  if (starting) parts.push(gettext("starting"));
+  else if (running === false) parts.push(gettext("not running at the moment"));
   else if (problem) parts.push(gettext("its server does not answer"));
   else if (waiting) {
     parts.push(fill(ngettext("%(n)s message waits", "%(n)s messages wait", waiting), { n: number(waiting) }));

@@ -101,6 +101,8 @@ export interface Model {
   successor?: Model | null;
   /** null where the server does not know. */
   running?: boolean | null;
+  /** Whether a worker was started here that has not answered yet. */
+  starting?: boolean;
   /** The code of what keeps every worker from answering. */
   problem?: string;
   waiting?: number;

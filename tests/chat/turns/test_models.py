@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 from chat.conversations.models import Conversation, Message
 from chat.model_cards.models import ModelCard
 from chat.turns import redis_client
 from chat.turns.models import Generation
+from inference.base.model_list import state
 from inference.wire import scripts
 from tests.chat.turns.exchange import asked, send
 
@@ -54,6 +59,40 @@ async def test_each_model_says_what_it_is_and_how_it_is_doing(
         await tab.say(type="stop", message_id=ack["message_id"])
     await tab.until("done")
     await tab.until("done")
+
+
+async def test_a_model_whose_worker_was_just_started_here_is_starting(
+    cast: Any, other: ModelCard, settings: Any, tmp_path: Path
+) -> None:
+    settings.RUN_DIR = tmp_path
+    worker = state.WorkerState(state.Step.STARTED, time.time())
+    long_ago, refused = replace(worker, since=0.0), replace(worker, step=state.Step.REFUSED)
+    for each, starting in ((worker, True), (long_ago, False), (refused, False)):
+        state.publish(tmp_path, state.ServiceState("scripted", {"other": each}))
+        assert [model["starting"] for model in await models(cast)] == [False, starting]
+
+
+async def test_new_chats_get_the_default_that_the_service_publishes(
+    cast: Any, other: ModelCard, settings: Any, tmp_path: Path
+) -> None:
+    settings.RUN_DIR = tmp_path
+    await ModelCard.objects.aupdate(last_seen_at=timezone.now(), is_default=False)
+    for slug in ("other", "scripted"):
+        state.publish(tmp_path, state.ServiceState(slug))
+        assert (await models(cast))[0]["slug"] == slug
+
+
+def test_the_engine_page_shows_models_that_cannot_be_served(
+    cast: Any, model_card: ModelCard, settings: Any, tmp_path: Path
+) -> None:
+    settings.RUN_DIR = tmp_path
+    refused = state.WorkerState(state.Step.REFUSED, 1.0, "no model at /nowhere")
+    state.publish(
+        tmp_path, state.ServiceState("scripted", {"big": refused}, ("models.toml: [x] slots: wrong",))
+    )
+    page = cast.client("staff").get("/admin/engine/").content.decode()
+    assert "[big] no model at /nowhere" in page
+    assert "models.toml: [x] slots: wrong" in page
 
 
 async def test_without_redis_the_state_of_a_model_is_unknown(

@@ -1,0 +1,30 @@
+"""Checks the models that `manage.py up` serves: their file, what it names, and what `up` says of them."""
+
+from __future__ import annotations
+
+import os
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from grokweb.doctor.results import CheckResult, ok, problem, reason
+from grokweb.model_check import problems_of
+from inference.base.model_list import state
+from inference.base.model_list.entries import Unreadable, read
+
+
+def models() -> CheckResult:
+    try:
+        found = read(settings.DATA_DIR)
+    except Unreadable as error:
+        return problem(reason(error))
+    wrong = list(problems_of(found, os.environ))
+    service = state.published(settings.RUN_DIR)
+    for slug, worker in service.models.items() if service else ():
+        if worker.step is state.Step.REFUSED and not any(f"[{slug}]" in line for line in wrong):
+            wrong.append(f"[{slug}] {worker.problem}")
+    if wrong:
+        return problem("; ".join(wrong))
+    if not found.entries:
+        return ok(_("no models.toml: only GROKWEB_MODEL is served"))
+    return ok(_("models.toml is right: %(slugs)s") % {"slugs": ", ".join(found.entries)})

@@ -1,0 +1,168 @@
+"""Adds and removes tables of `models.toml`. Other lines, with their comments, stay as they are.
+
+The new text is parsed before it replaces the file, in one step and with mode 0600. A lock file keeps two
+commands apart.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+
+from inference.base.model_list.entries import (
+    DEFAULT,
+    FILE_NAME,
+    Entry,
+    ModelList,
+    Unreadable,
+    parse,
+    path_in,
+    read,
+)
+
+HEADER = re.compile(r"\s*\[\s*(?P<name>[^\[\]]+?)\s*\]\s*(?:#.*)?")
+FIRST_LINES = (
+    "# The models that `manage.py up` serves; docs/models.md explains the fields.\n"
+    "# A change is noticed within a second: only workers of changed tables start again.\n"
+)
+
+
+class CannotEdit(ValueError):
+    """The change is refused; the file is as it was. The message is one line that says what to do."""
+
+
+def add(data: Path, entries: list[Entry], *, default: str = "") -> None:
+    """Adds tables, and makes one of all the default if `default` is given. Raises CannotEdit, Unreadable."""
+
+    def change(text: str, before: ModelList) -> str:
+        for entry in entries:
+            if entry.slug in before.entries or entry.slug in before.wrong:
+                raise CannotEdit(
+                    f"{FILE_NAME}: [{entry.slug}] is there already: remove it first, or choose another slug"
+                )
+        added = "\n".join(_table(entry) for entry in entries)
+        text = f"{text.rstrip()}\n\n{added}" if text.strip() else f"{FIRST_LINES}\n{added}"
+        return _with_default(text, default) if default else text
+
+    _edit(data, change, gone="", new=entries)
+
+
+def set_default(data: Path, slug: str) -> None:
+    """Makes a model that of new chats. Raises CannotEdit, Unreadable."""
+
+    def change(text: str, before: ModelList) -> str:
+        if slug not in before.entries:
+            raise CannotEdit(f"{FILE_NAME}: there is no [{slug}] that can be used")
+        return _with_default(text, slug)
+
+    _edit(data, change)
+
+
+def remove(data: Path, slug: str) -> None:
+    """Removes a table, and the default if it names that one. Raises CannotEdit, Unreadable."""
+
+    def change(text: str, before: ModelList) -> str:
+        if slug not in before.entries and slug not in before.wrong:
+            known = ", ".join([*before.entries, *sorted(before.wrong)]) or "none"
+            raise CannotEdit(f"{FILE_NAME}: there is no [{slug}]; the slugs are: {known}")
+        text = _without_table(text, slug)
+        return _without_default(text) if before.default == slug else text
+
+    _edit(data, change, gone=slug)
+
+
+def _edit(
+    data: Path, change: Callable[[str, ModelList], str], *, gone: str = "", new: list[Entry] | None = None
+) -> None:
+    with _locked(data):
+        before = read(data)
+        path = path_in(data)
+        text = path.read_text() if path.exists() else ""
+        changed = change(text, before)
+        expected = {slug: entry for slug, entry in before.entries.items() if slug != gone}
+        expected |= {entry.slug: entry for entry in new or []}
+        if not _says(changed, expected, before.wrong - {gone}):
+            raise CannotEdit(f"{FILE_NAME}: its lines are too unusual for this command: edit it by hand")
+        _replace(path, changed)
+
+
+def _says(text: str, expected: Mapping[str, Entry], wrong: Set[str]) -> bool:
+    """Returns whether a text names exactly these models, and as wrong ones those that were there."""
+    try:
+        result = parse(text)
+    except Unreadable:
+        return False
+    return (result.entries, result.wrong) == (expected, wrong)
+
+
+@contextmanager
+def _locked(data: Path) -> Iterator[None]:
+    with os.fdopen(os.open(data / f".{FILE_NAME}.lock", os.O_RDWR | os.O_CREAT, 0o600)) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _replace(path: Path, text: str) -> None:
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def _table(entry: Entry) -> str:
+    values = {each.name: getattr(entry, each.name) for each in fields(entry) if each.name != "slug"}
+    lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value]
+    return "\n".join([f"[{entry.slug}]", *lines, ""])
+
+
+def _toml(value: str | int) -> str:
+    """Returns a value in TOML; JSON's strings are strings of TOML, too."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _name_of(line: str) -> str | None:
+    """Returns the name of the table that begins at this line."""
+    match = HEADER.fullmatch(line)
+    return match["name"].strip("\"'") if match else None
+
+
+def _without_table(text: str, slug: str) -> str:
+    """Removes a table from its header to the next one; comments right above the next one stay with it."""
+    lines = text.split("\n")
+    starts = [number for number, line in enumerate(lines) if _name_of(line) is not None]
+    begin = next((number for number in starts if _name_of(lines[number]) == slug), None)
+    if begin is None:
+        return text
+    end = next((number for number in starts if number > begin), len(lines))
+    while end < len(lines) and lines[end - 1].startswith("#"):
+        end -= 1
+    return "\n".join(lines[:begin] + lines[end:])
+
+
+def _head_end(lines: list[str]) -> int:
+    """Returns the number of lines before the first table."""
+    return next((n for n, line in enumerate(lines) if line.lstrip().startswith("[")), len(lines))
+
+
+def _without_default(text: str) -> str:
+    lines = text.split("\n")
+    head = _head_end(lines)
+    kept = [line for line in lines[:head] if not re.match(rf"\s*[\"']?{DEFAULT}[\"']?\s*=", line)]
+    return "\n".join(kept + lines[head:])
+
+
+def _with_default(text: str, slug: str) -> str:
+    """Writes the default above the first table, below the comments at the top."""
+    lines = _without_default(text).split("\n")
+    at = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    rest = lines[at:] if at < len(lines) and not lines[at].strip() else ["", *lines[at:]]
+    return "\n".join([*lines[:at], f"{DEFAULT} = {_toml(slug)}", *rest])

@@ -1,0 +1,277 @@
+"""Reads `models.toml` in the data directory: the default, and one table for each model.
+
+    default = "qwen3"            # the model of new chats; without this line, GROKWEB_MODEL or the first table
+
+    [qwen3]                      # the slug: names the queue, the model card and the chats that use it
+    source = "http://localhost:11434/v1#qwen3:30b"
+    key = "QWEN_KEY"             # the NAME of an environment variable, or the path of a file: never the key
+
+A wrong line yields a problem that names its table and field, and leaves out that table alone. A file that is
+not TOML is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+FILE_NAME = "models.toml"
+DEFAULT = "default"
+DEMO = "demo"  # the source that means the demo model
+SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+LONGEST_SLUG = 64
+LONGEST_SOURCE = 2000  # characters
+LARGEST_FILE = 2**20  # bytes
+VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
+DEVICE = re.compile(r"auto|cpu|cuda(?::[0-9]{1,3})?")
+
+
+class Unreadable(ValueError):
+    """The file as a whole cannot be read. The message is one line that begins with its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One table of the file. 0 and "" mean that its field is not set."""
+
+    slug: str
+    source: str
+    slots: int = 0
+    threads: int = 0
+    context: int = 0
+    device: str = ""
+    dtype: str = ""
+    key: str = ""
+
+    @property
+    def is_remote(self) -> bool:
+        """Returns whether the model is computed by a server, so that its worker needs no threads."""
+        return re.match(r"https?:", self.source, re.IGNORECASE) is not None
+
+    @property
+    def needs_threads(self) -> bool:
+        return not self.is_remote and self.source != DEMO
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """Holds what the file says. `wrong` are the slugs of tables that cannot be used."""
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    default: str = ""  # empty: the file names none
+    problems: tuple[str, ...] = ()
+    wrong: frozenset[str] = frozenset()
+
+
+class _Wrong(ValueError):
+    """A field cannot be used: its name, and what to do."""
+
+    def __init__(self, name: str, words: str) -> None:
+        super().__init__(f"{name}: {words}")
+
+
+def path_in(data: Path) -> Path:
+    return data / FILE_NAME
+
+
+def read(data: Path) -> ModelList:
+    """Returns what `models.toml` of a data directory says; an empty list without the file.
+
+    Raises Unreadable.
+    """
+    try:
+        with path_in(data).open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        return ModelList()
+    except OSError as error:
+        raise Unreadable(f"{FILE_NAME}: {error.strerror or error}") from None
+    if len(raw) > LARGEST_FILE:
+        raise Unreadable(f"{FILE_NAME}: it is larger than {LARGEST_FILE} bytes: remove what is no model")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise Unreadable(f"{FILE_NAME}: it is not UTF-8 text: write it again as UTF-8") from None
+    return parse(text)
+
+
+def parse(text: str) -> ModelList:
+    """Raises Unreadable for a text that is not TOML."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Unreadable(f"{FILE_NAME}: {error}: correct this line") from None
+    entries: dict[str, Entry] = {}
+    problems: list[str] = []
+    wrong: set[str] = set()
+    for name, value in document.items():
+        if name == DEFAULT and not isinstance(value, dict):
+            continue
+        try:
+            entries[name] = _entry(name, value)
+        except _Wrong as error:
+            wrong.add(name)
+            problems.append(f"{FILE_NAME}: [{_shown(name)}] {error}")
+    default = document.get(DEFAULT, "")
+    if isinstance(default, dict):
+        default = ""  # the table [default] is a problem already
+    elif default != "" and (not isinstance(default, str) or default not in entries.keys() | wrong):
+        problems.append(f"{FILE_NAME}: {DEFAULT}: no table has this slug; the slugs are: {_all(entries)}")
+        default = ""
+    return ModelList(entries, default, tuple(problems), frozenset(wrong))
+
+
+def make_entry(slug: str, values: Mapping[str, Any]) -> Entry:
+    """Returns a checked entry. Raises ValueError with one line that names the field."""
+    try:
+        return _entry(slug, dict(values))
+    except _Wrong as error:
+        raise ValueError(f"[{_shown(slug)}] {error}") from None
+
+
+def _all(entries: Mapping[str, Entry]) -> str:
+    return ", ".join(entries) or "none"
+
+
+def _shown(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)[:LONGEST_SLUG]
+
+
+def _entry(slug: str, table: object) -> Entry:
+    if not isinstance(table, dict):
+        raise _Wrong("table", f"a model is a table: write [{_shown(slug)}] on a line of its own")
+    if slug == DEFAULT or not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
+        raise _Wrong("slug", f"use a-z, 0-9 and single dashes, at most {LONGEST_SLUG}, not “{DEFAULT}”")
+    known = [each.name for each in fields(Entry) if each.name != "slug"]
+    for name in table:
+        if name not in CHECKS:
+            raise _Wrong(_shown(name), f"there is no such field; the fields are: {', '.join(known)}")
+    if "source" not in table:
+        raise _Wrong("source", "it is missing: write a folder, a URL with #model, or demo")
+    return Entry(slug, **{name: CHECKS[name](name, value) for name, value in table.items()})
+
+
+def _source(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise _Wrong(name, "it must be a text: a folder, a URL with #model, or demo")
+    if len(value) > LONGEST_SOURCE:
+        raise _Wrong(name, f"it has {len(value)} characters; at most {LONGEST_SOURCE} are possible")
+    return value.strip()
+
+
+def _number(low: int, high: int) -> Callable[[str, object], int]:
+    def check(name: str, value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise _Wrong(name, f"it must be a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def _device(name: str, value: object) -> str:
+    if not isinstance(value, str) or not DEVICE.fullmatch(value):
+        raise _Wrong(name, "it must be auto, cpu, cuda, or cuda: with a number, as in cuda:1")
+    return value
+
+
+def _dtype(name: str, value: object) -> str:
+    if not isinstance(value, str) or value not in DTYPES:
+        raise _Wrong(name, f"it must be one of: {', '.join(DTYPES)}")
+    return value
+
+
+def _key(name: str, value: object) -> str:
+    """Refuses anything that may be the key itself, and does not repeat it."""
+    is_path = isinstance(value, str) and value.startswith("/") and value.isprintable()
+    if not isinstance(value, str) or not (VARIABLE.fullmatch(value) or is_path):
+        raise _Wrong(name, "it must be the NAME of an environment variable, or the path of a file, not a key")
+    return value
+
+
+DTYPES = ("auto", "int8", "bfloat16", "float32")
+CHECKS: dict[str, Callable[[str, object], Any]] = {
+    "source": _source,
+    "slots": _number(1, 256),
+    "threads": _number(1, 256),
+    "context": _number(256, 2**24),
+    "device": _device,
+    "dtype": _dtype,
+    "key": _key,
+}
+
+
+# --- What a worker of an entry gets -----------------------------------------------------------------------
+
+
+def threads_of(entry: Entry, entries: Mapping[str, Entry], budget: int) -> int:
+    """Returns the threads of an entry's worker: its own number, or an equal share of what others leave.
+
+    Models on servers and the demo model count with one thread.
+    """
+    if entry.threads:
+        return entry.threads
+    if not entry.needs_threads:
+        return 1
+    local = [each for each in entries.values() if each.needs_threads]
+    sharing = sum(1 for each in local if not each.threads)
+    left = budget - sum(each.threads for each in local)
+    return max(1, left // max(1, sharing))
+
+
+def cores() -> int:
+    """Returns the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def worker_environment(
+    entry: Entry, environment: Mapping[str, str], *, demo: str, data: Path, threads: int
+) -> dict[str, str]:
+    """Returns the whole environment of an entry's worker. Raises ValueError for a key that is not there.
+
+    The key of GROKWEB_MODEL is left out: it belongs to another server.
+    """
+    made = {name: value for name, value in environment.items() if not name.startswith("GROKWEB_MODEL_KEY")}
+    made |= {
+        "GROKWEB_MODEL": model_of(entry, demo=demo, data=data),
+        "GROKWEB_MODEL_SLUG": entry.slug,
+        "GROKWEB_THREADS": str(threads),
+    }
+    numbers = {"GROKWEB_SLOTS": entry.slots, "GROKWEB_CONTEXT": entry.context}
+    made |= {name: str(value) for name, value in numbers.items() if value}
+    if entry.dtype:
+        made["GROKWEB_DTYPE"] = entry.dtype
+    if entry.device == "cpu":
+        made["CUDA_VISIBLE_DEVICES"] = ""
+    elif entry.device.startswith("cuda:"):
+        made["CUDA_VISIBLE_DEVICES"] = entry.device.partition(":")[2]
+    if entry.key.startswith("/"):
+        made["GROKWEB_MODEL_KEY_FILE"] = entry.key
+    elif entry.key:
+        made["GROKWEB_MODEL_KEY"] = _secret(entry, environment)
+    return made
+
+
+def _secret(entry: Entry, environment: Mapping[str, str]) -> str:
+    if not environment.get(entry.key):
+        raise ValueError(
+            f"{FILE_NAME}: [{entry.slug}] key: {entry.key} is not in the environment: set it where "
+            "`manage.py up` is started, or name a file"
+        )
+    return environment[entry.key]
+
+
+def model_of(entry: Entry, *, demo: str, data: Path) -> str:
+    """Returns the value of GROKWEB_MODEL for an entry. A folder that begins with a dot lies in the data
+    directory."""
+    if entry.source == DEMO:
+        return demo
+    if entry.source.startswith(("./", "../")):
+        return str((data / entry.source).resolve())
+    return str(Path(entry.source).expanduser()) if entry.source.startswith("~/") else entry.source
