@@ -1,4 +1,5 @@
-"""Sets up Celery for the web side: queue `chat` (short tasks) and queue `jobs` (all others), rule 14.
+"""Sets up Celery for the web side: queue `chat` (short tasks, rule 14), queue `tools` (calls of tools), queue
+`jobs` (all others).
 
 The model workers have an app of their own, without Django: inference/worker/celery_app.py.
 """
@@ -22,7 +23,7 @@ with on_invalid_setting():
     _ = settings.DATA_DIR  # reads all of them
 
 from inference.base.logs import catch_what_python_prints
-from inference.contract import CHAT_QUEUE, JOBS_QUEUE
+from inference.contract import CHAT_QUEUE, JOBS_QUEUE, TOOLS_QUEUE
 from inference.wire.broker import COMMON
 
 logger = logging.getLogger("grokweb.tasks")
@@ -64,7 +65,11 @@ app = Celery("grokweb", broker=settings.REDIS_URL, task_cls=WaitingTask)
 app.conf.update(
     COMMON,
     task_default_queue=CHAT_QUEUE,
-    task_routes={"jobs.*": {"queue": JOBS_QUEUE}, "chat.*": {"queue": CHAT_QUEUE}},
+    task_routes={
+        "jobs.*": {"queue": JOBS_QUEUE},
+        "chat.*": {"queue": CHAT_QUEUE},
+        "tools.*": {"queue": TOOLS_QUEUE},
+    },
     beat_schedule={
         "reconcile": {
             "task": "chat.reconcile",

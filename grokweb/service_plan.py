@@ -13,6 +13,8 @@ from pathlib import Path
 
 from inference.base.model_list.entries import ModelList
 
+TOOL_THREADS = "4"  # chat/turns/carrying_out.py has the same number
+
 
 @dataclass(slots=True)
 class Plan:
@@ -34,6 +36,7 @@ class Plan:
     default_name: str = ""  # of the model of new chats; empty: that of GROKWEB_MODEL
     demo: str = ""  # folder of the demo model
     threads: int = 1  # that the workers of models.toml share
+    tools: bool = False  # whether a process for calls of tools runs: it is one more Django in memory
     without: frozenset[str] = frozenset()
     healthy: float = 30.0  # seconds of life after which a restart is not delayed
     # The web process is restarted when its event loop has not run for `loop_seconds`, or when requests wait
@@ -58,11 +61,13 @@ def commands(plan: Plan) -> dict[str, list[str]]:
     """
     celery = [sys.executable, "-m", "celery", "--quiet", "-A"]
     lean = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--pool", "threads"]
+    tools = [*celery, "grokweb", "worker", "-Q", "tools", "-n", "tools@%h", *lean]
     return {
         "web": [sys.executable, "-m", "grokweb.web"],
         "chat-worker": [*celery, "grokweb", "worker", "-Q", "chat", "-n", "chat@%h", *lean, "--concurrency", "2"],  # noqa: E501
         "beat": [*celery, "grokweb", "beat", "-S", "celery.beat:Scheduler"],
         "jobs-worker": [*celery, "grokweb", "worker", "-Q", "jobs", "-n", "jobs@%h", *lean, "--concurrency", "1"],  # noqa: E501
+        **({"tools-worker": [*tools, "--concurrency", TOOL_THREADS]} if plan.tools else {}),
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from inference.base import exit_status
 from inference.base.env import InvalidSetting
 from inference.base.model_list import entries as model_list
 
-CHILDREN = ("web", "model-worker", "chat-worker", "beat", "jobs-worker")
+CHILDREN = ("web", "model-worker", "chat-worker", "beat", "jobs-worker", "tools-worker")
 
 
 def check_model(model: str) -> tuple[str, str]:
@@ -166,6 +166,7 @@ def plan(without: frozenset[str]) -> Plan:
         healthy=settings.HEALTHY_SECONDS,
         loop_seconds=settings.WEB_LOOP_SECONDS,
         pool_seconds=settings.WEB_POOL_SECONDS,
+        tools=bool(settings.TOOLS),
         without=without,
         is_configured=is_configured,
         models=models,

@@ -364,7 +364,8 @@ class Supervisor:
         """Ends the model workers first, the web process next, Redis last; kills what does not end in time."""
         handover = self.plan.handover + AFTER_HANDOVER_SECONDS
         workers = self.model_workers()
-        self._end([*workers, "beat", "jobs-worker"], wait_for=[*workers, "beat"], seconds=handover)
+        first = [*workers, "beat", "jobs-worker", "tools-worker"]
+        self._end(first, wait_for=[*workers, "beat"], seconds=handover)
         self.models.withdraw()
         rest = [name for name in self.children if name != "redis"]
         self._end(rest, wait_for=rest, seconds=WEB_SECONDS)

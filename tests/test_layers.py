@@ -22,6 +22,7 @@ APPS = [
     "feedback",
     "files",
     "personas",
+    "tools",
     "turns",
     "sharing",
     "transfer",

@@ -56,6 +56,7 @@ ENTRY_POINTS = {
     "import_answer": EntryPoint(
         RuleScope.ALL, ("conversations.Message.text", "conversations.Message.source_model")
     ),
+    "tool_result": EntryPoint(RuleScope.ALL, ("turns.ToolCall.result",)),
     # What was written before a rule was made is not published after it.
     "share_question": EntryPoint(RuleScope.PEOPLE, ("sharing.Share.title", "sharing.SharePage.messages")),
     "share_answer": EntryPoint(RuleScope.MODEL, ("sharing.SharePage.messages",)),

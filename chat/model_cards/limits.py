@@ -11,6 +11,12 @@ from chat.model_cards.models import ModelCard
 LEAST_USUAL_ANSWER = 512  # tokens; the usual length of answers of models with a short context
 
 
+def context_tokens(slug: str) -> int:
+    """Returns the context of a model; 0 if there is no such model."""
+    found = ModelCard.objects.filter(slug=slug).values_list("context_tokens", flat=True).first()
+    return found or 0
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerTokens:
     """Holds the usual and the longest length of a model's answer, in tokens."""

@@ -73,6 +73,12 @@ def open_today(user: User) -> Allowance:
     return Allowance(terms, counter)
 
 
+def is_used_up(user: User) -> bool:
+    """Returns whether nothing is left of a person's day, reservations included."""
+    counter = UsageCounter.objects.filter(user=user, day=_today()).first()
+    return counter is not None and counter.used + counter.reserved >= terms_for(user).tokens_per_day
+
+
 @transaction.atomic(savepoint=False)
 def reserve(
     *,

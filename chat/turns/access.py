@@ -8,8 +8,17 @@ from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.conversations.access import message_for
-from chat.core.errors import BadInput
-from chat.turns.models import Generation
+from chat.core.errors import BadInput, NotFound
+from chat.turns.models import Generation, ToolCall
+
+
+def call_for(user: User, call_id: UUID) -> ToolCall:
+    """Returns a call of a visible reply. Raises NotFound."""
+    call = ToolCall.objects.select_related("step").filter(pk=call_id).first()
+    if call is None:
+        raise NotFound
+    message_for(user, call.step.message_id)
+    return call
 
 
 def steps_for(user: User, message_id: UUID) -> list[Generation]:

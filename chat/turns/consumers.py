@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
@@ -13,7 +14,16 @@ from msgspec import UNSET
 
 from chat.core.errors import ChatError
 from chat.core.rate_limiter import ASK, FRAME_BYTES_A_UNIT, READ, rate_limiter
-from chat.turns import acknowledgement, endings, events, frames, idempotency, starting, stopping
+from chat.turns import (
+    acknowledgement,
+    call_decisions,
+    endings,
+    events,
+    frames,
+    idempotency,
+    starting,
+    stopping,
+)
 from chat.turns.access import steps_for
 from chat.turns.connection import Connection, OverRate, error_for
 from chat.turns.event_positions import number_of, place_of
@@ -22,10 +32,12 @@ from chat.turns.greeting import hello
 from chat.turns.hub import hub
 from chat.turns.models import LIVE, Generation
 from chat.turns.new_conversation import NewConversation
+from chat.turns.next_step import has_next, step_id
 from chat.turns.outbox import Item, QueuePosition
 from chat.turns.question import Question
 from chat.turns.reply_options import ReplyOptions
 from inference.contract import Kind, Piece
+from inference.wire.log import End
 
 Work = Callable[[], Awaitable[None]]
 
@@ -98,6 +110,9 @@ class ChatConsumer(Connection):
     def on_resume(self, frame: frames.Resume) -> Work:
         return partial(self._resume, frame.message_id, frame.after, frame.run)
 
+    def on_decide(self, frame: frames.Decide) -> Work:
+        return partial(self._decide, frame.call, frame.allow)
+
     def on_stop(self, frame: frames.Stop) -> Work:
         return partial(self.with_rights, partial(stopping.stop, user=self.user, message_id=frame.message_id))
 
@@ -107,6 +122,7 @@ class ChatConsumer(Connection):
         frames.Continue: on_continue,
         frames.Resume: on_resume,
         frames.Stop: on_stop,
+        frames.Decide: on_decide,
     }
 
     async def _start_turn(self, frame: frames.FrameIn, store: Callable[[], idempotency.Turn]) -> None:
@@ -122,14 +138,22 @@ class ChatConsumer(Connection):
         steps = await self.with_rights(partial(steps_for, self.user, message_id))
         await self._follow(steps, after, run)
 
+    async def _decide(self, call: UUID, allow: bool) -> None:
+        """Answers with the call's state where another tab has decided before."""
+        state = await self.with_rights(
+            partial(call_decisions.decide, user=self.user, call_id=call, allow=allow)
+        )
+        if state is not None:
+            await self.send_frame(state)
+
     async def _follow(self, steps: list[Generation], after: int, run: int = 0) -> None:
         """A live step is answered from its log, a settled reply from its rows (rule 3)."""
         last = steps[-1]
         if last.status in LIVE:
             key = str(last.pk)
-            self.watching[key] = Followed(str(last.message_id), str(steps[0].pk), last.step)
+            self.watching[key] = Followed(str(last.message_id), str(steps[0].pk), last.step, last.model)
             step, tokens = place_of(after)
-            if step < last.step:
+            if last.step:
                 for frame in await self.in_thread(partial(endings.frames_of_earlier_steps, steps, after)):
                     await self.send_frame(frame)
             hub().watch(self.outbox, key, last.model, tokens if step == last.step else 0, run)
@@ -155,6 +179,9 @@ class ChatConsumer(Connection):
 
     async def _send_item(self, followed: Followed, generation_id: str, item: Item) -> None:
         message_id = followed.message_id
+        if isinstance(item, End) and has_next(item.reason, followed.step):
+            await self._follow_next_step(followed, generation_id, item)
+            return
         if isinstance(item, Piece):
             frame: frames.FrameOut = frames.Token(
                 message_id=message_id,
@@ -172,6 +199,14 @@ class ChatConsumer(Connection):
             del self.watching[generation_id]
             frame = await self.in_thread(partial(endings.done_from_log, followed, generation_id, item))
         await self.send_frame(frame)
+
+    async def _follow_next_step(self, followed: Followed, generation_id: str, end: End) -> None:
+        """Follows the step after one that called tools; its settlement stores it, perhaps a moment later."""
+        del self.watching[generation_id]
+        await self.send_frame(endings.border_frame(followed, end))
+        key = str(step_id(UUID(followed.reply_id), followed.step + 1))
+        self.watching[key] = replace(followed, step=followed.step + 1)
+        hub().watch(self.outbox, key, followed.model, 0, end.run)
 
     async def _send_error(self, error: ChatError, text: str | None) -> None:
         await self.send_frame(frames.Error.of(error, frames.echo_of(text)))

@@ -24,6 +24,7 @@ def message_for_end(reason: str, error: str) -> str:
         ),
         ErrorCode.NAN: _("The model computed something that is not a number. Please ask again."),
         ErrorCode.OUT_OF_MEMORY: _("The model ran out of memory. A shorter conversation may work."),
+        ErrorCode.QUOTA: _("Your tokens for today were used up before the answer was complete."),
         ErrorCode.SERVER_UNAVAILABLE: _("The model's server does not answer. Please try again later."),
         ErrorCode.SERVER_BUSY: _("The model's server is too busy. Please try again later."),
         ErrorCode.SERVER_BROKEN: _(

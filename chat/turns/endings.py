@@ -11,12 +11,13 @@ from msgspec import UNSET, UnsetType
 
 from chat.conversations.models import Message
 from chat.conversations.serializers import message_json
-from chat.turns import reply_state
+from chat.turns import call_frames, reply_state
 from chat.turns.end_messages import message_for_end
 from chat.turns.event_positions import number_of, place_of
 from chat.turns.followed import Followed
 from chat.turns.frames import STEP_BORDER, Done, FrameOut, MessageChanged, Token, Usage
 from chat.turns.models import Generation
+from chat.turns.next_step import reason_of
 from chat.turns.parts import stored_pieces
 from chat.turns.settlement import STATUS_OF
 from inference.contract import Kind
@@ -34,16 +35,30 @@ def done_from_log(followed: Followed, generation_id: str, end: End) -> Done:
         steps = list(Generation.objects.steps_of(UUID(followed.message_id))[: followed.step + 1])
         text = _everything(steps[0].message, steps) + text
         usage = _usage_of(steps[:-1], usage)
+    reason = reason_of(end.reason, followed.step)
     return Done(
         message_id=followed.message_id,
         generation_id=followed.reply_id,
-        status=STATUS_OF[end.reason],
-        reason=end.reason,
+        status=STATUS_OF[reason],
+        reason=reason,
         words=message_for_end(end.reason, end.error),
         usage=usage,
         seq=number_of(followed.step, end.seq),
         length=len(text),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
+        run=end.run or UNSET,
+    )
+
+
+def border_frame(followed: Followed, end: End) -> Token:
+    """Returns the border between a step whose log has ended and the next one."""
+    return Token(
+        message_id=followed.message_id,
+        generation_id=followed.reply_id,
+        after=number_of(followed.step, end.seq),
+        seq=number_of(followed.step + 1, 0),
+        text="",
+        kind=STEP_BORDER,
         run=end.run or UNSET,
     )
 
@@ -71,7 +86,8 @@ def settled_frames(steps: Sequence[Generation]) -> list[FrameOut]:
 
 def frames_of_earlier_steps(steps: Sequence[Generation], after: int) -> list[FrameOut]:
     """Returns what the settled steps of a live reply wrote after number `after`, each with the border behind
-    it. Text that was divided within a stretch of one kind is sent from the beginning of that stretch."""
+    it, and the states of their calls. Text that was divided within a stretch of one kind is sent from the
+    beginning of that stretch."""
     step_held, tokens_held = place_of(after)
     message, reply_id = steps[0].message, str(steps[0].pk)
     sent: list[FrameOut] = []
@@ -92,7 +108,7 @@ def frames_of_earlier_steps(steps: Sequence[Generation], after: int) -> list[Fra
                 add(first, last, piece.text, kind, piece.duration_ms)
         end = number_of(step.step, step.seq)
         add(end, number_of(step.step + 1, 0), "", STEP_BORDER)
-    return sent
+    return sent if message.hidden_at else [*sent, *call_frames.frames_of(steps)]
 
 
 def _texts_of(message: Message, steps: Sequence[Generation]) -> list[str]:

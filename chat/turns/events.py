@@ -33,8 +33,8 @@ async def publish(
     await _send(user_id, event)
 
 
-def publish_sync(user_id: UUID, change: frames.FrameOut) -> None:
-    async_to_sync(publish)(user_id, change, number=event_numbers.count(user_id))
+def publish_sync(user_id: UUID, *changes: frames.FrameOut) -> None:
+    async_to_sync(publish)(user_id, *changes, number=event_numbers.count(user_id))
 
 
 def close_sync(user_id: UUID, code: int) -> None:

@@ -12,3 +12,4 @@ class Followed:
     message_id: str
     reply_id: str  # the generation of the reply's first step, whichever step the log is of
     step: int
+    model: str

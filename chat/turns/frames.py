@@ -75,13 +75,19 @@ class Stop(FrameIn, tag="stop", kw_only=True, frozen=True):
     message_id: UUID
 
 
-Incoming = Send | Regenerate | Continue | Resume | Stop
+class Decide(FrameIn, tag="decide", kw_only=True, frozen=True):
+    call: UUID
+    allow: bool
+
+
+Incoming = Send | Regenerate | Continue | Resume | Stop | Decide
 INCOMING: dict[str, type[FrameIn]] = {
     "send": Send,
     "regenerate": Regenerate,
     "continue": Continue,
     "resume": Resume,
     "stop": Stop,
+    "decide": Decide,
 }
 _decoder = msgspec.json.Decoder(Incoming)
 
@@ -161,6 +167,7 @@ _FIELD_ERRORS: dict[str, Callable[[str, Any], ChatError]] = {
     "client_id": lambda name, _value: BadFrame(_("`%(name)s` is not text.") % {"name": name}),
     "after": lambda _name, _value: BadFrame(_("`after` is not a token's number.")),
     "run": lambda _name, _value: BadFrame(_("`run` is not a number.")),
+    "allow": lambda _name, _value: BadFrame(_("`allow` is neither true nor false.")),
     "files": _ids_error,
 }
 
@@ -265,6 +272,11 @@ class Done(FrameOut, tag="done", kw_only=True, frozen=True):
     run: int | UnsetType = UNSET
 
 
+class CallChanged(FrameOut, tag="call", kw_only=True, frozen=True):
+    message_id: str
+    call: Json
+
+
 class Error(FrameOut, tag="error", kw_only=True, frozen=True):
     """A frame that was not carried out. Beside code and words, the numbers that some codes have."""
 
@@ -314,6 +326,7 @@ OUTGOING: Sequence[type[FrameOut]] = (
     Queued,
     Token,
     Done,
+    CallChanged,
     Error,
     Storage,
     ConversationChanged,

@@ -18,13 +18,16 @@ from chat.turns.parameters import Parameters, ParametersField
 class Status(models.TextChoices):
     QUEUED = "queued", _("waiting")
     RUNNING = "running", _("running")
+    CALLING = "calling", _("waiting for tools")  # for the calls of the step before it
     COMPLETE = "complete", _("complete")
     STOPPED = "stopped", _("stopped")
     FAILED = "failed", _("failed")
     REFUSED = "refused", _("refused")
 
 
-LIVE = (Status.QUEUED, Status.RUNNING)
+WITH_WORKERS = (Status.QUEUED, Status.RUNNING)
+LIVE = (*WITH_WORKERS, Status.CALLING)
+MOST_STEPS = 8  # of one reply; the last one is offered no tools
 
 
 class GenerationQuerySet(models.QuerySet["Generation"]):
@@ -148,3 +151,56 @@ class Part(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.generation_id}"
+
+
+class CallStatus(models.TextChoices):
+    WAITING = "waiting", _("waiting for approval")
+    QUEUED = "queued", _("waiting")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+    REFUSED = "refused", _("not carried out")
+    UNKNOWN = "unknown", _("unknown whether carried out")
+
+
+NOT_BEGUN = (CallStatus.WAITING, CallStatus.QUEUED)
+OPEN_CALLS = (*NOT_BEGUN, CallStatus.RUNNING)
+
+
+class ToolCall(models.Model):
+    """A call of a tool by a step of a reply, and the truth about it: its attempt, lease and result live here.
+
+    It belongs to the person whose reply it is part of, and is deleted with its message.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    step = models.ForeignKey(Generation, models.CASCADE, related_name="calls")
+    position = models.PositiveSmallIntegerField()  # in the step
+    call_id = models.CharField(max_length=64)  # by which the prompt of the next step names it
+    name = models.CharField(_("tool"), max_length=64)
+    arguments = models.TextField()  # JSON, as the model wrote it
+    status = models.CharField(_("status"), max_length=10, choices=CallStatus.choices)
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)  # the fence, as that of a generation
+    lease_until = models.DateTimeField(null=True, blank=True)  # by the database's clock
+    created_at = models.DateTimeField(_("asked"), db_default=Now())
+    queued_at = models.DateTimeField(null=True, blank=True)  # when the last ticket was sent
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    result = models.TextField(blank=True)
+    error = models.CharField(_("error"), max_length=32, blank=True)  # chat/turns/call_errors.py
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("call of a tool")
+        verbose_name_plural = _("calls of tools")
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["step", "position"], name="call_position_once")]
+        indexes = [
+            models.Index(fields=["created_at"], condition=models.Q(status__in=OPEN_CALLS), name="call_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.step_id}"

@@ -30,6 +30,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     repetition: Number | None = None
     presence: Number | None = None
     frequency: Number | None = None
+    tools: tuple[str, ...] = ()  # names of those that were offered
 
     def sampling_values(self) -> dict[str, Number]:
         """Returns the sampling parameters that the row names."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from chat.conversations.models import Message, Role
 from chat.conversations.tree import texts_to
 from chat.files import services as files
+from chat.turns.called_steps import messages_of
 from chat.turns.frozen_prompt import FrozenPrompt, digest
 from chat.turns.models import Generation
 from inference.text.alternate import alternate
 
 HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
 FIRST_ATTEMPT = FrozenPrompt()
-Prompt = list[dict[str, str]]
+Prompt = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,14 @@ def build_prompt(
     *,
     content: str | None = None,
     frozen: FrozenPrompt = FIRST_ATTEMPT,
+    steps: Prompt | None = None,
 ) -> BuiltPrompt:
     """Returns the system message, the branch up to and including `question`, and `prefix`, with which the
     answer begins, in an order that every chat template renders (inference/text/alternate.py).
 
     `content` is the question's text with its files, where the caller has just composed it. A message that
-    moderation hid has no text here; one that was hidden when `frozen` was made has none either.
+    moderation hid has no text here; one that was hidden when `frozen` was made has none either. `steps` are
+    the messages of earlier steps of the answer.
     """
     if question.hidden_at is not None:
         return BuiltPrompt([], FIRST_ATTEMPT)
@@ -52,7 +56,8 @@ def build_prompt(
         composed |= files.contents(unread)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
     prompt += [{"role": message.role, "content": composed.get(message.pk, "")} for message in path]
-    messages = alternate([*prompt, {"role": Role.ASSISTANT, "content": prefix}] if prefix else prompt)
+    begun = [{"role": Role.ASSISTANT, "content": prefix}] if prefix else []
+    messages = alternate([*prompt, *(steps or begun)])
     left_out = tuple(message.pk for message in path if message.pk in hidden)
     return BuiltPrompt(messages, FrozenPrompt(messages=len(path), left_out=left_out, sha256=digest(messages)))
 
@@ -62,10 +67,24 @@ def prompt_of(question: Message, prefix: str = "", system: str = "") -> Prompt:
     return build_prompt(question, prefix, system).messages
 
 
+def _frozen_of(later: Generation) -> FrozenPrompt:
+    """Returns what a later step's prompt is made of: what the step before it read, until it has its own."""
+    own: FrozenPrompt = later.prompt
+    if own.messages:
+        return own
+    before: FrozenPrompt = (
+        Generation.objects.only("prompt").get(message=later.message_id, step=later.step - 1).prompt
+    )
+    return before
+
+
 def prompt_for(generation: Generation) -> BuiltPrompt:
     """Returns the prompt of a reply that waits or runs: that of its first attempt, without what was hidden
     since. Its message holds the text that it continues."""
     message = generation.message
     assert message.parent is not None
     system = generation.parameters.system
+    if generation.step:
+        earlier = messages_of(generation)
+        return build_prompt(message.parent, "", system, frozen=_frozen_of(generation), steps=earlier)
     return build_prompt(message.parent, message.text, system, frozen=generation.prompt)

@@ -19,7 +19,7 @@ from chat.model_cards.capabilities import capabilities_of, parse_announced_capab
 from chat.model_cards.services import announce_model, note_seen
 from chat.personas.sampling import parse_announced_sampling
 from chat.turns import reconcile_rest, redis_client, reply_state, served_models, settlement, submission
-from chat.turns.models import Generation, Status
+from chat.turns.models import WITH_WORKERS, Generation, Status
 from chat.turns.prompts import prompt_for
 from chat.turns.requests import request_for
 from inference.contract import ErrorCode, Kind, Reason, Resume
@@ -54,7 +54,8 @@ def reconcile() -> None:
 
 
 def _live() -> list[UUID]:
-    return list(Generation.objects.live().values_list("pk", flat=True)[:BATCH])
+    """Returns the replies that Redis must know: one that waits for tools is in the database alone."""
+    return list(Generation.objects.filter(status__in=WITH_WORKERS).values_list("pk", flat=True)[:BATCH])
 
 
 def sweep() -> None:
@@ -99,7 +100,7 @@ def repair(row: Generation, lease: LeaseState) -> None:
         settlement.finish(row.pk, row.attempt)  # (a) settle from the log, at the row's attempt
         return
     row.refresh_from_db(fields=["attempt", "run", "strikes", "status", "stop_requested_at"])
-    if row.status not in (Status.QUEUED, Status.RUNNING):
+    if row.status not in WITH_WORKERS:
         return
     waits = lease.attempt == row.attempt and lease.state == "q"
     runs = lease.attempt == row.attempt and lease.state == "r" and lease.leased

@@ -10,8 +10,9 @@ from django.conf import settings
 
 from chat.moderation import services as moderation
 from chat.quotas import services as quotas
+from chat.tools import services as tools
 from chat.turns import model_titles
-from chat.turns.models import Generation
+from chat.turns.models import MOST_STEPS, Generation
 from chat.turns.prompts import Prompt, prompt_for
 from inference.contract import GenerationRequest, ReplyRule
 
@@ -48,6 +49,8 @@ def request_for(
         hold_back=HOLD_BACK if rules else 0,
         title=model_titles.is_wanted(message),
         run=generation.run,
+        tools=tools.described(generation.parameters.tools),
+        may_call=generation.step + 1 < MOST_STEPS or not generation.parameters.tools,
     )
 
 

@@ -43,7 +43,7 @@ class ResolvedOptions:
             prefix_characters=prefix_characters,
             system=self.system,
             persona=self.persona,
-            **self.sampling,
+            **self.sampling,  # type: ignore[arg-type]
         )
 
 

@@ -1,8 +1,9 @@
-"""The one settlement of a reply: text, status, usage and quota, from the log that has its end."""
+"""The one settlement of a step: text, status, usage and quota, from the log that has its end."""
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -11,8 +12,9 @@ from django.db.models.functions import Concat, Now
 
 from chat.conversations.models import Message, MessageStatus
 from chat.quotas import services as quotas
-from chat.turns import redis_client, reply_metrics, reply_state, submission
-from chat.turns.models import Generation, Part, Status
+from chat.turns import call_frames, next_step, redis_client, reply_metrics, reply_state, submission
+from chat.turns.call_errors import CallError
+from chat.turns.models import NOT_BEGUN, CallStatus, Generation, Part, Status, ToolCall
 from chat.turns.parts import parts_of, storable
 from chat.turns.token_ids import packed
 from inference.contract import Reason
@@ -37,6 +39,7 @@ REPORTED = (
 STATUS_OF = {
     Reason.STOP: Status.COMPLETE,
     Reason.LENGTH: Status.COMPLETE,
+    Reason.CALLS: Status.COMPLETE,
     Reason.STOPPED: Status.STOPPED,
     Reason.REFUSED: Status.REFUSED,
     Reason.FAILED: Status.FAILED,
@@ -79,6 +82,9 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
     once; returns whether this call did."""
     assert log.end is not None
     status = STATUS_OF[log.end.reason]
+    step = Generation.objects.filter(pk=generation_id).values_list("step", flat=True).first()
+    reason = next_step.reason_of(log.end.reason, step or 0)
+    goes_on = reason is Reason.CALLS
     body = log.end.body
     others = parts_of(generation_id, log.pieces)
     won = (
@@ -96,7 +102,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             queued_ms=log.end.queued_ms,
             first_token_ms=log.end.first_ms,
             total_ms=log.end.total_ms,
-            reason=log.end.reason,
+            reason=reason,
             error=log.end.error[:64],
             fingerprint=str(body.get("fingerprint", ""))[:120],
             token_ids=packed(log),
@@ -110,10 +116,24 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
     # After the text that it continues.
     Message.objects.filter(steps=generation_id).update(
         text=Concat("text", Value(storable(log.text), TextField())),
-        status=MessageStatus(status),
+        status=MessageStatus.LIVE if goes_on else MessageStatus(status),
     )
     _charge(generation_id, status, log)
+    if goes_on:
+        next_step.store(generation_id, log)
+    elif step:
+        transaction.on_commit(partial(_end_waiting_calls, generation_id), robust=True)
     return True
+
+
+def _end_waiting_calls(generation_id: UUID) -> None:
+    """Ends the calls that nobody has begun when their reply ends; those that run get their result."""
+    calls = ToolCall.objects.filter(step__message__steps=generation_id, status__in=NOT_BEGUN)
+    ids = list(calls.values_list("pk", flat=True))
+    if ids:
+        ended = {"status": CallStatus.REFUSED, "error": CallError.ENDED, "finished_at": Now()}
+        ToolCall.objects.filter(pk__in=ids, status__in=NOT_BEGUN).update(**ended)
+        call_frames.publish(ids)
 
 
 def _charge(generation_id: UUID, status: Status, log: Log) -> None:

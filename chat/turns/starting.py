@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -25,19 +26,22 @@ from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens
 from chat.files import services as files
+from chat.model_cards.capabilities import capabilities_of
 from chat.personas.models import ConversationSettings
 from chat.quotas import services as quotas
+from chat.tools import services as tools
 from chat.turns import question as questions
 from chat.turns import redis_client, steps, submission
 from chat.turns.admission import admit, parent_for, settled_answer_for
 from chat.turns.idempotency import Turn, store_once
 from chat.turns.models import Generation
 from chat.turns.new_conversation import NewConversation
+from chat.turns.parameters import Parameters
 from chat.turns.prompts import build_prompt
 from chat.turns.question import Question, ReadQuestion
 from chat.turns.reply_options import ReplyOptions
 from chat.turns.requests import request_for
-from chat.turns.resolved_options import resolve_options
+from chat.turns.resolved_options import ResolvedOptions, resolve_options
 from inference.contract import GenerationRequest
 
 logger = logging.getLogger("grokweb.turns")
@@ -237,7 +241,7 @@ def _store_reply(reply: _Reply) -> Generation:
         model=resolved.model.slug,
         client_id=reply.client_id,
         seed=resolved.seed,
-        parameters=resolved.parameters(max_new_tokens=granted, prefix_characters=len(prefix)),
+        parameters=_parameters(user, resolved, granted, prefix),
         prompt=prompt.frozen,
         reserved=prompt_tokens + granted,
     )
@@ -245,6 +249,15 @@ def _store_reply(reply: _Reply) -> Generation:
     request = request_for(generation, messages, reply.allowance.terms)
     transaction.on_commit(partial(_submit, request), robust=True)
     return generation
+
+
+def _parameters(user: User, resolved: ResolvedOptions, granted: int, prefix: str) -> Parameters:
+    """Returns the parameters of a first step, with the tools that this person and this model may use."""
+    parameters = resolved.parameters(max_new_tokens=granted, prefix_characters=len(prefix))
+    offered = tools.offered_to(user)
+    if not offered or not capabilities_of(resolved.model.slug).tools:
+        return parameters
+    return msgspec.structs.replace(parameters, tools=offered)
 
 
 def _store_answer(reply: _Reply, prefix: str) -> Message:

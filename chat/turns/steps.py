@@ -7,10 +7,12 @@ from typing import Any
 
 from django.db.models import Prefetch, prefetch_related_objects
 
-from chat.conversations.models import Message, Role
+from chat.conversations.models import Message, MessageStatus, Role
+from chat.turns.call_json import call_json
 from chat.turns.event_positions import number_of
 from chat.turns.models import Generation
 from chat.turns.parts import parts_json
+from inference.contract import Reason
 
 # Of each step: a page of answers reads no more.
 SHOWN = (
@@ -30,15 +32,36 @@ def load(messages: Sequence[Message]) -> None:
     answers = [message for message in messages if message.role == Role.ASSISTANT]
     prefetch_related_objects(answers, Prefetch("steps", Generation.objects.only(*SHOWN)))
     shown = {answer.pk: _shown_steps(answer) for answer in answers}
-    with_parts = [step for steps in shown.values() for step in steps if step.has_parts]
+    # What a live reply has written so far comes in frames.
+    saved = [answer for answer in answers if answer.status != MessageStatus.LIVE]
+    with_parts = [step for answer in saved for step in shown[answer.pk] if step.has_parts]
     prefetch_related_objects(with_parts, "parts")
+    that_called = [step for steps in shown.values() for step in steps if step.reason == Reason.CALLS]
+    prefetch_related_objects(that_called, "calls")
     for answer in answers:
-        parts = [] if answer.hidden_at else parts_json(shown[answer.pk])
+        parts = [] if answer.hidden_at or answer not in saved else parts_json(shown[answer.pk])
         answer.extras = {
             **answer.extras,
             **extras(shown[answer.pk]),
             **({"parts": parts} if parts else {}),
+            **_calls(answer, shown[answer.pk]),
+            **_begun_text(answer, shown[answer.pk]),
         }
+
+
+def _calls(answer: Message, steps: Sequence[Generation]) -> dict[str, Any]:
+    """Returns the calls of all steps, of a live reply too: their frames may have been lost."""
+    that_called = [step for step in steps if step.reason == Reason.CALLS and not answer.hidden_at]
+    calls = [call_json(call, step.step) for step in that_called for call in step.calls.all()]
+    return {"calls": calls} if calls else {}
+
+
+def _begun_text(answer: Message, steps: Sequence[Generation]) -> dict[str, str]:
+    """Returns the text that a live reply of several steps continues: what its settled steps wrote comes in
+    frames, as the tokens of the live one."""
+    if answer.status != MessageStatus.LIVE or len(steps) < 2 or answer.hidden_at:
+        return {}
+    return {"text": answer.text[: steps[0].parameters.prefix_characters]}
 
 
 def _shown_steps(answer: Message) -> list[Generation]:

@@ -13,7 +13,8 @@ from chat.accounts.models import User
 from chat.conversations.access import message_for
 from chat.core.storage import write_if_room
 from chat.turns import redis_client, submission
-from chat.turns.models import Generation
+from chat.turns.models import Generation, Status
+from inference.contract import Reason
 
 logger = logging.getLogger("grokweb.turns")
 
@@ -45,6 +46,9 @@ def stop_all(**which: Any) -> None:
 
 def _stop_in_redis(pk: UUID, attempt: int) -> None:
     try:
-        submission.stop(pk, attempt)
+        answer = submission.stop(pk, attempt)
+        if answer == "unknown" and Generation.objects.filter(pk=pk, status=Status.CALLING).exists():
+            submission.end(pk, attempt, Reason.STOPPED)  # it waits for tools, and no worker has it
+            submission.publish_finish(pk, attempt)
     except redis_client.UNAVAILABLE as error:
         logger.warning("stop of %s waits for reconcile: %s", pk, error, extra={"generation": str(pk)})

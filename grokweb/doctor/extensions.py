@@ -9,12 +9,13 @@ from django.utils.translation import gettext as _
 from chat.moderation.rules import RULES
 from chat.search.backends import BACKENDS
 from chat.sharing.policies import POLICIES
+from chat.tools.registry import TOOLS
 from chat.transfer.formats import FORMATS
 from grokweb.doctor.results import CheckResult, ok, warning
 from inference.base.registry import Registry
 from inference.engines import ENGINES
 
-TABLES: tuple[Registry[Any], ...] = (ENGINES, RULES, POLICIES, FORMATS, BACKENDS)
+TABLES: tuple[Registry[Any], ...] = (ENGINES, RULES, POLICIES, FORMATS, BACKENDS, TOOLS)
 
 
 def tables() -> CheckResult:

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "chat.feedback",
     "chat.files",
     "chat.personas",
+    "chat.tools",
     "chat.turns",
     "chat.sharing",
     "chat.transfer",

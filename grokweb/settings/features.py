@@ -32,6 +32,19 @@ if SEARCH_BACKEND:
     if SEARCH_BACKEND not in BACKENDS:
         raise InvalidSetting(f"GROKWEB_SEARCH={SEARCH_BACKEND!r} is not one of: {', '.join(BACKENDS)}")
 
+TOOLS = env.words(
+    "GROKWEB_TOOLS",
+    "",
+    "Comma-separated names of the installed tools that models may call; none if empty.",
+)
+if TOOLS:
+    from chat.tools.registry import TOOLS as INSTALLED_TOOLS
+
+    for _name in TOOLS:
+        if _name not in INSTALLED_TOOLS:
+            _known = ", ".join(INSTALLED_TOOLS) or "none"
+            raise InvalidSetting(f"GROKWEB_TOOLS: there is no tool {_name!r}; installed: {_known}")
+
 LANGUAGE_CODE = "en"
 MORE_LANGUAGES = env.text(
     "GROKWEB_LOCALE", "", "Folder of further translations, `<language>/LC_MESSAGES/django.po`; none if empty."

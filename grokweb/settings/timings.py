@@ -33,6 +33,20 @@ REDIS_REST_SECONDS = env.number(
     low=0.5,
     high=120,
 )
+CALL_LEASE_SECONDS = env.number(
+    "GROKWEB_CALL_LEASE_SECONDS",
+    15,
+    "Seconds after which a call of a tool is lost if the process that runs it does not report it.",
+    low=0.5,
+    high=300,
+)
+APPROVAL_SECONDS = env.number(
+    "GROKWEB_APPROVAL_SECONDS",
+    600,
+    "Seconds that a call waits for the person to allow it; then it is not carried out.",
+    low=1,
+    high=86400,
+)
 # Drills set it low: they kill one process many times, and each restart must be immediate.
 HEALTHY_SECONDS = env.number(
     "GROKWEB_HEALTHY_SECONDS",

@@ -23,6 +23,8 @@ from chat.moderation.rules import RULES
 from chat.search.backends import BACKENDS, backend_for
 from chat.sharing.models import Share
 from chat.sharing.policies import POLICIES
+from chat.tools.registry import TOOLS
+from chat.tools.services import described, offered_to
 from chat.transfer.formats import FORMATS
 from inference.base.registry import Registry
 from inference.engines import ENGINES, engine_for
@@ -34,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = re.findall(
     r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(encoding="utf-8"), re.DOTALL
 )
-REGISTRIES: list[Registry[Any]] = [ENGINES, RULES, POLICIES, FORMATS, BACKENDS]
+REGISTRIES: list[Registry[Any]] = [ENGINES, RULES, POLICIES, FORMATS, BACKENDS, TOOLS]
 # Names that no extension of ours or of an installed package has.
 POINTS = {
     "grokweb.engines": "extra_parrot = extra_engine:Parrot",
@@ -42,6 +44,7 @@ POINTS = {
     "grokweb.share_policies": "extra_riddle = extra_policy:Riddle",
     "grokweb.transfer_formats": "extra_diary = extra_format:Diary",
     "grokweb.search_backends": "extra_nothing = extra_search:Nothing",
+    "grokweb.tools": "extra_dice = extra_tool:Dice",
 }
 MODULES = {
     "extra_engine.py": """
@@ -127,6 +130,16 @@ class Diary(Format):
         texts = conversation.messages.order_by("created_at").values_list("text", flat=True)
         return File("a.diary", "text/plain", iter(["Dear diary: ", ", ".join(texts)]))
 """,
+    "extra_tool.py": """
+from chat.tools.base import Tool
+
+class Dice(Tool):
+    label = "dice"
+    description = "Throws dice."
+
+    def run(self, call):
+        return "6"
+""",
     "extra_search.py": """
 from chat.search.backends import Backend
 
@@ -199,8 +212,8 @@ def test_an_extension_of_ours_is_one_file_and_one_line(registry: Registry[Any], 
 
 @pytest.mark.parametrize(
     ("registry", "code"),
-    list(zip([ENGINES, RULES, POLICIES, FORMATS], EXAMPLES, strict=True)),
-    ids=["engine", "rule", "policy", "format"],
+    list(zip([ENGINES, RULES, POLICIES, FORMATS, TOOLS], EXAMPLES, strict=True)),
+    ids=["engine", "rule", "policy", "format", "tool"],
 )
 def test_an_example_of_the_documentation_loads_as_it_stands(registry: Registry[Any], code: str) -> None:
     made = defined_by(code)
@@ -281,3 +294,16 @@ def test_a_search_back_end_is_used_where_the_setting_names_it(cast: Cast, settin
     settings.SEARCH_BACKEND = "extra_nothing"
     assert backend_for(None).label == "finds nothing"
     assert client.get("/api/search/?q=piano").json()["results"] == []
+
+
+def test_a_tool_is_offered_once_the_operator_has_enabled_it(cast: Cast, settings: Any) -> None:
+    assert offered_to(cast.alice) == ()
+    settings.TOOLS = ["extra_dice", "absent"]
+    assert offered_to(cast.alice) == ("extra_dice",)
+    assert described(["extra_dice", "absent"]) == (
+        {
+            "name": "extra_dice",
+            "description": "Throws dice.",
+            "parameters": {"type": "object", "properties": {}},
+        },
+    )

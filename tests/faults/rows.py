@@ -12,7 +12,7 @@ REPLIES = """
     SELECT g.id, g.status, g.attempt, g.strikes, g.reason, g.error, g.completion_tokens, g.run, m.text
     FROM turns_generation g JOIN conversations_message m ON m.id = g.message_id
 """
-LIVE = "SELECT COUNT(*) FROM turns_generation WHERE status IN ('queued', 'running')"
+LIVE = "SELECT COUNT(*) FROM turns_generation WHERE status IN ('queued', 'running', 'calling')"
 UNSETTLED = "SELECT COUNT(*) FROM quotas_usageentry WHERE settled_at IS NULL"
 RESERVED = "SELECT COALESCE(SUM(reserved), 0) FROM quotas_usagecounter"
 USED = "SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0) FROM quotas_usageentry"

@@ -49,10 +49,11 @@ function play({ reload, frames }) {
   const sent = sockets.flatMap((each) => each.sent);
   const asks = sent.filter((each) => each.type === "resume").map((each) => each.after);
   const { text, parts, seq, status, reason, words, place, broken } = reply;
+  const called = reply.calls.length ? { calls: reply.calls.map((call) => [call.id, call.status]) } : {};
   const isPlain = parts.every((part) => part.kind === "text");
   const shown = isPlain ? {} : { parts: parts.map((part) => [part.kind, part.text]) };
   const position = place && [place.position, place.estimate];
-  return { text, ...shown, seq, status, reason, words, place: position, broken, asks };
+  return { text, ...shown, ...called, seq, status, reason, words, place: position, broken, asks };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

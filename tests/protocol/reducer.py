@@ -43,6 +43,7 @@ class State:
     tries: int = 0
     broken: bool = False
     saved: bool = False
+    calls: tuple[Frame, ...] = ()  # of tools, in order
 
     @property
     def text(self) -> str:
@@ -65,6 +66,8 @@ def apply(state: State, frame: Frame) -> State:
     generation_id = frame.get("generation_id")
     if generation_id and state.generation_id and generation_id != state.generation_id:
         return state
+    if frame["type"] == "call":
+        return _called(state, frame["call"])
     if frame["type"] == "queued":
         return replace(state, place=(frame["position"], frame["estimate"]))
     if frame["type"] not in ("token", "done") or frame.get("run", 0) < state.run:
@@ -72,6 +75,15 @@ def apply(state: State, frame: Frame) -> State:
     if (run := frame.get("run", 0)) > state.run:
         state = _started_again(state, run, frame)
     return _token(state, frame) if frame["type"] == "token" else _done(state, frame)
+
+
+def _called(state: State, call: Frame) -> State:
+    """A call is new, or has a newer state."""
+    known = next((each for each in state.calls if each["id"] == call["id"]), None)
+    if known is not None and known["version"] >= call["version"]:
+        return state
+    calls = [*(each for each in state.calls if each["id"] != call["id"]), call]
+    return replace(state, calls=tuple(sorted(calls, key=lambda each: (each["step"], each["position"]))))
 
 
 def _started_again(state: State, run: int, frame: Frame) -> State:
@@ -152,6 +164,7 @@ def _saved(state: State, message: Frame) -> State:
         place=None,
         resume=None,
         saved=True,
+        calls=tuple(message.get("calls", ())),
     )
 
 

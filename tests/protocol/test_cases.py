@@ -83,6 +83,8 @@ def play(case: Case) -> dict[str, Any]:
     kept = {name: getattr(reply.state, name) for name in KEPT}
     if any(part.kind != "text" for part in reply.state.parts):
         kept["parts"] = [[part.kind, part.text] for part in reply.state.parts]
+    if reply.state.calls:
+        kept["calls"] = [[call["id"], call["status"]] for call in reply.state.calls]
     return {**kept, "place": list(place) if place else None, "asks": asks}
 
 
@@ -142,6 +144,11 @@ def done(seq: int, version: int, status: str, generation: str, run: int) -> dict
     }
 
 
+def call(name: str, position: int, version: int) -> dict[str, Any]:
+    told = {"id": name, "step": 0, "position": position, "status": f"v{version}", "version": version}
+    return {"type": "call", "message_id": "m", "call": told}
+
+
 def message(status: str, seq: int) -> dict[str, Any]:
     told: dict[str, Any] = {"id": "m", "status": status, "text": text_of(0, seq, 0), "reason": "stop"}
     if seq > THOUGHTS:
@@ -166,6 +173,7 @@ FRAMES = st.one_of(
     st.builds(
         lambda place: {"type": "queued", "message_id": "m", "position": place, "estimate": None}, NUMBERS
     ),
+    st.builds(call, st.sampled_from("xy"), st.integers(0, 1), st.integers(10, 13)),
     st.builds(message, st.sampled_from(["live", "live", "complete"]), NUMBERS),
     st.just({"type": "reconnect"}),
 )

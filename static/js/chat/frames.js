@@ -13,6 +13,7 @@ import { go, gone, refresh } from "grokweb/chat/navigation.js";
 import {
   answered, created, isHere, isPendingIn, patched, received, revised,
 } from "grokweb/state/chat_state.js";
+import { withCall, withCalls } from "grokweb/state/calls.js";
 import { otherParts } from "grokweb/state/reducer.js";
 
 const RESUME_AGAIN_SECONDS = 2; // where the server does not say how long to wait
@@ -28,6 +29,7 @@ const HANDLERS = {
   queued: (chat, frame) => chat.replies.take(frame),
   token: (chat, frame) => chat.replies.take(frame),
   done: onDone,
+  call: onCall,
   error: onError,
   storage: (chat, { writable }) => showStorage(chat, writable),
   conversation: onConversation,
@@ -153,6 +155,13 @@ function onDone(chat, frame) {
   else store.update(patched, frame.message_id, { reason: frame.reason, words: frame.words });
 }
 
+/** @param {ChatPage} chat @param {FrameOf<"call">} frame */
+function onCall({ replies, store }, frame) {
+  replies.take(frame);
+  const message = store.state.messages.find((each) => each.id === frame.message_id);
+  if (message) store.update(patched, message.id, { calls: withCall(message.calls ?? [], frame.call) });
+}
+
 /**
  * A reply has ended, in any conversation of this tab.
  * @param {ChatPage} chat @param {TrackedReply} reply
@@ -170,7 +179,8 @@ export function onReplyEnded(chat, reply) {
       const before = saved ? undefined : store.state.messages.find((each) => each.id === messageId);
       const begun = before?.text ?? "";
       const others = saved ? {} : { parts: [...(before?.parts ?? []), ...otherParts(parts, begun)] };
-      store.update(patched, messageId, { text: begun + text, ...others, status, reason, words });
+      const calls = saved ? reply.calls : withCalls(before?.calls ?? [], reply.calls);
+      store.update(patched, messageId, { text: begun + text, ...others, calls, status, reason, words });
     }
     if (reply.broken) refresh(chat);
     sendQueued(chat, conversation, { id: messageId, status });

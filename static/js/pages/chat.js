@@ -108,6 +108,7 @@ chat.transcript = new Transcript(find("[data-transcript]"), {
     openVersion: (message, id, button) => openVersion(chat, message, id, button),
     remove: wireRemoveDialog(find("dialog#remove-dialog"), (message) => removeBranch(chat, message)),
     report: (message) => openReport(message.id),
+    decide: (call, allow) => { chat.socket.decide(call, allow); },
     giveFeedback: wireFeedback(find("dialog#feedback-dialog"), {
       show: (id, feedback) => store.update(patched, id, { feedback }),
       announce: (words, action) => notices.show("report", words, { action }),

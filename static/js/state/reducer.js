@@ -3,11 +3,12 @@
  * tests/protocol/cases.json has them as a table, for this module and for the client of the drills alike.
  *
  * @import { DoneFrame, ReplyFrame, ServerFrame, TokenFrame } from "grokweb/wire/frames.js"
- * @import { Kind, Message, Status } from "grokweb/wire/objects.js"
+ * @import { Kind, Message, Status, ToolCall } from "grokweb/wire/objects.js"
  */
 
 import { sha256 } from "grokweb/base/sha256.js";
 import { codePoints } from "grokweb/base/text.js";
+import { withCall } from "grokweb/state/calls.js";
 
 const STEP = 10 ** 9; // numbers of one step; chat/turns/event_positions.py has the same
 const TRIES = 2; // whole texts fetched again before the page is told to read the saved message
@@ -38,6 +39,7 @@ const TRIES = 2; // whole texts fetched again before the page is told to read th
  * @property {number} gapSeq  `seq` of the frame that showed the gap
  * @property {number} tries  whole texts fetched again
  * @property {boolean} broken  the text does not fit its hash: read the saved message
+ * @property {ToolCall[]} calls  of tools, in order
  * @property {boolean} saved  `text` is the saved text, whole, with what it continues
  */
 
@@ -49,7 +51,7 @@ const TRIES = 2; // whole texts fetched again before the page is told to read th
 export function blank(messageId, generationId = null) {
   return {
     messageId, generationId, run: 0, seq: 0, text: "", parts: [], status: "live", reason: "", words: "",
-    place: null, resume: null, asks: 0, gapSeq: 0, tries: 0, broken: false, saved: false,
+    place: null, resume: null, asks: 0, gapSeq: 0, tries: 0, broken: false, calls: [], saved: false,
   };
 }
 
@@ -63,6 +65,10 @@ export function blank(messageId, generationId = null) {
 export function apply(state, frame) {
   if (state.status !== "live" || messageIdOf(frame) !== state.messageId) return state;
   if (frame.type === "message") return applySaved(state, frame.message);
+  if (frame.type === "call") {
+    const calls = withCall(state.calls, frame.call);
+    return calls === state.calls ? state : { ...state, calls };
+  }
   if (frame.type === "queued") {
     return { ...state, place: { position: frame.position, estimate: frame.estimate } };
   }
@@ -204,7 +210,7 @@ function applySaved(state, message) {
   return {
     ...state, status: message.status, reason: message.reason ?? "",
     text: message.text, parts: partsOf(message), seq: message.generation?.seq ?? state.seq,
-    place: null, resume: null, saved: true,
+    place: null, resume: null, calls: message.calls ?? [], saved: true,
   };
 }
 

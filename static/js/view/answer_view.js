@@ -11,6 +11,7 @@ import { gettext } from "grokweb/base/i18n.js";
 import { copyText } from "grokweb/ui/clipboard.js";
 import { el } from "grokweb/ui/dom.js";
 import { answerMenu } from "grokweb/view/answer_menu.js";
+import { CallsView } from "grokweb/view/calls_view.js";
 import { MarkdownView } from "grokweb/view/markdown_view.js";
 import { originOf, outcome, waiting, wasCut } from "grokweb/view/message_status.js";
 import { portableHtml } from "grokweb/view/portable_html.js";
@@ -19,7 +20,7 @@ import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js"
 import { versionSwitch } from "grokweb/view/version_switch.js";
 
 /** Fields that change what a finished answer shows. @type {(keyof ShownMessage)[]} */
-const SHOWN_FIELDS = ["text", "parts", "status", "hidden", "words", "reason", "siblings", "differs"];
+const SHOWN_FIELDS = ["text", "parts", "calls", "status", "hidden", "words", "reason", "siblings", "differs"];
 
 /** @param {ShownMessage} a @param {ShownMessage} b */
 const looksAlike = (a, b) => SHOWN_FIELDS.every((key) => JSON.stringify(a[key]) === JSON.stringify(b[key]));
@@ -37,6 +38,7 @@ export class AnswerView {
     this.thumbs = [];
     this.origin = el("p", { class: "origin", dir: "auto", hidden: true });
     this.thoughts = new ThoughtsView();
+    this.calls = new CallsView((call, allow) => actions.decide(call, allow));
     this.body = el("div", { class: "body markdown", dir: "auto" });
     this.wait = el("p", { class: "waiting", hidden: true });
     this.end = el("div", { class: "outcome", hidden: true });
@@ -44,7 +46,7 @@ export class AnswerView {
     this.node = el(
       "li", { class: "message assistant" },
       el("span", { class: "sr-only" }, gettext("Answer:")),
-      this.origin, this.thoughts.node, this.body, this.wait, this.end, this.tools,
+      this.origin, this.thoughts.node, this.calls.node, this.body, this.wait, this.end, this.tools,
     );
     this.markdown = new MarkdownView(this.body);
   }
@@ -68,6 +70,7 @@ export class AnswerView {
     const { message, reply } = this;
     if (!message) return;
     const isLive = message.status === "live";
+    this.calls.update(message.hidden ? [] : message.calls ?? [], { live: isLive });
     if (!isLive) this.settle(message);
     else if (reply) {
       this.thoughts.update([...(message.parts ?? []), ...reply.parts], { live: true });

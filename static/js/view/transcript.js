@@ -17,6 +17,7 @@
  * @property {(message: ShownMessage) => void} remove
  * @property {(message: ShownMessage) => void} report
  * @property {(message: ShownMessage, value: number) => void} giveFeedback
+ * @property {(call: string, allow: boolean) => void} decide  whether a call of a tool may be made
  */
 
 import { AnswerView } from "grokweb/view/answer_view.js";

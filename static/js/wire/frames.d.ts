@@ -3,7 +3,7 @@
  * Types only.
  */
 
-import type { Conversation, ConversationSettings, Folder, Kind, Message, Model, Status } from "grokweb/wire/objects.js";
+import type { Conversation, ConversationSettings, Folder, Kind, Message, Model, Status, ToolCall } from "grokweb/wire/objects.js";
 
 // --- To the server -----------------------------------------------------------------------------------------
 
@@ -54,8 +54,14 @@ export interface StopFrame {
   message_id: string;
 }
 
+export interface DecideFrame {
+  type: "decide";
+  call: string;
+  allow: boolean;
+}
+
 export type AskingFrame = SendFrame | RegenerateFrame | ContinueFrame;
-export type ClientFrame = (AskingFrame | ResumeFrame | StopFrame) & { ref?: string };
+export type ClientFrame = (AskingFrame | ResumeFrame | StopFrame | DecideFrame) & { ref?: string };
 
 // --- From the server ---------------------------------------------------------------------------------------
 
@@ -132,6 +138,12 @@ export interface DoneFrame {
   run?: number;
 }
 
+export interface CallFrame {
+  type: "call";
+  message_id: string;
+  call: ToolCall;
+}
+
 export interface ErrorFrame {
   type: "error";
   code: string;
@@ -174,8 +186,8 @@ export interface FoldersFrame {
   folders: Folder[];
 }
 
-export type ReplyFrame = QueuedFrame | TokenFrame | DoneFrame | MessageFrame;
+export type ReplyFrame = QueuedFrame | TokenFrame | DoneFrame | CallFrame | MessageFrame;
 export type ServerFrame =
   | HelloFrame | AckFrame | MessageFrame | RemovedFrame | EmptiedFrame | MissedFrame | QueuedFrame | TokenFrame
-  | DoneFrame | ErrorFrame | StorageFrame | ConversationFrame | ConversationSettingsFrame | FoldersFrame;
+  | DoneFrame | CallFrame | ErrorFrame | StorageFrame | ConversationFrame | ConversationSettingsFrame | FoldersFrame;
 export type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;

@@ -17,6 +17,25 @@ export interface Origin {
 
 export type Status = "live" | "complete" | "stopped" | "failed" | "refused";
 
+export interface ToolCall {
+  id: string;
+  step: number;
+  position: number;
+  name: string;
+  /** JSON, as the model wrote it. */
+  arguments: string;
+  status: "waiting" | "queued" | "running" | "done" | "failed" | "refused" | "unknown";
+  /** Why there is no ordinary result, or "". */
+  error: string;
+  /** Its beginning; `cut`: there is more. */
+  result: string;
+  cut: boolean;
+  /** Milliseconds that the tool ran. */
+  ms: number | null;
+  /** Of two states, the higher is newer. */
+  version: number;
+}
+
 export interface Message {
   id: string;
   conversation: string;
@@ -34,6 +53,8 @@ export interface Message {
   origin?: Origin;
   /** What the model wrote beside the answer: `offset` code points of `text` stand before it. */
   parts?: { kind: Kind; text: string; offset: number; duration_ms?: number }[];
+  /** Calls of tools, in order. */
+  calls?: ToolCall[];
   /** 1 or -1 */
   feedback?: number;
   differs?: Record<string, any>;

@@ -200,6 +200,14 @@ export class PageSocket {
   }
 
   /**
+   * Says whether a call of a tool may be made. If it is lost, the buttons are there after the reconnect.
+   * @param {string} call @param {boolean} allow
+   */
+  decide(call, allow) {
+    this.write({ type: "decide", call, allow });
+  }
+
+  /**
    * Asks for the tokens after number `after`, once: every reconnect resumes what `live()` names.
    * @param {string} messageId @param {number} after
    */

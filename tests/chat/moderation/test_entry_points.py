@@ -48,6 +48,9 @@ NOT_WRITTEN_BY_PEOPLE = {
     *("turns.Generation.status", "turns.Generation.client_id", "turns.Generation.struck_by"),
     *("turns.Generation.parameters", "turns.Generation.reason", "turns.Generation.error"),
     *("turns.Part.kind", "turns.Part.text"),  # a model writes them; its worker applies the rules
+    # Written by the model; its worker applies the rules.
+    *("turns.ToolCall.name", "turns.ToolCall.arguments", "turns.ToolCall.call_id"),
+    *("turns.ToolCall.status", "turns.ToolCall.error"),
     *("turns.Generation.prompt", "model_cards.ModelCard.capabilities"),  # from rows, and from workers
     *("turns.Generation.fingerprint", "personas.Persona.language", "personas.ConversationSettings.settings"),
 }
@@ -250,6 +253,12 @@ def share_of(cast: Any, *texts: str, title: str = "A talk") -> Any:
     answer = send_json(cast, "post", f"/api/conversations/{kept.pk}/share/")
     kept.delete()
     return answer
+
+
+def in_tool_result(cast: Any) -> None:
+    """tests/chat/turns/test_tools.py lets a tool return it."""
+    with pytest.raises(RefusedByRule):
+        check_text("tool_result", WORD)
 
 
 def in_share_question(cast: Any) -> None:

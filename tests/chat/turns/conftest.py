@@ -6,7 +6,7 @@ The drills in tests/faults/ run the same with real Celery processes.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
-from chat.turns import hub, model_titles, settlement, submission
+from chat.turns import between_steps, call_tickets, carrying_out, hub, model_titles, settlement, submission
 from inference.contract import FINISH_TASK, TITLE_TASK, Resume
 from inference.engines.scripted import ScriptedEngine
 from inference.worker.runtime import Runtime
@@ -34,6 +34,8 @@ class InProcess:
         self.may_take_titles.set()
         self.may_finish = threading.Event()
         self.may_finish.set()
+        self.may_call = threading.Event()
+        self.may_call.set()
 
     def start_worker(self, slots: int = 4, resume: Resume = Resume.EXACT) -> Runtime:
         engine = ScriptedEngine(slots=slots, resume=resume)
@@ -66,6 +68,20 @@ class InProcess:
         elif task == TITLE_TASK:
             self.pool.submit(self._take_title, UUID(args[0]))
 
+    def send_calls(self, calls: Sequence[UUID]) -> None:
+        for call in calls:
+            self.pool.submit(self._do, carrying_out.carry_out, call)
+
+    def send_next_step(self, step: UUID) -> None:
+        self.pool.submit(self._do, between_steps.advance, step)
+
+    def _do(self, work: Callable[[UUID], None], pk: UUID) -> None:
+        try:
+            self.may_call.wait(3 * WAIT)
+            work(pk)
+        finally:
+            close_old_connections()
+
     def publish_finish(self, pk: UUID, attempt: int) -> None:
         self.publish(FINISH_TASK, [str(pk), attempt])
 
@@ -86,6 +102,7 @@ class InProcess:
 
     def close(self) -> None:
         self.may_finish.set()
+        self.may_call.set()
         if self.runtime is not None:
             self.runtime.stopping.set()
             for held in self.runtime.writer.running():
@@ -100,6 +117,8 @@ def broker(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     made = InProcess()
     monkeypatch.setattr(submission, "ticket", made.ticket)
     monkeypatch.setattr(submission, "publish_finish", made.publish_finish)
+    monkeypatch.setattr(call_tickets, "send", made.send_calls)
+    monkeypatch.setattr(call_tickets, "send_next_step", made.send_next_step)
     yield made
     made.close()
 

@@ -1,0 +1,34 @@
+"""A person's decision whether a call may be made: the first one counts, from whichever tab it comes."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from chat.accounts.models import User
+from chat.accounts.services import check_not_suspended
+from chat.turns import call_frames, call_tickets
+from chat.turns.access import call_for
+from chat.turns.call_errors import CallError
+from chat.turns.carrying_out import Outcome, finish
+from chat.turns.frames import CallChanged
+from chat.turns.models import CallStatus, ToolCall
+
+
+def decide(*, user: User, call_id: UUID, allow: bool) -> CallChanged | None:
+    """Stores a decision. Returns the call's state if it was decided before. Raises NotFound and Suspended."""
+    check_not_suspended(user)
+    call = call_for(user, call_id)
+    decided = {"decided_by": user, "decided_at": Now()}
+    if allow:
+        waiting = ToolCall.objects.filter(pk=call.pk, status=CallStatus.WAITING)
+        won = bool(waiting.update(status=CallStatus.QUEUED, queued_at=Now(), **decided))
+        if won:
+            call_frames.publish([call.pk])
+            call_tickets.send([call.pk])
+    else:
+        won = finish(call.pk, Outcome(CallStatus.REFUSED, CallError.DENIED), before=CallStatus.WAITING)
+        if won:
+            ToolCall.objects.filter(pk=call.pk).update(**decided)
+    return None if won else call_frames.frame_of(call.pk)

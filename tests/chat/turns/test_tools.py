@@ -1,0 +1,314 @@
+"""Replies that call tools: what their websocket, their rows and the next step see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db.models.functions import Now
+
+from chat.conversations.models import Message
+from chat.conversations.serializers import message_json
+from chat.moderation.models import Rule
+from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
+from chat.tools.registry import TOOLS
+from chat.turns import call_reconcile
+from chat.turns.event_positions import STEP
+from chat.turns.models import Generation, ToolCall
+from tests import tools
+from tests.chat.turns.exchange import eventually, saved, send
+from tests.faults.client import Reply
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _tools(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, model_card: Any) -> None:
+    for name in ("echo", "note", "jot"):
+        monkeypatch.setitem(TOOLS.table, name, f"tests.tools.{name.title()}")
+    settings.TOOLS = ["echo", "note", "jot"]
+    settings.DATA_DIR = tmp_path
+    model_card.capabilities = {"tools": True}
+    model_card.save()
+
+
+def call(name: str = "echo", **arguments: Any) -> str:
+    return f"call:{name}:{json.dumps({'text': 'hi there', **arguments})}"
+
+
+class Page:
+    """A tab that follows one reply as a page does."""
+
+    def __init__(self, tab: Any, script: str) -> None:
+        self.tab, self.reply = tab, Reply(script)
+        self.calls: dict[str, dict[str, Any]] = {}
+        self.states: list[str] = []
+
+    async def ask(self) -> dict[str, Any]:
+        await self.tab.say(**send(self.reply.content))
+        ack: dict[str, Any] = await self.tab.until("ack")
+        self.reply.acknowledged(ack["message_id"], ack["generation_id"])
+        return ack
+
+    async def take(self) -> dict[str, Any]:
+        frame: dict[str, Any] = await self.tab.next()
+        assert frame["type"] not in {"error", "close"}, frame
+        if frame["type"] == "call":
+            known = self.calls.get(frame["call"]["id"])
+            if known is None or frame["call"]["version"] > known["version"]:
+                self.calls[frame["call"]["id"]] = frame["call"]
+                self.states.append(frame["call"]["status"])
+        elif self.reply.apply(frame):
+            resume = {"type": "resume", "message_id": self.reply.message_id}
+            await self.tab.say(**resume, after=self.reply.resume_after, run=self.reply.state.run)
+        return frame
+
+    async def end(self) -> dict[str, Any]:
+        while self.reply.done is None:
+            await self.take()
+        assert self.reply.is_whole()
+        return self.reply.done
+
+    async def until_state(self, status: str) -> dict[str, Any]:
+        while True:
+            found = next((each for each in self.calls.values() if each["status"] == status), None)
+            if found:
+                return found
+            await self.take()
+
+
+@sync_to_async
+def rows(ack: dict[str, Any]) -> tuple[list[Generation], list[ToolCall]]:
+    steps = list(Generation.objects.steps_of(ack["message_id"]))
+    calls = ToolCall.objects.filter(step__in=steps).order_by("step__step", "position")
+    return steps, list(calls)
+
+
+async def ended(page: Page, ack: dict[str, Any], status: str = "complete") -> tuple[Message, list[ToolCall]]:
+    done = await page.end()
+    assert done["status"] == status
+    return await saved(ack, status), (await rows(ack))[1]
+
+
+async def test_a_reply_goes_on_with_the_result_of_a_call(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"think:1:echo:hm look {call()}")
+    ack = await page.ask()
+    message, (made,) = await ended(page, ack)
+    assert message.text == "lookhi there"
+    assert page.states[-1] == "done"
+    assert (made.status, made.result, made.error) == ("done", "hi there", "")
+    kinds = [(part.kind, part.text) for part in page.reply.state.parts]
+    line = kinds[2][1]
+    assert kinds == [
+        ("thought", "hm "),
+        ("text", "look"),
+        ("call", line),
+        ("step", ""),
+        ("text", "hi there"),
+    ]
+    assert json.loads(line)["arguments"] == {"text": "hi there"}
+    steps, _ = await rows(ack)
+    assert [(step.step, step.status, step.reason) for step in steps] == [
+        (0, "complete", "calls"),
+        (1, "complete", "stop"),
+    ]
+    everything = f"hm look{line}hi there"
+    assert page.reply.done is not None
+    assert page.reply.done["seq"] == STEP + 2
+    assert page.reply.done["sha256"] == hashlib.sha256(everything.encode()).hexdigest()
+    assert await UsageEntry.objects.acount() == 2
+    assert not await UsageEntry.objects.filter(settled_at=None).aexists()
+
+
+async def test_a_saved_message_has_its_calls(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"echo:look {call()} && {call(text='again')}\n{call(text='third')}")
+    ack = await page.ask()
+    message, _ = await ended(page, ack)
+    assert message.text == "lookhi there again third"
+    shown = await sync_to_async(message_json)(message)
+    assert [(part["kind"], part["offset"]) for part in shown["parts"]] == [("call", 4), ("call", 4)]
+    told = [(each["step"], each["position"], each["result"]) for each in shown["calls"]]
+    assert told == [(0, 0, "hi there"), (0, 1, "again"), (1, 0, "third")]
+    await Message.objects.filter(pk=message.pk).aupdate(hidden_at=Now())
+    hidden = await Message.objects.aget(pk=message.pk)
+    assert not {"parts", "calls"} & set(await sync_to_async(message_json)(hidden))
+
+
+async def test_a_second_tab_gets_steps_and_calls_while_a_tool_runs(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab, other = await tabs("alice"), await tabs("alice")
+    page = Page(tab, f"echo:look {call('note')}")
+    ack = await page.ask()
+    waiting = await page.until_state("waiting")
+    live = await Message.objects.aget(pk=ack["message_id"])
+    assert (live.status, live.text) == ("live", "look")
+    shown = await sync_to_async(message_json)(live)
+    assert (shown["text"], shown["calls"]) == ("", [waiting])
+    late = Page(other, page.reply.content)
+    late.reply.acknowledged(ack["message_id"], ack["generation_id"])
+    await other.say(type="resume", message_id=ack["message_id"], after=0)
+    assert await late.until_state("waiting") == waiting
+    await other.say(type="decide", call=waiting["id"], allow=True)
+    await ended(page, ack)
+    assert await late.end() == page.reply.done
+    assert late.reply.state.parts == page.reply.state.parts
+    assert tools.notes().read_text() == "hi there\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "told"),
+    [
+        (call(fault="fail"), "tool", "the echo is gone"),
+        (call(fault="raise"), "broken", "The tool failed."),
+        (call("absent"), "no_tool", "There is no such tool."),
+        (call(text=5), "arguments", "arguments.text must be of type string"),
+        ("call:echo:{}", "arguments", "arguments must have 'text'"),
+        ("call:echo:nonsense", "not_a_call", "This is not a call"),
+        ("call:echo:[1]", "arguments", "arguments must be of type object"),
+    ],
+)
+async def test_the_model_reads_why_a_call_has_no_result(
+    tabs: Any, broker: Any, script: str, error: str, told: str
+) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), script)
+    ack = await page.ask()
+    message, (made,) = await ended(page, ack)
+    assert made.error == error
+    assert told in message.text
+
+
+async def test_a_call_that_is_refused_is_not_made(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), call("note"))
+    ack = await page.ask()
+    waiting = await page.until_state("waiting")
+    await page.tab.say(type="decide", call=waiting["id"], allow=False)
+    message, (made,) = await ended(page, ack)
+    assert message.text == "The person did not allow this call."
+    assert (made.status, made.error, made.decided_by_id) == ("refused", "denied", made.decided_by_id)
+    assert made.decided_by_id is not None
+    assert not tools.notes().exists()
+
+
+async def test_the_first_of_two_tabs_decides(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab, other = await tabs("alice"), await tabs("alice")
+    page = Page(tab, call("note"))
+    ack = await page.ask()
+    waiting = await page.until_state("waiting")
+    await tab.say(type="decide", call=waiting["id"], allow=False)
+    await page.until_state("refused")
+    await other.say(type="decide", call=waiting["id"], allow=True)
+    while (state := (await other.until("call"))["call"])["status"] == "waiting":
+        pass
+    assert (state["status"], state["error"]) == ("refused", "denied")
+    await ended(page, ack)
+    assert not tools.notes().exists()
+
+
+async def test_nobody_else_decides(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    page, bob = Page(await tabs("alice"), call("note")), await tabs("bob")
+    await page.ask()
+    waiting = await page.until_state("waiting")
+    await bob.say(type="decide", call=waiting["id"], allow=True)
+    refusal = await bob.until_error()
+    await bob.say(type="decide", call="00000000-0000-4000-8000-000000000000", allow=True)
+    assert (await bob.until_error()) == refusal
+    assert refusal["code"] == "not_found"
+    assert (await ToolCall.objects.aget(pk=waiting["id"])).status == "waiting"
+
+
+async def test_a_decision_that_never_comes_is_a_no(tabs: Any, broker: Any, settings: Any) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), call("note"))
+    ack = await page.ask()
+    await page.until_state("waiting")
+    settings.APPROVAL_SECONDS = -60
+    await sync_to_async(call_reconcile.reconcile_calls)()
+    message, (made,) = await ended(page, ack)
+    assert (made.status, made.error) == ("refused", "not_decided")
+    assert "did not answer" in message.text
+
+
+async def test_a_stop_ends_a_reply_that_waits_for_a_tool(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"echo:look {call('note')}")
+    ack = await page.ask()
+    await page.until_state("waiting")
+    await page.tab.say(type="stop", message_id=ack["message_id"])
+    message, _ = await ended(page, ack, "stopped")
+    assert message.text == "look"
+    made = await eventually(lambda: ToolCall.objects.filter(status="refused").first())
+    assert made.error == "ended"
+
+
+async def test_a_stop_while_a_tool_runs_drops_its_result(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), call("jot", wait_ms=500))
+    ack = await page.ask()
+    await page.until_state("running")
+    await page.tab.say(type="stop", message_id=ack["message_id"])
+    await ended(page, ack, "stopped")
+    made = await eventually(lambda: ToolCall.objects.filter(status="done").first())
+    assert made.result == ""
+    steps, _ = await rows(ack)
+    assert [step.status for step in steps] == ["complete", "stopped"]
+
+
+async def test_a_quota_that_is_used_up_between_steps_ends_the_reply(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"echo:look {call('note')}")
+    ack = await page.ask()
+    waiting = await page.until_state("waiting")
+    await QuotaPolicy.objects.acreate(user=cast.alice, tokens_per_day=1)
+    await page.tab.say(type="decide", call=waiting["id"], allow=True)
+    message, (made,) = await ended(page, ack, "failed")
+    assert page.reply.done is not None
+    assert "used up" in page.reply.done["words"]
+    assert message.text == "look"
+    assert (made.status, made.error) == ("refused", "quota")
+    assert not tools.notes().exists()
+    assert (await UsageCounter.objects.aget(user=cast.alice)).reserved == 0
+
+
+async def test_a_result_that_a_rule_forbids_is_withheld(tabs: Any, broker: Any) -> None:
+    await Rule.objects.acreate(name="a rule", options={"pattern": "written down"})
+    broker.start_worker()
+    page = Page(await tabs("alice"), call("jot"))
+    ack = await page.ask()
+    message, (made,) = await ended(page, ack)
+    assert (made.status, made.error, made.result) == ("done", "withheld", "")
+    assert "forbids its result" in message.text
+    assert tools.notes().read_text() == "hi there\n"
+
+
+async def test_a_reply_has_at_most_eight_steps(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), "\n".join([call(text="x")] * 9))
+    ack = await page.ask()
+    message, calls = await ended(page, ack)
+    steps, _ = await rows(ack)
+    assert [step.step for step in steps] == list(range(8))
+    assert len(calls) == 7
+    assert message.text == call(text="x")  # it may not call any more, so it says so
+
+
+async def test_tools_are_offered_only_where_the_model_knows_them(
+    tabs: Any, broker: Any, model_card: Any
+) -> None:
+    broker.start_worker()
+    model_card.capabilities = {}
+    await model_card.asave()
+    page = Page(await tabs("alice"), call())
+    ack = await page.ask()
+    message, calls = await ended(page, ack)
+    assert (message.text, calls) == (call(), [])
