@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from chat.core import storage
 from chat.turns import redis_client, reply_metrics, served_models
+from inference.wire import outbound_counts
 from inference.wire.metrics import BUCKETS, COUNTERS, GAUGES, Replies
 from inference.wire.queue import Worker
 
@@ -38,10 +39,11 @@ class EngineCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         try:
             served = served_models.served_models()
+            sent = outbound_counts.read(redis_client.client())
             counted = {model.slug: reply_metrics.replies(model.slug) for model in served}
         except redis_client.UNAVAILABLE:
             return [_up(0)]
-        return [_up(1), *_queues(served), *_workers(served), *_replies(counted)]
+        return [_up(1), *_queues(served), *_workers(served), *_replies(counted), _outbound(sent)]
 
 
 class DiskCollector(Collector):
@@ -62,6 +64,8 @@ class DiskCollector(Collector):
 
 
 def register() -> None:
+    """Adds the metrics to those of the process, and counts its requests to other machines."""
+    outbound_counts.count_outbound(redis_client.client)
     REGISTRY.register(EngineCollector())
     REGISTRY.register(DiskCollector())
 
@@ -139,3 +143,12 @@ def _replies(counted: dict[str, Replies]) -> Iterator[Metric]:
         for name, histogram in replies.histograms.items():
             histograms[name].add_metric([slug], histogram.buckets, histogram.total)
     yield from (ended, read, written, estimated, *histograms.values())
+
+
+def _outbound(sent: outbound_counts.Counts) -> Metric:
+    requests = CounterMetricFamily(
+        "grokweb_outbound_requests", "Requests to other machines that ended", labels=["purpose", "outcome"]
+    )
+    for labels, number in sent.items():
+        requests.add_metric(labels, number)
+    return requests

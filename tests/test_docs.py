@@ -45,6 +45,7 @@ def test_every_metric_is_documented() -> None:
         for name in re.findall(r"`(\w+)`", names):
             listed[name] = {label.strip() for label in labels.split(",") if label.strip()}
     families = [metrics._up(1), *metrics._queues([]), *metrics._workers([]), *metrics._replies({})]
+    families.append(metrics._outbound({}))
     exported = {
         family.name + ("_total" if family.type == "counter" else ""): set(getattr(family, "_labelnames", ()))
         for family in families

@@ -35,6 +35,7 @@ REDIS_SIDE = {
     "inference.wire.lease",
     "inference.wire.scripts",
     "inference.wire.metrics",
+    "inference.wire.outbound_counts",
 }
 PORTS = {
     f"chat/turns/{name}.py"
@@ -47,7 +48,7 @@ PORTS = {
         "reply_metrics",
         "hub",
     )
-}
+} | {"chat/staff/outbound.py"}
 # Data types of the log that settlement and the consumer read; what queues or reads Redis stays in the ports.
 TYPES_ONLY = {
     "inference.base",  # standard library, for any module

@@ -56,9 +56,6 @@ class Extension:
         """Turns valid values of the form into JSON; here, they are JSON already."""
         return dict(cleaned)
 
-    def check(self, options: Mapping[str, Any]) -> None:
-        """Raises BadInput if stored options cannot be used, as after an update of the extension."""
-
 
 def form_of(
     fields: Mapping[str, forms.Field],

@@ -56,13 +56,6 @@ REPLY = (Rule.Applies.REPLY, Rule.Applies.BOTH)
 # --- Rules --------------------------------------------------------------------------------------------------
 
 
-def check_prompt(text: str) -> None:
-    """Raises RefusedByRule, with the rule's own words, if a rule forbids this text. The text is not
-    logged.
-    """
-    check_texts(RuleScope.PEOPLE, [text])
-
-
 def check_texts(which: RuleScope, texts: Sequence[str]) -> None:
     """Checks texts of an entry point (chat/core/entry_points.py); reads the rules once."""
     forbids = _forbidding(which)

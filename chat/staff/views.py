@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from chat.staff import engine
+from chat.staff import engine, outbound
 from chat.turns import redis_client
 
 
@@ -17,12 +17,13 @@ from chat.turns import redis_client
 def engine_page(request: HttpRequest) -> HttpResponse:
     """Shows engine figures, none of which needs an audit row; grokweb/urls.py restricts it to staff."""
     try:
-        models = engine.models()
+        models, requests = engine.models(), outbound.requests()
     except redis_client.UNAVAILABLE:
-        models = None
+        models, requests = None, []
     about = {
         "title": _("Engine"),
         "models": models,
+        "requests": requests,
         "new_chats": engine.new_chats(),
         "problems": engine.problems(),
         "at": timezone.localtime(),

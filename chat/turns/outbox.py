@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from inference.contract import Piece
 from inference.wire.log import End
 
-MERGE_CHARACTERS = 8000  # times 4 bytes: below PIECE_BYTES_OUT
+MERGE_CHARACTERS = 8000  # at most 32 kB in UTF-8
 OUTBOX_CHARACTERS = 1_000_000
 
 

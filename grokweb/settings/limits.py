@@ -24,7 +24,6 @@ SIZES = Sizes.of_mb(
 IMPORT_BYTES, IMPORT_ZIP_BYTES = SIZES.import_bytes, SIZES.import_zip_bytes
 FILE_BYTES, FILES_BYTES = SIZES.file_bytes, SIZES.files_bytes
 FRAME_BYTES_IN = FRAME_BYTES
-PIECE_BYTES_OUT = 32 * 1024
 
 MAX_NEW_TOKENS = env.integer(
     "GROKWEB_MAX_NEW_TOKENS",

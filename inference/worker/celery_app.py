@@ -24,7 +24,9 @@ from inference.base.logs import catch_what_python_prints, celery_level, line_for
 from inference.contract import CHAT_QUEUE, SERVE_TASK, model_queue
 from inference.engines import load_engine
 from inference.engines.base import Engine
+from inference.wire import scripts
 from inference.wire.broker import COMMON
+from inference.wire.outbound_counts import count_outbound
 from inference.worker.fetching import fetch_configured_model
 from inference.worker.runtime import Runtime
 
@@ -82,6 +84,7 @@ def log_to_stderr(**_: Any) -> None:
 def _load(**_: Any) -> None:
     global _runtime
     log_to_stderr()
+    count_outbound(scripts.connect)
     try:
         engine = make_engine()
         engine.slug = settings.MODEL_SLUG or engine.slug

@@ -16,6 +16,7 @@ import pytest
 from django.urls import reverse
 
 from chat.conversations.models import Conversation
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, RefusedByRule
 from chat.moderation import services as moderation
 from chat.moderation.models import Rule
@@ -246,8 +247,8 @@ def test_a_rule_has_its_fields_in_the_form_and_refuses(cast: Cast) -> None:
     rule = Rule.objects.get()
     assert rule.options == {"letters": 5}
     with pytest.raises(RefusedByRule):
-        moderation.check_prompt("I am SHOUTING")
-    moderation.check_prompt("I am LOUD")
+        check_text("message", "I am SHOUTING")
+    check_text("message", "I am LOUD")
     assert moderation.reply_rules() == [{"rule_id": str(rule.pk), "pattern": "(?-i:[A-Z]{5})"}]
     assert "5 letters" in client.get(reverse("admin:moderation_rule_changelist")).content.decode()
 

@@ -58,6 +58,8 @@ def test_replies_come_from_the_server_and_wait_while_it_is_gone(
         [reply] = crowd.ask("What is new?")
         eventually(lambda: reply.done, "a whole reply")
         assert reply.text == f"The server answers {WORDS}"
+        counted = 'grokweb_outbound_requests_total{outcome="complete",purpose="engine"}'
+        eventually(lambda: counted in service.get("/metrics")[1], "the worker's requests are counted")
 
         [waiting] = crowd.ask("wait")
         eventually(lambda: waiting.text == "I wait", "the beginning of a reply")

@@ -18,7 +18,7 @@ POLICIES: Registry[type[Policy]] = Registry(
         "password": "chat.sharing.policies.password.Password",
     },
     noun="share policy",
-    required=("label", "fields", "options", "check", "may_open", "questions", "is_right"),
+    required=("label", "fields", "options", "may_open", "questions", "is_right"),
 )
 DEFAULT = "anyone"
 

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib.auth.hashers import check_password, identify_hasher, make_password
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AnonymousUser
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chat.accounts.models import User
-from chat.core.errors import BadInput
 from chat.sharing.policies.base import Policy
 
 if TYPE_CHECKING:
@@ -48,15 +46,9 @@ class Password(Policy):
     def stored(self, cleaned: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str, Any]:
         return {"hash": make_password(cleaned["password"])}
 
-    def check(self, options: Mapping[str, Any]) -> None:
-        try:
-            identify_hasher(options.get("hash", ""))
-        except ValueError:
-            raise BadInput(_("The password of this link cannot be read.")) from None
-
     def may_open(self, share: Share, reader: User | AnonymousUser) -> bool:
         return True
 
     def is_right(self, share: Share, answers: Mapping[str, Any]) -> bool:
-        """Takes as long for a link whose hash is missing as for a wrong password."""
+        """Takes as long for a link whose hash is missing as for a wrong password; neither opens the page."""
         return check_password(answers["password"], share.options.get("hash") or make_password(None))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django import forms
 
-from chat.core.entry_points import RuleScope
+from chat.core.entry_points import RuleScope, check_text
 from chat.core.errors import BadInput, RefusedByRule
 from chat.moderation import services
 from chat.moderation.models import Rule
@@ -83,9 +83,9 @@ def test_options_that_the_fields_refuse_are_refused_without_a_check_of_the_kind(
 def test_a_rule_without_the_options_of_its_kind_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
     broken = rule("long_words")
     rule("pattern", pattern="forbidden")
-    services.check_prompt("x" * 100)
+    check_text("message", "x" * 100)
     with pytest.raises(RefusedByRule):
-        services.check_prompt("forbidden")
+        check_text("message", "forbidden")
     assert f"blocking rule {broken.pk} cannot be used" in caplog.text
 
 
@@ -94,9 +94,9 @@ def test_a_kind_that_raises_is_skipped_and_named_in_the_log_without_the_text(
 ) -> None:
     broken = rule("faulty")
     rule("pattern", pattern="forbidden")
-    services.check_prompt("my account is 4711")
+    check_text("message", "my account is 4711")
     with pytest.raises(RefusedByRule):
-        services.check_prompt("forbidden")
+        check_text("message", "forbidden")
     (found,) = services.findings(RuleScope.PEOPLE, "a forbidden word")
     assert found[1] == Finding(2, 11)
     assert "kind of rule faulty failed: LookupError" in caplog.text

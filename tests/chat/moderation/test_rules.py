@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, RefusedByRule
 from chat.moderation import services
 from chat.moderation.models import Rule
@@ -47,7 +48,7 @@ def form(pattern: str, **fields: str) -> dict[str, str]:
 def test_a_pattern_refuses_however_it_is_written(db: None, text: str) -> None:
     rule("forbidden", words="Not here, please.")
     with pytest.raises(RefusedByRule, match="Not here, please."):
-        services.check_prompt(text)
+        check_text("message", text)
 
 
 @pytest.mark.parametrize(
@@ -61,13 +62,13 @@ def test_nothing_unseen_hides_a_word(cast: Cast, unseen: Any) -> None:
     rule("forbidden")
     for text in (unseen.join("forbidden"), f"forb{unseen * 3}idden"):
         with pytest.raises(RefusedByRule):
-            services.check_prompt(text)
+            check_text("message", text)
 
 
 @pytest.mark.parametrize("text", ["hello", "", "forbid den", "forbid\nden", "forbid\tden"])
 def test_other_texts_pass(db: None, text: str) -> None:
     rule("forbidden")
-    services.check_prompt(text)
+    check_text("message", text)
 
 
 def test_rules_for_prompts_and_replies_are_kept_apart(db: None) -> None:
@@ -79,30 +80,30 @@ def test_rules_for_prompts_and_replies_are_kept_apart(db: None) -> None:
         {"rule_id": str(three.pk), "pattern": "three"},
         {"rule_id": str(two.pk), "pattern": "two"},
     ]
-    services.check_prompt("two four")
+    check_text("message", "two four")
     for refused in ("one", "three"):
         with pytest.raises(RefusedByRule):
-            services.check_prompt(refused)
+            check_text("message", refused)
     assert services.reply_words(str(two.pk)) == "Stopped."
     for unknown in (str(three.pk), "999999", "", "no-number"):
         assert services.reply_words(unknown)
 
 
 def test_a_rule_saved_in_the_admin_counts_for_the_next_message(cast: Cast) -> None:
-    services.check_prompt("sudo make me a sandwich")
+    check_text("message", "sudo make me a sandwich")
     assert cast.client("staff").post(ADD, form("sand.ich", words="No food.")).status_code == 302
     with pytest.raises(RefusedByRule, match="No food."):
-        services.check_prompt("sudo make me a sandwich")
+        check_text("message", "sudo make me a sandwich")
     saved = Rule.objects.get()
     change = f"/admin/moderation/rule/{saved.pk}/change/"
     cast.client("staff").post(change, {**form("sand.ich"), "active": ""})
-    services.check_prompt("sudo make me a sandwich")
+    check_text("message", "sudo make me a sandwich")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_rule_saved_elsewhere_counts_here_at_once() -> None:
     """Another connection stands for another web process: nothing is kept in between."""
-    services.check_prompt("fish")
+    check_text("message", "fish")
 
     def elsewhere() -> None:
         rule("fish")
@@ -112,7 +113,7 @@ def test_a_rule_saved_elsewhere_counts_here_at_once() -> None:
     other.start()
     other.join()
     with pytest.raises(RefusedByRule):
-        services.check_prompt("fish")
+        check_text("message", "fish")
 
 
 @pytest.mark.parametrize("pattern", ["a(", "x*", "", "   ", "(?=look)ahead", "a|", r"\p{L}{1000}", "^$"])
@@ -144,9 +145,9 @@ def test_an_unusable_rule_in_the_database_is_skipped(db: None, caplog: pytest.Lo
     rule("x*")
     rule("never", kind="no-such-kind")
     rule("works", "both")
-    services.check_prompt("x and never")
+    check_text("message", "x and never")
     with pytest.raises(RefusedByRule):
-        services.check_prompt("it works")
+        check_text("message", "it works")
     assert [each["pattern"] for each in services.reply_rules()] == ["works"]
     assert "cannot be used" in caplog.text
 
@@ -155,14 +156,14 @@ def test_no_text_is_logged(db: None, caplog: pytest.LogCaptureFixture) -> None:
     rule("secret")
     rule("broken(")
     with pytest.raises(RefusedByRule):
-        services.check_prompt("my secret is 4711")
+        check_text("message", "my secret is 4711")
     assert "4711" not in caplog.text
 
 
 def test_a_pattern_that_would_hang_python_s_engine_does_not_hang(db: None) -> None:
     rule("(a+)+$")
     started = time.monotonic()
-    services.check_prompt("a" * 60_000 + "!")
+    check_text("message", "a" * 60_000 + "!")
     assert time.monotonic() - started < 1
 
 

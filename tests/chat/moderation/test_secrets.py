@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.core.entry_points import RuleScope
+from chat.core.entry_points import RuleScope, check_text
 from chat.core.errors import RefusedByRule
 from chat.moderation import services
 from chat.moderation.models import Rule
@@ -140,8 +140,8 @@ def test_a_hostile_text_takes_linear_time(piece: str) -> None:
 def test_a_prompt_with_a_key_is_refused_in_the_words_of_the_rule(cast: Cast) -> None:
     Rule.objects.create(name="keys", kind="secrets", options={"random": True}, words="Keep your keys.")
     with pytest.raises(RefusedByRule, match=r"Keep your keys\."):
-        services.check_prompt(f"Is {KEYS['stripe_key'][0]} valid?")
-    services.check_prompt("\n".join(CORPUS))
+        check_text("message", f"Is {KEYS['stripe_key'][0]} valid?")
+    check_text("message", "\n".join(CORPUS))
 
 
 def test_findings_of_all_rules_are_sorted_by_place(cast: Cast) -> None:
@@ -198,7 +198,7 @@ def test_a_kind_that_is_gone_refuses_nothing_and_is_logged(
     cast: Cast, caplog: pytest.LogCaptureFixture
 ) -> None:
     Rule.objects.create(name="old", kind="removed", options={"x": 1})
-    services.check_prompt("anything")
+    check_text("message", "anything")
     assert services.reply_rules() == []
     assert "cannot be used" in caplog.text
     assert cast.client("staff").get("/admin/moderation/rule/").status_code == 200
