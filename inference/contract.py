@@ -28,6 +28,7 @@ TOOLS_QUEUE = "tools"
 
 SEED_LIMIT = 2**63
 LOGPROBS_LIMIT = 20
+MOST_RESTARTS = 2  # of a reply whose server broke off and cannot continue it; then its text so far stays
 
 # Workers announce it with their heartbeat (inference/wire/queue.py). Raise it with each field that needs it.
 # 1: workers that announce none. 2: unknown fields of requests and log entries are ignored. 3: runs.
@@ -324,4 +325,16 @@ class Ended:
     estimated: bool = False  # the counts are estimates: the server reported none, or impossible ones
 
 
-Event = Delta | Ended
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Ends an engine's work on a generation whose server left it: the reply waits for its next attempt.
+
+    It follows the Delta that brought the log to `seq`.
+    """
+
+    generation_id: str
+    attempt: int
+    seq: int
+
+
+Event = Delta | Ended | GivenBack

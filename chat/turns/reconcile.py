@@ -110,8 +110,9 @@ def repair(row: Generation, lease: LeaseState) -> None:
         _end(row, Reason.STOPPED)  # (c)
     elif row.strikes >= STRIKES_ALLOWED:
         _end(row, Reason.FAILED, ErrorCode.POISON)
-    elif waits and lease.seq and _must_start_again(row):
-        _submit_again(row, lease)  # it was handed over, and no worker can continue it
+    elif waits and lease.seq and _must_start_again(row) and served_models.is_served(row.model):
+        # It was handed over or given back, and no worker can continue it. Without a worker its text stays.
+        _submit_again(row, lease)
     elif waits:
         _end_if_no_worker_was_seen(row)
     elif runs:

@@ -21,6 +21,7 @@ SHOWN = (
     "model",
     "completion_tokens",
     "logged_tokens",
+    "run",
     "reason",
     "has_parts",
     "parameters",
@@ -78,4 +79,5 @@ def extras(steps: Sequence[Generation]) -> dict[str, Any]:
     return {
         "generation": {"id": str(steps[0].pk), "seq": seq, "model": last.model},
         "reason": last.reason,
+        **({"restarted": True} if last.run else {}),
     }

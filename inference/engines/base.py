@@ -13,10 +13,10 @@ Emit = Callable[[list[Event]], None]
 class Engine(Protocol):
     """An engine runs one model in one thread and makes several generations at once.
 
-    Every request that was submitted and not dropped gets consecutive Deltas and then exactly one Ended. The
-    ids of a Delta decode exactly to its text given the earlier ones; tokens whose text is not certain yet
-    (half characters, the possible beginning of a stop string, `hold_back` characters for reply rules) come
-    later or never.
+    Every request that was submitted and not dropped gets consecutive Deltas and then exactly one Ended; an
+    engine whose model is on a server may give it back instead (GivenBack). The ids of a Delta decode exactly
+    to its text given the earlier ones; tokens whose text is not certain yet (half characters, the possible
+    beginning of a stop string, `hold_back` characters for reply rules) come later or never.
     """
 
     slug: str

@@ -28,7 +28,9 @@ from inference.contract import (
     Delta,
     Ended,
     ErrorCode,
+    Event,
     GenerationRequest,
+    GivenBack,
     Piece,
     Reason,
     Resume,
@@ -270,9 +272,13 @@ class OpenAIEngine:
             outcome = Outcome(Reason.FAILED, ErrorCode.ENGINE)
         if self._running.get(request.generation_id) is running:
             del self._running[request.generation_id]
-            self._send(self._ended(request, answering.seq if answering else seq, outcome))
+            seq = answering.seq if answering else seq
+            if outcome.is_given_back:
+                self._send(GivenBack(request.generation_id, request.attempt, seq))
+            else:
+                self._send(self._ended(request, seq, outcome))
 
-    def _send(self, event: Delta | Ended) -> None:
+    def _send(self, event: Event) -> None:
         if isinstance(event, Delta):
             tokens = event.piece.seq - event.piece.after
             self._counted = {name: count + tokens for name, count in self._counted.items()}

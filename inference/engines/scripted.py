@@ -5,6 +5,7 @@
     system:      answers what the system message says
     pace:MS:TEXT answers TEXT, one word every MS milliseconds
     think:N:SCRIPT answers as SCRIPT says; the first N words are a thought
+    cut:N:R:SCRIPT  the same, but the server breaks off after N words, in each run below R
     usage:P:C:SCRIPT  answers as SCRIPT says; a server would count P tokens of prompt and C of answer
     usage:?:SCRIPT  the same; a server would not count them
     SCRIPT call:NAME:{…} && call:NAME:{…}
@@ -43,12 +44,14 @@ from dataclasses import dataclass, replace
 
 from inference.base import exit_status
 from inference.contract import (
+    MOST_RESTARTS,
     Capabilities,
     Delta,
     Ended,
     ErrorCode,
     Event,
     GenerationRequest,
+    GivenBack,
     Kind,
     Piece,
     Reason,
@@ -71,6 +74,7 @@ MOST_BEHIND = 0.25  # seconds a late answer catches up; a longer pause (a stoppe
 _SLOW = re.compile(r"slow:(\d{1,6})(?::(\d{1,6}))?(?=\s|$)")
 _PACE = re.compile(r"pace:(\d{1,6}):")
 _THINK = re.compile(r"think:(\d{1,6}):")
+_CUT = re.compile(r"cut:(\d{1,6}):(\d):")
 _USAGE = re.compile(r"usage:(?:(\d{1,6}):(\d{1,6})|\?):")
 _CALLS = re.compile(r"(?:^|\s)(call:[\w-]+:.*)$")
 _CALL = re.compile(r"call:([\w-]+):(.*)", re.DOTALL)
@@ -90,6 +94,7 @@ class Script:
     usage: tuple[int, int] | None = None  # tokens of prompt and answer, other than the words
     is_estimated: bool = False
     calls: int = 0  # words at the end that call tools, a line each
+    cut: tuple[int, int] = (0, 0)  # words after which, and runs below which, its server breaks off
 
     def kind(self, word: int) -> Kind:
         if word < self.thoughts:
@@ -119,6 +124,8 @@ def read_script(text: str) -> Script:
             return Script((), fault=fault)
     if think := _THINK.match(text):
         return replace(read_script(text[think.end() :]), thoughts=int(think[1]))
+    if cut := _CUT.match(text):
+        return replace(read_script(text[cut.end() :]), cut=(int(cut[1]), int(cut[2])))
     if usage := _USAGE.match(text):
         script = read_script(text[usage.end() :])
         counted = (int(usage[1]), int(usage[2])) if usage[1] else None
@@ -203,6 +210,12 @@ class Answer:
     made: int  # words generated
     due: float = 0.0  # when the next word is; time.monotonic()
     started: float = 0.0
+
+    @property
+    def is_cut(self) -> bool:
+        """Returns whether the script's server has broken off."""
+        words, runs = self.script.cut
+        return self.request.run < runs and self.made >= words
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,9 +429,21 @@ class ScriptedEngine:
         else:
             if reason:
                 self._end(answer, reason)
+            elif answer.is_cut:
+                self._give_back(answer)
             else:
                 self._append_piece(answer)
                 self._schedule(answer)
+
+    def _give_back(self, answer: Answer) -> None:
+        """Does what an engine does whose server broke off (inference/servers/answering.py)."""
+        request = answer.request
+        if request.run >= MOST_RESTARTS:
+            self._end(answer, Reason.FAILED, ErrorCode.SERVER_CUT)
+            return
+        self._running.pop(request.generation_id)
+        self._append_piece(answer)
+        self._events.append(GivenBack(request.generation_id, request.attempt, answer.stream.seq))
 
     def _break(self, fault: str) -> None:
         """Fails in the way the script demands, if it does."""
@@ -440,7 +465,7 @@ class ScriptedEngine:
                 if answer.made < len(answer.script.words):
                     return Reason.LENGTH
                 return Reason.CALLS if answer.script.calls else Reason.STOP
-            if answer.due > soon:
+            if answer.due > soon or answer.is_cut:
                 return None
             reason = answer.stream.push(answer.made)
             answer.made += 1

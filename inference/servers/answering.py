@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inference.contract import ErrorCode, GenerationRequest, Kind, Piece, Reason
+from inference.contract import MOST_RESTARTS, ErrorCode, GenerationRequest, Kind, Piece, Reason, Resume
 from inference.servers.body import completion_body
 from inference.servers.chunks import Chunk, Usage
 from inference.servers.client import LAST_USAGE_SECONDS
@@ -42,12 +42,15 @@ class Outcome:
     is_estimated: bool = False
     prefill_ms: int = 0
     decode_ms: int = 0
+    is_given_back: bool = False  # it has not ended: it waits for its next attempt
 
 
 class _Ends(Exception):
-    def __init__(self, reason: Reason, error: str = "") -> None:
+    """`broke_off`: the server did, and the reply is given back if that helps."""
+
+    def __init__(self, reason: Reason, error: str = "", *, broke_off: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.error = reason, error
+        self.reason, self.error, self.broke_off = reason, error, broke_off
 
 
 class Answering:
@@ -70,7 +73,8 @@ class Answering:
         self._messages: list[dict[str, Any]] = []  # as sent last
         self._usage: Usage | None = None  # of the last stream
         self._most_tokens = 0  # that the last stream was allowed
-        self._before = self._reply.received  # chunks before the last stream
+        self._logged = self._reply.received  # chunks of earlier attempts
+        self._before = self._logged  # chunks before the last stream
         self._characters = 0  # of the last stream
         self._finish = ""
         self._started = time.monotonic()
@@ -85,9 +89,24 @@ class Answering:
             while True:
                 await self._try_once()
         except _Ends as end:
+            if end.broke_off and await self._may_be_given_back():
+                return Outcome(end.reason, end.error, is_given_back=True)
             return self._outcome(end.reason, end.error)
         except TooLong:
             return self._outcome(Reason.FAILED, ErrorCode.TOO_LONG)
+
+    async def _may_be_given_back(self) -> bool:
+        """Returns whether a reply that broke off waits for its next attempt.
+
+        It then goes on from its text when a server is there again, or, where none can do that, starts again.
+        The first is bounded by the reply's length, as it must have grown, the second by the number of runs.
+        """
+        if self._is_background or not self._reply.received:
+            return False
+        await self._pool.check(set(self._failed))  # the worker must not claim it for a server that is gone
+        if self._pool.capabilities.resume is Resume.PREFIX and self._reply.is_in_answer:
+            return bool(self._pool.problem) and self._reply.received > self._logged
+        return self._request.run < MOST_RESTARTS
 
     def stopped(self) -> Outcome:
         """Returns the outcome of a reply whose run() was cancelled because a person stopped it."""
@@ -116,17 +135,17 @@ class Answering:
     def _choose(self) -> Replica:
         replica = self._pool.replicas.choose(self._request.cache_key, avoid=self._failed)
         if replica is None:
-            raise _Ends(Reason.FAILED, self._pool.problem)
+            raise _Ends(Reason.FAILED, self._pool.problem, broke_off=True)
         can_continue = replica.accepted.prefix and self._reply.is_in_answer
         if self._reply.received and not can_continue:
-            raise _Ends(Reason.FAILED, ErrorCode.SERVER_CUT)
+            raise _Ends(Reason.FAILED, ErrorCode.SERVER_CUT, broke_off=True)
         return replica
 
     async def _wait(self, error: ServerError) -> None:
         """Waits before the next try; raises _Ends if there is none."""
         backoff = self._pool.timeouts.backoff
         if not error.may_retry or len(self._failed) > len(backoff):
-            raise _Ends(Reason.FAILED, self._code(error)) from None
+            raise _Ends(Reason.FAILED, self._code(error), broke_off=True) from None
         pause = backoff[len(self._failed) - 1]
         await asyncio.sleep(pause if error.retry_after is None else error.retry_after)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import httpx2 as httpx
@@ -77,6 +77,16 @@ class ServerPool:
     async def watch(self) -> None:
         """Probes every server at the start, then again while it has a problem. Runs until it is cancelled."""
         await asyncio.gather(*(self._watch(replica) for replica in self.replicas.all))
+
+    async def check(self, replicas: Collection[Replica]) -> None:
+        """Notes which of these servers do not even list their models any more."""
+        await asyncio.gather(*(self._check(replica) for replica in replicas if not replica.problem))
+
+    async def _check(self, replica: Replica) -> None:
+        try:
+            await replica.server.get("models")
+        except ServerError as error:
+            self.note_failure(replica, error)
 
     async def _watch(self, replica: Replica) -> None:
         failures = 0

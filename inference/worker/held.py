@@ -16,6 +16,7 @@ PIECE_CHARACTERS = 8192  # at most 32 KiB of UTF-8: a piece is sent to browsers 
 
 class Stage(Enum):
     RUNNING = auto()  # the engine works on it
+    RETURNING = auto()  # the engine gave it back; it is on its way to the queue
     ENDING = auto()  # the engine is done; the log is not
     ENDED = auto()  # the log has its terminal entry; the finish task is not published
     PUBLISHED = auto()  # held until the log is marked settled (rule 9)

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import redis
 
-from inference.contract import TITLE_TASK, Ended, Event, Kind, Reason
+from inference.contract import TITLE_TASK, Delta, Ended, Event, Kind, Reason
 from inference.engines.base import Engine
 from inference.text.title import PREFIX, ROOM, title_request
 from inference.wire import scripts
@@ -85,7 +85,7 @@ class Titles:
                 continue  # a reply's, or of a title that was given up
             if isinstance(event, Ended):
                 self._end(title, event)
-            elif event.piece.kind is Kind.TEXT:
+            elif isinstance(event, Delta) and event.piece.kind is Kind.TEXT:
                 title.words.append(event.piece.text)
         return [event for event in events if not event.generation_id.startswith(PREFIX)]
 

@@ -16,13 +16,23 @@ from typing import Any
 
 import redis
 
-from inference.contract import FINISH_TASK, RETURNED_TASK, Delta, Ended, Event, GenerationRequest
+from inference.contract import (
+    FINISH_TASK,
+    RETURNED_TASK,
+    Delta,
+    Event,
+    GenerationRequest,
+    GivenBack,
+)
 from inference.wire import lease, log, scripts
 from inference.wire import queue as fair_queue
 from inference.wire.log import Log
 from inference.worker.held import Held, Stage
 
 logger = logging.getLogger("grokweb.writer")
+
+WITH_ENGINE = (Stage.RUNNING, Stage.RETURNING)  # without an end
+OPEN = (*WITH_ENGINE, Stage.ENDING)  # the log may lack pieces
 
 
 class Writer:
@@ -66,7 +76,7 @@ class Writer:
             held = self._held.get(request.generation_id)
             if held is not None and held.request.attempt == request.attempt:
                 held.sent = 0
-                if held.stage is not Stage.RUNNING:
+                if held.stage not in WITH_ENGINE:
                     held.stage = Stage.ENDING
                 return held
             if held is not None:
@@ -89,7 +99,7 @@ class Writer:
     def take(self, events: list[Event]) -> None:
         """Accepts the events of one step from the engine's thread; never blocks."""
         self._events.put((self._clock(), events))
-        if any(isinstance(e, Ended) or e.piece.after == 0 for e in events):
+        if any(not isinstance(e, Delta) or e.piece.after == 0 for e in events):
             self.urgent = True
         self.wake.set()
 
@@ -119,6 +129,7 @@ class Writer:
                 if not self._append():
                     break
             self._finish()
+            self._give_back()
             if renew:
                 self._renew()
             self._publish_ends()
@@ -149,6 +160,9 @@ class Writer:
             return  # fenced off or handed over meanwhile
         if isinstance(event, Delta):
             held.add(event.piece, at)
+        elif isinstance(event, GivenBack):
+            held.stage = Stage.RETURNING
+            held.done.set()
         else:
             held.ended = event
             held.stage = Stage.ENDING
@@ -158,7 +172,7 @@ class Writer:
         """Appends one piece of every reply, in one pipeline; returns whether more is to be sent."""
         batch = []
         for held in self._held.values():
-            piece = held.unsent() if held.stage in (Stage.RUNNING, Stage.ENDING) else None
+            piece = held.unsent() if held.stage in OPEN else None
             if piece is not None:
                 batch.append((held, piece))
         calls = [
@@ -175,10 +189,7 @@ class Writer:
                 self._refused(held, code)
             if stop:
                 self._stop(held)
-        return any(
-            held.sent < held.seq and held.stage in (Stage.RUNNING, Stage.ENDING)
-            for held in self._held.values()
-        )
+        return any(held.sent < held.seq and held.stage in OPEN for held in self._held.values())
 
     def _finish(self) -> None:
         ready = [
@@ -207,6 +218,19 @@ class Writer:
                 self._go_back(held, last)
             else:
                 self._refused(held, code)
+
+    def _give_back(self) -> None:
+        """Puts replies that the engine gave back at the head of the queue, without a strike.
+
+        Where no worker can continue their logs, reconcile starts them again.
+        """
+        for held in [each for each in self._held.values() if each.stage is Stage.RETURNING]:
+            if held.sent >= held.seq:
+                asked = held.request
+                fair_queue.release(self.client, asked.generation_id, asked.attempt, self.worker)
+                about = {**held.about, "worker": self.worker, "tokens": held.seq}
+                logger.info("reply given back", extra=about)
+                self._forget(held)
 
     def _log_ended(self, held: Held) -> None:
         ended = held.ended
@@ -250,7 +274,7 @@ class Writer:
             answer, last = lease.register(self.client, self.worker, held.request)
             if answer == "ok":
                 self._go_back(held, last)
-                if held.stage is not Stage.RUNNING:
+                if held.stage not in WITH_ENGINE:
                     held.stage = Stage.ENDING
                 logger.warning("entered again after data loss: %s", asked.generation_id, extra=held.about)
                 return

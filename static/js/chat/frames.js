@@ -180,7 +180,9 @@ export function onReplyEnded(chat, reply) {
       const begun = before?.text ?? "";
       const others = saved ? {} : { parts: [...(before?.parts ?? []), ...otherParts(parts, begun)] };
       const calls = saved ? reply.calls : withCalls(before?.calls ?? [], reply.calls);
-      store.update(patched, messageId, { text: begun + text, ...others, calls, status, reason, words });
+      const again = reply.run > 0 ? { restarted: true } : {};
+      const changes = { text: begun + text, ...others, ...again, calls, status, reason, words };
+      store.update(patched, messageId, changes);
     }
     if (reply.broken) refresh(chat);
     sendQueued(chat, conversation, { id: messageId, status });

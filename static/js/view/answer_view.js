@@ -20,7 +20,11 @@ import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js"
 import { versionSwitch } from "grokweb/view/version_switch.js";
 
 /** Fields that change what a finished answer shows. @type {(keyof ShownMessage)[]} */
-const SHOWN_FIELDS = ["text", "parts", "calls", "status", "hidden", "words", "reason", "siblings", "differs"];
+const SHOWN_FIELDS = [
+  "text", "parts", "calls", "status", "hidden", "words", "reason", "restarted", "siblings", "differs",
+];
+
+const RESTARTED = () => gettext("This answer was interrupted and started again from its beginning.");
 
 /** @param {ShownMessage} a @param {ShownMessage} b */
 const looksAlike = (a, b) => SHOWN_FIELDS.every((key) => JSON.stringify(a[key]) === JSON.stringify(b[key]));
@@ -37,6 +41,7 @@ export class AnswerView {
     /** @type {HTMLButtonElement[]} */
     this.thumbs = [];
     this.origin = el("p", { class: "origin", dir: "auto", hidden: true });
+    this.restarted = el("p", { class: "origin", hidden: true });
     this.thoughts = new ThoughtsView();
     this.calls = new CallsView((call, allow) => actions.decide(call, allow));
     this.body = el("div", { class: "body markdown", dir: "auto" });
@@ -46,7 +51,8 @@ export class AnswerView {
     this.node = el(
       "li", { class: "message assistant" },
       el("span", { class: "sr-only" }, gettext("Answer:")),
-      this.origin, this.thoughts.node, this.calls.node, this.body, this.wait, this.end, this.tools,
+      this.origin, this.restarted, this.thoughts.node, this.calls.node, this.body, this.wait, this.end,
+      this.tools,
     );
     this.markdown = new MarkdownView(this.body);
   }
@@ -62,8 +68,17 @@ export class AnswerView {
     this.node.classList.toggle("last", last);
     this.origin.textContent = message.hidden ? "" : originOf(message);
     this.origin.hidden = !this.origin.textContent;
+    this.markRestart(message, reply);
     if (changed || message.status === "live") this.paint();
     this.showFeedback();
+  }
+
+  /** @param {ShownMessage} message @param {TrackedReply | undefined} reply */
+  markRestart(message, reply) {
+    const restarted = message.status === "live" ? (reply?.run ?? 0) > 0 : message.restarted;
+    const words = restarted && !message.hidden ? RESTARTED() : "";
+    if (this.restarted.textContent !== words) this.restarted.textContent = words;
+    this.restarted.hidden = !words;
   }
 
   paint() {

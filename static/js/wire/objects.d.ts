@@ -47,6 +47,8 @@ export interface Message {
   hidden: boolean;
   generation: { id: string; seq: number; model: string } | null;
   reason: string;
+  /** The text started again, with other words than a reader may have seen. */
+  restarted?: boolean;
   /** Ids of all messages in this place of the tree, its own too, oldest first. */
   siblings: string[];
   files?: AttachedFile[];

@@ -9,11 +9,13 @@ from asgiref.sync import sync_to_async
 
 from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.models import ModelCard
-from chat.turns import reconcile
+from chat.turns import reconcile, redis_client, reply_state, served_models
 from chat.turns.models import Generation
-from inference.contract import Resume
+from inference.contract import MOST_RESTARTS, ErrorCode, Resume
+from inference.wire import queue as fair_queue
 from tests.chat.turns.exchange import saved, send
 from tests.faults.client import Reply, words
+from tests.grokweb.service import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SCRIPT = "slow:40:25"
@@ -97,6 +99,80 @@ async def test_a_log_that_cannot_be_continued_starts_again_in_a_new_run(
     frames = [await other.until("message"), await other.until("done")]
     assert frames[1]["run"] == 1
     assert frames[1] == reply.done
+
+
+async def ask_to_be_cut(tab: Any, broker: Any, runs: int) -> tuple[Any, Reply]:
+    """Asks a model whose server breaks off after five words, in each run below `runs`."""
+    broker.start_worker(resume=Resume.RESTART)
+    await pass_of_reconcile()
+    script = f"cut:5:{runs}:{SCRIPT}"
+    await tab.say(**send(script))
+    ack = await tab.until("ack")
+    reply = Reply(script)
+    reply.acknowledged(ack["message_id"], ack["generation_id"])
+    for run in range(1, runs + 1):
+        if run > MOST_RESTARTS:
+            break
+        while reply.seq < 5 or reply.state.run < run - 1:
+            await take(tab, reply)
+        await given_back(broker)
+        await pass_of_reconcile()
+        broker.ticket("scripted")
+        while reply.state.run < run:
+            await take(tab, reply)
+    return ack, reply
+
+
+@sync_to_async
+def given_back(broker: Any) -> None:
+    eventually(lambda: broker.runtime.writer.idle, "the worker holds no reply")
+
+
+async def test_a_reply_whose_server_broke_off_starts_again_without_a_strike(tabs: Any, broker: Any) -> None:
+    tab, other = await tabs("alice"), await tabs("alice")
+    ack, reply = await ask_to_be_cut(tab, broker, 1)
+    await end_of(tab, reply)
+    assert (reply.text, reply.state.run) == (PLAIN.upper(), 1)
+    await saved(ack)
+    row = await Generation.objects.aget(pk=ack["generation_id"])
+    assert (row.attempt, row.run, row.strikes, row.status) == (2, 1, 0, "complete")
+    await other.say(type="resume", message_id=ack["message_id"], after=0)
+    shown: dict[str, Any] = {}
+    while (shown.get("id"), shown.get("status")) != (ack["message_id"], "complete"):
+        shown = (await other.until("message"))["message"]
+    assert shown["restarted"] is True
+
+
+async def test_a_reply_whose_server_breaks_off_each_time_ends_with_its_text(tabs: Any, broker: Any) -> None:
+    tab = await tabs("alice")
+    ack, reply = await ask_to_be_cut(tab, broker, 9)
+    await end_of(tab, reply)
+    assert (reply.text, reply.state.run) == ("W1 W2 W3 W4 W5 ", MOST_RESTARTS)
+    await saved(ack, "failed")
+    row = await Generation.objects.aget(pk=ack["generation_id"])
+    assert (row.error, row.strikes) == (ErrorCode.SERVER_CUT, 0)
+
+
+async def test_the_text_stays_while_no_worker_can_start_it_again(tabs: Any, broker: Any) -> None:
+    tab = await tabs("alice")
+    broker.start_worker(resume=Resume.RESTART)
+    await pass_of_reconcile()
+    await tab.say(**send(f"cut:5:1:{SCRIPT}"))
+    ack = await tab.until("ack")
+    while (await tab.until("token"))["seq"] < 5:
+        pass
+    await given_back(broker)
+    await sync_to_async(broker.stop_worker)()
+    await sync_to_async(forget_workers)()
+    await pass_of_reconcile()
+    row = await Generation.objects.aget(pk=ack["generation_id"])
+    log = await sync_to_async(reply_state.read_log)(row.pk)
+    assert (row.run, log.text) == (0, "w1 w2 w3 w4 w5 ")
+
+
+def forget_workers() -> None:
+    for worker in served_models.workers("scripted"):
+        fair_queue.leave(redis_client.client(), "scripted", worker.name)
 
 
 async def test_a_page_of_the_older_run_resumes_from_the_beginning(tabs: Any, broker: Any) -> None:

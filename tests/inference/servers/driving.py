@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from inference.contract import Delta, Ended, Event, GenerationRequest, Piece, Sampling
+from inference.contract import Delta, Ended, Event, GenerationRequest, GivenBack, Piece, Sampling
 from inference.engines.openai import OpenAIEngine
 from inference.servers.address import ServedModel
 from inference.servers.client import Timeouts
@@ -73,6 +73,12 @@ class Driver:
         end = self.wait_for(generation_id, lambda events: any(isinstance(each, Ended) for each in events))[-1]
         assert isinstance(end, Ended)
         return self.text(generation_id), end
+
+    def give_back(self, generation_id: str = "g1") -> GivenBack:
+        """Waits until the engine gives a reply back."""
+        last = self.wait_for(generation_id, lambda events: events and not isinstance(events[-1], Delta))[-1]
+        assert isinstance(last, GivenBack)
+        return last
 
     def text(self, generation_id: str = "g1") -> str:
         pieces = [each.piece for each in self.events.get(generation_id, []) if isinstance(each, Delta)]

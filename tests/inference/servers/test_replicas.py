@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.contract import ErrorCode, Piece, Reason, Resume
+from inference.contract import MOST_RESTARTS, ErrorCode, Piece, Reason, Resume
 from tests.inference.servers.driving import Driver, request
 from tests.inference.servers.fake_server import MODEL, Call, FakeServer, event, head, script, stream, usage
 
@@ -106,7 +106,10 @@ def test_an_engine_announces_the_way_in_which_all_its_servers_resume() -> None:
 def test_a_server_that_cannot_continue_ends_a_logged_reply_honestly() -> None:
     with FakeServer(well) as server, Driver(server.base) as driver:
         driver.wait_until(lambda: server.probes)
-        _, end = driver.ask(request(attempt=2), (Piece(0, 2, "Once upon ", ()),))
+        logged = (Piece(0, 2, "Once upon ", ()),)
+        driver.engine.submit(request(attempt=2), (), logged=logged)
+        assert driver.give_back().seq == 2
+        _, end = driver.ask(request(generation_id="g2", attempt=2, run=MOST_RESTARTS), logged)
     assert (end.reason, end.error, end.seq) == (Reason.FAILED, ErrorCode.SERVER_CUT, 2)
     assert server.calls == []
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from inference.contract import Delta, ErrorCode, Kind, Reason, ReplyRule
+from inference.contract import MOST_RESTARTS, Delta, ErrorCode, Kind, Reason, ReplyRule
 from tests.inference.servers.driving import Driver, request
 from tests.inference.servers.fake_server import (
     Call,
@@ -49,7 +49,7 @@ def test_a_stream_cut_anywhere_is_asked_for_again_or_ends_with_what_came() -> No
     with FakeServer(answer) as server, Driver(server.base) as driver:
         for cut in range(0, len(WHOLE), 3):
             step, before = iter([cut]), len(server.calls)
-            text, end = driver.ask(request(generation_id=f"cut-{cut}"))
+            text, end = driver.ask(request(generation_id=f"cut-{cut}", run=MOST_RESTARTS))
             tries = len(server.calls) - before
             if tries == 2 or cut >= FINISHED:
                 assert (text, end.reason) == ("one two", Reason.STOP), cut
@@ -108,6 +108,33 @@ def test_a_fault_before_the_first_token_costs_a_moment_only(first: bytes) -> Non
     assert (text, end.reason, len(server.calls)) == ("fine", Reason.STOP, 2)
 
 
+def test_a_reply_that_broke_off_is_given_back_as_often_as_it_may_start_again() -> None:
+    def cut(call: Call) -> None:
+        call.send(head() + event("one ").encode())
+
+    with FakeServer(cut) as server, Driver(server.base) as driver:
+        for run in range(MOST_RESTARTS):
+            driver.engine.submit(request(generation_id=f"run-{run}", run=run), ())
+            assert driver.give_back(f"run-{run}").seq == 1
+        text, end = driver.ask(request(generation_id="last", run=MOST_RESTARTS))
+    assert (text, end.reason, end.error) == ("one ", Reason.FAILED, ErrorCode.SERVER_CUT)
+    assert len(server.calls) == MOST_RESTARTS + 1
+
+
+def test_a_worker_knows_that_a_server_is_gone_before_it_gives_a_reply_back() -> None:
+    def slow(call: Call) -> None:
+        call.send(head() + event("one ").encode())
+        call.until_left()
+
+    with FakeServer(slow) as server, Driver(server.base) as driver:
+        driver.wait_until(lambda: driver.replica(0).probed)
+        driver.engine.submit(request(), ())
+        driver.wait_until(lambda: driver.text() == "one ")
+        server.__exit__()
+        driver.give_back()
+        assert driver.engine.problem == ErrorCode.SERVER_UNAVAILABLE
+
+
 def test_a_silent_server_costs_its_reply_and_the_loop_goes_on() -> None:
     def silent(call: Call) -> None:
         call.send(head() + event("one").encode())
@@ -115,7 +142,7 @@ def test_a_silent_server_costs_its_reply_and_the_loop_goes_on() -> None:
 
     with FakeServer(silent) as server, Driver(server.base) as driver:
         steps = driver.engine.steps
-        text, end = driver.ask(request())
+        text, end = driver.ask(request(run=MOST_RESTARTS))
         assert driver.engine.steps > steps
     assert (text, end.reason, end.error) == ("one", Reason.FAILED, ErrorCode.SERVER_CUT)
     assert server.calls[0].was_left.wait(5)
@@ -301,5 +328,7 @@ def test_a_reply_cut_within_its_thoughts_is_not_continued() -> None:
 
     with FakeServer(think, probe=counting) as server, Driver(server.base) as driver:
         driver.wait_until(lambda: driver.replica(0).accepted.prefix)
-        _, end = driver.ask(request())
-    assert (end.reason, end.error, len(server.calls)) == (Reason.FAILED, ErrorCode.SERVER_CUT, 1)
+        driver.engine.submit(request(), ())
+        assert driver.give_back().seq == 1
+        _, end = driver.ask(request(generation_id="again", run=MOST_RESTARTS))
+    assert (end.reason, end.error, len(server.calls)) == (Reason.FAILED, ErrorCode.SERVER_CUT, 2)
