@@ -14,7 +14,7 @@ def _area(rows: int) -> forms.Textarea:
 
 class CustomInstructionsForm(forms.Form):
     about = forms.CharField(
-        label=_("What should the model know of you?"),
+        label=_("What should the model know about you?"),
         help_text=_("Your work, where you live, what you like to talk about."),
         max_length=INSTRUCTION_CHARS,
         required=False,
