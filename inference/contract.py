@@ -29,10 +29,11 @@ TOOLS_QUEUE = "tools"
 SEED_LIMIT = 2**63
 LOGPROBS_LIMIT = 20
 MOST_RESTARTS = 2  # of a reply whose server broke off and cannot continue it; then its text so far stays
+EFFORTS = ("off", "low", "medium", "high")  # how much a model may think, least first
 
 # Workers announce it with their heartbeat (inference/wire/queue.py). Raise it with each field that needs it.
 # 1: workers that announce none. 2: unknown fields of requests and log entries are ignored. 3: runs.
-# 4: tools.
+# 4: tools, effort of thinking, thoughts that are continued.
 CONTRACT_VERSION = 4
 
 
@@ -103,7 +104,7 @@ class Capabilities:
 
     resume: Resume = Resume.EXACT
     reasoning: bool = False  # it writes thoughts
-    efforts: tuple[str, ...] = ()  # how much it may think, least first; empty: it cannot be chosen
+    efforts: tuple[str, ...] = ()  # those of EFFORTS that can be asked for; empty: it cannot be chosen
     tools: bool = False  # it writes calls
     images: bool = False
     grammar: bool = False
@@ -205,6 +206,8 @@ class GenerationRequest:
     # Tools that the model may call: {"name", "description", "parameters" (JSON schema)}
     tools: tuple[dict[str, Any], ...] = field(default=(), metadata=since(4))
     may_call: bool = field(default=True, metadata=since(4))  # False: it has to answer now
+    effort: str = field(default="", metadata=since(4))  # one of EFFORTS; "": as the model does by itself
+    thought: str = field(default="", metadata=since(4))  # the unfinished thought with which the answer begins
 
     def __post_init__(self) -> None:
         if self.attempt < 1:
@@ -221,6 +224,8 @@ class GenerationRequest:
             raise ValueError(f"weight {self.weight} is not above 0")
         if self.logprobs is not None and not 0 <= self.logprobs <= LOGPROBS_LIMIT:
             raise ValueError(f"logprobs {self.logprobs} is not between 0 and {LOGPROBS_LIMIT}")
+        if self.effort and self.effort not in EFFORTS:
+            raise ValueError(f"effort {self.effort!r} is none of {', '.join(EFFORTS)}")
         if self.running_limit < 1:
             raise ValueError(f"running_limit {self.running_limit} is below 1")
 

@@ -25,6 +25,7 @@ from inference.core.plan import plan_step
 from inference.core.sampling import usable
 from inference.core.work import Tokenizer, Work, prepare
 from inference.text.detokenize import TextStream
+from inference.text.kind_stream import KindStream
 from inference.text.prompt import TooLong
 
 log = logging.getLogger(__name__)
@@ -237,9 +238,8 @@ class Scheduler:
         for work in self._running:
             work.fed = 0
 
-    def _emit(self, work: Work, stream: TextStream) -> None:
-        piece = stream.take()
-        if piece:
+    def _emit(self, work: Work, stream: TextStream | KindStream) -> None:
+        while piece := stream.take():
             if work.scores:
                 first, last = piece.after - len(work.emitted), piece.seq - len(work.emitted)
                 piece = replace(piece, scores=tuple(work.scores[first:last]))

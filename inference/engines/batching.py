@@ -12,6 +12,7 @@ from inference.base import exit_status
 from inference.contract import Capabilities, GenerationRequest, Piece
 from inference.core.scheduler import Scheduler
 from inference.engines.base import Emit
+from inference.text.thought_marks import Thinker
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,6 @@ class BatchingEngine:
     """Continuous batching in one thread. See base.Engine for the methods."""
 
     problem = ""  # it ends its process when it cannot continue
-    capabilities = Capabilities(logprobs=True, prefix_cache=True)
 
     def __init__(
         self,
@@ -31,9 +31,16 @@ class BatchingEngine:
         slug: str,
         name: str,
         context: int,
+        thinker: Thinker | None = None,
         exit: Callable[[int], object] = os._exit,
     ) -> None:
         """`exit` ends the process when the engine cannot continue; tests replace it."""
+        self.capabilities = Capabilities(
+            reasoning=thinker is not None,
+            efforts=thinker.efforts if thinker else (),
+            logprobs=True,
+            prefix_cache=True,
+        )
         self.slug = slug
         self.name = name
         self.fingerprint = scheduler.fingerprint

@@ -84,8 +84,15 @@ class LocalEngine(BatchingEngine):
             fingerprint=f"{weights_hash(files.path)} {opened.back_end} {opened.precision}",
         )
         self.back_end = opened.back_end
+        super().__init__(
+            scheduler,
+            slug=files.slug,
+            name=files.name,
+            context=opened.context,
+            thinker=opened.tokenizer.thinker,
+            exit=exit,
+        )
         self.capabilities = replace(self.capabilities, prefix_cache=opened.rewinds, batched=opened.batched)
-        super().__init__(scheduler, slug=files.slug, name=files.name, context=opened.context, exit=exit)
         self._threads = threads
 
     def prepare_thread(self) -> None:

@@ -52,6 +52,8 @@ codecs.register_error("grok1_bytes", _one_mark_per_byte)
 class ChatTokenizer:
     """One tokenizer.model and one chat template."""
 
+    thinker = None  # these templates know no thoughts
+
     def __init__(self, model_file: Path, template: str = "grok1") -> None:
         if template not in ("demo", "grok1"):
             raise ModelUnusable(f"unknown chat_template {template!r}; there are 'demo' and 'grok1'")

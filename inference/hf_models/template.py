@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from inference.hf_models.efforts import effort_arguments
 from inference.model_dir.describe import ModelUnusable
 from inference.model_dir.headers import first_line, json_object
 from inference.text.alternate import alternate
@@ -69,14 +70,25 @@ class ChatTemplate:
         self._inner = inner
         self._source = _source(inner, path)
         self._wants_parts = False
+        self._effort_arguments: dict[str, Mapping[str, Any]] = {}
         if self:
             self._try_out(path)
+            self._try_efforts()
 
     def __bool__(self) -> bool:
         """Returns whether there is one; without, a conversation is a transcript."""
         return bool(self._source)
 
-    def text(self, messages: Sequence[Message], begun: str = "") -> str:
+    @property
+    def source(self) -> str:
+        return self._source or ""
+
+    @property
+    def efforts(self) -> tuple[str, ...]:
+        """Returns the efforts of thinking that it can be asked for, least first."""
+        return tuple(self._effort_arguments)
+
+    def text(self, messages: Sequence[Message], begun: str = "", effort: str = "") -> str:
         """Renders a prompt for the next answer, which begins with `begun`. Raises TemplateFailed."""
         given = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in messages]
         try:
@@ -85,6 +97,7 @@ class ChatTemplate:
                 chat_template=self._source,
                 tokenize=False,
                 add_generation_prompt=True,
+                **self._effort_arguments.get(effort, {}),
             )
             text = text.encode("utf-8", "replace").decode()
         except Exception as error:  # a template is another author's program
@@ -92,7 +105,7 @@ class ChatTemplate:
         opened = OPENED.search(text)
         return text[: opened.start()] if opened and begun.lstrip().startswith(opened[1]) else text
 
-    def accepted(self, messages: Sequence[Message], begun: str = "") -> tuple[Marked, str]:
+    def accepted(self, messages: Sequence[Message], begun: str = "", effort: str = "") -> tuple[Marked, str]:
         """Returns the messages as the template puts all of them out, and what it makes of their sentinels:
         as they are, in strict alternation, or with the system text before the first question.
 
@@ -103,7 +116,7 @@ class ChatTemplate:
         for form in _forms(messages):
             marked = Marked(form)
             try:
-                text = self.text(marked.messages, begun)
+                text = self.text(marked.messages, begun, effort)
             except TemplateFailed as error:
                 problem = error
                 continue
@@ -123,6 +136,18 @@ class ChatTemplate:
                     f"the chat template in {path} cannot be used: {problem}; get it again from where the "
                     "model is from, or remove it (a conversation is a transcript then)"
                 )
+
+    def _try_efforts(self) -> None:
+        """Keeps the efforts that make a difference, and prompts that the template renders."""
+        prompts: dict[str, str] = {}
+        self._effort_arguments = effort_arguments(self.source)
+        for effort in self.efforts:
+            try:
+                prompts[effort] = self.text(TRIALS[0], effort=effort)
+            except TemplateFailed:
+                del self._effort_arguments[effort]
+        if len(set(prompts.values())) < max(2, len(prompts)):
+            self._effort_arguments = {}
 
     def _problem(self) -> str:
         """Returns what is wrong with the template where it renders what everybody has; "" if nothing is."""

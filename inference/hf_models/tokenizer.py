@@ -20,6 +20,7 @@ from inference.hf_models.template import TRIALS, ChatTemplate, Message
 from inference.model_dir.describe import ModelUnusable
 from inference.model_dir.headers import first_line, json_object
 from inference.text.alternate import alternate
+from inference.text.thought_marks import Thinker, marks_of
 
 SPACE = "\u2581"  # how SentencePiece writes a space inside a piece
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -46,9 +47,17 @@ class HfTokenizer:
             for i, piece in enumerate(pieces)
         ]
         unused = {i for i, piece in enumerate(pieces) if piece is None}
-        self.never_sample = frozenset(i for i in self.control | unused if i < vocab_size) - self.stop_ids
         self._start = [i for i in self.inner("").input_ids if i == self.inner.bos_token_id]
         self._template = ChatTemplate(self.inner, path)
+        marks = marks_of(self._template.source, [str(one) for one in added.values()])
+        names = [(i, str(added[i])) for i in self.control if i in added and i < vocab_size]
+        self.thinker = (
+            Thinker(marks, self.piece_bytes, names, render=self.render_chat, efforts=self._template.efforts)
+            if marks
+            else None
+        )
+        written = self.stop_ids | (self.thinker.control if self.thinker else frozenset())
+        self.never_sample = frozenset(i for i in self.control | unused if i < vocab_size) - written
         # Without a template a conversation is a transcript, as for base Grok-1.
         self.stop_strings = () if self._template else ("\n\nHuman:", "\nHuman:", "\n\nSystem:")
         self._check_ids(path)
@@ -83,12 +92,19 @@ class HfTokenizer:
         # The vocabulary itself spells a control piece: letter by letter nothing joins into one.
         return [i for letter in text for i in self._ids(letter, split=True) if not self._controls([i])]
 
-    def render_chat(self, messages: Sequence[Message], *, continue_last: bool = False) -> list[int]:
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        continue_last: bool = False,
+        effort: str = "",
+        thought: str = "",
+    ) -> list[int]:
         """Returns the ids of the prompt whose continuation is the next answer.
 
         With `continue_last` it is the rest of the last answer, which then follows the prompt for a new one:
         that is what the model continued. The template never sees it, because many change its text (they trim
-        it, or remove the reasoning).
+        it, or remove the reasoning). `thought` is an unfinished thought with which the next answer begins.
         """
         for message in messages:
             if message.get("role") not in ROLE_WORD:
@@ -97,23 +113,33 @@ class HfTokenizer:
             turns = [f"{ROLE_WORD[message['role']]}: {message['content']}" for message in messages]
             return self._start + self.encode("\n\n".join(turns if continue_last else [*turns, "Assistant:"]))
         if not continue_last:
-            return self._render(messages)
+            return self._render(messages, effort=effort, thought=thought) + self.encode(thought)
         *before, begun = messages if len(messages) > 1 else alternate(messages)
-        return self._render(before, begun["content"]) + self.encode(begun["content"])
+        return self._render(before, begun["content"], effort) + self.encode(begun["content"])
 
-    def _render(self, messages: Sequence[Message], begun: str = "") -> list[int]:
-        marked, text = self._template.accepted(messages, begun)
+    def _render(
+        self, messages: Sequence[Message], begun: str = "", effort: str = "", thought: str = ""
+    ) -> list[int]:
+        marked, text = self._template.accepted(messages, begun, effort)
+        follows = self._mark_before(text, begun, thought)
         apart: list[int] = []
         own: list[int] = []  # the control ids that the template itself writes
-        for part in marked.split(text):
+        for part in marked.split(text + follows):
             if part in marked.contents:
                 apart += self.encode(marked.contents[part])
             elif part:
                 ids = self._ids(part, split=False)
                 apart += ids
                 own += self._controls(ids)
-        together = self._ids(self._template.text(marked.originals, begun), split=False)
+        together = self._ids(self._template.text(marked.originals, begun, effort) + follows, split=False)
         return together if self._controls(together) == own else apart
+
+    def _mark_before(self, prompt: str, begun: str, thought: str) -> str:
+        """Returns the marks between a prompt for a new answer and what the answer begins with."""
+        if self.thinker is None or not (begun or thought):
+            return ""
+        marks = self.thinker.marks
+        return marks.before_text(prompt, begun) if begun else marks.before_thought(prompt)
 
     def _controls(self, ids: Iterable[int]) -> list[int]:
         """Returns those that no person may write: control ids, and ids that the network lacks."""

@@ -91,12 +91,12 @@ class TextStream:
             self._raw += added.encode()
         return self._update_limit(known, final=False)
 
-    def take(self) -> Piece | None:
-        """Returns a piece of all tokens that may be emitted now, or None."""
+    def take(self, last: int | None = None) -> Piece | None:
+        """Returns a piece of all tokens that may be emitted now, up to number `last`, or None."""
         held = self._held
         count = place = 0
         for i, (_, end) in enumerate(held):
-            if end > self._limit:
+            if end > self._limit or (last is not None and self.seq + i >= last):
                 break
             if end != _INSIDE_A_CHARACTER:
                 count, place = i + 1, end

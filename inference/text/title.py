@@ -18,9 +18,12 @@ QUESTION = (
 ROOM = MOST_TOKENS + len(QUESTION) + 32
 
 
-def title_request(asked: GenerationRequest, answer: str) -> GenerationRequest:
+def title_request(asked: GenerationRequest, answer: str, effort: str = "") -> GenerationRequest:
     """Returns the conversation with its answer and one more question: the cache holds nearly all of it. Calls
-    of tools and their results are left out."""
+    of tools and their results are left out.
+
+    `effort`: the least thinking that the model can be asked for.
+    """
     *before, last = (each for each in asked.messages if not calls_or_result(each))
     if continues_answer(asked.messages):
         answer = last["content"] + answer
@@ -39,6 +42,8 @@ def title_request(asked: GenerationRequest, answer: str) -> GenerationRequest:
         sampling=Sampling(temperature=0.0),
         stop=("\n",),
         title=False,
+        effort=effort,
+        thought="",
         logprobs=None,
         tools=(),
         may_call=True,

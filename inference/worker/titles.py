@@ -65,7 +65,8 @@ class Titles:
                 return
             self._current = title
         answer = "".join(piece.text for piece in tuple(held.pieces) if piece.kind is Kind.TEXT)
-        self._engine.submit(title_request(held.request, answer), ())
+        least = next(iter(self._engine.capabilities.efforts), "")
+        self._engine.submit(title_request(held.request, answer, least), ())
         if self._current is not title:  # a reply has begun meanwhile
             self._engine.drop(title.id)
 

@@ -43,6 +43,7 @@ class FakeTokenizer:
 
     stop_ids = frozenset({EOS})
     never_sample = frozenset({PAD, BOS, MARK, NAN, BOOM, OOM})
+    thinker = None
 
     def __init__(self, stop_strings: tuple[str, ...] = ()) -> None:
         self.stop_strings = stop_strings

@@ -211,6 +211,7 @@ class GoldenTokenizer:
     stop_ids: frozenset[int] = frozenset()
     stop_strings: tuple[str, ...] = ()
     never_sample = frozenset({0})
+    thinker = None
 
     def __init__(self, golden: Golden) -> None:
         self.golden = golden

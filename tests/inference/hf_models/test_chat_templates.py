@@ -190,5 +190,11 @@ def test_reasoning_that_the_prompt_opens_is_not_opened_twice(tmp_path: Path) -> 
     folder = make_folder(tmp_path / "model", template=OPENS, added=("<think>", "</think>"))
     start = "<|a|>user\none<|z|>\n<|a|>assistant\n<think>\n"
     assert prompt(folder, [ONE]) == start
-    assert prompt(folder, [ONE, said("first I")], continue_last=True) == start + "first I"
     assert prompt(folder, [ONE, said("<think>\nfirst I")], continue_last=True) == start + "first I"
+
+
+def test_reasoning_that_the_prompt_opens_is_closed_before_the_text_of_an_answer(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "model", template=OPENS, added=("<think>", "</think>"))
+    start = "<|a|>user\none<|z|>\n<|a|>assistant\n<think>\n"
+    continued = prompt(folder, [ONE, said("The answer")], continue_last=True)
+    assert continued == start + "\n</think>\n\nThe answer"
