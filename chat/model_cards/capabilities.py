@@ -24,9 +24,13 @@ def parse_announced_capabilities(announced: str) -> dict[str, Any]:
         return {}
 
 
-def capabilities_of(slug: str) -> Capabilities:
-    """Returns what is known of a model; the defaults for one whose workers announce nothing."""
-    stored = ModelCard.objects.filter(slug=slug).values_list("capabilities", flat=True).first()
+def capabilities_of(model: ModelCard | str) -> Capabilities:
+    """Returns what is known of a model, by its card or slug; the defaults for one whose workers announce
+    nothing."""
+    if isinstance(model, ModelCard):
+        stored = model.capabilities
+    else:
+        stored = ModelCard.objects.filter(slug=model).values_list("capabilities", flat=True).first()
     try:
         return Capabilities.from_json(json.dumps(stored or {}))
     except (ValueError, TypeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chat.core.sizes import message_chars
+from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
 from chat.model_cards.models import ModelCard
 from chat.model_cards.selection import successor_of
@@ -21,6 +22,7 @@ def model_json(card: ModelCard) -> dict[str, Any]:
         "context_tokens": card.context_tokens,
         "answer_tokens": {"usual": tokens.usual, "longest": tokens.longest},
         "sampling": card.sampling,
+        "efforts": list(capabilities_of(card).efforts),
         "message_chars": message_chars(card.context_tokens),
         "hidden": card.is_hidden,
     }

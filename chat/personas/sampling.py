@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy
 
 from chat.core.errors import BadInput
 from chat.model_cards.models import ModelCard
-from inference.contract import SEED_LIMIT, Sampling
+from inference.contract import EFFORTS, SEED_LIMIT, Sampling
 
 Number = int | float
+Setting = Number | str  # text: the effort of thinking
 # The bound of a frame; a model's own (model_cards.answer_tokens) is lower.
 LARGEST_MAX_TOKENS = settings.MAX_NEW_TOKENS or 2**20
 
@@ -37,17 +38,21 @@ BOUNDS = {
     "max_tokens": Bounds(gettext_lazy("Longest answer, in tokens"), 1, LARGEST_MAX_TOKENS, whole=True),
     "seed": Bounds(gettext_lazy("Seed"), 0, SEED_LIMIT - 1, whole=True),
 }
+EFFORT = "effort"  # how much the model thinks, where it can be asked for that: one of contract.EFFORTS
+SETTING_NAMES = (*BOUNDS, EFFORT)
 SAMPLING_NAMES = ("temperature", "top_p", "top_k", "min_p", "repetition")  # fields of contract.Sampling
 MODEL_ONLY_NAMES = ("presence", "frequency")  # further fields of it, which only a model sets
 DEFAULTS: dict[str, Number] = {name: getattr(Sampling(), name) for name in SAMPLING_NAMES}
 
 
-def parse_settings(values: dict[str, Any]) -> dict[str, Number]:
+def parse_settings(values: dict[str, Any]) -> dict[str, Setting]:
     """Returns settings by name. Raises BadInput with the bounds. A seed may be text: JSON rounds numbers."""
-    unknown = set(values) - set(BOUNDS)
+    unknown = set(values) - set(SETTING_NAMES)
     if unknown:
         raise BadInput(_("There is no setting called “%(name)s”.") % {"name": str(min(unknown))[:40]})
-    found = {name: _number(name, value) for name, value in values.items()}
+    found: dict[str, Setting] = {
+        name: _effort(value) if name == EFFORT else _number(name, value) for name, value in values.items()
+    }
     try:
         Sampling(**{name: found[name] for name in SAMPLING_NAMES if name in found})  # type: ignore[arg-type]
     except ValueError as error:  # the contract is stricter than the bounds here
@@ -68,6 +73,14 @@ def parse_announced_sampling(raw: str) -> dict[str, Number]:
     except (ValueError, TypeError):
         return {}
     return dict(found)
+
+
+def _effort(value: Any) -> str:
+    if value not in EFFORTS:
+        raise BadInput(
+            _("“%(name)s” must be one of %(values)s.") % {"name": EFFORT, "values": ", ".join(EFFORTS)}
+        )
+    return str(value)
 
 
 def _number(name: str, value: Any) -> Number:
@@ -91,6 +104,6 @@ def _number(name: str, value: Any) -> Number:
     return int(value) if bounds.whole else float(value)
 
 
-def settings_json(found: dict[str, Number]) -> dict[str, Any]:
+def settings_json(found: dict[str, Setting]) -> dict[str, Any]:
     """Returns settings for the page. The seed is text there: numbers in JavaScript have 53 bits."""
     return {name: str(value) if name == "seed" else value for name, value in found.items()}

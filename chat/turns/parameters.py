@@ -31,6 +31,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     presence: Number | None = None
     frequency: Number | None = None
     tools: tuple[str, ...] = ()  # names of those that were offered
+    effort: str = ""  # how much the model was asked to think; "": as it does by itself
 
     def sampling_values(self) -> dict[str, Number]:
         """Returns the sampling parameters that the row names."""
@@ -41,10 +42,16 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Raises ValueError for numbers outside the contract's bounds."""
         return Sampling(**self.sampling_values())  # type: ignore[arg-type]
 
-    def shown(self) -> dict[str, Number]:
-        """Returns the numbers that pages show beside an answer."""
-        shown = {name: value for name, value in self.sampling_values().items() if name in SHOWN_SAMPLING}
-        return {**shown, "max_new_tokens": self.max_new_tokens} if self.max_new_tokens else shown
+    def shown(self) -> dict[str, Number | str]:
+        """Returns the settings that pages show beside an answer."""
+        shown: dict[str, Number | str] = {
+            name: value for name, value in self.sampling_values().items() if name in SHOWN_SAMPLING
+        }
+        if self.max_new_tokens:
+            shown["max_new_tokens"] = self.max_new_tokens
+        if self.effort:
+            shown["effort"] = self.effort
+        return shown
 
 
 class ParametersField(StructField):

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from chat.core.errors import BadInput
 from chat.model_cards.models import ModelCard
-from chat.personas.sampling import BOUNDS, Number, parse_settings
+from chat.personas.sampling import SETTING_NAMES, Setting, parse_settings
 from chat.turns.models import Generation
 
 OF_THE_CONVERSATION = "of the conversation"
@@ -20,7 +20,7 @@ class ReplyOptions:
 
     model: str | None = None
     persona: str | None = OF_THE_CONVERSATION  # an id; None: without one
-    settings: dict[str, Number] = field(default_factory=dict)
+    settings: dict[str, Setting] = field(default_factory=dict)
     copied_from: Generation | None = None  # an earlier reply, whose parameters are used again
 
     @classmethod
@@ -28,16 +28,17 @@ class ReplyOptions:
         """Raises BadInput. Unknown names are refused, so that a typing error does not pass unnoticed."""
         if params is None:
             return cls()
-        if not isinstance(params, dict) or set(params) - {"model", "persona", *BOUNDS}:
+        if not isinstance(params, dict) or set(params) - {"model", "persona", *SETTING_NAMES}:
             raise BadInput(
-                _("`params` may hold %(names)s.") % {"names": ", ".join(["model", "persona", *BOUNDS])}
+                _("`params` may hold %(names)s.") % {"names": ", ".join(["model", "persona", *SETTING_NAMES])}
             )
         model, persona = params.get("model"), params.get("persona", OF_THE_CONVERSATION)
         if model is not None and not isinstance(model, str):
             raise BadInput(_("There is no such model."))
         if persona is not None and not isinstance(persona, str):
             raise BadInput(_("There is no such persona."))
-        return cls(model, persona, parse_settings({name: params[name] for name in BOUNDS if name in params}))
+        chosen = {name: params[name] for name in SETTING_NAMES if name in params}
+        return cls(model, persona, parse_settings(chosen))
 
     @classmethod
     def copy_of(cls, generation: Generation) -> ReplyOptions:

@@ -51,6 +51,7 @@ def request_for(
         run=generation.run,
         tools=tools.described(generation.parameters.tools),
         may_call=generation.step + 1 < MOST_STEPS or not generation.parameters.tools,
+        effort=generation.parameters.effort,
     )
 
 

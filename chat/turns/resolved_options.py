@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import cast
 
 from django.utils.translation import gettext as _
 
@@ -16,12 +17,20 @@ from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens, grouped
 from chat.model_cards.access import check_not_retired, model_for
+from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
 from chat.model_cards.models import ModelCard
 from chat.personas import services as personas
 from chat.personas.access import persona_for
 from chat.personas.models import ConversationSettings, Persona
-from chat.personas.sampling import MODEL_ONLY_NAMES, SAMPLING_NAMES, Number, defaults_for
+from chat.personas.sampling import (
+    EFFORT,
+    MODEL_ONLY_NAMES,
+    SAMPLING_NAMES,
+    Number,
+    Setting,
+    defaults_for,
+)
 from chat.turns.parameters import Parameters
 from chat.turns.reply_options import OF_THE_CONVERSATION, ReplyOptions
 from inference.contract import SEED_LIMIT
@@ -35,6 +44,7 @@ class ResolvedOptions:
     sampling: dict[str, Number]
     seed: int
     max_tokens: int
+    effort: str  # how much the model is asked to think; "": as it does by itself
     is_length_chosen: bool  # by the person, for this answer or for the conversation
 
     def parameters(self, *, max_new_tokens: int, prefix_characters: int) -> Parameters:
@@ -43,6 +53,7 @@ class ResolvedOptions:
             prefix_characters=prefix_characters,
             system=self.system,
             persona=self.persona,
+            effort=self.effort,
             **self.sampling,  # type: ignore[arg-type]
         )
 
@@ -76,15 +87,29 @@ def resolve_options(
         sampling=_sampling(chosen, copied, model),
         seed=int(chosen.get("seed", secrets.randbelow(SEED_LIMIT))),
         max_tokens=min(tokens.longest, int(chosen.get("max_tokens", tokens.usual))),
+        effort=_effort(options, chosen, copied, model),
         is_length_chosen="max_tokens" in chosen,
     )
 
 
-def _sampling(chosen: dict[str, Number], copied: Parameters | None, model: ModelCard) -> dict[str, Number]:
+def _effort(
+    options: ReplyOptions, chosen: dict[str, Setting], copied: Parameters | None, model: ModelCard
+) -> str:
+    """Returns how much the model is asked to think. What the conversation or an earlier answer has is left
+    out where this model cannot be asked for it. Raises BadInput for what this reply asks."""
+    offered = capabilities_of(model).efforts
+    effort = str(chosen.get(EFFORT, "")) if copied is None else copied.effort
+    if EFFORT in options.settings and effort not in offered:
+        words = _("The model “%(model)s” cannot be asked to think with effort “%(effort)s”.")
+        raise BadInput(words % {"model": model.name, "effort": effort})
+    return effort if effort in offered else ""
+
+
+def _sampling(chosen: dict[str, Setting], copied: Parameters | None, model: ModelCard) -> dict[str, Number]:
     """Returns the sampling of a reply: what the person chose, else the model's own, else the usual one."""
     usual = defaults_for(model)
     of_the_model = usual if copied is None else copied.sampling_values()
-    return {name: chosen.get(name, usual[name]) for name in SAMPLING_NAMES} | {
+    return {name: cast("Number", chosen.get(name, usual[name])) for name in SAMPLING_NAMES} | {
         name: of_the_model[name] for name in MODEL_ONLY_NAMES if name in of_the_model
     }
 

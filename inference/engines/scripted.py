@@ -4,7 +4,8 @@
     echo:TEXT    answers TEXT at once
     system:      answers what the system message says
     pace:MS:TEXT answers TEXT, one word every MS milliseconds
-    think:N:SCRIPT answers as SCRIPT says; the first N words are a thought
+    think:N:SCRIPT answers as SCRIPT says; the first N words are a thought, left out with effort "off"
+    effort:      answers how much it was asked to think
     cut:N:R:SCRIPT  the same, but the server breaks off after N words, in each run below R
     usage:P:C:SCRIPT  answers as SCRIPT says; a server would count P tokens of prompt and C of answer
     usage:?:SCRIPT  the same; a server would not count them
@@ -44,6 +45,7 @@ from dataclasses import dataclass, replace
 
 from inference.base import exit_status
 from inference.contract import (
+    EFFORTS,
     MOST_RESTARTS,
     Capabilities,
     Delta,
@@ -154,6 +156,8 @@ def _asked(messages: Sequence[dict[str, str]]) -> str:
 def script_of(request: GenerationRequest) -> Script:
     """Returns the script of a request: that of its question, or of the step that its results call for."""
     question = _asked(request.messages)
+    if question == "effort:":
+        return read_script(request.effort)
     if not request.tools:
         return read_script(question)
     lines = question.split("\n")
@@ -275,7 +279,7 @@ class ScriptedEngine:
     ) -> None:
         self.slug = slug_of(resume)
         self.slots = slots
-        self.capabilities = Capabilities(resume, reasoning=True, tools=True)
+        self.capabilities = Capabilities(resume, reasoning=True, efforts=EFFORTS, tools=True)
         self._exit = exit
         self._steps = 0
         self._inbox: Inbox[Submit | Cancel | Drop] = Inbox()
@@ -388,6 +392,8 @@ class ScriptedEngine:
         script = script_of(request).after(
             request.messages[-1]["content"] if continues_answer(request.messages) else ""
         )
+        if request.effort == EFFORTS[0]:
+            script = replace(script, words=script.words[script.thoughts :], thoughts=0)
         if request.run:
             script = script.shouted()
         pieces = [word.encode("utf-8", "replace") for word in script.words]

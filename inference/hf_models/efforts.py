@@ -9,11 +9,9 @@ from typing import Any
 from jinja2 import TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from inference.contract import EFFORTS
-
 SWITCHES = ("enable_thinking", "thinking")  # Qwen3, GLM-4.5, SmolLM3; DeepSeek-V3.1, Granite
 LEVEL = "reasoning_effort"  # gpt-oss
-OFF, LOW, MEDIUM, HIGH = EFFORTS
+OFF, LOW, MEDIUM, HIGH = "off", "low", "medium", "high"  # contract.EFFORTS
 GENERATION = re.compile(r"{%-?\s*(end)?generation\s*-?%}")  # a tag of transformers' own, without any output
 
 

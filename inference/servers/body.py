@@ -6,8 +6,8 @@ trial (probe.py). Sources: OpenAI's API reference, vLLM's and SGLang's protocol,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from inference.contract import GenerationRequest, Sampling
@@ -29,6 +29,9 @@ class Accepted:
     usage: bool = True  # stream_options.include_usage
     fields: frozenset[str] = frozenset()  # "top_k", "min_p", "repetition_penalty", "priority", "request_id" …
     prefix: str = ""  # how an answer is continued: "" not at all, "last" the last message, "flag" with flags
+    efforts: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # fields of the body for each effort
 
 
 def completion_body(
@@ -57,9 +60,9 @@ def completion_body(
     for name in ("presence", "frequency"):
         if getattr(request.sampling, name):
             body[f"{name}_penalty"] = getattr(request.sampling, name)
-    for field, name in EXTENSIONS.items():
-        value = getattr(request.sampling, field)
-        if name in accepted.fields and value != getattr(OFF, field):
+    for parameter, name in EXTENSIONS.items():
+        value = getattr(request.sampling, parameter)
+        if name in accepted.fields and value != getattr(OFF, parameter):
             body[name] = value
     extras = {
         "request_id": f"{request.generation_id}-{request.attempt}",
@@ -67,6 +70,7 @@ def completion_body(
         "priority": BACKGROUND_PRIORITY if background else 0,
     }
     body |= {name: value for name, value in extras.items() if name in accepted.fields and value}
+    body |= accepted.efforts.get(request.effort, {})
     if continues_answer(messages) and accepted.prefix == "flag":
         body |= {"continue_final_message": True, "add_generation_prompt": False}
     return body

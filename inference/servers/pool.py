@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from inference.contract import Capabilities, ErrorCode, Resume
+from inference.contract import EFFORTS, Capabilities, ErrorCode, Resume
 from inference.servers import probe
 from inference.servers.address import ServedModel
 from inference.servers.client import Server, Timeouts
@@ -58,7 +58,11 @@ class ServerPool:
         """Returns what all servers can do that were tried out; before that, the least."""
         probed = [replica for replica in self.replicas.all if replica.probed]
         continues = bool(probed) and all(replica.accepted.prefix for replica in probed)
-        return Capabilities(Resume.PREFIX if continues else Resume.RESTART, reasoning=True)
+        common = [
+            effort for effort in EFFORTS if probed and all(effort in each.accepted.efforts for each in probed)
+        ]
+        resume = Resume.PREFIX if continues else Resume.RESTART
+        return Capabilities(resume, reasoning=True, efforts=tuple(common))
 
     async def close(self) -> None:
         await self._transport.aclose()

@@ -13,6 +13,7 @@ from typing import Any
 from inference.servers.body import EXTENSIONS, Accepted
 from inference.servers.client import Server
 from inference.servers.errors import Broken, Refused, ServerError
+from inference.servers.probe_efforts import probe_efforts
 
 log = logging.getLogger("grokweb.servers")
 
@@ -118,7 +119,8 @@ async def try_out(server: Server, model: str) -> Accepted:
         prefix = "flag" if await _continues(server, model, CONTINUE) else ""
     if not prefix and await _continues(server, model, {}):
         prefix = "last"
-    return Accepted(usage=usage, fields=frozenset(fields), prefix=prefix)
+    efforts = await probe_efforts(server, model)
+    return Accepted(usage=usage, fields=frozenset(fields), prefix=prefix, efforts=efforts)
 
 
 async def _accepts_usage(server: Server, model: str) -> bool:

@@ -7,6 +7,7 @@
 import { decimal } from "grokweb/base/format.js";
 import { fill, gettext } from "grokweb/base/i18n.js";
 import { closeButton, el, find, showError, wireDialog, wordsOf } from "grokweb/ui/dom.js";
+import { effortWords } from "grokweb/view/effort.js";
 
 /**
  * Labels and hints of the fields; chat/personas/sampling.py has the same words.
@@ -39,6 +40,7 @@ const FIELDS = {
   },
 };
 const WHOLE_NUMBERS = ["top_k", "max_tokens"];
+const TEXTS = ["seed", "effort"];
 
 /**
  * @param {string} name
@@ -60,6 +62,20 @@ function numberField(name, { lowest, highest, usual, value }) {
   return el("div", { class: "field" }, el("label", { for: id }, words()), input, line);
 }
 
+/** @param {string[]} efforts  that the model can be asked for @param {number | string | undefined} value */
+function effortField(efforts, value) {
+  const id = "sampling-effort";
+  const options = [
+    el("option", { value: "" }, gettext("as the model does by itself")),
+    ...efforts.map((effort) => el("option", { value: effort }, effortWords(effort))),
+  ];
+  const select = el("select", { id, name: "effort", "aria-describedby": `${id}-hint` }, ...options);
+  select.value = efforts.includes(String(value)) ? String(value) : "";
+  const hint = gettext("More is slower and uses more tokens; it helps with hard questions.");
+  return el("div", { class: "field" }, el("label", { for: id }, gettext("Thinking")), select,
+    el("p", { class: "hint", id: `${id}-hint` }, hint));
+}
+
 /** @param {number | string | undefined} value */
 function seedField(value) {
   const input = el("input", {
@@ -76,28 +92,29 @@ function seedField(value) {
 
 /**
  * Opens the dialog. `save(settings)` gets those that are filled in; it may throw an error with words.
- * @param {{ bounds: Record<string, [number, number]>, usual: Record<string, number> }} offers  limits and
- *   defaults
+ * @param {{ bounds: Record<string, [number, number]>, usual: Record<string, number>, efforts: string[] }}
+ *   offers  limits and defaults, and how much the model can be asked to think
  * @param {Settings} settings @param {(settings: Settings) => Promise<void>} save
  */
-export function askSampling({ bounds, usual }, settings, save) {
+export function askSampling({ bounds, usual, efforts }, settings, save) {
   const fields = Object.entries(bounds).map(([name, [lowest, highest]]) =>
     numberField(name, { lowest, highest, usual: usual[name], value: settings[name] }));
+  const effort = efforts.length ? [effortField(efforts, settings.effort)] : [];
   const reset = el("button", { class: "button plain", type: "button" }, gettext("Reset"));
   const submit = el("button", { class: "button primary", type: "submit" }, gettext("Save"));
   const hint = gettext("For this conversation, from the next answer on. Empty fields use the defaults that are shown in them.");
   const form = el("form", {},
     el("h2", { id: "sampling-title" }, gettext("Settings of the answers")),
     el("p", { class: "hint" }, hint),
-    el("div", { class: "pairs" }, ...fields, seedField(settings.seed)),
+    el("div", { class: "pairs" }, ...effort, ...fields, seedField(settings.seed)),
     el("p", { class: "form-error", role: "alert", hidden: true }),
     el("div", { class: "actions" }, reset, submit),
   );
   const attributes = { id: "sampling-dialog", "aria-labelledby": "sampling-title" };
   const dialog = wireDialog(el("dialog", attributes, closeButton(""), form));
   reset.addEventListener("click", () => {
-    for (const each of form.querySelectorAll("input")) each.value = "";
-    find("input", form).focus();
+    for (const each of inputsOf(form)) each.value = "";
+    find("input, select", form).focus();
   });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -116,9 +133,12 @@ export function askSampling({ bounds, usual }, settings, save) {
   dialog.showModal();
 }
 
+/** @param {HTMLFormElement} form @returns {(HTMLInputElement | HTMLSelectElement)[]} */
+const inputsOf = (form) => [...form.querySelectorAll("input"), ...form.querySelectorAll("select")];
+
 /** @param {HTMLFormElement} form @returns {Settings} */
 function settingsIn(form) {
-  const filled = [...form.querySelectorAll("input")].filter((each) => each.value.trim() !== "");
+  const filled = inputsOf(form).filter((each) => each.value.trim() !== "");
   return Object.fromEntries(filled.map(({ name, value }) =>
-    [name, name === "seed" ? value.trim() : Number(value)]));
+    [name, TEXTS.includes(name) ? value.trim() : Number(value)]));
 }

@@ -186,13 +186,14 @@ export class SettingsBar {
   /** Returns limits and defaults of the model that answers: its context bounds the length of an answer. */
   get settingsOfModel() {
     const { bounds, usual } = this.offers;
-    const { answer_tokens: tokens, sampling } = this.model ?? {};
-    if (!tokens) return { bounds, usual };
+    const { answer_tokens: tokens, sampling, efforts = [] } = this.model ?? {};
+    if (!tokens) return { bounds, usual, efforts };
     /** @type {[number, number]} */
     const range = [bounds.max_tokens[0], tokens.longest];
     return {
       bounds: { ...bounds, max_tokens: range },
       usual: { ...usual, ...sampling, max_tokens: tokens.usual },
+      efforts,
     };
   }
 

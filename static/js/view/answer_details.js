@@ -25,6 +25,7 @@ import { decimal, number } from "grokweb/base/format.js";
 import { fill, gettext } from "grokweb/base/i18n.js";
 import { copyText } from "grokweb/ui/clipboard.js";
 import { closeButton, el, wireDialog, wordsOf } from "grokweb/ui/dom.js";
+import { effortWords } from "grokweb/view/effort.js";
 import { originOf } from "grokweb/view/message_status.js";
 import { call } from "grokweb/wire/api.js";
 
@@ -36,6 +37,7 @@ const SETTINGS = {
   min_p: () => gettext("Min-p"),
   repetition: () => gettext("Repetition penalty"),
   max_new_tokens: () => gettext("Longest answer"),
+  effort: () => gettext("Thinking"),
 };
 
 /** @param {number | null} ms */
@@ -72,7 +74,7 @@ function rowsOf(details) {
     [gettext("Tokens per second"), pace === null ? null : decimal(pace, 1)],
   ];
   for (const [name, value] of Object.entries(details.settings)) {
-    rows.push([SETTINGS[name](), decimal(Number(value))]);
+    rows.push([SETTINGS[name](), name === "effort" ? effortWords(String(value)) : decimal(Number(value))]);
   }
   return rows.filter(([, value]) => value !== null && value !== "");
 }

@@ -7,6 +7,7 @@
 import { decimal, number } from "grokweb/base/format.js";
 import { fill, gettext } from "grokweb/base/i18n.js";
 import { el, icon } from "grokweb/ui/dom.js";
+import { effortWords } from "grokweb/view/effort.js";
 
 /**
  * Makes the switch; null for a message without other versions. `open(message, id, button)` shows another one.
@@ -43,6 +44,7 @@ const OPTIONS = {
   top_k: (n) => fill(gettext("Top-k %(n)s"), { n: decimal(n) }),
   min_p: (n) => fill(gettext("Min-p %(n)s"), { n: decimal(n) }),
   repetition: (n) => fill(gettext("Repetition penalty %(n)s"), { n: decimal(n) }),
+  effort: (effort) => fill(gettext("Thinking: %(effort)s"), { effort: effortWords(effort) }),
   max_new_tokens: (n) => fill(gettext("at most %(n)s tokens"), { n: decimal(n) }),
 };
 

@@ -118,6 +118,8 @@ export interface Model {
   context_tokens: number;
   answer_tokens: { usual: number; longest: number };
   sampling: Record<string, number>;
+  /** How much it can be asked to think, least first. */
+  efforts: string[];
   message_chars: number;
   hidden: boolean;
   retired?: boolean;

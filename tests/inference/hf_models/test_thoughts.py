@@ -146,7 +146,7 @@ def test_a_level_offers_low_to_high(tmp_path: Path) -> None:
         SWITCHED.replace("enable_thinking is false", "raise_exception('no')"),
     ],
 )
-def test_what_makes_no_difference_or_fails_is_not_offered(tmp_path: Path, template: str) -> None:
+def test_an_effort_that_changes_nothing_or_fails_is_not_offered(tmp_path: Path, template: str) -> None:
     tokenizer = thinking(tmp_path, template)
     assert tokenizer.thinker is not None
     assert tokenizer.thinker.efforts == ()
