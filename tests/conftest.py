@@ -43,7 +43,7 @@ hypothesis.settings.load_profile("grokweb")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults_sqlite: a fault drill that does not depend on the database")
     config.addinivalue_line("markers", "slow_drill: a drill of ten seconds or more; on SQLite only")
-    asyncio.set_event_loop_policy(event_loop.Policy())
+    asyncio.set_event_loop_policy(event_loop.Policy())  # pytest-asyncio and asgiref make their loops with it
     config.pluginmanager.register(Results(), "grokweb-results")
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(Longest(), "grokweb-longest")
@@ -150,12 +150,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
             connection.close()
-
-
-@pytest.fixture(scope="session")
-def event_loop_policy() -> event_loop.Policy:
-    """Provides the event loops of asynchronous tests, which close what belongs to them."""
-    return event_loop.Policy()
 
 
 @pytest.fixture

@@ -27,18 +27,28 @@ NOTHING_COLLECTED = 5
 WITHOUT_DATABASE = [f"--ignore=tests/{folder}" for folder in ("e2e", "inference", "js", "protocol")]
 PYTEST = [sys.executable, "-m", "pytest"]
 # What `make unit` leaves out beside browser and drills: whole services and processes, long computations, and
-# files that take more than ten seconds of a core.
+# files that take more than seven seconds of a core.
 SLOW = (
+    "tests/chat/account_deletion/test_account_deletion.py",
     "tests/chat/accounts/test_attempts.py",
     "tests/chat/files/test_encodings.py",
     "tests/chat/files/test_reading.py",
+    "tests/chat/files/test_upload.py",
+    "tests/chat/search/test_search.py",
+    "tests/chat/search/test_terms.py",
+    "tests/chat/sharing/test_long_pages.py",
     "tests/chat/sharing/test_shared_page.py",
+    "tests/chat/staff/test_admin.py",
     "tests/chat/staff/test_hostile_addresses.py",
     "tests/chat/transfer/test_account_archive.py",
+    "tests/chat/transfer/test_hostile_files.py",
+    "tests/chat/transfer/test_other_services.py",
     "tests/grokweb",
     "tests/inference/demo",
     "tests/inference/grok1",
+    "tests/inference/model_dir/test_describe.py",
     "tests/inference/native",
+    "tests/inference/text/test_alternate.py",
     "tests/inference/worker",
     "tests/inference/xai_import",
 )

@@ -56,3 +56,7 @@ def test_unit_tests_say_what_they_leave_out(
     assert "unit tests only, without browser, PostgreSQL" in capsys.readouterr().out
     run.main(["--engines"])
     assert "unit tests only" not in capsys.readouterr().out
+
+
+def test_paths_that_the_unit_tests_leave_out_exist() -> None:
+    assert [path for path in run.SLOW if not (run.ROOT / path).exists()] == []

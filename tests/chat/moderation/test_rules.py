@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -161,10 +160,9 @@ def test_no_text_is_logged(db: None, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_pattern_that_would_hang_python_s_engine_does_not_hang(db: None) -> None:
+    """Python's engine would try 2^60,000 ways: a check that hung would end at pytest's time limit."""
     rule("(a+)+$")
-    started = time.monotonic()
     check_text("message", "a" * 60_000 + "!")
-    assert time.monotonic() - started < 1
 
 
 def test_unknown_kinds_are_refused() -> None:

@@ -50,9 +50,8 @@ def main(output: Path, database_url: str) -> None:
         for name in ("model-worker", "chat-worker", "web"):
             os.kill(service.pid(name), signal.SIGKILL)
     finally:
-        service.close()
+        service.close()  # waits until Redis, which ends with its parent, has ended
     crowd.close()
-    time.sleep(1)  # Redis ends with its parent
     assert reply.done is None, "the reply was complete before the service was killed"
     write_lines(output / f"{kind}.redis", redis_commands(service.data / "redis"))
     if database_url:

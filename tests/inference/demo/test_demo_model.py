@@ -1,4 +1,7 @@
-"""The shipped demo model answers, sensibly and always the same; the step and generate() agree on it."""
+"""The shipped demo model answers, sensibly and always the same; the step and generate() agree on it.
+
+`make engines` alone asks it every probe and draws from its recipe.
+"""
 
 from __future__ import annotations
 
@@ -156,6 +159,7 @@ def judged() -> list[Judged]:
     return judge(*open_model(DEMO), some)
 
 
+@pytest.mark.engines
 @pytest.mark.parametrize(
     ("part", "least"),
     [
@@ -179,6 +183,7 @@ def judged_features() -> list[Judged]:
     return judge(*open_model(DEMO), read_probes(FEATURES))
 
 
+@pytest.mark.engines
 @pytest.mark.parametrize(("part", "least"), [("feature", 0.7), ("french out", 0.97), ("no false claim", 1.0)])
 def test_it_explains_the_features_of_the_page(judged_features: list[Judged], part: str, least: float) -> None:
     share = shares(judged_features)[part]
@@ -223,6 +228,7 @@ def recipe(tmp_path: Path) -> Recipe:
     return Recipe(tmp_path, seed=3)
 
 
+@pytest.mark.engines
 def test_the_recipe_is_seeded_and_every_kind_of_talk_is_whole(recipe: Recipe, tmp_path: Path) -> None:
     talks = [recipe.conversation(3) for _ in range(300)]
     again = Recipe(tmp_path, seed=3)
@@ -234,6 +240,7 @@ def test_the_recipe_is_seeded_and_every_kind_of_talk_is_whole(recipe: Recipe, tm
         assert not any("{" in message["content"] and "}" in message["content"] for message in talk)
 
 
+@pytest.mark.engines
 def test_an_english_word_alone_is_never_asked_in_french(recipe: Recipe) -> None:
     """Words like "export" and "bye" stand in the French text, too; nobody may be answered in either."""
     texts = {group.key: group for group in recipe.groups.values()}
@@ -246,6 +253,7 @@ def test_an_english_word_alone_is_never_asked_in_french(recipe: Recipe) -> None:
         assert not {text for text in short if any(one.fullmatch(text) for one in english)}
 
 
+@pytest.mark.engines
 def test_training_reads_conversations_as_they_are_served(recipe: Recipe, tokenizer: ChatTokenizer) -> None:
     talk = recipe.conversation(2)
     ids, weights = spans(tokenizer, talk)
@@ -269,6 +277,7 @@ def test_an_int8_folder_can_be_trained_further(model: Grok1ForCausalLM) -> None:
         )
 
 
+@pytest.mark.engines
 def test_favoured_intents_are_asked_more_often_and_answered_whole(recipe: Recipe, tmp_path: Path) -> None:
     drawn = favoured(["features.txt=30", "joke=1.5"])
     assert drawn["persona"] == drawn["import"] == 30

@@ -42,6 +42,7 @@ from tests.inference.grok1_golden import (
 )
 from tests.inference.grok1_plain import logits as plain_logits
 
+pytestmark = pytest.mark.engines  # it checks a check: test_parity.py is what holds our network to xAI's
 WAYS = {"class": by_class, "step": by_step}
 XAI = json.loads((DATA / "xai_config.json").read_text())
 Change = Callable[[Weights, Grok1Config, pytest.MonkeyPatch], None]
