@@ -15,6 +15,8 @@ from django.conf import settings
 
 from chat.tools.base import Call, Tool, ToolFailed
 
+NAMES = ("echo", "note", "jot")
+
 
 def notes() -> Path:
     """Returns the file that counts what `note` did."""

@@ -129,10 +129,12 @@ class ChatConsumer(Connection):
         """Stores, acknowledges after the commit, follows the reply, tells the person's other tabs."""
         turn, ack, number = await self.with_rights(partial(acknowledgement.store, store, ref=frame.ref))
         await self.send_frame(ack)
+        if not turn.is_new:  # it may have more steps by now
+            await self._resume(turn.generation.message_id, 0, 0)
+            return
         await self._follow([turn.generation], 0)
-        if turn.is_new:
-            changes = acknowledgement.changes(ack)
-            await events.publish(self.user.pk, *changes, number=number, without_channel=self.channel_name)
+        changes = acknowledgement.changes(ack)
+        await events.publish(self.user.pk, *changes, number=number, without_channel=self.channel_name)
 
     async def _resume(self, message_id: UUID, after: int, run: int) -> None:
         steps = await self.with_rights(partial(steps_for, self.user, message_id))

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from grokweb.redis_server import free_port
+from tests import installed_tools
 from tests.e2e.browsing import PATIENCE, Windows, Witness, origin_of
 from tests.e2e.chat import Chat
 from tests.e2e.line import Line
@@ -49,7 +50,8 @@ def line_port() -> int:
 
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory, line_port: int) -> Iterator[Service]:
-    running = Service(tmp_path_factory.mktemp("e2e"), **ENVIRONMENT)
+    folder = tmp_path_factory.mktemp("e2e")
+    running = Service(folder, **ENVIRONMENT, **installed_tools.environment(folder))
     ports = (running.port, line_port)
     running.environment["GROKWEB_URLS"] = ",".join(f"http://localhost:{port}" for port in ports)
     try:

@@ -113,8 +113,9 @@ class Reply:
 
     def saw_each_once(self) -> bool:
         """Whether every token came in one piece and in no other."""
-        numbers = [number for after, seq in self.spans for number in range(after + 1, seq + 1)]
-        return not self.repeats and not self.restarts and numbers == list(range(1, self.seq + 1))
+        ends = [0, *(seq for _, seq in self.spans)]
+        is_chain = [after for after, _ in self.spans] == ends[:-1] and ends[-1] == self.seq
+        return not self.repeats and not self.restarts and is_chain
 
     def is_whole(self) -> bool:
         """Whether the text is the one that `done` vouches for."""

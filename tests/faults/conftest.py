@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import installed_tools
 from tests.faults.drill import Drill
 from tests.faults.people import invite
 from tests.faults.running import ENVIRONMENT, PEOPLE, running
@@ -78,7 +79,9 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Service]:
-    running = Service(tmp_path_factory.mktemp("drills"), DATABASE_URL=database_url, **ENVIRONMENT)
+    folder = tmp_path_factory.mktemp("drills")
+    tools = installed_tools.environment(folder)
+    running = Service(folder, DATABASE_URL=database_url, **ENVIRONMENT, **tools)
     try:
         yield running.start().wait_until_ready()
     finally:

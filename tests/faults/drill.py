@@ -14,7 +14,7 @@ import redis
 from tests.faults.client import Crowd, Reply, answer_of, wait_for
 from tests.faults.rows import CHARGED_FOR_FAILURES, COUNTED, LIVE, RESERVED, UNSETTLED, USED, Rows
 from tests.faults.store import Store
-from tests.grokweb.service import NAMES, Service, is_running
+from tests.grokweb.service import NAMES, TOOLS, Service, is_running
 
 WORDS, PACE_MS = 60, 40
 SCRIPT = f"slow:{WORDS}:{PACE_MS}"
@@ -117,7 +117,8 @@ class Drill:
 
     def all_run(self) -> bool:
         pids = self.service.pids()
-        return set(pids) == set(NAMES) and all(map(is_running, pids.values())) and self.service.is_ready()
+        names = {*NAMES, *([TOOLS] if "GROKWEB_TOOLS" in self.service.environment else [])}
+        return set(pids) == names and all(map(is_running, pids.values())) and self.service.is_ready()
 
     def wait_until_whole(self) -> None:
         """Every process runs: the next drill starts from here."""

@@ -18,6 +18,7 @@ from grokweb.redis_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("redis", "web", "model-worker", "chat-worker", "jobs-worker", "beat")
+TOOLS = "tools-worker"  # runs only where tools are enabled
 PATIENCE = 60.0  # a busy machine
 
 
@@ -77,7 +78,7 @@ class Service:
             return 0
 
     def pids(self) -> dict[str, int]:
-        return {name: self.pid(name) for name in NAMES if self.pid(name)}
+        return {name: self.pid(name) for name in (*NAMES, TOOLS) if self.pid(name)}
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)

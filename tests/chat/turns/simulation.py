@@ -25,10 +25,18 @@ def kind_of(seed: int, index: int) -> Kind:
     return Kind.THOUGHT if seed % 2 and (index < 2 or index == 5) else Kind.TEXT
 
 
-def script(request: GenerationRequest) -> tuple[int, bool]:
-    """Length of the answer, and whether working on it kills the process: `5`, `poison`."""
+def script(request: GenerationRequest) -> tuple[int, bool, str]:
+    """Returns the length of a step's answer, whether working on it kills the process, and the tool that it
+    calls at its end: `5`, `poison`, `3 echo`. After a call, the result is the length."""
     content = request.messages[-1]["content"]
-    return (0, True) if content == "poison" else (int(content), False)
+    if content == "poison":
+        return 0, True, ""
+    length, _, tool = content.partition(" ") if request.messages[-1]["role"] == "user" else (content, "", "")
+    return int(length) if length.isdigit() else 2, False, tool
+
+
+def line_of(tool: str) -> str:
+    return f'{{"name": "{tool}", "arguments": {{}}}}\n'
 
 
 class Died(Exception):
@@ -64,12 +72,17 @@ class StepEngine:
     def step(self) -> list[Any]:
         """One token for every answer; the poisoned one kills the process, whatever else was in flight."""
         for generation_id, (request, made) in list(self.answers.items()):
-            length, poisoned = script(request)
+            length, poisoned, tool = script(request)
             if poisoned:
                 raise Died
-            if made >= length:
+            if made >= length + bool(tool):
                 del self.answers[generation_id]
-                self.events.append(Ended(generation_id, request.attempt, made, Reason.STOP, prompt_tokens=3))
+                reason = Reason.CALLS if tool else Reason.STOP
+                self.events.append(Ended(generation_id, request.attempt, made, reason, prompt_tokens=3))
+            elif made >= length:
+                self.answers[generation_id] = (request, made + 1)
+                piece = Piece(made, made + 1, line_of(tool), (made,), kind=Kind.CALL)
+                self.events.append(Delta(generation_id, request.attempt, piece))
             else:
                 self.answers[generation_id] = (request, made + 1)
                 text, kind = token(request.seed, made, request.run), kind_of(request.seed, made)

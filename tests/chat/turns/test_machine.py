@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 from uuid import UUID
 
 import pytest
 import redis
+from django.db.models.functions import Now
 from django.test import override_settings
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -31,18 +35,47 @@ from chat.conversations.models import Conversation, Message
 from chat.core.errors import QueueFull
 from chat.model_cards.models import ModelCard
 from chat.quotas.models import UsageCounter, UsageEntry
-from chat.turns import reconcile, submission
-from chat.turns.models import Generation, Status
+from chat.tools.base import Tool
+from chat.tools.registry import TOOLS
+from chat.turns import (
+    between_steps,
+    call_decisions,
+    call_frames,
+    call_reconcile,
+    call_tickets,
+    carrying_out,
+    reconcile,
+    submission,
+)
+from chat.turns.call_tickets import CALL_TASK, NEXT_STEP_TASK
+from chat.turns.models import LIVE, OPEN_CALLS, CallStatus, Generation, Status, ToolCall
 from chat.turns.question import Question
 from chat.turns.settlement import finish
 from chat.turns.starting import send
 from chat.turns.stopping import request_stop
-from inference.contract import FINISH_TASK, RETURNED_TASK, Kind, Resume
+from inference.contract import FINISH_TASK, RETURNED_TASK, Kind, Reason, Resume
 from tests.chat.turns import simulation
 from tests.chat.turns.simulation import Broker, Died, Worker
 
 PEOPLE = ("alice", "bob")
 DRAIN_ROUNDS = 200
+
+
+class Echo(Tool):
+    read_only = True
+    needs_approval = False
+
+
+class Jot(Tool):
+    needs_approval = False
+
+
+class Note(Tool):
+    """It asks before."""
+
+
+MACHINE_TOOLS = ("echo", "jot", "note")
+DONE = carrying_out.Outcome(CallStatus.DONE, result="2")
 
 
 class LivePath(RuleBasedStateMachine):
@@ -56,7 +89,7 @@ class LivePath(RuleBasedStateMachine):
         Conversation.objects.all().delete()
         UsageEntry.objects.all().delete()
         UsageCounter.objects.all().delete()
-        ModelCard.objects.filter(slug="scripted").update(capabilities={"resume": self.resume})
+        ModelCard.objects.filter(slug="scripted").update(capabilities={"resume": self.resume, "tools": True})
         self.people = [User.objects.get(email=f"{name}@example.org") for name in PEOPLE]
         self.broker = Broker()
         self.workers: list[Worker] = []
@@ -66,6 +99,9 @@ class LivePath(RuleBasedStateMachine):
         self.redis_down = False
         self.asked = 0
         self.ends: dict[UUID, tuple[str, str]] = {}
+        self.tool_runs: list[ToolCall] = []  # claimed, by a process that still works on them
+        self.lost_runs: set[UUID] = set()  # whose process was killed or slept beyond the lease
+        self.effects: Counter[UUID] = Counter()  # how often a tool that changes something began
         self.patches = [
             mock.patch.object(submission, "ticket"),  # delivered by the rule `ticket`, as often as it likes
             mock.patch.object(
@@ -74,6 +110,14 @@ class LivePath(RuleBasedStateMachine):
                 lambda pk, attempt: self.broker.publish(FINISH_TASK, [str(pk), attempt]),
             ),
             mock.patch.object(submission, "submit", self._submit(submission.submit)),
+            mock.patch.object(call_tickets, "send", self._publish_calls),
+            mock.patch.object(
+                call_tickets, "send_next_step", lambda pk: self.broker.publish(NEXT_STEP_TASK, [str(pk)])
+            ),
+            mock.patch.object(call_frames, "publish"),
+            mock.patch.object(call_reconcile, "TICKET_SECONDS", -60),
+            mock.patch.dict(TOOLS.table, {name: f"{__name__}.{name.title()}" for name in MACHINE_TOOLS}),
+            override_settings(TOOLS=list(MACHINE_TOOLS)),
             override_settings(RECONCILE_AGE_SECONDS=-60, REDIS_REST_SECONDS=0.001, DAILY_TOKENS=10**9),
         ]
         for patch in self.patches:
@@ -100,7 +144,10 @@ class LivePath(RuleBasedStateMachine):
 
     # --- people -------------------------------------------------------------------------------------------
 
-    @rule(who=st.sampled_from([0, 1]), what=st.sampled_from(["0", "1", "5", "9", "12", "poison"]))
+    @rule(
+        who=st.sampled_from([0, 1]),
+        what=st.sampled_from(["0", "1", "5", "9", "12", "poison", "0 echo", "3 echo", "2 jot", "1 note"]),
+    )
     def ask(self, who: int, what: str) -> None:
         self.asked += 1
         with contextlib.suppress(QueueFull):  # the bound on one person's live replies
@@ -117,6 +164,14 @@ class LivePath(RuleBasedStateMachine):
         live = list(Generation.objects.live().order_by("created_at", "pk"))
         if live:
             request_stop(live[pick % len(live)])
+
+    @rule(pick=st.integers(0, 20), allow=st.booleans())
+    def decide(self, pick: int, allow: bool) -> None:
+        waiting = list(ToolCall.objects.filter(status=CallStatus.WAITING).select_related("step__user"))
+        if not waiting:
+            return
+        call = waiting[pick % len(waiting)]
+        call_decisions.decide(user=call.step.user, call_id=call.pk, allow=allow)
 
     # --- the undisturbed way ------------------------------------------------------------------------------
 
@@ -137,9 +192,10 @@ class LivePath(RuleBasedStateMachine):
         if awake:
             self._work(awake[pick % len(awake)], steps, renew=False)
 
-    @precondition(lambda self: self.broker.messages)
     @rule(pick=st.integers(0, 20), fate=st.sampled_from(["deliver", "deliver", "repeat", "lose"]))
     def message(self, pick: int, fate: str) -> None:
+        if not self.broker.messages:
+            return
         place = pick % len(self.broker.messages)
         task, args = self.broker.messages[place]
         if fate != "repeat":
@@ -151,6 +207,7 @@ class LivePath(RuleBasedStateMachine):
     def reconcile(self) -> None:
         reconcile.sweep()
         try:
+            call_reconcile.reconcile_calls()
             reconcile.reconcile()
         except redis.ConnectionError:
             assert self.redis_down
@@ -160,6 +217,41 @@ class LivePath(RuleBasedStateMachine):
             finish(UUID(args[0]), args[1])
         elif task == RETURNED_TASK:
             reconcile.worker_returned(args[0], [UUID(pk) for pk in args[1]])
+        elif task == NEXT_STEP_TASK:
+            with contextlib.suppress(redis.ConnectionError):
+                between_steps.advance(UUID(args[0]))
+        elif task == CALL_TASK:
+            self._begin_call(UUID(args[0]))
+
+    def _publish_calls(self, calls: Sequence[UUID]) -> None:
+        for pk in calls:
+            self.broker.publish(CALL_TASK, [str(pk)])
+
+    def _begin_call(self, pk: UUID) -> None:
+        call = carrying_out._claim(pk)
+        if call is not None:
+            self.tool_runs.append(call)
+            self.effects[pk] += call.name != "echo"
+
+    @rule(pick=st.integers(0, 20), fate=st.sampled_from(["end", "end", "end twice", "killed", "asleep"]))
+    def tool(self, pick: int, fate: str) -> None:
+        """A tool returns, its process dies, or it sleeps until its lease has run out."""
+        if not self.tool_runs:
+            return
+        call = self.tool_runs[pick % len(self.tool_runs)]
+        if fate.startswith("end"):
+            self.tool_runs.remove(call)
+            for _ in range(2 if fate == "end twice" else 1):
+                carrying_out.store_result(call.pk, call.attempt, DONE)
+            return
+        if fate == "killed":
+            self.tool_runs.remove(call)
+        self.lost_runs.add(call.pk)
+
+    @rule()
+    def leases_of_calls_run_out(self) -> None:
+        expired = {"lease_until": Now() - timedelta(seconds=1)}
+        ToolCall.objects.filter(pk__in=self.lost_runs, status=CallStatus.RUNNING).update(**expired)
 
     def _work(self, worker: Worker, steps: int, renew: bool) -> None:
         try:
@@ -220,12 +312,24 @@ class LivePath(RuleBasedStateMachine):
     @invariant()
     def settled_rows_never_change(self) -> None:
         """Terminal once: what a row and its message said when it ended, they say for ever."""
-        rows = Generation.objects.exclude(status__in=(Status.QUEUED, Status.RUNNING)).select_related(
-            "message"
-        )
-        for row in rows:
-            now = (row.status, row.message.text)
+        for row in Generation.objects.exclude(status__in=LIVE).select_related("message"):
+            end = row.message.text[: self._end_of(row)]
+            now = (row.status, end)
             assert self.ends.setdefault(row.pk, now) == now
+
+    def _end_of(self, row: Generation) -> int | None:
+        """Returns where the text of a step ends in that of its reply; None: at its end."""
+        after = Generation.objects.filter(message=row.message_id, step=row.step + 1).first()
+        return after.parameters.prefix_characters if after is not None else None
+
+    @invariant()
+    def a_live_reply_has_one_live_step(self) -> None:
+        live = Generation.objects.live().values_list("message", flat=True)
+        assert sorted(live) == sorted(Message.objects.filter(status="live").values_list("pk", flat=True))
+
+    @invariant()
+    def nothing_is_changed_twice(self) -> None:
+        assert not [pk for pk, times in self.effects.items() if times > 1]
 
     def teardown(self) -> None:
         try:
@@ -245,9 +349,16 @@ class LivePath(RuleBasedStateMachine):
         for worker in self.workers:
             worker.awake = True
         for _ in range(DRAIN_ROUNDS):
-            if not Generation.objects.live().exists() and not simulation.leftovers(self.redis):
+            open_calls = ToolCall.objects.filter(status__in=OPEN_CALLS)
+            live = Generation.objects.live()
+            if not (live.exists() or open_calls.exists() or simulation.leftovers(self.redis)):
                 return
             simulation.expire_leases(self.redis, self.dead)
+            self.leases_of_calls_run_out()
+            while self.tool_runs:
+                self.tool(0, "end")
+            for call in open_calls.filter(status=CallStatus.WAITING).select_related("step__user"):
+                call_decisions.decide(user=call.step.user, call_id=call.pk, allow=True)
             self.reconcile()
             for worker in list(self.workers):
                 worker.beat()
@@ -272,22 +383,32 @@ class LivePath(RuleBasedStateMachine):
             assert counter.reserved == 0
             assert counter.used == sum(e.prompt_tokens + e.completion_tokens for e in entries)
         assert not UsageEntry.objects.filter(settled_at=None).exists()
-        assert UsageEntry.objects.count() == Generation.objects.count()
+        # A reply that ended between two steps has reserved nothing for the next one.
+        assert UsageEntry.objects.count() == Generation.objects.filter(reserved__gt=0).count()
+        for call in ToolCall.objects.all():
+            self._check_call(call)
         assert not Message.objects.filter(status="live").exists()
 
     def _check_reply(self, row: Generation) -> None:
         assert row.message.parent is not None
         asked = row.message.parent.text
-        made = row.completion_tokens
-        assert row.message.text == simulation.expected_text(row.seed, made, run=row.run), (
+        called = list(row.calls.all())
+        made = row.completion_tokens - row.parts.filter(kind=Kind.CALL).count()
+        text = row.message.text[row.parameters.prefix_characters : self._end_of(row)]
+        assert text == simulation.expected_text(row.seed, made, run=row.run), (
             "text differs from the undisturbed run"
         )
         assert row.run == 0 or self.resume is not Resume.EXACT
-        thought = "".join(part.text for part in row.parts.all())
+        thought = "".join(part.text for part in row.parts.all() if part.kind == Kind.THOUGHT)
         assert thought == simulation.expected_text(row.seed, made, Kind.THOUGHT, row.run)
+        if called:
+            assert (row.status, row.reason) == (Status.COMPLETE, Reason.CALLS)
+            assert Generation.objects.filter(message=row.message_id, step=row.step + 1).exists()
+            assert made == int(asked.partition(" ")[0])
+            return
         assert row.message.status == row.status
         if row.status == Status.COMPLETE:
-            assert made == int(asked)
+            assert made == (2 if row.step else int(asked))
         elif row.status == Status.STOPPED:
             assert row.stop_requested_at is not None
         else:
@@ -300,6 +421,18 @@ class LivePath(RuleBasedStateMachine):
             assert (charged.prompt_tokens, charged.completion_tokens) == (0, 0)
         if asked == "poison":
             assert row.status in (Status.FAILED, Status.STOPPED)
+
+    def _check_call(self, call: ToolCall) -> None:
+        if call.status == CallStatus.UNKNOWN:
+            assert call.name != "echo"
+            assert call.pk in self.lost_runs
+        elif call.status == CallStatus.FAILED:
+            assert (call.name, call.error, call.attempt) == ("echo", "lost", 2)
+        elif call.status == CallStatus.REFUSED:
+            assert call.error in ("denied", "ended")
+            assert not self.effects[call.pk]
+        else:
+            assert (call.status, call.error) == (CallStatus.DONE, "")
 
 
 class ResumeByPrefix(LivePath):

@@ -21,6 +21,7 @@ from chat.turns.models import Generation, ToolCall
 from tests import tools
 from tests.chat.turns.exchange import eventually, saved, send
 from tests.faults.client import Reply
+from tests.protocol.reducer import is_whole
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -312,3 +313,40 @@ async def test_tools_are_offered_only_where_the_model_knows_them(
     ack = await page.ask()
     message, calls = await ended(page, ack)
     assert (message.text, calls) == (call(), [])
+
+
+async def test_a_page_that_missed_everything_gets_the_whole_reply(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab, other = await tabs("alice"), await tabs("alice")
+    page = Page(tab, f"slow:3:1 {call('jot')}\nslow:3:1")
+    ack = await page.ask()
+    await ended(page, ack)
+    late = Page(other, page.reply.content)
+    late.reply.acknowledged(ack["message_id"], ack["generation_id"])
+    await other.say(type="resume", message_id=ack["message_id"], after=0)
+    while late.reply.state.status == "live":
+        await late.take()
+    done = await other.until("done")
+    assert late.reply.state.everything == page.reply.state.everything
+    assert is_whole(late.reply.state, done)
+    assert done["seq"] == late.reply.seq
+
+
+async def test_a_question_that_is_sent_again_gets_all_steps(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    tab, other = await tabs("alice"), await tabs("alice")
+    page = Page(tab, f"slow:3:1 {call('note')}\nslow:3:1")
+    frame = send(page.reply.content)
+    await tab.say(**frame)
+    ack = await tab.until("ack")
+    page.reply.acknowledged(ack["message_id"], ack["generation_id"])
+    waiting = await page.until_state("waiting")
+    again = Page(other, page.reply.content)
+    await other.say(**frame)
+    repeated = await other.until("ack")
+    again.reply.acknowledged(repeated["message_id"], repeated["generation_id"])
+    assert await again.until_state("waiting") == waiting
+    await tab.say(type="decide", call=waiting["id"], allow=True)
+    await ended(page, ack)
+    assert await again.end() == page.reply.done
+    assert again.reply.state.parts == page.reply.state.parts
