@@ -27,6 +27,7 @@ class Readiness:
         self._redis_url, self._worker_started = redis_url, worker_started
         self._workers_before: set[str] = set()
         self._slug = plan.default_slug(plan.models)
+        self.fetch: dict[str, str] = {}  # what the worker announces of a fetch of its model by name
 
     def watch(self) -> None:
         threading.Thread(target=self._watch, name="watch-start", daemon=True).start()
@@ -56,11 +57,12 @@ class Readiness:
     def _announced(self) -> bool:
         import redis
 
-        from inference.wire import queue, scripts
+        from inference.wire import fetching, queue, scripts
 
         try:
             with scripts.connect(self._redis_url()) as client:
                 names = {worker.name for worker in queue.workers(client, self._slug)}
+                self.fetch = fetching.fetch_of(client, self._slug)
         except redis.RedisError:
             return False
         started = self._worker_started()

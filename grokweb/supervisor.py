@@ -22,6 +22,7 @@ from typing import IO
 
 from grokweb import watchdog
 from grokweb.child_process import FIRST_DELAY, LONGEST_DELAY, Child, describe_end
+from grokweb.fetch_status import FetchStatus
 from grokweb.model_workers import NAME as MODEL_WORKER
 from grokweb.model_workers import ModelRefused, ModelWorkers
 from grokweb.private_file import write_private
@@ -68,6 +69,7 @@ class Supervisor:
             say=say,
         )
         self.readiness = Readiness(plan, self._redis_url, self._worker_started)
+        self.fetch_status = FetchStatus()
         self.watch: watchdog.Watch | None = None
         self.disks = disk_space.of_data(plan.data)
         self.disk: disk_space.State = "ok"
@@ -253,6 +255,7 @@ class Supervisor:
         except RedisUnavailable as error:
             self.failure = str(error)
         finally:
+            self.fetch_status.show({})
             if self.stop_asked is not None:
                 say("Stopping … (Ctrl-C again ends everything at once)")
             self.stop()
@@ -283,6 +286,8 @@ class Supervisor:
             if not self.readiness.model_answers.wait(0.5):
                 say(f"GrokWeb: {plan.address}  (the page is up; {name} is loading)")
             return 1
+        if announced == 1:
+            self.fetch_status.show(self.readiness.fetch)
         if announced == 1 and self.readiness.model_answers.is_set():
             say(f"GrokWeb is ready: {plan.address}  (model: {name}; logs: {logs})")
             return 2

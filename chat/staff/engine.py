@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from chat.model_cards.selection import Rule, choose_for_new_chats
 from chat.turns import served_models
 from chat.turns.models import Generation
+from chat.turns.served_models import Fetch, FetchState
 from inference.base.model_list import state
 from inference.wire.metrics import Times
 
@@ -62,6 +63,60 @@ class NewChats:
     name: str
     rule: Rule
     why: Promise
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLine:
+    """A model that a worker fetches by name, or whose fetch failed."""
+
+    name: str
+    slug: str
+    state: str
+    percent: int
+    facts: list[tuple[str, str]]  # what, and how much
+    error: str  # as the worker's log has it, in English
+
+
+FETCH_STATES = {
+    FetchState.PLANNING: gettext_lazy("The hub is asked what the model needs."),
+    FetchState.WAITING: gettext_lazy("Another process is fetching it."),
+    FetchState.FETCHING: gettext_lazy("It is being fetched."),
+    FetchState.CHECKING: gettext_lazy("Its checksums are compared with those of the hub."),
+    FetchState.DONE: gettext_lazy("It is complete."),
+    FetchState.FAILED: gettext_lazy("It could not be fetched."),
+}
+
+
+def fetches() -> list[FetchLine]:
+    """Returns the models that are being fetched, for staff. Raises redis_client.UNAVAILABLE."""
+    return [
+        FetchLine(
+            progress.name,
+            slug,
+            str(FETCH_STATES[progress.state]),
+            progress.percent,
+            _fetch_facts(progress),
+            progress.error,
+        )
+        for slug, progress in served_models.fetches().items()
+    ]
+
+
+def _fetch_facts(progress: Fetch) -> list[tuple[str, str]]:
+    facts = []
+    if progress.total:
+        done = _("%(done)s of %(total)s") % {
+            "done": formats.number_format(progress.done / 1e9, 2),
+            "total": formats.number_format(progress.total / 1e9, 2),
+        }
+        facts.append((_("Gigabytes"), done))
+    if progress.rate:
+        facts.append((_("Megabytes a second"), number(progress.rate / 1e6, 1)))
+    if progress.seconds_left is not None:
+        facts.append((_("Time left"), duration(ceil(progress.seconds_left))))
+    if progress.licence:
+        facts.append((_("Licence"), progress.licence))
+    return facts
 
 
 WHY = {

@@ -17,12 +17,13 @@ from chat.turns import redis_client
 def engine_page(request: HttpRequest) -> HttpResponse:
     """Shows engine figures, none of which needs an audit row; grokweb/urls.py restricts it to staff."""
     try:
-        models, requests = engine.models(), outbound.requests()
+        models, fetches, requests = engine.models(), engine.fetches(), outbound.requests()
     except redis_client.UNAVAILABLE:
-        models, requests = None, []
+        models, fetches, requests = None, [], []
     about = {
         "title": _("Engine"),
         "models": models,
+        "fetches": fetches,
         "requests": requests,
         "new_chats": engine.new_chats(),
         "problems": engine.problems(),

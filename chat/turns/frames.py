@@ -198,7 +198,7 @@ class Model(msgspec.Struct, kw_only=True, frozen=True):
     name: str
     is_demo: bool
     running: bool
-    problem: str = ""  # the code of what keeps every worker from answering
+    problem: str = ""  # the code of what keeps every worker from answering, or "fetching"
 
 
 class Usage(msgspec.Struct, kw_only=True, frozen=True):

@@ -14,8 +14,9 @@ def hello(user: User) -> Hello:
     card = default_model()
     try:
         workers = served_models.workers(card.slug)
+        problem = served_models.shown_problem(card.slug, workers)
     except redis_client.UNAVAILABLE:
-        workers = []
+        workers, problem = [], ""
     return Hello(
         user={"id": str(user.pk), "name": user.get_short_name()},
         model=Model(
@@ -23,7 +24,7 @@ def hello(user: User) -> Hello:
             name=card.name,
             is_demo=card.is_demo,
             running=bool(workers),
-            problem=served_models.problem_of(workers),
+            problem=problem,
         ),
         event_number=event_numbers.latest_of(user.pk),
         writable=storage.accepts(),

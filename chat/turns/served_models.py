@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from chat.turns import redis_client
+from inference.hub import progress as hub_progress
+from inference.wire import fetching, scripts
 from inference.wire import queue as fair_queue
-from inference.wire import scripts
 
 Worker = fair_queue.Worker
+Fetch = hub_progress.Progress
+FetchState = hub_progress.State
+FETCHING = "fetching"  # the problem of a model that a worker is fetching by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,7 @@ class ServedModel:
     workers: list[Worker]
     waiting: int
     pace_ms: float | None
-
-    @property
-    def problem(self) -> str:
-        return problem_of(self.workers)
+    problem: str  # as shown_problem returns it
 
     @property
     def slots(self) -> int:
@@ -46,18 +47,21 @@ class ServedModel:
 
 
 def served_models() -> list[ServedModel]:
-    return [
-        ServedModel(
-            slug,
-            card.get("name", slug),
-            int(card.get("context", 0)),
-            int(card.get("longest", 0)),
-            workers(slug),
-            len(fair_queue.waiting(redis_client.client(), slug)),
-            fair_queue.pace_ms(redis_client.client(), slug),
-        )
-        for slug, card in sorted(announced_models().items())
-    ]
+    return [_served(slug, card) for slug, card in sorted(announced_models().items())]
+
+
+def _served(slug: str, card: dict[str, str]) -> ServedModel:
+    living = workers(slug)
+    return ServedModel(
+        slug,
+        card.get("name", slug),
+        int(card.get("context", 0)),
+        int(card.get("longest", 0)),
+        living,
+        len(fair_queue.waiting(redis_client.client(), slug)),
+        fair_queue.pace_ms(redis_client.client(), slug),
+        shown_problem(slug, living),
+    )
 
 
 def announced_models() -> dict[str, dict[str, str]]:
@@ -80,15 +84,34 @@ def note_seen(model: str) -> None:
 
 
 def was_seen(model: str) -> bool:
-    """Returns whether a worker of this model was alive within GROKWEB_QUEUE_TIMEOUT, as far as Redis
-    knows."""
-    return is_served(model) or bool(redis_client.client().exists(scripts.key("seen", model)))
+    """Returns whether a worker of this model was alive within GROKWEB_QUEUE_TIMEOUT, or is fetching it, as
+    far as Redis knows."""
+    key = scripts.key("seen", model)
+    return is_served(model) or is_fetched(model) or bool(redis_client.client().exists(key))
+
+
+def fetches() -> dict[str, Fetch]:
+    """Returns the models that workers are fetching by name, and those whose fetch failed lately."""
+    announced = fetching.fetches(redis_client.client())
+    said = {slug: Fetch.from_fields(fields) for slug, fields in announced.items()}
+    return {slug: progress for slug, progress in said.items() if progress}
+
+
+def is_fetched(model: str) -> bool:
+    """Returns whether a worker is fetching this model now."""
+    progress = Fetch.from_fields(fetching.fetch_of(redis_client.client(), model))
+    return progress is not None and progress.is_active
 
 
 def problem_of(workers: Sequence[Worker]) -> str:
     """Returns the ErrorCode that says why none of a model's workers can answer; "" if one can, or none is."""
     problems = [worker.problem for worker in workers]
     return problems[0] if problems and all(problems) else ""
+
+
+def shown_problem(model: str, workers: Sequence[Worker]) -> str:
+    """Returns what pages show of a model that cannot answer: an ErrorCode, or FETCHING; "" for neither."""
+    return problem_of(workers) or (FETCHING if not workers and is_fetched(model) else "")
 
 
 def queue_positions(model: str) -> tuple[dict[str, int], float | None, int]:

@@ -94,9 +94,13 @@ def _fetch(name: HubName, root: Path, staging: Path, memory: Memory | None, mete
         _write_card(staging, name)
         resumed = {file.name for file in weights if transfer.present(file)}
         check_disk(name, sum(file.size - transfer.present(file) for file in weights), root)
-        check_served(name, transfer, staging, weights, memory)
+        context = check_served(name, transfer, staging, weights, memory).context
         files = [file for file in small if (staging / file.name).is_file()] + weights
-        digests = _bring_all(transfer, files, repository, meter, resumed)
+        present = sum(transfer.present(file) for file in files)
+        total = sum(file.size for file in files)
+        licence = str(repository.licence)
+        meter.turn_to(State.FETCHING, done=present, total=total, licence=licence, context=context)
+        digests = _bring_all(transfer, files, meter, resumed)
     finally:
         hub.close()
     return _place(name, root, staging, repository, digests, hub.endpoint)
@@ -130,19 +134,12 @@ def _commit_of(staging: Path) -> str:
 
 
 def _bring_all(
-    transfer: Transfer,
-    files: list[RemoteFile],
-    repository: Repository,
-    meter: Meter,
-    resumed: set[str],
+    transfer: Transfer, files: list[RemoteFile], meter: Meter, resumed: set[str]
 ) -> dict[str, dict[str, Any]]:
     """Fetches and checks all files; returns what the manifest says of them.
 
     `resumed`: files of which an earlier process left a part, which may have been damaged where it lay.
     """
-    total = sum(file.size for file in files)
-    present = sum(transfer.present(file) for file in files)
-    meter.turn_to(State.FETCHING, done=present, total=total, licence=str(repository.licence))
     for file in files:
         transfer.bring(file, file.size)
     meter.turn_to(State.CHECKING, done=0)

@@ -7,7 +7,7 @@ length without content; so the folder is described and admitted exactly as it wi
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,15 @@ OUTLINE = "outline"  # a folder in the staging one, while a plan is made
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The memory in which a model is to run. `free` None: this machine's, which is found out."""
+    """The memory in which a model is to run.
+
+    `free` returns the bytes free on a GPU, or None for this machine's memory. It is called when the model is
+    known: asking a GPU loads torch.
+    """
 
     slots: int
     context: int = 0  # tokens; 0: as long as the model and the memory allow
-    free: int | None = None
+    free: Callable[[], int | None] = lambda: None
 
 
 def check_disk(name: HubName, missing: int, folder: Path) -> None:
@@ -65,8 +69,9 @@ def check_served(
         try:
             files = describe(outline)
             if memory is not None:
-                files = fit_context(files, memory.slots, memory.context, memory.free)
-                ensure_memory(files, memory.slots, memory.free)
+                free = memory.free()
+                files = fit_context(files, memory.slots, memory.context, free)
+                ensure_memory(files, memory.slots, free)
         except ModelUnusable as error:
             raise ModelUnusable(str(error).replace(str(outline), str(name))) from error
     return files

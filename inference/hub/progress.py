@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
 SECONDS = 0.5  # between two reports
@@ -33,7 +33,33 @@ class Progress:
     total: int = 0
     rate: float = 0.0
     licence: str = ""
+    context: int = 0  # tokens with which the model will be served; 0 while unknown
     error: str = ""
+
+    def to_fields(self) -> dict[str, str]:
+        """Returns this as Redis stores it."""
+        return {each.name: str(getattr(self, each.name)) for each in fields(self)}
+
+    @classmethod
+    def from_fields(cls, said: Mapping[str, str]) -> Progress | None:
+        """Reads what `to_fields` wrote, also that of another version; None for anything else."""
+        try:
+            return cls(
+                said["name"],
+                State(said["state"]),
+                done=int(said.get("done", 0)),
+                total=int(said.get("total", 0)),
+                rate=float(said.get("rate", 0)),
+                licence=said.get("licence", ""),
+                context=int(said.get("context", 0)),
+                error=said.get("error", ""),
+            )
+        except (KeyError, ValueError):
+            return None
+
+    @property
+    def is_active(self) -> bool:
+        return self.state not in (State.DONE, State.FAILED)
 
     @property
     def percent(self) -> int:
@@ -61,8 +87,10 @@ class Meter:
     _seen: deque[tuple[float, int]] = field(default_factory=deque)
     _last: float = float("-inf")
 
-    def turn_to(self, state: State, *, done: int = 0, total: int | None = None, licence: str = "") -> None:
-        """Begins another phase; `licence` stays once it is known."""
+    def turn_to(
+        self, state: State, *, done: int = 0, total: int | None = None, licence: str = "", context: int = 0
+    ) -> None:
+        """Begins another phase; what is not given stays as it is."""
         self._seen.clear()
         before = self.progress
         self.progress = replace(
@@ -72,6 +100,7 @@ class Meter:
             total=before.total if total is None else total,
             rate=0.0,
             licence=licence or before.licence,
+            context=context or before.context,
         )
         self._say()
 

@@ -1,25 +1,93 @@
-"""Fetches the model of this worker by name, before its engine is made."""
+"""Fetches the model of this worker by name, before its engine is made, and announces how far it is."""
 
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import redis
 
 from inference import settings
-from inference.hub.names import SCHEME, fetched_folder, parse_name
+from inference.hub.names import SCHEME, HubName, fetched_folder, parse_name
+from inference.hub.progress import Progress, State
+from inference.wire import scripts
+from inference.wire.fetching import ALIVE_SECONDS, FAILED_SECONDS, announce_fetch, withdraw_fetch
+from inference.wire.queue import announce_model, announced_models
 
 log = logging.getLogger("grokweb.hub")
+
+ANNOUNCE_SECONDS = 1.0
 
 
 def fetch_configured_model() -> None:
     """Returns when GROKWEB_MODEL is a model that is here; raises ModelUnusable if it cannot be fetched."""
-    if not settings.MODEL.startswith(SCHEME) or fetched_folder(parse_name(settings.MODEL)):
+    if not settings.MODEL.startswith(SCHEME):
+        return
+    name = parse_name(settings.MODEL)
+    if fetched_folder(name):
         return
     from inference.hub.fetching import fetch  # loads the hub's library, which few workers need
     from inference.hub.planning import Memory
     from inference.hub.words import Lines
 
-    memory = Memory(slots=settings.SLOTS, context=settings.CONTEXT, free=_free_on_gpu())
-    fetch(settings.MODEL, memory=memory, report=Lines(log.info))
+    lines = Lines(log.info)
+    with announcing(name) as announcer:
+
+        def report(progress: Progress) -> None:
+            announcer.progress = progress
+            lines(progress)
+
+        memory = Memory(slots=settings.SLOTS, context=settings.CONTEXT, free=_free_on_gpu)
+        fetch(settings.MODEL, memory=memory, report=report)
+
+
+class Announcer:
+    """Announces the latest progress every second: Redis may be slow or away, the fetch goes on."""
+
+    def __init__(self, name: HubName) -> None:
+        self.name = name
+        self.slug = settings.MODEL_SLUG or name.slug
+        self.progress = Progress(str(name), State.PLANNING)
+        self.ended = threading.Event()
+        self._has_card = False
+
+    def run(self) -> None:
+        client = scripts.connect()
+        while not self.ended.wait(ANNOUNCE_SECONDS):
+            self._announce(client)
+        self._announce(client)
+
+    def _announce(self, client: redis.Redis) -> None:
+        progress = self.progress
+        with suppress(redis.RedisError):
+            if progress.state is State.DONE:
+                withdraw_fetch(client, self.slug)
+                return
+            seconds = FAILED_SECONDS if progress.state is State.FAILED else ALIVE_SECONDS
+            announce_fetch(client, self.slug, progress.to_fields(), seconds=seconds)
+            if progress.context and not self._has_card:
+                self._announce_card(client, progress.context)
+
+    def _announce_card(self, client: redis.Redis, context: int) -> None:
+        """Announces the model so that people can ask it; their questions wait until it is here."""
+        if self.slug not in announced_models(client):
+            announce_model(client, self.slug, name=self.name.name, context=context, longest=context)
+        self._has_card = True
+
+
+@contextmanager
+def announcing(name: HubName) -> Iterator[Announcer]:
+    """Announces a fetch in a thread of its own while the block runs, and how it ended."""
+    announcer = Announcer(name)
+    thread = threading.Thread(target=announcer.run, name="announce-fetch", daemon=True)
+    thread.start()
+    try:
+        yield announcer
+    finally:
+        announcer.ended.set()
+        thread.join(5)
 
 
 def _free_on_gpu() -> int | None:

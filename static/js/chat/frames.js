@@ -66,6 +66,9 @@ function onHello(chat, frame) {
  * @param {{ running: boolean | null, problem?: string }} model
  */
 function modelProblem({ running, problem }) {
+  if (problem === "fetching") {
+    return gettext("The model is being fetched and will answer when it is here. Messages wait until then.");
+  }
   if (!running) return gettext("The model is not running at the moment. Messages wait until it is back.");
   if (problem === "server_unavailable") {
     return gettext("The model's server does not answer at the moment. Messages wait until it is back.");

@@ -256,7 +256,8 @@ export class SettingsBar {
 export function stateOf({ running, starting, problem, waiting, estimate, hidden, context_tokens: context }) {
   const parts = [fill(gettext("Reads up to %(n)s tokens"), { n: number(context) })];
   if (hidden) parts.push(gettext("hidden from people"));
-  if (starting) parts.push(gettext("starting"));
+  if (problem === "fetching") parts.push(gettext("being fetched"));
+  else if (starting) parts.push(gettext("starting"));
   else if (running === false) parts.push(gettext("not running at the moment"));
   else if (problem) parts.push(gettext("its server does not answer"));
   else if (waiting) {

@@ -478,7 +478,7 @@ def test_a_model_larger_than_the_disk_is_refused_with_figures(
 def test_a_model_larger_than_the_memory_is_refused_after_its_header(
     hub: FakeHub, published: Repository, fetching: Fetcher
 ) -> None:
-    line = refusal(fetching, hub, memory=Memory(slots=4, free=10**6))
+    line = refusal(fetching, hub, memory=Memory(slots=4, free=lambda: 10**6))
     assert "not enough memory for tiny: needs 0.3 GB" in line
     assert hub.sent_of(WEIGHTS) < (published.folder / WEIGHTS).stat().st_size
 

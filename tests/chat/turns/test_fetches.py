@@ -1,0 +1,79 @@
+"""A model that a worker fetches by name: what staff and people see of it, and that waits do not end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from chat.turns import served_models, tasks
+from inference.hub.progress import Progress, State
+from inference.wire import queue
+from inference.wire.fetching import announce_fetch, withdraw_fetch
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+SLUG = "tiny"
+
+
+def announce(client: redis.Redis, progress: Progress) -> None:
+    announce_fetch(client, SLUG, progress.to_fields(), seconds=60)
+
+
+def engine_page(cast: Any, language: str = "en") -> str:
+    answer = cast.client("staff").get("/admin/engine/", headers={"Accept-Language": language})
+    return str(answer.content.decode())
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("It is being fetched.", "42 %", "1.10 of 2.60", "Megabytes a second", "30.0", "50 s", "mit")),
+        ("fr", ("Il est en cours de téléchargement.", "42 %", "1,10 sur 2,60", "Temps restant")),
+    ],
+)
+def test_staff_see_percentage_bytes_rate_time_and_licence(
+    cast: Any, redis_client: redis.Redis, language: str, words: tuple[str, ...]
+) -> None:
+    fetching = State.FETCHING
+    announce(
+        redis_client,
+        Progress("hf:acme/tiny", fetching, done=1_100_000_000, total=2_600_000_000, rate=30e6, licence="mit"),
+    )
+    page = engine_page(cast, language)
+    assert 'data-fetch="tiny"' in page
+    assert "hf:acme/tiny" in page
+    assert [word for word in words if word not in page] == []
+
+
+def test_staff_see_why_a_fetch_failed(cast: Any, redis_client: redis.Redis) -> None:
+    announce(redis_client, Progress("hf:acme/tiny", State.FAILED, error="hf:acme/tiny: no <such> model"))
+    page = engine_page(cast)
+    assert "It could not be fetched. hf:acme/tiny: no &lt;such&gt; model" in page
+    withdraw_fetch(redis_client, SLUG)
+    assert "data-fetch" not in engine_page(cast)
+
+
+def test_people_see_that_a_model_is_fetched_and_not_that_one_failed(
+    cast: Any, redis_client: redis.Redis, model_card: Any
+) -> None:
+    queue.announce_model(redis_client, SLUG, name="Tiny", context=1024)
+    tasks.reconcile()
+    assert shown(cast) == {"running": False, "problem": ""}
+    announce(redis_client, Progress("hf:acme/tiny", State.FETCHING))
+    assert shown(cast) == {"running": False, "problem": "fetching"}
+    announce(redis_client, Progress("hf:acme/tiny", State.FAILED, error="full"))
+    assert shown(cast) == {"running": False, "problem": ""}
+
+
+def test_no_wait_ends_while_a_model_is_fetched(redis_client: redis.Redis) -> None:
+    assert not served_models.was_seen(SLUG)
+    announce(redis_client, Progress("hf:acme/tiny", State.CHECKING))
+    assert served_models.was_seen(SLUG)
+
+
+def shown(cast: Any) -> dict[str, Any]:
+    models = cast.client("alice").get("/api/models/").json()["models"]
+    found = next(each for each in models if each["slug"] == SLUG)
+    return {name: found[name] for name in ("running", "problem")}
