@@ -62,8 +62,8 @@ def test_people_ask_while_the_model_is_fetched_and_it_answers_when_it_is_here(
         crowd = Crowd(service.port, [cookie]).wait_until_connected()
         [reply] = crowd.ask("What is new?")
         go_on.set()
-        service.wait_until_ready()
-        eventually(lambda: reply.done, "a whole reply")
+        eventually(lambda: service.said("GrokWeb is ready"), f"ready; it said {service.lines}", 240)
+        eventually(lambda: reply.done, "a whole reply", 120)
         assert reply.text
         eventually(lambda: shown_model(service, cookie).get("problem") == "", "it is fetched no longer")
     finally:
@@ -79,7 +79,7 @@ def test_a_wrong_name_ends_the_start_with_one_line_and_leaves_nothing(
     service = service_with(hub, tmp_path, "hf:acme/tyni", service_database_url)
     try:
         service.start()
-        assert service.ended() == 1
+        assert service.ended(180) == 1
         assert service.lines[-1].startswith(f"model: hf:acme/tyni: {hub.url} has no such model")
         assert list((service.data / "models").iterdir()) == [service.data / "models" / ".fetching"]
     finally:
