@@ -1,0 +1,136 @@
+"""Faults while models call tools, and between the steps of their replies."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Sequence
+
+import pytest
+
+from tests.faults.client import Reply, words
+from tests.faults.drill import Drill
+
+STEP = "slow:10:30"
+TEXT = words(10) * 2
+
+
+def script(tool: str, wait_ms: int = 800) -> str:
+    """Returns a question whose answer calls a tool after ten words, and has ten more words after it."""
+    arguments = json.dumps({"text": "noted", "wait_ms": wait_ms})
+    return f"{STEP} call:{tool}:{arguments}\n{STEP}"
+
+
+def count(drill: Drill, *statuses: str) -> int:
+    listed = ", ".join(f"'{status}'" for status in statuses)
+    return drill.rows.one(f"SELECT COUNT(*) FROM turns_toolcall WHERE status IN ({listed})")
+
+
+def ask(drill: Drill, tool: str) -> list[Reply]:
+    """Returns when at least two tools run; calls of earlier drills are forgotten."""
+    drill.rows.execute("DELETE FROM turns_toolcall")
+    (drill.service.data / "notes.txt").unlink(missing_ok=True)
+    asked = drill.ask(script(tool))
+    drill.wait(lambda: count(drill, "running") >= 2, "tools run")
+    return asked
+
+
+def all_is_well(drill: Drill, asked: Sequence[Reply], *, stopped: bool = False) -> None:
+    """Every reply has ended once, its page has each token once, and its rows are settled and say the same."""
+    drill.wait_until_done()
+    drill.is_settled()
+    rows = drill.rows.replies()
+    for reply in asked:
+        assert reply.is_whole(), reply
+        assert (reply.ends, reply.holes) == (1, 0), reply
+        assert reply.saw_each_once(), reply
+        assert rows[reply.generation_id]["text"] == reply.text
+        assert reply.done is not None
+        if not stopped:
+            assert (reply.done["status"], reply.text) == ("complete", TEXT)
+        else:
+            assert TEXT.startswith(reply.text.rstrip())
+    drill.wait(lambda: not count(drill, "waiting", "queued", "running"), "no call is open")
+    assert drill.crowd.errors == []
+
+
+def states(drill: Drill) -> list[tuple[object, ...]]:
+    """Returns what the calls say, for whoever reads a failure."""
+    return drill.rows.select("SELECT status, error, attempt, started_at, finished_at FROM turns_toolcall")
+
+
+def written(drill: Drill) -> int:
+    file = drill.service.data / "notes.txt"
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+@pytest.mark.fault("tools worker SIGKILL, tools that only read")
+def test_tools_that_only_read_are_run_again(drill: Drill) -> None:
+    asked = ask(drill, "echo")
+    drill.kill("tools-worker")
+    all_is_well(drill, asked)
+    assert count(drill, "done") == len(asked)
+    assert drill.rows.one("SELECT MAX(attempt) FROM turns_toolcall") == 2
+
+
+@pytest.mark.fault("tools worker SIGKILL, tools with side effects")
+def test_tools_with_side_effects_are_never_run_again(drill: Drill) -> None:
+    asked = ask(drill, "jot")
+    drill.kill("tools-worker")
+    all_is_well(drill, asked)
+    unknown = count(drill, "unknown")
+    assert unknown >= 2, states(drill)
+    assert count(drill, "done") + unknown == len(asked), states(drill)
+    assert drill.rows.one("SELECT MAX(attempt) FROM turns_toolcall") == 1
+    assert len(asked) - unknown <= written(drill) <= len(asked)
+
+
+@pytest.mark.fault("web SIGKILL while tools run")
+def test_pages_resume_between_two_steps(drill: Drill) -> None:
+    asked = ask(drill, "jot")
+    drill.kill("web")
+    all_is_well(drill, asked)
+    assert written(drill) == count(drill, "done") == len(asked), states(drill)
+
+
+@pytest.mark.fault("chat worker and jobs worker SIGKILL while tools run")
+def test_the_next_step_needs_no_worker_that_lived(drill: Drill) -> None:
+    asked = ask(drill, "jot")
+    drill.kill("chat-worker")
+    drill.kill("jobs-worker")
+    all_is_well(drill, asked)
+    assert written(drill) == count(drill, "done") == len(asked), states(drill)
+
+
+@pytest.mark.faults_sqlite
+@pytest.mark.fault("Redis SIGKILL while tools run, data lost")
+def test_calls_survive_a_redis_that_loses_everything(drill: Drill) -> None:
+    asked = ask(drill, "jot")
+    shutil.rmtree(drill.service.data / "redis" / "appendonlydir")  # its open files lose their names
+    drill.kill("redis")
+    all_is_well(drill, asked)
+    assert written(drill) == count(drill, "done") == len(asked), states(drill)
+
+
+@pytest.mark.fault("model worker SIGKILL in a second step")
+def test_a_second_step_is_continued(drill: Drill) -> None:
+    drill.rows.execute("DELETE FROM turns_toolcall")
+    asked = drill.ask(script("echo", wait_ms=0).replace("\n" + STEP, "\nslow:10:300"))
+    drill.wait(lambda: sum(reply.seq > 10**9 and not reply.done for reply in asked) >= 2, "second steps")
+    drill.kill("model-worker")
+    all_is_well(drill, asked)
+
+
+@pytest.mark.faults_sqlite
+@pytest.mark.fault("stop at every moment between two steps")
+def test_a_stop_at_any_moment_ends_the_reply(drill: Drill) -> None:
+    drill.rows.execute("DELETE FROM turns_toolcall")
+    asked = drill.ask(script("jot", wait_ms=300))
+    drill.wait(lambda: all(reply.seq for reply in asked), "all write")
+    order = list(asked)
+    random.Random(7).shuffle(order)
+    for number, reply in enumerate(order, start=9):
+        drill.wait(lambda: reply.done or reply.seq > 10**9 or reply.seq >= number, "it came so far")  # noqa: B023
+        drill.stop(reply)
+    all_is_well(drill, asked, stopped=True)
