@@ -21,6 +21,7 @@ from inference.servers.errors import Broken, Busy, KeyRefused, Refused, ServerEr
 from inference.servers.pool import ServerPool
 from inference.servers.replicas import Replica
 from inference.servers.reply import CHARACTERS_PER_TOKEN, Continuation, ReplyText
+from inference.servers.tool_calls import ToolCalls
 from inference.text.alternate import alternate, separate
 from inference.text.prompt import LEAST_ANSWER, TooLong, continues_answer, fit_turns
 
@@ -77,6 +78,7 @@ class Answering:
         self._before = self._logged  # chunks before the last stream
         self._characters = 0  # of the last stream
         self._finish = ""
+        self._calls = ToolCalls()  # of the last stream
         self._started = time.monotonic()
         self._first = 0.0  # time.monotonic() of the first chunk
 
@@ -174,7 +176,7 @@ class Answering:
             accepted=replica.accepted,
             background=self._is_background,
         )
-        self._finish, self._characters = "", 0
+        self._finish, self._characters, self._calls = "", 0, ToolCalls()
         async with contextlib.aclosing(replica.server.complete(body)) as chunks:
             await self._read(chunks, joined)
         replica.succeeded()
@@ -182,7 +184,12 @@ class Answering:
             self._pool.learn(self._messages, usage.prompt_tokens)
         if self._finish in FILTER_FINISHES:
             raise _Ends(Reason.FAILED, ErrorCode.SERVER_FILTERED)
-        raise _Ends(Reason.LENGTH if self._finish in LENGTH_FINISHES else Reason.STOP)
+        if self._finish in LENGTH_FINISHES:
+            raise _Ends(Reason.LENGTH)  # the last call would not be whole
+        lines = self._calls.lines() if self._request.tools and self._request.may_call else []
+        for line in lines:
+            self._push(Kind.CALL, line)
+        raise _Ends(Reason.CALLS if lines else Reason.STOP)
 
     def _fit(self, said: str) -> int:
         """Sets the messages that fit, with `said` as the answer to continue; returns the room left."""
@@ -223,8 +230,9 @@ class Answering:
     def _note(self, chunk: Chunk) -> None:
         self._usage = chunk.usage or self._usage
         self._finish = chunk.finish or self._finish
+        self._calls.add(chunk.calls)
         self._characters += len(chunk.thought) + len(chunk.text)
-        if not self._first and (chunk.text or chunk.thought):
+        if not self._first and (chunk.text or chunk.thought or chunk.calls):
             self._first = time.monotonic()
 
     def _push(self, kind: Kind, text: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inference.contract import GenerationRequest, Sampling
+from inference.text.alternate import in_words
 from inference.text.prompt import continues_answer
 
 MOST_STOPS = 4  # OpenAI's limit; text/detokenize.py stops at all of them in any case
@@ -29,6 +30,7 @@ class Accepted:
     usage: bool = True  # stream_options.include_usage
     fields: frozenset[str] = frozenset()  # "top_k", "min_p", "repetition_penalty", "priority", "request_id" …
     prefix: str = ""  # how an answer is continued: "" not at all, "last" the last message, "flag" with flags
+    tools: bool = False  # it answers with calls of tools
     efforts: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # fields of the body for each effort
@@ -46,7 +48,7 @@ def completion_body(
     """Returns the JSON body for `messages`, which fit the context; an answer at their end is continued."""
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": each["role"], "content": each["content"]} for each in messages],
+        "messages": [_message(each) for each in (messages if accepted.tools else in_words(messages))],
         "stream": True,
         "max_tokens": max_tokens,
         "temperature": request.sampling.temperature,
@@ -70,7 +72,28 @@ def completion_body(
         "priority": BACKGROUND_PRIORITY if background else 0,
     }
     body |= {name: value for name, value in extras.items() if name in accepted.fields and value}
+    if request.tools and accepted.tools:
+        body["tools"] = [{"type": "function", "function": tool} for tool in request.tools]
+        if not request.may_call:
+            body["tool_choice"] = "none"
     body |= accepted.efforts.get(request.effort, {})
     if continues_answer(messages) and accepted.prefix == "flag":
         body |= {"continue_final_message": True, "add_generation_prompt": False}
     return body
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    if message["role"] == "tool":
+        return {"role": "tool", "tool_call_id": message["call"], "content": message["content"]}
+    said = {"role": message["role"], "content": message["content"]}
+    if not message.get("calls"):
+        return said
+    calls = [
+        {
+            "id": call["id"],
+            "type": "function",
+            "function": {"name": call["name"], "arguments": call["arguments"]},
+        }
+        for call in message["calls"]
+    ]
+    return {**said, "tool_calls": calls}

@@ -62,7 +62,8 @@ class ServerPool:
             effort for effort in EFFORTS if probed and all(effort in each.accepted.efforts for each in probed)
         ]
         resume = Resume.PREFIX if continues else Resume.RESTART
-        return Capabilities(resume, reasoning=True, efforts=tuple(common))
+        tools = bool(probed) and all(replica.accepted.tools for replica in probed)
+        return Capabilities(resume, reasoning=True, efforts=tuple(common), tools=tools)
 
     async def close(self) -> None:
         await self._transport.aclose()

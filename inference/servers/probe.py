@@ -14,6 +14,7 @@ from inference.servers.body import EXTENSIONS, Accepted
 from inference.servers.client import Server
 from inference.servers.errors import Broken, Refused, ServerError
 from inference.servers.probe_efforts import probe_efforts
+from inference.servers.probe_tools import probe_tools
 
 log = logging.getLogger("grokweb.servers")
 
@@ -120,7 +121,8 @@ async def try_out(server: Server, model: str) -> Accepted:
     if not prefix and await _continues(server, model, {}):
         prefix = "last"
     efforts = await probe_efforts(server, model)
-    return Accepted(usage=usage, fields=frozenset(fields), prefix=prefix, efforts=efforts)
+    tools = await probe_tools(server, model)
+    return Accepted(usage=usage, fields=frozenset(fields), prefix=prefix, tools=tools, efforts=efforts)
 
 
 async def _accepts_usage(server: Server, model: str) -> bool:

@@ -1,0 +1,108 @@
+"""Calls of tools through a server: what it is sent, and what becomes of the parts that it streams."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from inference.contract import Delta, Kind, Reason
+from tests.inference.servers.driving import Driver, request
+from tests.inference.servers.fake_server import Call, FakeServer, event, head, stream
+
+ECHO = {"name": "echo", "description": "Says it again.", "parameters": {"type": "object"}}
+CALL = {"id": "c1", "name": "echo", "arguments": '{"text": "a"}'}
+MESSAGES = (
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "", "calls": [CALL]},
+    {"role": "tool", "call": "c1", "name": "echo", "content": "a"},
+)
+
+
+def part(index: int = 0, **fields: Any) -> str:
+    function = {name: fields[name] for name in ("name", "arguments") if name in fields}
+    told = {"index": index, "function": function, **({"id": fields["id"]} if "id" in fields else {})}
+    return event(delta={"tool_calls": [told]})
+
+
+TWO_CALLS = "".join(
+    [
+        event("look"),
+        part(id="x", name="echo", arguments=""),
+        part(arguments='{"te'),
+        part(arguments='xt": "é\\n"}'),
+        part(1, id="y", name="echo", arguments="{}"),
+    ]
+)
+
+
+def calls_tools(call: Call) -> None:
+    call.send(head() + TWO_CALLS.encode() + stream(finish="tool_calls"))
+
+
+def says_yes(call: Call) -> None:
+    call.ok("yes")
+
+
+def lines_of(driver: Driver, generation_id: str = "g1") -> list[dict[str, Any]]:
+    deltas = [each.piece for each in driver.events[generation_id] if isinstance(each, Delta)]
+    written = "".join(piece.text for piece in deltas if piece.kind is Kind.CALL)
+    return [json.loads(line) for line in written.splitlines()]
+
+
+@pytest.mark.parametrize("finish", ["tool_calls", "stop"])
+def test_a_call_that_comes_in_parts_is_one_line(finish: str) -> None:
+    def answer(call: Call) -> None:
+        call.send(head() + TWO_CALLS.encode() + stream(finish=finish))
+
+    with FakeServer(answer, probe=calls_tools) as server, Driver(server.base) as driver:
+        driver.wait_until(lambda: driver.engine.capabilities.tools)
+        driver.ask(request(tools=(ECHO,)))
+        _, end = driver.result("g1")
+        assert lines_of(driver) == [
+            {"id": "x", "name": "echo", "arguments": '{"text": "é\\n"}'},
+            {"id": "y", "name": "echo", "arguments": "{}"},
+        ]
+    assert end.reason is Reason.CALLS
+    assert server.calls[0].body["tools"] == [{"type": "function", "function": ECHO}]
+
+
+def test_a_step_after_a_call_sends_calls_and_results() -> None:
+    with FakeServer(says_yes, probe=calls_tools) as server, Driver(server.base) as driver:
+        driver.wait_until(lambda: driver.engine.capabilities.tools)
+        _, end = driver.ask(request(messages=MESSAGES, tools=(ECHO,), may_call=False))
+    body = server.calls[0].body
+    assert end.reason is Reason.STOP
+    assert body["tool_choice"] == "none"
+    function = {"name": "echo", "arguments": '{"text": "a"}'}
+    assert body["messages"][1:] == [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "a"},
+    ]
+
+
+@pytest.mark.parametrize(("finish", "reason"), [("length", Reason.LENGTH), ("tool_calls", Reason.STOP)])
+def test_calls_that_are_cut_or_not_offered_are_dropped(finish: str, reason: Reason) -> None:
+    def answer(call: Call) -> None:
+        call.send(head() + TWO_CALLS.encode() + stream(finish=finish))
+
+    offered = (ECHO,) if finish == "length" else ()
+    with FakeServer(answer, probe=calls_tools) as server, Driver(server.base) as driver:
+        driver.wait_until(lambda: driver.engine.capabilities.tools)
+        text, end = driver.ask(request(tools=offered))
+        assert (text, end.reason, lines_of(driver)) == ("look", reason, [])
+
+
+def test_a_server_that_only_accepts_tools_is_sent_results_in_words() -> None:
+    with FakeServer(says_yes) as server, Driver(server.base) as driver:
+        driver.ask(request(messages=MESSAGES, tools=(ECHO,)))
+        assert not driver.engine.capabilities.tools
+    body = server.calls[0].body
+    assert "tools" not in body
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
+    assert body["messages"][2]["content"] == "Result of echo:\na"
