@@ -18,7 +18,7 @@ TOOLS: Registry[type[Tool]] = Registry(
     {},
     noun="tool",
     required=(
-        *("label", "fields", "options", "check", "description", "schema", "read_only", "needs_approval"),
+        *("label", "fields", "options", "description", "schema", "read_only", "needs_approval"),
         *("seconds", "may_use", "run"),
     ),
 )
