@@ -1,18 +1,21 @@
-"""Fixtures of the engine's tests: one thread, and the demo model in floats."""
+"""Fixtures of the tests of `inference`: one thread, the demo model in floats, requests to other machines."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from inference.base.outbound import count_with
 from inference.demo.train import seal
 from inference.model_dir.grok1_tensors import SCALE
 from inference.networks.int8 import Int8Matrix
+from tests.inference.outbound_servers import Authority
 
 DEMO = Path(__file__).parents[2] / "inference" / "demo" / "model"
 
@@ -46,3 +49,17 @@ def _floats(values: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     if values.dim() == 2:
         return Int8Matrix(values, scale).dequantised()
     return torch.stack([Int8Matrix(v, s).dequantised() for v, s in zip(values, scale, strict=True)])
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def counted() -> Iterator[list[tuple[str, str]]]:
+    """Purpose and outcome of each request to another machine that ended during the test."""
+    seen: list[tuple[str, str]] = []
+    stop = count_with(lambda purpose, outcome: seen.append((purpose, outcome)))
+    yield seen
+    stop()

@@ -68,3 +68,14 @@ def details(cast: Any, message_id: str, who: str = "alice", **headers: str) -> A
     """Returns the details of an answer, or the status of the refusal."""
     answer = cast.client(who).get(f"/api/messages/{message_id}/details/", headers=headers)
     return answer.json()["details"] if answer.status_code == 200 else answer.status_code
+
+
+async def asked_twice(tab: Any) -> tuple[Message, dict[str, Any]]:
+    """A question whose first answer was stopped, and the ack of the second, which is live."""
+    await tab.say(**send("slow:300:100 x"))
+    first = await tab.next()
+    await tab.say(type="stop", message_id=first["message_id"])
+    await eventually(lambda: Message.objects.filter(pk=first["message_id"], status="stopped").exists())
+    await tab.say(type="regenerate", message_id=first["message_id"], client_id="again")
+    question = await Message.objects.select_related("conversation__owner").aget(role="user")
+    return question, await tab.until("ack")

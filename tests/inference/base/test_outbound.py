@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from inference.base.outbound import (
     Policy,
     Refused,
     Unreachable,
-    count_with,
 )
 from tests.inference.outbound_cases import (
     BROKEN,
@@ -49,19 +48,6 @@ from tests.inference.outbound_servers import (
     redirects,
     says,
 )
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def counted() -> Iterator[list[tuple[str, str]]]:
-    seen: list[tuple[str, str]] = []
-    stop = count_with(lambda purpose, outcome: seen.append((purpose, outcome)))
-    yield seen
-    stop()
 
 
 def client_for(*servers: Server, purpose: str = "hub", limits: Limits = SMALL, **options: Any) -> Client:

@@ -22,7 +22,6 @@ from inference.base.outbound import (
     Listed,
     OutboundError,
     Policy,
-    count_with,
 )
 from inference.base.outbound.guard import Resolver, system_resolver
 from inference.outbound.httpx_exchange import GuardError
@@ -115,19 +114,6 @@ def send_async(
 @pytest.fixture(params=[send_plain, send_async], ids=["sync", "async"])
 def send(request: pytest.FixtureRequest) -> Send:
     return request.param
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def counted() -> Iterator[list[tuple[str, str]]]:
-    seen: list[tuple[str, str]] = []
-    stop = count_with(lambda purpose, outcome: seen.append((purpose, outcome)))
-    yield seen
-    stop()
 
 
 def policy_for(*servers: Server, purpose: str = "hub", limits: Limits = SMALL, **options: Any) -> Policy:
