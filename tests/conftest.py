@@ -18,12 +18,14 @@ import hypothesis
 import psycopg
 import pytest
 import redis
+from django.conf import settings as django_settings
 from django.db import connection
+from django.db.backends.sqlite3.creation import DatabaseCreation
 from django.test import TransactionTestCase
 from django.utils import translation
 
 from grokweb import bootstrap
-from tests import browser, emptying, event_loop, settings
+from tests import browser, emptying, event_loop, migrated, settings
 
 HERE = Path(__file__).parent
 # Without the mark `django_db` or one of these a test reaches no database: pytest-django refuses queries, and
@@ -33,6 +35,7 @@ DATABASE_FIXTURES = {
     "transactional_db",
     "make_database",
     "service_database_url",
+    "empty_database_url",
     "database_url",
     "own_database_url",
 }
@@ -136,6 +139,25 @@ def _empty_redis(_redis_connection: redis.Redis) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> Iterator[None]:
+    """Works as pytest-django's, but the database that it then makes is a copy of a migrated one."""
+    with pytest.MonkeyPatch.context() as patch:
+        if connection.vendor == "postgresql":
+            test: dict[str, Any] = django_settings.DATABASES["default"].setdefault("TEST", {})
+            patch.setitem(test, "TEMPLATE", migrated.template(os.environ["DATABASE_URL"]))
+        else:
+            create = DatabaseCreation._create_test_db  # type: ignore[attr-defined]
+
+            def copy(self: Any, *arguments: Any, **options: Any) -> str:
+                name: str = create(self, *arguments, **options)
+                migrated.copy_sqlite(Path(name))
+                return name
+
+            patch.setattr(DatabaseCreation, "_create_test_db", copy)
+        yield
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Works as pytest-django's, but empties tables faster after a test with real transactions; and a thread
     that outlives its test does not block dropping the database."""
@@ -159,17 +181,24 @@ def redis_client(_redis_connection: redis.Redis) -> redis.Redis:
 
 
 @pytest.fixture
-def make_database(tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Makes empty databases for services that the test starts, of the kind this run is on; returns a URL."""
+def make_database(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Makes empty databases for services that the test starts, of the kind this run is on; returns a URL.
+
+    With `tables=True` they have today's tables.
+    """
     base = os.environ.get("DATABASE_URL", "")
     names: list[str] = []
 
-    def make() -> str:
+    def make(tables: bool = False) -> str:
         names.append(f"service_{secrets.token_hex(6)}")
         if not base.startswith("postgres"):
-            return f"sqlite:///{tmp_path / f'{names[-1]}.sqlite3'}"
+            file = tmp_path / f"{names[-1]}.sqlite3"
+            if tables:
+                migrated.copy_sqlite(file)
+            return f"sqlite:///{file}"
+        template = f' TEMPLATE "{migrated.template(base)}"' if tables else ""
         with psycopg.connect(base, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{names[-1]}"')
+            connection.execute(f'CREATE DATABASE "{names[-1]}"{template}')
         return f"{base.rsplit('/', 1)[0]}/{names[-1]}"
 
     yield make
@@ -180,8 +209,14 @@ def make_database(tmp_path: Path) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def service_database_url(make_database: Callable[[], str]) -> str:
-    """Provides the URL of an empty database, for a service that the test starts."""
+def service_database_url(make_database: Callable[..., str]) -> str:
+    """Provides the URL of a database with tables and without rows, for a service that the test starts."""
+    return make_database(tables=True)
+
+
+@pytest.fixture
+def empty_database_url(make_database: Callable[..., str]) -> str:
+    """Provides the URL of a database without tables."""
     return make_database()
 
 

@@ -51,7 +51,7 @@ def line_port() -> int:
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory, line_port: int) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("e2e")
-    running = Service(folder, **ENVIRONMENT, **installed_tools.environment(folder))
+    running = Service(folder, **ENVIRONMENT, **installed_tools.environment(folder)).with_tables()
     ports = (running.port, line_port)
     running.environment["GROKWEB_URLS"] = ",".join(f"http://localhost:{port}" for port in ports)
     try:

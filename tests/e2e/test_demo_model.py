@@ -18,7 +18,7 @@ from tests.grokweb.service import ROOT, Service
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     model = str(ROOT / "inference" / "demo" / "model")
     folder = tmp_path_factory.mktemp("demo")
-    running = Service(folder, GROKWEB_MODEL=model, GROKWEB_TEST_ENGINES="0")
+    running = Service(folder, GROKWEB_MODEL=model, GROKWEB_TEST_ENGINES="0").with_tables()
     try:
         yield running.start().wait_until_ready()
     finally:

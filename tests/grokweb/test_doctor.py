@@ -15,6 +15,7 @@ from django.test import Client
 from chat.core import addresses
 from grokweb.doctor import table
 from grokweb.redis_server import EmbeddedRedis
+from tests import migrated
 from tests.grokweb.broken_servers import Mail, RedisProxy, serving
 from tests.grokweb.service import ROOT
 
@@ -58,7 +59,14 @@ class Doctor:
 
 
 @pytest.fixture
-def doctor(tmp_path: Path, service_database_url: str) -> Doctor:
+def doctor(tmp_path: Path) -> Doctor:
+    """Provides a doctor for checks that need no database: an empty SQLite file."""
+    return Doctor(tmp_path / "data", f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+
+
+@pytest.fixture
+def database_doctor(tmp_path: Path, service_database_url: str) -> Doctor:
+    """Provides a doctor for a database with tables, of the kind this run is on."""
     return Doctor(tmp_path / "data", service_database_url)
 
 
@@ -70,12 +78,11 @@ def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
     made.kill()
 
 
-def test_a_sound_installation_has_no_problem(doctor: Doctor) -> None:
-    doctor.migrate()
-    lines = doctor()
+def test_a_sound_installation_has_no_problem(database_doctor: Doctor) -> None:
+    lines = database_doctor()
     assert list(lines) == list(table.CHECKS)
     assert not [line for line in lines.values() if line.startswith("problem")], lines
-    assert doctor.status == 0
+    assert database_doctor.status == 0
 
 
 def test_doctor_prints_french(doctor: Doctor) -> None:
@@ -217,7 +224,8 @@ def test_no_mail_server_at_all(doctor: Doctor) -> None:
 # --- Database -----------------------------------------------------------------------------------------------
 
 
-def test_an_empty_database_is_behind(doctor: Doctor) -> None:
+def test_an_empty_database_is_behind(tmp_path: Path, empty_database_url: str) -> None:
+    doctor = Doctor(tmp_path / "data", empty_database_url)
     assert "changes are not applied" in doctor("migrations")["migrations"]
     assert doctor.status == 1
     doctor.migrate()
@@ -225,10 +233,8 @@ def test_an_empty_database_is_behind(doctor: Doctor) -> None:
 
 
 def test_a_damaged_file_is_a_problem(doctor: Doctor) -> None:
-    if not doctor.environment["DATABASE_URL"].startswith("sqlite"):
-        pytest.skip("PostgreSQL's files are its own")
-    doctor.migrate()
     file = Path(doctor.environment["DATABASE_URL"].removeprefix("sqlite:///"))
+    migrated.copy_sqlite(file)
     with file.open("r+b") as opened:
         for page in range(8, 60):
             opened.seek(page * 4096 + 100)
@@ -237,15 +243,15 @@ def test_a_damaged_file_is_a_problem(doctor: Doctor) -> None:
     assert doctor.status == 1
 
 
-def test_the_doctor_warns_when_postgresql_logs_statements(doctor: Doctor) -> None:
-    url = doctor.environment["DATABASE_URL"]
+def test_the_doctor_warns_when_postgresql_logs_statements(database_doctor: Doctor) -> None:
+    url = database_doctor.environment["DATABASE_URL"]
     if not url.startswith("postgres"):
         pytest.skip("SQLite overwrites what is deleted")
-    assert doctor("database retention")["database retention"].startswith("ok: ")
+    assert database_doctor("database retention")["database retention"].startswith("ok: ")
     name = url.rpartition("/")[2]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE \"{name}\" SET log_statement = 'all'")
-    assert "statements are logged" in doctor("database retention")["database retention"]
+    assert "statements are logged" in database_doctor("database retention")["database retention"]
 
 
 def test_a_database_that_is_away(doctor: Doctor) -> None:

@@ -90,7 +90,7 @@ def test_health_answers_without_tls(tmp_path: Path, host: str) -> None:
 @pytest.mark.faults_sqlite
 def test_a_service_behind_tls_starts(tmp_path: Path) -> None:
     """`up` asks /readyz without TLS."""
-    service = Service(tmp_path, **PRODUCTION)
+    service = Service(tmp_path, **PRODUCTION).with_tables()
     try:
         service.start().wait_until_ready()
         assert service.get("/readyz", Host="chat.example.org")[0] == 200

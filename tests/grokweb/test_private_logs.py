@@ -18,7 +18,7 @@ WORDS = ("xylocarp", "quokkaberry", "zibeline")  # in the question and in the an
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Starts a service in which every library logs everything."""
-    made = Service(tmp_path_factory.mktemp("private-logs"), GROKWEB_LOG_LEVEL="DEBUG")
+    made = Service(tmp_path_factory.mktemp("private-logs"), GROKWEB_LOG_LEVEL="DEBUG").with_tables()
     try:
         yield made.start().wait_until_ready()
     finally:

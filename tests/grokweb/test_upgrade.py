@@ -20,8 +20,8 @@ OLD_LABELS = ("voice", "leaving", "desk")
 
 
 @pytest.fixture
-def old(tmp_path: Path, service_database_url: str) -> Iterator[OlderInstallation]:
-    made = OlderInstallation(tmp_path / "old", service_database_url)
+def old(tmp_path: Path, empty_database_url: str) -> Iterator[OlderInstallation]:
+    made = OlderInstallation(tmp_path / "old", empty_database_url)
     try:
         yield made
     finally:

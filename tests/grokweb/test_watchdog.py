@@ -30,7 +30,7 @@ def impatient(tmp_path: Path) -> Iterator[Service]:
     static = tmp_path / "static"
     shutil.copytree(bootstrap.STATIC, static)
     times = {"GROKWEB_WEB_LOOP_SECONDS": str(LOOP), "GROKWEB_WEB_POOL_SECONDS": str(POOL)}
-    made = Service(tmp_path, GROKWEB_STATIC=str(static), **times)
+    made = Service(tmp_path, GROKWEB_STATIC=str(static), **times).with_tables()
     try:
         yield made.start().wait_until_ready()
     finally:

@@ -238,4 +238,4 @@ def test_everybody_sees_their_own_usage(cast: Cast, who: str, status: int) -> No
     assert response.status_code == status
     if status == 200:
         assert response.json()["reserved"] == (200 if who == "alice" else 0)
-        assert set(response.json()) == {"used", "reserved", "limit", "resets_at"}
+        assert set(response.json()) == {"used", "reserved", "estimated", "limit", "resets_at"}

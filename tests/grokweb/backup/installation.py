@@ -69,6 +69,8 @@ class Installation(Service):
         return answer
 
     def filled(self) -> dict[str, Any]:
+        if self.sqlite and not self.data.exists():
+            self.with_tables()
         self.done("prepare")
         return self.run("fill")
 

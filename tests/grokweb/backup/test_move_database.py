@@ -81,9 +81,7 @@ def old(tmp_path: Path) -> Installation:
 
 
 @needs_postgresql
-def test_everything_is_moved_and_the_audit_chain_verifies(
-    old: Installation, service_database_url: str
-) -> None:
+def test_everything_is_moved_and_the_audit_chain_verifies(old: Installation, empty_database_url: str) -> None:
     result = old.filled()
     fill = [sys.executable, "-m", "tests.grokweb.backup.every_model"]
     subprocess.run(fill, cwd=ROOT, env=old.environment, check=True, timeout=120)
@@ -93,17 +91,17 @@ def test_everything_is_moved_and_the_audit_chain_verifies(
     assert "123457" in json.dumps(before)
     untouched = digest(old.sqlite)
 
-    said = old.done("move_database", "--to", service_database_url)
+    said = old.done("move_database", "--to", empty_database_url)
     assert "both databases hold the same" in said
     assert digest(old.sqlite) == untouched
-    after = asked(old, READ, DATABASE_URL=service_database_url)
+    after = asked(old, READ, DATABASE_URL=empty_database_url)
     assert after["tables"].keys() == before["tables"].keys()
     for table, rows in before["tables"].items():
         assert after["tables"][table] == rows, table
     assert after == before
 
-    assert asked(old, WRITE_ON, DATABASE_URL=service_database_url)["chain"] is None  # numbers go on
-    old.environment["DATABASE_URL"] = service_database_url
+    assert asked(old, WRITE_ON, DATABASE_URL=empty_database_url)["chain"] is None  # numbers go on
+    old.environment["DATABASE_URL"] = empty_database_url
     try:
         old.shows(result)
     finally:
@@ -112,7 +110,7 @@ def test_everything_is_moved_and_the_audit_chain_verifies(
 
 @needs_postgresql
 def test_characters_that_postgresql_refuses_are_replaced_and_named(
-    old: Installation, service_database_url: str
+    old: Installation, empty_database_url: str
 ) -> None:
     old.filled()
     code = (
@@ -120,16 +118,16 @@ def test_characters_that_postgresql_refuses_are_replaced_and_named(
         "print('{}')"
     )
     asked(old, code)
-    ran = old.manage("move_database", "--to", service_database_url)
+    ran = old.manage("move_database", "--to", empty_database_url)
     assert ran.returncode == 0, ran.stderr
     assert "conversations_message.text: 1 values" in ran.stderr
-    texts = json.dumps(asked(old, READ, DATABASE_URL=service_database_url)["tables"]["conversations_message"])
+    texts = json.dumps(asked(old, READ, DATABASE_URL=empty_database_url)["tables"]["conversations_message"])
     assert "before\\ufffdafter" in texts
 
 
 @needs_postgresql
 def test_a_target_in_use_is_refused_and_a_failure_leaves_it_empty(
-    old: Installation, service_database_url: str, tmp_path: Path
+    old: Installation, empty_database_url: str, tmp_path: Path
 ) -> None:
     import psycopg
 
@@ -140,13 +138,13 @@ def test_a_target_in_use_is_refused_and_a_failure_leaves_it_empty(
         "print('{}')"
     )
     asked(old, too_long)
-    said = old.refused("move_database", "--to", service_database_url)
+    said = old.refused("move_database", "--to", empty_database_url)
     assert "conversations_conversation cannot be copied: value too long" in said
-    with psycopg.connect(service_database_url) as connection:
+    with psycopg.connect(empty_database_url) as connection:
         assert connection.execute("SELECT count(*) FROM accounts_user").fetchone() == (0,)
     asked(old, too_long.replace("printf('%.200c', 'x')", "'short'"))
-    old.done("move_database", "--to", service_database_url)  # the same command, once the row fits
-    assert "must be empty" in old.refused("move_database", "--to", service_database_url)
+    old.done("move_database", "--to", empty_database_url)  # the same command, once the row fits
+    assert "must be empty" in old.refused("move_database", "--to", empty_database_url)
 
 
 def test_move_database_refuses_unsuitable_addresses(old: Installation) -> None:

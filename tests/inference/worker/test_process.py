@@ -30,7 +30,7 @@ if "inference.worker" in Path("/proc/self/cmdline").read_text().split("\\0"):
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     (tmp_path / "sitecustomize.py").write_text(PROBE)
-    service = Service(tmp_path, PYTHONPATH=str(tmp_path), GROKWEB_MODEL="")  # the demo model
+    service = Service(tmp_path, PYTHONPATH=str(tmp_path), GROKWEB_MODEL="").with_tables()  # the demo model
     try:
         yield service.start().wait_until_ready()
     finally:
