@@ -79,6 +79,7 @@ _THINK = re.compile(r"think:(\d{1,6}):")
 _CUT = re.compile(r"cut:(\d{1,6}):(\d):")
 _USAGE = re.compile(r"usage:(?:(\d{1,6}):(\d{1,6})|\?):")
 _CALLS = re.compile(r"(?:^|\s)(call:[\w-]+:.*)$")
+_CALLING = re.compile(r"(?:^|\s)call:[\w-]+:")
 _CALL = re.compile(r"call:([\w-]+):(.*)", re.DOTALL)
 _TITLE = re.compile(r"title:(.*)")
 _WORD = re.compile(r"\s*\S+\s*|\s+")
@@ -158,7 +159,7 @@ def script_of(request: GenerationRequest) -> Script:
     question = _asked(request.messages)
     if question == "effort:":
         return read_script(request.effort)
-    if not request.tools:
+    if not request.tools or not _CALLING.search(question):
         return read_script(question)
     lines = question.split("\n")
     step = sum(bool(message.get("calls")) for message in request.messages)

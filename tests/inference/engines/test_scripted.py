@@ -193,6 +193,11 @@ def test_a_script_calls_nothing_that_is_not_offered(engine: Any, fields: dict[st
     assert (text, end.reason) == ("call:echo:{}", Reason.STOP)
 
 
+def test_a_script_without_calls_has_all_its_lines(engine: Any) -> None:
+    _, text, end = answer(engine, "echo:one\n\ntwo", tools=ECHO)
+    assert (text, end.reason) == ("one\n\ntwo", Reason.STOP)
+
+
 def test_a_step_after_a_call_answers_with_its_result(engine: Any) -> None:
     question = 'call:echo:{"text": "a b"}\necho:then call:echo:{}'
     asked = {"role": "user", "content": question}
