@@ -110,6 +110,13 @@ CONTEXT = env.integer(
     low=0,
     high=2**24,
 )
+DTYPE = env.choice(
+    "GROKWEB_DTYPE",
+    "auto",
+    "Numbers of the weights of a folder that transformers runs: float32, bfloat16, int8 (matrices in 8 bits) "
+    "or auto (as stored; small bfloat16 models in float32). Grok-1 folders are served as stored.",
+    among=("auto", "float32", "bfloat16", "int8"),
+)
 NATIVE = env.flag(
     "GROKWEB_NATIVE", True, "1: compute Grok-1 in C++ on CPUs that support what was compiled. 0: use torch."
 )

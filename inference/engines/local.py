@@ -60,18 +60,20 @@ class LocalEngine(BatchingEngine):
         cache_bytes: int = 0,
         context: int = 0,
         checks: Path | None = None,
+        dtype: str = "",
         exit: Callable[[int], object] = os._exit,
     ) -> None:
         """Loads tokenizer and weights (seconds). Raises ModelUnusable with the reason.
 
         `cache_bytes`, `context`: see load_engine. `checks`: a folder for results of self-checks.
+        `dtype`: of weights that transformers runs, see hf_models/loading.py.
         """
         files = modelfiles.describe(Path(path))
         torch.set_num_threads(threads)  # loading converts weights, too
         opened = (
             _open_grok1(files, slots, threads, cache_bytes, context)
             if files.model_type == modelfiles.GROK1
-            else _open_stock(files, slots, context, checks)
+            else _open_stock(files, slots, context, checks, dtype)
         )
         first = [try_step(opened, files.path)]
         scheduler = Scheduler(
@@ -170,7 +172,7 @@ def _open_grok1(files: ModelFiles, slots: int, threads: int, cache_bytes: int, c
     )
 
 
-def _open_stock(files: ModelFiles, slots: int, context: int, checks: Path | None) -> Opened:
+def _open_stock(files: ModelFiles, slots: int, context: int, checks: Path | None, dtype: str) -> Opened:
     from inference.hf_models.configs import load_config  # imports transformers: seconds
     from inference.hf_models.loading import load_model
     from inference.hf_models.self_check import find_way
@@ -180,9 +182,9 @@ def _open_stock(files: ModelFiles, slots: int, context: int, checks: Path | None
     vocab_size = int(load_config(files.path).get_text_config().vocab_size)
     tokenizer = HfTokenizer(files.path, vocab_size)  # first: it takes moments, the weights minutes
     device = _device()
-    files = fit_context(files, slots, context, _free(device))
-    model = load_model(files.path, slots=slots, device=device, context=files.context)
-    precision = str(model.dtype).removeprefix("torch.")
+    files = fit_context(files, slots, context, _free(device), dtype)
+    model = load_model(files.path, slots=slots, device=device, context=files.context, dtype=dtype)
+    precision = f"{dtype}-{model.dtype}".removeprefix("-").replace("torch.", "")
     identity = weights_hash(files.path)
     way = find_way(
         model,

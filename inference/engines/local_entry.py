@@ -35,7 +35,7 @@ class ModelFolder:
 
     def create(self, model: str, *, slots: int, threads: int, cache_bytes: int, context: int) -> Engine:
         from inference.engines.local import LocalEngine  # torch
-        from inference.settings import DATA_DIR
+        from inference.settings import DATA_DIR, DTYPE
 
         return LocalEngine(
             model,
@@ -44,4 +44,5 @@ class ModelFolder:
             cache_bytes=cache_bytes,
             context=context,
             checks=DATA_DIR / "self-checks",
+            dtype="" if DTYPE == "auto" else DTYPE,
         )

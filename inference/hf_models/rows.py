@@ -21,6 +21,10 @@ class Rows(Cache):
         self.rows, self.context = rows, context
         self.stored: dict[int, tuple[Tensor, Tensor]] = {}  # a layer: keys and values [rows, context, K, D]
 
+    @property
+    def nbytes(self) -> int:
+        return sum(one.nbytes for pair in self.stored.values() for one in pair)
+
     def turn_to(self, rows: list[int], positions: Tensor, longest: int) -> None:
         """The next pass feeds `rows` (n) at `positions` [n, T] and reads their first `longest` keys."""
         self.index = torch.tensor(rows, device=positions.device)

@@ -48,6 +48,11 @@ class HfStep:
         self._together = way == TOGETHER
         self.filled = [0] * rows  # tokens each row holds
 
+    @property
+    def cache_bytes(self) -> int:
+        """Returns the size of the shared cache; 0 where each row has its own."""
+        return self.caches.cache.nbytes if isinstance(self.caches, _Shared) else 0
+
     def step(
         self,
         ids: Sequence[int],

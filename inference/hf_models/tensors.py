@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM
 from transformers.core_model_loading import revert_weight_conversion
 
@@ -24,17 +25,15 @@ from inference.model_dir.headers import Stored, first_line
 log = logging.getLogger(__name__)
 
 NAMED = 3  # names that a refusal lists
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 def check_tensors(config: Any, found: Mapping[str, Stored], path: Path) -> None:
     """Raises ModelUnusable unless every tensor of the network is in `found`, in its shape."""
     try:
-        network, prefix = _network(config)
+        named = _named(config, found)
     except Exception as error:  # transformers raises errors of many kinds
         raise ModelUnusable(f"config.json in {path} cannot be used: {first_line(error)}") from error
-    choices = [_spelled(names, way, prefix) for names, way in product(network, ("", "add", "drop"))]
-    wanted = max(choices, key=lambda names: len(names.keys() & found.keys()))
+    wanted = {name: tuple(tensor.shape) for name, tensor in named.items()}
     missing = [name for name in wanted if name not in found]
     if len(missing) == len(wanted):
         raise ModelUnusable(
@@ -54,27 +53,43 @@ def check_tensors(config: Any, found: Mapping[str, Stored], path: Path) -> None:
     _check_extra(wanted, found, path)
 
 
-def _network(config: Any) -> tuple[list[Shapes], str]:
-    """Returns the shapes by name, as files and as the classes of transformers call them; and the prefix of
-    names that a network without a head leaves out."""
+def _named(config: Any, found: Mapping[str, Stored]) -> dict[str, Tensor]:
+    """Returns the tensors of a network without memory, by the names they have in files like `found`."""
     maker: Any = AutoModelForCausalLM
     with torch.device("meta"):
         model = maker.from_config(config, trust_remote_code=False)
     state = {name: t for name, t in model.state_dict().items() if name not in model.all_tied_weights_keys}
-    in_files = revert_weight_conversion(model, dict(state))
-    return [{name: tuple(t.shape) for name, t in each.items()} for each in (in_files, state)], (
-        f"{model.base_model_prefix}."
-    )
+    return names_in_files(model, state, found)
 
 
-def _spelled(names: Shapes, way: str, prefix: str) -> Shapes:
+class _View(Tensor):
+    """A tensor whose parts stay views: transformers' table of merged tensors would copy them."""
+
+    def contiguous(self, *_: Any, **__: Any) -> Tensor:
+        return self
+
+
+def names_in_files(model: Any, state: Mapping[str, Tensor], found: Mapping[str, Stored]) -> dict[str, Tensor]:
+    """Returns a network's tensors by the names they have in files: `state` has those of the class.
+
+    Parts of merged tensors are views where the table of transformers only stacks and concatenates. Names may
+    be those of released files or those of the classes, with or without the prefix of the network.
+    """
+    prefix = f"{model.base_model_prefix}."
+    in_files = revert_weight_conversion(model, {name: t.as_subclass(_View) for name, t in state.items()})
+    choices = [_spelled(names, way, prefix) for names, way in product((in_files, state), ("", "add", "drop"))]
+    best = max(choices, key=lambda names: len(names.keys() & found.keys()))
+    return {name: tensor.as_subclass(Tensor) for name, tensor in best.items()}
+
+
+def _spelled(names: Mapping[str, Tensor], way: str, prefix: str) -> dict[str, Tensor]:
     """Returns the names with or without the prefix, both of which transformers loads."""
     if way == "add":
-        return {prefix + name: shape for name, shape in names.items()}
-    return {name.removeprefix(prefix) if way else name: shape for name, shape in names.items()}
+        return {prefix + name: tensor for name, tensor in names.items()}
+    return {name.removeprefix(prefix) if way else name: tensor for name, tensor in names.items()}
 
 
-def _check_extra(wanted: Shapes, found: Mapping[str, Stored], path: Path) -> None:
+def _check_extra(wanted: Mapping[str, tuple[int, ...]], found: Mapping[str, Stored], path: Path) -> None:
     """Refuses blocks, experts and biases that config.json leaves out: without them it is another network."""
     patterns = {_pattern(name) for name in wanted}
     extra = sorted(found.keys() - wanted.keys())

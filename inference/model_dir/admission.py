@@ -24,6 +24,7 @@ OVERHEAD_BYTES = 300 * 2**20
 SMALL_BYTES = 2**30
 # Rows that only cache prompt prefixes: searching more would take longer than they save.
 MOST_KEPT = 256
+INT8 = "int8"  # GROKWEB_DTYPE: matrices in int8, the rest in floats
 # A context that memory shortens is a multiple of this, leaves a part of the memory to others, and is at least
 # so long: below that a conversation has no room.
 CONTEXT_STEP, CONTEXT_SHARE, SHORTEST_CONTEXT = 256, 0.9, 512
@@ -78,15 +79,18 @@ def needed_bytes(files: ModelFiles, slots: int, dtype: str = "", *, packed: bool
     `packed`: as the native step has them, bfloat16 in its two bytes and the cache in float32; of an int8
     folder the embedding once more in int8, which processors with VNNI make the logits with.
     """
-    short = not packed and (dtype or serving_dtype(files)) == "bfloat16"
+    floats = serving_dtype(files) if dtype in ("", INT8) else dtype
+    short = not packed and floats == "bfloat16"
     size = BYTES["BF16" if short else "F32"]
     as_stored = {"I8", "BF16"} if packed else {"I8"}
     weights = sum(
         stored if kind in as_stored else stored // BYTES[kind] * size for kind, stored in files.stored.items()
     )
+    if dtype == INT8 and not packed:
+        weights -= (files.parameters - files.kept_floats) * (size - 1)
     if packed and "I8" in files.stored:
-        floats = sum(size // BYTES[kind] for kind, size in files.stored.items() if kind != "I8")
-        weights += floats + 4 * floats // HEAD_BLOCK
+        others = sum(size // BYTES[kind] for kind, size in files.stored.items() if kind != "I8")
+        weights += others + 4 * others // HEAD_BLOCK
     return weights + slots * files.context * files.cached_numbers * size + OVERHEAD_BYTES
 
 
@@ -96,7 +100,13 @@ def bound_context(files: ModelFiles, requested: int) -> ModelFiles:
 
 
 def fit_context(
-    files: ModelFiles, slots: int, requested: int = 0, free: int | None = None, *, packed: bool = False
+    files: ModelFiles,
+    slots: int,
+    requested: int = 0,
+    free: int | None = None,
+    dtype: str = "",
+    *,
+    packed: bool = False,
 ) -> ModelFiles:
     """Returns the folder with the context it is served with, and states it in the log.
 
@@ -104,14 +114,14 @@ def fit_context(
     memory. If not even SHORTEST_CONTEXT fits, ensure_memory refuses.
     """
     longest, free = files.context, free_memory() if free is None else free
-    if requested or free is None or needed_bytes(files, slots, packed=packed) <= free:
+    if requested or free is None or needed_bytes(files, slots, dtype, packed=packed) <= free:
         files = bound_context(files, requested)
         log.info(
             "%s is served with a context of %d tokens; its longest is %d", files.name, files.context, longest
         )
         return files
-    base = needed_bytes(files, 0, packed=packed)
-    token = (needed_bytes(files, slots, packed=packed) - base) // files.context
+    base = needed_bytes(files, 0, dtype, packed=packed)
+    token = (needed_bytes(files, slots, dtype, packed=packed) - base) // files.context
     fits = int(CONTEXT_SHARE * max(0, free - base)) // token // CONTEXT_STEP * CONTEXT_STEP
     files = bound_context(files, max(fits, SHORTEST_CONTEXT))
     log.warning(

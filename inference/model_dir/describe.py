@@ -41,6 +41,8 @@ ALIASES = {
     "num_attention_heads": ("n_head", "n_heads"),
     "max_position_embeddings": ("n_positions", "max_seq_len", "n_ctx"),
 }
+# Tensors that are never int8: embedding, head and routers.
+KEPT_FLOATS = re.compile(r"embed|lm_head|(^|\.)(router|gate|shared_expert_gate)\.")
 # Projections whose outputs a token leaves in the cache: keys and values, or DeepSeek's latents of both.
 CACHED_OUTPUTS = re.compile(r"\.(k_proj|v_proj|kv_a_proj_with_mqa)\.weight$")
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -72,9 +74,10 @@ class ModelFiles:
     shards: tuple[Path, ...]
     tokenizer: str  # the file that says how text becomes ids
     chat_template: str  # of a Grok-1 folder
-    stored: Mapping[str, int]  # bytes on disk by dtype ("F32", "BF16", "I8", ...)
+    stored: Mapping[str, int]  # bytes by dtype ("F32", "BF16", "I8", ...), packed weights as bfloat16
     cached_numbers: int  # keys and values that one token leaves in the cache
     sampling: Mapping[str, float]  # fields of contract.Sampling that the folder sets
+    kept_floats: int = 0  # parameters that stay floats where a folder is served in int8
 
 
 def describe(path: Path) -> ModelFiles:
@@ -95,8 +98,9 @@ def _describe(path: Path) -> ModelFiles:
         grok1_tensors.check(config, found, path)
     else:
         _check_other(config, found, path)
+    loaded = {name: one for name, each in found.items() if (one := _as_loaded(name, each)) is not None}
     stored: dict[str, int] = {}
-    for tensor in found.values():
+    for tensor in loaded.values():
         stored[tensor.dtype] = stored.get(tensor.dtype, 0) + tensor.bytes
     card = json_object(path / "grokweb.json") if (path / "grokweb.json").exists() else {}
     return ModelFiles(
@@ -106,10 +110,13 @@ def _describe(path: Path) -> ModelFiles:
         is_demo=bool(card.get("is_demo", False)),
         about=str(card.get("about", "")),
         titles=bool(card.get("titles", not card.get("is_demo", False))),
-        weight_bytes=sum(stored.values()),
+        weight_bytes=sum(one.bytes for one in found.values()),
         model_type=config["model_type"],
         path=path,
-        parameters=sum(one.numbers for name, one in found.items() if not name.endswith(grok1_tensors.SCALE)),
+        parameters=sum(one.numbers for name, one in loaded.items() if not name.endswith(grok1_tensors.SCALE)),
+        kept_floats=sum(
+            one.numbers for name, one in loaded.items() if len(one.shape) < 2 or KEPT_FLOATS.search(name)
+        ),
         shards=shards,
         tokenizer=tokenizer,
         chat_template=str(card.get("chat_template", "grok1")),
@@ -133,7 +140,7 @@ def _config(path: Path) -> dict[str, Any]:
         raise ModelUnusable(f"config.json in {path}: model_type is {model_type!r}, not a name")
     if model_type != GROK1:
         wrongfolders.refuse_by_type(model_type, path)
-        wrongfolders.refuse_quantised(config, path)
+        wrongfolders.quantised_as(_of_text(config), path)
     return config
 
 
@@ -159,6 +166,13 @@ def _shards(path: Path) -> tuple[Path, ...]:
         if (path / "adapter_config.json").is_file() and str(error).startswith("no "):
             raise ModelUnusable(wrongfolders.adapter_words(path)) from error
         raise
+
+
+def _as_loaded(name: str, tensor: Stored) -> Stored | None:
+    """Returns a packed tensor as it is in memory, in bfloat16; None for the exponents of MXFP4."""
+    if tensor.dtype == "U8":
+        return Stored((2 * tensor.numbers, 1), "BF16") if name.endswith("_blocks") else None
+    return Stored(tensor.shape, "BF16") if tensor.dtype.startswith("F8_") else tensor
 
 
 def _folder_name(path: Path) -> str:
@@ -191,7 +205,10 @@ def _check_other(config: Mapping[str, Any], found: Mapping[str, Stored], path: P
             read = json_object(path / name)
             if name == "generation_config.json":
                 _check_ends(read, path / name)
-    wrongfolders.refuse_numbers_other_than_floats({name: one.dtype for name, one in found.items()}, path)
+    method = wrongfolders.quantised_as(config, path)
+    wrongfolders.refuse_numbers_other_than_floats(
+        {name: one.dtype for name, one in found.items()}, path, method
+    )
 
 
 def _check_ends(config: Mapping[str, Any], file: Path) -> None:

@@ -22,6 +22,7 @@ GGUF = (
 FORGETFUL = frozenset(("falcon_mamba", "jamba", "mamba", "nemotron_h", "recurrent_gemma", "rwkv", "xlstm"))
 # transformers, MLX, GPTQ's own tool, ExLlama and others: the key of config.json, or the file, that says so.
 QUANTISED_KEYS = ("quantization_config", "quantization", "compression_config")
+UNPACKED = ("fp8", "mxfp4")  # values of quant_method that are read: floats of 8 and 4 bits with factors
 QUANTISED_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 NO_WEIGHTS = ("I64", "I16", "BOOL", "F64", "C64")  # of buffers and masks, hardly of quantised weights
 QUANTISED_PARTS = ("qweight", "qzeros", "quant_state", "quant_map", "weight_packed", "absmax", "g_idx")
@@ -86,13 +87,16 @@ def refuse_by_type(model_type: str, path: Path) -> None:
         )
 
 
-def refuse_quantised(config: Mapping[str, Any], path: Path) -> None:
-    """Raises ModelUnusable for weights that are not floats, whichever tool made them."""
+def quantised_as(config: Mapping[str, Any], path: Path) -> str:
+    """Returns the method of packed weights that are unpacked as they are loaded, "" for floats. Raises
+    ModelUnusable for other weights that are not floats, whichever tool made them."""
     given = next((config[key] for key in QUANTISED_KEYS if config.get(key) is not None), None)
     file = next((name for name in QUANTISED_FILES if (path / name).is_file()), None)
     if given is None and file is None:
-        return
+        return ""
     method = given.get("quant_method") or given.get("mode") if isinstance(given, dict) else None
+    if method in UNPACKED and file is None:
+        return str(method)
     named = f" ({method})" if isinstance(method, str) and re.fullmatch(r"[\w-]{1,40}", method) else ""
     raise ModelUnusable(quantised_words(path, named))
 
@@ -100,14 +104,17 @@ def refuse_quantised(config: Mapping[str, Any], path: Path) -> None:
 def quantised_words(path: Path, detail: str = "") -> str:
     return (
         f"{path} holds quantised weights{detail}; of this model type only float ones are served: "
-        "get the float32, float16 or bfloat16 weights of the same model"
+        "get the float32, float16 or bfloat16 weights of the same model (or FP8, MXFP4), or run it with vLLM "
+        "and give GROKWEB_MODEL=http://HOST:PORT/v1#NAME"
     )
 
 
-def refuse_numbers_other_than_floats(dtypes: Mapping[str, str], path: Path) -> None:
-    """Raises ModelUnusable where a tensor is no float32, float16 or bfloat16. `dtypes` by name."""
+def refuse_numbers_other_than_floats(dtypes: Mapping[str, str], path: Path, method: str = "") -> None:
+    """Raises ModelUnusable where a tensor is no float32, float16 or bfloat16, nor one that `method` makes.
+    `dtypes` by name."""
     parts = [name for name in dtypes if name.rpartition(".")[2] in QUANTISED_PARTS]
-    other = sorted(name for name, dtype in dtypes.items() if dtype not in FLOATS)
+    packed = {"fp8": ("F8_E4M3", "F8_E5M2"), "mxfp4": ("U8",)}.get(method, ())
+    other = sorted(name for name, dtype in dtypes.items() if dtype not in FLOATS + packed)
     for name in (*parts, *other):
         if name not in parts and dtypes[name] in NO_WEIGHTS:
             raise ModelUnusable(f"{name} in {path} is {dtypes[name]}, not a float of 32 or 16 bits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,15 @@ SIZES = {
     "embedding_multiplier": 39.191835884530846,
 }
 
+OLMOE = {
+    "hidden_size": 768,
+    "intermediate_size": 1_024,
+    "num_hidden_layers": 4,
+    "num_experts": 12,
+    "num_experts_per_tok": 2,
+    "initializer_range": 0.02,
+}
+
 # What a worker does between `import torch` and the first token, and the memory it then has in use.
 CHILD = """
 import json, queue, sys, time
@@ -47,6 +57,9 @@ def resident(key):
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
 
+if len(sys.argv) > 3:  # what transformers takes is not counted
+    import transformers.models.olmoe.modeling_olmoe
+    import inference.hf_models.loading
 torch.mm(torch.ones(64, 64), torch.ones(64, 64))
 bare = resident("VmRSS")
 engine = load_engine(sys.argv[1], slots=1, threads=1)
@@ -71,11 +84,12 @@ print(json.dumps({
 """
 
 
-def start(folder: Path, words: str) -> dict[str, float]:
-    """Serve one reply in a process of its own."""
+def start(folder: Path, words: str, dtype: str = "") -> dict[str, float]:
+    """Serve one reply in a process of its own; `dtype` for a folder of transformers."""
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), words],
+        [sys.executable, "-c", CHILD, str(folder), words, *filter(None, [dtype])],
         cwd=ROOT,
+        env={**os.environ, "GROKWEB_DTYPE": dtype or "auto"},
         capture_output=True,
         text=True,
         timeout=600,
@@ -122,6 +136,30 @@ def memory(folder: Path, name: str) -> Figure:
         against=[weights / 1e6],
         floor=1.15,
     )
+
+
+def stock_memory(place: Path) -> list[Figure]:
+    """Measures the same for a folder of transformers: an OLMoE of 113 million float32 weights."""
+    from inference.model_dir.admission import OVERHEAD_BYTES, needed_bytes
+    from inference.model_dir.describe import describe
+    from tests.inference.hf_folders import make_folder as make_stock
+
+    folder = make_stock(place / "stock", "olmoe", sizes=OLMOE)
+    words = " ".join(f"word {number}" for number in range(20))
+    figures = []
+    for dtype in ("float32", "bfloat16", "int8"):
+        took = start(folder, words, dtype)
+        weights = needed_bytes(describe(folder), 0, dtype) - OVERHEAD_BYTES
+        figures.append(
+            figure(
+                f"memory of weights: OLMoE of a float32 folder in {dtype}",
+                [(took["bytes"] - took["cache"]) / 1e6],
+                "MB",
+                against=[weights / 1e6],
+                floor=1.15,
+            )
+        )
+    return figures
 
 
 def decode(floats: Path, int8: Path) -> list[Figure]:
@@ -178,5 +216,6 @@ def run() -> list[Figure]:
 
         quantise_folder(floats, int8)
         figures += [memory(floats, "float32"), memory(int8, "int8")]
+        figures += stock_memory(Path(place))
         figures += decode(floats, int8)
     return figures

@@ -33,6 +33,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
         **WINDOW,
         "num_local_experts": 4,
         "head_dim": 8,
+        "intermediate_size": 64,
         "layer_types": ["sliding_attention", "full_attention"],
         "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
     },

@@ -1,0 +1,148 @@
+"""Weights of a folder are copied, unpacked or made int8 as they are read; nothing else fills a network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+from transformers.integrations.mxfp4 import convert_moe_packed_tensors
+
+from inference.engines.local import LocalEngine
+from inference.hf_models.loading import load_model
+from inference.hf_models.packed import unpacked_fp8
+from inference.hf_models.self_check import find_way
+from inference.model_dir.admission import needed_bytes
+from inference.model_dir.describe import describe
+from inference.networks.int8 import Int8Matrix
+from tests.inference.hf_architectures import APART, IN_TURN, TOGETHER
+from tests.inference.hf_folders import change_json, make_folder
+
+ALL = TOGETHER | IN_TURN | APART
+FAST = {"gpt_oss", "deepseek_v3", "qwen3_next"}
+KINDS = [kind if kind in FAST else pytest.param(kind, marks=pytest.mark.engines) for kind in ALL]
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    kind: str = request.param
+    return make_folder(tmp_path / kind, kind, sizes=ALL[kind])
+
+
+def stock(folder: Path, dtype: torch.dtype) -> Any:
+    loader: Any = AutoModelForCausalLM
+    return loader.from_pretrained(folder, dtype=dtype).eval()
+
+
+@pytest.mark.parametrize("folder", KINDS, indirect=True)
+def test_a_network_is_the_one_that_transformers_loads(folder: Path) -> None:
+    """Each tensor, its dtype (some stay float32), and what is computed and not stored."""
+    for dtype in ("float32", "bfloat16"):
+        ours, theirs = load_model(folder, slots=1, dtype=dtype), stock(folder, getattr(torch, dtype))
+        expected = {**theirs.state_dict(), **dict(theirs.named_buffers())}
+        found = {**ours.state_dict(), **dict(ours.named_buffers())}
+        assert found.keys() == expected.keys()
+        for name, tensor in expected.items():
+            assert found[name].dtype == tensor.dtype, name
+            assert torch.equal(found[name], tensor), name
+
+
+@pytest.mark.parametrize("folder", KINDS, indirect=True)
+def test_int8_weights_are_within_half_a_step_of_the_floats(folder: Path) -> None:
+    ours = load_model(folder, slots=1, dtype="int8")
+    floats = dict(stock(folder, torch.float32).named_parameters())
+    int8 = {name: one for name, one in ours.named_buffers() if one.dtype == torch.int8}
+    for name, values in int8.items():
+        scale = ours.get_buffer(f"{name}_scale")
+        wanted = floats[name]
+        if wanted.shape != values.shape:  # a class that has its experts transposed
+            wanted = wanted.transpose(-1, -2)
+        matrices = zip(
+            *(t.flatten(0, -3) if t.dim() > 2 else t[None] for t in (values, scale, wanted)), strict=True
+        )
+        for matrix, steps, exact in matrices:
+            away = (Int8Matrix(matrix, steps).dequantised() - exact).abs()
+            assert (away <= 0.51 * steps.float()).all(), name
+    assert find_way(ours, folder) == find_way(stock(folder, torch.float32), folder)
+
+
+@pytest.mark.parametrize("folder", ["gpt_oss", "deepseek_v3"], indirect=True)
+def test_in_int8_projections_and_experts_are_and_the_rest_is_not(folder: Path) -> None:
+    model = load_model(folder, slots=1, dtype="int8")
+    int8 = {name for name, one in model.named_buffers() if one.dtype == torch.int8}
+    last = f"model.layers.{model.config.num_hidden_layers - 1}"
+    assert {f"{last}.self_attn.o_proj.weight", f"{last}.mlp.experts.down_proj"} <= int8
+    kept = {name for name, _ in model.named_parameters()}
+    assert "model.embed_tokens.weight" in kept
+    assert "lm_head.weight" in kept
+    assert not any("norm" in name or "router" in name or ".gate." in name for name in int8)
+
+
+@pytest.mark.parametrize("folder", ["olmoe"], indirect=True)
+def test_an_engine_in_int8_has_another_fingerprint_and_needs_less_memory(folder: Path) -> None:
+    float32, int8 = (LocalEngine(folder, slots=1, threads=1, dtype=dtype) for dtype in ("", "int8"))
+    assert "int8-float32" in int8.fingerprint
+    assert int8.fingerprint != float32.fingerprint
+    files = describe(folder)
+    saved = needed_bytes(files, 1) - needed_bytes(files, 1, "int8")
+    numbers = sum(
+        one.numel() for one in load_model(folder, slots=1, dtype="int8").buffers() if one.dtype == torch.int8
+    )
+    assert saved == 3 * numbers
+
+
+@pytest.mark.parametrize("folder", ["gpt_oss"], indirect=True)
+def test_mxfp4_experts_are_unpacked(folder: Path) -> None:
+    generator = torch.Generator().manual_seed(4)
+    weights, expected = load_file(folder / "model.safetensors"), {}
+    for name in [name for name in weights if name.endswith(("experts.gate_up_proj", "experts.down_proj"))]:
+        experts, inputs, out = weights.pop(name).shape
+        shape = (experts, out, inputs // 32, 16)  # blocks of 32 inputs
+        blocks = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        scales = torch.randint(118, 126, shape[:-1], dtype=torch.uint8, generator=generator)
+        weights |= {f"{name}_blocks": blocks, f"{name}_scales": scales}
+        expected[name] = convert_moe_packed_tensors(blocks, scales)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    change_json(folder, quantization_config={"quant_method": "mxfp4"})
+    model = load_model(folder, slots=1, dtype="bfloat16")
+    for name, tensor in expected.items():
+        assert torch.equal(model.get_parameter(name), tensor)
+    assert find_way(load_model(folder, slots=1), folder) == "together"
+    size = describe(folder).stored["BF16"]
+    assert size == 2 * sum(tensor.numel() for tensor in expected.values())
+
+
+def test_fp8_blocks_are_multiplied_with_their_factors() -> None:
+    generator = torch.Generator().manual_seed(4)
+    values = torch.randn(200, 300, generator=generator).to(torch.float8_e4m3fn)
+    factors = torch.rand(2, 3, generator=generator)
+    by_hand = torch.empty(200, 300)
+    for i in range(200):
+        for j in range(300):
+            by_hand[i, j] = values[i, j].float() * factors[i // 128, j // 128]
+    assert torch.equal(unpacked_fp8(values, factors), by_hand.bfloat16())
+    one = torch.tensor(0.25)
+    assert torch.equal(unpacked_fp8(values, one), (values.float() * 0.25).bfloat16())
+
+
+@pytest.mark.parametrize("folder", ["olmoe"], indirect=True)
+def test_an_fp8_folder_is_served(folder: Path) -> None:
+    weights, expected = load_file(folder / "model.safetensors"), {}
+    for name in [name for name in weights if "proj" in name]:
+        values, factor = (weights[name] * 8).to(torch.float8_e4m3fn), torch.full((1, 1), 0.125)
+        weights |= {name: values, f"{name}_scale_inv": factor}
+        expected[name] = (values.float() * factor).bfloat16()
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    quantised = {"quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "dynamic"}
+    change_json(folder, quantization_config=quantised)
+    model = load_model(folder, slots=1, dtype="bfloat16")
+    name = "model.layers.1.self_attn.q_proj.weight"
+    assert torch.equal(model.get_parameter(name), expected[name])
+    experts = model.get_parameter("model.layers.0.mlp.experts.down_proj")
+    assert torch.equal(experts[3], expected["model.layers.0.mlp.experts.3.down_proj.weight"])
+    LocalEngine(folder, slots=1, threads=1)
+    assert json.loads((folder / "config.json").read_text())["quantization_config"] == quantised
