@@ -100,12 +100,20 @@ def guarded_transport(served: ServedModel) -> httpx.AsyncBaseTransport:
 
 @dataclass(eq=False, slots=True)
 class Running:
-    """A reply under way. `is_stopped`: the cancellation of its task is a person's stop, not a drop."""
+    """A reply under way. `is_stopped`: the cancellation of its task is a person's stop, not a drop.
+
+    A task that is cancelled before it has begun never runs, so the stop must be answered for it.
+    """
 
     request: GenerationRequest
     logged: tuple[Piece, ...]
     task: asyncio.Task[None] | None = None
+    has_begun: bool = False
     is_stopped: bool = False
+
+    @property
+    def seq(self) -> int:
+        return self.logged[-1].seq if self.logged else 0
 
 
 class OpenAIEngine:
@@ -244,13 +252,15 @@ class OpenAIEngine:
         if running is None or running.task is None:
             return
         running.is_stopped = is_stopped
-        if not is_stopped:
+        if not is_stopped or not running.has_begun:
             del self._running[generation_id]
         running.task.cancel()
+        if is_stopped and not running.has_begun:
+            self._send(self._ended(running.request, running.seq, Outcome(Reason.STOPPED)))
 
     async def _serve(self, running: Running) -> None:
-        request, logged = running.request, running.logged
-        seq = logged[-1].seq if logged else 0
+        running.has_begun = True
+        request, logged, seq = running.request, running.logged, running.seq
         answering: Answering | None = None
         try:
             assert self.pool is not None

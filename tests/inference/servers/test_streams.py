@@ -166,6 +166,19 @@ def test_a_stop_closes_the_connection(begun: bool) -> None:
     assert not driver.engine.busy
 
 
+def test_a_reply_that_is_stopped_at_once_ends_as_stopped() -> None:
+    def slow(call: Call) -> None:
+        call.until_left()
+
+    with FakeServer(slow) as server, Driver(server.base) as driver:
+        for number in range(50):
+            driver.engine.submit(request(generation_id=f"g{number}"), ())
+            driver.engine.cancel(f"g{number}")
+        ends = [driver.result(f"g{number}") for number in range(50)]
+        assert {(text, end.reason) for text, end in ends} == {("", Reason.STOPPED)}
+        assert not driver.engine.busy
+
+
 def test_a_dropped_reply_gets_no_event_and_closes_the_connection() -> None:
     def slow(call: Call) -> None:
         call.until_left()
