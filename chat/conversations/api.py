@@ -27,9 +27,8 @@ from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput, NotFound
 from chat.core.load_shedding import request_cost
 from chat.core.throttling import throttle
-from chat.model_cards.access import model_for
+from chat.model_cards.access import conversation_model_json, model_for
 from chat.model_cards.selection import default_model
-from chat.model_cards.serializers import conversation_model_json
 
 
 @json_view("GET", "POST")
@@ -38,7 +37,7 @@ def conversations(request: ApiRequest) -> dict[str, Any] | HttpResponse:
         return _listed(request)
     title = _text(request.data, "title", missing="")
     throttle("new-conversation", str(request.user.pk), 120, 3600)
-    made = create_conversation(owner=request.user, model=default_model(), title=title)
+    made = create_conversation(owner=request.user, model=default_model(request.user), title=title)
     return JsonResponse({"conversation": conversation_json(made)}, status=201)
 
 
@@ -62,7 +61,7 @@ def conversation(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse
         found = conversation_for(request.user, pk)
     return {
         "conversation": conversation_json(found),
-        "model": conversation_model_json(found.model),
+        "model": conversation_model_json(found.model, request.user),
         **conversation_details(found),
     }
 

@@ -20,9 +20,9 @@ from chat.conversations.models import Conversation
 from chat.conversations.serializers import conversation_details, conversation_json
 from chat.conversations.transcripts import transcript
 from chat.core.sizes import message_chars
-from chat.model_cards.access import models_for
+from chat.model_cards.access import conversation_model_json, models_for
 from chat.model_cards.models import ModelCard
-from chat.model_cards.serializers import conversation_model_json, model_json
+from chat.model_cards.serializers import model_json
 
 # Neither the browser nor a proxy stores a private page: after logging out, Back shows nothing.
 private = cache_control(private=True, no_store=True)
@@ -53,7 +53,7 @@ def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse
     card = shown.model if shown else _default_model(offered)
     page: dict[str, Any] = {
         "user": {"id": str(viewer.pk), "name": viewer.get_short_name()},
-        "model": conversation_model_json(card) if card else None,
+        "model": conversation_model_json(card, viewer) if card else None,
         "models": [model_json(each) for each in offered],
         "conversation": conversation_json(shown) if shown else None,
         "messages": [],

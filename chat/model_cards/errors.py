@@ -1,4 +1,4 @@
-"""Errors about models: none is there, or staff retired it."""
+"""Errors about models: none is there, or one answers this person no more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from chat.core.errors import ChatError
+from chat.model_cards.models import ModelCard
 
 
 class Unavailable(ChatError):
@@ -19,17 +20,24 @@ class Unavailable(ChatError):
 
 
 class ModelRetired(ChatError):
-    """Raised when staff retired `model`. `successor` is the serialized model that can continue its chats, or
-    None.
+    """Raised when staff retired a model, or gave it to groups that the person does not belong to.
+
+    `successor` is the serialized model that can continue its chats, or None.
     """
 
     code, http_status = "model_retired", 409
 
-    def __init__(self, slug: str, name: str, successor: dict[str, Any] | None) -> None:
-        words = (
-            _("%(name)s is retired. %(successor)s can continue this chat.")
-            if successor
-            else _("%(name)s is retired, and no other model can continue this chat at the moment.")
-        )
-        names = {"name": name, "successor": successor["name"] if successor else ""}
-        super().__init__(words % names, model=slug, successor=successor)
+    def __init__(self, card: ModelCard, successor: dict[str, Any] | None) -> None:
+        names = {"name": card.name, "successor": successor["name"] if successor else ""}
+        words = _words(card.is_retired, bool(successor)) % names
+        super().__init__(words, model=card.slug, successor=successor, limited=not card.is_retired)
+
+
+def _words(is_retired: bool, has_successor: bool) -> str:
+    if is_retired and has_successor:
+        return _("%(name)s is retired. %(successor)s can continue this chat.")
+    if is_retired:
+        return _("%(name)s is retired, and no other model can continue this chat at the moment.")
+    if has_successor:
+        return _("You can no longer use %(name)s. %(successor)s can continue this chat.")
+    return _("You can no longer use %(name)s, and no other model can continue this chat at the moment.")

@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from chat.accounts.models import User
+
+
+class ModelCardQuerySet(models.QuerySet["ModelCard"]):
+    def known_to(self, user: User | None) -> ModelCardQuerySet:
+        """Returns the models, also retired ones, that a person may know of; staff know all.
+
+        None stands for everybody: models that no group has for itself.
+        """
+        if user is not None and user.is_staff:
+            return self
+        allowed = ModelCard.groups.through.objects.filter(modelcard=OuterRef("pk"))
+        members = allowed.filter(group__user=user) if user is not None else allowed.none()
+        return self.filter(Q(is_limited=False) | Q(Exists(members)), is_hidden=False)
 
 
 class ModelCard(models.Model):
@@ -45,8 +66,24 @@ class ModelCard(models.Model):
         verbose_name=_("successor"),
         help_text=_("The model that can continue the chats of a retired one. Empty: the model of new chats."),
     )
+    is_limited = models.BooleanField(
+        _("only for groups"),
+        default=False,
+        help_text=_("Only members of these groups can use it. Without a group, only staff can."),
+    )
+    groups = models.ManyToManyField("auth.Group", blank=True, related_name="+", verbose_name=_("groups"))
+    price = models.DecimalField(
+        _("price weight"),
+        max_digits=6,
+        decimal_places=2,
+        default=Decimal(1),
+        validators=[MinValueValidator(0), MaxValueValidator(1000)],
+        help_text=_("A token of this model counts this many times in quotas. 0: it is free."),
+    )
     last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)  # written once a minute
     seen_since = models.DateTimeField(_("seen since"), null=True, blank=True)  # without a gap of 10 minutes
+
+    objects = ModelCardQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("model")

@@ -1,6 +1,6 @@
 """Selects the model of new chats, and the one that follows a retired model.
 
-A new chat gets the first of these that is neither hidden nor retired:
+A new chat gets the first of these that its owner may use and that is neither hidden nor retired:
 
 1. the staff's choice (`is_default`), which no announcement changes;
 2. the configured model (the default of `models.toml`, GROKWEB_MODEL, or the first table of `models.toml`),
@@ -25,6 +25,7 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from chat.accounts.models import User
 from chat.model_cards.errors import Unavailable
 from chat.model_cards.models import ModelCard
 from inference.base.model_list import state
@@ -51,14 +52,17 @@ class Choice:
     rule: Rule
 
 
-def offered() -> QuerySet[ModelCard]:
-    """Returns the models that everybody may choose: neither hidden nor retired."""
-    return ModelCard.objects.filter(is_hidden=False, is_retired=False)
+def offered(user: User | None = None) -> QuerySet[ModelCard]:
+    """Returns the models that this person may choose without looking for hidden ones; None: everybody."""
+    return ModelCard.objects.known_to(user).filter(is_hidden=False, is_retired=False)
 
 
-def choose_for_new_chats() -> Choice | None:
-    """Returns the model of a new chat and the rule that chose it; None while no model can be offered."""
-    cards = list(offered().order_by("is_demo", F("seen_since").asc(nulls_last=True), "slug"))
+def choose_for_new_chats(user: User | None = None) -> Choice | None:
+    """Returns the model of a person's new chat and the rule that chose it; None while none can be offered.
+
+    Without a person, the answer is true for everybody who belongs to no group.
+    """
+    cards = list(offered(user).order_by("is_demo", F("seen_since").asc(nulls_last=True), "slug"))
     return next(_candidates(cards, timezone.now() - SEEN_FOR), None)
 
 
@@ -76,9 +80,9 @@ def _candidates(cards: list[ModelCard], since: datetime) -> Iterator[Choice]:
     yield from (Choice(card, Rule.NONE_SEEN) for card in fallbacks)
 
 
-def default_model() -> ModelCard:
-    """Returns the model of a new chat. Raises Unavailable if there is none."""
-    choice = choose_for_new_chats()
+def default_model(user: User | None = None) -> ModelCard:
+    """Returns the model of a person's new chat, or of everybody's. Raises Unavailable if there is none."""
+    choice = choose_for_new_chats(user)
     if choice is None:
         raise Unavailable
     return choice.card
@@ -103,15 +107,16 @@ def is_starting(slug: str = "") -> bool:
     return worker is not None and loads and time.time() - worker.since < STARTING_SECONDS
 
 
-def successor_of(card: ModelCard) -> ModelCard | None:
-    """Returns the model that can continue the chats of a retired one: the nearest of its successors that is
-    offered, else the model of new chats, else None."""
+def successor_of(card: ModelCard, user: User) -> ModelCard | None:
+    """Returns the model that can continue a person's chats of a model that answers them no more: the nearest
+    of its successors that they may choose, else the model of their new chats, else None."""
     met = {card.slug}
+    known = {each.slug: each for each in offered(user)}
     successor = card.successor
     while successor is not None and successor.slug not in met:
-        if not successor.is_retired and not successor.is_hidden:
+        if successor.slug in known:
             return successor
         met.add(successor.slug)
         successor = successor.successor
-    choice = choose_for_new_chats()
+    choice = choose_for_new_chats(user)
     return choice.card if choice else None

@@ -8,7 +8,6 @@ from chat.core.sizes import message_chars
 from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
 from chat.model_cards.models import ModelCard
-from chat.model_cards.selection import successor_of
 
 
 def model_json(card: ModelCard) -> dict[str, Any]:
@@ -25,14 +24,5 @@ def model_json(card: ModelCard) -> dict[str, Any]:
         "efforts": list(capabilities_of(card).efforts),
         "message_chars": message_chars(card.context_tokens),
         "hidden": card.is_hidden,
-    }
-
-
-def conversation_model_json(card: ModelCard) -> dict[str, Any]:
-    """Serializes an open conversation's model, with its successor if it is retired."""
-    successor = successor_of(card) if card.is_retired else None
-    return {
-        **model_json(card),
-        "retired": card.is_retired,
-        "successor": model_json(successor) if successor else None,
+        "price": float(card.price),
     }

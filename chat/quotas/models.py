@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -97,13 +99,18 @@ class UsageCounter(models.Model):
 
 
 class UsageEntry(models.Model):
-    """A reply's reservation and, once settled, its charge (0 if it failed). It outlives the conversation."""
+    """A reply's reservation and, once settled, its tokens (0 if it failed). It outlives the conversation.
+
+    The counter is charged with tokens × price, rounded up.
+    """
 
     generation = models.UUIDField(_("generation"), primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="usage_entries")
     day = models.DateField(_("day"))
     model = models.CharField(_("model"), max_length=64)
-    reserved = models.PositiveIntegerField(_("reserved"))
+    # Of the model when the reply was asked for: prices may change while it is written.
+    price = models.DecimalField(_("price weight"), max_digits=6, decimal_places=2, default=Decimal(1))
+    reserved = models.PositiveBigIntegerField(_("reserved"))
     prompt_tokens = models.PositiveIntegerField(_("prompt tokens"), default=0)
     completion_tokens = models.PositiveIntegerField(_("completion tokens"), default=0)
     is_estimated = models.BooleanField(_("tokens are estimates"), default=False)

@@ -7,6 +7,8 @@ reservation and its generation stand or fall together.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from math import ceil, floor
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -89,21 +91,22 @@ def reserve(
     prompt_tokens: int,
     max_new_tokens: int,
     is_length_chosen: bool = True,
+    price: Decimal = Decimal(1),
 ) -> int:
     """Sets tokens aside for a reply and returns how many it may generate: max_new_tokens, or what is left
     (half of that, where nobody chose the length). Raises QuotaExceeded.
 
-    `allowance` is that of `open_today`, in the same transaction.
+    `allowance` is that of `open_today`, in the same transaction; `price` is how often a token counts.
     """
     limit, counter = allowance.terms.tokens_per_day, allowance.counter
     used_or_reserved = counter.used + counter.reserved
-    left = limit - used_or_reserved - prompt_tokens
+    left = _affordable(limit - used_or_reserved, price, prompt_tokens + max_new_tokens) - prompt_tokens
     granted = min(max_new_tokens, left)
     if not is_length_chosen:
         granted = min(granted, max(UNCHOSEN_TOKENS, left // 2))
     if granted < min(LEAST_ANSWER_TOKENS, max_new_tokens):
         raise QuotaExceeded(used=used_or_reserved, limit=limit, retry_after=_seconds_left())
-    needed = prompt_tokens + granted
+    needed = cost(prompt_tokens + granted, price)
     room = UsageCounter.objects.filter(pk=counter.pk, used__lte=limit - needed - F("reserved"))
     if room.update(reserved=F("reserved") + needed) == 0:
         raise QuotaExceeded(used=used_or_reserved, limit=limit, retry_after=_seconds_left())
@@ -112,6 +115,7 @@ def reserve(
         user=user,
         day=counter.day,
         model=model,
+        price=price,
         reserved=needed,
         prompt_tokens=prompt_tokens,
     )
@@ -136,7 +140,7 @@ def charge(
     if first == 0:
         return False
     entry = entries.get()
-    charged = prompt_tokens + completion_tokens
+    charged = cost(prompt_tokens + completion_tokens, entry.price)
     UsageCounter.objects.filter(user=entry.user_id, day=entry.day).update(
         # Never below zero: a counter edited by hand must not prevent replies from ending.
         reserved=Greatest(F("reserved") - entry.reserved, Value(0)),
@@ -144,6 +148,23 @@ def charge(
         estimated=F("estimated") + (charged if is_estimated else 0),
     )
     return True
+
+
+def cost(tokens: int, price: Decimal) -> int:
+    """Returns how many tokens a quota is charged with for tokens of a model with this price, rounded up."""
+    return ceil(tokens * price)
+
+
+def price_of(generation_id: UUID) -> Decimal:
+    """Returns the price of the model when a reply was asked for, which its later steps have, too."""
+    prices = UsageEntry.objects.filter(pk=generation_id).values_list("price", flat=True)
+    price = prices.first()
+    return Decimal(1) if price is None else price
+
+
+def _affordable(budget: int, price: Decimal, wanted: int) -> int:
+    """Returns how many tokens at this price a budget pays for; all that are wanted, if they are free."""
+    return floor(budget / price) if price else wanted
 
 
 def usage_json(user: User) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Report:
 def import_file(*, owner: User, file: IO[bytes], name: str) -> Report:
     report = Report()
     models = {card.slug: card for card in models_for(owner)}
-    fallback = default_model()
+    fallback = default_model(owner)
     storage.check_room()
     ends = time.monotonic() + SECONDS
     with _one_at_a_time(owner), Package(file, name) as package:

@@ -97,6 +97,7 @@ def _begin(step_id: UUID) -> GenerationRequest | None:
         model=step.model,
         prompt_tokens=tokens,
         max_new_tokens=step.parameters.max_new_tokens,
+        price=quotas.price_of(Generation.objects.steps_of(step.message)[0].pk),
     )
     parameters = msgspec.structs.replace(step.parameters, max_new_tokens=granted)
     begun = Generation.objects.filter(pk=step.pk, status=Status.CALLING, stop_requested_at=None).update(

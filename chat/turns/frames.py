@@ -291,6 +291,7 @@ class Error(FrameOut, tag="error", kw_only=True, frozen=True):
     until: str | UnsetType | None = UNSET  # suspended: when it ends
     model: str | UnsetType = UNSET  # model_retired
     successor: Json | UnsetType | None = UNSET
+    limited: bool | UnsetType = UNSET  # the model is for groups that the person does not belong to
 
     @classmethod
     def of(cls, error: ChatError, echo: Json) -> Error:

@@ -11,7 +11,7 @@ from chat.turns.frames import Hello, Model
 
 def hello(user: User) -> Hello:
     """Raises Unavailable if there is no model at all."""
-    card = default_model()
+    card = default_model(user)
     try:
         workers = served_models.workers(card.slug)
         problem = served_models.shown_problem(card.slug, workers)

@@ -44,7 +44,7 @@ class NewConversation:
 
     def create(self, owner: User, first_message: str) -> tuple[Conversation, ConversationSettings]:
         """Stores the conversation and returns it with its settings. Raises ChatErrors."""
-        model = default_model() if self.model is None else model_for(self.model, owner)
+        model = default_model(owner) if self.model is None else model_for(self.model, owner)
         conversation = create_conversation(
             owner=owner, model=model, first_message=first_message, temporary=self.temporary
         )

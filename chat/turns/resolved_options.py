@@ -16,7 +16,7 @@ from chat.conversations.models import Conversation
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens, grouped
-from chat.model_cards.access import check_not_retired, model_for
+from chat.model_cards.access import check_answers, model_for
 from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
 from chat.model_cards.models import ModelCard
@@ -117,10 +117,12 @@ def _sampling(chosen: dict[str, Setting], copied: Parameters | None, model: Mode
 def _model_for(user: User, conversation: Conversation, options: ReplyOptions) -> ModelCard:
     """Raises ModelRetired. The model of the chat, or of the answer that is continued, may be a hidden one."""
     if options.model is None or options.model == conversation.model_id:
-        check_not_retired(conversation.model)
+        check_answers(conversation.model, user)
         return conversation.model
     if options.copied_from is not None:
-        return ModelCard.objects.get(slug=options.model)
+        copied = ModelCard.objects.get(slug=options.model)
+        check_answers(copied, user)
+        return copied
     return model_for(options.model, user)
 
 

@@ -233,6 +233,7 @@ def _store_reply(reply: _Reply) -> Generation:
         prompt_tokens=prompt_tokens,
         max_new_tokens=resolved.max_tokens,
         is_length_chosen=resolved.is_length_chosen,
+        price=resolved.model.price,
     )
     generation = Generation.objects.create(
         id=generation_id,

@@ -15,6 +15,7 @@ from django.utils.safestring import mark_safe
 
 from chat.core.errors import BadInput, QuotaExceeded
 from chat.model_cards.errors import ModelRetired
+from chat.model_cards.models import ModelCard
 from chat.turns import frames
 
 PROTOCOL = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
@@ -148,8 +149,12 @@ def test_an_error_has_the_numbers_of_its_code() -> None:
         "limit": 5,
         "retry_after": 60,
     }
-    retired = json.loads(frames.encode(frames.Error.of(ModelRetired("old", "Old", None), {})))
-    assert (retired["model"], retired["successor"]) == ("old", None)
+    retired = json.loads(
+        frames.encode(
+            frames.Error.of(ModelRetired(ModelCard(slug="old", name="Old", is_retired=True), None), {})
+        )
+    )
+    assert (retired["model"], retired["successor"], retired["limited"]) == ("old", None, False)
     assert "ref" not in retired
 
 

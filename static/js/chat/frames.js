@@ -222,7 +222,9 @@ function onError(chat, frame) {
     if (pending.type === "send") giveBack(chat, pending, here);
     if (frame.code === "not_found" && here && store.state.id) refresh(chat);
   }
-  if (frame.code === "model_retired") chat.settingsBar.retire(frame.model, frame.successor ?? null);
+  if (frame.code === "model_retired") {
+    chat.settingsBar.retire(frame.model, frame.successor ?? null, frame.limited);
+  }
   if (frame.code === "storage_full") showStorage(chat, false);
   const words = frame.words || gettext("The server did not understand this message.");
   chat.notices.show("error", words, { kind: "bad" });

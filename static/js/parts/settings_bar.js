@@ -87,13 +87,13 @@ export class SettingsBar {
   }
 
   /**
-   * Takes a model out of the menu that is retired, perhaps since this page was opened.
-   * @param {string | undefined} slug @param {Model | null} successor
+   * Takes a model out of the menu that is retired or limited, perhaps since this page was opened.
+   * @param {string | undefined} slug @param {Model | null} successor @param {boolean} [limited]
    */
-  retire(slug, successor) {
+  retire(slug, successor, limited) {
     const { model } = this;
     if (!model || slug !== model.slug) return;
-    if (this.conversation) this.conversationModel = { ...model, retired: true, successor };
+    if (this.conversation) this.conversationModel = { ...model, retired: true, limited, successor };
     else if (successor) this.chosenModel = successor.slug;
     this.models = this.models.filter((each) => each.slug !== slug);
     this.draw();
@@ -253,7 +253,8 @@ export class SettingsBar {
  * Returns a line about the state of a model.
  * @param {Model} model
  */
-export function stateOf({ running, starting, problem, waiting, estimate, hidden, context_tokens: context }) {
+export function stateOf(model) {
+  const { running, starting, problem, waiting, estimate, hidden, price, context_tokens: context } = model;
   const parts = [fill(gettext("Reads up to %(n)s tokens"), { n: number(context) })];
   if (hidden) parts.push(gettext("hidden from people"));
   if (problem === "fetching") parts.push(gettext("being fetched"));
@@ -264,5 +265,7 @@ export function stateOf({ running, starting, problem, waiting, estimate, hidden,
     parts.push(fill(ngettext("%(n)s message waits", "%(n)s messages wait", waiting), { n: number(waiting) }));
   } else if (running) parts.push(gettext("free"));
   if (running && waiting && estimate) parts.push(seconds(estimate));
+  if (price === 0) parts.push(gettext("counts in no quota"));
+  else if (price !== 1) parts.push(fill(gettext("counts %(n)s times in your quota"), { n: number(price) }));
   return parts.join(" · ");
 }

@@ -162,6 +162,8 @@ export interface ErrorFrame {
   /** With code `model_retired`: the slug that was requested, and the model that can continue. */
   model?: string;
   successor?: Model | null;
+  /** Whether the model is for groups that the person does not belong to. */
+  limited?: boolean;
 }
 
 export interface StorageFrame {

@@ -122,7 +122,11 @@ export interface Model {
   efforts: string[];
   message_chars: number;
   hidden: boolean;
+  /** How many times a token counts in quotas. */
+  price: number;
+  /** Whether it answers this person no more: staff retired it, or limited it to groups (`limited`). */
   retired?: boolean;
+  limited?: boolean;
   successor?: Model | null;
   /** null where the server does not know. */
   running?: boolean | null;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -239,3 +240,33 @@ def test_everybody_sees_their_own_usage(cast: Cast, who: str, status: int) -> No
     if status == 200:
         assert response.json()["reserved"] == (200 if who == "alice" else 0)
         assert set(response.json()) == {"used", "reserved", "estimated", "limit", "resets_at"}
+
+
+def reserve_at(user: User, price: str, prompt: int, answer: int) -> int:
+    with transaction.atomic():
+        return services.reserve(
+            user=user,
+            allowance=services.open_today(user),
+            generation_id=uuid4(),
+            model="scripted",
+            prompt_tokens=prompt,
+            max_new_tokens=answer,
+            price=Decimal(price),
+        )
+
+
+@pytest.mark.parametrize(
+    ("price", "granted", "reserved"),
+    [("1", 900, 1_000), ("2.5", 300, 1_000), ("3", 233, 999), ("0.5", 1_000, 550), ("0", 1_000, 0)],
+)
+def test_a_dear_model_is_granted_fewer_tokens(cast: Cast, price: str, granted: int, reserved: int) -> None:
+    everybody(1_000)
+    assert reserve_at(cast.alice, price, prompt=100, answer=1_000) == granted
+    assert usage(cast.alice) == (0, reserved, 1_000)
+
+
+def test_a_prompt_that_costs_more_than_is_left_is_refused(cast: Cast) -> None:
+    everybody(1_000)
+    with pytest.raises(QuotaExceeded):
+        reserve_at(cast.alice, "10", prompt=100, answer=1_000)
+    assert usage(cast.alice) == (0, 0, 1_000)

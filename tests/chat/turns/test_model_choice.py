@@ -67,7 +67,9 @@ def rule(cast: Any) -> tuple[str, str]:
 
 
 def change(cast: Any, which: str, **fields: str) -> Any:
-    return cast.client("staff").post(f"{ADMIN}/{which}/change/", {"successor": "", **fields}, follow=True)
+    return cast.client("staff").post(
+        f"{ADMIN}/{which}/change/", {"successor": "", "price": "1", **fields}, follow=True
+    )
 
 
 def models(cast: Any, who: str = "alice") -> list[str]:
@@ -379,7 +381,9 @@ def test_the_last_model_cannot_be_hidden_or_retired(
 ) -> None:
     announce(redis_client, "grok-1")
     change(cast, "scripted", **{field: "on"})
-    assert "the only model that people can choose" in change(cast, "grok-1", **{field: "on"}).content.decode()
+    assert (
+        "the only model that everybody can choose" in change(cast, "grok-1", **{field: "on"}).content.decode()
+    )
     assert models(cast) == ["grok-1"]
 
 

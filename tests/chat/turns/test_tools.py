@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.db.models.functions import Now
 
 from chat.conversations.models import Message
 from chat.conversations.serializers import message_json
+from chat.model_cards.models import ModelCard
 from chat.moderation.models import Rule
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
 from chat.tools.registry import TOOLS
@@ -261,6 +263,17 @@ async def test_a_stop_while_a_tool_runs_drops_its_result(tabs: Any, broker: Any)
     assert made.result == ""
     steps, _ = await rows(ack)
     assert [step.status for step in steps] == ["complete", "stopped"]
+
+
+async def test_later_steps_of_a_reply_cost_what_its_first_one_did(tabs: Any, broker: Any) -> None:
+    await ModelCard.objects.aupdate(price=Decimal("2.5"))
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"think:1:echo:hm look {call()}")
+    ack = await page.ask()
+    await ModelCard.objects.aupdate(price=Decimal(7))
+    await ended(page, ack)
+    prices = [price async for price in UsageEntry.objects.values_list("price", flat=True)]
+    assert prices == [Decimal("2.50"), Decimal("2.50")]
 
 
 async def test_a_quota_that_is_used_up_between_steps_ends_the_reply(
