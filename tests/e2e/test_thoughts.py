@@ -46,3 +46,28 @@ def test_a_stop_within_the_thoughts_keeps_them_and_offers_to_ask_again(chat: Cha
     expect(chat.page.locator(".outcome").last.get_by_role("button", name="Ask again")).to_be_visible()
     expect(block).to_be_visible()
     expect(block.locator("summary")).to_have_text(re.compile(r"^Thought for \d+ sec"))
+
+
+def set_answers(chat: Chat, *, effort: str = "", max_tokens: str = "") -> None:
+    chat.page.locator("[data-sampling]").click()
+    dialog = chat.page.locator("#sampling-dialog")
+    dialog.get_by_label("Thinking").select_option(effort)
+    dialog.get_by_label("Longest answer, in tokens").fill(max_tokens)
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_be_hidden()
+
+
+def test_a_reply_that_only_thought_is_asked_for_again_with_twice_the_length(chat: Chat) -> None:
+    set_answers(chat, max_tokens="3")
+    chat.ask("think:4:echo:a b c d Four")
+    end = chat.page.locator(".outcome").last
+    expect(end).to_contain_text("The reply used its whole length for thinking.")
+    end.get_by_role("button", name="Ask again with up to 6 tokens").click()
+    expect(chat.page.locator(".message.assistant .body").last).to_have_text("Four")
+
+
+def test_a_model_that_is_asked_not_to_think_answers_at_once(chat: Chat) -> None:
+    set_answers(chat, effort="off")
+    chat.ask("think:3:echo:first I think Four")
+    expect(chat.page.locator(".message.assistant .body").last).to_have_text("Four")
+    expect(chat.page.locator(".thoughts").last).to_be_hidden()

@@ -184,7 +184,10 @@ export function onReplyEnded(chat, reply) {
       const others = saved ? {} : { parts: [...(before?.parts ?? []), ...otherParts(parts, begun)] };
       const calls = saved ? reply.calls : withCalls(before?.calls ?? [], reply.calls);
       const again = reply.run > 0 ? { restarted: true } : {};
-      const changes = { text: begun + text, ...others, ...again, calls, status, reason, words };
+      const known = before?.generation;
+      const generation = known ? { generation: { ...known, seq: reply.seq } } : {};
+      const ending = { calls, status, reason, words };
+      const changes = { text: begun + text, ...others, ...again, ...generation, ...ending };
       store.update(patched, messageId, changes);
     }
     if (reply.broken) refresh(chat);

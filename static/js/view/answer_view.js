@@ -7,13 +7,14 @@
  * @import { MessageActions } from "grokweb/view/transcript.js"
  */
 
-import { gettext } from "grokweb/base/i18n.js";
+import { number } from "grokweb/base/format.js";
+import { fill, gettext } from "grokweb/base/i18n.js";
 import { copyText } from "grokweb/ui/clipboard.js";
 import { el } from "grokweb/ui/dom.js";
 import { answerMenu } from "grokweb/view/answer_menu.js";
 import { CallsView } from "grokweb/view/calls_view.js";
 import { MarkdownView } from "grokweb/view/markdown_view.js";
-import { originOf, outcome, waiting, wasCut } from "grokweb/view/message_status.js";
+import { longerLimit, originOf, outcome, waiting, wasCut } from "grokweb/view/message_status.js";
 import { portableHtml } from "grokweb/view/portable_html.js";
 import { ThoughtsView } from "grokweb/view/thoughts_view.js";
 import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js";
@@ -126,12 +127,17 @@ export class AnswerView {
 
   /** @param {ShownMessage} message @param {string} words @param {boolean} retry */
   drawEnd(message, words, retry) {
-    const { regenerate, continueReply } = this.actions;
+    const { models, regenerate, continueReply } = this.actions;
     const canContinue = this.last && !message.hidden && message.text !== "" && wasCut(message);
     this.end.hidden = !words && !canContinue;
     this.end.className = `outcome${message.status === "failed" ? " bad" : ""}`;
     this.end.replaceChildren(el("span", {}, words));
     if (retry) this.end.append(textButton(gettext("Ask again"), () => regenerate(message)));
+    const longer = retry ? longerLimit(message, models) : null;
+    if (longer) {
+      const label = fill(gettext("Ask again with up to %(n)s tokens"), { n: number(longer) });
+      this.end.append(textButton(label, () => regenerate(message, { max_tokens: longer })));
+    }
     if (canContinue) this.end.append(textButton(gettext("Continue"), () => continueReply(message)));
   }
 

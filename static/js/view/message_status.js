@@ -1,11 +1,13 @@
 /**
  * Sentences about the state of a message: its place in the queue, how it ended, where it came from.
  *
- * @import { Message, Origin, ShownMessage } from "grokweb/wire/objects.js"
+ * @import { Message, Model, Origin, ShownMessage } from "grokweb/wire/objects.js"
  */
 
 import { ordinal, seconds } from "grokweb/base/format.js";
 import { fill, gettext } from "grokweb/base/i18n.js";
+
+const STEP = 10 ** 9; // numbers of one step; chat/turns/event_positions.py has the same
 
 /**
  * Returns what a person who waits reads. `place` is null until the server has sent one.
@@ -31,12 +33,28 @@ export function outcome(message, said = "") {
   if (message.status === "stopped") return gettext("You stopped this reply.");
   if (message.status === "failed") return said || gettext("This reply could not be finished.");
   if (message.status === "refused") return said || gettext("This reply was held back by a rule of this site.");
-  if (message.reason === "length" && message.text === "" && message.parts?.length) {
+  if (thoughtOnly(message)) {
     return gettext("The reply used its whole length for thinking. Ask again, if possible with a longer length.");
   }
   if (message.reason === "length") return gettext("The reply ends here because it reached the longest length allowed.");
   if (message.status === "complete" && message.text === "") return gettext("The model had nothing to say.");
   return "";
+}
+
+/** @param {Pick<ShownMessage, "reason" | "text" | "parts">} message */
+const thoughtOnly = ({ reason, text, parts }) => reason === "length" && text === "" && Boolean(parts?.length);
+
+/**
+ * Returns twice the length of a reply that used all of it for thinking, as far as its model allows; null for
+ * other replies, and where it had the longest already.
+ * @param {ShownMessage} message @param {Model[]} models
+ */
+export function longerLimit(message, models) {
+  const { generation } = message;
+  const longest = models.find((each) => each.slug === generation?.model)?.answer_tokens.longest ?? 0;
+  const used = (generation?.seq ?? 0) % STEP;
+  if (!thoughtOnly(message) || !used || used >= longest) return null;
+  return Math.min(longest, 2 * used);
 }
 
 /**

@@ -1,0 +1,90 @@
+"""A word of a thought is on its answer's page for its owner, and in nothing that leaves it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from chat.conversations.models import Conversation, Message
+from chat.sharing import services as sharing
+from chat.turns.models import Part
+from chat.turns.prompts import prompt_of
+from tests.chat.turns.exchange import asked, eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CANARY = "quetzalcoatlus"
+
+
+@pytest.fixture
+async def answer(tabs: Any, broker: Any) -> Message:
+    """An answer whose question names no canary: the thought alone has it."""
+    broker.start_worker()
+    ack = await asked(await tabs("alice"), "think:2:echo:hm CANARY Four")
+    made = await Message.objects.select_related("conversation", "parent").aget(pk=ack["message_id"])
+    await Part.objects.filter(generation__message=made).aupdate(text=f"hm {CANARY}")
+    return made
+
+
+async def got(cast: Any, path: str, who: str = "alice") -> bytes:
+    def read() -> bytes:
+        response = cast.client(who).get(path)
+        assert response.status_code == 200, path
+        return response.content if not response.streaming else b"".join(response.streaming_content)
+
+    content: bytes = await sync_to_async(read)()
+    return content
+
+
+async def test_the_owners_page_has_the_thought(answer: Message, cast: Any) -> None:
+    path = f"/api/conversations/{answer.conversation_id}/messages/"
+    assert CANARY in (await got(cast, path)).decode()
+
+
+@pytest.mark.parametrize("form", ["json", "markdown"])
+async def test_an_export_has_no_thought(answer: Message, cast: Any, form: str) -> None:
+    path = f"/api/conversations/{answer.conversation_id}/export/?format={form}"
+    content = (await got(cast, path)).decode()
+    assert "Four" in content
+    assert CANARY not in content
+
+
+async def test_the_printed_page_has_no_thought(answer: Message, cast: Any) -> None:
+    assert CANARY not in (await got(cast, f"/c/{answer.conversation_id}/print/")).decode()
+
+
+async def test_the_archive_of_an_account_has_no_thought(answer: Message, cast: Any) -> None:
+    archive = zipfile.ZipFile(io.BytesIO(await got(cast, "/api/export/")))
+    assert all(CANARY.encode() not in archive.read(name) for name in archive.namelist())
+
+
+async def test_a_shared_page_and_its_continuation_have_no_thought(answer: Message, cast: Any) -> None:
+    share = await sync_to_async(sharing.create_share)(conversation=answer.conversation, owner=cast.alice)
+    page = (await got(cast, share.get_absolute_url(), "anonymous")).decode()
+    assert "Four" in page
+    assert CANARY not in page
+
+
+async def test_no_search_finds_a_thought(answer: Message, cast: Any) -> None:
+    assert json.loads(await got(cast, f"/api/search/?q={CANARY}"))["results"] == []
+
+
+async def test_no_later_prompt_has_a_thought(answer: Message) -> None:
+    @sync_to_async
+    def later() -> str:
+        question = Message.objects.create(
+            conversation=answer.conversation, parent=answer, role="user", text="And?"
+        )
+        return json.dumps([prompt_of(question), prompt_of(answer.parent, answer.text)])  # type: ignore[arg-type]
+
+    assert CANARY not in await later()
+
+
+async def test_no_title_has_a_thought(answer: Message) -> None:
+    title = await eventually(lambda: Conversation.objects.get(pk=answer.conversation_id).title)
+    assert CANARY not in title
