@@ -137,7 +137,8 @@ class Answering:
     def _choose(self) -> Replica:
         replica = self._pool.replicas.choose(self._request.cache_key, avoid=self._failed)
         if replica is None:
-            raise _Ends(Reason.FAILED, self._pool.problem, broke_off=True)
+            code = ErrorCode.SERVER_CUT if self._reply.received else self._pool.problem
+            raise _Ends(Reason.FAILED, code, broke_off=True)
         can_continue = replica.accepted.prefix and self._reply.is_in_answer
         if self._reply.received and not can_continue:
             raise _Ends(Reason.FAILED, ErrorCode.SERVER_CUT, broke_off=True)
