@@ -61,8 +61,10 @@ class Allowance(NamedTuple):
 
 
 @transaction.atomic(savepoint=False)
-def open_today(user: User) -> Allowance:
+def open_today(user: User, price: Decimal = Decimal(1)) -> Allowance:
     """Locks a person's day. Raises QuotaExceeded if it is used up: by one row, before any text is read.
+
+    A model whose `price` is 0 is free: it answers on a day that is used up, but nobody who may use nothing.
 
     Parallel sends cannot overshoot: each reads and writes under the lock of the day's row (PostgreSQL), or of
     the database (SQLite begins every transaction IMMEDIATE).
@@ -70,15 +72,19 @@ def open_today(user: User) -> Allowance:
     terms = terms_for(user)
     counter = _locked_counter(user, _today())
     used_or_reserved = counter.used + counter.reserved
-    if used_or_reserved >= terms.tokens_per_day:
+    if _is_used_up(used_or_reserved, terms, price):
         raise QuotaExceeded(used=used_or_reserved, limit=terms.tokens_per_day, retry_after=_seconds_left())
     return Allowance(terms, counter)
 
 
-def is_used_up(user: User) -> bool:
-    """Returns whether nothing is left of a person's day, reservations included."""
+def is_used_up(user: User, price: Decimal = Decimal(1)) -> bool:
+    """Returns whether nothing is left of a person's day for a model, reservations included."""
     counter = UsageCounter.objects.filter(user=user, day=_today()).first()
-    return counter is not None and counter.used + counter.reserved >= terms_for(user).tokens_per_day
+    return counter is not None and _is_used_up(counter.used + counter.reserved, terms_for(user), price)
+
+
+def _is_used_up(used_or_reserved: int, terms: Terms, price: Decimal) -> bool:
+    return used_or_reserved >= terms.tokens_per_day and (price > 0 or terms.tokens_per_day == 0)
 
 
 @transaction.atomic(savepoint=False)
@@ -102,13 +108,13 @@ def reserve(
     used_or_reserved = counter.used + counter.reserved
     left = _affordable(limit - used_or_reserved, price, prompt_tokens + max_new_tokens) - prompt_tokens
     granted = min(max_new_tokens, left)
-    if not is_length_chosen:
+    if not is_length_chosen and price:
         granted = min(granted, max(UNCHOSEN_TOKENS, left // 2))
     if granted < min(LEAST_ANSWER_TOKENS, max_new_tokens):
         raise QuotaExceeded(used=used_or_reserved, limit=limit, retry_after=_seconds_left())
     needed = cost(prompt_tokens + granted, price)
     room = UsageCounter.objects.filter(pk=counter.pk, used__lte=limit - needed - F("reserved"))
-    if room.update(reserved=F("reserved") + needed) == 0:
+    if needed and room.update(reserved=F("reserved") + needed) == 0:
         raise QuotaExceeded(used=used_or_reserved, limit=limit, retry_after=_seconds_left())
     UsageEntry.objects.create(
         generation=generation_id,

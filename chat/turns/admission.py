@@ -12,6 +12,7 @@ from chat.accounts.models import User
 from chat.conversations.access import message_for
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.core.errors import BadInput, Busy, QueueFull
+from chat.model_cards.models import ModelCard
 from chat.quotas import services as quotas
 from chat.turns.models import Generation
 
@@ -40,10 +41,10 @@ def settled_answer_for(user: User, message_id: UUID) -> tuple[Message, Message]:
     return answer, answer.parent
 
 
-def admit(user: User, model: str) -> quotas.Allowance:
+def admit(user: User, model: ModelCard) -> quotas.Allowance:
     """Makes the checks that need only numbers, before texts of files and of the history are read."""
-    _check_queue(user, model)
-    return quotas.open_today(user)
+    _check_queue(user, model.slug)
+    return quotas.open_today(user, model.price)
 
 
 def _check_queue(user: User, model: str) -> None:

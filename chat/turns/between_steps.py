@@ -6,6 +6,7 @@ All that a send checks is checked again: stop, suspension, removal, hiding and q
 from __future__ import annotations
 
 import logging
+from decimal import Decimal
 from uuid import UUID
 
 import msgspec
@@ -14,7 +15,9 @@ from django.db.models.functions import Now
 
 from chat.core.errors import QuotaExceeded
 from chat.core.text import estimate_tokens
+from chat.model_cards.access import answers
 from chat.model_cards.limits import context_tokens
+from chat.model_cards.models import ModelCard
 from chat.quotas import services as quotas
 from chat.turns import settlement, submission
 from chat.turns.models import OPEN_CALLS, WITH_WORKERS, Generation, Status, ToolCall
@@ -65,6 +68,14 @@ def check_may_go_on(step: Generation) -> None:
     gone = message.conversation.deleted_at is not None
     if gone or not step.user.is_active or step.user.is_suspended:
         raise MayNotGoOn(Reason.STOPPED)
+    card = ModelCard.objects.filter(slug=step.model).first()
+    if card is not None and card.is_limited and not answers(card, step.user):
+        raise MayNotGoOn(Reason.STOPPED)  # the person left the groups that may use it
+
+
+def price_of_reply(step: Generation) -> Decimal:
+    """Returns the price that the model had when the reply was asked for."""
+    return quotas.price_of(Generation.objects.steps_of(step.message)[0].pk)
 
 
 def waiting_step(message_id: UUID) -> Generation | None:
@@ -90,14 +101,15 @@ def _begin(step_id: UUID) -> GenerationRequest | None:
         raise MayNotGoOn(Reason.STOPPED)
     tokens = sum(estimate_tokens(message["content"]) for message in prompt.messages)
     tokens = min(tokens, context_tokens(step.model))
+    price = price_of_reply(step)
     granted = quotas.reserve(
         user=step.user,
-        allowance=quotas.open_today(step.user),
+        allowance=quotas.open_today(step.user, price),
         generation_id=step.pk,
         model=step.model,
         prompt_tokens=tokens,
         max_new_tokens=step.parameters.max_new_tokens,
-        price=quotas.price_of(Generation.objects.steps_of(step.message)[0].pk),
+        price=price,
     )
     parameters = msgspec.structs.replace(step.parameters, max_new_tokens=granted)
     begun = Generation.objects.filter(pk=step.pk, status=Status.CALLING, stop_requested_at=None).update(

@@ -26,7 +26,7 @@ from chat.quotas import services as quotas
 from chat.tools.base import Call, ToolFailed
 from chat.tools.services import tool_for
 from chat.turns import call_frames, call_tickets
-from chat.turns.between_steps import MayNotGoOn, check_may_go_on, waiting_step
+from chat.turns.between_steps import MayNotGoOn, check_may_go_on, price_of_reply, waiting_step
 from chat.turns.call_errors import CallError
 from chat.turns.called_tools import arguments_of
 from chat.turns.models import OPEN_CALLS, CallStatus, Generation, Status, ToolCall
@@ -87,7 +87,7 @@ def _refusal(call: ToolCall) -> str:
     tool = tool_for(call.name)
     if tool is None or not tool.may_use(step.user):
         return CallError.NO_TOOL
-    return CallError.QUOTA if quotas.is_used_up(step.user) else ""
+    return CallError.QUOTA if quotas.is_used_up(step.user, price_of_reply(step)) else ""
 
 
 def _run(call: ToolCall) -> Outcome:

@@ -61,15 +61,14 @@ class ResolvedOptions:
 def resolve_options(
     user: User,
     conversation: Conversation,
+    model: ModelCard,
     options: ReplyOptions,
     settings: ConversationSettings | None = None,
 ) -> ResolvedOptions:
     """Returns the options of a reply. `settings` are the conversation's, where the caller has them.
 
-    Raises ChatErrors: an unknown or retired model, an unknown persona, instructions that are forbidden or
-    leave no room.
+    Raises ChatErrors: an unknown persona, instructions that are forbidden or leave no room.
     """
-    model = _model_for(user, conversation, options)
     settings = settings or personas.get_conversation_settings(conversation)
     chosen = {**settings.settings, **options.settings}
     copied = options.copied_from.parameters if options.copied_from is not None else None
@@ -114,8 +113,11 @@ def _sampling(chosen: dict[str, Setting], copied: Parameters | None, model: Mode
     }
 
 
-def _model_for(user: User, conversation: Conversation, options: ReplyOptions) -> ModelCard:
-    """Raises ModelRetired. The model of the chat, or of the answer that is continued, may be a hidden one."""
+def model_of_reply(user: User, conversation: Conversation, options: ReplyOptions) -> ModelCard:
+    """Returns the model that is to answer. That of the chat or of a continued answer may be hidden.
+
+    Raises BadInput for an unknown one, and ModelRetired.
+    """
     if options.model is None or options.model == conversation.model_id:
         check_answers(conversation.model, user)
         return conversation.model

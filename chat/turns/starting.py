@@ -27,6 +27,7 @@ from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens
 from chat.files import services as files
 from chat.model_cards.capabilities import capabilities_of
+from chat.model_cards.models import ModelCard
 from chat.personas.models import ConversationSettings
 from chat.quotas import services as quotas
 from chat.tools import services as tools
@@ -41,7 +42,7 @@ from chat.turns.prompts import build_prompt
 from chat.turns.question import Question, ReadQuestion
 from chat.turns.reply_options import ReplyOptions
 from chat.turns.requests import request_for
-from chat.turns.resolved_options import ResolvedOptions, resolve_options
+from chat.turns.resolved_options import ResolvedOptions, model_of_reply, resolve_options
 from inference.contract import GenerationRequest
 
 logger = logging.getLogger("grokweb.turns")
@@ -56,6 +57,7 @@ class _Reply:
 
     user: User
     client_id: str
+    model: ModelCard
     allowance: quotas.Allowance
     question: Message
     content: str | None = None  # the question's text with its files, where it was composed already
@@ -110,12 +112,14 @@ def _begin_conversation(
     conversation, own_settings = start.create(user, question.text)
     chosen = questions.choose_files(question, user, conversation, is_new_conversation=True)
     parent = parent_for(user, conversation, parent_id)
-    allowance = admit(user, options.model or conversation.model_id)
+    model = model_of_reply(user, conversation, options)
+    allowance = admit(user, model)
     read = questions.read(question, chosen)
     asked = read.store(user, conversation, parent)
     reply = _Reply(
         user=user,
         client_id=client_id,
+        model=model,
         allowance=allowance,
         question=asked,
         content=read.content,
@@ -138,7 +142,8 @@ def _ask_in(
     conversation = conversation_for(user, conversation_id)
     chosen = questions.choose_files(question, user, conversation, is_new_conversation=False)
     parent = parent_for(user, conversation, parent_id)
-    allowance = admit(user, options.model or conversation.model_id)
+    model = model_of_reply(user, conversation, options)
+    allowance = admit(user, model)
     read = questions.read(question, chosen)
     asked = read.store(user, conversation, parent)
     touched: dict[str, Any] = {"updated_at": Now()}
@@ -148,6 +153,7 @@ def _ask_in(
     reply = _Reply(
         user=user,
         client_id=client_id,
+        model=model,
         allowance=allowance,
         question=asked,
         content=read.content,
@@ -195,13 +201,15 @@ def _answer_again(
     options: ReplyOptions,
     continued: Message | None = None,
 ) -> Turn:
-    allowance = admit(user, options.model or answer.conversation.model_id)
+    model = model_of_reply(user, answer.conversation, options)
+    allowance = admit(user, model)
     content = files.content(question)
     check_text("message", content)  # rules may be newer than the question
     Conversation.objects.filter(pk=answer.conversation_id).update(updated_at=Now())
     reply = _Reply(
         user=user,
         client_id=client_id,
+        model=model,
         allowance=allowance,
         question=question,
         content=content,
@@ -216,7 +224,7 @@ def _store_reply(reply: _Reply) -> Generation:
     """Stores the live answer, its reservation and its generation; submits the request after the commit."""
     user, conversation = reply.user, reply.question.conversation
     prefix = reply.continued.text if reply.continued else ""
-    resolved = resolve_options(user, conversation, reply.options, reply.settings)
+    resolved = resolve_options(user, conversation, reply.model, reply.options, reply.settings)
     prompt = build_prompt(reply.question, prefix, resolved.system, content=reply.content)
     messages = prompt.messages
     if not messages:

@@ -242,15 +242,16 @@ def test_everybody_sees_their_own_usage(cast: Cast, who: str, status: int) -> No
         assert set(response.json()) == {"used", "reserved", "estimated", "limit", "resets_at"}
 
 
-def reserve_at(user: User, price: str, prompt: int, answer: int) -> int:
+def reserve_at(user: User, price: str, prompt: int, answer: int, *, is_length_chosen: bool = True) -> int:
     with transaction.atomic():
         return services.reserve(
             user=user,
-            allowance=services.open_today(user),
+            allowance=services.open_today(user, Decimal(price)),
             generation_id=uuid4(),
             model="scripted",
             prompt_tokens=prompt,
             max_new_tokens=answer,
+            is_length_chosen=is_length_chosen,
             price=Decimal(price),
         )
 
@@ -263,6 +264,23 @@ def test_a_dear_model_is_granted_fewer_tokens(cast: Cast, price: str, granted: i
     everybody(1_000)
     assert reserve_at(cast.alice, price, prompt=100, answer=1_000) == granted
     assert usage(cast.alice) == (0, reserved, 1_000)
+
+
+def test_a_free_model_answers_in_full_on_a_day_that_is_used_up(cast: Cast) -> None:
+    everybody(1_000)
+    assert reserve_at(cast.alice, "1", prompt=100, answer=900) == 900
+    with pytest.raises(QuotaExceeded):
+        reserve_at(cast.alice, "1", prompt=1, answer=1)
+    assert services.is_used_up(cast.alice)
+    assert not services.is_used_up(cast.alice, Decimal(0))
+    assert reserve_at(cast.alice, "0", prompt=100, answer=2_000, is_length_chosen=False) == 2_000
+    assert usage(cast.alice) == (0, 1_000, 1_000)
+
+
+def test_a_free_model_is_not_for_people_who_may_use_nothing(cast: Cast) -> None:
+    everybody(0)
+    with pytest.raises(QuotaExceeded):
+        reserve_at(cast.alice, "0", prompt=1, answer=1)
 
 
 def test_a_prompt_that_costs_more_than_is_left_is_refused(cast: Cast) -> None:
