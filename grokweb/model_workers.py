@@ -18,11 +18,13 @@ from grokweb.terminal import Say
 from inference.base.model_list import state
 from inference.base.model_list.entries import (
     DEMO,
+    OWN_SECRETS,
     Entry,
     ModelList,
     Unreadable,
     path_in,
     read,
+    secret_names,
     threads_of,
     worker_environment,
 )
@@ -31,6 +33,8 @@ from inference.base.model_list.state import ServiceState, Step, WorkerState
 NAME = "model-worker"  # of the worker of GROKWEB_MODEL; the others are called model-worker.<slug>
 LOOK_SECONDS = 1.0  # between two looks at the file
 KILL_SECONDS = 2.0  # after the time for a hand-over
+
+NOT_READ = (-1,)  # what no file looks like
 
 Popen = Callable[[Sequence[str], Mapping[str, str]], "subprocess.Popen[bytes]"]
 
@@ -61,7 +65,8 @@ class ModelWorkers:
         self.problems: tuple[str, ...] = ()
         self.children: dict[str, Child] = {}  # by slug
         self.added_at: dict[str, float] = {}  # Unix time
-        self._mark = self._seen = self._stat()
+        self._mark: tuple[int, ...] = NOT_READ  # the plan was read earlier, and preparing may have taken long
+        self._seen = self._stat()
         self._due = 0.0
         self._published: ServiceState | None = None
         self.of_settings = Entry(plan.model_slug, DEMO)
@@ -83,17 +88,21 @@ class ModelWorkers:
             self._due = now + LOOK_SECONDS
             self._look()
         for slug, child in list(self.children.items()):
-            if self.wanted.get(slug) != child.entry:
+            if child.asked or self.wanted.get(slug) != child.entry:
                 self._end(slug, child, now)
         for slug, entry in self.wanted.items():
             if slug not in self.children:
                 self.start(self._add(entry))
         self.publish()
 
+    def default_slug(self) -> str:
+        """Returns the model of new chats."""
+        return self.plan.default_slug(self.models)
+
     @property
     def default(self) -> Child | None:
         """Returns the worker of the model of new chats."""
-        return self.children.get(self.plan.default_slug(self.models))
+        return self.children.get(self.default_slug())
 
     def is_required(self, child: Child) -> bool:
         """Returns whether the service ends if this worker's model cannot be served."""
@@ -169,7 +178,9 @@ class ModelWorkers:
         """Computes the environment at each start: threads are shared by the models that are there now."""
         command = model_command(entry.slug, entry.slots or self.plan.slots)
         if name == NAME:
-            return self.popen(command, {**self.environment, "GROKWEB_MODEL_SLUG": entry.slug})
+            others = secret_names(self.models.entries.values()) - OWN_SECRETS
+            own = {key: value for key, value in self.environment.items() if key not in others}
+            return self.popen(command, {**own, "GROKWEB_MODEL_SLUG": entry.slug})
         try:
             environment = worker_environment(
                 entry,
@@ -177,6 +188,7 @@ class ModelWorkers:
                 demo=self.plan.demo,
                 data=self.plan.data,
                 threads=threads_of(entry, self.models.entries, self.plan.threads),
+                secret=secret_names(self.models.entries.values()),
             )
         except ValueError as error:
             raise ModelRefused(str(error)) from None

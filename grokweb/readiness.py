@@ -15,18 +15,22 @@ class Readiness:
     """Watches the start of the processes, in a thread of its own.
 
     `redis_url` returns the address of Redis, `worker_started` the moment in which the present process of the
-    default model's worker was started (monotonic), or None while there is none.
+    default model's worker was started (monotonic), or None while there is none, `default_slug` that model.
     """
 
     def __init__(
-        self, plan: Plan, redis_url: Callable[[], str], worker_started: Callable[[], float | None]
+        self,
+        plan: Plan,
+        redis_url: Callable[[], str],
+        worker_started: Callable[[], float | None],
+        default_slug: Callable[[], str],
     ) -> None:
         self.plan = plan
         self.page_answers = threading.Event()
         self.model_answers = threading.Event()
         self._redis_url, self._worker_started = redis_url, worker_started
         self._workers_before: set[str] = set()
-        self._slug = plan.default_slug(plan.models)
+        self._default_slug = default_slug
         self.fetch: dict[str, str] = {}  # what the worker announces of a fetch of its model by name
 
     def watch(self) -> None:
@@ -59,10 +63,11 @@ class Readiness:
 
         from inference.wire import fetching, queue, scripts
 
+        slug = self._default_slug()
         try:
             with scripts.connect(self._redis_url()) as client:
-                names = {worker.name for worker in queue.workers(client, self._slug)}
-                self.fetch = fetching.fetch_of(client, self._slug)
+                names = {worker.name for worker in queue.workers(client, slug)}
+                self.fetch = fetching.fetch_of(client, slug)
         except redis.RedisError:
             return False
         started = self._worker_started()

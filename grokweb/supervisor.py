@@ -32,6 +32,7 @@ from grokweb.redis_server import CHILD, EmbeddedRedis, RedisUnavailable
 from grokweb.service_plan import Plan, commands, environment
 from grokweb.terminal import say
 from inference.base import disk_space, exit_status
+from inference.base.model_list.entries import secret_names
 
 REAPER = str(Path(__file__).with_name("reaper.py"))
 FAILED_STARTS = 3  # the start is given up when the web process ends this often before it ever answered
@@ -59,6 +60,7 @@ class Supervisor:
         self.stop_asked: float | None = None
         self.kill_asked = False
         self.failure = ""
+        self.failed_with = 1  # exit status after a failure
         self.models = ModelWorkers(
             plan,
             environment=self.environment,
@@ -68,7 +70,7 @@ class Supervisor:
             forget=self._forget,
             say=say,
         )
-        self.readiness = Readiness(plan, self._redis_url, self._worker_started)
+        self.readiness = Readiness(plan, self._redis_url, self._worker_started, self.models.default_slug)
         self.fetch_status = FetchStatus()
         self.watch: watchdog.Watch | None = None
         self.disks = disk_space.of_data(plan.data)
@@ -95,13 +97,19 @@ class Supervisor:
     def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Must run in the main thread: on Linux a process ends with the thread that started it."""
         if name != "web":
-            return self._popen(command)
+            return self._popen(command, env=self._without_secrets())
         read, write = watchdog.pipe()
         self.watch = watchdog.Watch(self.plan.loop_seconds, self.plan.pool_seconds, read)
         try:
-            return self._popen([*command, "--pulse", str(write)], pass_fds=(write,))
+            command = [*command, "--pulse", str(write)]
+            return self._popen(command, pass_fds=(write,), env=self._without_secrets())
         finally:
             os.close(write)
+
+    def _without_secrets(self) -> dict[str, str]:
+        """Returns the environment of processes that ask no model's server."""
+        secret = secret_names(self.models.models.entries.values())
+        return {name: value for name, value in self.environment.items() if name not in secret}
 
     def _popen(
         self, command: Sequence[str], pass_fds: Sequence[int] = (), env: Mapping[str, str] | None = None
@@ -261,7 +269,7 @@ class Supervisor:
             self.stop()
         if self.failure:
             say(self.failure)
-            return 1
+            return self.failed_with
         say("GrokWeb has stopped.")
         return 0
 
@@ -347,6 +355,7 @@ class Supervisor:
         if child.name.startswith(MODEL_WORKER) and status == exit_status.MODEL_UNUSABLE:
             if self.models.is_required(child):
                 self.failure = child.log.last_line or "the model cannot be served"
+                self.failed_with = status
             else:
                 self.models.refuse(child, child.log.last_line)
             return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.base import exit_status
 from tests.faults.client import Crowd
 from tests.faults.people import invite
 from tests.grokweb.service import Service, eventually
@@ -79,7 +80,7 @@ def test_a_wrong_name_ends_the_start_with_one_line_and_leaves_nothing(
     service = service_with(hub, tmp_path, "hf:acme/tyni", service_database_url)
     try:
         service.start()
-        assert service.ended(180) == 1
+        assert service.ended(180) == exit_status.MODEL_UNUSABLE
         assert service.lines[-1].startswith(f"model: hf:acme/tyni: {hub.url} has no such model")
         assert list((service.data / "models").iterdir()) == [service.data / "models" / ".fetching"]
     finally:

@@ -93,6 +93,22 @@ def test_a_model_is_added_and_removed_while_another_one_writes(service: Service,
     eventually(lambda: steps(service) == {"scripted": "started"}, "only the first one runs")
 
 
+def test_a_model_put_back_during_its_hand_over_is_served_again(service: Service, crowd: Crowd) -> None:
+    file = service.data / "models.toml"
+    file.write_text(text := "[again]\nsource = 'scripted:prefix'\n")
+    eventually(lambda: service.pid("model-worker.again"), "its worker starts")
+    answers(crowd, "again")
+    [reply] = crowd.ask("slow:300:40", slice(1), model="again")
+    eventually(lambda: reply.seq > 2, "the beginning of a reply")
+    file.write_text("")
+    eventually(lambda: steps(service).get("again") != "started", "it hands over")
+    file.write_text(text)
+    eventually(lambda: reply.done, "the reply, from another worker")
+    assert reply.text == words(300)
+    file.unlink()
+    eventually(lambda: steps(service) == {"scripted": "started"}, "only the first one runs")
+
+
 def test_only_the_worker_of_a_changed_table_starts_again(service: Service) -> None:
     file = service.data / "models.toml"
     file.write_text("[one]\nsource = 'scripted'\n[two]\nsource = 'scripted'\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from inference.base import exit_status
 from tests.grokweb.service import NAMES, Service, eventually, is_running, kill
 
 pytestmark = [pytest.mark.faults, pytest.mark.faults_sqlite]
@@ -107,21 +108,21 @@ def test_a_killed_supervisor_leaves_no_process(fresh: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    ("environment", "status", "words"),
     [
-        ({"GROKWEB_MODEL": "/nowhere/at/all"}, "/nowhere/at/all"),
-        ({"GROKWEB_TEST_ENGINES": "0"}, "GROKWEB_TEST_ENGINES=1"),
-        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "REDIS_URL"),
-        ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}, "DATABASE_URL"),
-        ({"PORT": "many"}, "PORT"),
+        ({"GROKWEB_MODEL": "/nowhere/at/all"}, exit_status.MODEL_UNUSABLE, "/nowhere/at/all"),
+        ({"GROKWEB_TEST_ENGINES": "0"}, exit_status.MODEL_UNUSABLE, "GROKWEB_TEST_ENGINES=1"),
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, 1, "REDIS_URL"),
+        ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}, 1, "DATABASE_URL"),
+        ({"PORT": "many"}, 1, "PORT"),
     ],
 )
 def test_an_unusable_setting_is_reported_in_one_line(
-    tmp_path: Path, environment: dict[str, str], words: str
+    tmp_path: Path, environment: dict[str, str], status: int, words: str
 ) -> None:
     service = Service(tmp_path, **environment)
-    assert service.start().ended() == 1
-    eventually(lambda: service.lines, "a line", 5)
+    assert service.start().ended() == status
+    eventually(lambda: service.lines, "a line")
     assert len(service.lines) == 1
     assert words in service.lines[0]
     assert service.pids() == {}

@@ -83,7 +83,7 @@ def _edit(
     with _locked(data):
         before = read(data)
         path = path_in(data)
-        text = path.read_text() if path.exists() else ""
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
         changed = change(text, before)
         expected = {slug: entry for slug, entry in before.entries.items() if slug != gone}
         expected |= {entry.slug: entry for entry in new or []}
@@ -111,7 +111,7 @@ def _locked(data: Path) -> Iterator[None]:
 def _replace(path: Path, text: str) -> None:
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -136,16 +136,19 @@ def _name_of(line: str) -> str | None:
 
 
 def _without_table(text: str, slug: str) -> str:
-    """Removes a table from its header to the next one; comments right above the next one stay with it."""
+    """Removes a table from its header to its last value. Comments and empty lines below that stay."""
     lines = text.split("\n")
     starts = [number for number, line in enumerate(lines) if _name_of(line) is not None]
     begin = next((number for number in starts if _name_of(lines[number]) == slug), None)
     if begin is None:
         return text
-    end = next((number for number in starts if number > begin), len(lines))
-    while end < len(lines) and lines[end - 1].startswith("#"):
-        end -= 1
+    following = next((number for number in starts if number > begin), len(lines))
+    end = 1 + max(number for number in range(begin, following) if number == begin or _is_value(lines[number]))
     return "\n".join(lines[:begin] + lines[end:])
+
+
+def _is_value(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
 def _head_end(lines: list[str]) -> int:

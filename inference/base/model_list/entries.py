@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def parse(text: str) -> ModelList:
     """Raises Unreadable for a text that is not TOML."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is no TOMLDecodeError
         raise Unreadable(f"{FILE_NAME}: {error}: correct this line") from None
     entries: dict[str, Entry] = {}
     problems: list[str] = []
@@ -230,14 +230,34 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+HUB_SECRETS = frozenset({"HF_TOKEN", "HF_TOKEN_PATH"})
+# The secrets of GROKWEB_MODEL.
+OWN_SECRETS = HUB_SECRETS | {"GROKWEB_MODEL_KEY", "GROKWEB_MODEL_KEY_FILE"}
+
+
+def secret_names(entries: Iterable[Entry]) -> frozenset[str]:
+    """Returns the names of all variables that hold keys or name their files."""
+    return OWN_SECRETS | {entry.key for entry in entries if entry.key and not entry.key.startswith("/")}
+
+
 def worker_environment(
-    entry: Entry, environment: Mapping[str, str], *, demo: str, data: Path, threads: int
+    entry: Entry,
+    environment: Mapping[str, str],
+    *,
+    demo: str,
+    data: Path,
+    threads: int,
+    secret: Set[str] = OWN_SECRETS,
 ) -> dict[str, str]:
     """Returns the whole environment of an entry's worker. Raises ValueError for a key that is not there.
 
-    The key of GROKWEB_MODEL is left out: it belongs to another server.
+    `secret`: names of variables that hold keys. They belong to other servers and are left out, but for the
+    hub's token where the model comes from there. Context and dtype of GROKWEB_MODEL do not apply, either.
     """
-    made = {name: value for name, value in environment.items() if not name.startswith("GROKWEB_MODEL_KEY")}
+    left_out = secret | {"GROKWEB_CONTEXT", "GROKWEB_DTYPE"}
+    if entry.source.startswith("hf:"):
+        left_out = left_out - HUB_SECRETS
+    made = {name: value for name, value in environment.items() if name not in left_out}
     made |= {
         "GROKWEB_MODEL": model_of(entry, demo=demo, data=data),
         "GROKWEB_MODEL_SLUG": entry.slug,

@@ -11,11 +11,13 @@ import pytest
 
 from inference.base.model_list import editing, state
 from inference.base.model_list.entries import (
+    FILE_NAME,
     Entry,
     Unreadable,
     make_entry,
     parse,
     read,
+    secret_names,
     threads_of,
     worker_environment,
 )
@@ -218,6 +220,33 @@ def test_a_worker_gets_its_own_settings_and_no_other_key(tmp_path: Path) -> None
     assert [name for name in one if "MODEL_KEY" in name] == []
     demo = worker_environment(Entry("d", "demo", device="cpu"), base, demo="/demo", data=tmp_path, threads=1)
     assert (demo["GROKWEB_MODEL"], demo["CUDA_VISIBLE_DEVICES"]) == ("/demo", "")
+
+
+def test_keys_of_other_tables_and_settings_of_another_model_reach_no_worker(tmp_path: Path) -> None:
+    base = {"BIG_KEY": "sk-1", "HF_TOKEN": "hf", "GROKWEB_CONTEXT": "131072", "GROKWEB_DTYPE": "int8"}
+    secret = secret_names([ONE, TWO])
+    one = worker_environment(ONE, base, demo="/demo", data=tmp_path, threads=1, secret=secret)
+    assert one.keys() & base.keys() == set()
+    fetched = make_entry("three", {"source": "hf:owner/name"})
+    made = worker_environment(fetched, base, demo="/demo", data=tmp_path, threads=1, secret=secret)
+    assert made.keys() & base.keys() == {"HF_TOKEN"}
+
+
+def test_comments_below_a_table_stay_when_it_is_removed(tmp_path: Path) -> None:
+    file = tmp_path / FILE_NAME
+    file.write_text(
+        "[one]\nsource = 'demo'\n\n# about two\n\n[two]\nsource = 'demo'\n\n# [old]\n# source = 'é'\n",
+        encoding="utf-8",
+    )
+    editing.remove(tmp_path, "two")
+    editing.remove(tmp_path, "one")
+    lines = file.read_text(encoding="utf-8").split("\n")
+    assert [line for line in lines if line] == ["# about two", "# [old]", "# source = 'é'"]
+
+
+def test_a_number_of_thousands_of_digits_is_a_line_to_correct() -> None:
+    with pytest.raises(Unreadable, match="correct this line"):
+        parse(f"[one]\nsource = 'demo'\nslots = {'9' * 5000}\n")
 
 
 def test_a_missing_key_is_named_with_the_remedy(tmp_path: Path) -> None:
