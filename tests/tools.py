@@ -1,6 +1,7 @@
 """Tools that tests install: they are none of the product's.
 
-`echo` only reads, `note` writes a line to a file and asks before. Both take a time to wait and a fault.
+`echo` only reads, `note` writes a line to a file and asks before. Both take a time to wait and a fault, and
+run as long as the file `hold` is there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from django.conf import settings
 from chat.tools.base import Call, Tool, ToolFailed
 
 NAMES = ("echo", "note", "jot")
+HOLD = "hold"  # in the data directory
 
 
 def notes() -> Path:
@@ -25,6 +27,8 @@ def notes() -> Path:
 
 def _wait_and_fail(call: Call) -> None:
     time.sleep(min(call.arguments.get("wait_ms", 0) / 1000, call.seconds_left))
+    while (Path(settings.DATA_DIR) / HOLD).exists() and call.seconds_left > 0:
+        time.sleep(0.02)
     fault = call.arguments.get("fault", "")
     if fault == "fail":
         raise ToolFailed("the echo is gone")

@@ -36,5 +36,8 @@ class HubModel:
         name = parse_name(model)
         folder = fetched_folder(name)
         if folder is None:
-            raise ModelUnusable(f"{name} was not fetched yet: run `manage.py models add {name}`")
+            raise ModelUnusable(
+                f"{name} was not fetched yet: its model worker fetches it when it starts; "
+                f"run `manage.py up` with GROKWEB_MODEL={name}"
+            )
         return folder

@@ -62,6 +62,7 @@ def fetch(
             with _lock(root / STAGING / f"{name.folder}.lock", meter):
                 folder = fetched_folder(name, root)
                 if folder is None:
+                    _ensure_free(name, root)
                     folder = _fetch(name, root, staging, memory, meter, hub or hub_of_settings(name))
         meter.turn_to(State.DONE, done=meter.progress.total)
         return folder
@@ -79,6 +80,16 @@ def remove_fetched(configured: str, *, root: Path = MODELS) -> bool:
     return bool(found)
 
 
+def _ensure_free(name: HubName, root: Path) -> None:
+    """Refuses a folder under the model's name that no fetch has placed, before anything is fetched.
+
+    The caller holds the lock: no other process is placing the model meanwhile.
+    """
+    folder = root / name.folder
+    if folder.is_symlink() or folder.exists():
+        raise ModelUnusable(f"{name}: {folder} is there but is not complete: remove it")
+
+
 def _fetch(name: HubName, root: Path, staging: Path, memory: Memory | None, meter: Meter, hub: Hub) -> Path:
     meter.turn_to(State.PLANNING)
     try:
@@ -94,7 +105,7 @@ def _fetch(name: HubName, root: Path, staging: Path, memory: Memory | None, mete
         _write_card(staging, name)
         resumed = {file.name for file in weights if transfer.present(file)}
         check_disk(name, sum(file.size - transfer.present(file) for file in weights), root)
-        context = check_served(name, transfer, staging, weights, memory).context
+        context = check_served(name, transfer, staging, weights, memory, resumed=resumed).context
         files = [file for file in small if (staging / file.name).is_file()] + weights
         present = sum(transfer.present(file) for file in files)
         total = sum(file.size for file in files)
@@ -156,8 +167,15 @@ def _bring_all(
 
 
 def _bring_checked(transfer: Transfer, file: RemoteFile) -> str:
+    """Fetches and checks one file; what an earlier process left of it is fetched anew if it is damaged."""
+    is_resumed = transfer.present(file) > 0
     transfer.bring(file, file.size)
-    return transfer.finish(file)
+    try:
+        return transfer.finish(file)
+    except ChecksumWrong:
+        if not is_resumed:
+            raise
+    return _bring_checked(transfer, file)  # nothing of it is here now
 
 
 def _write_card(staging: Path, name: HubName) -> None:

@@ -7,7 +7,7 @@ length without content; so the folder is described and admitted exactly as it wi
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from inference.base.disk_space import LOW_BYTES, disk_status
 from inference.hub.client import Repository
 from inference.hub.files import RemoteFile
 from inference.hub.names import HubName
-from inference.hub.transfer import Transfer
+from inference.hub.transfer import HeaderWrong, Transfer
 from inference.model_dir.admission import ensure_memory, fit_context
-from inference.model_dir.describe import ModelFiles, ModelUnusable, describe
+from inference.model_dir.describe import GROK1, ModelFiles, ModelUnusable, describe
+from inference.model_dir.headers import read_headers
 
 OUTLINE = "outline"  # a folder in the staging one, while a plan is made
 
@@ -34,6 +35,7 @@ class Memory:
     slots: int
     context: int = 0  # tokens; 0: as long as the model and the memory allow
     free: Callable[[], int | None] = lambda: None
+    dtype: str = ""  # of weights that transformers runs, see hf_models/loading.py
 
 
 def check_disk(name: HubName, missing: int, folder: Path) -> None:
@@ -52,29 +54,67 @@ def check_disk(name: HubName, missing: int, folder: Path) -> None:
 
 
 def check_served(
-    name: HubName, transfer: Transfer, folder: Path, weights: list[RemoteFile], memory: Memory | None
+    name: HubName,
+    transfer: Transfer,
+    folder: Path,
+    weights: list[RemoteFile],
+    memory: Memory | None,
+    *,
+    resumed: Collection[str] = (),
 ) -> ModelFiles:
     """Returns the description of the folder as it will be; raises ModelUnusable for one that is not served.
 
-    `memory` None: the model is to run elsewhere, so its memory is not asked.
+    `memory` None: the model is to run elsewhere, so its memory is not asked. `resumed`: names of weights that
+    an earlier process left, which may have been damaged where they lay.
     """
+    whole = {file.name for file in weights}  # an earlier process may have checked some: they are large
     with _outline(folder) as outline:
         for small in folder.iterdir():
-            if small.is_file() and not small.name.endswith(".part"):
+            if small.is_file() and small.name not in whole and not small.name.endswith(".part"):
                 shutil.copyfile(small, outline / small.name)
         for file in weights:
-            with (outline / file.name).open("wb") as out:
-                out.write(transfer.header(file))
-                out.truncate(file.size)
+            _write_outline(transfer, file, outline / file.name, is_resumed=file.name in resumed)
         try:
             files = describe(outline)
             if memory is not None:
                 free = memory.free()
-                files = fit_context(files, memory.slots, memory.context, free)
-                ensure_memory(files, memory.slots, free)
+                dtype = "" if files.model_type == GROK1 else memory.dtype  # Grok-1 is served as stored
+                files = fit_context(files, memory.slots, memory.context, free, dtype)
+                ensure_memory(files, memory.slots, free, dtype)
         except ModelUnusable as error:
             raise ModelUnusable(str(error).replace(str(outline), str(name))) from error
     return files
+
+
+def _write_outline(transfer: Transfer, file: RemoteFile, place: Path, *, is_resumed: bool) -> None:
+    """Writes a file of the right length with the header of `file`.
+
+    A header that an earlier process left and that cannot be read is fetched anew, with what follows it.
+    """
+    try:
+        header = transfer.header(file)
+        _write_header(place, header, file.size)
+        if not is_resumed or _has_header(place):
+            return
+    except HeaderWrong:
+        if not is_resumed:
+            raise
+    transfer.drop(file)
+    _write_header(place, transfer.header(file), file.size)
+
+
+def _write_header(place: Path, header: bytes, size: int) -> None:
+    with place.open("wb") as out:
+        out.write(header)
+        out.truncate(size)
+
+
+def _has_header(place: Path) -> bool:
+    try:
+        read_headers((place,))
+    except ModelUnusable:
+        return False
+    return True
 
 
 @contextmanager

@@ -41,14 +41,17 @@ class Transfer:
             return 0
         return size
 
+    def drop(self, file: RemoteFile) -> None:
+        """Removes what is here of a file."""
+        self.part(file).unlink(missing_ok=True)
+        (self._folder / file.name).unlink(missing_ok=True)
+
     def header(self, file: RemoteFile) -> bytes:
-        """Returns the first bytes of a weights file: its length field and its header."""
+        """Returns the first bytes of a weights file: its length field and its header; raises HeaderWrong."""
         self.bring(file, min(file.size, HEADER_GUESS))
         length = int.from_bytes(self._first(file, 8), "little")
         if length > min(LONGEST_HEADER, file.size):
-            raise ModelUnusable(
-                f"{self._hub.name}: {file.name} is no safetensors file; name another revision"
-            )
+            raise HeaderWrong(f"{self._hub.name}: {file.name} is no safetensors file; name another revision")
         self.bring(file, min(file.size, 8 + length))
         return self._first(file, 8 + length)
 
@@ -130,6 +133,10 @@ class Transfer:
 
 class ChecksumWrong(ModelUnusable):
     """A file differs from what the hub lists, and was removed."""
+
+
+class HeaderWrong(ModelUnusable):
+    """A file does not begin as safetensors files do: it is none, or its part was damaged where it lay."""
 
 
 class Part:

@@ -110,9 +110,14 @@ class TagParser:
         self._skips_white = kind is Kind.THOUGHT and not begun
         self._held: list[tuple[int, bytes]] = []
         self._carried = b""  # text behind a mark in the same token: the next one has it
+        self._waiting: list[Marked] = []  # the token with that mark, until there is a next one
 
     def feed(self, token: int, data: bytes) -> list[Marked]:
         data, self._carried = self._carried + data, b""
+        certain, self._waiting = self._waiting, []
+        return certain + self._parse(token, data)
+
+    def _parse(self, token: int, data: bytes) -> list[Marked]:
         self._held.append((token, data))
         if not self._mark:
             return self._release(len(self._held))
@@ -125,13 +130,16 @@ class TagParser:
         return self._release(self._count_before(len(buffer) - _overlap(buffer, self._mark)))
 
     def flush(self) -> list[Marked]:
+        if self._waiting:
+            # A token has one kind: the words behind the mark count more than the last ones of a thought.
+            [(token, _, _)] = self._waiting
+            return [Marked(token, self._kind, self._carried)]
         return self._release(len(self._held))
 
     def _seek_opening(self, seen: bytes) -> list[Marked]:
         if seen.startswith(self._mark):
             tokens = [Marked(token, Kind.THOUGHT, b"") for token, _ in self._held]
-            self._begin(Kind.THOUGHT, self._closing, seen[len(self._mark) :])
-            return tokens
+            return self._begin(Kind.THOUGHT, self._closing, seen[len(self._mark) :], tokens)
         if self._mark.startswith(seen):
             return []
         self._mark = b""
@@ -143,13 +151,15 @@ class TagParser:
         for token, data in self._held:
             told.append(self._marked(token, data[: max(0, at - place)]))
             place += len(data)
-        self._begin(Kind.TEXT, b"", rest)
-        return told
+        return self._begin(Kind.TEXT, b"", rest, told)
 
-    def _begin(self, kind: Kind, mark: bytes, rest: bytes) -> None:
+    def _begin(self, kind: Kind, mark: bytes, rest: bytes, told: list[Marked]) -> list[Marked]:
+        """Begins another kind behind a mark; returns those of the tokens up to the mark that are certain."""
         self._kind, self._mark, self._held = kind, mark, []
         self._skips_white = True
         self._carried = rest.lstrip()
+        self._waiting = told[-1:] if self._carried else []
+        return told[: len(told) - len(self._waiting)]
 
     def _release(self, count: int) -> list[Marked]:
         released, self._held = self._held[:count], self._held[count:]

@@ -27,7 +27,7 @@ from inference.engines.base import Engine
 from inference.wire import scripts
 from inference.wire.broker import COMMON
 from inference.wire.outbound_counts import count_outbound
-from inference.worker.fetching import fetch_configured_model
+from inference.worker.fetching import fetch_configured_model, withdraw_failed_fetch
 from inference.worker.runtime import Runtime
 
 logger = logging.getLogger("grokweb.worker")
@@ -40,13 +40,15 @@ app.conf.update(COMMON, include=["inference.worker.tasks"], task_default_queue="
 
 def _engine_of_settings() -> Engine:
     fetch_configured_model()
-    return load_engine(
+    engine = load_engine(
         settings.MODEL,
         slots=settings.SLOTS,
         threads=settings.THREADS,
         cache_bytes=settings.CACHE_MB * 2**20,
         context=settings.CONTEXT,
     )
+    withdraw_failed_fetch(settings.MODEL_SLUG or engine.slug)
+    return engine
 
 
 make_engine: Callable[[], Engine] = (

@@ -13,7 +13,13 @@ from inference import settings
 from inference.hub.names import SCHEME, HubName, fetched_folder, parse_name
 from inference.hub.progress import Progress, State
 from inference.wire import scripts
-from inference.wire.fetching import ALIVE_SECONDS, FAILED_SECONDS, announce_fetch, withdraw_fetch
+from inference.wire.fetching import (
+    ALIVE_SECONDS,
+    FAILED_SECONDS,
+    announce_fetch,
+    fetch_of,
+    withdraw_fetch,
+)
 from inference.wire.queue import announce_model, announced_models
 
 log = logging.getLogger("grokweb.hub")
@@ -27,6 +33,7 @@ def fetch_configured_model() -> None:
         return
     name = parse_name(settings.MODEL)
     if fetched_folder(name):
+        withdraw_failed_fetch(settings.MODEL_SLUG or name.slug)
         return
     from inference.hub.fetching import fetch  # loads the hub's library, which few workers need
     from inference.hub.planning import Memory
@@ -39,8 +46,20 @@ def fetch_configured_model() -> None:
             announcer.progress = progress
             lines(progress)
 
-        memory = Memory(slots=settings.SLOTS, context=settings.CONTEXT, free=_free_on_gpu)
+        memory = Memory(
+            slots=settings.SLOTS,
+            context=settings.CONTEXT,
+            free=_free_on_gpu,
+            dtype="" if settings.DTYPE == "auto" else settings.DTYPE,
+        )
         fetch(settings.MODEL, memory=memory, report=report)
+
+
+def withdraw_failed_fetch(slug: str) -> None:
+    """Withdraws the failure of an earlier start: the model is here now, or comes from another source."""
+    with suppress(redis.RedisError), scripts.connect() as client:
+        if fetch_of(client, slug).get("state") == State.FAILED:
+            withdraw_fetch(client, slug)
 
 
 class Announcer:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
+from tests import tools
 from tests.faults.client import Reply, words
 from tests.faults.drill import Drill
 
@@ -16,7 +18,7 @@ STEP = "slow:10:30"
 TEXT = words(10) * 2
 
 
-def script(tool: str, wait_ms: int = 800) -> str:
+def script(tool: str, wait_ms: int = 0) -> str:
     """Returns a question whose answer calls a tool after ten words, and has ten more words after it."""
     arguments = json.dumps({"text": "noted", "wait_ms": wait_ms})
     return f"{STEP} call:{tool}:{arguments}\n{STEP}"
@@ -27,13 +29,19 @@ def count(drill: Drill, *statuses: str) -> int:
     return drill.rows.one(f"SELECT COUNT(*) FROM turns_toolcall WHERE status IN ({listed})")
 
 
-def ask(drill: Drill, tool: str) -> list[Reply]:
-    """Returns when at least two tools run; calls of earlier drills are forgotten."""
+@contextmanager
+def tools_that_run(drill: Drill, tool: str) -> Iterator[list[Reply]]:
+    """Asks, and runs the block while at least two tools run; calls of earlier drills are forgotten."""
     drill.rows.execute("DELETE FROM turns_toolcall")
     (drill.service.data / "notes.txt").unlink(missing_ok=True)
-    asked = drill.ask(script(tool))
-    drill.wait(lambda: count(drill, "running") >= 2, "tools run")
-    return asked
+    hold = drill.service.data / tools.HOLD
+    hold.touch()
+    try:
+        asked = drill.ask(script(tool))
+        drill.wait(lambda: count(drill, "running") >= 2, "tools run")
+        yield asked
+    finally:
+        hold.unlink()
 
 
 def all_is_well(drill: Drill, asked: Sequence[Reply], *, stopped: bool = False) -> None:
@@ -67,8 +75,8 @@ def written(drill: Drill) -> int:
 
 @pytest.mark.fault("tools worker SIGKILL, tools that only read")
 def test_tools_that_only_read_are_run_again(drill: Drill) -> None:
-    asked = ask(drill, "echo")
-    drill.kill("tools-worker")
+    with tools_that_run(drill, "echo") as asked:
+        drill.kill("tools-worker")
     all_is_well(drill, asked)
     assert count(drill, "done") == len(asked)
     assert drill.rows.one("SELECT MAX(attempt) FROM turns_toolcall") == 2
@@ -76,8 +84,8 @@ def test_tools_that_only_read_are_run_again(drill: Drill) -> None:
 
 @pytest.mark.fault("tools worker SIGKILL, tools with side effects")
 def test_tools_with_side_effects_are_never_run_again(drill: Drill) -> None:
-    asked = ask(drill, "jot")
-    drill.kill("tools-worker")
+    with tools_that_run(drill, "jot") as asked:
+        drill.kill("tools-worker")
     all_is_well(drill, asked)
     unknown = count(drill, "unknown")
     assert unknown >= 2, states(drill)
@@ -88,17 +96,17 @@ def test_tools_with_side_effects_are_never_run_again(drill: Drill) -> None:
 
 @pytest.mark.fault("web SIGKILL while tools run")
 def test_pages_resume_between_two_steps(drill: Drill) -> None:
-    asked = ask(drill, "jot")
-    drill.kill("web")
+    with tools_that_run(drill, "jot") as asked:
+        drill.kill("web")
     all_is_well(drill, asked)
     assert written(drill) == count(drill, "done") == len(asked), states(drill)
 
 
 @pytest.mark.fault("chat worker and jobs worker SIGKILL while tools run")
 def test_the_next_step_needs_no_worker_that_lived(drill: Drill) -> None:
-    asked = ask(drill, "jot")
-    drill.kill("chat-worker")
-    drill.kill("jobs-worker")
+    with tools_that_run(drill, "jot") as asked:
+        drill.kill("chat-worker")
+        drill.kill("jobs-worker")
     all_is_well(drill, asked)
     assert written(drill) == count(drill, "done") == len(asked), states(drill)
 
@@ -106,9 +114,9 @@ def test_the_next_step_needs_no_worker_that_lived(drill: Drill) -> None:
 @pytest.mark.faults_sqlite
 @pytest.mark.fault("Redis SIGKILL while tools run, data lost")
 def test_calls_survive_a_redis_that_loses_everything(drill: Drill) -> None:
-    asked = ask(drill, "jot")
-    shutil.rmtree(drill.service.data / "redis" / "appendonlydir")  # its open files lose their names
-    drill.kill("redis")
+    with tools_that_run(drill, "jot") as asked:
+        shutil.rmtree(drill.service.data / "redis" / "appendonlydir")  # its open files lose their names
+        drill.kill("redis")
     all_is_well(drill, asked)
     assert written(drill) == count(drill, "done") == len(asked), states(drill)
 

@@ -120,8 +120,9 @@ class Service:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for pid in self.pids().values():
-            eventually(lambda pid=pid: not is_running(pid), f"process {pid} gone", 10)  # type: ignore[misc]
+        for file in (self.data / "run").glob("*.pid"):  # also those of models.toml
+            pid = self.pid(file.stem)
+            eventually(lambda pid=pid: not is_running(pid), f"{file.stem} gone")  # type: ignore[misc]
 
 
 def is_running(pid: int) -> bool:

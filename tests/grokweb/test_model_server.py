@@ -64,7 +64,7 @@ def test_replies_come_from_the_server_and_wait_while_it_is_gone(
         [waiting] = crowd.ask("wait")
         eventually(lambda: waiting.text == "I wait", "the beginning of a reply")
         crowd.stop(waiting)
-        assert server.calls[-1].was_left.wait(10)
+        assert server.calls[-1].was_left.wait(60)
         eventually(lambda: waiting.done, "the end of a stopped reply")
 
         server.__exit__()

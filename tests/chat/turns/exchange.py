@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from chat.conversations.models import Message
 
 
-async def eventually(question: Any, seconds: float = 10.0) -> Any:
+async def eventually(question: Any, seconds: float = 60.0) -> Any:
     """Polls a database question until it is true, and returns its answer."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:

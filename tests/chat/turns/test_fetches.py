@@ -50,7 +50,7 @@ def test_staff_see_percentage_bytes_rate_time_and_licence(
 def test_staff_see_why_a_fetch_failed(cast: Any, redis_client: redis.Redis) -> None:
     announce(redis_client, Progress("hf:acme/tiny", State.FAILED, error="hf:acme/tiny: no <such> model"))
     page = engine_page(cast)
-    assert "It could not be fetched. hf:acme/tiny: no &lt;such&gt; model" in page
+    assert 'It could not be fetched. <span lang="en">hf:acme/tiny: no &lt;such&gt; model</span>' in page
     withdraw_fetch(redis_client, SLUG)
     assert "data-fetch" not in engine_page(cast)
 

@@ -63,6 +63,13 @@ def test_a_forgotten_window_is_found(monkeypatch: pytest.MonkeyPatch, dtype: tor
     assert find_way(model, FOLDER) == "apart"
 
 
+def test_a_network_that_amplifies_rounding_without_bound_is_held_to_one() -> None:
+    """Rounding alone changes all of its logits, so that the measured bounds would let anything pass."""
+    model = spoil(model_of("llama").to(torch.bfloat16), lambda out: (out * 1e5 * out.shape[1] ** 0.5).sin())
+    with pytest.raises(ModelUnusable, match=r"; 0\.3 and 1 are allowed"):
+        find_way(model, FOLDER)
+
+
 def test_damaged_weights_are_called_that(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "model", "olmoe")
 

@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from inference.base.outbound import Listed
+from inference.hub import planning
 from inference.hub.fetching import fetch, remove_fetched
 from inference.hub.planning import Memory
 from inference.hub.progress import Progress, State
 from inference.model_dir import manifest
-from inference.model_dir.admission import admit
+from inference.model_dir.admission import admit, needed_bytes
 from inference.model_dir.describe import describe
 from inference.model_dir.headers import ModelUnusable
 from tests.inference.hub.fake_hub import Call, FakeHub, Repository
@@ -157,6 +159,7 @@ def test_a_killed_fetch_continues_in_another_process(
         assert is_half.wait(60)
         while not (part.exists() and part.stat().st_size == half):
             assert killed.poll() is None
+            time.sleep(0.02)
         killed.send_signal(signal.SIGKILL)
     go_on.set()
     hub.on = lambda call: None
@@ -191,18 +194,58 @@ def test_parts_of_a_commit_that_is_gone_are_dropped(
     assert json.loads((fetching(hub) / "hub.json").read_text())["commit"] == "d" * 40
 
 
+@pytest.mark.parametrize("place", [7, 20, -1])  # the length of the header, the header, the tensors
 def test_a_part_that_was_damaged_on_the_disk_is_fetched_anew(
-    hub: FakeHub, published: Repository, fetching: Fetcher
+    hub: FakeHub, published: Repository, fetching: Fetcher, place: int
 ) -> None:
     hub.on = lambda call: call.status(500) if call.start > 0 else None
     with pytest.raises(ModelUnusable):
         fetching(hub)
     part = fetching.root / ".fetching" / "acme--tiny" / f"{WEIGHTS}.part"
     raw = bytearray(part.read_bytes())
-    raw[-1] ^= 255
+    raw[place] ^= 255
     part.write_bytes(raw)
     hub.on = lambda call: None
     assert (fetching(hub) / WEIGHTS).read_bytes() == (published.folder / WEIGHTS).read_bytes()
+
+
+def test_a_small_file_that_was_damaged_on_the_disk_is_fetched_anew(
+    hub: FakeHub, published: Repository, fetching: Fetcher
+) -> None:
+    hub.on = lambda call: call.status(500) if call.start > 0 else None
+    with pytest.raises(ModelUnusable):
+        fetching(hub)
+    file = fetching.root / ".fetching" / "acme--tiny" / "tokenizer.json"
+    file.write_bytes(file.read_bytes().replace(b"a", b"b", 1))
+    hub.on = lambda call: None
+    fetched = fetching(hub) / "tokenizer.json"
+    assert fetched.read_bytes() == (published.folder / "tokenizer.json").read_bytes()
+
+
+def test_weights_that_were_checked_before_a_cut_are_neither_copied_nor_fetched_again(
+    hub: FakeHub, published: Repository, fetching: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = in_two_shards(published.folder)
+    raw = bytearray((published.folder / second).read_bytes())
+    raw[-1] ^= 255
+    hub.on = lambda call: call.part(bytes(raw)) if call.file == second else None
+    with pytest.raises(ModelUnusable, match=f"{second} is not what the hub's checksum says"):
+        fetching(hub)
+    hub.on = lambda call: None
+    hub.calls.clear()
+    copied: list[str] = []
+    copy = planning.shutil.copyfile
+
+    def noted(source: Path, target: Path) -> object:
+        copied.append(source.name)
+        return copy(source, target)
+
+    monkeypatch.setattr(planning.shutil, "copyfile", noted)
+    folder = fetching(hub)
+    assert "config.json" in copied
+    assert not [name for name in copied if name.endswith(".safetensors")]
+    assert set(hub.asked_files()) == {second}
+    assert [path.name for path in admit(folder, 1).shards] == [first, second]
 
 
 def test_two_fetches_of_one_model_wait_for_each_other(
@@ -481,6 +524,26 @@ def test_a_model_larger_than_the_memory_is_refused_after_its_header(
     line = refusal(fetching, hub, memory=Memory(slots=4, free=lambda: 10**6))
     assert "not enough memory for tiny: needs 0.3 GB" in line
     assert hub.sent_of(WEIGHTS) < (published.folder / WEIGHTS).stat().st_size
+
+
+def test_memory_is_asked_for_the_numbers_in_which_the_model_is_served(
+    hub: FakeHub, published: Repository, fetching: Fetcher
+) -> None:
+    free = needed_bytes(describe(published.folder), 4, "int8")
+    assert "not enough memory" in refusal(fetching, hub, memory=Memory(slots=4, free=lambda: free))
+    fetching(hub, memory=Memory(slots=4, free=lambda: free, dtype="int8"))
+
+
+def test_a_folder_that_no_fetch_has_placed_is_refused_before_anything_is_fetched(
+    hub: FakeHub, fetching: Fetcher
+) -> None:
+    folder = fetching.root / "acme--tiny"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ModelUnusable) as refused:
+        fetching(hub)
+    assert str(refused.value) == f"hf:acme/tiny: {folder} is there but is not complete: remove it"
+    assert hub.calls == []
 
 
 def test_a_model_that_is_not_served_here_is_refused_by_its_name(

@@ -161,6 +161,30 @@ def test_a_resume_at_every_cut_equals_the_undisturbed_reply(
         assert (ids[:after] + again[1], again[2]) == (ids, finished)
 
 
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([b"hm", b"</think", b">Four"], [(Kind.THOUGHT, "hm"), (Kind.TEXT, "Four")]),
+        ([b"hm", b"</think", b">Four", b"."], [(Kind.THOUGHT, "hm"), (Kind.TEXT, "Four.")]),
+        ([b"hm", b" so</think>Four"], [(Kind.THOUGHT, "hm"), (Kind.TEXT, "Four")]),
+        ([b"hm", b" so</think>Four", b"."], [(Kind.THOUGHT, "hm so"), (Kind.TEXT, "Four.")]),
+        ([b"hm", b"</think", b">\n\n"], [(Kind.THOUGHT, "hm")]),
+    ],
+)
+def test_words_behind_a_mark_in_its_token_are_kept_also_where_it_is_the_last(
+    pieces: list[bytes], expected: list[tuple[Kind, str]]
+) -> None:
+    tokens = range(len(pieces))
+    told, ids, _ = streamed(Spelled(pieces), tokens, prompt=OPENED)
+    assert (joined(told), ids) == (expected, list(tokens))
+    told, ids, _ = streamed(Spelled(pieces), tokens[1:], prompt=OPENED, emitted=[0])
+    assert (joined([(Kind.THOUGHT, "hm")], told), ids) == (expected, list(tokens[1:]))
+
+
+def test_a_thought_that_is_one_token_with_its_mark_is_kept() -> None:
+    assert streamed(Spelled([b"<think>hm"]), [0])[:2] == ([(Kind.THOUGHT, "hm")], [0])
+
+
 def test_an_answer_that_is_continued_opens_no_thought() -> None:
     vocabulary = Spelled([b"<think>", b"x", b"</think>"])
     told, _, _ = streamed(vocabulary, [0, 1, 2], begun=Kind.TEXT)
