@@ -28,6 +28,18 @@ def stop(*, user: User, message_id: UUID) -> None:
 
 
 def request_stop(generation: Generation) -> None:
+    """Stops the reply of a live step. The step may be settled meanwhile: then the one that follows it is
+    stopped, which took over no request that was not stored yet."""
+    asked: list[UUID] = []
+    step: Generation | None = generation
+    while step is not None:
+        _request(step)
+        asked.append(step.pk)
+        others = Generation.objects.live().filter(message=generation.message_id).exclude(pk__in=asked)
+        step = others.first()
+
+
+def _request(generation: Generation) -> None:
     """Stores the request in the row, then tells Redis (rule 10); reconcile repeats what Redis missed.
 
     With a full disk the row cannot store it: then Redis alone knows, which ends the reply all the same.

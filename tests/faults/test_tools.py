@@ -18,10 +18,10 @@ STEP = "slow:10:30"
 TEXT = words(10) * 2
 
 
-def script(tool: str, wait_ms: int = 0) -> str:
+def script(tool: str, wait_ms: int = 0, then: str = STEP) -> str:
     """Returns a question whose answer calls a tool after ten words, and has ten more words after it."""
     arguments = json.dumps({"text": "noted", "wait_ms": wait_ms})
-    return f"{STEP} call:{tool}:{arguments}\n{STEP}"
+    return f"{STEP} call:{tool}:{arguments}\n{then}"
 
 
 def count(drill: Drill, *statuses: str) -> int:
@@ -58,7 +58,8 @@ def all_is_well(drill: Drill, asked: Sequence[Reply], *, stopped: bool = False) 
         if not stopped:
             assert (reply.done["status"], reply.text) == ("complete", TEXT)
         else:
-            assert TEXT.startswith(reply.text.rstrip())
+            assert (words(10) + words(400)).startswith(reply.text.rstrip())
+            assert reply.done["status"] == "stopped", reply
     drill.wait(lambda: not count(drill, "waiting", "queued", "running"), "no call is open")
     assert drill.crowd.errors == []
 
@@ -134,7 +135,7 @@ def test_a_second_step_is_continued(drill: Drill) -> None:
 @pytest.mark.fault("stop at every moment between two steps")
 def test_a_stop_at_any_moment_ends_the_reply(drill: Drill) -> None:
     drill.rows.execute("DELETE FROM turns_toolcall")
-    asked = drill.ask(script("jot", wait_ms=300))
+    asked = drill.ask(script("jot", wait_ms=300, then="slow:400:30"))  # none ends by itself
     drill.wait(lambda: all(reply.seq for reply in asked), "all write")
     order = list(asked)
     random.Random(7).shuffle(order)
