@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,14 +13,19 @@ from chat.tools.base import Tool
 from chat.tools.registry import TOOLS
 from inference.base.registry import RegistryError
 
+logger = logging.getLogger("grokweb.tools")
+
 
 def tool_for(name: str) -> Tool | None:
-    """Returns an enabled tool, or None; a broken one is named in the log (inference/base/registry.py)."""
+    """Returns an enabled tool, or None; a broken one is named in the log."""
     if name not in settings.TOOLS:
         return None
     try:
         return TOOLS.load(name)()
     except RegistryError:
+        return None
+    except Exception:
+        logger.exception("a tool cannot be made", extra={"tool": name})
         return None
 
 

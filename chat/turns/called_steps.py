@@ -8,8 +8,8 @@ from typing import Any
 
 from chat.conversations.models import Role
 from chat.model_cards.limits import context_tokens
-from chat.turns.call_errors import CallError, told_to_model
-from chat.turns.called_tools import arguments_of
+from chat.turns.call_errors import told_to_model
+from chat.turns.called_tools import written_arguments
 from chat.turns.models import Generation, ToolCall
 
 LEAST_RESULT_CHARS = 400
@@ -42,9 +42,7 @@ def _texts_of(text: str, steps: Sequence[Generation]) -> list[str]:
 
 def _call_of(call: ToolCall) -> dict[str, str]:
     """Servers read arguments as JSON and refuse others; the result says what was wrong."""
-    readable = call.error not in (CallError.NOT_A_CALL, CallError.ARGUMENTS) or bool(arguments_of(call))
-    arguments = call.arguments if readable else "{}"
-    return {"id": call.call_id, "name": _name_of(call), "arguments": arguments}
+    return {"id": call.call_id, "name": _name_of(call), "arguments": written_arguments(call)}
 
 
 def _name_of(call: ToolCall) -> str:

@@ -12,8 +12,14 @@ from inference.contract import Kind, Piece
 
 
 def storable(text: str) -> str:
-    """Returns text without NUL, which a model can print and PostgreSQL cannot store."""
-    return text.replace("\x00", "\ufffd")
+    """Returns text without NUL and without halves of characters: a model can write both, as the escapes of
+    JSON, and databases cannot store them."""
+    text = text.replace("\x00", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # two halves that stand together are a character
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def stretches(pieces: Iterable[Piece]) -> Iterator[Piece]:
