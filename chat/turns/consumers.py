@@ -158,7 +158,8 @@ class ChatConsumer(Connection):
             if last.step:
                 for frame in await self.in_thread(partial(endings.frames_of_earlier_steps, steps, after)):
                     await self.send_frame(frame)
-            hub().watch(self.outbox, key, last.model, tokens if step == last.step else 0, run)
+            held = tokens if step == last.step else 0
+            hub().watch(self.outbox, key, last.model, held, run, last.step)
             return
         for frame in await self.in_thread(partial(endings.settled_frames, steps)):
             await self.send_frame(frame)
@@ -208,7 +209,7 @@ class ChatConsumer(Connection):
         await self.send_frame(endings.border_frame(followed, end))
         key = str(step_id(UUID(followed.reply_id), followed.step + 1))
         self.watching[key] = replace(followed, step=followed.step + 1)
-        hub().watch(self.outbox, key, followed.model, 0, end.run)
+        hub().watch(self.outbox, key, followed.model, 0, end.run, followed.step + 1)
 
     async def _send_error(self, error: ChatError, text: str | None) -> None:
         await self.send_frame(frames.Error.of(error, frames.echo_of(text)))

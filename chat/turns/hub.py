@@ -56,6 +56,7 @@ class Watched:
     outboxes: set[Outbox] = field(default_factory=set)
     position: str = "0-0"  # stream id up to which everything was delivered
     queue_position: QueuePosition | None = None
+    is_later_step: bool = False  # it may wait for tools, for minutes: nobody hurries for its first token
 
     @property
     def started(self) -> bool:
@@ -77,15 +78,17 @@ class Hub:
         self._wake_key = scripts.key("wake", uuid.uuid4().hex)
         self._wake_id = "0-0"
         self._logs: dict[str, Watched] = {}
-        self._newcomers: list[tuple[Outbox, str, str, int, int]] = []
+        self._newcomers: list[tuple[Outbox, str, str, int, int, int]] = []
         self._reading = False
         self._called = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def watch(self, outbox: Outbox, generation_id: str, model: str, after: int, run: int = 0) -> None:
-        """Puts the reply into the outbox from token number `after` of a run on, then live, to its end. From
-        its beginning if it is in another run by now."""
-        self._newcomers.append((outbox, generation_id, model, after, run))
+    def watch(
+        self, outbox: Outbox, generation_id: str, model: str, after: int, run: int = 0, step: int = 0
+    ) -> None:
+        """Puts a step of a reply into the outbox from token number `after` of a run on, then live, to its
+        end. From its beginning if it is in another run by now."""
+        self._newcomers.append((outbox, generation_id, model, after, run, step))
         if not self._tasks:
             works = (self._run(), self._send_positions(), self._send_lost_ends())
             self._tasks = [asyncio.create_task(work) for work in works]
@@ -143,21 +146,24 @@ class Hub:
                 await asyncio.sleep(0.3)
 
     async def _gather(self) -> None:
-        awaited = any(not watched.started for watched in self._logs.values())
+        awaited = any(not each.started and not each.is_later_step for each in self._logs.values())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GATHER_FIRST_SECONDS if awaited else GATHER_SECONDS):
                 await self._called.wait()
 
-    async def _admit(self, outbox: Outbox, generation_id: str, model: str, after: int, run: int) -> None:
+    async def _admit(
+        self, outbox: Outbox, generation_id: str, model: str, after: int, run: int, step: int
+    ) -> None:
         """Catches a newcomer up to where the hub is, then lets it follow. Runs between two reads."""
         try:
             entries: Any = await self._redis.xrange(token_log.key(generation_id))
         except (RedisError, OSError):
-            self._newcomers.append((outbox, generation_id, model, after, run))
+            self._newcomers.append((outbox, generation_id, model, after, run, step))
             raise
         watched = self._logs.get(generation_id)
         if watched is None:
-            watched = self._logs[generation_id] = Watched(model, token_log.key(generation_id))
+            key = token_log.key(generation_id)
+            watched = self._logs[generation_id] = Watched(model, key, is_later_step=step > 0)
             watched.position = entries[-1][0] if entries else "0-0"
         known = _id(watched.position)
         items = [token_log.parse(*entry) for entry in entries if _id(entry[0]) <= known]
@@ -263,6 +269,7 @@ def _settled(generation_ids: list[str]) -> dict[str, End]:
                     "prompt_tokens": row.prompt_tokens,
                     "completion_tokens": row.completion_tokens,
                 },
+                run=row.run,  # a page ignores the end of an older run than it has seen
             )
             for row in rows
         }

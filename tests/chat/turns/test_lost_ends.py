@@ -26,9 +26,9 @@ def end(runtime: Any) -> None:
             thread.join()
 
 
-@pytest.mark.parametrize("log", ["ends below what was shown", "is gone"])
+@pytest.mark.parametrize(("log", "run"), [("ends below what was shown", 0), ("is gone", 0), ("is gone", 1)])
 async def test_a_page_gets_the_end_without_a_reload(
-    tabs: Any, broker: Any, redis_client: Any, monkeypatch: pytest.MonkeyPatch, log: str
+    tabs: Any, broker: Any, redis_client: Any, monkeypatch: pytest.MonkeyPatch, log: str, run: int
 ) -> None:
     """Redis' data and the worker are lost; the person has stopped the reply, so nobody writes it again."""
     monkeypatch.setattr(hub, "ENDS_SECONDS", 0.2)
@@ -49,9 +49,11 @@ async def test_a_page_gets_the_end_without_a_reload(
     await row.arefresh_from_db()
     assert row.status == "stopped"
     if log == "is gone":
+        await Generation.objects.filter(pk=row.pk).aupdate(run=run)
         redis_client.flushdb()
     done = await tab.until("done")
     assert (done["message_id"], done["status"]) == (ack["message_id"], "stopped")
+    assert done.get("run", 0) == run  # a page ignores the end of an older run
     # Another text than the page's, so that it asks for the saved one (docs/protocol.md).
     await tab.say(type="resume", message_id=ack["message_id"], after=0)
     assert (await tab.until("message"))["message"]["text"] == ""
