@@ -28,7 +28,6 @@ def decide(*, user: User, call_id: UUID, allow: bool) -> CallChanged | None:
             call_frames.publish([call.pk])
             call_tickets.send([call.pk])
     else:
-        won = finish(call.pk, Outcome(CallStatus.REFUSED, CallError.DENIED), before=CallStatus.WAITING)
-        if won:
-            ToolCall.objects.filter(pk=call.pk).update(**decided)
+        denied = Outcome(CallStatus.REFUSED, CallError.DENIED)
+        won = finish(call.pk, denied, before=CallStatus.WAITING, **decided)
     return None if won else call_frames.frame_of(call.pk)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -53,10 +54,18 @@ def carry_out(call_id: UUID) -> None:
     call = _claim(call_id)
     if call is None:
         return
-    call_frames.publish([call.pk])
     with _lease(call):
+        _tell_pages(call)
         outcome = _run(call)
     store_result(call.pk, call.attempt, outcome)
+
+
+def _tell_pages(call: ToolCall) -> None:
+    """Pages are a comfort only: without them the call is made all the same."""
+    try:
+        call_frames.publish([call.pk])
+    except Exception:
+        logger.exception("pages were not told of a call", extra={"call": str(call.pk)})
 
 
 def _claim(call_id: UUID) -> ToolCall | None:
@@ -117,7 +126,7 @@ def store_result(call_id: UUID, attempt: int, outcome: Outcome) -> bool:
     if outcome.result and (step is None or not _may_go_on(step)):
         outcome = Outcome(outcome.status, outcome.error)
     try:
-        check_text("tool_result", outcome.result)
+        check_text("tool_result", storable(outcome.result))
     except RefusedByRule:
         outcome = Outcome(outcome.status, CallError.WITHHELD)
     return finish(call_id, outcome, before=CallStatus.RUNNING, attempt=attempt)
@@ -136,9 +145,11 @@ def _may_go_on(step: Generation) -> bool:
     return True
 
 
-def finish(call_id: UUID, outcome: Outcome, *, before: CallStatus, attempt: int | None = None) -> bool:
+def finish(
+    call_id: UUID, outcome: Outcome, *, before: CallStatus, attempt: int | None = None, **more: Any
+) -> bool:
     """Ends a call that has the status `before`, tells the pages, and lets the next step begin if it was the
-    last one. Returns whether this call did."""
+    last one. `more` are fields to store with it. Returns whether this call did."""
     row = ToolCall.objects.filter(pk=call_id, status=before)
     if attempt is not None:
         row = row.filter(attempt=attempt)
@@ -148,6 +159,7 @@ def finish(call_id: UUID, outcome: Outcome, *, before: CallStatus, attempt: int 
         result=storable(outcome.result)[:RESULT_CHARS],
         finished_at=Now(),
         lease_until=None,
+        **more,
     )
     if not won:
         return False
