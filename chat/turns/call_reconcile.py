@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from chat.tools.services import tool_for
@@ -33,7 +33,10 @@ def reconcile_calls() -> None:
     """Makes one pass. Raises redis_client.UNAVAILABLE; the next pass continues."""
     for call in ToolCall.objects.filter(_has_waited_too_long())[:BATCH]:
         _or_log(_repair, call)
-    for step in Generation.objects.filter(status=Status.CALLING).order_by("created_at")[:BATCH]:
+    open_calls = ToolCall.objects.filter(step__message=OuterRef("message"), status__in=OPEN_CALLS)
+    steps = Generation.objects.filter(status=Status.CALLING)
+    to_move = steps.filter(Q(stop_requested_at__isnull=False) | ~Exists(open_calls))
+    for step in to_move.order_by("created_at")[:BATCH]:
         _or_log(_move_on, step)
 
 
@@ -61,7 +64,7 @@ def _or_log(repair: Callable[[Row], None], row: Row) -> None:
 def _move_on(step: Generation) -> None:
     if step.stop_requested_at:
         between_steps.end(step.pk, Reason.STOPPED)
-    elif not ToolCall.objects.filter(step__message=step.message_id, status__in=OPEN_CALLS).exists():
+    else:
         between_steps.advance(step.pk)
 
 

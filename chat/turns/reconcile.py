@@ -35,13 +35,8 @@ def reconcile() -> None:
     """Makes one pass. Raises redis.RedisError; the next pass continues."""
     if reconcile_rest.must_wait_for_workers(_live):
         return
-    age = timedelta(seconds=settings.RECONCILE_AGE_SECONDS)
-    rows = list(
-        Generation.objects.live()
-        .filter(created_at__lt=Now() - age)
-        .select_related("message__conversation", "message__parent", "user")
-        .order_by("created_at")[:BATCH]
-    )
+    # Those that wait for tools may do so for long: they must not fill the batch of the others.
+    rows = [*_oldest(*WITH_WORKERS), *_oldest(Status.CALLING)]
     if not rows:
         return
     leases = reply_state.lease_states([row.pk for row in rows])
@@ -51,6 +46,13 @@ def reconcile() -> None:
         _repair_or_log(row, lease)
     for model in {row.model for row in rows}:
         submission.top_up(model)
+
+
+def _oldest(*statuses: Status) -> list[Generation]:
+    age = timedelta(seconds=settings.RECONCILE_AGE_SECONDS)
+    rows = Generation.objects.filter(status__in=statuses, created_at__lt=Now() - age)
+    rows = rows.select_related("message__conversation", "message__parent", "user")
+    return list(rows.order_by("created_at")[:BATCH])
 
 
 def _live() -> list[UUID]:
