@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
@@ -26,6 +27,7 @@ def steps_for(user: User, message_id: UUID) -> list[Generation]:
     reply."""
     message = message_for(user, message_id)
     steps = list(Generation.objects.steps_of(message).select_related("message__conversation"))
+    prefetch_related_objects([step for step in steps if step.has_parts], "parts")
     if not steps:
         raise BadInput(_("That message is not a reply."))
     return steps

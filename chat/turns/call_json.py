@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import models
+from django.db.models.functions import Left
+
 from chat.turns.models import CallStatus, ToolCall
 
 SHOWN_CHARS = 2000  # of a result
 _ORDER = {CallStatus.WAITING: 0, CallStatus.QUEUED: 1, CallStatus.RUNNING: 2}
 
 
+def shown_calls() -> models.QuerySet[ToolCall]:
+    """Returns calls as call_json needs them, without the rest of long results."""
+    return ToolCall.objects.defer("result").annotate(shown_result=Left("result", SHOWN_CHARS + 1))
+
+
 def call_json(call: ToolCall, step: int) -> dict[str, Any]:
-    """Returns a call with its step's number. Of two states, the one with the higher `version` is newer."""
+    """Returns a call of shown_calls with its step's number. Of two states, the one with the higher `version`
+    is newer."""
+    result: str = call.shown_result  # type: ignore[attr-defined]
     took = call.finished_at - call.started_at if call.finished_at and call.started_at else None
     return {
         "id": str(call.pk),
@@ -21,8 +31,8 @@ def call_json(call: ToolCall, step: int) -> dict[str, Any]:
         "arguments": call.arguments,
         "status": call.status,
         "error": call.error,
-        "result": call.result[:SHOWN_CHARS],
-        "cut": len(call.result) > SHOWN_CHARS,
+        "result": result[:SHOWN_CHARS],
+        "cut": len(result) > SHOWN_CHARS,
         "ms": None if took is None else round(took.total_seconds() * 1000),
         "version": 10 * call.attempt + _ORDER.get(CallStatus(call.status), 3),
     }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from msgspec import UNSET, UnsetType
 
 from chat.conversations.models import Message
@@ -33,7 +34,9 @@ def done_from_log(followed: Followed, generation_id: str, end: End) -> Done:
     usage = Usage(prompt_tokens=end.prompt_tokens, completion_tokens=end.completion_tokens)
     if followed.step:
         steps = list(Generation.objects.steps_of(UUID(followed.message_id))[: followed.step + 1])
-        text = _everything(steps[0].message, steps) + text
+        prefetch_related_objects([step for step in steps if step.has_parts], "parts")
+        if steps:  # else the message has been deleted meanwhile
+            text = _everything(steps[0].message, steps) + text
         usage = _usage_of(steps[:-1], usage)
     reason = reason_of(end.reason, followed.step)
     return Done(

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Prefetch, prefetch_related_objects
 
 from chat.conversations.models import Message, MessageStatus, Role
-from chat.turns.call_json import call_json
+from chat.turns.call_json import call_json, shown_calls
 from chat.turns.event_positions import number_of
 from chat.turns.models import Generation
 from chat.turns.parts import parts_json
@@ -38,7 +38,7 @@ def load(messages: Sequence[Message]) -> None:
     with_parts = [step for answer in saved for step in shown[answer.pk] if step.has_parts]
     prefetch_related_objects(with_parts, "parts")
     that_called = [step for steps in shown.values() for step in steps if step.reason == Reason.CALLS]
-    prefetch_related_objects(that_called, "calls")
+    prefetch_related_objects(that_called, Prefetch("calls", shown_calls()))
     for answer in answers:
         parts = [] if answer.hidden_at or answer not in saved else parts_json(shown[answer.pk])
         answer.extras = {
