@@ -3,6 +3,13 @@
 from decimal import Decimal
 from django.db import migrations, models
 
+MOST_BEFORE = 2**31 - 1  # that PostgreSQL stores in the older column
+
+
+def cut_reservations(apps, schema_editor):
+    entries = apps.get_model("quotas", "UsageEntry").objects
+    entries.filter(reserved__gt=MOST_BEFORE).update(reserved=MOST_BEFORE)
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -22,4 +29,5 @@ class Migration(migrations.Migration):
             name="reserved",
             field=models.PositiveBigIntegerField(verbose_name="reserved"),
         ),
+        migrations.RunPython(migrations.RunPython.noop, cut_reservations),
     ]

@@ -1,10 +1,22 @@
-"""Adds calls of tools, and the status of a step that waits for them."""
+"""Adds calls of tools, and the status of a step that waits for them.
+
+Migrating back deletes the calls, and ends the replies that wait for some: an older release does not know
+their status.
+"""
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import uuid
 from django.conf import settings
 from django.db import migrations, models
+
+
+def end_waiting_replies(apps, schema_editor):
+    waiting = apps.get_model("turns", "Generation").objects.filter(status="calling")
+    messages = list(waiting.values_list("message_id", flat=True))
+    apps.get_model("conversations", "Message").objects.filter(pk__in=messages).update(status="failed")
+    now = django.db.models.functions.datetime.Now()
+    waiting.update(status="failed", reason="failed", finished_at=now)
 
 
 class Migration(migrations.Migration):
@@ -123,4 +135,5 @@ class Migration(migrations.Migration):
             model_name="toolcall",
             constraint=models.UniqueConstraint(fields=("step", "position"), name="call_position_once"),
         ),
+        migrations.RunPython(migrations.RunPython.noop, end_waiting_replies),
     ]
