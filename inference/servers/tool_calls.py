@@ -25,12 +25,13 @@ class ToolCalls:
         """Adds parts; calls and arguments beyond the limits are dropped."""
         for delta in deltas:
             known = self._calls.get(delta.index)
-            if known is None and len(self._calls) < MOST_CALLS:
-                self._calls[delta.index] = delta
-            elif known is not None:
-                arguments = (known.arguments + delta.arguments)[:MOST_CHARACTERS]
-                name = known.name or delta.name  # a few servers repeat the name in each part
-                self._calls[delta.index] = CallDelta(delta.index, known.id or delta.id, name, arguments)
+            if known is None:
+                if len(self._calls) == MOST_CALLS:
+                    continue
+                known = CallDelta(delta.index, "", "", "")
+            arguments = (known.arguments + delta.arguments)[:MOST_CHARACTERS]
+            name = known.name or delta.name  # a few servers repeat the name in each part
+            self._calls[delta.index] = CallDelta(delta.index, known.id or delta.id, name, arguments)
 
     def lines(self) -> list[str]:
         """Returns the lines to log, in the order of the calls."""

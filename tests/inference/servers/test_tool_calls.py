@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from inference.contract import Delta, Kind, Reason
+from inference.servers.chunks import CallDelta
+from inference.servers.tool_calls import MOST_CHARACTERS, ToolCalls
 from tests.inference.servers.driving import Driver, request
 from tests.inference.servers.fake_server import Call, FakeServer, event, head, stream
 
@@ -48,7 +50,7 @@ def says_yes(call: Call) -> None:
 def lines_of(driver: Driver, generation_id: str = "g1") -> list[dict[str, Any]]:
     deltas = [each.piece for each in driver.events[generation_id] if isinstance(each, Delta)]
     written = "".join(piece.text for piece in deltas if piece.kind is Kind.CALL)
-    return [json.loads(line) for line in written.splitlines()]
+    return [json.loads(line) for line in written.split("\n") if line]
 
 
 @pytest.mark.parametrize("finish", ["tool_calls", "stop"])
@@ -106,3 +108,10 @@ def test_a_server_that_only_accepts_tools_is_sent_results_in_words() -> None:
     assert "tools" not in body
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
     assert body["messages"][2]["content"] == "Result of echo:\na"
+
+
+def test_arguments_that_come_at_once_are_cut_as_those_that_come_in_parts() -> None:
+    calls = ToolCalls()
+    calls.add([CallDelta(0, "a", "echo", "x" * 70_000), CallDelta(1, "b", "echo", "y")])
+    calls.add([CallDelta(1, "", "", "y" * 70_000)])
+    assert [len(json.loads(line)["arguments"]) for line in calls.lines()] == [MOST_CHARACTERS] * 2
