@@ -25,7 +25,7 @@ def notes() -> Path:
     return Path(settings.DATA_DIR) / "notes.txt"
 
 
-def _wait_and_fail(call: Call) -> None:
+def wait_and_fail(call: Call) -> None:
     time.sleep(min(call.arguments.get("wait_ms", 0) / 1000, call.seconds_left))
     while (Path(settings.DATA_DIR) / HOLD).exists() and call.seconds_left > 0:
         time.sleep(0.02)
@@ -49,13 +49,14 @@ class Echo(Tool):
             "text": {"type": "string", "maxLength": 100_000},
             "wait_ms": {"type": "integer", "minimum": 0},
             "fault": {"enum": ["fail", "raise", "kill"]},
+            "more": True,  # whatever it is
         },
         "required": ["text"],
         "additionalProperties": False,
     }
 
     def run(self, call: Call) -> str:
-        _wait_and_fail(call)
+        wait_and_fail(call)
         return str(call.arguments["text"])
 
 
@@ -68,7 +69,7 @@ class Note(Echo):
     def run(self, call: Call) -> str:
         with notes().open("a") as file:
             file.write(f"{call.arguments['text']}\n")
-        _wait_and_fail(call)
+        wait_and_fail(call)
         return "written down"
 
 
@@ -77,3 +78,10 @@ class Jot(Note):
 
     label = "Jot"
     needs_approval = False
+
+
+class Unmade(Echo):
+    """Cannot be made."""
+
+    def __init__(self) -> None:
+        raise RuntimeError("an unexpected mistake")

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from tests.e2e.chat import Chat
 
-SCRIPT = "think:3:pace:400:first I think It is forty-two"
-THOUGHT = "first I think "
+SCRIPT = "think:8:pace:500:first I think of six times seven then It is forty-two"
+THOUGHT = "first I think of six times seven then "
 ANSWER = "It is forty-two"
 
 
@@ -33,7 +33,7 @@ def test_thoughts_are_a_closed_block_with_a_clock_and_stay_after_a_reload(chat: 
     chat.page.locator(".message.assistant").last.get_by_role("button", name="More").click()
     chat.page.get_by_role("menuitem", name="Details").click()
     facts = chat.page.locator("#details-dialog .facts")
-    expect(facts).to_contain_text("6, of these 3 for thinking")
+    expect(facts).to_contain_text("11, of these 8 for thinking")
     expect(facts).to_contain_text("Time for thinking")
 
 

@@ -54,13 +54,19 @@ async def asked(tab: Any, text: str, **more: Any) -> dict[str, Any]:
 
 
 async def cut(tab: Any) -> tuple[dict[str, Any], Message]:
-    """Asks a question and stops its answer in the middle; returns the ack and the answer."""
-    await tab.say(**send("slow:30:20"))
+    """Asks a question and stops its answer in the middle; returns the ack and the answer.
+
+    The question is a shorter one afterwards, so that a continuation ends after 20 words.
+    """
+    await tab.say(**send("slow:500:20"))
     ack = await tab.until("ack")
     await tab.until("token")
     await tab.say(type="stop", message_id=ack["message_id"])
     await tab.until("done")
-    return ack, await saved(ack, "stopped")
+    answer = await saved(ack, "stopped")
+    script = f"slow:{len(answer.text.split()) + 20}:20"
+    await Message.objects.filter(pk=answer.parent_id).aupdate(text=script)
+    return ack, answer
 
 
 @sync_to_async

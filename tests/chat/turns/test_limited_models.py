@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -19,6 +18,7 @@ from chat.model_cards.models import ModelCard
 from chat.quotas.models import UsageEntry
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
+from tests.chat.turns.exchange import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 ADMIN = "/admin/model_cards/modelcard/"
@@ -208,10 +208,8 @@ async def test_a_reply_is_charged_with_its_tokens_times_the_price_rounded_up(
     ack = await tab.until("ack")
     await ModelCard.objects.aupdate(price=Decimal(7))  # it costs what the model cost when it was asked for
     await tab.reply()
-    settled = UsageEntry.objects.exclude(settled_at=None)
-    while not await settled.aexists():
-        await asyncio.sleep(0.02)
-    entry = await settled.aget(pk=ack["generation_id"])
+    settled = UsageEntry.objects.exclude(settled_at=None).filter(pk=ack["generation_id"])
+    entry = await eventually(settled.first)
     assert (entry.prompt_tokens, entry.completion_tokens, entry.price) == (2, 2, Decimal(price))
     usage = await got(cast, "/api/usage/")
     assert (usage["used"], usage["reserved"]) == (used, 0)

@@ -20,6 +20,7 @@ from tests.grokweb.service import eventually
 pytestmark = pytest.mark.django_db(transaction=True)
 SCRIPT = "slow:40:25"
 PLAIN = words(40)
+LONG = "slow:400:25"  # for a reply that is stopped, as it would not end within a test
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +36,8 @@ def pass_of_reconcile() -> None:
 
 
 async def begin(tab: Any, broker: Any, resume: Resume, script: str = SCRIPT) -> tuple[Any, Reply]:
-    """Asks, and stops the worker after the first tokens; another worker starts."""
-    broker.start_worker(resume=resume)
+    """Asks, and stops the worker after the first tokens, of which it writes no others; another one starts."""
+    hold_after(broker.start_worker(resume=resume).engine, 5)
     await pass_of_reconcile()  # the card knows what the worker can do
     await tab.say(**send(script))
     ack = await tab.until("ack")
@@ -49,6 +50,12 @@ async def begin(tab: Any, broker: Any, resume: Resume, script: str = SCRIPT) -> 
     await pass_of_reconcile()
     broker.ticket("scripted")
     return ack, reply
+
+
+def hold_after(engine: Any, words: int) -> None:
+    """The engine writes about so many words of each answer, and does not end it."""
+    schedule = engine._schedule
+    engine._schedule = lambda answer: schedule(answer) if answer.made < words else None
 
 
 async def take(tab: Any, reply: Reply) -> None:
@@ -177,10 +184,10 @@ def forget_workers() -> None:
 
 async def test_a_page_of_the_older_run_resumes_from_the_beginning(tabs: Any, broker: Any) -> None:
     tab, other = await tabs("alice"), await tabs("alice")
-    ack, reply = await begin(tab, broker, Resume.RESTART)
+    ack, reply = await begin(tab, broker, Resume.RESTART, LONG)
     while reply.state.run == 0 or reply.seq < 5:
         await take(tab, reply)
-    held = Reply(SCRIPT)
+    held = Reply(LONG)
     held.acknowledged(ack["message_id"], ack["generation_id"])
     token = {"type": "token", "message_id": ack["message_id"], "generation_id": ack["generation_id"]}
     held.apply({**token, "after": 0, "seq": 3, "text": "w1 w2 w3 "})
@@ -188,19 +195,22 @@ async def test_a_page_of_the_older_run_resumes_from_the_beginning(tabs: Any, bro
     first = await other.until("token")
     assert (first["after"], first["run"]) == (0, 1)
     held.apply(first)
-    assert (await end_of(other, held)).text == PLAIN.upper()
+    await tab.say(type="stop", message_id=ack["message_id"])
+    text = (await end_of(other, held)).text
+    assert text.startswith("W1 W2 W3 W4 W5 ")
+    assert words(400).upper().startswith(text)
 
 
 async def test_a_stop_after_the_restart_ends_the_new_run(tabs: Any, broker: Any) -> None:
     tab = await tabs("alice")
-    ack, reply = await begin(tab, broker, Resume.RESTART)
+    ack, reply = await begin(tab, broker, Resume.RESTART, LONG)
     while reply.state.run == 0:
         await take(tab, reply)
     await tab.say(type="stop", message_id=ack["message_id"])
     await end_of(tab, reply)
     assert reply.done is not None
     assert reply.done["status"] == "stopped"
-    assert PLAIN.upper().startswith((await saved(ack, "stopped")).text)
+    assert words(400).upper().startswith((await saved(ack, "stopped")).text)
 
 
 async def test_the_card_holds_what_workers_announce(cast: Any, broker: Any) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -17,9 +19,22 @@ from chat.model_cards.models import ModelCard
 from chat.moderation.models import Rule
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
 from chat.tools.registry import TOOLS
-from chat.turns import call_reconcile
+from chat.turns import (
+    call_frames,
+    call_reconcile,
+    endings,
+    reply_state,
+    settlement,
+    stopping,
+    submission,
+)
+from chat.turns.called_tools import calls_of
 from chat.turns.event_positions import STEP
+from chat.turns.followed import Followed
 from chat.turns.models import Generation, ToolCall
+from chat.turns.parameters import Parameters
+from inference.contract import Kind, Piece, Reason
+from inference.wire.log import End
 from tests import tools
 from tests.chat.turns.exchange import eventually, saved, send
 from tests.faults.client import Reply
@@ -142,6 +157,17 @@ async def test_a_saved_message_has_its_calls(tabs: Any, broker: Any) -> None:
     assert not {"parts", "calls"} & set(await sync_to_async(message_json)(hidden))
 
 
+async def test_a_page_reads_the_beginning_of_a_long_result(tabs: Any, broker: Any) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"{call(text='x' * 2000)} && {call(text='y' * 2001)}\necho:ok")
+    ack = await page.ask()
+    message, _ = await ended(page, ack)
+    shown = await sync_to_async(message_json)(message)
+    told = [(each["result"], each["cut"]) for each in shown["calls"]]
+    assert told == [("x" * 2000, False), ("y" * 2000, True)]
+    assert sorted((each["result"], each["cut"]) for each in page.calls.values()) == told
+
+
 async def test_a_second_tab_gets_steps_and_calls_while_a_tool_runs(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab, other = await tabs("alice"), await tabs("alice")
@@ -173,6 +199,8 @@ async def test_a_second_tab_gets_steps_and_calls_while_a_tool_runs(tabs: Any, br
         ("call:echo:{}", "arguments", "arguments must have 'text'"),
         ("call:echo:nonsense", "not_a_call", "This is not a call"),
         ("call:echo:[1]", "arguments", "arguments must be of type object"),
+        ('call:echo:{"text": "a", "more": NaN}', "not_a_call", "This is not a call"),
+        ('call:echo:{"text": "a", "more": 1e999}', "not_a_call", "This is not a call"),
     ],
 )
 async def test_the_model_reads_why_a_call_has_no_result(
@@ -184,6 +212,71 @@ async def test_the_model_reads_why_a_call_has_no_result(
     message, (made,) = await ended(page, ack)
     assert made.error == error
     assert told in message.text
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        (call(text="\ud800 a"), "\ufffd a"),
+        (call(text="\ud83d\ude00"), "\U0001f600"),
+        ('call:echo:{"text": "a\u2028b\u2029c\u0085d"}', "a\u2028b\u2029c\u0085d"),
+        (call(more=[[1], {"a": None}]), "hi there"),
+    ],
+    ids=["half a character", "both halves of one", "other ends of lines", "anything"],
+)
+async def test_whatever_json_can_say_is_an_argument(tabs: Any, broker: Any, script: str, text: str) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), script)
+    ack = await page.ask()
+    message, (made,) = await ended(page, ack)
+    assert (made.status, made.error, made.result) == ("done", "", text)
+    assert message.text == text
+
+
+async def test_a_tool_that_cannot_be_made_is_not_offered(
+    tabs: Any, broker: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TOOLS.table, "unmade", "tests.tools.Unmade")
+    settings.TOOLS = ["unmade", "echo"]
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"{call('unmade')} && {call()}")
+    ack = await page.ask()
+    _, made = await ended(page, ack)
+    assert [(each.status, each.error) for each in made] == [("refused", "no_tool"), ("done", "")]
+
+
+async def test_a_line_that_cannot_be_read_at_all_is_a_call_that_failed(
+    tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools.Echo, "schema", "no schema")  # the first to read it raises
+    broker.start_worker()
+    step = Generation(step=0)
+    step.parameters = Parameters(tools=("echo", "note"))
+    line = json.dumps({"id": "call_0_1", "name": "absent", "arguments": {}})
+    broken = json.dumps({"id": "x", "name": "echo", "arguments": {"text": "a"}})
+    piece = Piece(0, 3, f"{line}\n{broken}\n{line}\n", (), kind=Kind.CALL)
+    made = await sync_to_async(calls_of)(step, [piece])
+    assert [(each.status, each.error) for each in made] == [
+        ("refused", "no_tool"),
+        ("failed", "broken"),
+        ("refused", "no_tool"),
+    ]
+    assert [each.call_id for each in made] == ["call_0_1", "call_0_1_1", "call_0_2"]
+
+
+async def test_the_next_step_gets_arguments_that_servers_can_read(
+    tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    submit = submission.submit
+    monkeypatch.setattr(submission, "submit", lambda request: (asked.append(request), submit(request)))
+    broker.start_worker()
+    page = Page(await tabs("alice"), 'call:absent:"{half"')
+    ack = await page.ask()
+    _, (made,) = await ended(page, ack)
+    assert (made.error, made.arguments) == ("no_tool", "{half")
+    [called] = [message["calls"] for message in asked[1].messages if message.get("calls")]
+    assert called[0]["arguments"] == "{}"
 
 
 async def test_a_call_that_is_refused_is_not_made(tabs: Any, broker: Any) -> None:
@@ -252,17 +345,70 @@ async def test_a_stop_ends_a_reply_that_waits_for_a_tool(tabs: Any, broker: Any)
     assert made.error == "ended"
 
 
-async def test_a_stop_while_a_tool_runs_drops_its_result(tabs: Any, broker: Any) -> None:
+async def test_a_stop_while_a_tool_runs_drops_its_result(
+    tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_return = threading.Event()
+    monkeypatch.setattr(tools, "wait_and_fail", lambda call: may_return.wait(call.seconds_left))
     broker.start_worker()
-    page = Page(await tabs("alice"), call("jot", wait_ms=500))
+    page = Page(await tabs("alice"), call("jot"))
     ack = await page.ask()
     await page.until_state("running")
     await page.tab.say(type="stop", message_id=ack["message_id"])
     await ended(page, ack, "stopped")
+    may_return.set()
     made = await eventually(lambda: ToolCall.objects.filter(status="done").first())
     assert made.result == ""
     steps, _ = await rows(ack)
     assert [step.status for step in steps] == ["complete", "stopped"]
+
+
+async def test_a_stop_that_waits_for_a_settlement_stops_the_step_after_it(
+    tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step that called is settled after the stop has found it live, and before its request is stored."""
+    broker.may_finish.clear()
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"echo:look {call('note')}")
+    ack = await page.ask()
+    step = await Generation.objects.aget(message=ack["message_id"])
+    await eventually(lambda: reply_state.read_log(step.pk).end)
+    store = stopping.write_if_room
+
+    def settle_first(write: Any) -> None:
+        settlement.finish(step.pk, step.attempt)
+        store(write)
+
+    monkeypatch.setattr(stopping, "write_if_room", settle_first)
+    await page.tab.say(type="stop", message_id=ack["message_id"])
+    await eventually(lambda: Generation.objects.filter(step=1).exclude(stop_requested_at=None).exists())
+    broker.may_finish.set()
+    await ended(page, ack, "stopped")
+
+
+async def test_a_call_is_made_though_its_pages_cannot_be_told(
+    tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = call_frames.publish
+
+    def publish_others(calls: Any) -> None:
+        if ToolCall.objects.filter(pk__in=calls, status="running").exists():
+            raise RuntimeError("lost")
+        publish(calls)
+
+    monkeypatch.setattr(call_frames, "publish", publish_others)
+    broker.start_worker()
+    page = Page(await tabs("alice"), call("jot"))
+    ack = await page.ask()
+    _, (made,) = await ended(page, ack)
+    assert (made.status, made.result) == ("done", "written down")
+
+
+@pytest.mark.usefixtures("broker")
+def test_the_end_of_a_reply_that_was_deleted_meanwhile_is_told() -> None:
+    followed = Followed(str(uuid4()), str(uuid4()), 1, "scripted")
+    done = endings.done_from_log(followed, str(uuid4()), End(3, Reason.STOP))
+    assert (done.status, done.length) == ("complete", 0)
 
 
 async def test_later_steps_of_a_reply_cost_what_its_first_one_did(tabs: Any, broker: Any) -> None:
