@@ -165,7 +165,6 @@ async def test_a_page_reads_the_beginning_of_a_long_result(tabs: Any, broker: An
     shown = await sync_to_async(message_json)(message)
     told = [(each["result"], each["cut"]) for each in shown["calls"]]
     assert told == [("x" * 2000, False), ("y" * 2000, True)]
-    assert sorted((each["result"], each["cut"]) for each in page.calls.values()) == told
 
 
 async def test_a_second_tab_gets_steps_and_calls_while_a_tool_runs(tabs: Any, broker: Any) -> None:
@@ -245,17 +244,14 @@ async def test_a_tool_that_cannot_be_made_is_not_offered(
     assert [(each.status, each.error) for each in made] == [("refused", "no_tool"), ("done", "")]
 
 
-async def test_a_line_that_cannot_be_read_at_all_is_a_call_that_failed(
-    tabs: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tools.Echo, "schema", "no schema")  # the first to read it raises
-    broker.start_worker()
+def test_a_line_that_cannot_be_read_at_all_is_a_call_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools.Echo, "schema", "no schema")  # whoever reads it raises
     step = Generation(step=0)
     step.parameters = Parameters(tools=("echo", "note"))
     line = json.dumps({"id": "call_0_1", "name": "absent", "arguments": {}})
     broken = json.dumps({"id": "x", "name": "echo", "arguments": {"text": "a"}})
     piece = Piece(0, 3, f"{line}\n{broken}\n{line}\n", (), kind=Kind.CALL)
-    made = await sync_to_async(calls_of)(step, [piece])
+    made = calls_of(step, [piece])
     assert [(each.status, each.error) for each in made] == [
         ("refused", "no_tool"),
         ("failed", "broken"),
@@ -269,13 +265,18 @@ async def test_the_next_step_gets_arguments_that_servers_can_read(
 ) -> None:
     asked: list[Any] = []
     submit = submission.submit
-    monkeypatch.setattr(submission, "submit", lambda request: (asked.append(request), submit(request)))
+
+    def note(request: Any) -> Any:
+        asked.append(request)
+        return submit(request)
+
+    monkeypatch.setattr(submission, "submit", note)
     broker.start_worker()
     page = Page(await tabs("alice"), 'call:absent:"{half"')
     ack = await page.ask()
     _, (made,) = await ended(page, ack)
     assert (made.error, made.arguments) == ("no_tool", "{half")
-    [called] = [message["calls"] for message in asked[1].messages if message.get("calls")]
+    [called] = [message["calls"] for message in asked[-1].messages if message.get("calls")]
     assert called[0]["arguments"] == "{}"
 
 
