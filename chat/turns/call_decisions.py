@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models.functions import Now
@@ -20,7 +21,7 @@ def decide(*, user: User, call_id: UUID, allow: bool) -> CallChanged | None:
     """Stores a decision. Returns the call's state if it was decided before. Raises NotFound and Suspended."""
     check_not_suspended(user)
     call = call_for(user, call_id)
-    decided = {"decided_by": user, "decided_at": Now()}
+    decided: dict[str, Any] = {"decided_by": user, "decided_at": Now()}
     if allow:
         waiting = ToolCall.objects.filter(pk=call.pk, status=CallStatus.WAITING)
         won = bool(waiting.update(status=CallStatus.QUEUED, queued_at=Now(), **decided))

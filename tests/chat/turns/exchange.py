@@ -64,6 +64,7 @@ async def cut(tab: Any) -> tuple[dict[str, Any], Message]:
     await tab.say(type="stop", message_id=ack["message_id"])
     await tab.until("done")
     answer = await saved(ack, "stopped")
+    assert answer.parent_id is not None
     script = f"slow:{len(answer.text.split()) + 20}:20"
     await Message.objects.filter(pk=answer.parent_id).aupdate(text=script)
     return ack, answer

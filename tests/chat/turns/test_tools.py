@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from chat.conversations.models import Message
 from chat.conversations.serializers import message_json
+from chat.core.storage import write_if_room
 from chat.model_cards.models import ModelCard
 from chat.moderation.models import Rule
 from chat.quotas.models import QuotaPolicy, UsageCounter, UsageEntry
@@ -25,7 +26,6 @@ from chat.turns import (
     endings,
     reply_state,
     settlement,
-    stopping,
     submission,
 )
 from chat.turns.called_tools import calls_of
@@ -374,13 +374,12 @@ async def test_a_stop_that_waits_for_a_settlement_stops_the_step_after_it(
     ack = await page.ask()
     step = await Generation.objects.aget(message=ack["message_id"])
     await eventually(lambda: reply_state.read_log(step.pk).end)
-    store = stopping.write_if_room
 
     def settle_first(write: Any) -> None:
         settlement.finish(step.pk, step.attempt)
-        store(write)
+        write_if_room(write)
 
-    monkeypatch.setattr(stopping, "write_if_room", settle_first)
+    monkeypatch.setattr("chat.turns.stopping.write_if_room", settle_first)
     await page.tab.say(type="stop", message_id=ack["message_id"])
     await eventually(lambda: Generation.objects.filter(step=1).exclude(stop_requested_at=None).exists())
     broker.may_finish.set()
