@@ -1,4 +1,4 @@
-"""What a worker does about the model that it is to fetch, before its engine is made."""
+"""A worker fetches its model, or withdraws what it announced of an earlier fetch, before its engine is made."""
 
 from __future__ import annotations
 
