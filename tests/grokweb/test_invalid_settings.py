@@ -20,6 +20,7 @@ UNKNOWN = {
     "GROKWEB_MODEL": ("elsewhere:grey", ["local", "scripted"]),
     "GROKWEB_LOG_FORMAT": ("xml", ["json", "logfmt"]),
     "GROKWEB_LOG_LEVEL": ("LOUD", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
+    "GROKWEB_DTYPE": ("float16", ["auto", "float32", "bfloat16", "int8"]),
     "DATABASE_URL": ("elsewhere://host/name", ["sqlite://", "postgres://"]),
     "REDIS_URL": ("elsewhere://host", ["redis://", "rediss://", "unix://"]),
     "EMAIL_URL": ("elsewhere://host", ["smtp://", "smtp+tls://"]),
@@ -66,7 +67,7 @@ def test_an_unknown_value_stops_the_start_in_one_line_with_all_that_is_possible(
 
 def test_every_setting_with_a_list_of_values_is_in_the_table_above() -> None:
     listed = {each.name for each in env.KNOWN.values() if "," in each.limits}
-    assert listed == {"GROKWEB_LOG_FORMAT", "GROKWEB_LOG_LEVEL"}
+    assert listed == {"GROKWEB_LOG_FORMAT", "GROKWEB_LOG_LEVEL", "GROKWEB_DTYPE"}
     assert listed < UNKNOWN.keys()
 
 

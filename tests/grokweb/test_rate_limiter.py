@@ -70,7 +70,7 @@ def is_open(port: int) -> bool:
 def tab(port: int, cookie: str) -> ClientConnection:
     address = f"127.0.0.1:{port}"
     made = connect(f"ws://{address}/ws/", additional_headers={"Cookie": cookie}, origin=f"http://{address}",  # type: ignore[arg-type]
-                   proxy=None)  # fmt: skip
+                   proxy=None, legacy=True)  # fmt: skip
     made.recv(timeout=30)
     return made
 

@@ -116,6 +116,7 @@ class LivePath(RuleBasedStateMachine):
             ),
             mock.patch.object(call_frames, "publish"),
             mock.patch.object(call_reconcile, "TICKET_SECONDS", -60),
+            mock.patch.object(TOOLS, "_loaded", {}),
             mock.patch.dict(TOOLS.table, {name: f"{__name__}.{name.title()}" for name in MACHINE_TOOLS}),
             override_settings(TOOLS=list(MACHINE_TOOLS)),
             override_settings(RECONCILE_AGE_SECONDS=-60, REDIS_REST_SECONDS=0.001, DAILY_TOKENS=10**9),

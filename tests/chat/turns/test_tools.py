@@ -47,6 +47,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _tools(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, model_card: Any) -> None:
     for name in ("echo", "note", "jot"):
         monkeypatch.setitem(TOOLS.table, name, f"tests.tools.{name.title()}")
+    monkeypatch.setattr(TOOLS, "_loaded", {})  # other tests have tools of these names, too
     settings.TOOLS = ["echo", "note", "jot"]
     settings.DATA_DIR = tmp_path
     model_card.capabilities = {"tools": True}

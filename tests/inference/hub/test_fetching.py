@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from inference.base.outbound import Listed
-from inference.hub import planning
 from inference.hub.fetching import fetch, remove_fetched
 from inference.hub.planning import Memory
 from inference.hub.progress import Progress, State
@@ -234,13 +234,13 @@ def test_weights_that_were_checked_before_a_cut_are_neither_copied_nor_fetched_a
     hub.on = lambda call: None
     hub.calls.clear()
     copied: list[str] = []
-    copy = planning.shutil.copyfile
+    copy = shutil.copyfile
 
     def noted(source: Path, target: Path) -> object:
         copied.append(source.name)
         return copy(source, target)
 
-    monkeypatch.setattr(planning.shutil, "copyfile", noted)
+    monkeypatch.setattr(shutil, "copyfile", noted)
     folder = fetching(hub)
     assert "config.json" in copied
     assert not [name for name in copied if name.endswith(".safetensors")]

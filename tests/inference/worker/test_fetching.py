@@ -1,4 +1,4 @@
-"""A worker fetches its model, or withdraws what it announced of an earlier fetch, before its engine is made."""
+"""A worker fetches its model, or withdraws what it announced of an earlier fetch, before it makes its engine."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def test_a_failed_fetch_is_withdrawn_when_its_model_comes_from_elsewhere(
     assert fetches(redis_client) == {}
 
 
-def test_a_fetch_of_another_worker_stays_announced(
-    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fetch_of_another_worker_stays_announced(redis_client: redis.Redis) -> None:
     announce(redis_client, "tiny", State.FETCHING)
     fetching.withdraw_failed_fetch("tiny")
     assert set(fetches(redis_client)) == {"tiny"}
