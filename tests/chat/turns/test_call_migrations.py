@@ -28,8 +28,10 @@ def migrate() -> Iterator[Migrate]:
     executor.migrate(executor.loader.graph.leaf_nodes())
 
 
-def test_a_reply_that_waits_for_tools_has_failed_for_an_older_release(migrate: Migrate, cast: Any) -> None:
-    talk = Conversation.objects.create(owner=cast.alice)
+def test_a_reply_that_waits_for_tools_has_failed_for_an_older_release(
+    migrate: Migrate, cast: Any, model_card: Any
+) -> None:
+    talk = Conversation.objects.create(owner=cast.alice, model=model_card)
     steps = []
     for status in ("calling", "running"):
         message = Message.objects.create(conversation=talk, role="assistant", status="live")
