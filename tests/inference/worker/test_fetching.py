@@ -1,4 +1,4 @@
-"""A worker fetches its model, or withdraws what it announced of an earlier fetch, before it makes its engine."""
+"""A worker fetches its model, or withdraws an earlier failure, before it makes its engine."""
 
 from __future__ import annotations
 
