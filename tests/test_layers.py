@@ -77,6 +77,7 @@ INNER = {
     "grok1": {"base", "model_dir", "networks"},
     "native": {"base", "settings", "model_dir", "networks", "grok1"},
     "hf_models": {"base", "text", "model_dir", "networks"},
+    "grok2": {"base", "model_dir", "networks", "grok1", "hf_models"},
     "core": {"contract", "base", "text"},
     "engines": {
         "contract",
@@ -87,6 +88,7 @@ INNER = {
         "grok1",
         "native",
         "hf_models",
+        "grok2",
         "servers",
         "hub",
         "settings",

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from inference.native.step import NativeStep, ensure_native
 
 if TYPE_CHECKING:
     from inference.hf_models.step import HfStep
+    from inference.hf_models.tokenizer import HfTokenizer
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ TOLD_APART_BY = (
     "manifest.json",
     "tokenizer.model",
     "tokenizer.json",
+    "tokenizer.tok.json",
     "tokenizer_config.json",
     "chat_template.jinja",
     "chat_template.json",
@@ -173,14 +175,12 @@ def _open_grok1(files: ModelFiles, slots: int, threads: int, cache_bytes: int, c
 
 
 def _open_stock(files: ModelFiles, slots: int, context: int, checks: Path | None, dtype: str) -> Opened:
-    from inference.hf_models.configs import load_config  # imports transformers: seconds
-    from inference.hf_models.loading import load_model
-    from inference.hf_models.self_check import find_way
+    from inference.hf_models.self_check import find_way  # imports transformers: seconds
     from inference.hf_models.step import APART, TOGETHER, HfStep
-    from inference.hf_models.tokenizer import HfTokenizer
 
+    load_config, load_tokenizer, load_model = _loaders(files.model_type)
     vocab_size = int(load_config(files.path).get_text_config().vocab_size)
-    tokenizer = HfTokenizer(files.path, vocab_size)  # first: it takes moments, the weights minutes
+    tokenizer = load_tokenizer(files.path, vocab_size)  # first: it takes moments, the weights minutes
     device = _device()
     files = fit_context(files, slots, context, _free(device), dtype)
     model = load_model(files.path, slots=slots, device=device, context=files.context, dtype=dtype)
@@ -203,6 +203,19 @@ def _open_stock(files: ModelFiles, slots: int, context: int, checks: Path | None
         batched=way == TOGETHER,
         rewinds=way != APART,
     )
+
+
+def _loaders(model_type: str) -> tuple[Callable[..., Any], Callable[..., HfTokenizer], Callable[..., Any]]:
+    """Returns what reads configuration, tokenizer and network of a class of transformers, stock or ours."""
+    if model_type == modelfiles.GROK2:
+        from inference.grok2 import config, loading, tokenizer
+
+        return config.load_config, tokenizer.load_tokenizer, loading.load_model
+    from inference.hf_models import configs
+    from inference.hf_models import loading as stock
+    from inference.hf_models.tokenizer import HfTokenizer
+
+    return configs.load_config, HfTokenizer, stock.load_model
 
 
 def _free(device: str) -> int | None:

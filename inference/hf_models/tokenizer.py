@@ -16,7 +16,7 @@ from typing import Any
 from transformers import AutoTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from inference.hf_models.template import TRIALS, ChatTemplate, Message
+from inference.hf_models.template import LEGACY, TRIALS, ChatTemplate, Message
 from inference.model_dir.describe import ModelUnusable
 from inference.model_dir.headers import first_line, json_object
 from inference.text.alternate import alternate
@@ -30,16 +30,28 @@ ROLE_WORD = {"user": "Human", "assistant": "Assistant", "system": "System"}
 class HfTokenizer:
     """One tokenizer of the `tokenizers` library: byte-level BPE, or SentencePiece's spaces and bytes."""
 
-    def __init__(self, path: Path, vocab_size: int) -> None:
+    def __init__(
+        self, path: Path, vocab_size: int, *, inner: Any = None, template: str = "", ends: Iterable[str] = ()
+    ) -> None:
         """`vocab_size`: rows of the network's embedding, often more than the tokenizer has.
+
+        `inner`: a tokenizer of transformers for a folder that AutoTokenizer cannot read. `template`: a chat
+        template for a folder without one. `ends`: control pieces that end an answer, beside those of the
+        folder.
 
         Raises ModelUnusable, also where the chat template cannot be used or needs ids that the network lacks.
         """
-        self.inner, described = _load(path)
+        self.inner = _load(path) if inner is None else inner
+        described = json.loads(self.inner.backend_tokenizer.to_str())
+        if template and not self.inner.chat_template and not (path / LEGACY).is_file():
+            self.inner.chat_template = template
         self._vocab_size = vocab_size
         added = self.inner.added_tokens_decoder
         self.control = frozenset(self.inner.all_special_ids) | {i for i, one in added.items() if one.special}
-        self.stop_ids = frozenset(_stop_ids(path, self.inner.eos_token_id))
+        named = {str(one): i for i, one in added.items()}
+        self.stop_ids = frozenset(
+            _stop_ids(path, self.inner.eos_token_id) | {named[one] for one in ends if one in named}
+        )
         pieces = self.inner.convert_ids_to_tokens(list(range(vocab_size)))
         self._bytes = _Spelling(described.get("decoder"), path)
         self._pieces = [
@@ -185,14 +197,14 @@ class _Spelling:
         return bytes([int(byte[1], 16)]) if byte else piece.replace(SPACE, " ").encode()
 
 
-def _load(path: Path) -> tuple[Any, dict[str, Any]]:
-    """Returns the tokenizer of transformers and what tokenizer.json says, or raises ModelUnusable."""
+def _load(path: Path) -> Any:
+    """Returns the tokenizer of transformers, or raises ModelUnusable."""
     json_object(path / "tokenizer.json")
     try:
         inner: Any = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
         if not inner.is_fast:
             raise ValueError("it is none of the tokenizers library")
-        return inner, json.loads(inner.backend_tokenizer.to_str())
+        return inner
     except Exception as error:  # the tokenizers library raises plain Exceptions
         raise ModelUnusable(
             f"the tokenizer in {path} (tokenizer.json, tokenizer_config.json) cannot be loaded: "

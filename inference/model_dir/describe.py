@@ -1,8 +1,9 @@
 """Describes and checks a model folder without torch, for web process, engine and operator alike.
 
 A folder is one as transformers saves it: config.json, a tokenizer, the weights (`model.safetensors`, or
-several files with `model.safetensors.index.json`), and perhaps grokweb.json: {"slug", "name", "about",
-"is_demo", "titles", "chat_template"}. Only headers are read, so a folder of 600 GB is checked in moments.
+several files with `model.safetensors.index.json`; of Grok-2, files for each rank), and perhaps grokweb.json:
+{"slug", "name", "about", "is_demo", "titles", "chat_template"}. Only headers are read, so a folder of 600 GB
+is checked in moments.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.model_dir import grok1_tensors
+from inference.model_dir import grok1_tensors, grok2_tensors
 from inference.model_dir import unsupported as wrongfolders
+from inference.model_dir.grok2_tensors import GROK2
 from inference.model_dir.headers import (
     ModelUnusable,
     Stored,
@@ -26,11 +28,11 @@ from inference.model_dir.headers import (
 )
 from inference.model_dir.sampling_defaults import sampling_defaults
 
-__all__ = ["GROK1", "ModelFiles", "ModelUnusable", "describe"]
+__all__ = ["GROK1", "GROK2", "ModelFiles", "ModelUnusable", "describe"]
 
 GROK1 = "grok1"
-# The file that says how text becomes ids, by model type; of all other types it is STOCK_TOKENIZER.
-TOKENIZERS = {GROK1: "tokenizer.model"}
+# The files that say how text becomes ids, by model type; of all other types it is STOCK_TOKENIZER.
+TOKENIZERS = {GROK1: ("tokenizer.model",), GROK2: grok2_tensors.TOKENIZERS}
 STOCK_TOKENIZER = "tokenizer.json"
 # Where a configuration names no longest context, as those of state-space models.
 UNNAMED_CONTEXT = 8_192
@@ -92,8 +94,13 @@ def describe(path: Path) -> ModelFiles:
 def _describe(path: Path) -> ModelFiles:
     config = _config(path)
     tokenizer = _tokenizer_file(config["model_type"], path)
-    shards = _shards(path)
-    found = read_headers(shards)
+    if config["model_type"] == GROK2:
+        shards = grok2_tensors.weight_files(path)
+        found = grok2_tensors.whole_tensors(shards)
+        grok2_tensors.check(config, found, path)
+    else:
+        shards = _shards(path)
+        found = read_headers(shards)
     if config["model_type"] == GROK1:
         grok1_tensors.check(config, found, path)
     else:
@@ -141,18 +148,22 @@ def _config(path: Path) -> dict[str, Any]:
     if model_type != GROK1:
         wrongfolders.refuse_by_type(model_type, path)
         wrongfolders.quantised_as(_of_text(config), path)
+    if grok2_tensors.is_grok2(config):
+        config["model_type"] = GROK2
     return config
 
 
 def _tokenizer_file(model_type: str, path: Path) -> str:
     """Returns the name of the file that says how text becomes ids."""
-    tokenizer = TOKENIZERS.get(model_type, STOCK_TOKENIZER)
-    if not (path / tokenizer).is_file():
+    known = TOKENIZERS.get(model_type, (STOCK_TOKENIZER,))
+    tokenizer = next((name for name in known if (path / name).is_file()), "")
+    if not tokenizer:
         others = [
             name for name in ("tokenizer.model", "vocab.json", "tekken.json") if (path / name).is_file()
         ]
-        rest = f": {others[0]} alone is not read here; get {tokenizer}, too" if others else ""
-        raise ModelUnusable(f"no {tokenizer} in {path}{rest}")
+        wanted = " or ".join(known)
+        rest = f": {others[0]} alone is not read here; get {wanted}, too" if others else ""
+        raise ModelUnusable(f"no {wanted} in {path}{rest}")
     for name in (tokenizer, "chat_template.jinja"):
         if (path / name).is_file():
             refuse_pointer(path / name)
