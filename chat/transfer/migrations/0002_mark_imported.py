@@ -18,7 +18,7 @@ def mark(apps: Any, schema_editor: Any) -> None:
     answers.filter(generation=None).exclude(status="live").update(source=A_FILE)
     # The oldest first: an answer may continue one that continues an imported one.
     continued = Generation.objects.filter(parameters__said__gt=0).order_by("created_at")
-    for generation in continued.select_related("message").iterator():
+    for generation in continued.select_related("message").only("parameters", "message").iterator():
         message = generation.message
         begun = message.text[: generation.parameters["said"]]
         beside = Message.objects.filter(parent=message.parent_id, conversation=message.conversation_id)
