@@ -114,7 +114,7 @@ def test_a_killed_supervisor_leaves_no_process(fresh: Service) -> None:
         ({"GROKWEB_TEST_ENGINES": "0"}, exit_status.MODEL_UNUSABLE, "GROKWEB_TEST_ENGINES=1"),
         ({"REDIS_URL": "redis://127.0.0.1:1/0"}, 1, "REDIS_URL"),
         ({"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}, 1, "DATABASE_URL"),
-        ({"PORT": "many"}, 1, "PORT"),
+        ({"PORT": "many"}, exit_status.SETTING_INVALID, "PORT"),
     ],
 )
 def test_an_unusable_setting_is_reported_in_one_line(
