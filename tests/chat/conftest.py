@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 from chat.model_cards.models import ModelCard
 from tests.chat.cast import Cast
@@ -24,3 +29,15 @@ def model_card(request: pytest.FixtureRequest) -> ModelCard | None:
     return ModelCard.objects.create(
         slug="scripted", name="Scripted", about="Answers for tests.", context_tokens=1024, is_default=True
     )
+
+
+@pytest.fixture
+def migrate() -> Iterator[Callable[[str, str | None], Any]]:
+    """Migrates an app (None: to before its first) and returns its models; at the end to the newest."""
+
+    def to(app: str, name: str | None) -> Any:
+        return MigrationExecutor(connection).migrate([(app, name)]).apps
+
+    yield to
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())

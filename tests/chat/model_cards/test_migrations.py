@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 
 from chat.conversations.models import Conversation
 from chat.model_cards.models import ModelCard
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-Migrate = Callable[[str, str | None], Any]
-
-
-@pytest.fixture
-def migrate() -> Iterator[Migrate]:
-    """Migrates an app (None: to before its first) and returns its models; at the end to the newest."""
-
-    def to(app: str, name: str | None) -> Any:
-        return MigrationExecutor(connection).migrate([(app, name)]).apps
-
-    yield to
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 def references(table: str, column: str) -> str:
@@ -51,9 +36,7 @@ def delete_row(slug: str) -> None:
         cursor.execute("DELETE FROM model_cards_modelcard WHERE slug = %s", [slug])
 
 
-def test_an_announced_default_is_forgotten_and_the_card_stays(
-    migrate: Migrate, model_card: ModelCard
-) -> None:
+def test_an_announced_default_is_forgotten_and_the_card_stays(migrate: Any, model_card: ModelCard) -> None:
     migrate("conversations", "0004_message_origin")
     with connection.cursor() as cursor:
         cursor.execute("SELECT slug, is_default FROM conversations_modelcard")
@@ -64,7 +47,7 @@ def test_an_announced_default_is_forgotten_and_the_card_stays(
 
 
 def test_the_table_moves_to_its_app_and_back_with_rows_keys_and_rights(
-    migrate: Migrate, cast: Any, model_card: ModelCard
+    migrate: Any, cast: Any, model_card: ModelCard
 ) -> None:
     elder = ModelCard.objects.create(slug="elder", name="Elder", is_retired=True, successor=model_card)
     talk = Conversation.objects.create(owner=cast.alice, model=elder, title="Soup")

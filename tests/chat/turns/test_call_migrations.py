@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from chat.conversations.models import Conversation, Message
 from chat.turns.models import Generation
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-Migrate = Callable[[str, str], Any]
-
-
-@pytest.fixture
-def migrate() -> Iterator[Migrate]:
-    """Migrates an app and returns its models; at the end to the newest."""
-
-    def to(app: str, name: str) -> Any:
-        return MigrationExecutor(connection).migrate([(app, name)]).apps
-
-    yield to
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 def test_a_reply_that_waits_for_tools_has_failed_for_an_older_release(
-    migrate: Migrate, cast: Any, model_card: Any
+    migrate: Any, cast: Any, model_card: Any
 ) -> None:
     talk = Conversation.objects.create(owner=cast.alice, model=model_card)
     steps = []

@@ -16,7 +16,7 @@ from tests.chat.turns.exchange import eventually, send
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
-async def test_the_same_client_id_is_one_message(tabs: Any, broker: Any) -> None:
+async def test_two_sends_with_one_client_id_make_one_message(tabs: Any, broker: Any) -> None:
     broker.start_worker()
     tab = await tabs("alice")
     frame = send("hello there")
