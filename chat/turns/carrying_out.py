@@ -87,11 +87,7 @@ def _claim(call_id: UUID) -> ToolCall | None:
 def _refusal(call: ToolCall) -> str:
     """Returns why the call may not be begun; "" if it may."""
     step = waiting_step(call.step.message_id)
-    if step is None:
-        return CallError.ENDED
-    try:
-        check_may_go_on(step)
-    except MayNotGoOn:
+    if step is None or not _may_go_on(step):
         return CallError.ENDED
     tool = tool_for(call.name)
     if tool is None or not tool.may_use(step.user):
