@@ -171,11 +171,20 @@ def restore(client: redis.Redis, kept: dict[bytes, tuple[bytes, int]]) -> None:
         client.restore(key, ttl, raw)
 
 
-def expire_leases(client: redis.Redis, workers: set[str]) -> None:
-    """Five seconds without a renewal, for those workers."""
+def expire_leases(client: redis.Redis, awake: Sequence[Worker]) -> set[str]:
+    """Lets time pass: a lease that no worker renews runs out. Returns the workers of those leases.
+
+    A worker that is awake renews what it holds, nothing else. After Redis came back with older data there
+    may be a lease of a reply that its worker has handed over or ended.
+    """
+    renewed = {(worker.name, reply) for worker in awake for reply in worker.runtime.writer._held}
+    expired = set()
     for key in client.keys(scripts.key("lease", "*")):
-        if client.get(key) in workers:
+        name, reply = client.get(key), key.rpartition(":")[2]
+        if name is not None and (name, reply) not in renewed:
             client.delete(key)
+            expired.add(name)
+    return expired
 
 
 def leftovers(client: redis.Redis) -> list[str]:

@@ -94,7 +94,7 @@ class LivePath(RuleBasedStateMachine):
         self.broker = Broker()
         self.workers: list[Worker] = []
         self.dead: set[str] = set()
-        self.silent: set[str] = set()  # slept until their leases ran out
+        self.silent: set[str] = set()  # a lease of theirs ran out
         self.kept: dict[bytes, tuple[bytes, int]] = {}
         self.redis_down = False
         self.asked = 0
@@ -181,7 +181,7 @@ class LivePath(RuleBasedStateMachine):
         """Tickets reach every worker, engines make tokens, writers write."""
         if save:
             self.kept = simulation.snapshot(self.raw)  # what a restart of Redis would come back with
-        for worker in [worker for worker in self.workers if worker.awake]:
+        for worker in self._awake():
             while worker.claim():
                 pass
             self._work(worker, steps, renew)
@@ -189,7 +189,7 @@ class LivePath(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 3), steps=st.integers(0, 2))
     def one_worker_goes_on(self, pick: int, steps: int) -> None:
         """Without a claim before: also engines that are ahead of their log."""
-        awake = [worker for worker in self.workers if worker.awake]
+        awake = self._awake()
         if awake:
             self._work(awake[pick % len(awake)], steps, renew=False)
 
@@ -295,9 +295,10 @@ class LivePath(RuleBasedStateMachine):
 
     @rule()
     def leases_run_out(self) -> None:
-        asleep = {worker.name for worker in self.workers if not worker.awake}
-        self.silent |= asleep
-        simulation.expire_leases(self.redis, self.dead | asleep)
+        self.silent |= simulation.expire_leases(self.redis, self._awake())
+
+    def _awake(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.awake]
 
     @rule(fault=st.sampled_from(["older data", "older data", "no data", "refuses", "accepts"]))
     def redis_fault(self, fault: str) -> None:
@@ -354,7 +355,7 @@ class LivePath(RuleBasedStateMachine):
             live = Generation.objects.live()
             if not (live.exists() or open_calls.exists() or simulation.leftovers(self.redis)):
                 return
-            simulation.expire_leases(self.redis, self.dead)
+            self.leases_run_out()
             self.leases_of_calls_run_out()
             while self.tool_runs:
                 self.tool(0, "end")

@@ -60,7 +60,7 @@ class Service:
 
     def worker_dies(self) -> None:
         """Its leases have run out, too."""
-        simulation.expire_leases(self.redis, {self.worker.name})
+        simulation.expire_leases(self.redis, [])
         self.worker = Worker(Broker())
 
     def reconcile(self, rest: float) -> None:
