@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
-
-from inference.base import env
-from inference.base.env import InvalidSetting
+from grokweb.settings import changeable
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
@@ -53,28 +49,11 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "5/m/key,200/m/ip",
     "reset_password_from_key": "200/m/ip",
 }
-SIGNUP_OPEN = env.flag(
-    "GROKWEB_SIGNUP", True, "1: anyone who can open the page may sign up. 0: administrators create accounts."
-)
-EMAIL_URL = env.text(
-    "EMAIL_URL",
-    "",
-    "Mail server, such as smtp+tls://user:password@host:587. If empty, no e-mail is sent "
-    "and addresses are not verified.",
-)
-if EMAIL_URL:
-    try:
-        vars().update(environ.Env.email_url_config(EMAIL_URL))
-    except ImproperlyConfigured:  # its message names no setting, and a value may hold a password
-        raise InvalidSetting(
-            f"EMAIL_URL begins with none of: {', '.join(f'{each}://' for each in environ.Env.EMAIL_SCHEMES)}"
-        ) from None
-    ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-else:
-    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
-    ACCOUNT_EMAIL_VERIFICATION = "none"
-MAIL_IN_BACKGROUND = bool(EMAIL_URL)  # chat/accounts/mailing.py
+# What may change while the service runs (grokweb/live_settings.py).
+SIGNUP_OPEN = changeable.signup_is_open()
+_mail = changeable.mail()
+EMAIL_URL: str = _mail["EMAIL_URL"]
+MAIL_IN_BACKGROUND: bool = _mail["MAIL_IN_BACKGROUND"]
+vars().update(_mail)
 EMAIL_TIMEOUT = 20
-MFA_ALLOW_UNVERIFIED_EMAIL = not EMAIL_URL  # without e-mail no address can be verified
 MFA_TOTP_TOLERANCE = 1  # accepts the code before the present one: people type slowly
-DEFAULT_FROM_EMAIL = env.text("GROKWEB_FROM_EMAIL", "grokweb@localhost", "Sender of e-mails.")

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "grokweb",
 ]
 MIDDLEWARE = [
+    "grokweb.live_settings.LiveSettingsMiddleware",
     "chat.sharing.middleware.UnlistedMiddleware",
     "chat.core.addresses.AddressMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grokweb.languages import languages_in
+from grokweb.languages import SOURCE_LANGUAGE, languages_in
 from inference.base import env
 from inference.base.env import InvalidSetting
 from inference.settings import BASE_DIR
@@ -45,12 +45,21 @@ if TOOLS:
             _known = ", ".join(INSTALLED_TOOLS) or "none"
             raise InvalidSetting(f"GROKWEB_TOOLS: there is no tool {_name!r}; installed: {_known}")
 
-LANGUAGE_CODE = "en"
 MORE_LANGUAGES = env.text(
     "GROKWEB_LOCALE", "", "Folder of further translations, `<language>/LC_MESSAGES/django.po`; none if empty."
 )
 LOCALE_PATHS = [*([Path(MORE_LANGUAGES)] if MORE_LANGUAGES else []), BASE_DIR / "locale"]
 LANGUAGES = languages_in(LOCALE_PATHS)
+LANGUAGE_CODE = env.text(
+    "GROKWEB_LANGUAGE",
+    SOURCE_LANGUAGE,
+    "Language of the pages for people who have chosen none and whose browser asks for none that there is.",
+)
+if LANGUAGE_CODE not in dict(LANGUAGES):
+    raise InvalidSetting(
+        f"{env.shown_name('GROKWEB_LANGUAGE')}={LANGUAGE_CODE!r} is not one of: "
+        f"{', '.join(code for code, _name in LANGUAGES)}"
+    )
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -23,6 +23,7 @@ UNKNOWN = {
     "GROKWEB_DTYPE": ("float16", ["auto", "float32", "bfloat16", "int8"]),
     "DATABASE_URL": ("elsewhere://host/name", ["sqlite://", "postgres://"]),
     "REDIS_URL": ("elsewhere://host", ["redis://", "rediss://", "unix://"]),
+    "GROKWEB_LANGUAGE": ("xx", ["en", "fr"]),
     "EMAIL_URL": ("elsewhere://host", ["smtp://", "smtp+tls://"]),
 }
 PROGRAMS = {

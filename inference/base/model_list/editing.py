@@ -6,15 +6,13 @@ commands apart.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Set
 from dataclasses import fields
 from pathlib import Path
 
+from inference.base import private_files
 from inference.base.model_list.entries import (
     DEFAULT,
     FILE_NAME,
@@ -80,16 +78,16 @@ def remove(data: Path, slug: str) -> None:
 def _edit(
     data: Path, change: Callable[[str, ModelList], str], *, gone: str = "", new: list[Entry] | None = None
 ) -> None:
-    with _locked(data):
+    path = path_in(data)
+    with private_files.locked(path):
         before = read(data)
-        path = path_in(data)
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         changed = change(text, before)
         expected = {slug: entry for slug, entry in before.entries.items() if slug != gone}
         expected |= {entry.slug: entry for entry in new or []}
         if not _says(changed, expected, before.wrong - {gone}):
             raise CannotEdit(f"{FILE_NAME}: its lines are too unusual for this command: edit it by hand")
-        _replace(path, changed)
+        private_files.replace(path, changed)
 
 
 def _says(text: str, expected: Mapping[str, Entry], wrong: Set[str]) -> bool:
@@ -99,23 +97,6 @@ def _says(text: str, expected: Mapping[str, Entry], wrong: Set[str]) -> bool:
     except Unreadable:
         return False
     return (result.entries, result.wrong) == (expected, wrong)
-
-
-@contextmanager
-def _locked(data: Path) -> Iterator[None]:
-    with os.fdopen(os.open(data / f".{FILE_NAME}.lock", os.O_RDWR | os.O_CREAT, 0o600)) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _replace(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
 
 
 def _table(entry: Entry) -> str:
