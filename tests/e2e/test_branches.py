@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.e2e.browsing import Windows
 from tests.e2e.chat import Chat, words
@@ -87,9 +87,30 @@ def test_an_answer_in_the_middle_can_be_regenerated(chat: Chat) -> None:
     tools(chat, 1).get_by_role("button", name="More").click()
     chat.page.get_by_role("menuitem", name="Ask again, more freely").click()
     expect(tools(chat, 1).locator(".place")).to_have_text("3 of 3")
-    tools(chat, 1).get_by_role("button", name="Previous version").click()
-    tools(chat, 1).get_by_role("button", name="Previous version").click()
+    chat.wait_for_end()
+    click_twice_before_the_server_answers(chat, tools(chat, 1).get_by_role("button", name="Previous version"))
     expect(messages(chat)).to_have_text(["one", "one", "two", "two"])
+    chat.page.reload()
+    expect(messages(chat)).to_have_text(["one", "one", "two", "two"])
+
+
+def click_twice_before_the_server_answers(chat: Chat, button: Locator) -> None:
+    held: list[Route] = []
+    clicked = False
+
+    def hold(route: Route) -> None:
+        if clicked:
+            route.continue_()
+        else:
+            held.append(route)
+
+    chat.page.route("**/leaf/", hold)
+    with chat.page.expect_request("**/leaf/"):
+        button.click()
+    button.click()
+    clicked = True
+    for route in held:
+        route.continue_()
 
 
 def test_a_stopped_answer_can_be_continued(chat: Chat) -> None:

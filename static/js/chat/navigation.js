@@ -157,19 +157,36 @@ export function gone(chat, id) {
   chat.notices.show("error", gettext("This conversation was deleted."));
 }
 
+/** The requests for versions: one after the other, so that the server keeps the last. */
+let versionRequests = Promise.resolve();
+let lastVersion = ""; // only this one is still wanted
+
 /**
- * Shows another version of a message in its place, without moving what the reader looks at.
+ * Shows another version of a message in its place, without moving what the reader looks at. Of versions asked
+ * for in quick succession only the last is shown.
  * @param {ChatPage} chat @param {ShownMessage} message @param {string} id  of the version
  * @param {string} button  "left" or "right": it gets the focus back
  */
-export async function openVersion(chat, message, id, button) {
+export function openVersion(chat, message, id, button) {
+  const { epoch } = chat.store.state;
+  lastVersion = id;
+  versionRequests = versionRequests.then(() => showVersion(chat, message, id, button, epoch));
+  return versionRequests;
+}
+
+/**
+ * @param {ChatPage} chat @param {ShownMessage} message @param {string} id @param {string} button
+ * @param {number} epoch  of the conversation that was open at the click
+ */
+async function showVersion(chat, message, id, button, epoch) {
   const { store, transcript } = chat;
-  const { epoch } = store.state;
+  const isWanted = () => id === lastVersion && epoch === store.state.epoch;
+  if (!isWanted()) return;
   const top = transcript.topOf(message.id);
   try {
     const path = `/api/conversations/${store.state.id}/leaf/`;
     const { messages, more } = await call("PUT", path, { message: id });
-    if (epoch !== store.state.epoch) return;
+    if (!isWanted()) return;
     store.batch(() => {
       store.update(replaced, { messages, more, later: false });
       trackLive(chat, messages);

@@ -13,7 +13,7 @@
  * @property {(message: ShownMessage) => void} continueReply
  * @property {(message: ShownMessage, text: string) => void} sendEdited
  * @property {() => boolean} mayAsk  whether nothing is being asked or written
- * @property {(message: ShownMessage, id: string, button: string) => void} openVersion
+ * @property {(message: ShownMessage, id: string, button: string) => Promise<void>} openVersion
  * @property {(message: ShownMessage) => void} remove
  * @property {(message: ShownMessage) => void} report
  * @property {(message: ShownMessage, value: number) => void} giveFeedback

@@ -11,26 +11,35 @@ import { effortWords } from "grokweb/view/effort.js";
 
 /**
  * Makes the switch; null for a message without other versions. `open(message, id, button)` shows another one.
- * @param {ShownMessage} message @param {(message: ShownMessage, id: string, button: string) => void} open
+ * A click while that takes its time goes on from the version asked for, so that quick clicks all count.
+ * @param {ShownMessage} message
+ * @param {(message: ShownMessage, id: string, button: string) => Promise<void>} open
  */
 export function versionSwitch(message, open) {
   const all = message.siblings ?? [];
   const at = all.indexOf(message.id);
   if (all.length < 2 || at < 0) return null;
-  const step = (/** @type {string} */ name, /** @type {string} */ words, /** @type {number} */ to) => {
+  let asked = at;
+  const step = (/** @type {string} */ name, /** @type {string} */ words, /** @type {number} */ by) => {
     const attributes = { type: "button", "aria-label": words, title: words, "data-version": name };
     const button = el("button", attributes, icon(name));
-    button.disabled = !all[to];
-    button.addEventListener("click", () => open(message, all[to], name));
+    button.disabled = !all[at + by];
+    button.addEventListener("click", async () => {
+      const to = asked + by;
+      if (!all[to]) return;
+      asked = to;
+      await open(message, all[to], name);
+      if (asked === to) asked = at; // it is drawn anew with that version, or that failed
+    });
     return button;
   };
   const values = { n: number(at + 1), all: number(all.length) };
   return el(
     "span",
     { class: "versions", role: "group", "aria-label": gettext("Versions of this message") },
-    step("left", gettext("Previous version"), at - 1),
+    step("left", gettext("Previous version"), -1),
     el("span", { class: "place" }, fill(gettext("%(n)s of %(all)s"), values)),
-    step("right", gettext("Next version"), at + 1),
+    step("right", gettext("Next version"), 1),
     differences(message.differs),
   );
 }
