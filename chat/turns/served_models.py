@@ -5,12 +5,14 @@ Calls raise redis.RedisError.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from chat.turns import redis_client
+from inference.base.model_list import state
 from inference.hub import progress as hub_progress
 from inference.wire import fetching, scripts
 from inference.wire import queue as fair_queue
@@ -91,10 +93,25 @@ def was_seen(model: str) -> bool:
 
 
 def fetches() -> dict[str, Fetch]:
-    """Returns the models that workers are fetching by name, and those whose fetch failed lately."""
-    announced = fetching.fetches(redis_client.client())
-    said = {slug: Fetch.from_fields(fields) for slug, fields in announced.items()}
-    return {slug: progress for slug, progress in said.items() if progress}
+    """Returns the models that workers are fetching by name, and those whose fetch failed lately. Withdraws
+    failures of models that the `manage.py up` of their host has no more."""
+    found = {}
+    for slug, fields in fetching.fetches(redis_client.client()).items():
+        progress = Fetch.from_fields(fields)
+        if progress is None:
+            continue
+        if progress.state is FetchState.FAILED and _is_given_up(slug, fields.get("host", "")):
+            fetching.withdraw_fetch(redis_client.client(), slug)
+        else:
+            found[slug] = progress
+    return found
+
+
+def _is_given_up(slug: str, host: str) -> bool:
+    """Returns whether `up` runs on that host, which is this one, and serves no model of this slug: its table
+    was removed or got another slug."""
+    service = state.published(settings.RUN_DIR)
+    return service is not None and host == platform.node() and slug not in service.models
 
 
 def is_fetched(model: str) -> bool:

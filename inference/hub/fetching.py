@@ -24,7 +24,7 @@ from typing import Any
 from inference.hub.client import Hub, Repository, RevisionGone, hub_of_settings
 from inference.hub.files import RemoteFile, small_files, weight_files
 from inference.hub.names import MODELS, RECORD, HubName, fetched_folder, parse_name
-from inference.hub.planning import Memory, check_disk, check_gate, check_served
+from inference.hub.planning import Check, Memory, any_model, check_disk, check_gate, check_served
 from inference.hub.progress import Meter, Progress, Report, State, ignore
 from inference.hub.transfer import ChecksumWrong, Transfer, disk_words
 from inference.model_dir import manifest
@@ -34,6 +34,7 @@ STAGING = ".fetching"  # in MODELS: parts of models
 PINNED = "pinned.json"  # in a staging folder: the commit that its parts are of
 FORMAT = 1
 POLL_SECONDS = 0.2
+LONGEST_REMOVAL_WAIT = 10.0  # seconds; a worker that is asked to end stops fetching at once
 
 
 def fetch(
@@ -43,11 +44,13 @@ def fetch(
     memory: Memory | None = None,
     report: Report = ignore,
     hub: Hub | None = None,
+    check: Check = any_model,
 ) -> Path:
     """Returns the folder of the model `hf:owner/name[@revision]`, which it fetches unless it is there.
 
     `memory`: refuses a model that does not fit it, before the weights are fetched; None: it runs elsewhere.
-    `report` is called with each step, in this thread. `hub`: another one than the settings name.
+    `report` is called with each step, in this thread. `hub`: another one than the settings name. `check`
+    raises ModelUnusable for a description that the caller does not serve, before the weights are fetched.
     Raises ModelUnusable with one line that names the model, the cause and the next step.
     """
     name = parse_name(configured)
@@ -63,7 +66,7 @@ def fetch(
                 folder = fetched_folder(name, root)
                 if folder is None:
                     _ensure_free(name, root)
-                    folder = _fetch(name, root, staging, memory, meter, hub or hub_of_settings(name))
+                    folder = _fetch(name, root, staging, memory, meter, hub or hub_of_settings(name), check)
         meter.turn_to(State.DONE, done=meter.progress.total)
         return folder
     except ModelUnusable as error:
@@ -71,13 +74,35 @@ def fetch(
         raise
 
 
+def fetched_bytes(configured: str, *, root: Path = MODELS) -> int:
+    """Returns the bytes of a model's folder and its parts on the disk; 0 if nothing of it is here."""
+    found = [path for folder in _places(configured, root) for path in folder.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in found)
+
+
 def remove_fetched(configured: str, *, root: Path = MODELS) -> bool:
-    """Removes a model's folder and its parts; returns whether there were any."""
+    """Removes a model's folder and its parts; returns whether there were any. Waits LONGEST_REMOVAL_WAIT for
+    a process that fetches it to end, then raises ModelUnusable."""
     name = parse_name(configured)
-    found = [path for path in (root / name.folder, root / STAGING / name.folder) if path.exists()]
-    for path in found:
-        shutil.rmtree(path)
-    return bool(found)
+    if not _places(configured, root):
+        return False
+    (root / STAGING).mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _lock(
+        root / STAGING / f"{name.folder}.lock",
+        Meter(ignore, Progress(str(name), State.PLANNING)),
+        at_most=LONGEST_REMOVAL_WAIT,
+    ):
+        for path in _places(configured, root):
+            gone = root / STAGING / f"{path.name}.removed"  # a start meanwhile finds all of it, or nothing
+            shutil.rmtree(gone, ignore_errors=True)
+            path.rename(gone)
+            shutil.rmtree(gone)
+    return True
+
+
+def _places(configured: str, root: Path) -> list[Path]:
+    name = parse_name(configured)
+    return [path for path in (root / name.folder, root / STAGING / name.folder) if path.exists()]
 
 
 def _ensure_free(name: HubName, root: Path) -> None:
@@ -90,7 +115,15 @@ def _ensure_free(name: HubName, root: Path) -> None:
         raise ModelUnusable(f"{name}: {folder} is there but is not complete: remove it")
 
 
-def _fetch(name: HubName, root: Path, staging: Path, memory: Memory | None, meter: Meter, hub: Hub) -> Path:
+def _fetch(
+    name: HubName,
+    root: Path,
+    staging: Path,
+    memory: Memory | None,
+    meter: Meter,
+    hub: Hub,
+    check: Check,
+) -> Path:
     meter.turn_to(State.PLANNING)
     try:
         repository = _pinned(name, staging, hub)
@@ -99,13 +132,14 @@ def _fetch(name: HubName, root: Path, staging: Path, memory: Memory | None, mete
         small = small_files(repository.files, str(name))
         for file in small:
             _bring_checked(transfer, file)
-        weights = weight_files(repository.files, staging / INDEX, str(name))
+        weights = weight_files(repository.files, staging, str(name))
         if weights[0].name == "model.safetensors" and len(weights) == 1:
             (staging / INDEX).unlink(missing_ok=True)  # of weights that are not there
         _write_card(staging, name)
         resumed = {file.name for file in weights if transfer.present(file)}
         check_disk(name, sum(file.size - transfer.present(file) for file in weights), root)
-        context = check_served(name, transfer, staging, weights, memory, resumed=resumed).context
+        planned = check_served(name, transfer, staging, weights, memory, resumed=resumed, check=check)
+        context = planned.context
         files = [file for file in small if (staging / file.name).is_file()] + weights
         present = sum(transfer.present(file) for file in files)
         total = sum(file.size for file in files)
@@ -232,8 +266,10 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _lock(file: Path, meter: Meter) -> Iterator[None]:
-    """Waits until no other process fetches this model. The lock ends with its process."""
+def _lock(file: Path, meter: Meter, at_most: float = float("inf")) -> Iterator[None]:
+    """Waits until no other process fetches this model, at most for some seconds. The lock ends with its
+    process. Raises ModelUnusable."""
+    deadline = time.monotonic() + at_most
     with file.open("a") as handle:
         while True:
             try:
@@ -242,5 +278,9 @@ def _lock(file: Path, meter: Meter) -> Iterator[None]:
             except BlockingIOError:
                 if meter.progress.state is not State.WAITING:
                     meter.turn_to(State.WAITING)
+                if time.monotonic() > deadline:
+                    raise ModelUnusable(
+                        f"{meter.progress.name}: another process is fetching it: end that one first"
+                    ) from None
                 time.sleep(POLL_SECONDS)
         yield

@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.model_dir.headers import INDEX, WHOLE, ModelUnusable
+from inference.model_dir import grok2_tensors
+from inference.model_dir.headers import INDEX, WHOLE, ModelUnusable, json_object
 
 # What describe.py, our tokenizers and transformers read beside the weights.
 SMALL = frozenset(
     {
         "config.json",
         "generation_config.json",
-        "tokenizer.json",
+        *grok2_tensors.TOKENIZERS,
         "tokenizer.model",
         "tokenizer_config.json",
         "special_tokens_map.json",
@@ -67,8 +68,29 @@ def small_files(files: Mapping[str, RemoteFile], what: str) -> list[RemoteFile]:
     return sorted(chosen, key=lambda file: file.name != "config.json")
 
 
-def weight_files(files: Mapping[str, RemoteFile], index: Path, what: str) -> list[RemoteFile]:
-    """Returns the safetensors files of a model; `index` is its fetched index, if the repository has one."""
+def weight_files(files: Mapping[str, RemoteFile], folder: Path, what: str) -> list[RemoteFile]:
+    """Returns the safetensors files of a model; `folder` has its fetched config.json, and its index if there
+    is one."""
+    if _is_grok2(folder):
+        names = grok2_tensors.weight_names(files, f"{what} on the hub")  # xAI's release has no index
+    else:
+        names = _named_weights(files, folder / INDEX, what)
+    chosen = [files[name] for name in names]
+    for file in chosen:
+        _check(file, what, MOST_WEIGHT_BYTES)
+    if sum(file.size for file in chosen) > MOST_WEIGHT_BYTES:
+        raise ModelUnusable(f"{what}: its weights are larger than any model: {_gb(chosen)} GB")
+    return chosen
+
+
+def _is_grok2(folder: Path) -> bool:
+    try:
+        return grok2_tensors.is_grok2(json_object(folder / "config.json"))
+    except ModelUnusable:
+        return False  # the plan says what is wrong with it
+
+
+def _named_weights(files: Mapping[str, RemoteFile], index: Path, what: str) -> list[str]:
     names = _indexed(index, what) if index.is_file() else [WHOLE]
     missing = [name for name in names if name not in files]
     if missing and WHOLE in files:
@@ -82,12 +104,7 @@ def weight_files(files: Mapping[str, RemoteFile], index: Path, what: str) -> lis
             f"{what}: {len(missing)} of {len(names)} weight files are missing on the hub: {missing[0]}; "
             "name another revision (after an @) or another repository"
         )
-    chosen = [files[name] for name in names]
-    for file in chosen:
-        _check(file, what, MOST_WEIGHT_BYTES)
-    if sum(file.size for file in chosen) > MOST_WEIGHT_BYTES:
-        raise ModelUnusable(f"{what}: its weights are larger than any model: {_gb(chosen)} GB")
-    return chosen
+    return names
 
 
 def _gb(files: list[RemoteFile]) -> str:

@@ -38,6 +38,13 @@ class Memory:
     dtype: str = ""  # of weights that transformers runs, see hf_models/loading.py
 
 
+Check = Callable[[ModelFiles], None]
+
+
+def any_model(files: ModelFiles) -> None:
+    """Accepts every model that is served at all."""
+
+
 def check_disk(name: HubName, missing: int, folder: Path) -> None:
     """Raises ModelUnusable unless `missing` bytes fit on the disk of `folder`."""
     status = disk_status(folder)
@@ -61,6 +68,7 @@ def check_served(
     memory: Memory | None,
     *,
     resumed: Collection[str] = (),
+    check: Check = any_model,
 ) -> ModelFiles:
     """Returns the description of the folder as it will be; raises ModelUnusable for one that is not served.
 
@@ -76,6 +84,7 @@ def check_served(
             _write_outline(transfer, file, outline / file.name, is_resumed=file.name in resumed)
         try:
             files = describe(outline)
+            check(files)
             if memory is not None:
                 free = memory.free()
                 dtype = "" if files.model_type == GROK1 else memory.dtype  # Grok-1 is served as stored

@@ -8,7 +8,7 @@ expert a slice of its inner width). There is no index. `inference/grok2/__init__
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +85,19 @@ def is_grok2(config: Mapping[str, Any]) -> bool:
 
 def weight_files(path: Path) -> tuple[Path, ...]:
     """Returns the weight files of a folder; ModelUnusable names those that are missing."""
+    return tuple(path / name for name in weight_names((file.name for file in path.iterdir()), str(path)))
+
+
+def weight_names(names: Iterable[str], where: str) -> list[str]:
+    """Returns those of a folder's or a repository's files that are the weights, in order; ModelUnusable says
+    which are missing in `where`."""
     ranks: dict[str, set[str]] = {}
-    for file in path.glob("*.safetensors"):
-        if (named := FILE.fullmatch(file.name)) is not None:
+    for name in names:
+        if (named := FILE.fullmatch(name)) is not None:
             ranks.setdefault(named["stem"], set()).add(named["rank"])
     if not ranks:
         raise ModelUnusable(
-            f"no weights of Grok-2 in {path}: the files of the release end with -TP-common.safetensors "
+            f"no weights of Grok-2 in {where}: the files of the release end with -TP-common.safetensors "
             "and -TP-000.safetensors to -TP-007.safetensors"
         )
     every = {f"{rank:03}" for rank in range(RANKS)}
@@ -102,13 +108,11 @@ def weight_files(path: Path) -> tuple[Path, ...]:
         other += [f"{stem}{rank}.safetensors" for rank in sorted(parts - every)]
     if other:
         raise ModelUnusable(
-            f"{other[0]} in {path}: the weights are divided among more than {RANKS} ranks, which is not read"
+            f"{other[0]} in {where}: the weights are divided among more than {RANKS} ranks, which is not read"
         )
     if missing:
-        raise ModelUnusable(f"{_count(missing, 'weight file')} missing in {path}: {', '.join(missing[:3])}")
-    return tuple(
-        path / f"{stem}{rank}.safetensors" for stem, found in sorted(ranks.items()) for rank in sorted(found)
-    )
+        raise ModelUnusable(f"{_count(missing, 'weight file')} missing in {where}: {', '.join(missing[:3])}")
+    return [f"{stem}{rank}.safetensors" for stem, found in sorted(ranks.items()) for rank in sorted(found)]
 
 
 def places(files: Sequence[Path]) -> dict[str, list[Path]]:

@@ -17,8 +17,11 @@ ALIVE_SECONDS = 15  # without news after that, nobody fetches
 FAILED_SECONDS = 24 * 3600  # staff can still read why a fetch failed
 
 
-def announce_fetch(client: redis.Redis, slug: str, fields: Mapping[str, str], *, seconds: int) -> None:
-    said: Any = dict(fields)
+def announce_fetch(
+    client: redis.Redis, slug: str, fields: Mapping[str, str], *, seconds: int, host: str = ""
+) -> None:
+    """Announces a fetch of a worker on `host` for some seconds."""
+    said: Any = {**fields, "host": host}
     with client.pipeline() as pipe:
         pipe.hset(scripts.key("fetch", slug), mapping=said)
         pipe.expire(scripts.key("fetch", slug), seconds)

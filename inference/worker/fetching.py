@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import platform
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import redis
 
 from inference import settings
-from inference.hub.names import SCHEME, HubName, fetched_folder, parse_name
+from inference.hub.names import MODELS, SCHEME, HubName, fetched_folder, parse_name
 from inference.hub.progress import Progress, State
+from inference.model_dir.describe import ModelFiles
 from inference.wire import scripts
 from inference.wire.fetching import (
     ALIVE_SECONDS,
@@ -25,10 +29,16 @@ from inference.wire.queue import announce_model, announced_models
 log = logging.getLogger("grokweb.hub")
 
 ANNOUNCE_SECONDS = 1.0
+LOOK_SECONDS = 0.5  # of a rank that waits for rank 0
 
 
-def fetch_configured_model() -> None:
-    """Returns when GROKWEB_MODEL is a model that is here; raises ModelUnusable if it cannot be fetched."""
+def fetch_configured_model(
+    *, check: Callable[[ModelFiles], None] | None = None, is_divided: bool = False
+) -> None:
+    """Returns when GROKWEB_MODEL is a model that is here; raises ModelUnusable if it cannot be fetched.
+
+    `check`: see fetch. `is_divided`: several GPUs share the model, so that the memory of one says nothing.
+    """
     if not settings.MODEL.startswith(SCHEME):
         return
     name = parse_name(settings.MODEL)
@@ -36,7 +46,7 @@ def fetch_configured_model() -> None:
         withdraw_failed_fetch(settings.MODEL_SLUG or name.slug)
         return
     from inference.hub.fetching import fetch  # loads the hub's library, which few workers need
-    from inference.hub.planning import Memory
+    from inference.hub.planning import Memory, any_model
     from inference.hub.words import Lines
 
     lines = Lines(log.info)
@@ -52,7 +62,24 @@ def fetch_configured_model() -> None:
             free=_free_on_gpu,
             dtype="" if settings.DTYPE == "auto" else settings.DTYPE,
         )
-        fetch(settings.MODEL, memory=memory, report=report)
+        fetch(settings.MODEL, memory=None if is_divided else memory, report=report, check=check or any_model)
+
+
+def await_configured_model() -> None:
+    """Returns when another process of this host has fetched GROKWEB_MODEL; whoever started both ends this one
+    if the other fails."""
+    if settings.MODEL.startswith(SCHEME):
+        name = parse_name(settings.MODEL)
+        while not fetched_folder(name):
+            time.sleep(LOOK_SECONDS)
+
+
+def folder_of_settings() -> Path:
+    """Returns the folder that GROKWEB_MODEL names; a model by name must be here already."""
+    if not settings.MODEL.startswith(SCHEME):
+        return Path(settings.MODEL)
+    name = parse_name(settings.MODEL)
+    return fetched_folder(name) or MODELS / name.folder
 
 
 def withdraw_failed_fetch(slug: str) -> None:
@@ -85,7 +112,7 @@ class Announcer:
                 withdraw_fetch(client, self.slug)
                 return
             seconds = FAILED_SECONDS if progress.state is State.FAILED else ALIVE_SECONDS
-            announce_fetch(client, self.slug, progress.to_fields(), seconds=seconds)
+            announce_fetch(client, self.slug, progress.to_fields(), seconds=seconds, host=platform.node())
             if progress.context and not self._has_card:
                 self._announce_card(client, progress.context)
 

@@ -31,8 +31,9 @@ from inference.base import exit_status
 from inference.engines.ranks import RanksEngine
 from inference.grok1.parallel import ParallelStep, Share, load_share
 from inference.model_dir.admission import admit, bound_context, serving_dtype, vouch
-from inference.model_dir.describe import GROK1, ModelUnusable, describe
+from inference.model_dir.describe import GROK1, ModelFiles, ModelUnusable, describe
 from inference.worker import celery_app
+from inference.worker.fetching import await_configured_model, fetch_configured_model, folder_of_settings
 
 log = logging.getLogger("grokweb.ranks")
 
@@ -51,11 +52,25 @@ def join() -> torch.device:
     return device
 
 
+def check_divisible(files: ModelFiles) -> None:
+    """Raises ModelUnusable for a model that is not computed over several ranks."""
+    if files.model_type != GROK1:
+        raise ModelUnusable(f"{files.path} is no Grok-1: only that is served over several ranks")
+
+
+def bring(share: Share, device: torch.device) -> Path:
+    """Returns the folder of GROKWEB_MODEL. Rank 0 fetches a model by name, the others wait for it."""
+    if share.rank == 0:
+        fetch_configured_model(check=check_divisible, is_divided=device.type == "cuda")
+    else:
+        await_configured_model()
+    return folder_of_settings()
+
+
 def load(path: Path, share: Share, device: torch.device) -> ParallelStep:
     """Loads this rank's part of the step. Rank 0 admits the folder before any rank opens its weights."""
     files = describe(path)
-    if files.model_type != GROK1:
-        raise ModelUnusable(f"{path} is no Grok-1: only that is served over several ranks")
+    check_divisible(files)
     if share.rank == 0:
         if device.type == "cpu":  # the memory of all ranks is this machine's
             admit(path, settings.SLOTS, context=settings.CONTEXT)
@@ -79,9 +94,10 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--whole-experts", action="store_true", help="each rank has whole experts")
     chosen, celery = options.parse_known_args(arguments)
     torch.set_num_threads(settings.THREADS)
-    device, path = join(), Path(settings.MODEL)
+    device = join()
     share = Share(dist.get_rank(), dist.get_world_size(), chosen.whole_experts)
     try:
+        path = bring(share, device)
         step = load(path, share, device)
     except ValueError as error:  # ModelUnusable is one: a person can act on its line
         print(f"model: {error}", file=sys.stderr, flush=True)  # noqa: T201

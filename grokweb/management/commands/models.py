@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from grokweb import data_directory, model_check
+from grokweb import data_directory, model_check, model_files
 from inference.base import exit_status
 from inference.base.model_list import editing, state
 from inference.base.model_list.entries import CHECKS, DEMO, Entry, ModelList, make_entry, read
@@ -39,11 +39,18 @@ class Command(BaseCommand):
             if name != "source":
                 add.add_argument(f"--{name}", type=int if name in NUMBERS else str)
         add.add_argument("--default", action="store_true", help="new chats get this model")
+        parsers: dict[str, CommandParser] = {}
         for action, words in (
             ("remove", "remove a model; its replies are handed over first"),
             ("default", "give new chats this model"),
         ):
-            actions.add_parser(action, help=words).add_argument("slug")
+            parsers[action] = actions.add_parser(action, help=words)
+            parsers[action].add_argument("slug")
+        parsers["remove"].add_argument(
+            "--delete-files",
+            action="store_true",
+            help="also delete the files of a model that was fetched by name",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         data: Path = settings.DATA_DIR
@@ -107,11 +114,34 @@ class Command(BaseCommand):
             )
 
     def _remove(self, data: Path, options: dict[str, Any]) -> None:
+        before = read(data)
         editing.remove(data, options["slug"])
         self.stdout.write(
             f"models.toml: [{options['slug']}] is removed; a running `manage.py up` ends its worker now. "
             "Its chats stay; staff can retire it and name a successor."
         )
+        entry = before.entries.get(options["slug"])
+        if entry is None and options["delete_files"]:
+            self.stdout.write("Its table could not be read, so no files were deleted.")
+        if entry is not None and entry.source.startswith("hf:"):
+            self._files_of(entry, data, delete=options["delete_files"])
+
+    def _files_of(self, entry: Entry, data: Path, *, delete: bool) -> None:
+        """Says how large the fetched files of a removed table are, and deletes them if nothing else uses
+        them."""
+        from inference.hub.fetching import fetched_bytes, remove_fetched  # loads an HTTP client
+        from inference.hub.words import size
+
+        held = size(fetched_bytes(entry.source))
+        if not fetched_bytes(entry.source):
+            return
+        if not delete:
+            self.stdout.write(f"{entry.source}: its files stay ({held}); --delete-files would delete them.")
+        elif user := model_files.used_by(entry.source, read(data)):
+            self.stdout.write(f"{entry.source}: its files stay ({held}): {user} uses them.")
+        else:
+            remove_fetched(entry.source)
+            self.stdout.write(f"{entry.source}: its files are deleted ({held}).")
 
     def _default(self, data: Path, options: dict[str, Any]) -> None:
         editing.set_default(data, options["slug"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
 from chat.turns import served_models, tasks
+from inference.base.model_list import state
 from inference.hub.progress import Progress, State
 from inference.wire import queue
 from inference.wire.fetching import announce_fetch, withdraw_fetch
@@ -53,6 +56,28 @@ def test_staff_see_why_a_fetch_failed(cast: Any, redis_client: redis.Redis) -> N
     assert 'It could not be fetched. <span lang="en">hf:acme/tiny: no &lt;such&gt; model</span>' in page
     withdraw_fetch(redis_client, SLUG)
     assert "data-fetch" not in engine_page(cast)
+
+
+def test_a_failed_fetch_is_shown_until_up_has_no_such_model(
+    cast: Any, redis_client: redis.Redis, settings: Any, tmp_path: Path
+) -> None:
+    settings.RUN_DIR = tmp_path
+    failed = Progress("hf:acme/tiny", State.FAILED, error="no such model").to_fields()
+
+    def shown_slugs() -> list[str]:
+        page = engine_page(cast)
+        return [slug for slug in ("tiny", "elsewhere") if f'data-fetch="{slug}"' in page]
+
+    announce_fetch(redis_client, "tiny", failed, seconds=60, host=platform.node())
+    announce_fetch(redis_client, "elsewhere", failed, seconds=60, host="another-host")
+    assert shown_slugs() == ["tiny", "elsewhere"]  # no `up` runs here, so nothing is known
+    tried = state.ServiceState("tiny", {"tiny": state.WorkerState(state.Step.REFUSED)})
+    state.publish(tmp_path, tried)
+    assert shown_slugs() == ["tiny", "elsewhere"]
+    state.publish(tmp_path, state.ServiceState("renamed", {"renamed": state.WorkerState(state.Step.STARTED)}))
+    assert shown_slugs() == ["elsewhere"]
+    state.publish(tmp_path, tried)
+    assert shown_slugs() == ["elsewhere"]  # it is withdrawn, not hidden
 
 
 def test_people_see_that_a_model_is_fetched_and_not_that_one_failed(

@@ -11,7 +11,7 @@ from inference.base.outbound import Listed
 from inference.hub.client import Hub
 from inference.hub.fetching import fetch
 from inference.hub.names import parse_name
-from inference.hub.planning import Memory
+from inference.hub.planning import Check, Memory, any_model
 from inference.hub.progress import Progress
 from tests.inference.hub.fake_hub import FakeHub
 
@@ -34,9 +34,10 @@ class Fetcher:
         token: str = "",
         listed: Listed | None = None,
         memory: Memory | None = None,
+        check: Check = any_model,
     ) -> Path:
         client = Hub(parse_name(name), endpoint=hub.url, token=token, listed=listed, sleep=self.waits.append)
-        return fetch(name, root=self.root, memory=memory, report=self.reports.append, hub=client)
+        return fetch(name, root=self.root, memory=memory, report=self.reports.append, hub=client, check=check)
 
     @property
     def folders(self) -> list[str]:

@@ -20,8 +20,10 @@ from inference.hub.planning import Memory
 from inference.hub.progress import Progress, State
 from inference.model_dir import manifest
 from inference.model_dir.admission import admit, needed_bytes
-from inference.model_dir.describe import describe
+from inference.model_dir.describe import GROK2, ModelFiles, describe
 from inference.model_dir.headers import ModelUnusable
+from tests.inference.grok2_folders import make_folder as make_grok2
+from tests.inference.grok2_folders import make_weights
 from tests.inference.hub.fake_hub import Call, FakeHub, Repository
 from tests.inference.hub.fetcher import NAME, Fetcher, in_two_shards
 
@@ -283,6 +285,59 @@ def test_a_removed_model_is_gone_with_its_parts(hub: FakeHub, fetching: Fetcher)
     assert remove_fetched(NAME, root=fetching.root)
     assert fetching.folders == []
     assert not remove_fetched(NAME, root=fetching.root)
+
+
+def test_a_model_that_is_being_fetched_is_not_removed(
+    hub: FakeHub, fetching: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.hub.fetching.LONGEST_REMOVAL_WAIT", 0.0)
+    refused: list[ModelUnusable] = []
+
+    def remove(call: Call) -> None:
+        if call.file == WEIGHTS and not refused:
+            with pytest.raises(ModelUnusable, match="hf:acme/tiny: another process is fetching it") as error:
+                remove_fetched(NAME, root=fetching.root)
+            refused.append(error.value)
+
+    hub.on = remove
+    assert manifest.check(fetching(hub), {WEIGHTS})
+    assert refused
+
+
+def test_the_release_of_grok2_is_fetched_without_an_index(fetching: Fetcher, tmp_path: Path) -> None:
+    published = make_grok2(tmp_path / "grok-2", make_weights())
+    with FakeHub({"acme/tiny": Repository(published)}) as hub:
+        folder = fetching(hub, memory=Memory(slots=1))
+    files = describe(folder)
+    assert files.model_type == GROK2
+    assert [path.name for path in files.shards] == sorted(
+        path.name for path in published.glob("*.safetensors")
+    )
+    assert (folder / "tokenizer.tok.json").read_bytes() == (published / "tokenizer.tok.json").read_bytes()
+
+
+def test_an_incomplete_release_of_grok2_is_refused_by_its_list_of_files(
+    fetching: Fetcher, tmp_path: Path
+) -> None:
+    published = make_grok2(tmp_path / "grok-2", make_weights())
+    (published / "pytorch_model-00006-TP-005.safetensors").unlink()
+    with FakeHub({"acme/tiny": Repository(published)}) as hub:
+        line = refusal(fetching, hub)
+        assert line == (
+            "1 weight file is missing in hf:acme/tiny on the hub: pytorch_model-00006-TP-005.safetensors"
+        )
+        assert [name for name in hub.asked_files() if name.endswith(".safetensors")] == []
+
+
+def test_a_model_that_the_caller_does_not_serve_is_refused_before_its_weights(
+    hub: FakeHub, fetching: Fetcher
+) -> None:
+    def only_grok1(files: ModelFiles) -> None:
+        raise ModelUnusable(f"{files.path} is no Grok-1")
+
+    with pytest.raises(ModelUnusable, match="^hf:acme/tiny is no Grok-1$"):
+        fetching(hub, check=only_grok1)
+    assert hub.sent_of(WEIGHTS) < (hub.repositories["acme/tiny"].folder / WEIGHTS).stat().st_size
 
 
 # --- Refused ----------------------------------------------------------------------------------------------
