@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from grokweb import settings
 from inference.base import env
+from inference.base.registry import entry_points
 
 ADMIN_EMAIL = env.text(
     "GROKWEB_ADMIN_EMAIL",
@@ -62,7 +63,15 @@ def stamp(rows: Iterable[tuple[Any, ...]]) -> dict[str, str]:
         "admin": ADMIN_EMAIL.lower(),
         "model": str(settings.MODEL),
         "search": settings.SEARCH_BACKEND,  # its triggers are made after the migrations
+        "tools": " ".join(enabled_tools()),
     }
+
+
+def enabled_tools() -> list[str]:
+    """Returns the enabled tools with the packages that bring them: `prepare` checks what has changed."""
+    points = entry_points("grokweb.tools") if settings.TOOLS else ()
+    sources = [(each.name, each.dist.name, each.dist.version) for each in points if each.dist]
+    return [*settings.TOOLS, *(":".join(each) for each in sorted(sources) if each[0] in settings.TOOLS)]
 
 
 def code_hash() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from inference.base.model_list.entries import ModelList
 
-TOOL_THREADS = "4"  # chat/turns/carrying_out.py has the same number
+TOOL_THREADS = "4"
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from django.conf import settings
 
 from chat.tools.base import Call, Tool, ToolFailed
 
-NAMES = ("echo", "note", "jot")
+NAMES = ("echo", "note", "jot", "stall")
 HOLD = "hold"  # in the data directory
 
 
@@ -78,6 +78,18 @@ class Jot(Note):
 
     label = "Jot"
     needs_approval = False
+
+
+class Stall(Jot):
+    """Does not return within its time while the file `hold` is there."""
+
+    label = "Stall"
+    seconds = 0.5
+
+    def run(self, call: Call) -> str:
+        while (Path(settings.DATA_DIR) / HOLD).exists():
+            time.sleep(0.02)
+        return "returned"
 
 
 class Unmade(Echo):

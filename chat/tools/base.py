@@ -7,6 +7,7 @@ everything it reads or changes, through the access functions of the apps.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -34,7 +35,7 @@ class Call:
         return max(0.0, self.deadline - time.monotonic())
 
 
-class Tool(Extension):
+class Tool(Extension, ABC):
     """One tool. `label` is for people, `description` and `schema` are for the model, in English."""
 
     description: ClassVar[str] = ""
@@ -49,6 +50,6 @@ class Tool(Extension):
         """Returns whether the tool is offered to this person's replies. Asked again when a call starts."""
         return True
 
+    @abstractmethod
     def run(self, call: Call) -> str:
         """Returns the text of the result. Raises ToolFailed."""
-        raise NotImplementedError

@@ -73,6 +73,15 @@ def check_may_go_on(step: Generation) -> None:
         raise MayNotGoOn(Reason.STOPPED)  # the person left the groups that may use it
 
 
+def may_go_on(step: Generation) -> bool:
+    """Returns whether check_may_go_on raises no error."""
+    try:
+        check_may_go_on(step)
+    except MayNotGoOn:
+        return False
+    return True
+
+
 def price_of_reply(step: Generation) -> Decimal:
     """Returns the price that the model had when the reply was asked for."""
     return quotas.price_of(Generation.objects.steps_of(step.message)[0].pk)

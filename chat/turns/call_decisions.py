@@ -12,7 +12,7 @@ from chat.accounts.services import check_not_suspended
 from chat.turns import call_frames, call_tickets
 from chat.turns.access import call_for
 from chat.turns.call_errors import CallError
-from chat.turns.carrying_out import Outcome, finish
+from chat.turns.call_results import Outcome, finish
 from chat.turns.frames import CallChanged
 from chat.turns.models import CallStatus, ToolCall
 

@@ -18,7 +18,8 @@ from django.db.models.functions import Now
 from chat.tools.services import tool_for
 from chat.turns import between_steps, call_tickets, redis_client
 from chat.turns.call_errors import CallError
-from chat.turns.carrying_out import Outcome, finish, give_up_lost
+from chat.turns.call_leases import give_up_lost
+from chat.turns.call_results import Outcome, finish
 from chat.turns.models import OPEN_CALLS, CallStatus, Generation, Status, ToolCall
 from inference.contract import Reason
 

@@ -42,7 +42,8 @@ class BrokenEntry(RegistryError):
 
 
 class Registry(Generic[Entry]):
-    """Holds the entries of one kind. `noun` names the kind in messages; each entry must have `required`."""
+    """Holds the entries of one kind. `noun` names the kind in messages; each entry must have `required`, and
+    not as an abstract method alone."""
 
     def __init__(
         self, group: str, table: Mapping[str, str], *, noun: str, required: Sequence[str] = ()
@@ -148,7 +149,8 @@ class Registry(Generic[Entry]):
             raise self._cannot(name, f"{type(error).__name__}: {error}") from error
 
     def _checked(self, name: str, entry: Any) -> Entry:
-        missing = [attribute for attribute in self.required if not hasattr(entry, attribute)]
+        abstract = getattr(entry, "__abstractmethods__", ())
+        missing = [name for name in self.required if name in abstract or not hasattr(entry, name)]
         if missing:
             raise self._cannot(name, f"it has no {', '.join(missing)}")
         found: Entry = entry

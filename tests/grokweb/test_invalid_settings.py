@@ -94,3 +94,17 @@ def test_a_search_back_end_that_cannot_be_loaded_stops_the_start_without_a_trace
 def test_a_password_in_an_address_is_not_shown(tmp_path: Path) -> None:
     for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
         assert "s3cret" not in only_line(ran(UP, tmp_path, **{name: "elsewhere://me:s3cret@host"}))
+
+
+def test_a_tool_that_lacks_a_part_stops_the_start(tmp_path: Path) -> None:
+    folder = tmp_path / "packages" / "unfinished-1.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: unfinished\nVersion: 1\n")
+    (folder / "entry_points.txt").write_text("[grokweb.tools]\nunfinished = unfinished:Unfinished\n")
+    code = "from chat.tools.base import Tool\nclass Unfinished(Tool):\n    label = description = 'Nothing'\n"
+    (folder.parent / "unfinished.py").write_text(code)
+    done = ran(UP, tmp_path / "data", GROKWEB_TOOLS="unfinished", PYTHONPATH=str(folder.parent))
+    said = done.stdout + done.stderr
+    assert done.returncode == SETTING_INVALID, said
+    assert "GROKWEB_TOOLS: tool 'unfinished' (unfinished:Unfinished) cannot be loaded: it has no run" in said
+    assert "Traceback" not in said

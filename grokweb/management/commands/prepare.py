@@ -23,6 +23,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        check_tools()
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         if settings.MORE_LANGUAGES:
             compile_catalogues(Path(settings.MORE_LANGUAGES))
@@ -35,6 +36,15 @@ class Command(BaseCommand):
         call_command("ensure_admin", stdout=self.stdout)
         announce_configured_model()
         prepare_stamp.remember()
+
+
+def check_tools() -> None:
+    """Refuses a tool that was asked for and cannot be used: nothing else would tell the operator."""
+    from chat.tools.checks import problem_with_tool  # needs the applications, which `up` does without
+
+    for name in settings.TOOLS:
+        if problem := problem_with_tool(name):
+            raise CommandError(f"GROKWEB_TOOLS: {problem}", returncode=exit_status.SETTING_INVALID)
 
 
 def announce_configured_model() -> None:

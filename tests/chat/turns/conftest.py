@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +17,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
+from chat.tools.registry import TOOLS
 from chat.turns import between_steps, call_tickets, carrying_out, hub, model_titles, settlement, submission
 from inference.contract import FINISH_TASK, TITLE_TASK, Resume
 from inference.engines.scripted import ScriptedEngine
 from inference.worker.runtime import Runtime
+from tests import tools
 from tests.chat.turns.tab import WAIT, Tab, cookie_of
 
 
@@ -121,6 +124,18 @@ def broker(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(call_tickets, "send_next_step", made.send_next_step)
     yield made
     made.close()
+
+
+@pytest.fixture
+def called_tools(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_card: Any) -> None:
+    """Installs the tools of tests/tools.py, enables them, and says that the model can call."""
+    for name in tools.NAMES:
+        monkeypatch.setitem(TOOLS.table, name, f"tests.tools.{name.title()}")
+    monkeypatch.setattr(TOOLS, "_loaded", {})  # other tests have tools of these names, too
+    settings.TOOLS = list(tools.NAMES)
+    settings.DATA_DIR = tmp_path
+    model_card.capabilities = {"tools": True}
+    model_card.save()
 
 
 @pytest.fixture

@@ -35,13 +35,14 @@ from chat.conversations.models import Conversation, Message
 from chat.core.errors import QueueFull
 from chat.model_cards.models import ModelCard
 from chat.quotas.models import UsageCounter, UsageEntry
-from chat.tools.base import Tool
+from chat.tools.base import Call, Tool
 from chat.tools.registry import TOOLS
 from chat.turns import (
     between_steps,
     call_decisions,
     call_frames,
     call_reconcile,
+    call_results,
     call_tickets,
     carrying_out,
     reconcile,
@@ -61,21 +62,23 @@ PEOPLE = ("alice", "bob")
 DRAIN_ROUNDS = 200
 
 
-class Echo(Tool):
-    read_only = True
-    needs_approval = False
-
-
 class Jot(Tool):
     needs_approval = False
 
+    def run(self, call: Call) -> str:
+        raise AssertionError("the walk itself decides what becomes of a call")
 
-class Note(Tool):
-    """It asks before."""
+
+class Echo(Jot):
+    read_only = True
+
+
+class Note(Jot):
+    needs_approval = True
 
 
 MACHINE_TOOLS = ("echo", "jot", "note")
-DONE = carrying_out.Outcome(CallStatus.DONE, result="2")
+DONE = call_results.Outcome(CallStatus.DONE, result="2")
 
 
 class LivePath(RuleBasedStateMachine):
@@ -243,7 +246,7 @@ class LivePath(RuleBasedStateMachine):
         if fate.startswith("end"):
             self.tool_runs.remove(call)
             for _ in range(2 if fate == "end twice" else 1):
-                carrying_out.store_result(call.pk, call.attempt, DONE)
+                call_results.store_result(call.pk, call.attempt, DONE)
             return
         if fate == "killed":
             self.tool_runs.remove(call)
