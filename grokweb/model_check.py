@@ -1,15 +1,19 @@
-"""Checks what `models.toml` names, without loading a model: for `manage.py models`, `up` and the doctor."""
+"""Checks what `models.toml` names, without loading a model: for `manage.py models` and the doctor.
+
+Models on servers are asked for one token; what runs here is looked at.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from inference import settings as live
 from inference.base.model_list.entries import FILE_NAME, Entry, ModelList, model_of
-from inference.engines import describe_model
-from inference.engines.entry import ModelAbout
+from inference.engines import ask_model, describe_model
+from inference.engines.entry import Asked, ModelAbout
 
 
 def is_configured() -> bool:
@@ -30,33 +34,51 @@ def problems_of(models: ModelList, environment: Mapping[str, str]) -> Iterator[s
     """Yields one line for each problem of the file and of what it names."""
     yield from models.problems
     for entry in models.entries.values():
-        yield from problems_of_entry(entry, environment)
-    if is_configured() and models.entries:
+        yield from ask_entry(entry, environment).problems
+    if is_configured():
         try:
             slug = describe_model(live.MODEL).slug
+            problems = ask_model(live.MODEL).problems
         except ValueError as error:
             yield f"GROKWEB_MODEL={live.MODEL}: {error}"
             return
+        yield from (f"GROKWEB_MODEL={live.MODEL}: {words}" for words in problems)
         if slug in models.entries:
             yield f"{FILE_NAME}: [{slug}] GROKWEB_MODEL serves this model already: remove one of them"
 
 
-def problems_of_entry(entry: Entry, environment: Mapping[str, str]) -> Iterator[str]:
+def ask_entry(entry: Entry, environment: Mapping[str, str]) -> Asked:
+    """Returns one line for each problem of an entry, found by looking at its model or asking its servers."""
+    source = source_for(entry)
     try:
-        describe_source(source_for(entry))
+        describe_source(source)
     except ValueError as error:
-        yield f"{FILE_NAME}: [{entry.slug}] source: {error}"
-    if words := _problem_of_key(entry.key, environment):
-        yield f"{FILE_NAME}: [{entry.slug}] key: {words}"
+        return _wrong(entry, "source", error)
+    try:
+        asked = ask_model(source, _key_of(entry, environment))
+    except ValueError as error:
+        return _wrong(entry, "key", error)
+    lines = tuple(f"{FILE_NAME}: [{entry.slug}] source: {words}" for words in asked.problems)
+    return replace(asked, problems=lines)
 
 
-def _problem_of_key(key: str, environment: Mapping[str, str]) -> str:
+def _wrong(entry: Entry, name: str, error: ValueError) -> Asked:
+    return Asked((f"{FILE_NAME}: [{entry.slug}] {name}: {error}",), is_usable=False)
+
+
+def _key_of(entry: Entry, environment: Mapping[str, str]) -> str:
+    """Returns the key of an entry's servers, "" for none. Raises ValueError, never with the key."""
+    key = entry.key
     if not key:
         return ""
     if not key.startswith("/"):
-        return "" if environment.get(key) else f"{key} is not in the environment: set it, or name a file"
+        if not environment.get(key):
+            raise ValueError(f"{key} is not in the environment: set it, or name a file")
+        return environment[key]
     try:
         text = Path(key).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        return f"{key}: {getattr(error, 'strerror', None) or 'it is not text'}"
-    return "" if text else f"{key} is empty: write the key into it"
+        raise ValueError(f"{key}: {getattr(error, 'strerror', None) or 'it is not text'}") from None
+    if not text:
+        raise ValueError(f"{key} is empty: write the key into it")
+    return text

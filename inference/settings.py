@@ -88,6 +88,12 @@ SERVER_NEXT_SECONDS = env.number(
     low=1,
     high=86400,
 )
+SERVER_PLAIN_HTTP = env.flag(
+    "GROKWEB_SERVER_PLAIN_HTTP",
+    False,
+    "1: allow http:// to a model's server at a public address. What people write, and the key, can then be "
+    "read on the way.",
+)
 TEST_ENGINES = env.flag(
     "GROKWEB_TEST_ENGINES", False, "1: allow GROKWEB_MODEL=scripted, for tests; /healthz reports it."
 )

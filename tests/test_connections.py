@@ -34,6 +34,7 @@ REASONS = {
     "inference/engines/openai.py": "passes the guarded transport on",
     "inference/hub/client.py": "passes the guarded transport to the hub's library",
     "inference/hub/transfer.py": "opens nothing: names the types of the library",
+    "inference/servers/admission.py": "opens nothing: passes on the transport that it is given",
     "inference/servers/client.py": "speaks HTTP over the guarded transport that it is given",
     "inference/servers/pool.py": "opens nothing: names the type of the transport",
     "inference/worker/runtime.py": "opens nothing: asks for the name of this machine",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from inference.base.registry import Registry, UnknownEntry
 from inference.engines.base import Engine
-from inference.engines.entry import EngineEntry, ModelAbout
+from inference.engines.entry import Asked, EngineEntry, ModelAbout, Remote
 from inference.servers.address import is_address
 
 SERVER = "openai"  # serves a GROKWEB_MODEL that is a URL
@@ -48,6 +48,15 @@ def describe_model(configured: str) -> ModelAbout:
     """Returns what is known of GROKWEB_MODEL without loading it; raises ModelUnusable or RegistryError."""
     entry, model = engine_for(configured)
     return entry.describe(model)
+
+
+def ask_model(configured: str, key: str | None = None) -> Asked:
+    """Asks the servers of a model whether they will answer; a model that runs here has nothing to say.
+
+    Raises ModelUnusable or RegistryError, as describe_model does.
+    """
+    entry, model = engine_for(configured)
+    return entry.ask(model, key) if isinstance(entry, Remote) else Asked()
 
 
 def load_engine(

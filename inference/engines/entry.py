@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from inference.engines.base import Engine
 
@@ -25,6 +25,18 @@ class ModelAbout:
     sampling: Mapping[str, float] = field(default_factory=dict)  # fields of contract.Sampling
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Says what servers of a model answered. `problems`: one line for each thing that has to be corrected.
+
+    `is_usable`: at least one server has no problem; `is_silent`: none answered, so that replies wait.
+    """
+
+    problems: tuple[str, ...] = ()
+    is_usable: bool = True
+    is_silent: bool = False
+
+
 class EngineEntry(Protocol):
     """One kind of engine. `model` is GROKWEB_MODEL without the name of the entry and its colon."""
 
@@ -38,3 +50,14 @@ class EngineEntry(Protocol):
 
     def create(self, model: str, *, slots: int, threads: int, cache_bytes: int, context: int) -> Engine:
         """Returns an engine that is not started yet; the numbers are explained at `load_engine`."""
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """An entry whose models are computed elsewhere, so that it can be asked without loading anything."""
+
+    def ask(self, model: str, key: str | None = None) -> Asked:
+        """Asks with `key`; None: with that of the settings.
+
+        Raises ModelUnusable for a model or a key that cannot be used whatever the server says.
+        """

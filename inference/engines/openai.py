@@ -36,10 +36,11 @@ from inference.contract import (
     Resume,
 )
 from inference.engines.base import Emit, Engine
-from inference.engines.entry import ModelAbout
+from inference.engines.entry import Asked, ModelAbout
 from inference.model_dir.headers import ModelUnusable
 from inference.outbound.httpx_transport import AsyncGuardedTransport
 from inference.servers.address import ServedModel, parse_address
+from inference.servers.admission import look
 from inference.servers.answering import Answering, Outcome
 from inference.servers.client import Timeouts
 from inference.servers.pool import DEFAULT_CONTEXT, ServerPool
@@ -64,7 +65,22 @@ class OpenAIServer:
         return wanted
 
     def create(self, model: str, *, slots: int, threads: int, cache_bytes: int, context: int) -> Engine:
+        asked = self.ask(model)
+        if not asked.is_usable:
+            raise ModelUnusable("; ".join(asked.problems))
         return OpenAIEngine(parse_address(model), key=read_key(), slots=slots, context=context)
+
+    def ask(self, model: str, key: str | None = None) -> Asked:
+        """Asks all servers of a model; takes some ten seconds at most."""
+        served = parse_address(model)
+        key = read_key() if key is None else key
+        check_key(key)
+        found = asyncio.run(look(served, key=key, transport=guarded_transport(served)))
+        return Asked(
+            tuple(each.problem for each in found if each.problem),
+            is_usable=not all(each.problem for each in found),
+            is_silent=not any(each.answers for each in found),
+        )
 
 
 def read_key() -> str:
@@ -80,13 +96,19 @@ def read_key() -> str:
             raise ModelUnusable(f"GROKWEB_MODEL_KEY_FILE={path}: {reason}") from None
         if not key:
             raise ModelUnusable(f"GROKWEB_MODEL_KEY_FILE={path} is empty: write the key into it")
+    check_key(key)
+    return key
+
+
+def check_key(key: str) -> None:
+    """Raises ModelUnusable for a key that no header can carry."""
     if not key.isascii() or (key and not key.isprintable()):
         raise ModelUnusable("the key of the model's server has characters that cannot be sent: check it")
-    return key
 
 
 def guarded_transport(served: ServedModel) -> httpx.AsyncBaseTransport:
     """Returns a transport that reaches the servers that the operator named and nothing else."""
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it names each address at INFO
     listed = Listed()
     for base in served.bases:
         listed = listed.with_url(base)
@@ -95,7 +117,8 @@ def guarded_transport(served: ServedModel) -> httpx.AsyncBaseTransport:
     limits = Limits(
         silent_seconds=silent, total_seconds=None, body_bytes=STREAM_BYTES, decoded_bytes=STREAM_BYTES
     )
-    return AsyncGuardedTransport(Policy("engine", listed=listed, limits=limits))
+    policy = Policy("engine", listed=listed, limits=limits, plain_http=settings.SERVER_PLAIN_HTTP)
+    return AsyncGuardedTransport(policy)
 
 
 @dataclass(eq=False, slots=True)
@@ -176,7 +199,6 @@ class OpenAIEngine:
     def start(self, emit: Emit) -> None:
         if self._thread:
             raise RuntimeError("this engine was started before")
-        logging.getLogger("httpx2").setLevel(logging.WARNING)  # it names each address at INFO
         self._emit = emit
         self._thread = threading.Thread(target=self._run, name=f"engine-{self.slug}", daemon=True)
         self._thread.start()

@@ -74,6 +74,7 @@ class Answering:
         self._messages: list[dict[str, Any]] = []  # as sent last
         self._usage: Usage | None = None  # of the last stream
         self._most_tokens = 0  # that the last stream was allowed
+        self._streams = 0  # so far: each has a name of its own, as a server may still hold the last one's
         self._logged = self._reply.received  # chunks of earlier attempts
         self._before = self._logged  # chunks before the last stream
         self._characters = 0  # of the last stream
@@ -169,16 +170,19 @@ class Answering:
         room = self._fit(joined.sent)
         self._usage, self._before = None, self._reply.received
         self._most_tokens = min(room, self._reply.left)
+        self._streams += 1
+        name = f"{self._request.generation_id}-{self._request.attempt}-{self._streams}"
         body = completion_body(
             self._request,
             self._messages,
             model=self._pool.model,
             max_tokens=self._most_tokens,
             accepted=replica.accepted,
+            request_id=name,
             background=self._is_background,
         )
         self._finish, self._characters, self._calls = "", 0, ToolCalls()
-        async with contextlib.aclosing(replica.server.complete(body)) as chunks:
+        async with contextlib.aclosing(replica.server.complete(body, request_id=name)) as chunks:
             await self._read(chunks, joined)
         replica.succeeded()
         if usage := self._plausible_usage():

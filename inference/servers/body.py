@@ -43,6 +43,7 @@ def completion_body(
     model: str,
     max_tokens: int,
     accepted: Accepted,
+    request_id: str = "",
     background: bool = False,
 ) -> dict[str, Any]:
     """Returns the JSON body for `messages`, which fit the context; an answer at their end is continued."""
@@ -67,7 +68,7 @@ def completion_body(
         if name in accepted.fields and value != getattr(OFF, parameter):
             body[name] = value
     extras = {
-        "request_id": f"{request.generation_id}-{request.attempt}",
+        "request_id": request_id,
         "cache_salt": request.user_key,  # opaque; nobody's prompt can be guessed by the speed of another's
         "priority": BACKGROUND_PRIORITY if background else 0,
     }

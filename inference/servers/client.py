@@ -17,7 +17,16 @@ import httpx2 as httpx
 
 from inference.base import outbound
 from inference.servers.chunks import Chunk, read_chunk
-from inference.servers.errors import Broken, Busy, KeyRefused, Refused, ServerError, Silent, Unreachable
+from inference.servers.errors import (
+    Broken,
+    Busy,
+    KeyRefused,
+    Refused,
+    ServerError,
+    Silent,
+    Unreachable,
+    WebPage,
+)
 
 JSON_BYTES = 4 * 2**20  # an answer that is not a stream: a list of models, a schema
 ERROR_BYTES = 64 * 2**10
@@ -98,15 +107,15 @@ class Server:
 
     # --- Streams ------------------------------------------------------------------------------------------
 
-    async def complete(self, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
-        """Yields the chunks of one completion up to its end.
+    async def complete(self, body: Mapping[str, Any], *, request_id: str = "") -> AsyncGenerator[Chunk, None]:
+        """Yields the chunks of one completion up to its end. `request_id` names it in the server's log.
 
         Raises ServerError. Broken, too, for a stream that ends without the server's word for the end.
         """
         finished = False
         try:
             async with asyncio.timeout(self._timeouts.first) as limit:
-                async with contextlib.aclosing(self._chunks(body)) as chunks:
+                async with contextlib.aclosing(self._chunks(body, request_id)) as chunks:
                     async for chunk in chunks:
                         if chunk is None:
                             break
@@ -125,10 +134,12 @@ class Server:
         if not finished:
             raise Broken("the stream was cut")
 
-    async def _chunks(self, body: Mapping[str, Any]) -> AsyncGenerator[Chunk | None, None]:
+    async def _chunks(self, body: Mapping[str, Any], request_id: str) -> AsyncGenerator[Chunk | None, None]:
         """Yields the chunks, then None for `[DONE]`."""
+        headers = {"X-Request-Id": request_id} if request_id else {}
+        url = self._url("chat/completions")
         try:
-            async with self._client.stream("POST", self._url("chat/completions"), json=body) as response:
+            async with self._client.stream("POST", url, json=body, headers=headers) as response:
                 await _check_status(response)
                 async for event in httpx.EventSource(response, max_event_size=EVENT_BYTES):
                     if event.data == "[DONE]":
@@ -157,11 +168,13 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
 async def _check_status(response: httpx.Response) -> None:
     status = response.status_code
     if status == 200:
+        if response.headers.get("content-type", "").lower().startswith("text/html"):
+            raise WebPage("the server's answer is a web page")
         return
     if status in BUSY:
         raise Busy(f"the server is busy (status {status})", retry_after=_retry_after(response))
     if status in {401, 403}:
-        raise KeyRefused(f"the server refuses the key (status {status})")
+        raise KeyRefused(f"the server refuses the key (status {status})", status=status)
     if 300 <= status < 400:
         raise Refused(f"the server redirects (status {status}), which is not followed", status=status)
     if 400 <= status < 500:
@@ -190,7 +203,7 @@ def _retry_after(response: httpx.Response) -> float | None:
 def _transport_error(error: httpx.HTTPError) -> ServerError:
     name = type(error).__name__
     if isinstance(error.__cause__, outbound.Refused):
-        return Refused(f"not allowed ({error.__cause__})", status=0)
+        return Refused(f"not allowed ({error.__cause__})", status=0, reason=error.__cause__.reason)
     if isinstance(error.__cause__, outbound.Unreachable):
         return Unreachable(f"no connection ({error.__cause__})")
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)):

@@ -8,6 +8,7 @@ class ServerError(Exception):
 
     is_servers_fault = True  # counts against the server (replicas.py); False: this request is at fault
     may_retry = True
+    is_answer = True  # something came from the server
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -17,9 +18,13 @@ class ServerError(Exception):
 class Unreachable(ServerError):
     """No connection: refused, unknown host, wrong certificate, no answer in time."""
 
+    is_answer = False
+
 
 class Silent(ServerError):
     """Connected, but nothing arrived for too long."""
+
+    is_answer = False
 
 
 class Busy(ServerError):
@@ -32,19 +37,29 @@ class Broken(ServerError):
     """The answer cannot be used: an error of the server, a cut transfer, invalid JSON."""
 
 
+class WebPage(Broken):
+    """The answer is a page for people: the address is probably not that of a model's server."""
+
+
 class KeyRefused(ServerError):
     """The server refuses the key (401, 403)."""
 
     may_retry = False
 
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 class Refused(ServerError):
-    """The server refuses this request (400, 404, 413, 422). `too_long`: because of the prompt's length."""
+    """The server, or our own guard (status 0), refuses this request (400, 404, 413, 422).
+
+    `too_long`: because of the prompt's length; `reason`: the guard's, a key of outbound.errors.REASONS.
+    """
 
     is_servers_fault = False
     may_retry = False
 
-    def __init__(self, message: str, *, status: int, too_long: bool = False) -> None:
+    def __init__(self, message: str, *, status: int, too_long: bool = False, reason: str = "") -> None:
         super().__init__(message)
-        self.status = status
-        self.too_long = too_long
+        self.status, self.too_long, self.reason = status, too_long, reason

@@ -48,14 +48,27 @@ class Offer:
 
 async def ask(server: Server, model: str) -> Offer:
     """Returns the models of a server and the context of `model`; raises ServerError if it does not answer."""
-    try:
-        listed = _entries(await server.get("models"))
-    except (Broken, Refused):
-        listed = []  # some servers list nothing and answer well: the trial decides
-    names = tuple(str(each["id"]) for each in listed if isinstance(each.get("id"), str))
+    listed = await _listed(server)
+    names = _names(listed)
     entry = next((each for each in listed if each.get("id") == model), {})
     kind, extra = await _identify(server, model)
     return Offer(names, _context_in(entry) or extra, kind)
+
+
+async def list_models(server: Server) -> tuple[str, ...]:
+    """Returns the names of a server's models, none if it does not list them; raises ServerError."""
+    return _names(await _listed(server))
+
+
+async def _listed(server: Server) -> list[dict[str, Any]]:
+    try:
+        return _entries(await server.get("models"))
+    except (Broken, Refused):
+        return []  # some servers list nothing and answer well: the trial decides
+
+
+def _names(listed: list[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(each["id"] for each in listed if isinstance(each.get("id"), str))
 
 
 def _entries(answer: Any) -> list[dict[str, Any]]:

@@ -97,8 +97,9 @@ class Command(BaseCommand):
         entry = make_entry(options["slug"] or about.slug, {"source": source, **values})
         data_directory.make(data)
         before = read(data)
-        if problems := list(model_check.problems_of_entry(entry, os.environ)):
-            raise ValueError("; ".join(problems))
+        asked = model_check.ask_entry(entry, os.environ)
+        if asked.problems:
+            raise ValueError("; ".join(asked.problems))
         demo = _demo_that_stays(before, entry)
         if model_check.is_configured() and entry.slug == str(settings.MODEL_SLUG):
             raise ValueError(f"[{entry.slug}] GROKWEB_MODEL serves this model already: give another --slug")
@@ -107,6 +108,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"models.toml: [{entry.slug}] is added; a running `manage.py up` starts its worker now"
         )
+        if asked.is_silent:
+            self.stdout.write("Its server does not answer yet: questions wait until it does.")
         if demo:
             self.stdout.write(
                 "New chats get it. The demo model stays for its chats: "

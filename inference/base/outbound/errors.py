@@ -26,6 +26,7 @@ REASONS = {
     "documentation": "the address is for documentation only",
     "reserved": "the address is reserved",
     "tunnel": "the address contains another one that a tunnel would reach",
+    "plain_http": "the address is public, and http:// is not encrypted",
     # Refused: the request or a redirect
     "method": "the method is not one that a client sends",
     "header": "a header cannot be sent: the client sets it itself, or it contains a line break",

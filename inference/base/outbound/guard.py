@@ -97,6 +97,8 @@ class Guard:
     def _check(self, target: Target, address: IP) -> None:
         listed = self.policy.listed
         kind = kind_of(address)
+        if kind == PUBLIC and not (target.secure or self.policy.plain_http):
+            raise Refused("plain_http")
         if kind == PUBLIC and not is_local_name(target):
             return
         if kind != PUBLIC and kind not in LISTABLE:

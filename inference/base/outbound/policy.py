@@ -103,6 +103,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     content_types: tuple[str, ...] = ()
     tls: ssl.SSLContext | None = None  # with an operator's own certificate authority
+    plain_http: bool = True  # http:// to public addresses; to private ones it is always possible
 
     def __post_init__(self) -> None:
         if self.purpose not in PURPOSES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -166,3 +167,13 @@ def test_a_policy_needs_a_known_purpose_and_a_context_that_checks_certificates()
     lax.check_hostname = False
     with pytest.raises(ValueError, match="certificates"):
         Policy("hub", tls=lax)
+
+
+@pytest.mark.parametrize(
+    ("url", "answers"), [("http://8.8.8.8/", None), ("http://example.com/", ["10.1.2.3", "93.184.215.14"])]
+)
+def test_a_policy_may_demand_encryption_to_public_addresses(url: str, answers: list[str] | None) -> None:
+    policy = replace(listed("10.0.0.0/8", "example.com"), plain_http=False)
+    assert reason(policy, url, answers) == "plain_http"
+    assert addresses(policy, url.replace("http:", "https:"), answers)
+    assert addresses(policy, "http://10.1.2.3:8000/")

@@ -1,0 +1,96 @@
+"""Asks the servers of a model, before it is served, whether they will answer at all.
+
+What a person has to correct (address, key, name of the model) is found and said in one line. A server that is
+not up yet, busy or slow is no such problem: the worker waits for it and the page says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx2 as httpx
+
+from inference.servers import probe
+from inference.servers.address import ServedModel
+from inference.servers.client import Server, Timeouts
+from inference.servers.errors import KeyRefused, Refused, ServerError, WebPage
+
+PATIENCE = Timeouts(connect=3.0, first=5.0, next=5.0, probe=5.0)  # a slower answer is no refusal
+MOST_NAMED = 5  # models of a server
+LONGEST_NAME = 60  # characters
+PATH = "check the address and its path, which usually is /v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Says of one server what has to be corrected ("" for nothing), and whether it answered."""
+
+    problem: str = ""
+    answers: bool = True
+
+
+async def look(
+    served: ServedModel, *, key: str, transport: httpx.AsyncBaseTransport, patience: Timeouts = PATIENCE
+) -> list[Found]:
+    """Returns what was found of each server, in their order; closes the transport."""
+    servers = [Server(base, key=key, transport=transport, timeouts=patience) for base in served.bases]
+    names = ["the server"] if len(servers) == 1 else [f"server {n}" for n in range(1, len(servers) + 1)]
+    looks = [_look(each, served.model, bool(key), name) for each, name in zip(servers, names, strict=True)]
+    async with contextlib.aclosing(transport):
+        return await asyncio.gather(*looks)
+
+
+async def _look(server: Server, model: str, has_key: bool, name: str) -> Found:
+    models: tuple[str, ...] = ()
+    try:
+        models = await probe.list_models(server)
+        await _ask(server, model)
+    except KeyRefused as error:
+        return Found(f"{name} {_key_words(has_key)} (status {error.status})")
+    except WebPage:
+        return Found(f"{name} has a web page there, no OpenAI-compatible interface: {PATH}")
+    except Refused as error:
+        return Found(f"{name} {_refusal(error, model, models)}")
+    except ServerError as error:
+        return Found(answers=error.is_answer)
+    return Found()
+
+
+async def _ask(server: Server, model: str) -> None:
+    """Asks for one token, and does not wait for the rest."""
+    body = {"model": model, "messages": probe.HELLO, "stream": True, "max_tokens": 1, "temperature": 0}
+    async with contextlib.aclosing(server.complete(body)) as chunks:
+        async for _ in chunks:
+            return
+
+
+def _key_words(has_key: bool) -> str:
+    if has_key:
+        return "refuses the key: correct GROKWEB_MODEL_KEY, its file, or `key` in models.toml"
+    return "wants a key: set GROKWEB_MODEL_KEY or GROKWEB_MODEL_KEY_FILE, or `key` in models.toml"
+
+
+def _refusal(error: Refused, model: str, models: Sequence[str]) -> str:
+    if error.reason == "plain_http":
+        return (
+            "has a public address and no encryption: write https://, or set GROKWEB_SERVER_PLAIN_HTTP=1 if "
+            "nobody else can read on the way"
+        )
+    if error.reason == "redirect":
+        return "redirects, which is not followed: write the address that it leads to"
+    if not error.status:
+        return f"cannot be used: {error}"
+    if models and model not in models:
+        return f"does not offer {model!r} (status {error.status}): write after the # one of {_named(models)}"
+    if not models and error.status in {404, 405}:
+        return f"offers no chat with {model!r} there (status {error.status}): {PATH}, and the model's name"
+    return f"refuses a short question (status {error.status}): see its own log"
+
+
+def _named(models: Sequence[str]) -> str:
+    shown = ["".join(c if c.isprintable() else "?" for c in each)[:LONGEST_NAME] for each in models]
+    more = len(shown) - MOST_NAMED
+    return ", ".join(shown[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
