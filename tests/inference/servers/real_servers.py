@@ -1,6 +1,6 @@
-"""Installs and starts real OpenAI-compatible servers, each in an environment of its own.
+"""Starts real OpenAI-compatible servers: one that the tests' own packages contain, others installed for it.
 
-The environments lie in a folder for temporary files, so that the next run finds them.
+Those have environments of their own in a folder for temporary files, so that the next run finds them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import hashlib
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -17,6 +18,7 @@ import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import pytest
@@ -24,17 +26,22 @@ import pytest
 HERE = Path(__file__).parent
 INSTALL_SECONDS = 1200.0
 START_SECONDS = 400.0
+TRANSFORMERS = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'serve'; main()"
 
 
 @dataclass(frozen=True, slots=True)
 class RealServer:
-    """`command` follows the interpreter, with {folder} and {port}."""
+    """`command` follows the interpreter, with {folder} and {port}.
+
+    `is_installed`: the tests' own packages contain it, so that it needs no environment of its own.
+    """
 
     name: str
     command: tuple[str, ...]
     packages: tuple[str, ...]
     model: str = "tiny"
     environment: Mapping[str, str] = field(default_factory=dict)
+    is_installed: bool = False
 
     @property
     def version(self) -> str:
@@ -46,6 +53,13 @@ SERVERS = {
         "llama.cpp",
         (str(HERE / "llama_cpp_server.py"), "{folder}", "{port}"),
         ("xllamacpp==2026.10.11549", "gguf==0.19.0", "safetensors==0.8.0"),
+    ),
+    "transformers serve": RealServer(
+        "transformers serve",
+        ("-c", TRANSFORMERS, "serve", "{folder}", "--port", "{port}", "--device", "cpu"),
+        (f"transformers=={installed_version('transformers')}",),
+        model="{folder}",
+        is_installed=True,
     ),
 }
 
@@ -60,6 +74,8 @@ def cache() -> Path:
 
 def interpreter(server: RealServer) -> str:
     """Returns the Python with the server's packages, installed once; skips where they do not install."""
+    if server.is_installed:
+        return sys.executable
     digest = hashlib.sha256("\n".join(server.packages).encode()).hexdigest()[:12]
     folder = cache() / f"{server.name.lower()}-{digest}"
     python, ready = folder / "bin" / "python", folder / "ready"
@@ -84,7 +100,7 @@ def running(server: RealServer, folder: Path) -> Iterator[tuple[str, str]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     values = {"folder": str(folder), "port": str(port)}
-    command = [python, *(part.format(**values) if "{" in part else part for part in server.command)]
+    command = [python, *(part.format(**values) for part in server.command)]
     home = folder.parent / "home"
     home.mkdir(exist_ok=True)
     offline = {"HF_HUB_OFFLINE": "1", "HOME": str(home), "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}

@@ -1,5 +1,6 @@
 """Checks the same facts of each real server: streams, stops, usage, ends, continuation, what the trial finds.
 
+`make test` runs the server that is installed with the tests, `make engines` the others.
 `RECORD=1 make engines` writes what was found into found.json, from which docs/engines.md has its table.
 """
 
@@ -18,11 +19,17 @@ from tests.inference.servers.counting_model import WORDS, make_counting_model
 from tests.inference.servers.driving import PATIENT, Driver, request
 from tests.inference.servers.real_servers import SERVERS, RealServer, running
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(2000)]
+pytestmark = pytest.mark.timeout(2000)
 FOUND = Path(__file__).with_name("found.json")
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+EACH = [
+    pytest.param(name, marks=[] if server.is_installed else [pytest.mark.engines])
+    for name, server in SERVERS.items()
+]
+
+
+@pytest.fixture(scope="module", params=EACH)
 def server(request: pytest.FixtureRequest) -> RealServer:
     return SERVERS[request.param]
 
