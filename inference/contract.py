@@ -328,6 +328,7 @@ class Ended:
     # What to charge where a model's server counts tokens, and pieces are no measure; None: `seq`.
     completion_tokens: int | None = None
     estimated: bool = False  # the counts are estimates: the server reported none, or impossible ones
+    left_out: int = 0  # the oldest turns of the prompt that did not fit into the context
 
 
 @dataclass(frozen=True, slots=True)

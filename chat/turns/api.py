@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from chat.conversations.access import message_for
+from chat.conversations.access import conversation_for, message_for
 from chat.core.api import Answer, ApiRequest, json_view
+from chat.core.load_shedding import request_cost
+from chat.turns.context_usage import settled_context_usage
 from chat.turns.details import details_of
 from chat.turns.model_status import models_json
+from chat.turns.sent_prompt import sent_prompt
 
 
 @json_view("GET")
@@ -18,3 +21,14 @@ def models(request: ApiRequest) -> Answer:
 @json_view("GET")
 def details(request: ApiRequest, pk: UUID) -> Answer:
     return {"details": details_of(message_for(request.user, pk))}
+
+
+@request_cost(5)
+@json_view("GET")
+def prompt(request: ApiRequest, pk: UUID) -> Answer:
+    return {"prompt": sent_prompt(message_for(request.user, pk))}
+
+
+@json_view("GET")
+def context(request: ApiRequest, pk: UUID) -> Answer:
+    return settled_context_usage(conversation_for(request.user, pk))

@@ -88,6 +88,8 @@ class Generation(models.Model):
     logged_tokens = models.PositiveIntegerField(null=True, editable=False)
     # The model's server reported no usage, or an impossible one.
     is_usage_estimated = models.BooleanField(_("tokens are estimates"), default=False)
+    # The oldest turns of its prompt that its worker left out, because they did not fit into the context.
+    turns_left_out = models.PositiveSmallIntegerField(default=0, editable=False)
     prefill_ms = models.PositiveIntegerField(_("time to read the prompt, ms"), default=0)
     decode_ms = models.PositiveIntegerField(_("time to write the answer, ms"), default=0)
     # As the reader saw it, whatever attempts it took, by Redis' clock; empty where it did not come so far.

@@ -11,7 +11,7 @@ from chat.files import services as files
 from chat.turns.called_steps import messages_of
 from chat.turns.frozen_prompt import FrozenPrompt, digest
 from chat.turns.models import Generation
-from inference.text.alternate import alternate
+from inference.text.alternate import alternate, separate
 
 HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
 FIRST_ATTEMPT = FrozenPrompt()
@@ -65,6 +65,11 @@ def build_prompt(
 def prompt_of(question: Message, prefix: str = "", system: str = "") -> Prompt:
     """Returns the messages that an answer to `question` would read now."""
     return build_prompt(question, prefix, system).messages
+
+
+def separate_questions(messages: Prompt) -> Prompt:
+    """Returns the messages with joined questions apart, as the branch has them."""
+    return separate(messages)
 
 
 def _frozen_of(later: Generation) -> FrozenPrompt:

@@ -97,6 +97,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             completion_tokens=log.end.completion_tokens,
             logged_tokens=None if log.end.completion_tokens == log.seq else log.seq,
             is_usage_estimated=log.end.is_estimated,
+            turns_left_out=log.end.left_out,
             prefill_ms=int(body.get("prefill_ms", 0)),
             decode_ms=int(body.get("decode_ms", 0)),
             queued_ms=log.end.queued_ms,

@@ -5,4 +5,6 @@ from chat.turns import api
 urlpatterns = [
     path("api/models/", api.models, name="models"),
     path("api/messages/<uuid:pk>/details/", api.details, name="details"),
+    path("api/messages/<uuid:pk>/prompt/", api.prompt),
+    path("api/conversations/<uuid:pk>/context/", api.context),
 ]

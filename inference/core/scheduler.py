@@ -261,6 +261,7 @@ class Scheduler:
                 reason,
                 error=str(error),
                 prompt_tokens=work.prompt_size,
+                left_out=work.left_out,
                 fingerprint=self.fingerprint,
                 prefill_ms=_milliseconds(work.admitted_at, work.first_at or now),
                 decode_ms=_milliseconds(work.first_at, now),

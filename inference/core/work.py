@@ -44,6 +44,7 @@ class Work:
     tokens: list[int] = field(default_factory=list)  # prompt, then everything generated
     prompt_size: int = 0
     max_new: int = 0
+    left_out: int = 0  # turns that did not fit
     stream: TextStream | KindStream | None = None
     scores: list[Score] = field(default_factory=list)  # of this attempt's tokens, if they were asked for
     row: int = -1
@@ -91,6 +92,7 @@ def prepare(work: Work, tokenizer: Tokenizer, *, context: int, vocab_size: int) 
     work.stream = _stream(work, tokenizer, prompt.ids, begun=begun)
     work.prompt_size = len(prompt.ids)
     work.max_new = prompt.max_new
+    work.left_out = prompt.left_out
     work.tokens = [*prompt.ids, *work.emitted]
 
 

@@ -329,4 +329,5 @@ class OpenAIEngine:
             decode_ms=outcome.decode_ms,
             completion_tokens=outcome.completion_tokens,
             estimated=outcome.is_estimated,
+            left_out=outcome.left_out,
         )

@@ -64,7 +64,7 @@ from inference.engines.base import Emit, Engine
 from inference.engines.entry import ModelAbout
 from inference.text.alternate import separate
 from inference.text.detokenize import TextStream
-from inference.text.prompt import LEAST_ANSWER, continues_answer
+from inference.text.prompt import LEAST_ANSWER, TooLong, continues_answer, fit_turns
 from inference.text.reply_rules import compile_rules
 from inference.text.title import QUESTION
 
@@ -142,6 +142,20 @@ def read_script(text: str) -> Script:
     return Script(_WORD.findall(text.removeprefix("echo:")))
 
 
+def _words_of(messages: Sequence[dict[str, str]]) -> int:
+    return sum(len(message["content"].split()) for message in messages)
+
+
+def _left_out(request: GenerationRequest, context: int) -> int:
+    """Returns how many turns a model with this context would leave out; a word is a token here."""
+    try:
+        turns = separate(request.messages)
+        limit = request.max_new_tokens
+        return fit_turns(turns, _words_of, context=context, max_new_tokens=limit).left_out
+    except TooLong:
+        return 0
+
+
 def _asked(messages: Sequence[dict[str, str]]) -> str:
     """Returns the last question; where that asks for a title, the title that the question before names."""
     asked = [message for message in separate(messages) if message["role"] == "user"]
@@ -211,6 +225,7 @@ class Answer:
     script: Script
     stream: TextStream
     prompt_tokens: int
+    left_out: int  # turns
     max_new: int
     made: int  # words generated
     due: float = 0.0  # when the next word is; time.monotonic()
@@ -411,7 +426,8 @@ class ScriptedEngine:
                 hold_back=request.hold_back,
                 emitted=asked.emitted,
             ),
-            prompt_tokens=sum(len(message["content"].split()) for message in request.messages),
+            prompt_tokens=_words_of(request.messages),
+            left_out=_left_out(request, self.context),
             max_new=request.max_new_tokens if room >= min(request.max_new_tokens, LEAST_ANSWER) else 0,
             made=len(asked.emitted),
             due=now,
@@ -513,6 +529,7 @@ class ScriptedEngine:
                 reason,
                 error=str(error),
                 prompt_tokens=prompt,
+                left_out=answer.left_out if answer else 0,
                 fingerprint=self.fingerprint,
                 decode_ms=round((time.monotonic() - answer.started) * 1000) if answer else 0,
                 completion_tokens=completion,

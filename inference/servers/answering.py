@@ -43,6 +43,7 @@ class Outcome:
     is_estimated: bool = False
     prefill_ms: int = 0
     decode_ms: int = 0
+    left_out: int = 0  # turns that did not fit
     is_given_back: bool = False  # it has not ended: it waits for its next attempt
 
 
@@ -72,6 +73,7 @@ class Answering:
         self._failed: list[Replica] = []
         self._halvings = 0  # how often the context was halved, because the server found the prompt too long
         self._messages: list[dict[str, Any]] = []  # as sent last
+        self._left_out = 0  # turns
         self._usage: Usage | None = None  # of the last stream
         self._most_tokens = 0  # that the last stream was allowed
         self._streams = 0  # so far: each has a name of its own, as a server may still hold the last one's
@@ -209,6 +211,7 @@ class Answering:
             messages, self._pool.estimate, context=context, max_new_tokens=self._request.max_new_tokens
         )
         self._messages = alternate(fitted.messages)
+        self._left_out = fitted.left_out
         return fitted.max_new
 
     async def _read(self, chunks: AsyncIterator[Chunk], joined: Continuation) -> None:
@@ -266,6 +269,7 @@ class Answering:
             prompt_tokens=prompt,
             completion_tokens=completion,
             is_estimated=is_estimated,
+            left_out=self._left_out,
             prefill_ms=round((first - self._started) * 1000),
             decode_ms=round((now - first) * 1000),
         )

@@ -27,6 +27,7 @@ class Prompt:
 
     ids: list[int]
     max_new: int
+    left_out: int = 0  # turns that did not fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Fitted:
     messages: list[dict[str, str]]
     tokens: int
     max_new: int
+    left_out: int = 0  # older turns of which something is missing
 
 
 def fit(messages: Messages, render: Render, *, context: int, max_new_tokens: int) -> Prompt:
@@ -50,7 +52,7 @@ def fit(messages: Messages, render: Render, *, context: int, max_new_tokens: int
         return len(rendered[len(chosen)])
 
     fitted = fit_turns(messages, count, context=context, max_new_tokens=max_new_tokens)
-    return Prompt(rendered[len(fitted.messages)], fitted.max_new)
+    return Prompt(rendered[len(fitted.messages)], fitted.max_new, fitted.left_out)
 
 
 def fit_turns(messages: Messages, count: Count, *, context: int, max_new_tokens: int) -> Fitted:
@@ -74,7 +76,7 @@ def fit_turns(messages: Messages, count: Count, *, context: int, max_new_tokens:
             f"the last message takes {size:,} tokens with its instructions; the context is {context:,}"
         )
     if size > limit:
-        return Fitted(chosen, size, context - size)
+        return Fitted(chosen, size, context - size, len(turns) - least)
     too_many = len(turns) + 1  # find the largest number that fits: double, then halve the interval
     while least + 1 < too_many:
         number = min(2 * least, len(turns)) if too_many > len(turns) else (least + too_many) // 2
@@ -84,7 +86,7 @@ def fit_turns(messages: Messages, count: Count, *, context: int, max_new_tokens:
             least, chosen, size = number, longer, tokens
         else:
             too_many = number
-    return Fitted(chosen, size, min(max_new_tokens, context - size))
+    return Fitted(chosen, size, min(max_new_tokens, context - size), len(turns) - least)
 
 
 def continues_answer(messages: Messages) -> bool:

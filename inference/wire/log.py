@@ -51,6 +51,11 @@ class End:
         return self.seq if counted is None else int(counted)
 
     @property
+    def left_out(self) -> int:
+        """Returns how many of the oldest turns of the prompt did not fit into the context."""
+        return int(self.body.get("left_out", 0))
+
+    @property
     def is_estimated(self) -> bool:
         """Returns whether the token counts are estimates."""
         return bool(self.body.get("estimated"))

@@ -8,6 +8,7 @@
 
 import { fill, gettext } from "grokweb/base/i18n.js";
 import { giveBack, sendQueued } from "grokweb/chat/asking.js";
+import { contextCounted } from "grokweb/chat/context_use.js";
 import { draw, showTitle } from "grokweb/chat/drawing.js";
 import { go, gone, refresh } from "grokweb/chat/navigation.js";
 import {
@@ -152,7 +153,7 @@ function onDone(chat, frame) {
   const { replies, store } = chat;
   if (frame.status === "complete") chat.notices.clear("model"); // it may have come without a token of its own
   const reply = replies.get(frame.message_id);
-  if (reply?.conversation === store.state.id) chat.gauge.counted(frame.usage);
+  if (reply?.conversation === store.state.id) contextCounted(chat, frame.usage);
   if (reply) replies.take(frame);
   // the reply was settled before this frame
   else store.update(patched, frame.message_id, { reason: frame.reason, words: frame.words });

@@ -8,6 +8,7 @@
 
 import { gettext } from "grokweb/base/i18n.js";
 import { sendQueued } from "grokweb/chat/asking.js";
+import { fetchContext } from "grokweb/chat/context_use.js";
 import { showTitle } from "grokweb/chat/drawing.js";
 import { left, opened, replaced } from "grokweb/state/chat_state.js";
 import { merge } from "grokweb/state/reducer.js";
@@ -193,6 +194,7 @@ async function showVersion(chat, message, id, button, epoch) {
       chat.follow.following = false;
     });
     transcript.putAt(id, top, button);
+    fetchContext(chat);
   } catch (error) {
     chat.notices.show("error", wordsOf(error), { kind: "bad" });
   }

@@ -11,6 +11,7 @@ import {
   continueReply, queueMessage, regenerate, restorePending, send, stop,
 } from "grokweb/chat/asking.js";
 import { connectIfKnown, onConnection, wireConnection } from "grokweb/chat/connection.js";
+import { fetchContext } from "grokweb/chat/context_use.js";
 import { draw, showTitle } from "grokweb/chat/drawing.js";
 import { handleFrame, onReplyEnded } from "grokweb/chat/frames.js";
 import { go, open, openVersion, removeBranch, startNew, wireHistory } from "grokweb/chat/navigation.js";
@@ -122,6 +123,7 @@ chat.transcript = new Transcript(find("[data-transcript]"), {
 
 chat.gauge = new ContextGauge(form, {
   maxChars: data.model ? CHARACTERS_PER_TOKEN * data.model.context_tokens : Infinity,
+  leftOut: (turns) => chat.transcript.markLeftOut(turns),
 });
 chat.attachments = new Attachments(form, {
   limits: data.files,
@@ -152,7 +154,9 @@ chat.settingsBar = new SettingsBar(find("[data-settings-bar]"), find("[data-head
     composer.maxChars = model.message_chars;
     gauge.maxChars = CHARACTERS_PER_TOKEN * model.context_tokens;
     const context = store.state.id ? gauge.context : null;
+    const another = context && context.limit !== model.context_tokens;
     gauge.set({ ...(context ?? { tokens, exact: !tokens }), limit: model.context_tokens });
+    if (another) fetchContext(chat); // what does not fit changes with the model
     composer.fit();
     showDemo(model.is_demo);
   },

@@ -2,7 +2,7 @@
  * The messages on the page. Each has one view as long as it is shown; views are painted once a frame.
  *
  * @import { ReplyOptions } from "grokweb/wire/frames.js"
- * @import { Model, ShownMessage } from "grokweb/wire/objects.js"
+ * @import { ContextTurn, Model, ShownMessage } from "grokweb/wire/objects.js"
  * @import { Replies, TrackedReply } from "grokweb/state/replies.js"
  * @import { FollowScroll } from "grokweb/ui/follow_scroll.js"
  *
@@ -20,6 +20,8 @@
  * @property {(call: string, allow: boolean) => void} decide  whether a call of a tool may be made
  */
 
+import { gettext } from "grokweb/base/i18n.js";
+import { el } from "grokweb/ui/dom.js";
 import { AnswerView } from "grokweb/view/answer_view.js";
 import { QuestionView } from "grokweb/view/question_view.js";
 
@@ -34,6 +36,11 @@ export class Transcript {
     /** @type {Set<AnswerView>} views whose reply has grown since the last frame */
     this.grown = new Set();
     this.frame = 0;
+    /** The end of what the next prompt leaves out: a message's id, or "". */
+    this.lastLeftOut = "";
+    /** @type {Set<string>} */
+    this.leftOut = new Set();
+    this.border = el("p", { class: "left-out-border" }, gettext("The model will not read what is above with your next message."));
   }
 
   /**
@@ -56,7 +63,25 @@ export class Transcript {
       before = view.node;
       view.update(message, replies.get(message.id), i === messages.length - 1);
     });
+    this.drawLeftOut();
     this.follow.settle();
+  }
+
+  /**
+   * Marks the turns that the next prompt will leave out, with a line below the last one.
+   * @param {ContextTurn[]} turns
+   */
+  markLeftOut(turns) {
+    this.leftOut = new Set(turns.flatMap((turn) => [turn.first, turn.last]));
+    this.lastLeftOut = turns.at(-1)?.last ?? "";
+    this.drawLeftOut();
+  }
+
+  drawLeftOut() {
+    for (const [id, view] of this.views) view.node.classList.toggle("left-out", this.leftOut.has(id));
+    const last = this.views.get(this.lastLeftOut)?.node;
+    if (!last) this.border.remove();
+    else if (this.border.parentNode !== last) last.append(this.border);
   }
 
   /** @param {ShownMessage} message */

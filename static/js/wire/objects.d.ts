@@ -170,11 +170,24 @@ export interface Share {
   expires_at: string | null;
 }
 
+/** A question with its answers, by the ids of its first and last message. */
+export interface ContextTurn {
+  first: string;
+  last: string;
+  /** The first words of the question, or "". */
+  words: string;
+  tokens: number;
+  pinned?: boolean;
+}
+
 /** How many tokens of the model's context a conversation takes. */
 export interface ContextUse {
   tokens: number;
   exact: boolean;
   limit?: number;
+  /** Where it is nearly full: how many tokens a prompt may have, and the turns of the branch, oldest first. */
+  room?: number;
+  turns?: ContextTurn[];
 }
 
 export interface DailyUsage {

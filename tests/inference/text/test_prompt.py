@@ -41,6 +41,14 @@ def test_oldest_turns_go_first_and_the_system_message_stays() -> None:
     assert kept(messages, context=100, max_new_tokens=46) == ["rules", "u2", "a2", "u3"]
 
 
+def test_turns_that_do_not_fit_are_counted() -> None:
+    messages = [said("system", 5, "rules"), *conversation(4)]
+    assert fit(messages, render, context=1000, max_new_tokens=40).left_out == 0
+    assert fit(messages, render, context=100, max_new_tokens=40).left_out == 1
+    assert fit(messages, render, context=100, max_new_tokens=46).left_out == 2
+    assert fit(messages, render, context=32, max_new_tokens=40).left_out == 3
+
+
 def test_a_large_limit_is_a_ceiling_and_does_not_cost_the_history() -> None:
     prompt = fit(conversation(3), render, context=110, max_new_tokens=100_000)
     assert (len(prompt.ids), prompt.max_new) == (50, 60)

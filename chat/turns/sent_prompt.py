@@ -1,0 +1,84 @@
+"""Rebuilds the prompt that a settled step was asked with, for the details of its answer.
+
+A step stores what its prompt consisted of and its hash, not its text (frozen_prompt.py). What has been hidden
+or deleted since cannot be shown; then the hash differs, and the page says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from chat.conversations.models import Message, Role
+from chat.core.errors import BadInput
+from chat.personas.models import Persona
+from chat.turns.called_steps import messages_of
+from chat.turns.models import Generation
+from chat.turns.prompts import BuiltPrompt, build_prompt, separate_questions
+
+
+def sent_prompt(message: Message) -> dict[str, Any] | None:
+    """Returns the prompt of an answer's last step as pages show it; None where that is not known, as for an
+    imported answer. Raises BadInput for a message that is no answer.
+
+    `exact`: its hash is that of the prompt which was sent. `left_out`: so many of its oldest turns did not
+    fit.
+    """
+    if message.role != Role.ASSISTANT or message.parent is None:
+        raise BadInput(_("That message is not a reply."))
+    step = Generation.objects.steps_of(message).last()
+    if step is None or not step.prompt.sha256:
+        return None
+    built = _rebuilt(step, message)
+    return {
+        "messages": _shown(step, built),
+        "exact": built.frozen.sha256 == step.prompt.sha256,
+        "left_out": step.turns_left_out,
+    }
+
+
+def _rebuilt(step: Generation, message: Message) -> BuiltPrompt:
+    assert message.parent is not None
+    step.message = message
+    if step.step:
+        earlier = messages_of(step)
+        return build_prompt(message.parent, "", step.parameters.system, frozen=step.prompt, steps=earlier)
+    begun = "" if message.hidden_at else message.text[: step.parameters.prefix_characters]
+    return build_prompt(message.parent, begun, step.parameters.system, frozen=step.prompt)
+
+
+def _shown(step: Generation, built: BuiltPrompt) -> list[dict[str, Any]]:
+    """Returns the messages in order; text of the staff has `shown` false and is empty."""
+    shown: list[dict[str, Any]] = []
+    system = step.parameters.system
+    if system:
+        own = _own_part(step)
+        if own != system:
+            shown.append({"role": Role.SYSTEM, "text": "", "shown": False})
+        if own:
+            shown.append({"role": Role.SYSTEM, "text": own, "shown": True})
+    rest = [each for each in built.messages if each["role"] != Role.SYSTEM]
+    return shown + [_message(each) for each in separate_questions(rest)]
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    calls = [f"{call['name']}({call['arguments']})" for call in message.get("calls", [])]
+    text = "\n\n".join(part for part in (message["content"], "\n".join(calls)) if part)
+    return {"role": str(message["role"]), "text": text, "shown": True}
+
+
+def _own_part(step: Generation) -> str:
+    """Returns what a person may read of the system text: not the words of a persona of the site, which only
+    staff see. A persona that has been changed or deleted since may have been one of the site."""
+    system: str = step.parameters.system
+    name = step.parameters.persona
+    if not name:
+        return system
+    named = Persona.objects.filter(name=name)
+    own = named.filter(owner=step.user_id).values_list("prompt", flat=True)
+    if any(system.startswith(prompt) for prompt in own):
+        return system
+    of_the_site = named.filter(owner=None).values_list("prompt", flat=True)
+    known = [len(prompt) for prompt in of_the_site if system.startswith(prompt)]
+    return system[max(known) :].strip() if known else ""

@@ -1,0 +1,32 @@
+/**
+ * Keeps the gauge and the line in the transcript true: what the next prompt will leave out.
+ *
+ * @import { ChatPage } from "grokweb/chat/context.js"
+ */
+
+import { call } from "grokweb/wire/api.js";
+
+/**
+ * Asks the server how full the context of the open conversation is.
+ * @param {ChatPage} chat
+ */
+export async function fetchContext(chat) {
+  const { store, gauge } = chat;
+  const { id, epoch } = store.state;
+  if (!id) return;
+  try {
+    const { context } = await call("GET", `/api/conversations/${id}/context/`);
+    if (epoch === store.state.epoch && id === store.state.id) gauge.set(context);
+  } catch {
+    // The gauge stays as it is until the next answer.
+  }
+}
+
+/**
+ * Takes what a worker has counted, and asks for the rest where it matters.
+ * @param {ChatPage} chat @param {{ prompt_tokens: number, completion_tokens: number }} usage
+ */
+export function contextCounted(chat, usage) {
+  chat.gauge.counted(usage);
+  if (chat.gauge.isNearlyFull()) fetchContext(chat);
+}

@@ -1,0 +1,120 @@
+"""The owner of an answer sees the prompt that was really sent, as far as it may be shown."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from chat.conversations.models import Conversation, Message
+from chat.personas.models import CustomInstructions, Persona
+from chat.turns.models import Generation
+from tests.chat.conversations.building import talk
+from tests.chat.turns.exchange import asked, cut, saved
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+@sync_to_async
+def sent(cast: Any, message_id: Any, who: str = "alice") -> Any:
+    answer = cast.client(who).get(f"/api/messages/{message_id}/prompt/")
+    return answer.json()["prompt"] if answer.status_code == 200 else answer.status_code
+
+
+def texts(prompt: Any) -> list[tuple[str, str]]:
+    return [(each["role"], each["text"] if each["shown"] else "not shown") for each in prompt["messages"]]
+
+
+async def two_turns(tab: Any) -> dict[str, Any]:
+    """Asks two questions; returns the ack of the second."""
+    first = await asked(tab, "one")
+    return await asked(tab, "two", conversation=first["conversation"]["id"], parent=first["message_id"])
+
+
+async def test_the_prompt_is_shown_word_for_word(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    await CustomInstructions.objects.acreate(user=cast.alice, style="Be brief.")
+    ack = await two_turns(await tabs("alice"))
+    told = await sent(cast, ack["message_id"])
+    assert (told["exact"], told["left_out"]) == (True, 0)
+    system, *talk = texts(told)
+    assert (system[0], system[1].endswith("Be brief.")) == ("system", True)
+    assert talk == [("user", "one"), ("assistant", "one"), ("user", "two")]
+
+
+async def test_an_edit_on_another_branch_changes_nothing(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    ack = await two_turns(tab)
+    await asked(tab, "another", conversation=ack["conversation"]["id"], parent=None)
+    assert texts(await sent(cast, ack["message_id"]))[0] == ("user", "one")
+
+
+async def test_words_of_the_sites_persona_are_not_shown(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    await CustomInstructions.objects.acreate(user=cast.alice, style="Be brief.")
+    site = await Persona.objects.acreate(owner=None, name="Tutor", prompt="The secret of the staff.")
+    ack = await asked(await tabs("alice"), "one", params={"persona": str(site.pk)})
+    told = await sent(cast, ack["message_id"])
+    first, second, *rest = texts(told)
+    assert (first, told["exact"]) == (("system", "not shown"), True)
+    assert "Be brief." in second[1]
+    assert "secret" not in str(told)
+    assert rest == [("user", "one")]
+    await Persona.objects.all().adelete()  # nothing says any more where its words end
+    assert texts(await sent(cast, ack["message_id"])) == [("system", "not shown"), ("user", "one")]
+
+
+async def test_words_of_ones_own_persona_are_shown(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    own = await Persona.objects.acreate(owner=cast.alice, name="Tutor", prompt="Ask back.")
+    ack = await asked(await tabs("alice"), "one", params={"persona": str(own.pk)})
+    assert texts(await sent(cast, ack["message_id"])) == [("system", "Ask back."), ("user", "one")]
+
+
+async def test_a_question_hidden_since_is_not_shown_and_the_page_learns_it(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    broker.start_worker()
+    ack = await two_turns(await tabs("alice"))
+    await Message.objects.filter(text="one", role="user").aupdate(hidden_at=timezone.now())
+    told = await sent(cast, ack["message_id"])
+    assert told["exact"] is False
+    assert texts(told) == [("user", "…"), ("assistant", "one"), ("user", "two")]
+
+
+async def test_a_continued_answer_begins_with_its_text(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    tab = await tabs("alice")
+    ack, answer = await cut(tab)
+    await tab.say(type="continue", message_id=ack["message_id"], client_id="c2")
+    again = await tab.until("ack")
+    await tab.until("done")
+    await saved(again)
+    told = await sent(cast, again["message_id"])
+    assert (told["exact"], texts(told)[-1]) == (True, ("assistant", answer.text))
+
+
+@pytest.mark.parametrize(("who", "status"), [("bob", 404), ("staff", 404), ("anonymous", 401)])
+async def test_nobody_else_sees_it(tabs: Any, broker: Any, cast: Any, who: str, status: int) -> None:
+    broker.start_worker()
+    ack = await asked(await tabs("alice"), "one")
+    assert await sent(cast, ack["message_id"], who) == status
+    question = await Message.objects.values_list("parent_id", flat=True).aget(pk=ack["message_id"])
+    assert await sent(cast, question) == 400
+
+
+async def test_prompts_of_imports_and_of_older_versions_are_unknown(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    conversation: Conversation = await sync_to_async(talk)(cast.alice, "asked", "answered")
+    assert await sent(cast, (await conversation.messages.aget(role="assistant")).pk) is None
+    broker.start_worker()
+    ack = await asked(await tabs("alice"), "one")
+    step = await Generation.objects.aget(pk=UUID(ack["generation_id"]))
+    step.prompt = type(step.prompt)()
+    await step.asave(update_fields=["prompt"])
+    assert await sent(cast, ack["message_id"]) is None
