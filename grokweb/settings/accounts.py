@@ -53,6 +53,7 @@ ACCOUNT_RATE_LIMITS = {
 SIGNUP_OPEN = changeable.signup_is_open()
 _mail = changeable.mail()
 EMAIL_URL: str = _mail["EMAIL_URL"]
+ACCOUNT_EMAIL_VERIFICATION: str = _mail["ACCOUNT_EMAIL_VERIFICATION"]
 MAIL_IN_BACKGROUND: bool = _mail["MAIL_IN_BACKGROUND"]
 vars().update(_mail)
 EMAIL_TIMEOUT = 20
