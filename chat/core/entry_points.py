@@ -83,6 +83,7 @@ ENTRY_POINTS = {
             "moderation.Rule.options",
             "moderation.Rule.words",
             "sharing.TakeDown.reason",
+            "tools.ToolSettings.options",
         ),
         why="Written by staff, who make the rules and must be able to quote them.",
     ),

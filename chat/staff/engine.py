@@ -53,6 +53,7 @@ class ModelPart:
     workers: list[WorkerLine]
     replies: int
     times: list[TimesLine]
+    calls_tools: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ def _part(model: served_models.ServedModel) -> ModelPart:
             _line(gettext_lazy("until the first token"), (each.first_token for each in times)),
             _line(gettext_lazy("for each further token"), (each.per_token for each in times)),
         ],
+        model.calls_tools,
     )
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from chat.staff import engine, outbound
+from chat.tools.services import enabled_tools
 from chat.turns import redis_client
 
 
@@ -27,6 +28,9 @@ def engine_page(request: HttpRequest) -> HttpResponse:
         "requests": requests,
         "new_chats": engine.new_chats(),
         "problems": engine.problems(),
+        "tools": [
+            {"label": each.tool.label, "needs_approval": each.needs_approval} for each in enabled_tools()
+        ],
         "at": timezone.localtime(),
     }
     return render(request, "admin/engine.html", {**admin.site.each_context(request), **about})

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
 
 from chat.accounts.models import User
-from chat.core.extensions import Extension
+from chat.core.extensions import BadOptions, Extension
 
 
 class ToolFailed(Exception):
@@ -29,6 +29,7 @@ class Call:
     user: User
     arguments: Mapping[str, Any]  # they fit the tool's schema
     deadline: float  # time.monotonic(); a tool that opens connections limits them by it
+    options: Mapping[str, Any] = field(default_factory=dict)  # as staff set the tool's `fields`
 
     @property
     def seconds_left(self) -> float:
@@ -36,7 +37,10 @@ class Call:
 
 
 class Tool(Extension, ABC):
-    """One tool. `label` is for people, `description` and `schema` are for the model, in English."""
+    """One tool. `label` is for people, `description` and `schema` are for the model, in English.
+
+    Staff set its `fields`, and may overrule `read_only` (towards False alone) and `needs_approval`.
+    """
 
     description: ClassVar[str] = ""
     schema: ClassVar[Mapping[str, Any]] = {"type": "object", "properties": {}}  # of the arguments
@@ -45,6 +49,13 @@ class Tool(Extension, ABC):
     read_only: ClassVar[bool] = False
     needs_approval: ClassVar[bool] = True  # whether the person is asked before each call
     seconds: ClassVar[float] = 30.0  # a call that takes longer is given up
+
+    def check(self, options: Mapping[str, Any]) -> None:
+        """Raises BadOptions unless the stored options are valid values of `fields`: the tool is then not
+        offered. A tool whose `stored` turns values into something else overrides this, too."""
+        form = self.form(options)
+        if not form.is_valid():
+            raise BadOptions(form)
 
     def may_use(self, user: User) -> bool:
         """Returns whether the tool is offered to this person's replies. Asked again when a call starts."""

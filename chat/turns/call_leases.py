@@ -39,8 +39,8 @@ def until() -> Any:
 def kept(call: ToolCall) -> Iterator[None]:
     """Renews the call's lease until the tool returns, or has had its time: then the call is given up."""
     returned = threading.Event()
-    tool = tool_for(call.name)
-    seconds = (tool.seconds if tool else 0.0) + GRACE_SECONDS
+    found = tool_for(call.name)
+    seconds = (found.tool.seconds if found else 0.0) + GRACE_SECONDS
     about = (call, returned, seconds, threading.get_ident())
     keeper = threading.Thread(target=_renew, args=about, name="call-lease", daemon=True)
     keeper.start()

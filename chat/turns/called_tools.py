@@ -99,7 +99,7 @@ def _with_arguments(call: ToolCall, written: Any) -> ToolCall:
     if tool is None:
         call.status, call.error, call.finished_at = CallStatus.REFUSED, CallError.NO_TOOL, Now()
         return call
-    problem = schema.problem_with(arguments, {"type": "object", **tool.schema})
+    problem = schema.problem_with(arguments, {"type": "object", **tool.tool.schema})
     if problem or len(text) > ARGUMENTS_CHARS:
         return _failed(call, CallError.ARGUMENTS, problem or "the arguments are too long")
     call.status, call.queued_at = CallStatus.QUEUED, Now()

@@ -66,21 +66,21 @@ def _refusal(call: ToolCall) -> str:
     step = waiting_step(call.step.message_id)
     if step is None or not may_go_on(step):
         return CallError.ENDED
-    tool = tool_for(call.name)
-    if tool is None or not tool.may_use(step.user):
+    found = tool_for(call.name)
+    if found is None or not found.tool.may_use(step.user):
         return CallError.NO_TOOL
     return CallError.QUOTA if quotas.is_used_up(step.user, price_of_reply(step)) else ""
 
 
 def _run(call: ToolCall) -> Outcome:
     """Returns what became of the call, whatever the tool does."""
-    tool = tool_for(call.name)
-    if tool is None:
+    found = tool_for(call.name)
+    if found is None:
         return Outcome(CallStatus.REFUSED, CallError.NO_TOOL)
     about = {"call": str(call.pk), "tool": call.name, "attempt": call.attempt}
-    deadline = time.monotonic() + tool.seconds
+    deadline = time.monotonic() + found.tool.seconds
     try:
-        result = tool.run(Call(call.pk, call.step.user, arguments_of(call), deadline))
+        result = found.tool.run(Call(call.pk, call.step.user, arguments_of(call), deadline, found.options))
     except ToolFailed as error:
         return Outcome(CallStatus.FAILED, CallError.TOOL, str(error))
     except Exception:

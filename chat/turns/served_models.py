@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from chat.model_cards.capabilities import parse_announced_capabilities
 from chat.turns import redis_client
 from inference.base.model_list import state
 from inference.hub import progress as hub_progress
@@ -35,6 +36,7 @@ class ServedModel:
     waiting: int
     pace_ms: float | None
     problem: str  # as shown_problem returns it
+    calls_tools: bool  # as its workers announce
 
     @property
     def slots(self) -> int:
@@ -63,6 +65,7 @@ def _served(slug: str, card: dict[str, str]) -> ServedModel:
         len(fair_queue.waiting(redis_client.client(), slug)),
         fair_queue.pace_ms(redis_client.client(), slug),
         shown_problem(slug, living),
+        bool(parse_announced_capabilities(card.get("capabilities", "{}")).get("tools")),
     )
 
 

@@ -50,7 +50,8 @@ NOT_WRITTEN_BY_PEOPLE = {
     *("turns.Part.kind", "turns.Part.text"),  # a model writes them; its worker applies the rules
     # Written by the model; its worker applies the rules.
     *("turns.ToolCall.name", "turns.ToolCall.arguments", "turns.ToolCall.call_id"),
-    *("turns.ToolCall.status", "turns.ToolCall.error"),
+    *("turns.ToolCall.status", "turns.ToolCall.error", "tools.ToolSettings.name"),
+    *("tools.ToolSettings.approval",),
     *("turns.Generation.prompt", "model_cards.ModelCard.capabilities"),  # from rows, and from workers
     *("turns.Generation.fingerprint", "personas.Persona.language", "personas.ConversationSettings.settings"),
 }
