@@ -54,7 +54,14 @@ ENTRY_POINTS = {
         ),
     ),
     "import_answer": EntryPoint(
-        RuleScope.ALL, ("conversations.Message.text", "conversations.Message.source_model")
+        RuleScope.ALL,
+        (
+            "conversations.Message.text",
+            "conversations.Message.source_model",
+            "transfer.ImportedCall.name",
+            "transfer.ImportedCall.arguments",
+            "transfer.ImportedCall.result",
+        ),
     ),
     "tool_result": EntryPoint(RuleScope.ALL, ("turns.ToolCall.result",)),
     # What was written before a rule was made is not published after it.

@@ -1,4 +1,5 @@
-"""Adds the part about transfer to the settings page, which belongs to an app to the left."""
+"""Adds the part about transfer to the settings page, and imported calls of tools to answers; both belong to
+apps to the left."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +11,9 @@ class TransferConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.accounts.hooks import settings_details
+        from chat.conversations.hooks import message_details
+        from chat.transfer import calls
         from chat.transfer.views import settings_extra
 
         settings_details.register(settings_extra)
+        message_details.register(calls.load)

@@ -39,6 +39,18 @@ class ImportedFile:
     report: object = None  # how it was read, as the file has it; chat/files/reports.py reads it
 
 
+@dataclass(frozen=True, slots=True)
+class ImportedCallData:
+    """A call of a tool that an answer has, ended (chat/transfer/calls.py)."""
+
+    step: int
+    name: str
+    arguments: str
+    status: str
+    error: str
+    result: str
+
+
 @dataclass(slots=True)
 class ImportedMessage:
     """A message as the file has it. Without a role it is left out, and its answers move up to its parent."""
@@ -54,6 +66,7 @@ class ImportedMessage:
     source: str = ""  # the service that wrote it; empty: that of the conversation
     stands_for: str = ""  # a key of STAND_INS, if it had only a picture or a file, which is not imported
     order: int = 0  # among its siblings, if the file says so
+    calls: list[ImportedCallData] = field(default_factory=list)
     feedback: object = None  # the importer's rating, unparsed; chat/feedback reads it
 
     def say(self, role: str, text: str, stands_for: str = "") -> None:
@@ -243,6 +256,7 @@ def _joined(draft: ImportedConversation) -> list[ImportedMessage]:
         if above and above.role == node.role and children[node.parent] == 1:
             above.text = "\n\n".join(filter(None, (above.text, node.text)))
             above.model = above.model or node.model
+            above.calls += node.calls
             stands_for[node.key] = above
             continue
         node.parent = above.key if above else None

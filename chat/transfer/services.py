@@ -182,6 +182,7 @@ def _check_rules(draft: ImportedConversation) -> None:
     for node in draft.nodes:
         if node.role == Role.ASSISTANT:
             answers += [node.text, node.model]
+            answers += [part for call in node.calls for part in (call.name, call.arguments, call.result)]
         else:
             asked += [node.text, *(part for file in node.files for part in (file.name, file.text))]
     check_text("import_question", *asked)

@@ -19,7 +19,7 @@ from chat.conversations.models import Conversation, Message, Role
 from chat.conversations.origins import SOURCE_CHARS
 from chat.feedback import services as feedback
 from chat.model_cards.models import ModelCard
-from chat.transfer import account, personas
+from chat.transfer import account, calls, personas
 from chat.transfer.attached_files import Carrier
 from chat.transfer.imported_conversation import ImportedConversation, ImportedMessage, Unreadable
 from chat.transfer.models import Imported
@@ -61,6 +61,9 @@ def _stored(
     keys = {node.key: uuid4() for node in draft.nodes}
     messages = [_message(made, owner, draft.source, node, keys, times[node.key]) for node in draft.nodes]
     Message.objects.bulk_create(messages, batch_size=500)
+    calls.store(
+        [(made, call) for made, node in zip(messages, draft.nodes, strict=True) for call in node.calls]
+    )
     carrier.store(draft, keys)
     account.keep_place(owner, made, draft)
     personas.import_settings(owner, made, draft)

@@ -28,6 +28,7 @@ from chat.files import services as files
 from chat.sharing.paging import pages_of
 from chat.sharing.render import prompt_html
 from chat.sharing.render_jobs import html_of
+from chat.transfer import calls
 from chat.transfer.export import branch, check_stays
 from chat.transfer.formats import readers
 
@@ -65,6 +66,7 @@ def _part(request: HttpRequest, pk: UUID) -> dict[str, Any]:
     if not 1 <= number <= len(parts):
         raise NotFound
     _name_files(parts[number - 1], messages)
+    _name_tools(parts[number - 1], messages)
     return {
         "conversation": conversation,
         "messages": parts[number - 1],
@@ -96,6 +98,14 @@ def _name_files(part: list[dict[str, Any]], messages: list[Message]) -> None:
     carried = files.of_messages([message for message in messages if message.pk in here])
     for each in part:
         each["files"] = [file.name for file in carried.get(each["id"], [])] if each["id"] in here else []
+
+
+def _name_tools(part: list[dict[str, Any]], messages: list[Message]) -> None:
+    """Adds the names of the tools that an answer used before its first part."""
+    here = {each["id"] for each in part if each.get("part", 1) == 1}
+    called = calls.calls_of([message for message in messages if message.pk in here])
+    for each in part:
+        each["tools"] = calls.used_tools(called.get(each["id"], [])) if each["id"] in here else []
 
 
 def _printed(request: HttpRequest, part: dict[str, Any], html: list[SafeString]) -> HttpResponse:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Left
 
+from chat.conversations.models import Message, Role
 from chat.turns.models import CallStatus, ToolCall
 
 SHOWN_CHARS = 2000  # of a result
@@ -36,3 +39,13 @@ def call_json(call: ToolCall, step: int) -> dict[str, Any]:
         "ms": None if took is None else round(took.total_seconds() * 1000),
         "version": 10 * call.attempt + _ORDER.get(CallStatus(call.status), 3),
     }
+
+
+def whole_calls_of(messages: Iterable[Message]) -> dict[UUID, list[ToolCall]]:
+    """Returns the calls of answers with everything that is stored of them, for exports, in one query."""
+    answers = [each.pk for each in messages if each.role == Role.ASSISTANT and each.hidden_at is None]
+    calls = ToolCall.objects.filter(step__message__in=answers).select_related("step")
+    found: dict[UUID, list[ToolCall]] = {}
+    for call in calls.order_by("step__step", "position"):
+        found.setdefault(call.step.message_id, []).append(call)
+    return found

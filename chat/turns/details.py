@@ -11,7 +11,7 @@ from chat.conversations.models import Message, Role
 from chat.core.errors import BadInput
 from chat.model_cards.models import ModelCard
 from chat.turns.end_messages import message_for_end
-from chat.turns.models import LIVE, Generation, Part
+from chat.turns.models import LIVE, Generation, Part, ToolCall
 from inference.contract import Kind, Reason
 
 
@@ -32,6 +32,7 @@ def details_of(message: Message) -> dict[str, Any] | None:
         "prompt_tokens": sum(each.prompt_tokens for each in steps) or None,
         "completion_tokens": sum(each.completion_tokens for each in steps),
         **_thinking(steps),
+        "tools": _tools(steps),
         "tokens_estimated": any(each.is_usage_estimated for each in steps),
         "queued_ms": first.queued_ms,
         "first_token_ms": first.first_token_ms,
@@ -53,6 +54,12 @@ def _thinking(steps: list[Generation]) -> dict[str, int]:
     sums = parts.aggregate(tokens=Sum(F("seq") - F("after")), ms=Sum("duration_ms"))
     tokens = 0 if any(each.logged_tokens is not None for each in steps) else sums["tokens"] or 0
     return {"thought_tokens": tokens, "thought_ms": sums["ms"] or 0}
+
+
+def _tools(steps: list[Generation]) -> list[dict[str, str]]:
+    """Returns each call with what became of it, in the reader's language; the message has the rest of it."""
+    calls = ToolCall.objects.filter(step__in=steps).only("name", "status").order_by("step__step", "position")
+    return [{"name": call.name, "ended": call.get_status_display()} for call in calls]
 
 
 def _time_of(steps: list[Generation]) -> int | None:

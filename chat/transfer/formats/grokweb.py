@@ -20,7 +20,7 @@ from chat.core.text import is_blank
 from chat.feedback import services as feedback
 from chat.files import services as files
 from chat.files.services import A_MESSAGE as FILES_A_MESSAGE
-from chat.transfer import account, formats, personas
+from chat.transfer import account, calls, formats, personas
 from chat.transfer.attached_files import ExportedFiles
 from chat.transfer.export import File, batches, dumped, safe_name
 from chat.transfer.formats.base import Format
@@ -62,7 +62,10 @@ def written(conversation: Conversation, leaf: Message | None, more: dict[str, An
 
 
 def written_message(
-    message: Message, files: list[dict[str, Any]], feedback: dict[str, int | str] | None
+    message: Message,
+    files: list[dict[str, Any]],
+    feedback: dict[str, int | str] | None,
+    called: list[calls.Call],
 ) -> dict[str, Any]:
     message.siblings = []  # parents define the tree; loading siblings would cost a query each
     fields = message_json(message)
@@ -73,6 +76,7 @@ def written_message(
     if not message.hidden_at:
         fields |= {"files": files} if files else {}
         fields |= {"feedback": feedback} if feedback else {}
+        fields |= {"calls": calls.written(called)} if called else {}
     return fields
 
 
@@ -123,9 +127,11 @@ def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
     for messages in batches(list(keys)):
         carried = files.of_messages(messages)
         feedback_given = feedback.feedback_by_message(user=viewer, messages=messages)
+        called = calls.calls_of(messages)
         for message in messages:
             named = exported.files(carried.get(message.pk, []))
-            yield between + "\n" + dumped(written_message(message, named, feedback_given.get(message.pk)))
+            given, used = feedback_given.get(message.pk), called.get(message.pk, [])
+            yield between + "\n" + dumped(written_message(message, named, given, used))
             between = ","
     yield "\n ]\n}"
 
@@ -156,6 +162,9 @@ def _add(
         node.source = source if (source := text_of(origin.get("source"))) in sources else ""
         node.model = text_of(origin.get("model")) or text_of(data.get("model"))
         node.feedback = data.get("feedback")
+        if role == Role.ASSISTANT:
+            node.calls, unread = calls.read(data.get("calls"))
+            draft.leave_out("tool", unread)
         _add_files(draft, node, list_of(data.get("files")), texts)
 
 

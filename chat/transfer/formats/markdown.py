@@ -15,6 +15,7 @@ from chat.conversations.models import Message, MessageStatus, Role
 from chat.conversations.origins import origin_of, origin_words
 from chat.conversations.tree import ids_to
 from chat.files import services as files
+from chat.transfer import calls
 from chat.transfer.export import File, batches, safe_name
 from chat.transfer.formats.base import Format
 from chat.transfer.imported_conversation import MESSAGES
@@ -43,7 +44,7 @@ def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
     yield "\n*" + _("The answers in this conversation come from an AI, not from a person.") + "*\n"
     leaf = current_leaf(viewer, conversation)
     for messages in batches(ids_to(leaf, MESSAGES) if leaf else []):
-        carried = files.of_messages(messages)
+        carried, called = files.of_messages(messages), calls.calls_of(messages)
         for message in messages:
             origin = origin_words(origin_of(message))
             name = _("You") if message.role == Role.USER else origin or conversation.model.name
@@ -51,6 +52,8 @@ def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
             if message.pk in carried and message.hidden_at is None:
                 names = ", ".join(f"`{file.name}`" for file in carried[message.pk])
                 yield _("Files: %(names)s") % {"names": names} + "\n\n"
+            if used := calls.used_tools(called.get(message.pk, [])):
+                yield _("Tools used: %(names)s") % {"names": ", ".join(f"`{name}`" for name in used)} + "\n\n"
             yield closed(_readable(message)) + "\n"
 
 

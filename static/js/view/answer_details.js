@@ -17,6 +17,7 @@
  * @property {number | null} first_token_ms
  * @property {number | null} total_ms
  * @property {number | null} tokens_a_second
+ * @property {{ name: string, ended: string }[]} tools  calls of tools, in order
  * @property {Settings} settings
  * @property {string} seed
  */
@@ -69,6 +70,7 @@ function rowsOf(details) {
     [gettext("Tokens read"), counted(details.prompt_tokens)],
     [gettext("Tokens written"), details.tokens_estimated ? counted(details.completion_tokens) : written(details)],
     [gettext("Time for thinking"), details.thought_ms ? duration(details.thought_ms) : null],
+    [gettext("Calls of tools"), details.tools.map(({ name, ended }) => `${name || "?"}: ${ended}`).join(", ")],
     [gettext("Waited in line"), duration(details.queued_ms)],
     [gettext("Until the first token"), duration(details.first_token_ms)],
     [gettext("Time in all"), duration(details.total_ms)],

@@ -51,7 +51,7 @@ NOT_WRITTEN_BY_PEOPLE = {
     # Written by the model; its worker applies the rules.
     *("turns.ToolCall.name", "turns.ToolCall.arguments", "turns.ToolCall.call_id"),
     *("turns.ToolCall.status", "turns.ToolCall.error", "tools.ToolSettings.name"),
-    *("tools.ToolSettings.approval",),
+    *("tools.ToolSettings.approval", "transfer.ImportedCall.status", "transfer.ImportedCall.error"),
     *("turns.Generation.prompt", "model_cards.ModelCard.capabilities"),  # from rows, and from workers
     *("turns.Generation.fingerprint", "personas.Persona.language", "personas.ConversationSettings.settings"),
 }
