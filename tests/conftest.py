@@ -56,27 +56,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks the tests of each folder, those that use a database, and those that one process runs together.
-
-    Browser tests share one service; files of `inference` share models, and files of `grokweb` services.
-    """
+    """Marks the tests of each folder and those that use a database, and skips tests of a missing browser."""
     for item in items:
         if item.get_closest_marker("django_db") or DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
         folder = folder_of(item)
         if folder in {"e2e", "faults"}:
             item.add_marker(folder)
-        for kind in ("e2e", "faults"):
-            if item.get_closest_marker(kind):
-                item.add_marker(pytest.mark.xdist_group(kind))
-        if folder in {"inference", "grokweb"} and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if item.get_closest_marker("e2e") and browser.find() is None:
             item.add_marker(pytest.mark.skip(reason=browser.MISSING))
 
 
 class Longest:
-    """Puts long groups of tests first, so that the short tests at the end keep both processes busy."""
+    """Puts files of long tests first, so that the short tests at the end keep both processes busy."""
 
     FIRST = ("e2e", "grokweb", "inference")
 

@@ -68,9 +68,10 @@ UNIT = Run(
     "not e2e and not faults and not engines",
     None,
 )
-# In the order of tests/conftest.py, which puts the long groups first.
+# Whole files, because their tests share services and models; in the order of tests/conftest.py, which puts
+# the long ones first. Each process has a service of its own for the browser.
 TESTS = Run(
-    ("-q", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"),
+    ("-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     "not faults and not engines",
     "database and not e2e and not faults and not engines",
 )

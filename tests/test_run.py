@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +64,22 @@ def test_unit_tests_say_what_they_leave_out(
 
 def test_paths_that_the_unit_tests_leave_out_exist() -> None:
     assert [path for path in run.SLOW if not (run.ROOT / path).exists()] == []
+
+
+def test_the_tests_of_a_file_run_in_one_process(tmp_path: Path) -> None:
+    case = (
+        "import os, pathlib, pytest\n"
+        "@pytest.mark.parametrize('number', range(8))\n"
+        "def test_note(number, worker_id):\n"
+        "    with pathlib.Path(__file__).with_suffix('.log').open('a') as log:\n"
+        "        print(worker_id, file=log)\n"
+    )
+    names = [f"test_{letter}" for letter in "abcd"]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(case)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-p", "no:django", *run.TESTS.options]
+    environment = {"PATH": os.environ["PATH"]}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
+    processes = [(tmp_path / f"{name}.log").read_text().split() for name in names]
+    assert [(len(each), len(set(each))) for each in processes] == [(8, 1)] * len(names)

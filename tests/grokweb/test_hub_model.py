@@ -13,7 +13,6 @@ from inference.base import exit_status
 from tests.faults.client import Crowd
 from tests.faults.people import invite
 from tests.grokweb.service import Service, eventually
-from tests.inference.hf_folders import make_folder
 from tests.inference.hub.fake_hub import Call, FakeHub, Repository
 
 WEIGHTS = "model.safetensors"
@@ -21,6 +20,8 @@ WEIGHTS = "model.safetensors"
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[FakeHub]:
+    from tests.inference.hf_folders import make_folder  # loads torch, which collecting needs not
+
     with FakeHub({"acme/tiny": Repository(make_folder(tmp_path / "published"))}) as running:
         yield running
 

@@ -60,8 +60,12 @@ def one_page(content: bytes, filters: bytes) -> bytes:
 
 def bomb() -> bytes:
     """A few kilobytes that unpack, twice, to four gigabytes."""
-    packer = zlib.compressobj(9)
-    inner = b"".join(packer.compress(bytes(1 << 20)) for _ in range(4096)) + packer.flush()
+    mebibyte, number = 1 << 20, 4096
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    # What follows a full flush refers to nothing before it: compressed once, the zeros can be repeated.
+    zeros = packer.compress(bytes(mebibyte)) + packer.flush(zlib.Z_FULL_FLUSH)
+    adler = (number * mebibyte % 65521) << 16 | 1
+    inner = b"\x78\xda" + zeros * number + packer.flush() + adler.to_bytes(4, "big")
     return one_page(zlib.compress(inner, 9), b"[/FlateDecode /FlateDecode]")
 
 
