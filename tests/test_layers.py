@@ -331,6 +331,15 @@ def test_the_web_process_never_loads_torch() -> None:
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
+def test_commands_and_workers_load_no_web_server() -> None:
+    code = (
+        "import sys, django; django.setup();"
+        "print([m for m in ('autobahn', 'daphne', 'twisted.internet.reactor') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
 def test_no_test_imports_from_another_test_file() -> None:
     """Helpers live in modules of their own; only a conftest.py imports another one, to pass fixtures on."""
     for path in files("tests"):

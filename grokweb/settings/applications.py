@@ -5,7 +5,6 @@ from __future__ import annotations
 from inference.settings import BASE_DIR
 
 INSTALLED_APPS = [
-    "daphne",
     "chat.core.site_config.SiteConfig",  # django.contrib.admin, with this service's rules
     "django.contrib.auth",
     "django.contrib.contenttypes",
