@@ -67,7 +67,7 @@ Conversation.objects.filter(title="Taken over").update(model="sleeper")
     expect(picker(chat)).to_contain_text("Scripted test engine")
 
 
-def test_empty_settings_show_the_defaults_of_the_model(
+def test_empty_settings_show_the_defaults_of_the_model_and_saving_keeps_what_it_does_not_offer(
     sleeper: None, service: Service, person: Person, open_chat: Callable[..., Chat]
 ) -> None:
     in_service(
@@ -76,8 +76,11 @@ def test_empty_settings_show_the_defaults_of_the_model(
 from chat.accounts.models import User
 from tests.chat.conversations.building import talk
 from chat.conversations.models import Conversation
+from chat.personas.models import ConversationSettings
 talk(User.objects.get(email={person.email!r}), "Before?", "Yes.", title="Sampled")
 Conversation.objects.filter(title="Sampled").update(model="sleeper")
+sampled = Conversation.objects.get(title="Sampled")
+ConversationSettings.objects.create(conversation=sampled, settings={{"effort": "high"}})
 """,
     )
     chat = open_chat(person)
@@ -89,6 +92,13 @@ Conversation.objects.filter(title="Sampled").update(model="sleeper")
     for label, usual in shown.items():
         expect(dialog.get_by_label(label)).to_have_attribute("placeholder", usual)
     expect(dialog.get_by_label("Longest answer, in tokens")).to_have_attribute("max", "8192")
+    dialog.get_by_label("Temperature").fill("0.4")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_be_hidden()
+    chat.page.reload()
+    chat.page.locator("[data-sampling]").click()
+    expect(dialog.get_by_label("Temperature")).to_have_value("0.4")
+    expect(dialog.get_by_label("Thinking")).to_have_value("high")
     chat.page.keyboard.press("Escape")
     in_service(
         service,

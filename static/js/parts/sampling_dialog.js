@@ -62,15 +62,23 @@ function numberField(name, { lowest, highest, usual, value }) {
   return el("div", { class: "field" }, el("label", { for: id }, words()), input, line);
 }
 
-/** @param {string[]} efforts  that the model can be asked for @param {number | string | undefined} value */
+/**
+ * What was chosen for another model stays a choice, so that saving does not drop it.
+ * @param {string[]} efforts  that the model can be asked for @param {number | string | undefined} value
+ */
 function effortField(efforts, value) {
   const id = "sampling-effort";
   const options = [
     el("option", { value: "" }, gettext("as the model does by itself")),
     ...efforts.map((effort) => el("option", { value: effort }, effortWords(effort))),
   ];
+  const stored = String(value ?? "");
+  if (stored && !efforts.includes(stored)) {
+    const label = fill(gettext("%(effort)s (not with this model)"), { effort: effortWords(stored) });
+    options.push(el("option", { value: stored }, label));
+  }
   const select = el("select", { id, name: "effort", "aria-describedby": `${id}-hint` }, ...options);
-  select.value = efforts.includes(String(value)) ? String(value) : "";
+  select.value = stored;
   const hint = gettext("More is slower and uses more tokens; it helps with hard questions.");
   return el("div", { class: "field" }, el("label", { for: id }, gettext("Thinking")), select,
     el("p", { class: "hint", id: `${id}-hint` }, hint));
@@ -99,7 +107,7 @@ function seedField(value) {
 export function askSampling({ bounds, usual, efforts }, settings, save) {
   const fields = Object.entries(bounds).map(([name, [lowest, highest]]) =>
     numberField(name, { lowest, highest, usual: usual[name], value: settings[name] }));
-  const effort = efforts.length ? [effortField(efforts, settings.effort)] : [];
+  const effort = efforts.length || settings.effort ? [effortField(efforts, settings.effort)] : [];
   const reset = el("button", { class: "button plain", type: "button" }, gettext("Reset"));
   const submit = el("button", { class: "button primary", type: "submit" }, gettext("Save"));
   const hint = gettext("For this conversation, from the next answer on. Empty fields use the defaults that are shown in them.");
