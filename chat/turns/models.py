@@ -133,7 +133,8 @@ class Generation(models.Model):
 class Part(models.Model):
     """A part of a step that is not text of the answer: a thought, or calls of tools. Stored at settlement.
 
-    Text of the answer is stored in its message alone; `offset` says where in it the part stands.
+    Text of the answer is stored in its message alone; `offset` says where in it the part stands. A part
+    whose `seq` is 0 is no part of the log: it is the thought of an earlier reply, which this one continues.
     """
 
     generation = models.ForeignKey(Generation, models.CASCADE, related_name="parts")
@@ -153,6 +154,11 @@ class Part(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.generation_id}"
+
+    @property
+    def is_continued(self) -> bool:
+        """Returns whether it was written by an earlier reply, which this one continues."""
+        return self.seq == 0
 
 
 class CallStatus(models.TextChoices):

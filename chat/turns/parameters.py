@@ -21,6 +21,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     max_new_tokens: int = 0  # 0 in no row that was stored here: `request_for` refuses it
     prefix_characters: int = msgspec.field(default=0, name="said")  # of the answer that it continues
+    began_again: bool = False  # it should have continued an answer's thought, and its model cannot
     system: str = ""  # the system message; "": none
     persona: str = ""  # the persona's name when it was asked
     temperature: Number | None = None

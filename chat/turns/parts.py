@@ -32,8 +32,9 @@ def stretches(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield Piece(joined[0].after, joined[-1].seq, text, (), kind=kind, run=run, duration_ms=duration)
 
 
-def parts_of(generation_id: UUID, pieces: Iterable[Piece]) -> list[Part]:
-    """Returns the rows to store of a log: every stretch that is not text of the answer."""
+def parts_of(generation_id: UUID, pieces: Iterable[Piece], *, first: int = 0) -> list[Part]:
+    """Returns the rows to store of a log: every stretch that is not text of the answer. `first` is the order
+    of the first one."""
     rows: list[Part] = []
     offset = 0
     for stretch in stretches(pieces):
@@ -42,7 +43,7 @@ def parts_of(generation_id: UUID, pieces: Iterable[Piece]) -> list[Part]:
             continue
         row = Part(
             generation_id=generation_id,
-            order=len(rows),
+            order=first + len(rows),
             kind=stretch.kind,
             text=storable(stretch.text),
             offset=offset,
@@ -56,9 +57,11 @@ def parts_of(generation_id: UUID, pieces: Iterable[Piece]) -> list[Part]:
 
 def stored_pieces(step: Generation, text: str) -> Iterator[Piece]:
     """Returns what a settled step wrote as one piece for each stretch of one kind; `text` is its text of the
-    answer, which stands between its other parts."""
+    answer, which stands between its other parts. A thought that it continues is not among them."""
     place = seq = 0
     for part in step.parts.all() if step.has_parts else ():
+        if part.is_continued:
+            continue
         if part.after > seq:
             yield Piece(seq, part.after, text[place : part.offset], ())
             place = part.offset
@@ -69,12 +72,29 @@ def stored_pieces(step: Generation, text: str) -> Iterator[Piece]:
         yield Piece(seq, step.seq, text[place:], ())
 
 
-def parts_json(steps: Sequence[Generation]) -> list[dict[str, Any]]:
+def parts_json(steps: Sequence[Generation], *, continued_only: bool = False) -> list[dict[str, Any]]:
     """Returns the parts of a reply for its message's JSON: `offset` counts characters of the message's text.
 
-    `parts` of the steps that have some are loaded.
+    `parts` of the steps that have some are loaded. `continued_only`: the thought that the reply begins with,
+    not what its log has.
     """
-    return [_part_json(step, part) for step in steps if step.has_parts for part in step.parts.all()]
+    found: list[dict[str, Any]] = []
+    for step in steps:
+        parts = list(step.parts.all()) if step.has_parts else []
+        for before, part in zip([None, *parts], parts, strict=False):
+            if continued_only and not part.is_continued:
+                continue
+            if before and before.is_continued and part.kind == Kind.THOUGHT and part.after == 0:
+                found[-1] = _joined(found[-1], part)
+            else:
+                found.append(_part_json(step, part))
+    return found
+
+
+def _joined(begun: dict[str, Any], part: Part) -> dict[str, Any]:
+    """Returns a thought with what another reply added to it."""
+    spent = begun.get("duration_ms", 0) + part.duration_ms
+    return {**begun, "text": begun["text"] + part.text, **({"duration_ms": spent} if spent else {})}
 
 
 def _part_json(step: Generation, part: Part) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from chat.model_cards.capabilities import capabilities_of, parse_announced_capab
 from chat.model_cards.services import announce_model, note_seen
 from chat.personas.sampling import parse_announced_sampling
 from chat.turns import reconcile_rest, redis_client, reply_state, served_models, settlement, submission
+from chat.turns.continued_thought import delete_if_forgotten, fields_of_new_run
 from chat.turns.models import WITH_WORKERS, Generation, Status
 from chat.turns.prompts import prompt_for
 from chat.turns.requests import request_for
@@ -157,11 +159,14 @@ def _submit_again(row: Generation, lease: LeaseState) -> None:
         return
     attempt = row.attempt
     row.attempt = max(attempt, lease.attempt) + 1
+    fields: dict[str, Any] = {}
     if prompt.differs_from(row.prompt) or _must_start_again(row):
         row.run += 1
+        fields = fields_of_new_run(row)
     request = request_for(row, prompt.messages)  # before the fence moves: it may fail
-    fields = {"attempt": row.attempt, "run": row.run, "prompt": prompt.frozen}
+    fields |= {"attempt": row.attempt, "run": row.run, "prompt": prompt.frozen}
     if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(**fields):
+        delete_if_forgotten(row)
         began = lease.attempt > 0 and (lease.state == "r" or lease.seq > 0)
         submission.submit(request, front=began or row.strikes > 0)
         about = {"generation": str(row.pk), "model": row.model, "attempt": row.attempt, "run": row.run}

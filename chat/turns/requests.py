@@ -12,6 +12,7 @@ from chat.moderation import services as moderation
 from chat.quotas import services as quotas
 from chat.tools import services as tools
 from chat.turns import model_titles
+from chat.turns.continued_thought import continued_thought
 from chat.turns.models import MOST_STEPS, Generation
 from chat.turns.prompts import Prompt, prompt_for
 from inference.contract import GenerationRequest, ReplyRule
@@ -52,6 +53,7 @@ def request_for(
         tools=tools.described(generation.parameters.tools),
         may_call=generation.step + 1 < MOST_STEPS or not generation.parameters.tools,
         effort=generation.parameters.effort,
+        thought=continued_thought(generation),
     )
 
 

@@ -82,11 +82,13 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
     once; returns whether this call did."""
     assert log.end is not None
     status = STATUS_OF[log.end.reason]
-    step = Generation.objects.filter(pk=generation_id).values_list("step", flat=True).first()
-    reason = next_step.reason_of(log.end.reason, step or 0)
+    known = Generation.objects.filter(pk=generation_id).values_list("step", "has_parts").first()
+    # Before its settlement a step has parts where it continues a thought: they are the first ones.
+    step, continues = known or (0, False)
+    reason = next_step.reason_of(log.end.reason, step)
     goes_on = reason is Reason.CALLS
     body = log.end.body
-    others = parts_of(generation_id, log.pieces)
+    others = parts_of(generation_id, log.pieces, first=int(continues))
     won = (
         Generation.objects.live()
         .filter(pk=generation_id, attempt=attempt)
@@ -107,7 +109,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             error=log.end.error[:64],
             fingerprint=str(body.get("fingerprint", ""))[:120],
             token_ids=packed(log),
-            has_parts=bool(others),
+            has_parts=continues or bool(others),
             run=log.end.run,  # an end always counts, even if the run was raised after it was written
         )
     )

@@ -34,8 +34,9 @@ from chat.tools import services as tools
 from chat.turns import question as questions
 from chat.turns import redis_client, steps, submission
 from chat.turns.admission import admit, parent_for, settled_answer_for
+from chat.turns.continued_thought import can_continue, cut_thought, store_continued
 from chat.turns.idempotency import Turn, store_once
-from chat.turns.models import Generation
+from chat.turns.models import Generation, Part
 from chat.turns.new_conversation import NewConversation
 from chat.turns.parameters import Parameters
 from chat.turns.prompts import build_prompt
@@ -64,6 +65,7 @@ class _Reply:
     options: ReplyOptions = NO_OPTIONS
     settings: ConversationSettings | None = None  # the conversation's, where they were read already
     continued: Message | None = None  # the answer whose text the reply begins with
+    thought: Part | None = None  # the unfinished thought of that answer
 
 
 def send(
@@ -91,7 +93,8 @@ def regenerate(*, user: User, message_id: UUID, client_id: str, options: ReplyOp
 
 
 def continue_reply(*, user: User, message_id: UUID, client_id: str) -> Turn:
-    """Starts an answer that begins with the text of one that was cut. Raises ChatErrors, as above."""
+    """Starts an answer that begins with the text of one that was cut, or within its thought. Raises
+    ChatErrors, as above."""
     store = partial(_store_continued, user, message_id, client_id)
     return store_once(user, client_id, store, after=message_id)
 
@@ -184,13 +187,14 @@ def _store_regenerated(user: User, message_id: UUID, client_id: str, options: Re
 def _store_continued(user: User, message_id: UUID, client_id: str) -> Turn:
     check_not_suspended(user)
     answer, question = settled_answer_for(user, message_id)
-    if not answer.text or answer.hidden_at:
+    thought = None if answer.hidden_at else cut_thought(answer)
+    if answer.hidden_at or not (answer.text or thought):
         raise BadInput(_("There is nothing to continue. Ask again instead."))
     before = Generation.objects.steps_of(answer).last()  # an imported answer has none
     options = ReplyOptions.copy_of(before) if before else NO_OPTIONS
     if answer.source:
         check_text("import_answer", answer.text)  # rules may be newer than the import
-    return _answer_again(user, client_id, answer, question, options, continued=answer)
+    return _answer_again(user, client_id, answer, question, options, continued=answer, thought=thought)
 
 
 def _answer_again(
@@ -200,6 +204,7 @@ def _answer_again(
     question: Message,
     options: ReplyOptions,
     continued: Message | None = None,
+    thought: Part | None = None,
 ) -> Turn:
     model = model_of_reply(user, answer.conversation, options)
     allowance = admit(user, model)
@@ -215,6 +220,7 @@ def _answer_again(
         content=content,
         options=options,
         continued=continued,
+        thought=thought,
     )
     generation = _store_reply(reply)
     return Turn(generation, [generation.message], is_new=True)
@@ -229,9 +235,9 @@ def _store_reply(reply: _Reply) -> Generation:
     messages = prompt.messages
     if not messages:
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
-    prompt_tokens = min(
-        sum(estimate_tokens(message["content"]) for message in messages), resolved.model.context_tokens
-    )
+    thought = reply.thought if can_continue(resolved.model) else None
+    begun = [message["content"] for message in messages] + ([thought.text] if thought else [])
+    prompt_tokens = min(sum(map(estimate_tokens, begun)), resolved.model.context_tokens)
     generation_id = uuid4()
     granted = quotas.reserve(
         user=user,
@@ -250,10 +256,16 @@ def _store_reply(reply: _Reply) -> Generation:
         model=resolved.model.slug,
         client_id=reply.client_id,
         seed=resolved.seed,
-        parameters=_parameters(user, resolved, granted, prefix),
+        parameters=msgspec.structs.replace(
+            _parameters(user, resolved, granted, prefix),
+            began_again=reply.thought is not None and thought is None,
+        ),
         prompt=prompt.frozen,
         reserved=prompt_tokens + granted,
+        has_parts=thought is not None,
     )
+    if thought is not None:
+        store_continued(generation, thought)
     set_leaf(user, generation.message)
     request = request_for(generation, messages, reply.allowance.terms)
     transaction.on_commit(partial(_submit, request), robust=True)

@@ -33,14 +33,12 @@ def load(messages: Sequence[Message]) -> None:
     answers = [message for message in messages if message.role == Role.ASSISTANT]
     prefetch_related_objects(answers, Prefetch("steps", Generation.objects.only(*SHOWN)))
     shown = {answer.pk: _shown_steps(answer) for answer in answers}
-    # What a live reply has written so far comes in frames.
-    saved = [answer for answer in answers if answer.status != MessageStatus.LIVE]
-    with_parts = [step for answer in saved for step in shown[answer.pk] if step.has_parts]
+    with_parts = [step for answer in answers for step in _steps_with_parts(answer, shown[answer.pk])]
     prefetch_related_objects(with_parts, "parts")
     that_called = [step for steps in shown.values() for step in steps if step.reason == Reason.CALLS]
     prefetch_related_objects(that_called, Prefetch("calls", shown_calls()))
     for answer in answers:
-        parts = [] if answer.hidden_at or answer not in saved else parts_json(shown[answer.pk])
+        parts = [] if answer.hidden_at else _parts(answer, shown[answer.pk])
         answer.extras = {
             **answer.extras,
             **extras(shown[answer.pk]),
@@ -48,6 +46,20 @@ def load(messages: Sequence[Message]) -> None:
             **_calls(answer, shown[answer.pk]),
             **_begun_text(answer, shown[answer.pk]),
         }
+
+
+def _steps_with_parts(answer: Message, steps: Sequence[Generation]) -> list[Generation]:
+    """Returns the steps whose parts are shown. What a live reply has written so far comes in frames: of it,
+    only the thought that it continues is."""
+    return [step for step in steps if step.has_parts and not (_is_live(answer) and step.step)]
+
+
+def _parts(answer: Message, steps: Sequence[Generation]) -> list[dict[str, Any]]:
+    return parts_json(_steps_with_parts(answer, steps), continued_only=_is_live(answer))
+
+
+def _is_live(answer: Message) -> bool:
+    return answer.status == MessageStatus.LIVE
 
 
 def _calls(answer: Message, steps: Sequence[Generation]) -> dict[str, Any]:
@@ -60,7 +72,7 @@ def _calls(answer: Message, steps: Sequence[Generation]) -> dict[str, Any]:
 def _begun_text(answer: Message, steps: Sequence[Generation]) -> dict[str, str]:
     """Returns the text that a live reply of several steps continues: what its settled steps wrote comes in
     frames, as the tokens of the live one."""
-    if answer.status != MessageStatus.LIVE or len(steps) < 2 or answer.hidden_at:
+    if not _is_live(answer) or len(steps) < 2 or answer.hidden_at:
         return {}
     return {"text": answer.text[: steps[0].parameters.prefix_characters]}
 
@@ -79,5 +91,5 @@ def extras(steps: Sequence[Generation]) -> dict[str, Any]:
     return {
         "generation": {"id": str(steps[0].pk), "seq": seq, "model": last.model},
         "reason": last.reason,
-        **({"restarted": True} if last.run else {}),
+        **({"restarted": True} if last.run or steps[0].parameters.began_again else {}),
     }

@@ -109,6 +109,14 @@ class Script:
         said = len(self.words) - self.calls
         return replace(self, words=[*(word.upper() for word in self.words[:said]), *self.words[said:]])
 
+    def within(self, thought: str) -> Script:
+        """Returns the rest of the answer after the beginning of its thought."""
+        known = 0
+        while known < self.thoughts and thought.startswith(self.words[known]):
+            thought = thought.removeprefix(self.words[known])
+            known += 1
+        return replace(self, words=self.words[known:], thoughts=self.thoughts - known)
+
     def after(self, said: str) -> Script:
         """Returns the rest of the answer after its beginning; then the model has thought already."""
         if said and self.thoughts:
@@ -408,6 +416,8 @@ class ScriptedEngine:
         script = script_of(request).after(
             request.messages[-1]["content"] if continues_answer(request.messages) else ""
         )
+        if request.thought:
+            script = script.within(request.thought)
         if request.effort == EFFORTS[0]:
             script = replace(script, words=script.words[script.thoughts :], thoughts=0)
         if request.run:

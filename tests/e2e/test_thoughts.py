@@ -37,14 +37,20 @@ def test_thoughts_are_a_closed_block_with_a_clock_and_stay_after_a_reload(chat: 
     expect(facts).to_contain_text("Time for thinking")
 
 
-def test_a_stop_within_the_thoughts_keeps_them_and_offers_to_ask_again(chat: Chat) -> None:
-    chat.ask("think:40:pace:300:" + "mm " * 40 + "never")
+def test_a_stop_within_the_thoughts_keeps_them_and_offers_to_go_on(chat: Chat) -> None:
+    chat.ask("think:40:pace:200:" + "mm " * 40 + "never")
     block = chat.page.locator(".thoughts").last
     expect(block.locator("summary")).to_have_text(re.compile(r"^Thinking… [2-9] sec"))
     chat.stop()
     expect(chat.page.locator(".outcome").last).to_contain_text("You stopped this reply.")
     expect(chat.page.locator(".outcome").last.get_by_role("button", name="Ask again")).to_be_visible()
     expect(block).to_be_visible()
+    expect(block.locator("summary")).to_have_text(re.compile(r"^Thought for \d+ sec"))
+    chat.page.locator(".outcome").last.get_by_role("button", name="Continue").click()
+    expect(chat.answer).to_have_text("never")
+    block = chat.page.locator(".thoughts").last
+    block.locator("summary").click()
+    expect(block.locator(".thoughts-text")).to_have_text("mm " * 40)
     expect(block.locator("summary")).to_have_text(re.compile(r"^Thought for \d+ sec"))
 
 

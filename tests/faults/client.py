@@ -32,6 +32,7 @@ class Reply:
     content: str
     client_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     model: str = ""  # empty: the one of new chats
+    continues: str = ""  # the message that it continues, instead of a question
     state: State = field(default_factory=State)
     places: list[int] = field(default_factory=list)
     done: Frame | None = None
@@ -216,7 +217,19 @@ class Tab:
     async def stop(self, reply: Reply) -> None:
         await self._send({"type": "stop", "message_id": reply.message_id})
 
+    async def go_on(self, cut: Reply) -> Reply:
+        """Continues a reply that was cut."""
+        reply = Reply(cut.content, continues=cut.message_id)
+        self.replies.append(reply)
+        reply.sent_at = time.perf_counter()
+        await self._send_question(reply)
+        return reply
+
     async def _send_question(self, reply: Reply) -> None:
+        if reply.continues:
+            asked = {"type": "continue", "message_id": reply.continues, "client_id": reply.client_id}
+            await self._send(asked)
+            return
         question: Frame = {"type": "send", "conversation": None, "parent": None}
         if reply.model:
             question["start"] = {"model": reply.model}
@@ -255,8 +268,14 @@ class Crowd:
         return self._do(together())
 
     def stop(self, reply: Reply) -> None:
-        tab = next(tab for tab in self.tabs if reply in tab.replies)
-        self._do(tab.stop(reply))
+        self._do(self._tab_of(reply).stop(reply))
+
+    def go_on(self, reply: Reply) -> Reply:
+        continued: Reply = self._do(self._tab_of(reply).go_on(reply))
+        return continued
+
+    def _tab_of(self, reply: Reply) -> Tab:
+        return next(tab for tab in self.tabs if reply in tab.replies)
 
     def _do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)

@@ -73,6 +73,9 @@ class Drill:
     def stop(self, reply: Reply) -> None:
         self.crowd.stop(reply)
 
+    def go_on(self, reply: Reply) -> Reply:
+        return self.crowd.go_on(reply)
+
     def wait(self, check: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
         wait_for(check, lambda: f"{what}\n{self.state()}", seconds)
 

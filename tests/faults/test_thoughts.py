@@ -11,6 +11,7 @@ from tests.faults.client import Reply, divided
 from tests.faults.drill import Drill
 
 SCRIPT = "think:20:slow:60:40"
+LONG = "think:50:slow:59:40"
 
 
 def thoughts_are_whole(replies: Sequence[Reply]) -> None:
@@ -47,3 +48,21 @@ def test_redis_lost_within_thoughts(drill: Drill) -> None:
     drill.kill("redis")
     drill.ended_well()
     thoughts_are_whole(asked)
+
+
+@pytest.mark.faults_sqlite
+@pytest.mark.fault("model worker SIGKILL in a continued thought")
+def test_worker_killed_within_continued_thoughts(drill: Drill) -> None:
+    cut = drill.ask(LONG)
+    drill.wait_until_writing(2, replies=8)
+    for reply in cut:
+        drill.stop(reply)
+    drill.wait_until_done()
+    more = [drill.go_on(reply) for reply in cut]
+    drill.wait(lambda: sum(reply.seq >= 3 for reply in more) >= 6, "six continued thoughts")
+    drill.kill("model-worker")
+    drill.ended_well(others=tuple(cut))
+    thought, answer = divided(LONG)
+    for before, reply in zip(cut, more, strict=True):
+        assert before.state.everything + reply.state.everything == thought + answer
+        assert reply.text == answer

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { sha256 } from "grokweb/base/sha256.js";
 import { codePoints } from "grokweb/base/text.js";
-import { apply, blank, merge, place } from "grokweb/state/reducer.js";
+import { apply, blank, continuing, merge, place } from "grokweb/state/reducer.js";
 import { ids, message } from "./building.mjs";
 
 /** @import { DoneFrame, ReplyFrame, TokenFrame } from "grokweb/wire/frames.js" */
@@ -142,4 +142,17 @@ test("a fresh page replaces the end and keeps what was loaded before it", () => 
   assert.equal(ids(merge(list, [message("2", "1", 2), message("4", "2", 4)])), "1 2 4");
   assert.equal(ids(merge(list, [message("9", null, 9)])), "9");
   assert.equal(ids(merge(list, [])), "");
+});
+
+test("a thought that a reply continues is one with its first words", () => {
+  const begun = [{ kind: /** @type {const} */ ("thought"), text: "a b ", offset: 0, duration_ms: 20 }];
+  const more = [
+    { kind: /** @type {const} */ ("thought"), text: "c ", offset: 0, duration_ms: 5 },
+    { kind: /** @type {const} */ ("text"), text: "four", offset: 0 },
+  ];
+  const whole = { kind: "thought", text: "a b c ", offset: 0, duration_ms: 25 };
+  assert.deepEqual(continuing(begun, more), [whole, more[1]]);
+  assert.deepEqual(continuing(begun, []), begun);
+  assert.deepEqual(continuing(begun, more.slice(1)), [...begun, more[1]]);
+  assert.deepEqual(continuing([], more), more);
 });

@@ -15,7 +15,7 @@ import {
   answered, created, isHere, isPendingIn, patched, received, revised,
 } from "grokweb/state/chat_state.js";
 import { withCall, withCalls } from "grokweb/state/calls.js";
-import { otherParts } from "grokweb/state/reducer.js";
+import { continuing, otherParts } from "grokweb/state/reducer.js";
 
 const RESUME_AGAIN_SECONDS = 2; // where the server does not say how long to wait
 
@@ -182,7 +182,7 @@ export function onReplyEnded(chat, reply) {
       announcer.say(status === "complete" ? gettext("The answer is complete.") : early);
       const before = saved ? undefined : store.state.messages.find((each) => each.id === messageId);
       const begun = before?.text ?? "";
-      const others = saved ? {} : { parts: [...(before?.parts ?? []), ...otherParts(parts, begun)] };
+      const others = saved ? {} : { parts: otherParts(continuing(before?.parts ?? [], parts), begun) };
       const calls = saved ? reply.calls : withCalls(before?.calls ?? [], reply.calls);
       const again = reply.run > 0 ? { restarted: true } : {};
       const known = before?.generation;

@@ -215,8 +215,24 @@ function applySaved(state, message) {
 }
 
 /**
+ * Returns what a reply has written behind what its message began with: a thought that it continues is one
+ * with its own first words.
+ * @param {{ kind: Kind, text: string, duration_ms?: number }[]} begun
+ * @param {{ kind: Kind, text: string, duration_ms?: number }[]} parts
+ */
+export function continuing(begun, parts) {
+  const last = begun.at(-1);
+  const [first, ...rest] = parts;
+  if (last?.kind !== "thought" || first?.kind !== "thought") return [...begun, ...parts];
+  const spent = (last.duration_ms ?? 0) + (first.duration_ms ?? 0);
+  const whole = { ...last, text: last.text + first.text, ...(spent ? { duration_ms: spent } : {}) };
+  return [...begun.slice(0, -1), whole, ...rest];
+}
+
+/**
  * Returns the parts of a reply that are not text of its answer, as a saved message has them.
- * @param {Part[]} parts @param {string} begun  the text that the reply continued
+ * @param {{ kind: Kind, text: string, duration_ms?: number }[]} parts
+ * @param {string} begun  the text that the reply continued
  */
 export function otherParts(parts, begun) {
   const found = [];

@@ -9,12 +9,15 @@
 
 import { number } from "grokweb/base/format.js";
 import { fill, gettext } from "grokweb/base/i18n.js";
+import { continuing } from "grokweb/state/reducer.js";
 import { copyText } from "grokweb/ui/clipboard.js";
 import { el } from "grokweb/ui/dom.js";
 import { answerMenu } from "grokweb/view/answer_menu.js";
 import { CallsView } from "grokweb/view/calls_view.js";
 import { MarkdownView } from "grokweb/view/markdown_view.js";
-import { longerLimit, originOf, outcome, waiting, wasCut } from "grokweb/view/message_status.js";
+import {
+  hasBeginning, longerLimit, originOf, outcome, waiting, wasCut,
+} from "grokweb/view/message_status.js";
 import { portableHtml } from "grokweb/view/portable_html.js";
 import { ThoughtsView } from "grokweb/view/thoughts_view.js";
 import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js";
@@ -76,7 +79,7 @@ export class AnswerView {
 
   /** @param {ShownMessage} message @param {TrackedReply | undefined} reply */
   markRestart(message, reply) {
-    const restarted = message.status === "live" ? (reply?.run ?? 0) > 0 : message.restarted;
+    const restarted = message.restarted || (message.status === "live" && (reply?.run ?? 0) > 0);
     const words = restarted && !message.hidden ? RESTARTED() : "";
     if (this.restarted.textContent !== words) this.restarted.textContent = words;
     this.restarted.hidden = !words;
@@ -89,10 +92,13 @@ export class AnswerView {
     this.calls.update(message.hidden ? [] : message.calls ?? [], { live: isLive });
     if (!isLive) this.settle(message);
     else if (reply) {
-      this.thoughts.update([...(message.parts ?? []), ...reply.parts], { live: true });
+      // While it waits for its first token, a thought that it continues does not grow.
+      const thinks = reply.parts.length > 0;
+      this.thoughts.update(continuing(message.parts ?? [], reply.parts), { live: thinks });
       this.markdown.grow(message.text + reply.text);
       this.showWaiting(reply.text ? null : reply.place);
     } else {
+      this.thoughts.update(message.parts ?? [], { live: false });
       if (message.text) this.markdown.grow(message.text);
       this.showWaiting(null);
     }
@@ -128,7 +134,7 @@ export class AnswerView {
   /** @param {ShownMessage} message @param {string} words @param {boolean} retry */
   drawEnd(message, words, retry) {
     const { models, regenerate, continueReply } = this.actions;
-    const canContinue = this.last && !message.hidden && message.text !== "" && wasCut(message);
+    const canContinue = this.last && !message.hidden && wasCut(message) && hasBeginning(message);
     this.end.hidden = !words && !canContinue;
     this.end.className = `outcome${message.status === "failed" ? " bad" : ""}`;
     this.end.replaceChildren(el("span", {}, words));

@@ -34,7 +34,7 @@ export function outcome(message, said = "") {
   if (message.status === "failed") return said || gettext("This reply could not be finished.");
   if (message.status === "refused") return said || gettext("This reply was held back by a rule of this site.");
   if (thoughtOnly(message)) {
-    return gettext("The reply used its whole length for thinking. Ask again, if possible with a longer length.");
+    return gettext("The reply used its whole length for thinking. You can continue it, or ask again with a longer length.");
   }
   if (message.reason === "length") return gettext("The reply ends here because it reached the longest length allowed.");
   if (message.status === "complete" && message.text === "") return gettext("The model had nothing to say.");
@@ -63,6 +63,14 @@ export function longerLimit(message, models) {
  */
 export const wasCut = ({ reason, status }) =>
   reason === "length" || status === "stopped" || status === "failed";
+
+/**
+ * Tells whether there is something to continue: text, or a thought without the calls of several steps.
+ * chat/turns/continued_thought.py has the same rule.
+ * @param {ShownMessage} message
+ */
+export const hasBeginning = ({ text, parts, calls }) =>
+  text !== "" || Boolean(!calls?.length && parts?.length && parts.every(({ kind }) => kind === "thought"));
 
 /**
  * Returns where an answer comes from that the model here did not write; "" for all others.

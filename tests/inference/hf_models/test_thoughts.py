@@ -43,8 +43,8 @@ def prompt(tokenizer: HfTokenizer, **how: Any) -> str:
 class Recited:
     """A step whose most likely tokens are those of `words`, whatever it reads."""
 
-    def __init__(self, tokenizer: HfTokenizer, words: Sequence[int]) -> None:
-        self.size, self.words = len(tokenizer.render_chat(ASK)), words
+    def __init__(self, tokenizer: HfTokenizer, words: Sequence[int], thought: str = "") -> None:
+        self.size, self.words = len(tokenizer.render_chat(ASK, thought=thought)), words
         self.end = min(tokenizer.stop_ids)
 
     def step(self, ids: Any, row: Any, pos: Any, hide_pad: Any, out_at: Any) -> Any:
@@ -56,17 +56,17 @@ class Recited:
 
 
 def recite(
-    tokenizer: HfTokenizer, words: Sequence[int], emitted: Sequence[int] = ()
+    tokenizer: HfTokenizer, words: Sequence[int], emitted: Sequence[int] = (), thought: str = ""
 ) -> tuple[list[Delta], Ended]:
     scheduler = Scheduler(
-        lambda: Recited(tokenizer, words),
+        lambda: Recited(tokenizer, words, thought),
         tokenizer,
         slots=1,
         context=256,
         vocab_size=VOCAB,
         fingerprint="recited",
     )
-    scheduler.submit(request("one"), emitted)
+    scheduler.submit(request("one", thought=thought), emitted)
     events: list[Any] = []
     while scheduler.busy:
         events += scheduler.turn()
@@ -161,6 +161,20 @@ def test_an_unfinished_thought_is_continued_behind_its_tag(tmp_path: Path, templ
     tokenizer = thinking(tmp_path, template)
     start = "<|a|>user\none<|z|>\n<|a|>assistant\n<think>\n"
     assert prompt(tokenizer, thought="one tw") == start + "one tw"
+
+
+@pytest.mark.parametrize("template", [SWITCHED, OPENED])
+def test_a_continued_thought_ends_and_resumes_at_every_token(tmp_path: Path, template: str) -> None:
+    tokenizer = thinking(tmp_path, template)
+    words = tokenizer.inner(" two\n</think>\n\nthree", add_special_tokens=False).input_ids
+    deltas, ended = recite(tokenizer, words, thought="one")
+    assert (text_of(deltas, Kind.THOUGHT), text_of(deltas, Kind.TEXT)) == (" two\n", "three")
+    assert (ended.reason, ended.seq) == (Reason.STOP, len(words))
+    for count, delta in enumerate(deltas, start=1):
+        more, end = recite(tokenizer, words, words[: delta.piece.seq], thought="one")
+        for kind in (Kind.THOUGHT, Kind.TEXT):
+            assert text_of([*deltas[:count], *more], kind) == text_of(deltas, kind)
+        assert end.seq == ended.seq
 
 
 def test_an_engine_announces_what_its_template_knows(tmp_path: Path) -> None:
