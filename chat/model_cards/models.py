@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -92,3 +93,19 @@ class ModelCard(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PreferredModel(models.Model):
+    """The model that a person chose for their new chats. Without a row, the site's choice applies."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="preferred_model"
+    )
+    model = models.ForeignKey(ModelCard, models.CASCADE, related_name="+")
+
+    class Meta:
+        verbose_name = _("preferred model")
+        verbose_name_plural = _("preferred models")
+
+    def __str__(self) -> str:
+        return str(self.pk)

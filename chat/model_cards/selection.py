@@ -2,10 +2,11 @@
 
 A new chat gets the first of these that its owner may use and that is neither hidden nor retired:
 
-1. the staff's choice (`is_default`), which no announcement changes;
-2. the configured model (the default of `models.toml`, GROKWEB_MODEL, or the first table of `models.toml`),
+1. the person's own choice (PreferredModel), or the nearest of its successors;
+2. the staff's choice (`is_default`), which no announcement changes;
+3. the configured model (the default of `models.toml`, GROKWEB_MODEL, or the first table of `models.toml`),
    if a worker of it was seen within SEEN_FOR, or `manage.py up` is starting one;
-3. another model that was seen within SEEN_FOR: real ones before demo models, then the one that has been
+4. another model that was seen within SEEN_FOR: real ones before demo models, then the one that has been
    there longest.
 
 If none was seen within SEEN_FOR, the last time at which one was seen counts instead of now: the restart of a
@@ -16,18 +17,18 @@ page says that it is not running.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Subquery
 from django.utils import timezone
 
 from chat.accounts.models import User
 from chat.model_cards.errors import Unavailable
-from chat.model_cards.models import ModelCard
+from chat.model_cards.models import ModelCard, PreferredModel
 from inference.base.model_list import state
 
 SEEN_FOR = timedelta(minutes=10)
@@ -37,6 +38,7 @@ STARTING_SECONDS = 15 * 60  # a model worker of `up` that was not seen by then i
 class Rule(StrEnum):
     """Lists the reasons for which a model is that of new chats."""
 
+    PERSON = "person"
     STAFF = "staff"
     CONFIGURED = "configured"
     STARTING = "starting"
@@ -62,11 +64,25 @@ def choose_for_new_chats(user: User | None = None) -> Choice | None:
 
     Without a person, the answer is true for everybody who belongs to no group.
     """
-    cards = list(offered(user).order_by("is_demo", F("seen_since").asc(nulls_last=True), "slug"))
-    return next(_candidates(cards, timezone.now() - SEEN_FOR), None)
+    # Read with the cards: this is asked with the first question of each chat.
+    preferred = PreferredModel.objects.filter(user=user).values("model")
+    found = offered(user).annotate(preferred=Subquery(preferred))
+    cards = list(found.order_by("is_demo", F("seen_since").asc(nulls_last=True), "slug"))
+    own = _preferred(cards)
+    return Choice(own, Rule.PERSON) if own else next(_candidates(cards, timezone.now() - SEEN_FOR), None)
 
 
-def _candidates(cards: list[ModelCard], since: datetime) -> Iterator[Choice]:
+def _preferred(cards: Sequence[ModelCard]) -> ModelCard | None:
+    """Returns the model that a person prefers for new chats, or the nearest successor among `cards`, which
+    have its slug."""
+    slug = cards[0].preferred if cards else None  # type: ignore[attr-defined]
+    if slug is None:
+        return None
+    known = {card.slug: card for card in cards}
+    return known.get(slug) or _nearest(ModelCard.objects.get(slug=slug), known)
+
+
+def _candidates(cards: Sequence[ModelCard], since: datetime) -> Iterator[Choice]:
     configured = [card for card in cards if card.slug == configured_slug()]
     seen = {card.slug for card in cards if card.last_seen_at and card.last_seen_at >= since}
     yield from (Choice(card, Rule.STAFF) for card in cards if card.is_default)
@@ -76,7 +92,7 @@ def _candidates(cards: list[ModelCard], since: datetime) -> Iterator[Choice]:
     yield from (Choice(card, Rule.SEEN) for card in cards if card.slug in seen)
     last = max((card.last_seen_at for card in cards if card.last_seen_at), default=since)
     then = [card for card in cards if card.last_seen_at and card.last_seen_at >= last - SEEN_FOR]
-    fallbacks = [card for card in configured if card in then] + then + configured + cards
+    fallbacks = [card for card in configured if card in then] + then + configured + list(cards)
     yield from (Choice(card, Rule.NONE_SEEN) for card in fallbacks)
 
 
@@ -110,13 +126,21 @@ def is_starting(slug: str = "") -> bool:
 def successor_of(card: ModelCard, user: User) -> ModelCard | None:
     """Returns the model that can continue a person's chats of a model that answers them no more: the nearest
     of its successors that they may choose, else the model of their new chats, else None."""
-    met = {card.slug}
-    known = {each.slug: each for each in offered(user)}
-    successor = card.successor
-    while successor is not None and successor.slug not in met:
-        if successor.slug in known:
-            return successor
-        met.add(successor.slug)
-        successor = successor.successor
-    choice = choose_for_new_chats(user)
-    return choice.card if choice else None
+    known = {each.slug: each for each in offered(user) if each.slug != card.slug}
+    successor = _nearest(card, known)
+    if successor is None:
+        choice = choose_for_new_chats(user)
+        successor = choice.card if choice else None
+    return successor
+
+
+def _nearest(card: ModelCard, known: dict[str, ModelCard]) -> ModelCard | None:
+    """Returns the first of a model and its successors that is in `known`; None without any."""
+    met: set[str] = set()
+    nearest: ModelCard | None = card
+    while nearest is not None and nearest.slug not in met:
+        if nearest.slug in known:
+            return nearest
+        met.add(nearest.slug)
+        nearest = nearest.successor
+    return None

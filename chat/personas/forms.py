@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from chat.accounts.models import User
+from chat.model_cards.access import models_for
+from chat.personas.access import personas_offered
 from chat.personas.models import INSTRUCTION_CHARS, PERSONA_CHARS, PROMPT_CHARS
 
 
@@ -28,6 +34,27 @@ class CustomInstructionsForm(forms.Form):
         widget=_area(4),
     )
     active = forms.BooleanField(label=_("Tell the model this in my conversations"), required=False)
+
+
+class NewChatsForm(forms.Form):
+    """The choices are those that `user` may make; one that was withdrawn stays until another is saved."""
+
+    model = forms.ChoiceField(label=_("Model"), required=False)
+    persona = forms.ChoiceField(label=_("Persona"), required=False)
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        models = [(card.slug, card.name) for card in models_for(user) if not card.is_hidden]
+        personas = [(str(each.pk), each.name) for each in personas_offered(user)]
+        self._offer("model", _("The one that this site chooses"), models)
+        self._offer("persona", _("No persona"), personas)
+
+    def _offer(self, name: str, none: str | Promise, choices: list[tuple[str, str]]) -> None:
+        field = cast(forms.ChoiceField, self.fields[name])
+        chosen = self.initial.get(name, "")
+        is_offered = any(chosen == value for value, _name in choices)
+        kept = [] if is_offered or not chosen else [(chosen, _("The one chosen before, not offered now"))]
+        field.choices = [("", none), *choices, *kept]
 
 
 class PersonaForm(forms.Form):

@@ -57,6 +57,22 @@ class CustomInstructions(models.Model):
         return str(self.pk)
 
 
+class PreferredPersona(models.Model):
+    """The persona that a person chose for their new chats. Without a row, they have none."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="preferred_persona"
+    )
+    persona = models.ForeignKey(Persona, models.CASCADE, related_name="+")
+
+    class Meta:
+        verbose_name = _("preferred persona")
+        verbose_name_plural = _("preferred personas")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class SavedPrompt(models.Model):
     """A message text that its owner saved under a name. The page asks for its {{variables}} at each use."""
 

@@ -23,6 +23,7 @@ from chat.personas.models import (
     Persona,
     SavedPrompt,
 )
+from chat.personas.new_chats import preferred_persona
 from chat.personas.sampling import BOUNDS, DEFAULTS, parse_settings, settings_json
 
 MAX_PERSONAS = 50  # of one user
@@ -180,9 +181,11 @@ def persona_json(persona: Persona) -> dict[str, Any]:
 def page_json(user: User) -> dict[str, Any]:
     """Returns personas, bounds and defaults of settings, and the tokens of the instructions, for the page."""
     instructions = system_text(user, None)
+    preferred = preferred_persona(user)
     return {
         "personas": [persona_json(each) for each in personas_offered(user)],
         "instructions": estimate_tokens(instructions) if instructions else 0,
+        "preferred": persona_json(preferred) if preferred else None,
         "prompts": SavedPrompt.objects.filter(owner=user).exists(),
         "bounds": {name: [each.lowest, each.highest] for name, each in BOUNDS.items() if name != "seed"},
         "usual": DEFAULTS,

@@ -1,10 +1,11 @@
 from django.urls import path
 
 from chat.personas import api
-from chat.personas.views import PERSONA, PROMPT, delete_entry, edit_entry, page
+from chat.personas.views import PERSONA, PROMPT, delete_entry, edit_entry, new_chats, page
 
 urlpatterns = [
     path("settings/answers/", page, name="personas"),
+    path("settings/answers/new-chats/", new_chats, name="new_chats"),
     path("settings/answers/personas/new/", edit_entry, {"kind": PERSONA}, name="new_persona"),
     path("settings/answers/personas/<uuid:pk>/", edit_entry, {"kind": PERSONA}, name="persona"),
     path(

@@ -24,7 +24,8 @@ from chat.core import throttling
 from chat.core.errors import ChatError
 from chat.personas import services
 from chat.personas.access import own_persona_for, own_prompt_for, personas_offered
-from chat.personas.forms import CustomInstructionsForm, PersonaForm, PromptForm
+from chat.personas.forms import CustomInstructionsForm, NewChatsForm, PersonaForm, PromptForm
+from chat.personas.new_chats import get_new_chat_defaults, save_new_chat_defaults
 
 SAVES_AN_HOUR = 200
 
@@ -40,8 +41,36 @@ def page(request: HttpRequest) -> HttpResponse:
         request, form, lambda: services.save_custom_instructions(user=user, **form.cleaned_data)
     ):
         return redirect("personas")
-    context = {"form": form, "personas": personas_offered(user), "prompts": user.saved_prompts.all()}
-    return render(request, "personas/page.html", context, status=400 if form.errors else 200)
+    return _show_page(request, form=form)
+
+
+@login_required
+@never_cache
+@require_POST
+def new_chats(request: HttpRequest) -> HttpResponse:
+    """Saves the model and the persona of the user's new chats."""
+    user = cast(User, request.user)
+    form = NewChatsForm(user, request.POST, initial=get_new_chat_defaults(user))
+    if _save(request, form, lambda: save_new_chat_defaults(user=user, **form.cleaned_data)):
+        return redirect("personas")
+    return _show_page(request, new_chats=form)
+
+
+def _show_page(
+    request: HttpRequest, *, form: forms.Form | None = None, new_chats: forms.Form | None = None
+) -> HttpResponse:
+    user = cast(User, request.user)
+    saved = services.get_custom_instructions(user)
+    form = form or CustomInstructionsForm(initial=model_to_dict(saved))
+    new_chats = new_chats or NewChatsForm(user, initial=get_new_chat_defaults(user))
+    context = {
+        "form": form,
+        "new_chats": new_chats,
+        "personas": personas_offered(user),
+        "prompts": user.saved_prompts.all(),
+    }
+    has_errors = bool(form.errors or new_chats.errors)
+    return render(request, "personas/page.html", context, status=400 if has_errors else 200)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from chat.core.text import one_line
 from chat.personas import services
 from chat.personas.access import own_personas, own_prompts, site_persona_called
 from chat.personas.models import Persona, SavedPrompt
+from chat.personas.new_chats import get_new_chat_defaults, preferred_persona, save_new_chat_defaults
 from chat.personas.sampling import settings_json
 from chat.transfer.imported_conversation import (
     ImportedConversation,
@@ -83,9 +84,19 @@ def written(owner: User) -> dict[str, Any] | None:
     data: dict[str, Any] = {"instructions": None}
     if instructions.about or instructions.style:
         data["instructions"] = {name: getattr(instructions, name) for name in ("about", "style", "active")}
+    if chosen := _new_chats_written(owner):
+        data["new_chats"] = chosen
     for part, kind in KINDS.items():
         data[part] = [{"name": each.name, kind.text: getattr(each, kind.text)} for each in kind.own(owner)]
     return {"format": NAME, "version": VERSION, **data} if any(data.values()) else None
+
+
+def _new_chats_written(owner: User) -> dict[str, Any] | None:
+    chosen, persona = get_new_chat_defaults(owner), preferred_persona(owner)
+    if not any(chosen.values()):
+        return None
+    named = {"name": persona.name, "own": persona.owner_id is not None} if persona else None
+    return {"model": chosen["model"] or None, "persona": named}
 
 
 def settings_written(conversation: Conversation) -> dict[str, Any]:
@@ -116,7 +127,35 @@ def bring_in(owner: User, record: dict[str, object]) -> list[Outcome]:
     outcomes = list(_instructions(owner, dict_of(record.get("instructions"))))
     for part, kind in KINDS.items():
         outcomes += _all_of(owner, kind, list_of(record.get(part)))
+    outcomes += _new_chats(owner, dict_of(record.get("new_chats")))
     return outcomes
+
+
+def _new_chats(owner: User, data: dict[str, object]) -> Iterator[Outcome]:
+    """Chooses model and persona of new chats, after the personas of the file are here."""
+    persona = _named_persona(owner, dict_of(data.get("persona")))
+    chosen = {"model": text_of(data.get("model")), "persona": str(persona.pk) if persona else ""}
+    if not any(chosen.values()):
+        return
+    what, here = _("Choices for new chats"), get_new_chat_defaults(owner)
+    if here == chosen:
+        yield what, _("They are here already.")
+    elif any(here.values()):
+        yield what, _("You have others here; they stay as they are.")
+    else:
+        try:
+            save_new_chat_defaults(user=owner, **chosen)
+        except ChatError as error:
+            yield what, error.words
+        else:
+            yield what, ""
+
+
+def _named_persona(owner: User, data: dict[str, object]) -> Persona | None:
+    name = text_of(data.get("name"))
+    if not name:
+        return None
+    return own_personas(owner).filter(name=name).first() if data.get("own") else site_persona_called(name)
 
 
 def _instructions(owner: User, data: dict[str, object]) -> Iterator[Outcome]:

@@ -15,6 +15,7 @@ from chat.model_cards.access import model_for
 from chat.model_cards.selection import default_model
 from chat.personas import services as personas
 from chat.personas.models import ConversationSettings
+from chat.personas.new_chats import preferred_persona
 
 SETTINGS = {"persona", "settings"}
 NAMES = {"model", "temporary", *SETTINGS}
@@ -22,7 +23,7 @@ NAMES = {"model", "temporary", *SETTINGS}
 
 @dataclass(frozen=True, slots=True)
 class NewConversation:
-    """Fields left unset: the model of new chats, the usual settings, in a conversation that stays."""
+    """Fields left unset: the owner's model and persona of new chats, the usual settings, and it stays."""
 
     model: str | None = None
     temporary: bool = False
@@ -48,8 +49,10 @@ class NewConversation:
         conversation = create_conversation(
             owner=owner, model=model, first_message=first_message, temporary=self.temporary
         )
-        if not self.settings:
-            return conversation, ConversationSettings(conversation=conversation)
         choices = personas.parse_conversation_settings(owner, self.settings)
+        if "persona" not in choices and (preferred := preferred_persona(owner)):
+            choices["persona"] = preferred
+        if not choices:
+            return conversation, ConversationSettings(conversation=conversation)
         personas.set_conversation_settings(conversation, **choices)
         return conversation, ConversationSettings(conversation=conversation, **choices)

@@ -207,3 +207,21 @@ def test_the_details_of_an_answer_name_tokens_end_and_seed(chat: Chat) -> None:
     expect(facts.filter(has_text="Seed")).to_contain_text(re.compile(r"\d{5,}"))
     chat.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+
+
+def test_a_new_chat_begins_with_the_chosen_persona_and_can_have_none(chat: Chat) -> None:
+    chat.page.goto("/settings/answers/")
+    chat.page.get_by_label("Persona", exact=True).select_option(label="Fun")
+    chat.page.locator("#new-chats .primary").click()
+    expect(chat.page.get_by_text("Saved.")).to_be_visible()
+    chat.page.goto("/")
+    persona = chat.page.locator("[data-persona]")
+    expect(persona).to_contain_text("Fun")
+    persona.click()
+    chat.page.get_by_role("menuitemradio", name="No persona").click()
+    expect(persona).to_contain_text("No persona")
+    chat.ask("one").wait_for_end()
+    chat.page.reload()
+    expect(persona).to_contain_text("No persona")
+    chat.page.get_by_role("link", name="New chat").click()
+    expect(persona).to_contain_text("Fun")

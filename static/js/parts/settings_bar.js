@@ -18,8 +18,6 @@ import { openChoices } from "grokweb/ui/choice_menu.js";
 import { find, wordsOf } from "grokweb/ui/dom.js";
 import { call } from "grokweb/wire/api.js";
 
-/** @type {ConversationSettings} */
-const DEFAULTS = { persona: null, settings: {} };
 const EDIT_PERSONAS = "/settings/answers/#personas";
 
 export class SettingsBar {
@@ -43,7 +41,7 @@ export class SettingsBar {
     this.conversationModel = null;
     /** @type {string | null} slug, of a new chat */
     this.chosenModel = null;
-    this.current = DEFAULTS;
+    this.current = this.defaults;
     this.buttons = {
       model: /** @type {HTMLButtonElement} */ (find("[data-model]", row)),
       persona: find("[data-persona]", row),
@@ -71,11 +69,16 @@ export class SettingsBar {
     if (model || conversation?.id !== this.conversation?.id) this.conversationModel = model ?? null;
     if (!conversation && this.conversation) {
       this.chosenModel = null;
-      this.current = DEFAULTS;
+      this.current = this.defaults;
     }
     this.conversation = conversation;
     if (settings) this.current = settings;
     this.draw();
+  }
+
+  /** Settings of a new chat. @returns {ConversationSettings} */
+  get defaults() {
+    return { persona: this.offers.preferred, settings: {} };
   }
 
   /** @returns {Model | undefined} */
@@ -116,7 +119,8 @@ export class SettingsBar {
     const { persona, settings } = this.current;
     const start = {
       ...(this.chosenModel && { model: this.chosenModel }),
-      ...(persona && { persona: persona.id }),
+      // The one shown is meant, also where the person chose another for new chats since this page was opened.
+      ...((persona || this.offers.preferred) && { persona: persona?.id ?? null }),
       ...(Object.keys(settings).length && { settings }),
     };
     return Object.keys(start).length ? start : undefined;

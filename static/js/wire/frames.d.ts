@@ -10,7 +10,7 @@ import type { Conversation, ConversationSettings, Folder, Kind, Message, Model, 
 /** Options of a new conversation (`start` of its first `send`). */
 export interface NewConversation {
   model?: string;
-  persona?: string;
+  persona?: string | null;
   settings?: Record<string, number | string>;
   temporary?: boolean;
 }

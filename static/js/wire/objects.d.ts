@@ -156,6 +156,8 @@ export interface ConversationSettings {
 /** Personas to choose from, limits and defaults of settings, and the tokens that custom instructions take. */
 export interface SettingsOffers {
   personas: Persona[];
+  /** That of new chats, as the person chose it. */
+  preferred: Persona | null;
   instructions: number;
   prompts: boolean;
   bounds: Record<string, [number, number]>;

@@ -92,6 +92,7 @@ ADDRESSES: dict[str, set[str]] = {
             ),
             *("settings/sessions/end-others/", "settings/delete-conversations/", "settings/delete-account/"),
             *("settings/answers/personas/<uuid:pk>/delete/", "settings/answers/prompts/<uuid:pk>/delete/"),
+            "settings/answers/new-chats/",
             *("frame/preview/", "frame/diagram/"),  # a frame's page: code reaches it from the chat page only
             *("i18n/setlang/", "manifest.webmanifest", "worker.js", "offline/<slug:language>/"),
         ),

@@ -10,8 +10,15 @@ from django.test import Client
 
 from chat.conversations.lifecycle import delete_conversation
 from chat.conversations.models import Conversation, Message
+from chat.model_cards.models import PreferredModel
 from chat.moderation.models import Rule
-from chat.personas.models import ConversationSettings, CustomInstructions, Persona, SavedPrompt
+from chat.personas.models import (
+    ConversationSettings,
+    CustomInstructions,
+    Persona,
+    PreferredPersona,
+    SavedPrompt,
+)
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 from tests.chat.transfer import files
@@ -396,3 +403,17 @@ def test_the_report_speaks_french(cast: Cast) -> None:
     assert names(result) == ["Personnage «\u00a0Cuisinier\u00a0»"]
     assert result["left_out"][0]["reason"].startswith("Un autre porte ici le même nom")
     assert result["imported"][0]["notes"][0].startswith("Ses réglages des réponses")
+
+
+def test_the_choices_for_new_chats_move_and_replace_none(cast: Cast, sailor: Persona) -> None:
+    own = settled(cast)
+    client = cast.client("alice")
+    write(client, "new-chats/", {"model": "scripted", "persona": str(own.pk)})
+    archive = everything(client)
+    bob = cast.client("bob")
+    assert "Choices for new chats" in names(report(bring(bob, archive, "all.zip")))
+    assert PreferredModel.objects.get(user=cast.bob).model_id == "scripted"
+    assert PreferredPersona.objects.get(user=cast.bob).persona.owner == cast.bob
+    write(bob, "new-chats/", {"model": "", "persona": str(sailor.pk)})
+    bring(bob, archive, "all.zip")
+    assert PreferredPersona.objects.get(user=cast.bob).persona == sailor

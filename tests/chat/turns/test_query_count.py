@@ -58,7 +58,7 @@ def as_read_back(cast: Any, turn: Turn) -> list[dict[str, Any]]:
 def test_a_first_question(cast: Any) -> None:
     ask(cast)  # the first of the day makes the row that counts it
     _turn, _ack, statements = ask(cast)
-    assert len(statements) == 14, "\n".join(statements)
+    assert len(statements) == 15, "\n".join(statements)
 
 
 def test_a_following_question(cast: Any) -> None:

@@ -1,0 +1,43 @@
+"""Keeps the model and the persona that a person chose for their new chats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from chat.accounts.models import User
+from chat.model_cards.access import model_for
+from chat.model_cards.models import PreferredModel
+from chat.personas.access import persona_for
+from chat.personas.models import Persona, PreferredPersona
+
+
+def preferred_persona(user: User) -> Persona | None:
+    """Returns the persona of a person's new chats; None: they have none."""
+    row = PreferredPersona.objects.filter(user=user).select_related("persona").first()
+    return row.persona if row else None
+
+
+def get_new_chat_defaults(user: User) -> dict[str, Any]:
+    """Returns `model` and `persona` as the form shows them: a slug and an id, empty without a choice."""
+    model = PreferredModel.objects.filter(user=user).first()
+    persona = PreferredPersona.objects.filter(user=user).first()
+    return {
+        "model": model.model_id if model else "",
+        "persona": str(persona.persona_id) if persona else "",
+    }
+
+
+@transaction.atomic
+def save_new_chat_defaults(*, user: User, model: str, persona: str) -> None:
+    """Stores both choices; an empty one is that of the site. Raises BadInput or NotFound; then nothing is
+    stored."""
+    if model:
+        PreferredModel.objects.update_or_create(user=user, defaults={"model": model_for(model, user)})
+    else:
+        PreferredModel.objects.filter(user=user).delete()
+    if persona:
+        PreferredPersona.objects.update_or_create(user=user, defaults={"persona": persona_for(user, persona)})
+    else:
+        PreferredPersona.objects.filter(user=user).delete()
