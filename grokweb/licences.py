@@ -18,8 +18,8 @@ from grokweb import lock
 ROOT = Path(__file__).resolve().parent.parent
 FREE = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BlueOak-1.0.0", "BSD-2-Clause", "BSD-3-Clause",
-    "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "MIT", "MIT-0", "PSF-2.0", "TCL", "Unlicense", "Zlib",
-    "ZPL-2.1",
+    "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "MIT", "MIT-0", "MIT-CMU", "PSF-2.0", "TCL", "Unlicense",
+    "Zlib", "ZPL-2.1",
 }  # fmt: skip
 NOTICED = {"Artistic-1.0-Perl", "LGPL-3.0-only", "MPL-2.0", "OFL-1.1"}
 # As the sources of these packages say, whose metadata does not; or that are not installed everywhere.
@@ -33,6 +33,7 @@ NAMED = {
     "gguf": "MIT",
     "khroma": "MIT",
     "llama-cpp-python": "MIT",
+    "pi-heif": "BSD-3-Clause AND LGPL-3.0-only",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "qrcode": "BSD-3-Clause",
     "requests": "Apache-2.0",

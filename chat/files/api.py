@@ -1,4 +1,4 @@
-"""Serves /api/files/: upload, reading progress, text and original of a file, and deletion before it is
+"""Serves /api/files/: upload, reading progress, text, image and original of a file, and deletion before it is
 sent.
 """
 
@@ -13,16 +13,18 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
 from chat.core.api import ApiRequest, json_view
-from chat.core.errors import BadInput
+from chat.core.errors import BadInput, NotFound
 from chat.core.load_shedding import request_cost
 from chat.core.throttling import throttle
 from chat.files import services
 from chat.files.access import file_for
 from chat.files.encodings import menu
+from chat.files.models import File
 
 UPLOADS_AN_HOUR = 240
 # A browser that guesses another type still runs nothing in it here.
 SANDBOX = "default-src 'none'; sandbox"
+FOR_GOOD = "private, max-age=31536000, immutable"  # what is behind an id never changes
 
 
 @request_cost(10)
@@ -71,8 +73,25 @@ def encoding(request: ApiRequest, pk: UUID) -> dict[str, Any]:
 def original(request: ApiRequest, pk: UUID) -> HttpResponse:
     """Sends the original as a download, never inline: a file may be a page with scripts."""
     found = file_for(request.user, pk)
-    response = HttpResponse(services.original(found), content_type="application/octet-stream")
-    response["Content-Disposition"] = content_disposition_header(True, found.name) or "attachment"
+    return _bytes(found, "application/octet-stream", as_attachment=True)
+
+
+@json_view("GET")
+def image(request: ApiRequest, pk: UUID) -> HttpResponse:
+    """Sends an image for the page to show: the bytes that were encoded here, never those that came in."""
+    found = file_for(request.user, pk)
+    if not services.is_shown(found):
+        raise NotFound
+    response = _bytes(found, f"image/{found.report['type']}", as_attachment=False)
+    response["Cache-Control"] = FOR_GOOD
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
+
+
+def _bytes(found: File, content_type: str, *, as_attachment: bool) -> HttpResponse:
+    response = HttpResponse(services.original(found), content_type=content_type)
+    name = services.download_name(found)
+    response["Content-Disposition"] = content_disposition_header(as_attachment, name) or "attachment"
     response["Content-Security-Policy"] = SANDBOX
     response["X-Content-Type-Options"] = "nosniff"
     return response

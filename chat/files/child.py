@@ -2,7 +2,8 @@
 
 The first line of the answer is JSON, `{"verdict", "report", "layers"}`: "ok" or a key of words.py, facts
 about the file (models.py, `File.report`), and the layers of the sandbox that hold (confine.py).
-The rest is the text in UTF-8. Imports nothing of Django. reading.py starts it and limits its wall time.
+The rest is the text in UTF-8, or the new bytes of an image. Imports nothing of Django. reading.py starts it
+and limits its wall time.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import contextlib
 import json
 import logging
 import sys
+import warnings
 from typing import Any, NoReturn
 
 import regex
 
-from chat.files.bounds import CPU_SECONDS, MEMORY, TEXT_CHARS
+from chat.files.bounds import CPU_SECONDS, IMAGE_MEMORY, MEMORY, TEXT_CHARS
 from chat.files.decoding import ENCODINGS, Decoded, Unreadable, decode
 from chat.files.pdf import read_pdf
 from chat.files.refused import Refused
@@ -33,6 +35,11 @@ MOST_FLAWS = 0.1
 
 def preload(kind: str) -> None:
     """Imports what is otherwise imported late: after `confine` no module can be read any more."""
+    if kind == "image":
+        from chat.files import image
+
+        image.preload()
+        return
     for name in ENCODINGS:
         codecs.lookup(name)
     with contextlib.suppress(Refused):  # the standard library also imports late: Counter loads heapq
@@ -99,13 +106,32 @@ def answer(kind: str, data: bytes, encoding: str = "") -> tuple[str, dict[str, A
     return ("too_long", report, "") if len(text) > TEXT_CHARS else ("ok", report, text)
 
 
+def image_answer(data: bytes) -> tuple[str, dict[str, Any], bytes]:
+    from chat.files.image import read_image
+
+    try:
+        written, report = read_image(data)
+    except Refused as refused:
+        return str(refused), {}, b""
+    except MemoryError:
+        return "too_many_pixels", {}, b""
+    return "ok", report, written
+
+
 def main(kind: str, encoding: str = "") -> NoReturn:
     logging.disable()  # pypdf's warnings quote the file
+    warnings.simplefilter("ignore")  # so do some of Pillow's
     data = sys.stdin.buffer.read()
     preload(kind)
-    layers = confine(Limits(memory=MEMORY, cpu_seconds=CPU_SECONDS))
-    verdict, report, text = answer(kind, data, encoding)
+    memory = IMAGE_MEMORY if kind == "image" else MEMORY
+    needs_threads = kind == "image" and data[4:8] == b"ftyp"  # libde265 decodes HEIC in a thread of its own
+    layers = confine(Limits(memory=memory, cpu_seconds=CPU_SECONDS, threads=needs_threads))
+    if kind == "image":
+        verdict, report, body = image_answer(data)
+    else:
+        verdict, report, text = answer(kind, data, encoding)
+        body = text.encode()
     head = json.dumps({"verdict": verdict, "report": report, "layers": layers})
-    sys.stdout.buffer.write(f"{head}\n{text}".encode())
+    sys.stdout.buffer.write(head.encode() + b"\n" + body)
     sys.stdout.buffer.flush()
     sys.exit(0)

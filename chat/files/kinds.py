@@ -12,7 +12,9 @@ from chat.files.models import Kind
 
 HEAD = 4096  # bytes examined
 
-_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"\x00\x00\x01\x00")
+_IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+_UNREAD_IMAGES = (b"II*\x00", b"MM\x00*", b"\x00\x00\x01\x00")
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _ARCHIVES = (
     b"PK\x03\x04",
     b"PK\x05\x06",
@@ -38,10 +40,12 @@ def kind_of(head: bytes) -> Kind:
     """Raises BadInput with words for whoever chose the file."""
     if not head:
         raise BadInput(_("This file is empty."))
+    if _is_image(head):
+        return Kind.IMAGE
     if _is_pdf(head):
         return Kind.PDF
-    if _is_picture(head):
-        raise BadInput(_("This model reads text only, so pictures cannot be attached."))
+    if _is_unread_image(head):
+        raise BadInput(_("Of images, only PNG, JPEG, WebP and HEIC can be read here."))
     if head.startswith((*_ARCHIVES, _OLD_OFFICE)) or _BZIP2.match(head):
         raise BadInput(
             _("Archives and office documents cannot be read here. Please save it as PDF or as text first.")
@@ -67,11 +71,22 @@ def _is_plain(head: bytes) -> bool:
         return error.end >= len(head[: HEAD - 4]) - 3  # cut inside a letter
 
 
-def _is_picture(head: bytes) -> bool:
-    if head.startswith(_PICTURES) or _GIF.match(head) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+def _is_image(head: bytes) -> bool:
+    """Returns whether a file begins as images do that can be read; whether it is one, only its child sees."""
+    if head.startswith(_IMAGES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return True
-    # HEIC and AVIF; the size before the mark is small, so its first byte is zero.
-    return head[:1] == b"\x00" and head[4:8] == b"ftyp" and head[8:11] in (b"hei", b"hev", b"avi", b"mif")
+    return _has_brand(head) and head[8:12] in _HEIC
+
+
+def _is_unread_image(head: bytes) -> bool:
+    if _has_brand(head):
+        return head[8:11] == b"avi"
+    return head.startswith(_UNREAD_IMAGES) or _GIF.match(head) is not None
+
+
+def _has_brand(head: bytes) -> bool:
+    """Returns whether a file names its format as HEIC and AVIF do; the size before it is small."""
+    return head[:1] == b"\x00" and head[4:8] == b"ftyp"
 
 
 def _has_many_zeros(head: bytes) -> bool:

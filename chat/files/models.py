@@ -21,6 +21,7 @@ class Kind(models.TextChoices):
 
     TEXT = "text", _("text")
     PDF = "pdf", "PDF"
+    IMAGE = "image", _("image")
 
 
 class State(models.TextChoices):
@@ -56,12 +57,14 @@ class File(models.Model):
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     size = models.PositiveIntegerField(_("size in bytes"))
     sha256 = models.CharField(max_length=64)
-    # In the storage "files"; empty where only the text came in (an import).
+    # In the storage "files"; empty where only the text came in (an import). Of an image that was read, it is
+    # the new encoding: the bytes that came in, with all that was beside the pixels, are deleted.
     stored = models.CharField(max_length=100, blank=True)
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.READING)
     failure_reason = models.CharField(max_length=16, blank=True)  # a key of words.py
     # Further results for words.py: for a text "encoding" (decoding.py), "guessed" or "chosen", and "flaws",
-    # the number of invalid places; for a PDF "pages", and which of them are "empty" or "unreadable".
+    # the number of invalid places; for a PDF "pages", and which of them are "empty" or "unreadable"; for an
+    # image "width", "height", "type" ("jpeg" or "png") and, if it was animated, "frames".
     report = models.JSONField(default=dict, blank=True)
     text = models.TextField(_("text"), blank=True)
     characters = models.PositiveIntegerField(default=0)

@@ -27,6 +27,7 @@ ENVIRONMENT = {"LANG": "C.UTF-8"}
 class Outcome:
     verdict: str  # "ok", or a key of words.py
     text: str = ""
+    image: bytes = b""  # an image as it was encoded anew
     report: dict[str, Any] = field(default_factory=dict)
 
 
@@ -44,11 +45,13 @@ def read(content: IO[bytes], kind: Kind, encoding: str = "") -> Outcome:
         )
     except subprocess.TimeoutExpired:
         return Outcome("too_slow")
-    head, _, text = done.stdout.partition(b"\n")
+    head, _, body = done.stdout.partition(b"\n")
     if done.returncode == 0 and head:
         answer = json.loads(head)
         log_missing_layers(answer["layers"])
-        return Outcome(answer["verdict"], text.decode(), answer["report"])
+        if kind == Kind.IMAGE:
+            return Outcome(answer["verdict"], image=body, report=answer["report"])
+        return Outcome(answer["verdict"], body.decode(), report=answer["report"])
     logger.warning("a reading child ended with %s", done.returncode)
     return Outcome("too_slow" if done.returncode in _TIME_WAS_UP else "too_large")
 

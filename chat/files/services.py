@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import IO, Any
 from uuid import UUID
 
 from celery import current_app
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
 from django.db import transaction
 from django.db.models import Sum
@@ -34,6 +37,7 @@ from chat.files.kinds import HEAD, kind_of
 from chat.files.models import Attachment, File, Kind, State
 from chat.files.names import clean_name
 from chat.files.words import remarks_on, words_for
+from chat.model_cards import images
 
 logger = logging.getLogger("grokweb.files")
 
@@ -43,6 +47,7 @@ UNSENT_FOR = timedelta(days=1)
 READ_AGAIN_AFTER = timedelta(minutes=2)  # the task may be lost; must stay well above reading.SECONDS
 GIVEN_UP_AFTER = timedelta(minutes=15)
 FENCE_CHARACTERS = 17  # "File: ", two fences of three, four line ends, and two before the text
+IMAGE_PATCH = 28  # pixels: a square of so many a side is about a token
 
 
 def storage() -> Storage:
@@ -66,6 +71,8 @@ def store(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     check_text("file_name", name)  # its text is checked when it is sent
     content.seek(0)
     kind = kind_of(content.read(HEAD))
+    if kind == Kind.IMAGE:
+        images.check_somebody_sees(owner)
     _check_room(owner, size)  # before the bytes are copied, and again below, under the lock
     check_room("files", size)
     check_room()
@@ -133,7 +140,10 @@ def ask_to_read(pk: UUID) -> None:
 
 
 def read(pk: UUID) -> None:
-    """Turns the bytes of a file into text, once; a text in the encoding that its owner chose, if any."""
+    """Turns the bytes of a file into text, once; a text in the encoding that its owner chose, if any.
+
+    An image is encoded anew, and the bytes that came in are deleted.
+    """
     file = File.objects.filter(pk=pk, state=State.READING).first()
     if file is None:
         return
@@ -144,20 +154,38 @@ def read(pk: UUID) -> None:
     except FileNotFoundError:
         outcome = reading.Outcome("lost")
     verdict, text = outcome.verdict, outcome.text
-    if verdict == "ok" and is_blank(text):
+    image: dict[str, Any] = {}
+    if file.kind == Kind.IMAGE:
+        image = _stored_image(file, outcome) if verdict == "ok" else {}
+    elif verdict == "ok" and is_blank(text):
         verdict, text = "empty", ""
     ready = verdict == "ok"
-    File.objects.filter(pk=pk, state=State.READING).update(
+    values = {"tokens": estimate_tokens(text) if ready else 0, **image}
+    updated = File.objects.filter(pk=pk, state=State.READING).update(
         state=State.READY if ready else State.FAILED,
         failure_reason="" if ready else verdict,
         report=outcome.report | chosen_one,
         text=text,
         characters=len(text),
-        tokens=estimate_tokens(text) if ready else 0,
+        **values,
     )
+    if image:
+        remove_bytes(file.stored if updated else image["stored"])
     logger.info(
         "file read", extra={"file": str(pk), "kind": file.kind, "bytes": file.size, "verdict": verdict}
     )
+
+
+def _stored_image(file: File, outcome: reading.Outcome) -> dict[str, Any]:
+    """Stores an image as it was encoded anew; returns what its row says of that."""
+    width, height = outcome.report["width"], outcome.report["height"]
+    return {
+        "stored": storage().save(f"{place_of(file)}-2", ContentFile(outcome.image)),
+        "size": len(outcome.image),
+        "sha256": hashlib.sha256(outcome.image).hexdigest(),
+        # An estimate: models differ, and the charge is what their server counts.
+        "tokens": math.ceil(width / IMAGE_PATCH) * math.ceil(height / IMAGE_PATCH),
+    }
 
 
 def can_be_read_again(file: File) -> bool:
@@ -206,6 +234,12 @@ def chosen(user: User, ids: Sequence[UUID], conversation: Conversation | None) -
     return files
 
 
+def has_new_image(files: Iterable[File]) -> bool:
+    """Returns whether one of the files is an image that no message has yet."""
+    images = [file.pk for file in files if file.kind == Kind.IMAGE]
+    return bool(images) and File.objects.unsent().filter(pk__in=images).exists()
+
+
 def load_texts(files: Sequence[File]) -> None:
     texts = (
         dict(File.objects.filter(pk__in=[file.pk for file in files]).values_list("pk", "text"))
@@ -234,8 +268,10 @@ def with_files(text: str, files: Iterable[File]) -> str:
 
 def _fenced(file: File) -> str:
     """Returns the file in a fence that is longer than any run of backticks inside, so that no file can end
-    it.
+    it; of an image its name, as the image itself goes beside the text.
     """
+    if file.kind == Kind.IMAGE:
+        return f"Image: {file.name}"
     longest = max((len(row) for row in re.findall(r"`{3,}", file.text)), default=2)
     fence = "`" * (longest + 1)
     return f"File: {file.name}\n{fence}\n{file.text}\n{fence}"
@@ -300,7 +336,26 @@ def file_json(file: File) -> dict[str, Any]:
         "characters": file.characters,
         "tokens": file.tokens,
         "original": bool(file.stored),
+        "image": _shape(file),
     }
+
+
+def is_shown(file: File) -> bool:
+    """Returns whether a file is an image whose new bytes are there; of an imported one only the name is."""
+    return bool(file.kind == Kind.IMAGE and file.state == State.READY and file.stored)
+
+
+def _shape(file: File) -> list[int] | None:
+    """Returns width and height of an image that can be shown."""
+    return [file.report["width"], file.report["height"]] if is_shown(file) else None
+
+
+def download_name(file: File) -> str:
+    """Returns a file's name, for an image with the ending of what it was encoded as."""
+    if not is_shown(file):
+        return file.name
+    ending = {"jpeg": "jpg", "png": "png"}[file.report["type"]]
+    return f"{PurePosixPath(file.name).stem}.{ending}"
 
 
 # --- Out --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from chat.core.sizes import mb
 from chat.core.text import grouped
-from chat.files.bounds import MEMORY, PAGES, TEXT_CHARS
+from chat.files.bounds import MEMORY, PAGES, PIXELS, TEXT_CHARS
 from chat.files.decoding import ENCODINGS
 
 MOST_RANGES = 5  # of page numbers in a remark
@@ -33,6 +33,9 @@ def words_for(reason: str) -> str:
         % {"limit": mb(MEMORY)},
         "too_long": _("It has more than %(characters)s characters or %(pages)s pages.")
         % {"characters": grouped(TEXT_CHARS), "pages": grouped(PAGES)},
+        "broken_image": _("This image is broken and cannot be read."),
+        "too_many_pixels": _("This image has too many pixels: at most %(limit)s million can be read.")
+        % {"limit": grouped(PIXELS // 1_000_000)},
         "too_slow": _("Reading it took too long, so it was given up."),
     }
     return words.get(reason, _("It could not be read."))
@@ -51,6 +54,8 @@ def remarks_on(report: dict[str, Any]) -> list[str]:
             flaws,
         )
         remarks.append(words % {"count": grouped(flaws)})
+    if report.get("frames"):
+        remarks.append(_("of this animation, the model sees the first image only"))
     return [*remarks, *_remarks_on_pages(report)]
 
 

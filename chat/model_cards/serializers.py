@@ -13,6 +13,7 @@ from chat.model_cards.models import ModelCard
 def model_json(card: ModelCard) -> dict[str, Any]:
     """Serializes a model as the list of models shows it."""
     tokens = answer_tokens(card)
+    capabilities = capabilities_of(card)
     return {
         "slug": card.slug,
         "name": card.name,
@@ -21,7 +22,8 @@ def model_json(card: ModelCard) -> dict[str, Any]:
         "context_tokens": card.context_tokens,
         "answer_tokens": {"usual": tokens.usual, "longest": tokens.longest},
         "sampling": card.sampling,
-        "efforts": list(capabilities_of(card).efforts),
+        "efforts": list(capabilities.efforts),
+        "images": capabilities.images,
         "message_chars": message_chars(card.context_tokens),
         "hidden": card.is_hidden,
         "price": float(card.price),

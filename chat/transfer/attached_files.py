@@ -8,19 +8,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files import File as Wrapped
+from django.db import transaction
 
 from chat.accounts.models import User
 from chat.core import storage
 from chat.core.errors import ChatError
 from chat.files import services as files
 from chat.files.kinds import HEAD, kind_of
-from chat.files.models import Attachment, File
+from chat.files.models import Attachment, File, Kind, State
 from chat.files.reports import validated_report
 from chat.transfer.imported_conversation import ImportedConversation, ImportedFile
 from chat.transfer.upload import Package
@@ -81,6 +83,9 @@ class Carrier:
                     attachment = Attachment(message_id=keys[node.key], file=file, position=position)
                     attached[keys[node.key], file.pk] = attachment
         Attachment.objects.bulk_create(attached.values(), batch_size=500)
+        for file in self._made.values():
+            if file.state == State.READING:
+                transaction.on_commit(partial(files.ask_to_read, file.pk), robust=True)
 
     def _fit_again(self, draft: ImportedConversation) -> None:
         """Drops files that no longer fit: an upload may have used the space meanwhile."""
@@ -147,3 +152,5 @@ class Carrier:
         self.stored.append(name)
         copy.seek(0)
         file.stored = self.stored[-1] = files.storage().save(name, Wrapped(copy))
+        if file.kind == Kind.IMAGE:  # nobody sees bytes of an image that came in: they are encoded anew first
+            file.state, file.report = State.READING, {}

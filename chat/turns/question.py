@@ -18,6 +18,8 @@ from chat.core.sizes import model_chars
 from chat.core.text import trimmed
 from chat.files import services as files
 from chat.files.models import File
+from chat.model_cards import images
+from chat.model_cards.models import ModelCard
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -70,6 +72,15 @@ def choose_files(
     chosen = files.chosen(user, question.file_ids, None if is_new_conversation else conversation)
     check_length(question.text, conversation, chosen)
     return chosen
+
+
+def check_images(chosen: Sequence[File], model: ModelCard, user: User) -> None:
+    """Raises BadInput for a new image that the model cannot see.
+
+    One that was sent before stays with an edited message: it is left out, like those of earlier messages.
+    """
+    if files.has_new_image(chosen):
+        images.check_sees(model, user)
 
 
 def read(question: Question, chosen: list[File]) -> ReadQuestion:

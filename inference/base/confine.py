@@ -9,7 +9,8 @@ Each layer holds alone, and `confine` returns the names of those that do:
 * NETWORK: an empty network namespace of its own (Linux, where the kernel allows it);
 * FILTER: the kernel refuses every system call that reading does not take (seccomp; Linux on x86-64, arm64).
   Among those it refuses are open, socket, fork, exec, kill and ptrace, so a process must import and open
-  everything it needs before. Its standard streams and the files it has open stay usable.
+  everything it needs before. Its standard streams and the files it has open stay usable. A library that
+  cannot do without threads gets them (`Limits.threads`), and still no processes.
 
 Containers may forbid namespaces and seccomp. The other layers then hold alone: callers log the missing ones
 (`missing`), and `manage.py doctor` names them (`probe`).
@@ -18,6 +19,7 @@ Containers may forbid namespaces and seccomp. The other layers then hold alone: 
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import errno
 import json
 import os
@@ -56,7 +58,8 @@ OWN = (f"{sys.prefix}/", f"{sys.base_prefix}/")
 NEW_NETWORK, NEW_USER = 0x40000000, 0x10000000
 SET_NO_NEW_PRIVILEGES, SET_SECCOMP, FILTER_MODE = 38, 22, 2
 KILL, REFUSE, ALLOW = 0x80000000, 0x00050000 | errno.EPERM, 0x7FFF0000
-LOAD, JUMP_EQUAL, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
+NOT_THERE = 0x00050000 | errno.ENOSYS
+LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_IF_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 X32 = 0x40000000  # x86-64's second set of call numbers
 
 # Numbers of the permitted calls, on x86-64 and on arm64.
@@ -88,6 +91,10 @@ PERMITTED = {
     "exit": (60, 93),
     "exit_group": (231, 94),
 }
+# Calls of a new thread. The C library falls back to `clone` where the kernel has no clone3, whose flags lie
+# in memory that a filter cannot read.
+CLONE, CLONE3, OF_A_THREAD = (56, 220), 435, 0x10000
+PERMITTED_IN_THREADS = {"set_robust_list": (273, 99), "rseq": (334, 293), "sched_yield": (24, 124)}
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above; the kernel's number
 
 
@@ -98,6 +105,7 @@ class Limits:
     memory: int  # bytes of address space; the interpreter itself takes about 20 MB
     cpu_seconds: int
     open_files: int = 16
+    threads: bool = False  # where the filter holds, which can tell a thread from a process
 
 
 def confine(limits: Limits, *, strict: bool = False) -> list[str]:
@@ -110,8 +118,10 @@ def confine(limits: Limits, *, strict: bool = False) -> list[str]:
         held.append(NETWORK)
     if set_limits(limits):
         held.append(LIMITS)
-    if filter_calls():
+    if filter_calls(threads=limits.threads):
         held.append(FILTER)
+    elif limits.threads:
+        set_limits(dataclasses.replace(limits, threads=False))
     sys.addaudithook(refuse_all if strict else refuse_dangerous)
     return [*held, AUDIT]
 
@@ -164,9 +174,10 @@ def set_limits(limits: Limits) -> bool:
         resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_NOFILE: limits.open_files,
-        resource.RLIMIT_NPROC: 0,
         resource.RLIMIT_CORE: 0,
     }
+    if not limits.threads:  # the kernel counts them like processes
+        bounds[resource.RLIMIT_NPROC] = 0
     for kind, bound in bounds.items():
         try:
             resource.setrlimit(kind, (bound, bound))
@@ -185,7 +196,7 @@ def leave_network() -> bool:
     return bool(libc.unshare(NEW_NETWORK) == 0 or libc.unshare(NEW_USER | NEW_NETWORK) == 0)
 
 
-def filter_calls() -> bool:
+def filter_calls(*, threads: bool = False) -> bool:
     """Installs the seccomp filter: architecture, then the permitted calls, then "not permitted"; returns
     whether the kernel took it."""
     if sys.platform != "linux" or os.uname().machine not in ARCHITECTURES:
@@ -199,8 +210,18 @@ def filter_calls() -> bool:
         (JUMP_AT_LEAST, 0, 1, X32),
         (RETURN, 0, 0, KILL),
     ]
-    for numbers in PERMITTED.values():
+    permitted = PERMITTED | PERMITTED_IN_THREADS if threads else PERMITTED
+    for numbers in permitted.values():
         program += [(JUMP_EQUAL, 0, 1, numbers[column]), (RETURN, 0, 0, ALLOW)]
+    if threads:
+        program += [
+            (JUMP_EQUAL, 0, 1, CLONE3),
+            (RETURN, 0, 0, NOT_THERE),
+            (JUMP_EQUAL, 0, 3, CLONE[column]),
+            (LOAD, 0, 0, 16),  # the low half of seccomp_data.args[0]
+            (JUMP_IF_SET, 0, 1, OF_A_THREAD),
+            (RETURN, 0, 0, ALLOW),
+        ]
     program.append((RETURN, 0, 0, REFUSE))
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in program))
     # struct sock_fprog: a length of 16 bits, padding, a pointer

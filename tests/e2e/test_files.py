@@ -47,7 +47,7 @@ def test_a_file_is_sent_with_a_message(chat: Chat, witness: Witness, tmp_path: P
     expect(chips).to_have_count(3)
     expect(chips.nth(0)).to_contain_text(re.compile(r"18 B · about \d+ tokens"), timeout=PATIENCE * 1000)
     expect(chips.nth(1)).to_contain_text(re.compile(r"kB · about|B · about"))
-    expect(chips.nth(2)).to_contain_text("pictures cannot be attached")
+    expect(chips.nth(2)).to_contain_text("No model here can see images")
     expect(page.locator("[data-gauge]")).to_have_text(re.compile(r"about \d+ of [\d,]+ tokens"))
 
     chat.ask("What is in them?")

@@ -24,6 +24,7 @@ import { wireDemoBanner } from "grokweb/parts/demo_banner.js";
 import { wireDictation } from "grokweb/parts/dictation.js";
 import { wireDrawer } from "grokweb/parts/drawer.js";
 import { wireFeedback } from "grokweb/parts/feedback.js";
+import { showLeftOut, whyBlind } from "grokweb/parts/images.js";
 import { keepOfflinePage } from "grokweb/parts/offline_page.js";
 import { wireRemoveDialog } from "grokweb/parts/remove_dialog.js";
 import { wireReportDialog } from "grokweb/parts/report_dialog.js";
@@ -130,6 +131,7 @@ chat.attachments = new Attachments(form, {
   storage: new PersonalStorage(user, "files"),
   notices,
   tooLong: (text) => chat.gauge.tooLong(text),
+  whyBlind: () => whyBlind(chat.settingsBar.model, chat.settingsBar.models),
   changed: (files) => chat.gauge.setFiles(files),
 });
 chat.composer = new Composer(form, {
@@ -159,6 +161,7 @@ chat.settingsBar = new SettingsBar(find("[data-settings-bar]"), find("[data-head
     if (another) fetchContext(chat); // what does not fit changes with the model
     composer.fit();
     showDemo(model.is_demo);
+    showLeftOut(notices, model, store.state.messages);
   },
 });
 
@@ -229,6 +232,7 @@ store.subscribe((state, before) => {
   if (state.pending !== before.pending) chat.pendingStorage.save(state.pending);
 });
 store.subscribe(() => draw(chat));
+store.subscribe((state) => showLeftOut(notices, chat.settingsBar.model, state.messages));
 open(chat, data.conversation, data, data);
 const wanted = new URLSearchParams(location.search).get("m");
 if (wanted && data.conversation) {

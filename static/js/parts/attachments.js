@@ -14,7 +14,9 @@
 import { bytes, number } from "grokweb/base/format.js";
 import { fill, gettext } from "grokweb/base/i18n.js";
 import { wireDrop, wirePaste } from "grokweb/parts/file_input.js";
+import { isImage } from "grokweb/parts/images.js";
 import { el, find, icon } from "grokweb/ui/dom.js";
+import { openMenu } from "grokweb/ui/menu.js";
 import { fileLabel, showFile } from "grokweb/view/file_chips.js";
 import { aboutFile } from "grokweb/view/file_status.js";
 import { ApiError, call, csrfToken, loginUrl } from "grokweb/wire/api.js";
@@ -32,14 +34,16 @@ export class Attachments {
    * @param {Notices} options.notices
    * @param {(text: string) => string} options.tooLong  returns why a message with these files cannot go, or
    *   ""
+   * @param {() => string} options.whyBlind  returns why the chosen model gets no image, or ""
    * @param {(files: TrayFile[]) => void} options.changed  called after every change
    */
-  constructor(form, { limits, storage, notices, tooLong, changed }) {
+  constructor(form, { limits, storage, notices, tooLong, whyBlind, changed }) {
     this.form = form;
     this.limits = limits;
     this.storage = storage;
     this.notices = notices;
     this.tooLong = tooLong;
+    this.whyBlind = whyBlind;
     this.changed = changed;
     this.list = find("[data-files]", form);
     this.status = find("[data-files-status]", form);
@@ -50,11 +54,27 @@ export class Attachments {
     this.files = [];
     /** @type {Map<string, TrayFile[]>} those of other conversations, by key */
     this.others = new Map();
-    const input = find("input[type=file]", form);
-    find("[data-attach]", form).addEventListener("click", () => input.click());
-    input.addEventListener("change", () => { this.add([...input.files ?? []]); input.value = ""; });
+    this.button = find("[data-attach]", form);
+    const input = find("input[data-choose]", form);
+    const camera = find("input[data-camera]", form);
+    this.button.addEventListener("click", () => this.offer(input, camera));
+    for (const each of [input, camera]) {
+      each.addEventListener("change", () => { this.add([...each.files ?? []]); each.value = ""; });
+    }
     wireDrop(find("[data-drop]"), (files) => this.add(files));
     wirePaste(this.area, notices, (files) => this.add(files));
+  }
+
+  /**
+   * Opens the files of the device; on a phone, with a model that sees images, its camera can be chosen, too.
+   * @param {HTMLInputElement} input @param {HTMLInputElement} camera
+   */
+  offer(input, camera) {
+    if (this.whyBlind() || !matchMedia("(pointer: coarse)").matches) { input.click(); return; }
+    openMenu(this.button, [
+      { name: "camera", words: gettext("Take a photo"), run: () => camera.click() },
+      { name: "clip", words: gettext("Choose files"), run: () => input.click() },
+    ]);
   }
 
   // --- By conversation -------------------------------------------------------------------------------------
@@ -122,7 +142,7 @@ export class Attachments {
     const { files } = this;
     const failed = files.find((each) => each.state === "failed");
     const waiting = files.find((each) => each.state !== "ready");
-    let words = this.tooLong(text);
+    let words = this.tooLong(text) || (files.some(isImage) ? this.whyBlind() : "");
     if (failed) words = fill(gettext("“%(name)s” cannot be sent. Remove it first."), { name: failed.name });
     else if (waiting) {
       words = fill(gettext("“%(name)s” is not read yet. Please wait a moment."), { name: waiting.name });
@@ -144,6 +164,11 @@ export class Attachments {
     this.notices.clear("files");
     const { max_count: most, max_bytes: largest } = this.limits;
     const room = most - this.files.length;
+    const blind = chosen.some(isImage) ? this.whyBlind() : "";
+    if (blind) {
+      this.warn(blind);
+      chosen = chosen.filter((each) => !isImage(each));
+    }
     if (chosen.length > room) this.warn(fill(gettext("A message can have at most %(n)s files."), { n: number(most) }));
     for (const blob of chosen.slice(0, Math.max(0, room))) {
       if (blob.size > largest) this.warn(this.overLimit(blob));
@@ -260,8 +285,8 @@ export class Attachments {
   /** @param {string} key @param {TrayFile[]} files */
   save(key, files) {
     const stored = files.filter((each) => each.id).map(
-      ({ id, name, size, state, words, remarks, tokens, characters, original }) =>
-        ({ id, name, size, state, words, remarks, tokens, characters, original }),
+      ({ id, name, kind, size, state, words, remarks, tokens, characters, original, image }) =>
+        ({ id, name, kind, size, state, words, remarks, tokens, characters, original, image }),
     );
     this.storage.set(key, stored.length ? JSON.stringify(stored) : "");
   }

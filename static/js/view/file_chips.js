@@ -7,13 +7,30 @@
 import { el, icon } from "grokweb/ui/dom.js";
 import { aboutFile } from "grokweb/view/file_status.js";
 
+const SHOWN = 280; // pixels; the longest side of an image in a message
+const CHIP = 40;
+
+/**
+ * Returns a file's image, small; its place is reserved before it is loaded.
+ * @param {AttachedFile} file @param {number} side  the longest, in pixels @param {string} alt
+ */
+export function thumbnail({ id, image }, side, alt) {
+  const [width, height] = image ?? [1, 1];
+  const scale = Math.min(1, side / Math.max(width, height));
+  return el("img", {
+    src: `/api/files/${id}/image/`, alt, loading: "lazy", decoding: "async",
+    width: Math.max(1, Math.round(scale * width)), height: Math.max(1, Math.round(scale * height)),
+  });
+}
+
 /**
  * Returns the icon, name and details of a file, for its button.
  * @param {AttachedFile & { sent?: number }} file
  */
 export const fileLabel = (file) => {
   const name = el("span", { class: "name", dir: "ltr" }, file.name);
-  return [icon("file"), el("span", { class: "what" }, name, el("small", {}, aboutFile(file)))];
+  const sign = file.image ? thumbnail(file, CHIP, "") : icon("file");
+  return [sign, el("span", { class: "what" }, name, el("small", {}, aboutFile(file)))];
 };
 
 /**
@@ -23,7 +40,9 @@ export const fileLabel = (file) => {
 export function drawFiles(list, files = []) {
   list.hidden = !files.length;
   list.replaceChildren(...files.map((file) => {
-    const button = el("button", { class: "chip", type: "button", title: file.name }, ...fileLabel(file));
+    const shown = file.image ? [thumbnail(file, SHOWN, file.name)] : fileLabel(file);
+    const attributes = { class: file.image ? "shown-image" : "chip", type: "button", title: file.name };
+    const button = el("button", attributes, ...shown);
     button.addEventListener("click", () => showFile(file));
     return el("li", {}, button);
   }));

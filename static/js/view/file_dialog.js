@@ -30,19 +30,33 @@ export async function openFile(file, changed) {
   shown = file;
   find("h2", dialog).textContent = file.name;
   find("a", dialog).href = `/api/files/${file.id}/original/`;
-  const words = file.original ? gettext("Download the original") : gettext("Download the text");
+  const original = file.original ? gettext("Download the original") : gettext("Download the text");
+  const words = file.image ? gettext("Download the image") : original;
   find("a span", dialog).textContent = words;
   find("label", dialog).hidden = true;
+  showImage(dialog, file);
   dialog.showModal();
   const select = find("select", dialog);
   select.onchange = () => { readAgain(dialog, file, select.value, changed); };
   await load(dialog, file);
 }
 
+/**
+ * Shows an image large, in place of the text that a file has else.
+ * @param {HTMLDialogElement} dialog @param {AttachedFile} file
+ */
+function showImage(dialog, { id, name, image }) {
+  const [width, height] = image ?? [];
+  const large = image ? [el("img", { src: `/api/files/${id}/image/`, alt: name, width, height })] : [];
+  find(".large-image", dialog).replaceChildren(...large);
+  find("pre", dialog).hidden = Boolean(image);
+}
+
 /** @param {HTMLDialogElement} dialog @param {AttachedFile} file */
 async function load(dialog, file) {
   const pre = find("pre", dialog);
   find("[data-about]", dialog).textContent = aboutFile(file);
+  if (file.image) return;
   pre.textContent = gettext("Loading…");
   try {
     const answer = await call("GET", `/api/files/${file.id}/text/`);

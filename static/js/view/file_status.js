@@ -12,5 +12,6 @@ export function aboutFile(file) {
   if (file.state === "reading") return gettext("reading…");
   if (file.state === "failed") return file.words ?? "";
   const tokens = fill(gettext("about %(n)s tokens"), { n: number(file.tokens) });
-  return [bytes(file.size), tokens, ...(file.remarks ?? [])].join(" · ");
+  const shape = file.image ? [file.image.map((each) => number(each)).join(" × ")] : [];
+  return [...shape, bytes(file.size), tokens, ...(file.remarks ?? [])].join(" · ");
 }

@@ -108,6 +108,8 @@ export interface AttachedFile {
   characters: number;
   tokens: number;
   original?: boolean;
+  /** Width and height of an image that can be shown. */
+  image?: [number, number] | null;
 }
 
 export interface Model {
@@ -120,6 +122,8 @@ export interface Model {
   sampling: Record<string, number>;
   /** How much it can be asked to think, least first. */
   efforts: string[];
+  /** Whether it sees images. */
+  images: boolean;
   message_chars: number;
   hidden: boolean;
   /** How many times a token counts in quotas. */

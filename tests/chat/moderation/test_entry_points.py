@@ -85,6 +85,7 @@ ADDRESSES: dict[str, set[str]] = {
             *("api/messages/<uuid:pk>/prompt/", "api/conversations/<uuid:pk>/context/"),
             *("api/messages/<uuid:pk>/details/", "api/files/<uuid:pk>/", "api/files/<uuid:pk>/text/"),
             *(
+                "api/files/<uuid:pk>/image/",
                 "api/files/<uuid:pk>/original/",
                 "api/files/<uuid:pk>/encoding/",
                 "settings/appearance/",

@@ -90,6 +90,22 @@ def test_no_thread_and_no_flood_of_processes_starts_under_the_filter() -> None:
 
 
 @only_linux
+def test_threads_that_a_library_needs_start_under_the_filter_and_processes_do_not() -> None:
+    limits = "confine.confine(confine.Limits(memory=1 << 30, cpu_seconds=20, threads=True))"
+    attempts = (
+        "threading.Thread(target=print).start()",
+        "os.fork()",
+        "call('fork')",
+        "call('vfork')",
+        "call('clone', 17, 0, 0, 0, 0)",  # SIGCHLD: a process
+        "open('/etc/passwd')",
+    )
+    first, *refused = tries(limits, *attempts)
+    assert first == "done"
+    assert refused == ["PermissionError EPERM"] * 5
+
+
+@only_linux
 def test_the_kernel_allows_reading() -> None:
     attempts = ("bytearray(5_000_000)", "os.fstat(0)", "os.close(0)", "os.urandom(8)", "[0] * 100_000")
     assert tries("confine.filter_calls()", *attempts) == ["done"] * 5
