@@ -31,6 +31,7 @@ async def remove(answer: Message) -> None:
 
 
 async def hide_question(answer: Message) -> None:
+    assert answer.parent_id is not None
     await Message.objects.filter(pk=answer.parent_id).aupdate(hidden_at=Now())
 
 
