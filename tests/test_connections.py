@@ -28,6 +28,7 @@ REASONS = {
     "inference/base/outbound/client.py": "speaks HTTP on the guarded client's own connections",
     "inference/base/outbound/answer.py": "speaks HTTP on the guarded client's own connections",
     "inference/base/outbound/guard.py": "looks names up",
+    "inference/outbound/asyncio_wire.py": "connects to the addresses that the guard checked",
     "inference/outbound/httpx_transport.py": "connects to the addresses that the guard checked",
     "inference/outbound/httpx_exchange.py": "opens nothing: names the types of the library",
     "inference/outbound/requests_adapter.py": "sends through the guarded client",

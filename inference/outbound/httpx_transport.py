@@ -17,7 +17,6 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
-import anyio
 import httpcore2
 import httpx2
 
@@ -25,6 +24,7 @@ from inference.base.outbound.counting import CLOSED, COMPLETE
 from inference.base.outbound.errors import Unreachable
 from inference.base.outbound.guard import Resolver, system_resolver
 from inference.base.outbound.policy import Policy
+from inference.outbound.asyncio_wire import AsyncBackend
 from inference.outbound.httpx_exchange import FAILURES, Exchange, extensions_of, tls_error
 
 # --- Without asyncio ---------------------------------------------------------------------------------------
@@ -181,70 +181,6 @@ class AsyncGuardedTransport(httpx2.AsyncBaseTransport):
         return httpx2.Response(
             answer.status, headers=headers, stream=stream, extensions=extensions_of(answer)
         )
-
-
-class AsyncBackend(httpcore2.AsyncNetworkBackend):
-    """Connects to the addresses that the guard checked, whatever name the library asks for."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        meter, system = self._exchange.meter, httpcore2.AnyIOBackend()
-        for address in await anyio.to_thread.run_sync(self._exchange.addresses, abandon_on_cancel=True):
-            seconds = meter.wait(self._exchange.policy.limits.connect_seconds)
-            with contextlib.suppress(httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                made = await system.connect_tcp(str(address), self._exchange.target.port, seconds)
-                return AsyncWire(self._exchange, made)
-        raise Unreachable("connect")
-
-
-class AsyncWire(httpcore2.AsyncNetworkStream):
-    """The bytes of one connection, within the meter's limits."""
-
-    def __init__(self, exchange: Exchange, inner: httpcore2.AsyncNetworkStream) -> None:
-        self._exchange, self._meter, self._inner = exchange, exchange.meter, inner
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        seconds = self._meter.wait(timeout)
-        try:
-            data = await self._inner.read(max_bytes, seconds)
-        except httpcore2.ReadTimeout:
-            raise self._meter.timed_out() from None
-        self._meter.add(len(data))
-        self._exchange.ended = not data
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        seconds = self._meter.wait(timeout)
-        try:
-            await self._inner.write(buffer, seconds)
-        except httpcore2.WriteTimeout:
-            raise self._meter.timed_out() from None
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.AsyncNetworkStream:
-        seconds = self._meter.wait(self._meter.limits.connect_seconds)
-        try:
-            return AsyncWire(
-                self._exchange, await self._inner.start_tls(ssl_context, server_hostname, seconds)
-            )
-        except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-            raise tls_error(error) from None
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
 
 
 class AsyncStream(httpx2.AsyncByteStream):

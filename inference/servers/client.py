@@ -32,6 +32,7 @@ JSON_BYTES = 4 * 2**20  # an answer that is not a stream: a list of models, a sc
 ERROR_BYTES = 64 * 2**10
 ERROR_SECONDS = 5.0  # for the body of an error
 EVENT_BYTES = 2**20
+LATER_SECONDS = 0.1  # a deadline is moved in such steps: not for each of hundreds of chunks a second
 BUSY = {429, 503, 529}
 RETRY_AFTER_MOST = 60.0  # seconds
 LAST_USAGE_SECONDS = 5.0  # after the finish: for the usage and the end of the stream
@@ -124,7 +125,9 @@ class Server:
                         elif chunk.usage:
                             yield Chunk(usage=chunk.usage)
                         finished = finished or bool(chunk.finish)
-                        limit.reschedule(_later(LAST_USAGE_SECONDS if finished else self._timeouts.next))
+                        later = _later(LAST_USAGE_SECONDS if finished else self._timeouts.next)
+                        if abs(later - (limit.when() or 0)) > LATER_SECONDS:
+                            limit.reschedule(later)
         except TimeoutError:
             if not finished:
                 raise Silent("the server sent nothing for too long") from None

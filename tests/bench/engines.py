@@ -1,7 +1,11 @@
 """Measures what the service adds to an OpenAI-compatible server: the same server directly, in the same run.
 
 The server sends a hundred tokens at 20 a second to each of sixteen people, whatever their number. Directly
-means a client that reads the streams and does nothing else.
+means a client that reads the streams and does nothing else. People ask within ARRIVE_SECONDS, so that most
+streams run when the last one begins; all at the same moment is measured, too: questions then wait for each
+other to be stored.
+
+Then stock models beside generate() (stock.py).
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ from typing import Any
 
 import httpx2 as httpx
 
-from tests.bench.live import PACE_MS, SLOW, TOKENS, Load
+from tests.bench import stock
+from tests.bench.live import PACE_MS, SHORT, SLOW, TOKENS, Load
 from tests.bench.report import ROOT, Figure, figure
 from tests.faults.client import Crowd
 from tests.faults.people import invite
@@ -29,9 +34,11 @@ from tests.grokweb.service import Service, eventually
 from tests.inference.servers.driving import PATIENT, Driver, request
 
 PEOPLE, ROUNDS = 16, 5
+ARRIVE_SECONDS = 2.5
 READ_MS = 200  # of a prompt that the server does not know
 CONVERSATIONS, REPLICAS = 40, 4
 MODEL = "paced"
+MEASURED = ("web", "model-worker")
 
 
 @contextmanager
@@ -51,12 +58,16 @@ def stats(base: str) -> dict[str, Any]:
         return dict(json.loads(answer.read()))
 
 
-async def direct(base: str, people: int) -> list[tuple[float, float]]:
-    """Returns (seconds to the first token, seconds a token after it) of each of so many streams at once."""
+async def direct(base: str, people: int, arrive: float) -> list[tuple[float, float]]:
+    """Returns (seconds to the first token, seconds a token after it) of each of so many streams.
+
+    They begin within `arrive` seconds, in even steps.
+    """
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(timeout=60, limits=limits) as client:
 
-        async def one() -> tuple[float, float]:
+        async def one(number: int) -> tuple[float, float]:
+            await asyncio.sleep(arrive * number / people)
             body = {"model": MODEL, "max_tokens": TOKENS, "stream": True}
             body["messages"] = [{"role": "user", "content": SLOW}]
             asked = time.perf_counter()
@@ -67,7 +78,7 @@ async def direct(base: str, people: int) -> list[tuple[float, float]]:
                         times.append(time.perf_counter())
             return times[0] - asked, (times[-1] - times[0]) / (len(times) - 1)
 
-        return await asyncio.gather(*(one() for _ in range(people)))
+        return await asyncio.gather(*(one(number) for number in range(people)))
 
 
 def p95(values: list[float]) -> float:
@@ -78,14 +89,19 @@ class Round:
     """One round through the service and one directly; times in milliseconds."""
 
     def __init__(self, service: Service, cookies: list[str], base: str) -> None:
-        load = Load(service, cookies, arrive=0)
-        if load.lost:
-            raise RuntimeError(f"{load.lost} tokens were lost")
-        alone = asyncio.run(direct(base, PEOPLE))
+        load = Load(service, cookies, arrive=ARRIVE_SECONDS)
+        short = Load(service, cookies, arrive=ARRIVE_SECONDS, script=SHORT)
+        burst = Load(service, cookies, arrive=0, script=SHORT)
+        if lost := load.lost + short.lost + burst.lost:
+            raise RuntimeError(f"{lost} tokens were lost")
+        alone = asyncio.run(direct(base, PEOPLE, ARRIVE_SECONDS))
         ours = [(one["took"] - one["first"]) / (TOKENS - 1) for one in load.seen]
         self.token = 1000 * (p95(ours) - p95([each for _, each in alone]))
         self.first = 1000 * (p95([one["first"] for one in load.seen]) - p95([first for first, _ in alone]))
-        self.cpu = (load.cpu["web"] + load.cpu["model-worker"]) / TOKENS
+        self.burst = 1000 * (p95([one["first"] for one in burst.seen]) - p95([first for first, _ in alone]))
+        self.asking = sum(short.cpu[name] for name in MEASURED)
+        self.cpu = {name: (load.cpu[name] - short.cpu[name]) / (TOKENS - 1) for name in MEASURED}
+        self.busy = load.busy
 
 
 def abort_ms(service: Service, cookie: str, base: str) -> float:
@@ -155,12 +171,17 @@ def run() -> list[Figure]:
             hits.append(100 * share)
             one.append(second_turns([alone])[0])
     people, now = f"p95 of {PEOPLE}", f"{REPLICAS} replicas"
-    tokens, firsts, cpu = ([getattr(each, name) for each in rounds] for name in ("token", "first", "cpu"))
+    cpu = [sum(each.cpu.values()) for each in rounds]
     return [
-        figure(f"server: added time a token, {people}", tokens, "ms", floor=2.0, aim=1.0),
-        figure(f"server: first token later, {people}", firsts, "ms", floor=60.0, aim=30.0),
+        figure(f"server: added time a token, {people}", [r.token for r in rounds], "ms", floor=2.0, aim=1.0),
+        figure(f"server: first token later, {people}", [r.first for r in rounds], "ms", floor=60.0, aim=30.0),
+        figure(f"server: first token later, all at once, {people}", [r.burst for r in rounds], "ms"),
         figure("server: CPU of worker and web", cpu, "ms/token", floor=0.4, aim=0.2),
+        *(figure(f"server: CPU, {name}", [r.cpu[name] for r in rounds], "ms/token") for name in MEASURED),
+        figure("server: CPU of a question", [r.asking for r in rounds], "ms"),
+        figure("server: machine busy", [r.busy for r in rounds], "%"),
         figure("server: a stop closes its connection", aborts, "ms", floor=1000.0, aim=200.0),
         figure(f"server: first token of turn 2, {now}", several, "ms", against=one, floor=1.2, aim=1.0),
         figure(f"server: prompts known on turn 2, {now}", hits, "%", better="higher", floor=90, aim=99),
+        *stock.run(),
     ]

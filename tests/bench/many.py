@@ -37,6 +37,7 @@ class Engine:
             lambda events: [self._events.put((time.perf_counter(), event)) for event in events] and None
         )
         self.asked = 0
+        self.made: dict[str, int] = {}  # tokens by the name of a reply that has ended
 
     def submit(self, *contents: str, tokens: int = TOKENS, talk: str = "") -> str:
         """Ask; contents of user and assistant in turns."""
@@ -71,6 +72,8 @@ class Engine:
     def _until(self, wanted: Any, left: set[str] | None = None) -> float:
         while True:
             at, event = self._events.get(timeout=300)
+            if isinstance(event, Ended):
+                self.made[event.generation_id] = event.seq
             if wanted(event):
                 if left is not None:
                     left.discard(event.generation_id)

@@ -1,8 +1,9 @@
 """`python -m tests.bench.paced_server PACE_MS TOKENS READ_MS`: an OpenAI-compatible server at a fixed pace.
 
 It prints its port. The first token comes READ_MS after a prompt whose beginning it has not seen, at once
-after one that it has, as with a prefix cache. `GET /v1/stats` tells how many prompts it knew, and when a
-client last left before the end, in seconds of the monotonic clock.
+after one that it has, as with a prefix cache. A question that begins with "echo:" gets one token.
+`GET /v1/stats` tells how many prompts it knew, and when a client last left before the end, in seconds of the
+monotonic clock.
 """
 
 from __future__ import annotations
@@ -51,20 +52,21 @@ class Server:
         self.stats["prompts"] += 1
         is_known = not before or "\n".join(before) in self.known
         self.stats["hits"] += bool(before) and is_known
+        tokens = 1 if body["messages"][-1]["content"].startswith("echo:") else self.tokens
         writer.write(HEAD.format("text/event-stream").encode())
         left = asyncio.ensure_future(reader.read(1))
         await asyncio.wait({left}, timeout=self.pace if is_known and before else self.read)
         begun = time.monotonic()
         texts = []
-        for number in range(1, self.tokens + 1):
-            texts.append(f"w{number} " if number < self.tokens else f"w{number}")
+        for number in range(1, tokens + 1):
+            texts.append(f"w{number} " if number < tokens else f"w{number}")
             writer.write(self.event(texts[-1]).encode())
             await asyncio.wait({left}, timeout=max(0.0, begun + number * self.pace - time.monotonic()))
             if left.done():
                 self.stats["left_at"] = time.monotonic()
                 return
         left.cancel()
-        usage = {"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": self.tokens}}
+        usage = {"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": tokens}}
         self.known.add("\n".join([*before, last, f"assistant:{''.join(texts)}"]))
         writer.write((self.event("", "stop") + f"data: {json.dumps(usage)}\n\ndata: [DONE]\n\n").encode())
         await writer.drain()
