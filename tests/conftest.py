@@ -25,7 +25,7 @@ from django.test import TransactionTestCase
 from django.utils import translation
 
 from grokweb import bootstrap
-from tests import browser, emptying, event_loop, migrated, settings
+from tests import browser, emptying, event_loop, migrated, on_postgresql, settings
 
 HERE = Path(__file__).parent
 # Without the mark `django_db` or one of these a test reaches no database: pytest-django refuses queries, and
@@ -65,6 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(folder)
         if item.get_closest_marker("e2e") and browser.find() is None:
             item.add_marker(pytest.mark.skip(reason=browser.MISSING))
+    on_postgresql.mark(items)
 
 
 class Longest:

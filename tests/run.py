@@ -15,16 +15,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests import browser, postgresql
+from tests import browser, on_postgresql, postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 NOTHING_COLLECTED = 5
-# Nothing there is run on PostgreSQL (marker `database`): it need not even be imported.
+# Nothing there is run on PostgreSQL: it need not even be imported.
 WITHOUT_DATABASE = [f"--ignore=tests/{folder}" for folder in ("e2e", "inference", "js", "protocol")]
+WITHOUT_DIFFERENCE = [f"--ignore={file}" for file in on_postgresql.LEFT_OUT]
 PYTEST = [sys.executable, "-m", "pytest"]
 # What `make unit` leaves out beside browser and drills: whole services and processes, long computations, and
 # files that take more than seven seconds of a core.
@@ -73,8 +74,9 @@ UNIT = Run(
 TESTS = Run(
     ("-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     "not faults and not engines",
-    "database and not e2e and not faults and not engines",
+    "postgresql and not e2e and not faults and not engines",
 )
+TESTS_BY_NAME = replace(TESTS, postgresql="database and not e2e and not faults and not engines")
 # One after the other, because they measure how long people wait.
 DRILLS = Run(
     ("-v", "-p", "no:cacheprovider"),
@@ -106,6 +108,9 @@ def main(arguments: list[str]) -> int:
     """Returns the exit status. Arguments go to pytest; a key of SETS before them chooses another set."""
     chosen = SETS.get(arguments[0] if arguments else "", TESTS)
     arguments = arguments if chosen is TESTS else arguments[1:]
+    is_all = chosen is TESTS and not arguments
+    if chosen is TESTS and arguments:
+        chosen = TESTS_BY_NAME
     notes: list[str] = []
     started = time.monotonic()
     os.environ.pop("DATABASE_URL", None)
@@ -119,15 +124,16 @@ def main(arguments: list[str]) -> int:
             )
         if chosen.postgresql is not None:
             with postgresql.Server() as url:
-                kept = [*chosen.options, "-m", chosen.postgresql, *WITHOUT_DATABASE, *arguments]
+                without = [*WITHOUT_DATABASE, *(WITHOUT_DIFFERENCE if is_all else [])]
+                kept = [*chosen.options, "-m", chosen.postgresql, *without, *arguments]
                 second, more = run("PostgreSQL", kept, {"DATABASE_URL": url})
                 status, counts = status or second, counts + more
     except postgresql.NoPostgres as reason:
         notes.append(f"PostgreSQL tests not run: {reason}")
         status = status or int(CI)
-    if browser.find() is None and chosen in (TESTS, DRILLS):
+    if browser.find() is None and chosen in (TESTS, TESTS_BY_NAME, DRILLS):
         notes.append(browser.MISSING)
-    if CI and chosen is TESTS and not arguments and not counts["browser"]:
+    if CI and is_all and not counts["browser"]:
         notes.append("CI: no browser test ran")
         status = status or 1
     for note in notes:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import postgresql, run
+from tests import on_postgresql, postgresql, run
 
 
 class NoServer:
@@ -64,6 +64,48 @@ def test_unit_tests_say_what_they_leave_out(
 
 def test_paths_that_the_unit_tests_leave_out_exist() -> None:
     assert [path for path in run.SLOW if not (run.ROOT / path).exists()] == []
+
+
+def test_files_with_a_rule_of_their_own_on_postgresql_exist() -> None:
+    named = (*on_postgresql.EVERY_CASE, *on_postgresql.LEFT_OUT)
+    assert [path for path in named if not (run.ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(("arguments", "marker"), [([], "postgresql"), (["-k", "accents"], "database")])
+def test_tests_that_are_named_run_on_postgresql_with_every_case(
+    arguments: list[str], marker: str, runs: list[tuple[str, str]]
+) -> None:
+    run.main(arguments)
+    assert runs[1] == ("PostgreSQL", f"{marker} and not e2e and not faults and not engines")
+
+
+class Case:
+    """Stands in for one case of a test."""
+
+    def __init__(self, file: str, name: str, *markers: str) -> None:
+        self.path, self.name, self.nodeid = run.ROOT / file, name, f"{file}::{name}"
+        self.markers = [*markers]
+
+    def get_closest_marker(self, name: str) -> str | None:
+        return name if name in self.markers else None
+
+    def add_marker(self, name: str) -> None:
+        self.markers.append(name)
+
+
+@pytest.mark.parametrize(
+    ("file", "chosen"),
+    [
+        ("tests/chat/feedback/test_feedback.py", ["test_stored[1]"]),
+        ("tests/chat/search/test_search.py", ["test_stored[1]", "test_stored[2]"]),
+        ("tests/chat/sharing/test_shared_page.py", []),
+    ],
+)
+def test_cases_on_postgresql_are_chosen_by_file(file: str, chosen: list[str]) -> None:
+    stored = [Case(file, f"test_stored[{number}]", "database") for number in (1, 2)]
+    cases = [*stored, Case(file, "test_computed")]
+    on_postgresql.mark(cases)  # type: ignore[arg-type]
+    assert [case.name for case in cases if "postgresql" in case.markers] == chosen
 
 
 def test_the_tests_of_a_file_run_in_one_process(tmp_path: Path) -> None:
