@@ -34,7 +34,7 @@ EFFORTS = ("off", "low", "medium", "high")  # how much a model may think, least 
 # Workers announce it with their heartbeat (inference/wire/queue.py). Raise it with each field that needs it.
 # 1: workers that announce none. 2: unknown fields of requests and log entries are ignored. 3: runs.
 # 4: tools, effort of thinking, thoughts that are continued.
-CONTRACT_VERSION = 4
+CONTRACT_VERSION = 5
 
 
 def since(version: int) -> dict[str, int]:
@@ -209,6 +209,9 @@ class GenerationRequest:
     effort: str = field(default="", metadata=since(4))  # one of EFFORTS; "": as the model does by itself
     thought: str = field(default="", metadata=since(4))  # the unfinished thought with which the answer begins
 
+    # Tokens of prompt and answer, if that is less than the engine's context; 0: none
+    context_limit: int = field(default=0, metadata=since(5))
+
     def __post_init__(self) -> None:
         if self.attempt < 1:
             raise ValueError(f"attempt {self.attempt} is below 1")
@@ -216,6 +219,8 @@ class GenerationRequest:
             raise ValueError(f"run {self.run} is negative")
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens {self.max_new_tokens} is below 1")
+        if self.context_limit < 0:
+            raise ValueError(f"context_limit {self.context_limit} is negative")
         if not 0 <= self.seed < SEED_LIMIT:
             raise ValueError(f"seed {self.seed} is not in [0, 2**63)")
         if not self.messages:
@@ -228,6 +233,10 @@ class GenerationRequest:
             raise ValueError(f"effort {self.effort!r} is none of {', '.join(EFFORTS)}")
         if self.running_limit < 1:
             raise ValueError(f"running_limit {self.running_limit} is below 1")
+
+    def context_within(self, context: int) -> int:
+        """Returns how many tokens prompt and answer may have in an engine of this context."""
+        return min(context, self.context_limit or context)
 
     @property
     def required_version(self) -> int:

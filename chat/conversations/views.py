@@ -61,7 +61,7 @@ def _chat_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse
         "later": False,
         "shares": [],
         "usage": None,
-        "max_chars": message_chars(card.context_tokens) if card else 0,
+        "max_chars": message_chars(card.context) if card else 0,
         "is_staff": viewer.is_staff,
         "speech": settings.SPEECH,
         **sidebar.first_page(viewer),

@@ -85,6 +85,7 @@ ENTRY_POINTS = {
         (
             "accounts.User.suspension_reason",
             "auth.Group.name",
+            "model_cards.ModelCard.texts",
             "moderation.Decision.note",
             "moderation.Rule.name",
             "moderation.Rule.options",

@@ -20,7 +20,7 @@ def models_for(user: User) -> list[ModelCard]:
     choice = choose_for_new_chats(user)
     first = choice.card.slug if choice else ""
     cards = ModelCard.objects.known_to(user).filter(is_retired=False)
-    return sorted(cards, key=lambda card: (card.slug != first, card.name))
+    return sorted(cards, key=lambda card: (card.slug != first, card.shown_name))
 
 
 def model_for(slug: object, user: User) -> ModelCard:

@@ -9,8 +9,11 @@ import json
 import logging
 from typing import Any
 
+from chat.model_cards.bounds import EFFORT
 from chat.model_cards.models import ModelCard
 from inference.contract import Capabilities
+
+LONGEST_LICENCE = 500  # characters of its name, and of its link
 
 logger = logging.getLogger("grokweb.models")
 
@@ -35,3 +38,21 @@ def capabilities_of(model: ModelCard | str) -> Capabilities:
         return Capabilities.from_json(json.dumps(stored or {}))
     except (ValueError, TypeError):
         return Capabilities()
+
+
+def default_effort(card: ModelCard) -> str:
+    """Returns how much staff let a model think where nobody chose; "" for as it does by itself."""
+    effort = str(card.defaults.get(EFFORT, ""))
+    return effort if effort in capabilities_of(card).efforts else ""
+
+
+def parse_announced_licence(announced: str) -> dict[str, str]:
+    """Returns name and link of the licence that a worker announces; nothing where there is none."""
+    try:
+        said = json.loads(announced)
+        name, link = (str(said.get(key, ""))[:LONGEST_LICENCE] for key in ("name", "link"))
+    except (ValueError, AttributeError):
+        return {}
+    if not name:
+        return {}
+    return {"name": name, "link": link if link.startswith(("https://", "http://")) else ""}

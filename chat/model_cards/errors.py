@@ -28,7 +28,7 @@ class ModelRetired(ChatError):
     code, http_status = "model_retired", 409
 
     def __init__(self, card: ModelCard, successor: dict[str, Any] | None) -> None:
-        names = {"name": card.name, "successor": successor["name"] if successor else ""}
+        names = {"name": card.shown_name, "successor": successor["name"] if successor else ""}
         words = _words(card.is_retired, bool(successor)) % names
         super().__init__(words, model=card.slug, successor=successor, limited=not card.is_retired)
 

@@ -35,7 +35,7 @@ def check_sees(model: ModelCard, user: User) -> None:
 def blind_words(model: ModelCard, seeing: Sequence[ModelCard]) -> str:
     if not seeing:
         return _("%(model)s cannot see images, and no other model here can.") % {"model": model.name}
-    names = ", ".join(card.name for card in seeing[:MOST_NAMED])
+    names = ", ".join(card.shown_name for card in seeing[:MOST_NAMED])
     return _("%(model)s cannot see images. These models can: %(names)s.") % {
         "model": model.name,
         "names": names,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from chat.model_cards.bounds import MAX_TOKENS
 from chat.model_cards.models import ModelCard
 
 LEAST_USUAL_ANSWER = 512  # tokens; the usual length of answers of models with a short context
@@ -13,8 +14,8 @@ LEAST_USUAL_ANSWER = 512  # tokens; the usual length of answers of models with a
 
 def context_tokens(slug: str) -> int:
     """Returns the context of a model; 0 if there is no such model."""
-    found = ModelCard.objects.filter(slug=slug).values_list("context_tokens", flat=True).first()
-    return found or 0
+    card = ModelCard.objects.filter(slug=slug).only("context_tokens", "context_limit").first()
+    return card.context if card else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,12 @@ class AnswerTokens:
 
 
 def answer_tokens(card: ModelCard) -> AnswerTokens:
-    """Returns GROKWEB_MAX_NEW_TOKENS, or without it a quarter of the context and at most half, which is as
-    much as a prompt leaves (inference/text/prompt.py)."""
-    half = max(1, card.context_tokens // 2)
+    """Returns the staff's default or GROKWEB_MAX_NEW_TOKENS, or without them a quarter of the context.
+
+    At most half of it, which is as much as a prompt leaves (inference/text/prompt.py).
+    """
+    half = max(1, card.context // 2)
     limit = settings.MAX_NEW_TOKENS
-    usual = limit or max(LEAST_USUAL_ANSWER, card.context_tokens // 4)
-    return AnswerTokens(min(usual, half), min(limit or half, half))
+    usual = card.defaults.get(MAX_TOKENS) or limit or max(LEAST_USUAL_ANSWER, card.context // 4)
+    longest = min(limit or half, half)
+    return AnswerTokens(min(usual, longest), longest)

@@ -9,10 +9,16 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+
+from chat.model_cards.bounds import SAMPLING_NAMES
 
 if TYPE_CHECKING:
     from chat.accounts.models import User
+
+
+LEAST_CONTEXT = 256  # tokens, as `context` in models.toml
 
 
 class ModelCardQuerySet(models.QuerySet["ModelCard"]):
@@ -29,7 +35,8 @@ class ModelCardQuerySet(models.QuerySet["ModelCard"]):
 
 
 class ModelCard(models.Model):
-    """A model that people can talk to. Its workers announce its name, context and usual settings."""
+    """A model that people can talk to. Its workers announce its name, context and usual settings; pages show
+    what staff wrote and set instead, where they did."""
 
     slug = models.SlugField(_("slug"), primary_key=True, max_length=64)
     name = models.CharField(_("name"), max_length=120)
@@ -39,6 +46,19 @@ class ModelCard(models.Model):
     sampling = models.JSONField(_("its own settings of answers"), default=dict, blank=True)
     # What its workers can do: `inference.contract.Capabilities`, through `capabilities_of`.
     capabilities = models.JSONField(_("capabilities"), default=dict, blank=True)
+    # Announced: {"name", "link"} of the licence of a model that was fetched by name, {} of others.
+    licence = models.JSONField(_("licence"), default=dict, blank=True)
+    # Staff's own words: {language: {"name", "about"}}, of settings.LANGUAGES, either may be missing.
+    texts = models.JSONField(_("names and descriptions"), default=dict, blank=True)
+    # Staff's defaults of answers: some of the names in bounds.py, where people and conversations set none.
+    defaults = models.JSONField(_("defaults of answers"), default=dict, blank=True)
+    context_limit = models.PositiveIntegerField(
+        _("context limit in tokens"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(LEAST_CONTEXT)],
+        help_text=_("Prompt and answer together have at most so many tokens. Empty: as many as it reads."),
+    )
     is_demo = models.BooleanField(_("demo model"), default=False)
     is_default = models.BooleanField(
         _("default"),
@@ -92,7 +112,36 @@ class ModelCard(models.Model):
         ordering = ["name"]
 
     def __str__(self) -> str:
-        return self.name
+        return self.shown_name
+
+    @property
+    def shown_name(self) -> str:
+        """Returns the name in the reader's language."""
+        return self._text("name") or self.name
+
+    @property
+    def shown_about(self) -> str:
+        """Returns the description in the reader's language."""
+        return self._text("about") or self.about
+
+    def _text(self, field: str) -> str:
+        """Returns staff's words in the reader's language, else in the site's, else in the first that has
+        some; "" if there are none."""
+        language = get_language() or ""
+        order = (language, language.partition("-")[0], settings.LANGUAGE_CODE, *dict(settings.LANGUAGES))
+        found = (self.texts.get(code, {}).get(field) for code in order)
+        return str(next(filter(None, found), ""))
+
+    @property
+    def context(self) -> int:
+        """Returns how many tokens a prompt with its answer may have here."""
+        return min(self.context_tokens, self.context_limit or self.context_tokens)
+
+    @property
+    def usual_sampling(self) -> dict[str, int | float]:
+        """Returns the fields of contract.Sampling that apply where a conversation sets none."""
+        own = {name: self.defaults[name] for name in SAMPLING_NAMES if name in self.defaults}
+        return {**self.sampling, **own}
 
 
 class PreferredModel(models.Model):

@@ -25,6 +25,7 @@ def announce_model(
     is_demo: bool,
     sampling: Mapping[str, float] | None = None,
     capabilities: Mapping[str, Any] | None = None,
+    licence: Mapping[str, str] | None = None,
 ) -> ModelCard:
     """Stores what a worker announces about its model, if it is new. What staff chose stays."""
     announced = {
@@ -34,6 +35,7 @@ def announce_model(
         "is_demo": is_demo,
         "sampling": dict(sampling or {}),
         "capabilities": dict(capabilities or {}),
+        "licence": dict(licence or {}),
     }
     card = ModelCard.objects.filter(slug=slug).first()
     if card is None or any(getattr(card, field) != value for field, value in announced.items()):

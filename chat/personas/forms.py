@@ -44,7 +44,7 @@ class NewChatsForm(forms.Form):
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        models = [(card.slug, card.name) for card in models_for(user) if not card.is_hidden]
+        models = [(card.slug, card.shown_name) for card in models_for(user) if not card.is_hidden]
         personas = [(str(each.pk), each.name) for each in personas_offered(user)]
         self._offer("model", _("The one that this site chooses"), models)
         self._offer("persona", _("No persona"), personas)

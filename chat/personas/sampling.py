@@ -1,46 +1,18 @@
-"""Settings of answers that a user may change: their names, bounds and defaults."""
+"""Settings of answers that a user may change: parsed, with their defaults."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from chat.core.errors import BadInput
+from chat.model_cards.bounds import BOUNDS, EFFORT, SAMPLING_NAMES, SETTING_NAMES, Number
 from chat.model_cards.models import ModelCard
-from inference.contract import EFFORTS, SEED_LIMIT, Sampling
+from inference.contract import EFFORTS, Sampling
 
-Number = int | float
 Setting = Number | str  # text: the effort of thinking
-# The bound of a frame; a model's own (model_cards.answer_tokens) is lower.
-LARGEST_MAX_TOKENS = settings.MAX_NEW_TOKENS or 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    label: str | Promise  # as static/js/parts/sampling_dialog.js names it
-    lowest: Number
-    highest: Number
-    whole: bool = False
-
-
-BOUNDS = {
-    "temperature": Bounds(gettext_lazy("Temperature"), 0.0, 2.0),
-    "top_p": Bounds("Top-p", 0.05, 1.0),
-    "top_k": Bounds("Top-k", 0, 1000, whole=True),
-    "min_p": Bounds("Min-p", 0.0, 1.0),
-    "repetition": Bounds(gettext_lazy("Repetition penalty"), 0.5, 2.0),
-    "max_tokens": Bounds(gettext_lazy("Longest answer, in tokens"), 1, LARGEST_MAX_TOKENS, whole=True),
-    "seed": Bounds(gettext_lazy("Seed"), 0, SEED_LIMIT - 1, whole=True),
-}
-EFFORT = "effort"  # how much the model thinks, where it can be asked for that: one of contract.EFFORTS
-SETTING_NAMES = (*BOUNDS, EFFORT)
-SAMPLING_NAMES = ("temperature", "top_p", "top_k", "min_p", "repetition")  # fields of contract.Sampling
 MODEL_ONLY_NAMES = ("presence", "frequency")  # further fields of it, which only a model sets
 DEFAULTS: dict[str, Number] = {name: getattr(Sampling(), name) for name in SAMPLING_NAMES}
 
@@ -61,8 +33,8 @@ def parse_settings(values: dict[str, Any]) -> dict[str, Setting]:
 
 
 def defaults_for(card: ModelCard) -> dict[str, Number]:
-    """Returns the defaults of a model: its own, else the site's."""
-    return {**DEFAULTS, **card.sampling}
+    """Returns the defaults of a model: what staff set, else its own, else the site's."""
+    return {**DEFAULTS, **card.usual_sampling}
 
 
 def parse_announced_sampling(raw: str) -> dict[str, Number]:

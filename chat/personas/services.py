@@ -12,6 +12,7 @@ from chat.conversations.models import Conversation
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens, grouped, one_line, trimmed
+from chat.model_cards.bounds import BOUNDS
 from chat.personas import signals
 from chat.personas.access import persona_for, personas_offered
 from chat.personas.models import (
@@ -24,7 +25,7 @@ from chat.personas.models import (
     SavedPrompt,
 )
 from chat.personas.new_chats import preferred_persona
-from chat.personas.sampling import BOUNDS, DEFAULTS, parse_settings, settings_json
+from chat.personas.sampling import DEFAULTS, parse_settings, settings_json
 
 MAX_PERSONAS = 50  # of one user
 MAX_PROMPTS = 200

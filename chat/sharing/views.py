@@ -106,7 +106,7 @@ def _shown(request: HttpRequest, page: services.Page, html: Sequence[str]) -> Ht
         "page_count": share.page_count,
         "previous": page.number - 1,
         "next": page.number + 1 if page.number < share.page_count else 0,
-        "model_name": card.name,
+        "model_name": card.shown_name,
         "is_demo": card.is_demo,
         "imported": page.imported,
         "owner_suspended": share.owner.is_suspended,

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chat.model_cards.models import ModelCard
 from chat.model_cards.selection import Rule, choose_for_new_chats
 from chat.turns import served_models
 from chat.turns.models import Generation
@@ -138,7 +139,7 @@ def new_chats() -> NewChats | None:
     choice = choose_for_new_chats()
     if choice is None:
         return None
-    return NewChats(choice.card.slug, choice.card.name, choice.rule, WHY[choice.rule])
+    return NewChats(choice.card.slug, choice.card.shown_name, choice.rule, WHY[choice.rule])
 
 
 def problems() -> list[str]:
@@ -152,13 +153,17 @@ def problems() -> list[str]:
 
 def models() -> list[ModelPart]:
     """Raises redis_client.UNAVAILABLE: Redis alone knows."""
-    return [_part(model) for model in served_models.served_models()]
+    cards = ModelCard.objects.in_bulk()
+    return [
+        _part(model, cards[model.slug].shown_name if model.slug in cards else model.name)
+        for model in served_models.served_models()
+    ]
 
 
-def _part(model: served_models.ServedModel) -> ModelPart:
+def _part(model: served_models.ServedModel, name: str) -> ModelPart:
     times = last_hour(model.slug)
     return ModelPart(
-        model.name,
+        name,
         model.slug,
         _context(model),
         model.waiting,

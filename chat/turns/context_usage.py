@@ -40,7 +40,7 @@ def context_usage(conversation: Conversation) -> dict[str, Any]:
     """Returns the tokens of the branch that its owner has open: exact where a worker has counted them,
     else an estimate."""
     leaf = current_leaf(conversation.owner, conversation)
-    limit = conversation.model.context_tokens
+    limit = conversation.model.context
     if leaf is None:
         return {"context": {"tokens": 0, "exact": True, "limit": limit}}
     measured = _measured(conversation, leaf)
@@ -63,7 +63,7 @@ def settled_context_usage(conversation: Conversation) -> dict[str, Any]:
 
 def room_of(conversation: Conversation) -> int:
     """Returns how many tokens the next prompt may have beside its answer."""
-    limit = conversation.model.context_tokens
+    limit = conversation.model.context
     chosen = personas.get_conversation_settings(conversation).settings.get("max_tokens")
     longest = answer_tokens(conversation.model).usual if chosen is None else int(chosen)
     return limit - min(longest, limit // 2)

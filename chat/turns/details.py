@@ -26,7 +26,7 @@ def details_of(message: Message) -> dict[str, Any] | None:
     card = ModelCard.objects.filter(slug=last.model).first()
     parameters = first.parameters
     return {
-        "model": card.name if card else last.model,
+        "model": card.shown_name if card else last.model,
         "persona": parameters.persona,
         "ended": _ending(last),
         "prompt_tokens": sum(each.prompt_tokens for each in steps) or None,

@@ -21,7 +21,7 @@ def hello(user: User) -> Hello:
         user={"id": str(user.pk), "name": user.get_short_name()},
         model=Model(
             slug=card.slug,
-            name=card.name,
+            name=card.shown_name,
             is_demo=card.is_demo,
             running=bool(workers),
             problem=problem,

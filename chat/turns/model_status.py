@@ -15,7 +15,8 @@ from chat.turns.served_models import ServedModel
 def models_json(user: User) -> list[dict[str, Any]]:
     """Lists what this person may choose, the model of new chats first.
 
-    `running` is null where Redis does not tell; `starting` says that a worker here may still be loading.
+    `running` is null where Redis does not tell; `starting` says that a worker here may still be loading;
+    `last_seen` is when a worker lived last, as the database knows it.
     """
     try:
         served = {model.slug: model for model in served_models.served_models()}
@@ -23,7 +24,13 @@ def models_json(user: User) -> list[dict[str, Any]]:
     except redis_client.UNAVAILABLE:
         served, unknown = {}, {"running": None, "waiting": 0, "estimate": None, "problem": ""}
     return [
-        _with_start({**model_json(card), **(_status(served[card.slug]) if card.slug in served else unknown)})
+        _with_start(
+            {
+                **model_json(card),
+                **(_status(served[card.slug]) if card.slug in served else unknown),
+                "last_seen": card.last_seen_at.isoformat() if card.last_seen_at else None,
+            }
+        )
         for card in models_for(user)
     ]
 

@@ -94,7 +94,7 @@ def read(question: Question, chosen: list[File]) -> ReadQuestion:
 def check_length(text: str, conversation: Conversation, attached: Sequence[File] = ()) -> None:
     if len(text) > MESSAGE_CHARS:
         raise MessageTooLong(length=len(text), limit=MESSAGE_CHARS)
-    limit = model_chars(conversation.model.context_tokens)
+    limit = model_chars(conversation.model.context)
     length = len(text) + files.characters(attached)
     if length > limit:
         raise TooLong(length=length, limit=limit, with_files=bool(attached))

@@ -16,7 +16,11 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 
-from chat.model_cards.capabilities import capabilities_of, parse_announced_capabilities
+from chat.model_cards.capabilities import (
+    capabilities_of,
+    parse_announced_capabilities,
+    parse_announced_licence,
+)
 from chat.model_cards.services import announce_model, note_seen
 from chat.personas.sampling import parse_announced_sampling
 from chat.turns import reconcile_rest, redis_client, reply_state, served_models, settlement, submission
@@ -238,6 +242,7 @@ def sync_models() -> None:
             is_demo=announced.get("is_demo") == "1",
             sampling=parse_announced_sampling(announced.get("sampling", "{}")),
             capabilities=parse_announced_capabilities(announced.get("capabilities", "{}")),
+            licence=parse_announced_licence(announced.get("licence", "{}")),
         )
         if served_models.is_served(slug):
             note_seen(card)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from chat.core.errors import BadInput
+from chat.model_cards.bounds import SETTING_NAMES
 from chat.model_cards.models import ModelCard
-from chat.personas.sampling import SETTING_NAMES, Setting, parse_settings
+from chat.personas.sampling import Setting, parse_settings
 from chat.turns.models import Generation
 
 OF_THE_CONVERSATION = "of the conversation"

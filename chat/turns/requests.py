@@ -54,6 +54,7 @@ def request_for(
         may_call=generation.step + 1 < MOST_STEPS or not generation.parameters.tools,
         effort=generation.parameters.effort,
         thought=continued_thought(generation),
+        context_limit=generation.parameters.context_limit,
     )
 
 

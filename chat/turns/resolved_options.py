@@ -17,20 +17,14 @@ from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens, grouped
 from chat.model_cards.access import check_answers, model_for
-from chat.model_cards.capabilities import capabilities_of
+from chat.model_cards.bounds import EFFORT, SAMPLING_NAMES, Number
+from chat.model_cards.capabilities import capabilities_of, default_effort
 from chat.model_cards.limits import answer_tokens
 from chat.model_cards.models import ModelCard
 from chat.personas import services as personas
 from chat.personas.access import persona_for
 from chat.personas.models import ConversationSettings, Persona
-from chat.personas.sampling import (
-    EFFORT,
-    MODEL_ONLY_NAMES,
-    SAMPLING_NAMES,
-    Number,
-    Setting,
-    defaults_for,
-)
+from chat.personas.sampling import MODEL_ONLY_NAMES, Setting, defaults_for
 from chat.turns.parameters import Parameters
 from chat.turns.reply_options import OF_THE_CONVERSATION, ReplyOptions
 from inference.contract import SEED_LIMIT
@@ -54,6 +48,7 @@ class ResolvedOptions:
             system=self.system,
             persona=self.persona,
             effort=self.effort,
+            context_limit=self.model.context_limit or 0,
             **self.sampling,  # type: ignore[arg-type]
         )
 
@@ -97,11 +92,12 @@ def _effort(
     """Returns how much the model is asked to think. What the conversation or an earlier answer has is left
     out where this model cannot be asked for it. Raises BadInput for what this reply asks."""
     offered = capabilities_of(model).efforts
-    effort = str(chosen.get(EFFORT, "")) if copied is None else copied.effort
+    effort = str(chosen.get(EFFORT, default_effort(model))) if copied is None else copied.effort
     if EFFORT in options.settings and effort not in offered:
         words = _("The model “%(model)s” cannot be asked to think with effort “%(effort)s”.")
-        raise BadInput(words % {"model": model.name, "effort": effort})
-    return effort if effort in offered else ""
+        raise BadInput(words % {"model": model.shown_name, "effort": effort})
+    usual = default_effort(model) if copied is None else ""
+    return effort if effort in offered else usual
 
 
 def _sampling(chosen: dict[str, Setting], copied: Parameters | None, model: ModelCard) -> dict[str, Number]:
@@ -140,9 +136,9 @@ def _check_system(system: str, model: ModelCard) -> None:
         return
     check_text("system_text", system)  # rules may be newer than the texts
     tokens = estimate_tokens(system)
-    if tokens > model.context_tokens // 2:
+    if tokens > model.context // 2:
         words = _(
             "The persona and your instructions take about %(n)s tokens; this model reads %(limit)s in all. "
             "Please shorten them."
         )
-        raise BadInput(words % {"n": grouped(tokens), "limit": grouped(model.context_tokens)})
+        raise BadInput(words % {"n": grouped(tokens), "limit": grouped(model.context)})

@@ -239,7 +239,7 @@ def _store_reply(reply: _Reply) -> Generation:
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     thought = reply.thought if can_continue(resolved.model) else None
     begun = [message["content"] for message in messages] + ([thought.text] if thought else [])
-    prompt_tokens = min(sum(map(estimate_tokens, begun)), resolved.model.context_tokens)
+    prompt_tokens = min(sum(map(estimate_tokens, begun)), resolved.model.context)
     generation_id = uuid4()
     granted = quotas.reserve(
         user=user,

@@ -86,7 +86,7 @@ def prepare(work: Work, tokenizer: Tokenizer, *, context: int, vocab_size: int) 
     prompt = fit(
         separate(messages),
         lambda chosen: render(alternate(chosen)),
-        context=context,
+        context=request.context_within(context),
         max_new_tokens=request.max_new_tokens,
     )
     work.stream = _stream(work, tokenizer, prompt.ids, begun=begun)

@@ -23,6 +23,7 @@ class ModelAbout:
     about: str = ""
     titles: bool = True  # whether it is asked for titles of conversations
     sampling: Mapping[str, float] = field(default_factory=dict)  # fields of contract.Sampling
+    licence: Mapping[str, str] = field(default_factory=dict)  # {"name", "link"}, or {} where it is unknown
 
 
 @dataclass(frozen=True, slots=True)

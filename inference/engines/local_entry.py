@@ -14,6 +14,7 @@ class ModelFolder:
     label = "a model folder"
 
     def describe(self, model: str) -> ModelAbout:
+        from inference.hub.names import licence_of
         from inference.model_dir.describe import describe  # reads headers of weights
 
         files = describe(Path(model))
@@ -25,6 +26,7 @@ class ModelFolder:
             about=files.about,
             titles=files.titles,
             sampling=files.sampling,
+            licence=licence_of(Path(model)),
         )
 
     def usable_context(self, model: str, wanted: int) -> int:

@@ -424,7 +424,7 @@ class ScriptedEngine:
             script = script.shouted()
         pieces = [word.encode("utf-8", "replace") for word in script.words]
         size = len(script.words) if script.fault else len(request.messages[-1]["content"].split())
-        room = self.context - size
+        room = request.context_within(self.context) - size
         now = time.monotonic()
         return Answer(
             request=request,

@@ -77,6 +77,21 @@ def record_of(folder: Path) -> dict[str, object]:
         return {}
 
 
+def licence_of(folder: Path) -> dict[str, str]:
+    """Returns name and link of the licence of a fetched folder; {} for any other folder."""
+    record = record_of(folder)
+    if not record:
+        return {}
+    stated = record.get("licence")
+    licence = stated if isinstance(stated, dict) else {}
+    identifier, title = str(licence.get("id", "")), str(licence.get("name", ""))
+    link, page = str(licence.get("link", "")), f"{record.get('endpoint')}/{record.get('repository')}"
+    if not re.match(r"https?://", link):  # the name of a file in the repository
+        link = f"{page}/blob/{record.get('commit')}/{urllib.parse.quote(link)}" if link else page
+    name = title if identifier in ("", "other") and title else identifier
+    return {"name": name or "not stated", "link": link}
+
+
 def _is_sound(part: str, pattern: re.Pattern[str]) -> bool:
     return pattern.fullmatch(part) is not None and not TWICE.search(part) and not part.endswith(ENDS)
 

@@ -204,7 +204,7 @@ class Answering:
         if said:
             before = messages.pop()["content"] if continues_answer(messages) else ""
             messages.append({"role": "assistant", "content": before + said})
-        context = self._pool.context >> self._halvings
+        context = self._request.context_within(self._pool.context) >> self._halvings
         if self._halvings and context < 2 * LEAST_ANSWER:
             raise TooLong("the server refuses even the last message alone")
         fitted = fit_turns(

@@ -235,6 +235,7 @@ def card(engine: Engine) -> dict[str, str | int]:
         "is_demo": int(about.is_demo),
         "about": about.about,
         "sampling": json.dumps(dict(about.sampling)),
+        "licence": json.dumps(dict(about.licence)),
         "titles": int(settings.TITLES and about.titles),
         "capabilities": engine.capabilities.to_json(),
     }

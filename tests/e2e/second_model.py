@@ -8,6 +8,7 @@ import sys
 from tests.grokweb.service import ROOT, Service
 
 SLEEPER = """
+from datetime import UTC, datetime
 from chat.model_cards.models import ModelCard
 ModelCard.objects.create(
     slug="sleeper",
@@ -15,6 +16,7 @@ ModelCard.objects.create(
     about="Is never awake.",
     context_tokens=16384,
     sampling={"temperature": 0.6, "top_k": 20},
+    last_seen_at=datetime(2026, 1, 2, 12, tzinfo=UTC),
 )
 """
 

@@ -34,12 +34,24 @@ def test_the_picker_says_what_each_model_is_and_which_is_down(sleeper: None, cha
     expect(here).to_have_attribute("aria-checked", "true")
     expect(here).to_be_focused()
     expect(here).to_contain_text("Reads up to 8,192 tokens")
+    expect(here).to_contain_text("answers now")
     expect(asleep).to_contain_text("Is never awake.")
-    expect(asleep).to_contain_text("not running at the moment")
+    expect(asleep).to_contain_text("no worker; last seen Jan 2, 2026")
     asleep.click(force=True)  # explained, and not to be chosen
     expect(asleep).to_be_visible()
     chat.page.keyboard.press("Escape")
     expect(picker(chat)).to_contain_text("Scripted test engine")
+    chat.page.set_viewport_size({"width": 360, "height": 740})
+    picker(chat).focus()
+    chat.page.keyboard.press("Enter")
+    chat.page.keyboard.press("ArrowDown")
+    expect(asleep).to_be_focused()
+    chat.page.keyboard.press("Enter")
+    menu = chat.page.get_by_role("menu")
+    expect(menu).to_be_visible()
+    assert menu.evaluate("(menu) => menu.scrollWidth <= menu.clientWidth && menu.clientWidth <= innerWidth")
+    chat.page.keyboard.press("Escape")
+    expect(menu).to_have_count(0)
 
 
 def test_another_model_can_continue_a_conversation(

@@ -52,7 +52,7 @@ def written(conversation: Conversation, leaf: Message | None, more: dict[str, An
         "title": conversation.title,
         "ai_generated_roles": [Role.ASSISTANT.value],
         "notice": _("The answers (role “assistant”) come from an AI, not from a person."),
-        "model": {"slug": conversation.model_id, "name": conversation.model.name},
+        "model": {"slug": conversation.model_id, "name": conversation.model.shown_name},
         "created_at": conversation.created_at.isoformat(),
         "updated_at": conversation.updated_at.isoformat(),
         "leaf": str(leaf.pk) if leaf else None,

@@ -40,14 +40,14 @@ class Markdown(Format):
 
 def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
     day = date_format(timezone.localtime(conversation.created_at), "DATE_FORMAT")
-    yield f"# {conversation.title or _('New chat')}\n\n*{conversation.model.name} · {day}*\n"
+    yield f"# {conversation.title or _('New chat')}\n\n*{conversation.model.shown_name} · {day}*\n"
     yield "\n*" + _("The answers in this conversation come from an AI, not from a person.") + "*\n"
     leaf = current_leaf(viewer, conversation)
     for messages in batches(ids_to(leaf, MESSAGES) if leaf else []):
         carried, called = files.of_messages(messages), calls.calls_of(messages)
         for message in messages:
             origin = origin_words(origin_of(message))
-            name = _("You") if message.role == Role.USER else origin or conversation.model.name
+            name = _("You") if message.role == Role.USER else origin or conversation.model.shown_name
             yield f"\n## {name}\n\n"
             if message.pk in carried and message.hidden_at is None:
                 names = ", ".join(f"`{file.name}`" for file in carried[message.pk])

@@ -72,4 +72,5 @@ def announce_configured_model() -> None:
         context_tokens=context,
         is_demo=about.is_demo,
         sampling=about.sampling,
+        licence=about.licence,
     )

@@ -64,12 +64,16 @@ function numberField(name, { lowest, highest, usual, value }) {
 
 /**
  * What was chosen for another model stays a choice, so that saving does not drop it.
- * @param {string[]} efforts  that the model can be asked for @param {number | string | undefined} value
+ * @param {string[]} efforts  that the model can be asked for
+ * @param {string} usual  the one where nobody chose; "" for as the model does by itself
+ * @param {number | string | undefined} value
  */
-function effortField(efforts, value) {
+function effortField(efforts, usual, value) {
   const id = "sampling-effort";
   const options = [
-    el("option", { value: "" }, gettext("as the model does by itself")),
+    el("option", { value: "" }, usual
+      ? fill(gettext("as usual here: %(effort)s"), { effort: effortWords(usual) })
+      : gettext("as the model does by itself")),
     ...efforts.map((effort) => el("option", { value: effort }, effortWords(effort))),
   ];
   const stored = String(value ?? "");
@@ -100,14 +104,14 @@ function seedField(value) {
 
 /**
  * Opens the dialog. `save(settings)` gets those that are filled in; it may throw an error with words.
- * @param {{ bounds: Record<string, [number, number]>, usual: Record<string, number>, efforts: string[] }}
- *   offers  limits and defaults, and how much the model can be asked to think
+ * @param {{ bounds: Record<string, [number, number]>, usual: Record<string, number>, efforts: string[],
+ *   effort: string }} offers  limits and defaults, and how much the model can be asked to think
  * @param {Settings} settings @param {(settings: Settings) => Promise<void>} save
  */
-export function askSampling({ bounds, usual, efforts }, settings, save) {
+export function askSampling({ bounds, usual, efforts, effort: usualEffort }, settings, save) {
   const fields = Object.entries(bounds).map(([name, [lowest, highest]]) =>
     numberField(name, { lowest, highest, usual: usual[name], value: settings[name] }));
-  const effort = efforts.length || settings.effort ? [effortField(efforts, settings.effort)] : [];
+  const effort = efforts.length ? [effortField(efforts, usualEffort, settings.effort)] : [];
   const reset = el("button", { class: "button plain", type: "button" }, gettext("Reset"));
   const submit = el("button", { class: "button primary", type: "submit" }, gettext("Save"));
   const hint = gettext("For this conversation, from the next answer on. Empty fields use the defaults that are shown in them.");

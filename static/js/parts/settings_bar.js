@@ -9,7 +9,7 @@
  * @import { Settings, SettingsOffers } from "grokweb/wire/objects.js"
  */
 
-import { number, seconds } from "grokweb/base/format.js";
+import { date, number, seconds } from "grokweb/base/format.js";
 import { fill, gettext, ngettext } from "grokweb/base/i18n.js";
 import { anchorFor, wireNarrowLayout } from "grokweb/parts/narrow_layout.js";
 import { showRetired } from "grokweb/parts/retired_model.js";
@@ -150,13 +150,13 @@ export class SettingsBar {
     button.disabled = false;
     const current = this.model;
     const chosen = current?.slug;
-    const isHidden = current && !current.retired && !this.models.some((each) => each.slug === chosen);
-    const offered = isHidden ? [current, ...this.models] : this.models;
+    const isLeftOut = current && !this.models.some((each) => each.slug === chosen); // hidden or retired
+    const offered = isLeftOut ? [current, ...this.models] : this.models;
     openChoices(button, {
       label: gettext("Model"),
       choices: offered.map((each) => ({
         value: each.slug, name: each.name, about: each.about, state: stateOf(each),
-        off: each.running === false && !each.starting && each.slug !== chosen,
+        off: each.retired || (each.running === false && !each.starting && each.slug !== chosen),
       })),
       chosen,
       pick: (slug) => this.chooseModel(slug),
@@ -190,14 +190,15 @@ export class SettingsBar {
   /** Returns limits and defaults of the model that answers: its context bounds the length of an answer. */
   get settingsOfModel() {
     const { bounds, usual } = this.offers;
-    const { answer_tokens: tokens, sampling, efforts = [] } = this.model ?? {};
-    if (!tokens) return { bounds, usual, efforts };
+    const { answer_tokens: tokens, sampling, efforts = [], effort = "" } = this.model ?? {};
+    if (!tokens) return { bounds, usual, efforts, effort };
     /** @type {[number, number]} */
     const range = [bounds.max_tokens[0], tokens.longest];
     return {
       bounds: { ...bounds, max_tokens: range },
       usual: { ...usual, ...sampling, max_tokens: tokens.usual },
       efforts,
+      effort,
     };
   }
 
@@ -258,18 +259,33 @@ export class SettingsBar {
  * @param {Model} model
  */
 export function stateOf(model) {
+  if (model.retired) return stateOfRetired(model);
   const { running, starting, problem, waiting, estimate, hidden, price, context_tokens: context } = model;
   const parts = [fill(gettext("Reads up to %(n)s tokens"), { n: number(context) })];
   if (hidden) parts.push(gettext("hidden from people"));
   if (problem === "fetching") parts.push(gettext("being fetched"));
   else if (starting) parts.push(gettext("starting"));
-  else if (running === false) parts.push(gettext("not running at the moment"));
+  else if (running === false) parts.push(withoutWorker(model.last_seen));
   else if (problem) parts.push(gettext("its server does not answer"));
   else if (waiting) {
     parts.push(fill(ngettext("%(n)s message waits", "%(n)s messages wait", waiting), { n: number(waiting) }));
-  } else if (running) parts.push(gettext("free"));
+  } else if (running) parts.push(gettext("answers now"));
   if (running && waiting && estimate) parts.push(seconds(estimate));
   if (price === 0) parts.push(gettext("counts in no quota"));
   else if (price !== 1) parts.push(fill(gettext("counts %(n)s times in your quota"), { n: number(price) }));
   return parts.join(" · ");
+}
+
+/** @param {string | null | undefined} lastSeen */
+function withoutWorker(lastSeen) {
+  if (!lastSeen) return gettext("no worker");
+  const time = date(lastSeen, { dateStyle: "medium", timeStyle: "short" });
+  return fill(gettext("no worker; last seen %(time)s"), { time });
+}
+
+/** @param {Model} model */
+function stateOfRetired({ limited, successor }) {
+  const words = limited ? gettext("no longer for you") : gettext("retired");
+  if (!successor) return words;
+  return `${words} · ${fill(gettext("%(name)s can continue"), { name: successor.name })}`;
 }

@@ -124,6 +124,8 @@ export interface Model {
   efforts: string[];
   /** Whether it sees images. */
   images: boolean;
+  /** How much staff let it think where nobody chose; "" for as it does by itself. */
+  effort?: string;
   message_chars: number;
   hidden: boolean;
   /** How many times a token counts in quotas. */
@@ -136,6 +138,8 @@ export interface Model {
   running?: boolean | null;
   /** Whether a worker was started here that has not answered yet. */
   starting?: boolean;
+  /** When a worker of it was seen last; null for never. */
+  last_seen?: string | null;
   /** The code of what keeps every worker from answering. */
   problem?: string;
   waiting?: number;

@@ -29,7 +29,8 @@ TEXTS = (models.CharField, models.TextField, models.JSONField)
 NOT_WRITTEN_BY_PEOPLE = {
     *("accounts.User.password", "accounts.User.email", "accounts.User.language", "accounts.User.theme"),
     *("accounts.User.density", "model_cards.ModelCard.slug", "model_cards.ModelCard.name"),
-    *("model_cards.ModelCard.sampling",),  # announced by the model's worker
+    # Announced by the model's worker, and numbers.
+    *("model_cards.ModelCard.sampling", "model_cards.ModelCard.licence", "model_cards.ModelCard.defaults"),
     *("model_cards.ModelCard.about", "conversations.Message.role", "conversations.Message.status"),
     *("conversations.Message.source", "core.StaffAction.actor_email", "core.StaffAction.verb"),
     *("core.StaffAction.target", "core.StaffAction.detail", "core.StaffAction.previous"),
