@@ -8,6 +8,7 @@ from django.views.i18n import JavaScriptCatalog
 
 from chat.core import frames, pwa
 from chat.core import views as core
+from chat.staff import trials
 from chat.staff import views as staff
 from grokweb import health
 
@@ -31,6 +32,7 @@ urlpatterns = [
     path("", include("chat.quotas.urls")),
     path("", include("chat.accounts.urls")),
     path("accounts/", include("allauth.urls")),
+    path("admin/models/<slug:slug>/trial/", trials.trial, name="model-trial"),
     path("admin/engine/", admin.site.admin_view(staff.engine_page), name="engine"),
     *(
         re_path(

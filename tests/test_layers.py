@@ -45,6 +45,7 @@ PORTS = {
         "reply_state",
         "reconcile_rest",
         "served_models",
+        "trial_marks",
         "reply_metrics",
         "hub",
     )

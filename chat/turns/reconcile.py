@@ -23,7 +23,15 @@ from chat.model_cards.capabilities import (
 )
 from chat.model_cards.services import announce_model, note_seen
 from chat.personas.sampling import parse_announced_sampling
-from chat.turns import reconcile_rest, redis_client, reply_state, served_models, settlement, submission
+from chat.turns import (
+    reconcile_rest,
+    redis_client,
+    reply_state,
+    served_models,
+    settlement,
+    submission,
+    trial_marks,
+)
 from chat.turns.continued_thought import delete_if_forgotten, fields_of_new_run
 from chat.turns.models import WITH_WORKERS, Generation, Status
 from chat.turns.prompts import prompt_for
@@ -68,14 +76,15 @@ def _live() -> list[UUID]:
 
 def sweep() -> None:
     """Removes replies that Redis counts as waiting or running though their rows are settled: it came back
-    with older data, and they would count against their users' limits for ever.
+    with older data, and they would count against their users' limits for ever. Trials of staff have no rows.
     """
     for model in served_models.announced_models():
         believed = reply_state.unfinished(
             model
         )  # read before the rows: a row is committed before it is submitted
         live = Generation.objects.live().filter(pk__in=believed).values_list("pk", flat=True)
-        for ghost in believed - set(live) if believed else ():
+        ghosts = believed - set(live) if believed else set()
+        for ghost in ghosts - trial_marks.trials_among(ghosts):
             submission.settled(ghost)
 
 

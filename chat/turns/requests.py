@@ -40,8 +40,8 @@ def request_for(
         max_new_tokens=generation.parameters.max_new_tokens,
         seed=generation.seed,
         sampling=generation.parameters.sampling(),
-        user_key=_opaque("user", generation.user_id),
-        cache_key=_opaque("conversation", message.conversation_id),
+        user_key=opaque("user", generation.user_id),
+        cache_key=opaque("conversation", message.conversation_id),
         weight=terms.weight,
         running_limit=terms.running_limit,
         estimate=generation.reserved,
@@ -58,7 +58,7 @@ def request_for(
     )
 
 
-def _opaque(kind: str, pk: UUID) -> str:
+def opaque(kind: str, pk: UUID) -> str:
     """Returns the HMAC that inference gets in place of an id of ours."""
     digest = hmac.new(settings.SECRET_KEY.encode(), f"{kind}:{pk.hex}".encode(), hashlib.sha256)
     return digest.hexdigest()[:32]

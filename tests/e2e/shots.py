@@ -83,6 +83,7 @@ INSIDE = {
 STAFF = {
     "admin": "/admin/",
     "admin-engine": "/admin/engine/",
+    "admin-model": "/admin/model_cards/modelcard/scripted/change/",
     "admin-users": "/admin/accounts/user/",
     "admin-reports": "/admin/moderation/report/",
     "admin-conversations": "/admin/conversations/conversation/",

@@ -186,6 +186,17 @@ def test_people_without_rights_have_no_admin(windows: Windows, person: Person, w
     expect(page.get_by_role("heading")).to_have_text("Not allowed")
 
 
+def test_staff_try_a_model_on_its_page(admin_page: Page) -> None:
+    admin_page.goto("/admin/model_cards/modelcard/scripted/change/")
+    trial = admin_page.locator("[data-trial]")
+    button = trial.get_by_role("button", name="Try it")
+    for _time in range(2):  # the first is over, so another may begin
+        button.click()
+        expect(trial.get_by_role("status")).to_contain_text("First token after ")
+        expect(trial.get_by_role("blockquote")).to_contain_text("hello")
+        expect(button).to_be_enabled()
+
+
 def test_the_engine_page_keeps_itself_current(chat: Chat, admin_page: Page) -> None:
     chat.ask("echo:something short").wait_for_end()
     admin_page.get_by_role("link", name="Engine", exact=True).click()

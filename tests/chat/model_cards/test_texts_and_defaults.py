@@ -107,7 +107,7 @@ def test_the_audit_log_says_what_was_set(cast: Cast) -> None:
         ({"default_effort": "high", "name_en": "x" * 121}, "at most 120 characters"),
     ],
 )
-def test_what_the_model_does_not_announce_is_refused(
+def test_defaults_that_the_model_does_not_announce_are_refused(
     cast: Cast, model_card: ModelCard, fields: dict[str, str], words: str
 ) -> None:
     model_card.capabilities = {"efforts": ["low", "high"]}
