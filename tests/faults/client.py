@@ -12,7 +12,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -225,6 +225,17 @@ class Tab:
         await self._send_question(reply)
         return reply
 
+    async def follow(self, other: Reply) -> Reply:
+        """Follows a reply that another tab of this person asked for."""
+        reply = Reply(other.content, model=other.model)
+        reply.acknowledged(other.message_id, other.generation_id)
+        self.replies.append(reply)
+        await self._ask_again(reply)
+        return reply
+
+    async def decide(self, call: str, *, allow: bool) -> None:
+        await self._send({"type": "decide", "call": call, "allow": allow})
+
     async def _send_question(self, reply: Reply) -> None:
         if reply.continues:
             asked = {"type": "continue", "message_id": reply.continues, "client_id": reply.client_id}
@@ -276,6 +287,19 @@ class Crowd:
 
     def _tab_of(self, reply: Reply) -> Tab:
         return next(tab for tab in self.tabs if reply in tab.replies)
+
+    def follow(self, replies: Sequence[Reply]) -> list[Reply]:
+        """Each person follows in this tab what they asked for in another, in the order of the tabs."""
+
+        async def together() -> list[Reply]:
+            pairs = zip(self.tabs, replies, strict=True)
+            return await asyncio.gather(*(tab.follow(reply) for tab, reply in pairs))
+
+        return self._do(together())
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begins what a tab does, without a wait for its end."""
+        asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)

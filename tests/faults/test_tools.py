@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from uuid import UUID
 
 import pytest
 
 from tests import tools
-from tests.faults.client import Reply, words
+from tests.faults.client import Crowd, Reply, words
 from tests.faults.drill import Drill
+from tests.grokweb.service import TOOLS, Service
 
 STEP = "slow:10:30"
 TEXT = words(10) * 2
@@ -69,6 +72,16 @@ def states(drill: Drill) -> list[tuple[object, ...]]:
     return drill.rows.select("SELECT status, error, attempt, started_at, finished_at FROM turns_toolcall")
 
 
+@pytest.fixture
+def second_tabs(service: Service, cookies: list[str]) -> Iterator[Crowd]:
+    """A second tab of everybody."""
+    crowd = Crowd(service.port, cookies)
+    try:
+        yield crowd.wait_until_connected()
+    finally:
+        crowd.close()
+
+
 def written(drill: Drill) -> int:
     file = drill.service.data / "notes.txt"
     return len(file.read_text().splitlines()) if file.exists() else 0
@@ -120,6 +133,77 @@ def test_calls_survive_a_redis_that_loses_everything(drill: Drill) -> None:
         drill.kill("redis")
     all_is_well(drill, asked)
     assert written(drill) == count(drill, "done") == len(asked), states(drill)
+
+
+@contextmanager
+def between_two_steps(drill: Drill) -> Iterator[list[Reply]]:
+    """Runs the block when results are stored and nobody begins the steps that read them."""
+    with tools_that_run(drill, "jot") as asked:
+        drill.send_signal("chat-worker", signal.SIGSTOP)
+    drill.wait(
+        lambda: count(drill, "done") >= 2 and not count(drill, "waiting", "queued", "running"), "results"
+    )
+    yield asked
+    drill.send_signal("chat-worker", signal.SIGCONT)
+
+
+@pytest.mark.fault("web SIGKILL between two steps, two tabs")
+def test_both_tabs_get_the_next_step_from_a_new_web_process(drill: Drill, second_tabs: Crowd) -> None:
+    with between_two_steps(drill) as asked:
+        followed = second_tabs.follow(asked)
+        drill.kill("web")
+    all_is_well(drill, asked)
+    drill.wait(lambda: all(reply.done for reply in followed), "the second tabs have their ends")
+    for reply in followed:
+        assert reply.is_whole(), reply
+        assert reply.saw_each_once(), reply
+        assert reply.text == TEXT
+    assert written(drill) == len(asked), states(drill)
+
+
+@pytest.mark.faults_sqlite
+@pytest.mark.fault("Redis SIGKILL between two steps, data lost")
+def test_the_next_step_begins_without_anything_in_redis(drill: Drill) -> None:
+    with between_two_steps(drill) as asked:
+        shutil.rmtree(drill.service.data / "redis" / "appendonlydir")
+        drill.kill("redis")
+    all_is_well(drill, asked)
+    assert written(drill) == len(asked), states(drill)
+
+
+@pytest.mark.fault("two tabs decide at the same moment")
+def test_one_of_two_tabs_decides(drill: Drill, second_tabs: Crowd) -> None:
+    drill.rows.execute("DELETE FROM turns_toolcall")
+    (drill.service.data / "notes.txt").unlink(missing_ok=True)
+    asked = drill.ask(script("note"))
+    drill.wait(lambda: count(drill, "waiting") == len(asked), "all ask")
+    waiting = drill.rows.select(
+        "SELECT g.message_id, c.id FROM turns_toolcall c JOIN turns_generation g ON g.id = c.step_id"
+    )
+    calls = {UUID(str(message)): str(UUID(str(call))) for message, call in waiting}
+    choices = random.Random(11)
+    for first, second, reply in zip(drill.crowd.tabs, second_tabs.tabs, asked, strict=True):
+        call, answer = calls[UUID(reply.message_id)], choices.random() < 0.5
+        drill.crowd.begin(first.decide(call, allow=answer))
+        second_tabs.begin(second.decide(call, allow=not answer))
+    all_is_well(drill, asked)
+    assert count(drill, "done") + count(drill, "refused") == len(asked), states(drill)
+    assert written(drill) == count(drill, "done"), states(drill)
+
+
+@pytest.mark.fault("tools that do not return")
+def test_a_process_gets_back_the_threads_of_tools_that_do_not_return(drill: Drill) -> None:
+    drill.rows.execute("DELETE FROM turns_toolcall")
+    hold = drill.service.data / tools.HOLD
+    hold.touch()
+    before = drill.service.pid(TOOLS)
+    asked = drill.ask(script("stall"), slice(0, 2))
+    drill.wait(lambda: count(drill, "unknown") == 2, "both are given up")
+    drill.wait(lambda: drill.service.pid(TOOLS) not in (0, before), "another process runs tools")
+    hold.unlink()
+    more = drill.ask(script("echo"))
+    all_is_well(drill, [*asked, *more])
+    assert (count(drill, "unknown"), count(drill, "done")) == (2, len(more)), states(drill)
 
 
 @pytest.mark.fault("model worker SIGKILL in a second step")
