@@ -63,6 +63,7 @@ class Server:
             writer.write(self.event(texts[-1]).encode())
             await asyncio.wait({left}, timeout=max(0.0, begun + number * self.pace - time.monotonic()))
             if left.done():
+                left.exception()  # a client that resets the connection has left, too
                 self.stats["left_at"] = time.monotonic()
                 return
         left.cancel()

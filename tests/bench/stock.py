@@ -17,8 +17,8 @@ from tests.bench.many import Engine
 from tests.bench.report import Figure, figure
 from tests.inference.hf_folders import make_folder
 
-ROUNDS, TOKENS, PEOPLE = 5, 32, 16
-QUESTION = "Tell me about the sea. " * 4
+ROUNDS, TOKENS, PEOPLE = 5, 64, 16
+QUESTION = "Tell me about the sea."
 SIZES = {
     "hidden_size": 512,
     "num_hidden_layers": 6,
@@ -72,6 +72,7 @@ def compare(kind: str) -> list[Figure]:
     with tempfile.TemporaryDirectory() as place:
         folder = make_folder(Path(place) / kind, kind, sizes=SIZES | dict(KINDS[kind]))
         theirs, engine = Generate(folder), Engine(folder, slots=PEOPLE)
+        prompt = f"{TOKENS} tokens after {theirs.prompt.shape[1]}"
         theirs.speed()
         speed(engine, PEOPLE)  # both warm
         one, sixteen, alone = [], [], []
@@ -81,9 +82,16 @@ def compare(kind: str) -> list[Figure]:
             sixteen.append(speed(engine, PEOPLE))
         engine.engine.stop()
     words = {"unit": "tokens/s", "better": "higher", "against": alone}
+    name = f"stock {kind}, {prompt}"
     return [
-        figure(f"stock {kind}: one reply against generate()", one, floor=1.0, aim=1.5, **words),
-        figure(f"stock {kind}: {PEOPLE} at once against generate()", sixteen, floor=3.0, aim=6.0, **words),
+        figure(f"{name}: one reply against generate()", one, floor=1.0, aim=1.5, **words),
+        figure(
+            f"{name}: {PEOPLE} at once against generate()",
+            sixteen,
+            floor=3.0,
+            aim=6.0,
+            **words,
+        ),
     ]
 
 

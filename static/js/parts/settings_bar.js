@@ -266,7 +266,8 @@ export function stateOf(model) {
   if (problem === "fetching") parts.push(gettext("being fetched"));
   else if (starting) parts.push(gettext("starting"));
   else if (running === false) parts.push(withoutWorker(model.last_seen));
-  else if (problem) parts.push(gettext("its server does not answer"));
+  else if (problem === "server_unavailable") parts.push(gettext("its server does not answer"));
+  else if (problem) parts.push(gettext("its server refuses requests"));
   else if (waiting) {
     parts.push(fill(ngettext("%(n)s message waits", "%(n)s messages wait", waiting), { n: number(waiting) }));
   } else if (running) parts.push(gettext("answers now"));
