@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
@@ -27,6 +28,23 @@ def persona_for(user: User, pk: object) -> Persona:
     if found is None:
         raise NotFound
     return found
+
+
+def default_personas() -> dict[str, Persona]:
+    """Returns the site's default personas by the slug of their model, in the reader's language; one for every
+    language counts where that has none."""
+    # "" is first, so that the reader's language replaces it.
+    links = default_links().select_related("persona").order_by("persona__language")
+    return {link.modelcard_id: link.persona for link in links}
+
+
+def default_links() -> QuerySet[Any]:
+    """Returns the rows that make a persona in the reader's language, or for every one, a model's default."""
+    language = (get_language() or "").split("-")[0]
+    links: QuerySet[Any] = Persona.default_of.through.objects.filter(
+        persona__owner=None, persona__language__in=["", language]
+    )
+    return links
 
 
 def own_personas(user: User) -> QuerySet[Persona]:

@@ -25,7 +25,7 @@ class SitePersonaForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic
 
     class Meta:
         model = Persona
-        fields = ("name", "language", "prompt")
+        fields = ("name", "language", "prompt", "default_of")
 
     def clean(self) -> dict[str, Any]:
         """Checks the texts as a user's: a forbidden one would refuse every message of those who chose it."""
@@ -36,7 +36,18 @@ class SitePersonaForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic
                     data[field] = clean("site_persona", data[field])
                 except ChatError as error:
                     self.add_error(field, error.words)
+        self._check_defaults(data)
         return data
+
+    def _check_defaults(self, data: dict[str, Any]) -> None:
+        """Refuses a second default of a model in one language."""
+        others = Persona.objects.filter(owner=None, language=data.get("language", "")).exclude(
+            pk=self.instance.pk
+        )
+        for card in data.get("default_of") or ():
+            if other := others.filter(default_of=card).first():
+                words = gettext("%(model)s has the default persona “%(persona)s” in this language.")
+                self.add_error("default_of", words % {"model": card.shown_name, "persona": other.name})
 
 
 def _clean_prompt(entry_point: str, text: str) -> str:
@@ -52,6 +63,11 @@ class PersonaAdmin(AuditedAdmin):
     audited_fields = ("language", "prompt")
     list_display = ("name", "language", "created_at")
     list_filter = ("language",)
+    filter_horizontal = ("default_of",)
+
+    def audited_name(self, obj: Any) -> dict[str, Any]:
+        slugs = list(obj.default_of.order_by("slug").values_list("slug", flat=True))
+        return {**super().audited_name(obj), "default_of": slugs}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(owner=None)

@@ -28,6 +28,13 @@ class Persona(models.Model):
     )
     name = models.CharField(_("name"), max_length=60)
     prompt = models.TextField(_("what the model is told"), max_length=PERSONA_CHARS)
+    default_of = models.ManyToManyField(
+        "model_cards.ModelCard",
+        blank=True,
+        related_name="+",
+        verbose_name=_("default of models"),
+        help_text=_("New chats with these models begin with this persona, where the person chose none."),
+    )
     created_at = models.DateTimeField(_("created"), db_default=Now())
 
     class Meta:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from chat.accounts.models import User
 from chat.model_cards.access import model_for
-from chat.model_cards.models import PreferredModel
-from chat.personas.access import persona_for
+from chat.model_cards.models import ModelCard, PreferredModel
+from chat.personas.access import default_links, persona_for
 from chat.personas.models import Persona, PreferredPersona
 
 
@@ -17,6 +18,16 @@ def preferred_persona(user: User) -> Persona | None:
     """Returns the persona of a person's new chats; None: they have none."""
     row = PreferredPersona.objects.filter(user=user).select_related("persona").first()
     return row.persona if row else None
+
+
+def usual_persona(user: User, model: ModelCard) -> Persona | None:
+    """Returns the persona with which a person's new chat begins: their own choice, else the default of its
+    model, in one query."""
+    chosen = Exists(PreferredPersona.objects.filter(user=user, persona=OuterRef("pk")))
+    found = Persona.objects.annotate(is_chosen=chosen).filter(
+        Q(is_chosen=True) | Q(pk__in=default_links().filter(modelcard=model).values("persona"))
+    )
+    return found.order_by("-is_chosen", "-language").first()
 
 
 def get_new_chat_defaults(user: User) -> dict[str, Any]:

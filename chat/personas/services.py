@@ -14,7 +14,7 @@ from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens, grouped, one_line, trimmed
 from chat.model_cards.bounds import BOUNDS
 from chat.personas import signals
-from chat.personas.access import persona_for, personas_offered
+from chat.personas.access import default_personas, persona_for, personas_offered
 from chat.personas.models import (
     INSTRUCTION_CHARS,
     PERSONA_CHARS,
@@ -187,6 +187,7 @@ def page_json(user: User) -> dict[str, Any]:
         "personas": [persona_json(each) for each in personas_offered(user)],
         "instructions": estimate_tokens(instructions) if instructions else 0,
         "preferred": persona_json(preferred) if preferred else None,
+        "of_models": {slug: persona_json(each) for slug, each in default_personas().items()},
         "prompts": SavedPrompt.objects.filter(owner=user).exists(),
         "bounds": {name: [each.lowest, each.highest] for name, each in BOUNDS.items() if name != "seed"},
         "usual": DEFAULTS,

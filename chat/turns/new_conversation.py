@@ -15,7 +15,7 @@ from chat.model_cards.access import model_for
 from chat.model_cards.selection import default_model
 from chat.personas import services as personas
 from chat.personas.models import ConversationSettings
-from chat.personas.new_chats import preferred_persona
+from chat.personas.new_chats import usual_persona
 
 SETTINGS = {"persona", "settings"}
 NAMES = {"model", "temporary", *SETTINGS}
@@ -23,7 +23,8 @@ NAMES = {"model", "temporary", *SETTINGS}
 
 @dataclass(frozen=True, slots=True)
 class NewConversation:
-    """Fields left unset: the owner's model and persona of new chats, the usual settings, and it stays."""
+    """Fields left unset: the owner's model and persona of new chats, else the model's default persona, the
+    usual settings, and it stays."""
 
     model: str | None = None
     temporary: bool = False
@@ -50,8 +51,8 @@ class NewConversation:
             owner=owner, model=model, first_message=first_message, temporary=self.temporary
         )
         choices = personas.parse_conversation_settings(owner, self.settings)
-        if "persona" not in choices and (preferred := preferred_persona(owner)):
-            choices["persona"] = preferred
+        if "persona" not in choices and (usual := usual_persona(owner, model)):
+            choices["persona"] = usual
         if not choices:
             return conversation, ConversationSettings(conversation=conversation)
         personas.set_conversation_settings(conversation, **choices)

@@ -5,7 +5,7 @@
  * @import { Choice } from "grokweb/ui/choice_menu.js"
  * @import { Notices } from "grokweb/ui/notices.js"
  * @import { NewConversation } from "grokweb/wire/frames.js"
- * @import { Conversation, ConversationSettings, Model } from "grokweb/wire/objects.js"
+ * @import { Conversation, ConversationSettings, Model, Persona } from "grokweb/wire/objects.js"
  * @import { Settings, SettingsOffers } from "grokweb/wire/objects.js"
  */
 
@@ -69,6 +69,7 @@ export class SettingsBar {
     if (model || conversation?.id !== this.conversation?.id) this.conversationModel = model ?? null;
     if (!conversation && this.conversation) {
       this.chosenModel = null;
+      this.conversation = null; // the default persona is that of the model of new chats
       this.current = this.defaults;
     }
     this.conversation = conversation;
@@ -78,7 +79,15 @@ export class SettingsBar {
 
   /** Settings of a new chat. @returns {ConversationSettings} */
   get defaults() {
-    return { persona: this.offers.preferred, settings: {} };
+    return { persona: this.usualPersona, settings: {} };
+  }
+
+  /**
+   * The persona with which a new chat begins: the person's own choice, else the model's default.
+   * @returns {Persona | null}
+   */
+  get usualPersona() {
+    return this.offers.preferred ?? this.offers.of_models[this.model?.slug ?? ""] ?? null;
   }
 
   /** @returns {Model | undefined} */
@@ -120,7 +129,7 @@ export class SettingsBar {
     const start = {
       ...(this.chosenModel && { model: this.chosenModel }),
       // The one shown is meant, also where the person chose another for new chats since this page was opened.
-      ...((persona || this.offers.preferred) && { persona: persona?.id ?? null }),
+      ...((persona || this.usualPersona) && { persona: persona?.id ?? null }),
       ...(Object.keys(settings).length && { settings }),
     };
     return Object.keys(start).length ? start : undefined;
@@ -212,7 +221,10 @@ export class SettingsBar {
     const { conversation } = this;
     if (slug === this.model?.slug) return;
     if (!conversation) {
+      const { usualPersona: before } = this;
       this.chosenModel = slug;
+      const { persona } = this.current;
+      if (persona?.id === before?.id) this.current = { ...this.current, persona: this.usualPersona };
       this.draw();
       return;
     }

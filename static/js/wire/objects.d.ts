@@ -166,6 +166,8 @@ export interface SettingsOffers {
   personas: Persona[];
   /** That of new chats, as the person chose it. */
   preferred: Persona | null;
+  /** Those with which new chats begin without that, by the slug of their model. */
+  of_models: Record<string, Persona>;
   instructions: number;
   prompts: boolean;
   bounds: Record<string, [number, number]>;

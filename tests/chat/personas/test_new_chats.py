@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
 
 from chat.conversations.models import Conversation
+from chat.core.models import StaffAction
 from chat.model_cards.models import ModelCard, PreferredModel
 from chat.personas.models import Persona, PreferredPersona
 from chat.turns import submission
@@ -44,7 +46,7 @@ def ask(cast: Any, **start: Any) -> Conversation:
         conversation_id=None,
         parent_id=None,
         question=Question("What is it?"),
-        client_id="first",
+        client_id=uuid.uuid4().hex,
         start=NewConversation.parse(start or None),
     )
     return turn.conversation
@@ -129,3 +131,48 @@ def test_a_deleted_persona_is_chosen_no_more(cast: Any) -> None:
 def test_only_a_person_who_is_logged_in_can_choose(cast: Any) -> None:
     assert save(cast, "anonymous", model="scripted").status_code == 302
     assert not PreferredModel.objects.exists()
+
+
+# --- A model's default persona ----------------------------------------------------------------------------
+
+
+def set_default(cast: Any, persona: Persona, *slugs: str, **fields: object) -> str:
+    values = {"name": persona.name, "language": persona.language, "prompt": persona.prompt}
+    answer = cast.client("staff").post(
+        f"/admin/personas/persona/{persona.pk}/change/",
+        {**values, "default_of": slugs, **fields},
+        follow=True,
+    )
+    return str(answer.content.decode())
+
+
+def test_a_new_chat_begins_with_the_default_persona_of_its_model(cast: Any, other: ModelCard) -> None:
+    set_default(cast, fun(), "other")
+    offers = page_of(cast)["personas"]
+    assert {slug: each["name"] for slug, each in offers["of_models"].items()} == {"other": "Fun"}
+    assert persona_of(ask(cast)) is None
+    assert persona_of(ask(cast, model="other")) == "Fun"
+    told = StaffAction.objects.get(verb="change", target=f"persona:{fun().pk}").detail
+    assert told["default_of"] == ["other"]
+
+
+def test_the_persons_choice_comes_before_the_default_of_a_model(cast: Any, other: ModelCard) -> None:
+    set_default(cast, fun(), "other")
+    assert persona_of(ask(cast, model="other", persona=None)) is None
+    own = Persona.objects.create(owner=cast.alice, name="Mine", prompt="Be kind.")
+    save(cast, model="other", persona=own.pk)
+    assert persona_of(ask(cast)) == "Mine"
+
+
+def test_a_model_has_one_default_persona_in_each_language(cast: Any, other: ModelCard) -> None:
+    set_default(cast, fun(), "other")
+    second = Persona.objects.create(name="Stern", prompt="Be stern.", language=fun().language)
+    page = set_default(cast, second, "other")
+    assert "Other has the default persona “Fun” in this language." in page
+    french = Persona.objects.create(name="Drôle", prompt="Sois drôle.", language="fr")
+    set_default(cast, french, "other")
+    shown = {}
+    for language in ("en", "fr"):
+        page_in = cast.client("alice").get("/", headers={"Accept-Language": language}).context["page"]
+        shown[language] = page_in["personas"]["of_models"]["other"]["name"]
+    assert shown == {"en": "Fun", "fr": "Drôle"}
