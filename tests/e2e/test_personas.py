@@ -44,6 +44,7 @@ def test_the_picker_says_what_each_model_is_and_which_is_down(sleeper: None, cha
     chat.page.set_viewport_size({"width": 360, "height": 740})
     picker(chat).focus()
     chat.page.keyboard.press("Enter")
+    expect(here).to_be_focused()  # the menu asks the server first
     chat.page.keyboard.press("ArrowDown")
     expect(asleep).to_be_focused()
     chat.page.keyboard.press("Enter")
