@@ -29,10 +29,17 @@ def shares(request: ApiRequest, pk: UUID) -> HttpResponse:
         raise BadInput(_("The days must be a whole number, or null for a link without end."))
     if not isinstance(policy, str):
         raise BadInput(_("Please choose who may open the link."))
-    options = _options(request)
+    options, thoughts = _options(request), request.data.get("thoughts", False)
+    if not isinstance(thoughts, bool):
+        raise BadInput(_("`thoughts` is neither true nor false."))
     throttle("share", str(request.user.pk), SHARES_AN_HOUR, 3600)
     share = services.create_share(
-        conversation=conversation, owner=request.user, expires_days=days, policy=policy, options=options
+        conversation=conversation,
+        owner=request.user,
+        expires_days=days,
+        policy=policy,
+        options=options,
+        thoughts=thoughts,
     )
     return JsonResponse({"share": services.share_json(share)}, status=201)
 
@@ -47,10 +54,14 @@ def _options(request: ApiRequest) -> dict[str, Any]:
 @request_cost(5)
 @json_view("DELETE", "PATCH")
 def share(request: ApiRequest, pk: UUID, token: str) -> HttpResponse:
-    """Turns a link off, or changes the options of its policy."""
+    """Turns a link off, changes the options of its policy, or deletes the thoughts from its copy."""
     found = share_of(conversation_for(request.user, pk), token)
     if request.method == "DELETE":
         services.revoke(share=found)
+    elif "thoughts" in request.data:
+        if request.data["thoughts"] is not False:
+            raise BadInput(_("Thoughts cannot be added to a link. Please make a new one."))
+        services.leave_out_thoughts(share=found)
     else:
         throttle("share", str(request.user.pk), SHARES_AN_HOUR, 3600)
         services.change_options(share=found, options=_options(request))

@@ -33,6 +33,7 @@ class Share(models.Model):
         _("who may open it"), max_length=64, default="anyone"
     )  # a name in chat/sharing/policies/
     options = models.JSONField(_("options"), default=dict, blank=True)  # of the policy, which validates them
+    with_thoughts = models.BooleanField(_("with thoughts"), default=False, db_default=False)
     page_count = models.PositiveIntegerField(_("pages"), default=0)  # rows of SharePage
     created_at = models.DateTimeField(_("created"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)

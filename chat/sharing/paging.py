@@ -16,7 +16,8 @@ PAGE_MESSAGES = 100
 def pages_of(
     messages: Iterable[dict[str, Any]], *, chars: int = PAGE_CHARS, count: int = PAGE_MESSAGES
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yields lists of messages ({"text", …}) in order; each has at most `chars` characters and `count` rows.
+    """Yields lists of messages ({"text", …}) in order; each has at most `chars` characters and `count` rows,
+    or one message whose thoughts make it longer: they are plain text, and not divided.
 
     A message of more than `chars` characters comes in parts, each a message with "part" and "parts".
     """
@@ -24,11 +25,12 @@ def pages_of(
     left = chars
     for message in messages:
         for part in _parts(message, chars):
-            if page and (len(part["text"]) > left or len(page) == count):
+            size = len(part["text"]) + len(part.get("thoughts", ""))
+            if page and (size > left or len(page) == count):
                 yield page
                 page, left = [], chars
             page.append(part)
-            left -= len(part["text"])
+            left -= size
     if page:
         yield page
 
@@ -40,6 +42,7 @@ def _parts(message: dict[str, Any], chars: int) -> list[dict[str, Any]]:
     parts = [{**message, "text": text, "part": n, "parts": len(texts)} for n, text in enumerate(texts, 1)]
     for later in parts[1:]:
         later.pop("files", None)  # listed once
+        later.pop("thoughts", None)
     return parts
 
 

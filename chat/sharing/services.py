@@ -34,6 +34,7 @@ from chat.sharing.models import Share, SharePage
 from chat.sharing.paging import pages_of
 from chat.sharing.policies import DEFAULT, policies, policy_for, policy_label
 from chat.sharing.render import prompt_html
+from chat.turns.shown_thoughts import thought_texts_of
 
 EXPIRY_DAYS = 3650  # at most
 SNAPSHOT_MESSAGES = 5000  # the newest ones of a longer conversation
@@ -48,8 +49,10 @@ def create_share(
     expires_days: int | None = None,
     policy: str = DEFAULT,
     options: Mapping[str, Any] | None = None,
+    thoughts: bool = False,
 ) -> Share:
-    """Copies the branch that the owner has open. What is written later is not in it.
+    """Copies the branch that the owner has open. What is written later is not in it. `thoughts`: with what
+    the model thought before its answers.
 
     `options`: values of the policy's `fields`; BadOptions says which of them it refuses.
     """
@@ -66,9 +69,14 @@ def create_share(
     prefetch_related_objects(branch, "steps")
     if is_any_live(branch):
         raise Busy(_("The last reply is still being written. Please share when it has ended."))
-    _check_size(branch)
+    thought = thought_texts_of(branch) if thoughts else {}
+    _check_size(branch, thought)
     carried = files.of_messages(branch)
-    copied = [_copied(message, carried.get(message.pk, [])) for message in branch if _belongs(message)]
+    copied = [
+        _copied(message, carried.get(message.pk, []), thought.get(message.pk, ""))
+        for message in branch
+        if _belongs(message)
+    ]
     if not copied:
         raise BadInput(_("There is nothing to share yet."))
     _check_rules(conversation.title, copied)
@@ -78,6 +86,7 @@ def create_share(
         title=conversation.title,
         policy=policy,
         options=stored,
+        with_thoughts=thoughts,
         expires_at=timezone.now() + timedelta(days=expires_days) if expires_days else None,
     )
     return store_copy(share, copied)
@@ -104,8 +113,8 @@ def store_copy(share: Share, copied: list[dict[str, Any]]) -> Share:
     return share
 
 
-def _check_size(branch: list[Message]) -> None:
-    chars = sum(len(message.text) for message in branch)
+def _check_size(branch: list[Message], thoughts: Mapping[UUID, str]) -> None:
+    chars = sum(len(message.text) for message in branch) + sum(map(len, thoughts.values()))
     if chars > COPIED_CHARS:
         raise BadInput(
             _("This conversation has %(chars)s characters; a shared page holds at most %(limit)s.")
@@ -119,6 +128,7 @@ def _check_rules(title: str, snapshot: list[dict[str, Any]]) -> None:
     answers = [each for each in snapshot if each["role"] == Role.ASSISTANT]
     check_text("share_question", title, *asked)
     check_text("share_answer", *(each["text"] for each in answers if not each["origin"]))
+    check_text("share_answer", *(each["thoughts"] for each in answers if "thoughts" in each))
     check_text("import_answer", *(each["text"] for each in answers if each["origin"]))
 
 
@@ -126,11 +136,13 @@ def _belongs(message: Message) -> bool:
     return message.role in (Role.USER, Role.ASSISTANT) and message.hidden_at is None and bool(message.text)
 
 
-def _copied(message: Message, carried: list[File]) -> dict[str, Any]:
+def _copied(message: Message, carried: list[File], thoughts: str) -> dict[str, Any]:
     """Returns what is published of a message. Files are named only: their content was for the model."""
     copy: dict[str, Any] = {"id": str(message.pk), "role": message.role, "text": message.text}
     if message.role == Role.ASSISTANT:
         copy["origin"] = origin_of(message)
+    if thoughts:
+        copy["thoughts"] = thoughts
     return {**copy, "files": [file.name for file in carried]} if carried else copy
 
 
@@ -144,6 +156,22 @@ def change_options(*, share: Share, options: Mapping[str, Any]) -> None:
         raise NotFound
     locked.options = policy_for(locked.policy).options(options, locked.options)
     locked.save(update_fields=["options"])
+
+
+@transaction.atomic
+def leave_out_thoughts(*, share: Share) -> None:
+    """Deletes the thoughts from the copy of an open link; they do not come back."""
+    locked = Share.objects.select_for_update().filter(pk=share.pk, revoked_at=None).first()
+    if locked is None:
+        raise NotFound
+    for page in SharePage.objects.filter(share=locked).iterator(chunk_size=20):
+        page.messages = [
+            {name: value for name, value in each.items() if name != "thoughts"} for each in page.messages
+        ]
+        page.save(update_fields=["messages"])
+    locked.with_thoughts = False
+    locked.save(update_fields=["with_thoughts"])
+    text_erased.send_robust(Share)
 
 
 def revoke(*, share: Share) -> None:
@@ -197,6 +225,7 @@ def share_json(share: Share) -> dict[str, Any]:
         "expires_at": share.expires_at.isoformat() if share.expires_at else None,
         "policy": share.policy,
         "policy_label": policy_label(share.policy),
+        "thoughts": share.with_thoughts,
     }
 
 
@@ -239,7 +268,7 @@ def readable(share: Share, number: int = 1) -> Page:
     hidden = _hidden_since(share)
     origins = origins_in(share, page.messages)
     messages = [
-        {**each, "text": "", "files": [], "hidden": True, "origin": ""}
+        {**each, "text": "", "thoughts": "", "files": [], "hidden": True, "origin": ""}
         if each["id"] in hidden
         else {"files": [], **each, "hidden": False, "origin": origin_words(origins.get(each["id"]))}
         for each in page.messages
@@ -286,7 +315,8 @@ def report(
 
 def _as_text(copied: dict[str, Any], origin: Origin | None) -> str:
     imported = f" [{origin_words(origin)}]" if origin else ""
-    return f"{copied['role']}{imported}: {copied['text']}"
+    thoughts = f"[thoughts] {copied['thoughts']}\n\n" if copied.get("thoughts") else ""
+    return f"{copied['role']}{imported}: {thoughts}{copied['text']}"
 
 
 def _reported(share: Share, message_id: str, number: int) -> list[dict[str, Any]]:

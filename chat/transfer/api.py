@@ -36,8 +36,11 @@ def export_one(request: ApiRequest, pk: UUID) -> HttpResponseBase:
     one = known.get(request.GET.get("format", "json"))
     if one is None:
         raise BadInput(_("Conversations are exported as %(formats)s.") % {"formats": ", ".join(known)})
+    thoughts = request.GET.get("thoughts") == "1"
+    if thoughts and not one.writes_thoughts:
+        raise BadInput(_("This format has no place for thoughts."))
     throttle("export", str(request.user.pk), EXPORTS_AN_HOUR, 3600)
-    file = one.write(found, request.user)
+    file = one.write(found, request.user, **({"thoughts": True} if thoughts else {}))
     pieces = export.in_pieces(file, _language())
     return send(request, pieces, name=file.name, kind=f"{file.kind}; charset=utf-8")
 

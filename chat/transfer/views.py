@@ -31,6 +31,7 @@ from chat.sharing.render_jobs import html_of
 from chat.transfer import calls
 from chat.transfer.export import branch, check_stays
 from chat.transfer.formats import readers
+from chat.turns.shown_thoughts import thought_texts_of
 
 PRINTED = 2000  # messages: the newest ones of a longer conversation
 PRINTED_AN_HOUR = 120
@@ -67,8 +68,12 @@ def _part(request: HttpRequest, pk: UUID) -> dict[str, Any]:
         raise NotFound
     _name_files(parts[number - 1], messages)
     _name_tools(parts[number - 1], messages)
+    with_thoughts = request.GET.get("thoughts") == "1"
+    if with_thoughts:
+        _add_thoughts(parts[number - 1], messages)
     return {
         "conversation": conversation,
+        "more_query": "&thoughts=1" if with_thoughts else "",
         "messages": parts[number - 1],
         "cut": len(messages) > PRINTED,
         "count": PRINTED,
@@ -106,6 +111,14 @@ def _name_tools(part: list[dict[str, Any]], messages: list[Message]) -> None:
     called = calls.calls_of([message for message in messages if message.pk in here])
     for each in part:
         each["tools"] = calls.used_tools(called.get(each["id"], [])) if each["id"] in here else []
+
+
+def _add_thoughts(part: list[dict[str, Any]], messages: list[Message]) -> None:
+    """Adds what the model thought before an answer to its first part."""
+    here = {each["id"] for each in part if each.get("part", 1) == 1}
+    found = thought_texts_of([message for message in messages if message.pk in here])
+    for each in part:
+        each["thoughts"] = found.get(each["id"], "") if each["id"] in here else ""
 
 
 def _printed(request: HttpRequest, part: dict[str, Any], html: list[SafeString]) -> HttpResponse:

@@ -68,7 +68,9 @@ class Format(Extension):
     export_label: ClassVar[str | Promise] = ""  # in the menu of a conversation
     export_icon: ClassVar[str] = "text"  # templates/_icons.html
     export_suffix: ClassVar[str] = ""  # with its dot
+    writes_thoughts: ClassVar[bool] = False  # whether `write` takes `thoughts`
 
-    def write(self, conversation: Conversation, viewer: User) -> File:
-        """Returns the conversation as one file, made while it is sent."""
+    def write(self, conversation: Conversation, viewer: User, *, thoughts: bool = False) -> File:
+        """Returns the conversation as one file, made while it is sent. `thoughts`: with what the model
+        thought before its answers."""
         raise NotImplementedError

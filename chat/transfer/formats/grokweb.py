@@ -37,6 +37,7 @@ from chat.transfer.imported_conversation import (
     time_of,
 )
 from chat.transfer.versions import check_version, is_named
+from chat.turns.shown_thoughts import thoughts_of
 
 NAME, VERSION = "grokweb.conversation", 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -66,6 +67,7 @@ def written_message(
     files: list[dict[str, Any]],
     feedback: dict[str, int | str] | None,
     called: list[calls.Call],
+    thoughts: list[dict[str, Any]],
 ) -> dict[str, Any]:
     message.siblings = []  # parents define the tree; loading siblings would cost a query each
     fields = message_json(message)
@@ -77,7 +79,12 @@ def written_message(
         fields |= {"files": files} if files else {}
         fields |= {"feedback": feedback} if feedback else {}
         fields |= {"calls": calls.written(called)} if called else {}
+        fields |= {"thoughts": [_written_thought(each) for each in thoughts]} if thoughts else {}
     return fields
+
+
+def _written_thought(thought: dict[str, Any]) -> dict[str, Any]:
+    return {name: thought[name] for name in ("text", "offset", "duration_ms") if name in thought}
 
 
 class GrokWeb(Format):
@@ -86,9 +93,11 @@ class GrokWeb(Format):
     export_label = gettext_lazy("JSON, complete")
     export_icon = "braces"
     export_suffix = ".json"
+    writes_thoughts = True
 
-    def write(self, conversation: Conversation, viewer: User) -> File:
-        return File(f"{safe_name(conversation)}.json", "application/json", _pieces(conversation, viewer))
+    def write(self, conversation: Conversation, viewer: User, *, thoughts: bool = False) -> File:
+        pieces = _pieces(conversation, viewer, thoughts)
+        return File(f"{safe_name(conversation)}.json", "application/json", pieces)
 
     def fits(self, record: dict[str, object]) -> bool:
         return is_named(record, NAME)
@@ -118,7 +127,7 @@ class GrokWeb(Format):
 # --- Out --------------------------------------------------------------------------------------------------
 
 
-def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
+def _pieces(conversation: Conversation, viewer: User, thoughts: bool) -> Iterator[str]:
     more = {**account.place_written(conversation), **personas.settings_written(conversation)}
     head = written(conversation, current_leaf(viewer, conversation), more)
     yield dumped(head).removesuffix("\n}") + ',\n "messages": ['
@@ -128,10 +137,15 @@ def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
         carried = files.of_messages(messages)
         feedback_given = feedback.feedback_by_message(user=viewer, messages=messages)
         called = calls.calls_of(messages)
+        thought = thoughts_of(messages) if thoughts else {}
         for message in messages:
             named = exported.files(carried.get(message.pk, []))
             given, used = feedback_given.get(message.pk), called.get(message.pk, [])
-            yield between + "\n" + dumped(written_message(message, named, given, used))
+            yield (
+                between
+                + "\n"
+                + dumped(written_message(message, named, given, used, thought.get(message.pk, [])))
+            )
             between = ","
     yield "\n ]\n}"
 

@@ -20,6 +20,7 @@ from chat.transfer.export import File, batches, safe_name
 from chat.transfer.formats.base import Format
 from chat.transfer.imported_conversation import MESSAGES
 from chat.transfer.unclosed_blocks import closed
+from chat.turns.shown_thoughts import thought_texts_of
 
 if TYPE_CHECKING:
     from chat.accounts.models import User
@@ -33,18 +34,21 @@ class Markdown(Format):
     export_label = gettext_lazy("Markdown, to read")
     export_icon = "text"
     export_suffix = ".md"
+    writes_thoughts = True
 
-    def write(self, conversation: Conversation, viewer: User) -> File:
-        return File(f"{safe_name(conversation)}.md", "text/markdown", _pieces(conversation, viewer))
+    def write(self, conversation: Conversation, viewer: User, *, thoughts: bool = False) -> File:
+        pieces = _pieces(conversation, viewer, thoughts)
+        return File(f"{safe_name(conversation)}.md", "text/markdown", pieces)
 
 
-def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
+def _pieces(conversation: Conversation, viewer: User, thoughts: bool) -> Iterator[str]:
     day = date_format(timezone.localtime(conversation.created_at), "DATE_FORMAT")
     yield f"# {conversation.title or _('New chat')}\n\n*{conversation.model.shown_name} · {day}*\n"
     yield "\n*" + _("The answers in this conversation come from an AI, not from a person.") + "*\n"
     leaf = current_leaf(viewer, conversation)
     for messages in batches(ids_to(leaf, MESSAGES) if leaf else []):
         carried, called = files.of_messages(messages), calls.calls_of(messages)
+        thought = thought_texts_of(messages) if thoughts else {}
         for message in messages:
             origin = origin_words(origin_of(message))
             name = _("You") if message.role == Role.USER else origin or conversation.model.shown_name
@@ -54,7 +58,15 @@ def _pieces(conversation: Conversation, viewer: User) -> Iterator[str]:
                 yield _("Files: %(names)s") % {"names": names} + "\n\n"
             if used := calls.used_tools(called.get(message.pk, [])):
                 yield _("Tools used: %(names)s") % {"names": ", ".join(f"`{name}`" for name in used)} + "\n\n"
+            if message.pk in thought:
+                yield _quoted(thought[message.pk]) + "\n\n"
             yield closed(_readable(message)) + "\n"
+
+
+def _quoted(thoughts: str) -> str:
+    """Returns thoughts as a block of their own, which ends what they leave open."""
+    lines = [f"**{_('Thoughts')}**", "", *thoughts.strip().splitlines()]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def _readable(message: Message) -> str:

@@ -74,6 +74,7 @@ export class ShareDialog {
         expires_days: days ? Number(days) : null,
         policy: valueOf(this.form, "policy"),
         options: optionsIn(this.form),
+        thoughts: /** @type {HTMLInputElement} */ (find("[name=thoughts]", this.form)).checked,
       });
       if (this.conversation !== conversation) return;
       this.form.reset();
@@ -96,6 +97,24 @@ export class ShareDialog {
     try {
       await call("DELETE", `/api/conversations/${this.conversation}/share/${share.token}/`);
       this.shares = this.shares.filter((each) => each.token !== share.token);
+      this.draw();
+    } catch (error) {
+      showError(this.dialog, wordsOf(error));
+      button.disabled = false;
+    }
+  }
+
+  /**
+   * Deletes the thoughts from the copy that a link shows.
+   * @param {Share} share @param {HTMLButtonElement} button
+   */
+  async leaveOutThoughts(share, button) {
+    button.disabled = true;
+    showError(this.dialog);
+    try {
+      const path = `/api/conversations/${this.conversation}/share/${share.token}/`;
+      await call("PATCH", path, { thoughts: false });
+      this.shares = this.shares.map((each) => (each === share ? { ...share, thoughts: false } : each));
       this.draw();
     } catch (error) {
       showError(this.dialog, wordsOf(error));
@@ -137,10 +156,16 @@ export class ShareDialog {
       ? fill(gettext("works until %(date)s"), { date: date(share.expires_at) })
       : gettext("works until you turn it off");
     const address = el("code", { title: url }, url.replace(/^https?:\/\//, ""));
-    const about = el("div", { class: "about" }, address, el("small", {}, `${share.policy_label} · ${until}`));
+    const facts = [share.policy_label, until, ...(share.thoughts ? [gettext("with thoughts")] : [])];
+    const about = el("div", { class: "about" }, address, el("small", {}, facts.join(" · ")));
     const row = el("li", {}, about, copy);
     const options = this.options.find((each) => each.dataset.policy === share.policy);
     if (options) row.append(this.changeButton(share, options, row));
+    if (share.thoughts) {
+      const out = el("button", { class: "button plain", type: "button" }, gettext("Leave out thoughts"));
+      out.addEventListener("click", () => this.leaveOutThoughts(share, out));
+      row.append(out);
+    }
     row.append(off);
     return row;
   }

@@ -179,6 +179,8 @@ export interface Share {
   url: string;
   policy: string;
   policy_label: string;
+  /** Whether its page shows what the model thought before its answers. */
+  thoughts: boolean;
   expires_at: string | null;
 }
 

@@ -1,4 +1,4 @@
-"""A word of a thought is on its answer's page for its owner, and in nothing that leaves it."""
+"""A word of a thought is on its answer's page for its owner, and leaves it only where the owner chose so."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 from chat.conversations.models import Conversation, Message
+from chat.moderation.models import Rule
 from chat.sharing import services as sharing
+from chat.sharing.models import SharePage
 from chat.turns.models import Part
 from chat.turns.prompts import prompt_of
 from tests.chat.turns.exchange import asked, eventually
@@ -88,3 +91,80 @@ async def test_no_later_prompt_has_a_thought(answer: Message) -> None:
 async def test_no_title_has_a_thought(answer: Message) -> None:
     title = await eventually(lambda: Conversation.objects.get(pk=answer.conversation_id).title)
     assert CANARY not in title
+
+
+# --- Where the owner chose it -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["json", "markdown"])
+async def test_an_export_with_thoughts_has_them(answer: Message, cast: Any, form: str) -> None:
+    path = f"/api/conversations/{answer.conversation_id}/export/?format={form}&thoughts=1"
+    content = (await got(cast, path)).decode()
+    assert content.count(CANARY) == 1
+    if form == "json":
+        written = json.loads(content)["messages"][1]
+        assert (written["text"], written["thoughts"][0]["text"]) == (answer.text, f"hm {CANARY}")
+    else:
+        assert f"> hm {CANARY}\n\n{answer.text}" in content
+
+
+async def test_a_printed_page_with_thoughts_has_them(answer: Message, cast: Any) -> None:
+    page = (await got(cast, f"/c/{answer.conversation_id}/print/?thoughts=1")).decode()
+    assert page.count(CANARY) == 1
+
+
+@pytest.mark.parametrize("path", ["export/?format=json&thoughts=1", "export/?format=markdown&thoughts=1"])
+async def test_an_export_with_thoughts_has_none_of_a_hidden_answer(
+    answer: Message, cast: Any, path: str
+) -> None:
+    await Message.objects.filter(pk=answer.pk).aupdate(hidden_at=timezone.now())
+    content = (await got(cast, f"/api/conversations/{answer.conversation_id}/{path}")).decode()
+    assert CANARY not in content
+
+
+@sync_to_async
+def shared(cast: Any, answer: Message, who: str = "alice") -> Any:
+    path = f"/api/conversations/{answer.conversation_id}/share/"
+    return cast.client(who).post(path, {"thoughts": True}, content_type="application/json")
+
+
+@sync_to_async
+def changed(cast: Any, answer: Message, token: str, body: Any, who: str = "alice") -> int:
+    path = f"/api/conversations/{answer.conversation_id}/share/{token}/"
+    response = cast.client(who).patch(path, body, content_type="application/json")
+    return int(response.status_code)
+
+
+async def test_a_link_with_thoughts_shows_them_closed_until_they_are_left_out(
+    answer: Message, cast: Any
+) -> None:
+    share = (await shared(cast, answer)).json()["share"]
+    assert share["thoughts"] is True
+    path = f"/s/{share['token']}/"
+    page = (await got(cast, path, "anonymous")).decode()
+    assert '<details class="thoughts"><summary>Thoughts</summary>' in page
+    assert page.count(CANARY) == 1
+    listed = json.loads(await got(cast, f"/api/conversations/{answer.conversation_id}/"))["shares"]
+    assert [each["thoughts"] for each in listed] == [True]
+
+    assert await changed(cast, answer, share["token"], {"thoughts": True}) == 400
+    assert await changed(cast, answer, share["token"], {"thoughts": False}, "bob") == 404
+    assert CANARY in (await got(cast, path, "anonymous")).decode()
+    assert await changed(cast, answer, share["token"], {"thoughts": False}) == 204
+    page = (await got(cast, path, "anonymous")).decode()
+    assert "Four" in page
+    assert CANARY not in page
+    assert not await SharePage.objects.filter(messages__icontains=CANARY).aexists()
+
+
+async def test_a_hidden_answer_takes_its_shared_thoughts_along(answer: Message, cast: Any) -> None:
+    share = (await shared(cast, answer)).json()["share"]
+    await Message.objects.filter(pk=answer.pk).aupdate(hidden_at=timezone.now())
+    assert CANARY not in (await got(cast, f"/s/{share['token']}/", "anonymous")).decode()
+
+
+async def test_a_rule_for_answers_holds_for_thoughts_that_are_shared(answer: Message, cast: Any) -> None:
+    await Rule.objects.acreate(name="canary", options={"pattern": CANARY}, applies="reply")
+    assert (await shared(cast, answer)).status_code == 422
+    created = await sync_to_async(sharing.create_share)(conversation=answer.conversation, owner=cast.alice)
+    assert created.with_thoughts is False
