@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,11 +30,12 @@ TOOLS_QUEUE = "tools"
 SEED_LIMIT = 2**63
 LOGPROBS_LIMIT = 20
 MOST_RESTARTS = 2  # of a reply whose server broke off and cannot continue it; then its text so far stays
+IMAGE_PATCH = 28  # pixels: models that are common today read a square of so many a side as a token
 EFFORTS = ("off", "low", "medium", "high")  # how much a model may think, least first
 
 # Workers announce it with their heartbeat (inference/wire/queue.py). Raise it with each field that needs it.
 # 1: workers that announce none. 2: unknown fields of requests and log entries are ignored. 3: runs.
-# 4: tools, effort of thinking, thoughts that are continued.
+# 4: tools, effort of thinking, thoughts that are continued. 5: images, context limit.
 CONTRACT_VERSION = 5
 
 
@@ -51,6 +53,11 @@ def known_fields(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
 def is_default(instance: Any, each: dataclasses.Field[Any]) -> bool:
     """Returns whether a field has its default; one made by a factory is never equal to it."""
     return bool(getattr(instance, each.name) == each.default)
+
+
+def tokens_of_image(width: int, height: int) -> int:
+    """Estimates the tokens of an image; both sides plan with it, and the charge is what a server counts."""
+    return math.ceil(width / IMAGE_PATCH) * math.ceil(height / IMAGE_PATCH)
 
 
 def model_queue(slug: str) -> str:
@@ -183,6 +190,7 @@ class GenerationRequest:
     model: str
     # {"role": "system"|"user"|"assistant", "content": str}, oldest first, in the order of
     # inference/text/alternate.py (a question may have "parts" there); an answer at the end is continued.
+    # A question may have "images" there: {"id", "width", "height"}, whose bytes are in `images`.
     # After the last question, steps that called tools: {"role": "assistant", "content", "calls": [{"id",
     # "name", "arguments" (JSON text)}]}, each followed by its results: {"role": "tool", "call", "name",
     # "content"}
@@ -208,7 +216,8 @@ class GenerationRequest:
     may_call: bool = field(default=True, metadata=since(4))  # False: it has to answer now
     effort: str = field(default="", metadata=since(4))  # one of EFFORTS; "": as the model does by itself
     thought: str = field(default="", metadata=since(4))  # the unfinished thought with which the answer begins
-
+    # {"id", "type": "jpeg" or "png", "data": base64}, those that the messages name
+    images: tuple[dict[str, str], ...] = field(default=(), metadata=since(5))
     # Tokens of prompt and answer, if that is less than the engine's context; 0: none
     context_limit: int = field(default=0, metadata=since(5))
 
@@ -265,6 +274,7 @@ class GenerationRequest:
         data["messages"] = tuple(data["messages"])
         data["stop"] = tuple(data.get("stop", ()))
         data["tools"] = tuple(data.get("tools", ()))
+        data["images"] = tuple(data.get("images", ()))
         data["sampling"] = Sampling(**known_fields(Sampling, data.get("sampling", {})))
         data["rules"] = tuple(ReplyRule(**known_fields(ReplyRule, rule)) for rule in data.get("rules", ()))
         return cls(**data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -38,6 +37,7 @@ from chat.files.models import Attachment, File, Kind, State
 from chat.files.names import clean_name
 from chat.files.words import remarks_on, words_for
 from chat.model_cards import images
+from inference.contract import tokens_of_image
 
 logger = logging.getLogger("grokweb.files")
 
@@ -47,7 +47,6 @@ UNSENT_FOR = timedelta(days=1)
 READ_AGAIN_AFTER = timedelta(minutes=2)  # the task may be lost; must stay well above reading.SECONDS
 GIVEN_UP_AFTER = timedelta(minutes=15)
 FENCE_CHARACTERS = 17  # "File: ", two fences of three, four line ends, and two before the text
-IMAGE_PATCH = 28  # pixels: a square of so many a side is about a token
 
 
 def storage() -> Storage:
@@ -178,13 +177,11 @@ def read(pk: UUID) -> None:
 
 def _stored_image(file: File, outcome: reading.Outcome) -> dict[str, Any]:
     """Stores an image as it was encoded anew; returns what its row says of that."""
-    width, height = outcome.report["width"], outcome.report["height"]
     return {
         "stored": storage().save(f"{place_of(file)}-2", ContentFile(outcome.image)),
         "size": len(outcome.image),
         "sha256": hashlib.sha256(outcome.image).hexdigest(),
-        # An estimate: models differ, and the charge is what their server counts.
-        "tokens": math.ceil(width / IMAGE_PATCH) * math.ceil(height / IMAGE_PATCH),
+        "tokens": tokens_of_image(outcome.report["width"], outcome.report["height"]),
     }
 
 

@@ -17,10 +17,11 @@ from chat.conversations.titles import title_from
 from chat.conversations.tree import texts_to
 from chat.core.text import estimate_tokens
 from chat.files import services as files
+from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
 from chat.personas import services as personas
 from chat.turns.models import LIVE, Generation, Part
-from chat.turns.prompts import HISTORY_MESSAGES, prompt_of
+from chat.turns.prompts import HISTORY_MESSAGES, estimate_prompt, prompt_of
 from chat.turns.settlement import settle_if_ended
 from inference.contract import Kind
 
@@ -84,8 +85,9 @@ def _measured(conversation: Conversation, leaf: Message) -> Measured:
 
 def _estimate(conversation: Conversation, leaf: Message) -> int:
     persona = personas.get_conversation_settings(conversation).persona
-    prompt = prompt_of(leaf, system=personas.system_text(conversation.owner, persona))
-    return sum(estimate_tokens(message["content"]) for message in prompt)
+    sees = capabilities_of(conversation.model).images
+    prompt = prompt_of(leaf, system=personas.system_text(conversation.owner, persona), sees=sees)
+    return estimate_prompt(prompt)
 
 
 def _thought_tokens(step: Generation) -> int:

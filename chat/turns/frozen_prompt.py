@@ -22,6 +22,9 @@ class FrozenPrompt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     messages: int = 0  # of the branch, up to the question and with it
     left_out: tuple[UUID, ...] = ()  # those of them that were hidden
     sha256: str = ""  # of the whole prompt as JSON
+    sees: bool = False  # whether the model saw images when the prompt was made first
+    images: int = 0  # of the prompt
+    images_left_out: int = 0  # of the branch: the model does not see them, or there are too many
 
 
 class FrozenPromptField(StructField):

@@ -7,10 +7,13 @@ from typing import Any
 
 from chat.conversations.models import Message, Role
 from chat.conversations.tree import texts_to
+from chat.core.text import estimate_tokens
 from chat.files import services as files
+from chat.files.prompt_images import Selected, select_images
 from chat.turns.called_steps import messages_of
 from chat.turns.frozen_prompt import FrozenPrompt, digest
 from chat.turns.models import Generation
+from inference.contract import tokens_of_image
 from inference.text.alternate import alternate, separate
 
 HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
@@ -38,13 +41,15 @@ def build_prompt(
     content: str | None = None,
     frozen: FrozenPrompt = FIRST_ATTEMPT,
     steps: Prompt | None = None,
+    sees: bool = False,
 ) -> BuiltPrompt:
     """Returns the system message, the branch up to and including `question`, and `prefix`, with which the
     answer begins, in an order that every chat template renders (inference/text/alternate.py).
 
     `content` is the question's text with its files, where the caller has just composed it. A message that
     moderation hid has no text here; one that was hidden when `frozen` was made has none either. `steps` are
-    the messages of earlier steps of the answer.
+    the messages of earlier steps of the answer. `sees`: the model sees images; for a later attempt, `frozen`
+    says whether it did.
     """
     if question.hidden_at is not None:
         return BuiltPrompt([], FIRST_ATTEMPT)
@@ -55,16 +60,41 @@ def build_prompt(
     if unread:
         composed |= files.contents(unread)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
-    prompt += [{"role": message.role, "content": composed.get(message.pk, "")} for message in path]
+    sees = frozen.sees if frozen.messages else sees
+    images = select_images(path, composed, sees=sees)
+    prompt += [_said(message, composed.get(message.pk, ""), images) for message in path]
     begun = [{"role": Role.ASSISTANT, "content": prefix}] if prefix else []
     messages = alternate([*prompt, *(steps or begun)])
     left_out = tuple(message.pk for message in path if message.pk in hidden)
-    return BuiltPrompt(messages, FrozenPrompt(messages=len(path), left_out=left_out, sha256=digest(messages)))
+    return BuiltPrompt(
+        messages,
+        FrozenPrompt(
+            messages=len(path),
+            left_out=left_out,
+            sha256=digest(messages),
+            sees=sees,
+            images=images.number,
+            images_left_out=images.left_out,
+        ),
+    )
 
 
-def prompt_of(question: Message, prefix: str = "", system: str = "") -> Prompt:
+def _said(message: Message, content: str, images: Selected) -> dict[str, Any]:
+    said = {"role": message.role, "content": content}
+    shown = images.by_message.get(message.pk)
+    return {**said, "images": shown} if shown else said
+
+
+def prompt_of(question: Message, prefix: str = "", system: str = "", *, sees: bool = False) -> Prompt:
     """Returns the messages that an answer to `question` would read now."""
-    return build_prompt(question, prefix, system).messages
+    return build_prompt(question, prefix, system, sees=sees).messages
+
+
+def estimate_prompt(messages: Prompt) -> int:
+    """Estimates the tokens of a prompt, with those of its images."""
+    images = [image for message in messages for image in message.get("images", [])]
+    words = sum(estimate_tokens(message["content"]) for message in messages)
+    return words + sum(tokens_of_image(each["width"], each["height"]) for each in images)
 
 
 def separate_questions(messages: Prompt) -> Prompt:

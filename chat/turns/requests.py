@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from chat.files.prompt_images import read_images
 from chat.moderation import services as moderation
 from chat.quotas import services as quotas
 from chat.tools import services as tools
@@ -53,6 +54,7 @@ def request_for(
         tools=tools.described(generation.parameters.tools),
         may_call=generation.step + 1 < MOST_STEPS or not generation.parameters.tools,
         effort=generation.parameters.effort,
+        images=read_images(messages),
         thought=continued_thought(generation),
         context_limit=generation.parameters.context_limit,
     )

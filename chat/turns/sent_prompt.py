@@ -23,7 +23,7 @@ def sent_prompt(message: Message) -> dict[str, Any] | None:
     imported answer. Raises BadInput for a message that is no answer.
 
     `exact`: its hash is that of the prompt which was sent. `left_out`: so many of its oldest turns did not
-    fit.
+    fit. `images_left_out`: so many images of the branch were not sent.
     """
     if message.role != Role.ASSISTANT or message.parent is None:
         raise BadInput(_("That message is not a reply."))
@@ -35,6 +35,8 @@ def sent_prompt(message: Message) -> dict[str, Any] | None:
         "messages": _shown(step, built),
         "exact": built.frozen.sha256 == step.prompt.sha256,
         "left_out": step.turns_left_out,
+        "images": step.prompt.images,
+        "images_left_out": step.prompt.images_left_out,
     }
 
 

@@ -39,7 +39,7 @@ from chat.turns.idempotency import Turn, store_once
 from chat.turns.models import Generation, Part
 from chat.turns.new_conversation import NewConversation
 from chat.turns.parameters import Parameters
-from chat.turns.prompts import build_prompt
+from chat.turns.prompts import build_prompt, estimate_prompt
 from chat.turns.question import Question, ReadQuestion
 from chat.turns.reply_options import ReplyOptions
 from chat.turns.requests import request_for
@@ -233,13 +233,14 @@ def _store_reply(reply: _Reply) -> Generation:
     user, conversation = reply.user, reply.question.conversation
     prefix = reply.continued.text if reply.continued else ""
     resolved = resolve_options(user, conversation, reply.model, reply.options, reply.settings)
-    prompt = build_prompt(reply.question, prefix, resolved.system, content=reply.content)
+    sees = capabilities_of(resolved.model).images
+    prompt = build_prompt(reply.question, prefix, resolved.system, content=reply.content, sees=sees)
     messages = prompt.messages
     if not messages:
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))
     thought = reply.thought if can_continue(resolved.model) else None
-    begun = [message["content"] for message in messages] + ([thought.text] if thought else [])
-    prompt_tokens = min(sum(map(estimate_tokens, begun)), resolved.model.context)
+    estimated = estimate_prompt(messages) + (estimate_tokens(thought.text) if thought else 0)
+    prompt_tokens = min(estimated, resolved.model.context)
     generation_id = uuid4()
     granted = quotas.reserve(
         user=user,

@@ -6,6 +6,7 @@
     pace:MS:TEXT answers TEXT, one word every MS milliseconds
     think:N:SCRIPT answers as SCRIPT says; the first N words are a thought, left out with effort "off"
     effort:      answers how much it was asked to think
+    image:       answers what the bytes of each image say: kind, width and height
     cut:N:R:SCRIPT  the same, but the server breaks off after N words, in each run below R
     usage:P:C:SCRIPT  answers as SCRIPT says; a server would count P tokens of prompt and C of answer
     usage:?:SCRIPT  the same; a server would not count them
@@ -31,12 +32,14 @@ and hands out all words due within the next 2 ms together, so a hundred slow ans
 
 from __future__ import annotations
 
+import base64
 import heapq
 import itertools
 import logging
 import os
 import re
 import signal
+import struct
 import threading
 import time
 from collections import Counter, deque
@@ -181,6 +184,8 @@ def script_of(request: GenerationRequest) -> Script:
     question = _asked(request.messages)
     if question == "effort:":
         return read_script(request.effort)
+    if question.endswith("image:"):  # names of images come first
+        return read_script("echo:" + seen(request))
     if not request.tools or not _CALLING.search(question):
         return read_script(question)
     lines = question.split("\n")
@@ -189,6 +194,24 @@ def script_of(request: GenerationRequest) -> Script:
         return _with_calls(request, lines[step], step)
     results = [message["content"] for message in request.messages if message["role"] == "tool"]
     return read_script("echo:" + " ".join(results))
+
+
+def seen(request: GenerationRequest) -> str:
+    """Returns what the request's images are, from their bytes, in the order of the messages."""
+    images = {each["id"]: base64.b64decode(each["data"]) for each in request.images}
+    named = [each["id"] for message in request.messages for each in message.get("images", [])]
+    return ", ".join(_kind_and_size(images[each]) for each in named if each in images) or "nothing"
+
+
+def _kind_and_size(data: bytes) -> str:
+    if data.startswith(b"\x89PNG"):
+        width, height = struct.unpack(">II", data[16:24])
+        return f"PNG {width}×{height}"
+    frame = re.search(rb"\xff[\xc0\xc2]..\x08(....)", data, re.DOTALL)  # the header of a JPEG's frame
+    if frame is None:
+        return "unknown"
+    height, width = struct.unpack(">HH", frame[1])
+    return f"JPEG {width}×{height}"
 
 
 def _with_calls(request: GenerationRequest, line: str, step: int) -> Script:
@@ -303,7 +326,8 @@ class ScriptedEngine:
     ) -> None:
         self.slug = slug_of(resume)
         self.slots = slots
-        self.capabilities = Capabilities(resume, reasoning=True, efforts=EFFORTS, tools=True)
+        images = resume is Resume.EXACT  # a variant without, so that both can be tried
+        self.capabilities = Capabilities(resume, reasoning=True, efforts=EFFORTS, tools=True, images=images)
         self._exit = exit
         self._steps = 0
         self._inbox: Inbox[Submit | Cancel | Drop] = Inbox()

@@ -31,6 +31,7 @@ class Accepted:
     fields: frozenset[str] = frozenset()  # "top_k", "min_p", "repetition_penalty", "priority", "request_id" …
     prefix: str = ""  # how an answer is continued: "" not at all, "last" the last message, "flag" with flags
     tools: bool = False  # it answers with calls of tools
+    images: bool = False  # it sees images
     efforts: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # fields of the body for each effort
@@ -47,9 +48,10 @@ def completion_body(
     background: bool = False,
 ) -> dict[str, Any]:
     """Returns the JSON body for `messages`, which fit the context; an answer at their end is continued."""
+    images = {each["id"]: each for each in request.images} if accepted.images else {}
     body: dict[str, Any] = {
         "model": model,
-        "messages": [_message(each) for each in (messages if accepted.tools else in_words(messages))],
+        "messages": [_message(each, images) for each in (messages if accepted.tools else in_words(messages))],
         "stream": True,
         "max_tokens": max_tokens,
         "temperature": request.sampling.temperature,
@@ -83,9 +85,12 @@ def completion_body(
     return body
 
 
-def _message(message: dict[str, Any]) -> dict[str, Any]:
+def _message(message: dict[str, Any], images: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     if message["role"] == "tool":
         return {"role": "tool", "tool_call_id": message["call"], "content": message["content"]}
+    seen = [images[each["id"]] for each in message.get("images", []) if each["id"] in images]
+    if seen:
+        return {"role": message["role"], "content": content_with_images(message["content"], seen)}
     said = {"role": message["role"], "content": message["content"]}
     if not message.get("calls"):
         return said
@@ -98,3 +103,12 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
         for call in message["calls"]
     ]
     return {**said, "tool_calls": calls}
+
+
+def content_with_images(text: str, images: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Returns the parts of a question: its images, then its text, in which their names are."""
+    urls = [f"data:image/{each['type']};base64,{each['data']}" for each in images]
+    return [
+        *({"type": "image_url", "image_url": {"url": url}} for url in urls),
+        {"type": "text", "text": text},
+    ]

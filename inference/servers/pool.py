@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from inference.contract import EFFORTS, Capabilities, ErrorCode, Resume
+from inference.contract import EFFORTS, Capabilities, ErrorCode, Resume, tokens_of_image
 from inference.servers import probe
 from inference.servers.address import ServedModel
 from inference.servers.client import Server, Timeouts
@@ -63,7 +63,8 @@ class ServerPool:
         ]
         resume = Resume.PREFIX if continues else Resume.RESTART
         tools = bool(probed) and all(replica.accepted.tools for replica in probed)
-        return Capabilities(resume, reasoning=True, efforts=tuple(common), tools=tools)
+        images = bool(probed) and all(replica.accepted.images for replica in probed)
+        return Capabilities(resume, reasoning=True, efforts=tuple(common), tools=tools, images=images)
 
     async def close(self) -> None:
         await self._transport.aclose()
@@ -134,16 +135,23 @@ class ServerPool:
 
     def estimate(self, messages: Sequence[dict[str, Any]]) -> int:
         """Returns about how many tokens messages have; only the server has the tokenizer."""
-        return int(characters_of(messages) / self._ratio) + MESSAGE_TOKENS * len(messages)
+        text = int(characters_of(messages) / self._ratio) + MESSAGE_TOKENS * len(messages)
+        return text + image_tokens(messages)
 
     def learn(self, messages: Sequence[dict[str, Any]], tokens: int) -> None:
         """Improves the estimate with the prompt tokens that a server reported for `messages`."""
         characters = characters_of(messages)
-        tokens -= MESSAGE_TOKENS * len(messages)
+        tokens -= MESSAGE_TOKENS * len(messages) + image_tokens(messages)
         if characters < NEWEST_LEAST or tokens < 1:
             return
         newest = min(max(characters / tokens, LEAST_RATIO), MOST_RATIO)
         self._ratio += NEWEST_SHARE * (newest - self._ratio)
+
+
+def image_tokens(messages: Sequence[dict[str, Any]]) -> int:
+    """Estimates the tokens of images: models differ, and only the server knows."""
+    images = (image for each in messages for image in each.get("images", []))
+    return sum(tokens_of_image(image["width"], image["height"]) for image in images)
 
 
 def characters_of(messages: Sequence[dict[str, Any]]) -> int:

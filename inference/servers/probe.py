@@ -14,6 +14,7 @@ from inference.servers.body import EXTENSIONS, Accepted
 from inference.servers.client import Server
 from inference.servers.errors import Broken, Refused, ServerError
 from inference.servers.probe_efforts import probe_efforts
+from inference.servers.probe_images import probe_images
 from inference.servers.probe_tools import probe_tools
 
 log = logging.getLogger("grokweb.servers")
@@ -135,7 +136,10 @@ async def try_out(server: Server, model: str) -> Accepted:
         prefix = "last"
     efforts = await probe_efforts(server, model)
     tools = await probe_tools(server, model)
-    return Accepted(usage=usage, fields=frozenset(fields), prefix=prefix, tools=tools, efforts=efforts)
+    images = await probe_images(server, model)
+    return Accepted(
+        usage=usage, fields=frozenset(fields), prefix=prefix, tools=tools, images=images, efforts=efforts
+    )
 
 
 async def _accepts_usage(server: Server, model: str) -> bool:

@@ -17,7 +17,7 @@ These are functions of their argument alone: a resume feeds the identical prompt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 Message = dict[str, Any]
@@ -31,7 +31,7 @@ def alternate(messages: Sequence[Message]) -> list[Message]:
     tools are followed by their results.
 
     It ends as `messages` do: with the question to answer, or with the answer to continue. Questions that
-    became one stay known as `parts`, for `separate`.
+    became one stay known as `parts`, for `separate`, and their images as `part_images` by the part's number.
     """
     system = [each for each in messages if each["role"] == "system" and _says(each)]
     talk = [each for each in messages if each["role"] == "user" or (each["role"] != "system" and _says(each))]
@@ -48,10 +48,16 @@ def separate(messages: Sequence[Message]) -> list[Message]:
     sends a shorter text after one that was too long must get an answer.
     """
     return [
-        {"role": message["role"], "content": part} if "parts" in message else message
+        _part(message, number) if "parts" in message else message
         for message in messages
-        for part in message.get("parts", [""])
+        for number in range(len(message.get("parts", [""])))
     ]
+
+
+def _part(message: Message, number: int) -> Message:
+    images = message.get("part_images", {}).get(str(number))
+    part = {"role": message["role"], "content": message["parts"][number]}
+    return {**part, "images": images} if images else part
 
 
 def _turn_of(place: tuple[int, Message]) -> tuple[str, int]:
@@ -74,7 +80,12 @@ def _joined(turn: list[Message]) -> Message:
         return said[0]
     role, parts = turn[0]["role"], [each["content"] for each in said]
     joined = {"role": role, "content": BLANK_LINE.join(parts) or SILENCE}
-    return {**joined, "parts": parts} if role == "user" and parts else joined
+    if role != "user" or not parts:
+        return joined
+    images = {str(number): each["images"] for number, each in enumerate(said) if each.get("images")}
+    if not images:
+        return {**joined, "parts": parts}
+    return {**joined, "parts": parts, "part_images": images, "images": list(chain(*images.values()))}
 
 
 def _says(message: Message) -> bool:

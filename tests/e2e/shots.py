@@ -232,7 +232,7 @@ def photograph_files(album: Album, windows: Windows, person: Person, how: dict[s
         name="a photograph of last summer.txt", mimeType="text/plain", buffer=b"\x89PNG" + bytes(9)
     )
     chips = chat.page.locator(".files .chip")
-    chat.page.locator("[data-composer] input[type=file]").set_input_files([notes, photo])
+    chat.page.locator("[data-composer] input[data-choose]").set_input_files([notes, photo])
     expect(chips).to_have_count(2)
     expect(chips.last).to_have_class(re.compile("failed"))
     expect(chips.first).to_contain_text(re.compile("tokens|jetons"))

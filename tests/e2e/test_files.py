@@ -47,7 +47,7 @@ def test_a_file_is_sent_with_a_message(chat: Chat, witness: Witness, tmp_path: P
     expect(chips).to_have_count(3)
     expect(chips.nth(0)).to_contain_text(re.compile(r"18 B · about \d+ tokens"), timeout=PATIENCE * 1000)
     expect(chips.nth(1)).to_contain_text(re.compile(r"kB · about|B · about"))
-    expect(chips.nth(2)).to_contain_text("No model here can see images")
+    expect(chips.nth(2)).to_contain_text("This image is broken")
     expect(page.locator("[data-gauge]")).to_have_text(re.compile(r"about \d+ of [\d,]+ tokens"))
 
     chat.ask("What is in them?")
@@ -91,7 +91,7 @@ def test_a_guessed_encoding_is_told_and_another_can_be_chosen(chat: Chat, tmp_pa
     page = chat.page
     file = tmp_path / "question.txt"
     file.write_bytes("Où ?".encode("mac_roman"))
-    page.locator("[data-composer] input[type=file]").set_input_files(file)
+    page.locator("[data-composer] input[data-choose]").set_input_files(file)
     chip = page.locator(".files .chip")
     expect(chip).to_contain_text("read as windows-1250, a guess")
     chip.get_by_role("button", name="question.txt").first.click()
@@ -140,7 +140,7 @@ def test_files_work_on_a_phone_in_french(windows: Windows, person: Person, tmp_p
     chat = Chat(page)
     file = tmp_path / "un-nom-de-fichier-vraiment-tres-long-pour-un-telephone.md"
     file.write_text("# Titre")
-    page.locator("[data-composer] input[type=file]").set_input_files(file)
+    page.locator("[data-composer] input[data-choose]").set_input_files(file)
     expect(page.locator(".files .chip")).to_contain_text("jetons")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shot(page, "phone")

@@ -66,7 +66,7 @@ def test_every_control_of_the_chat_is_as_large_as_a_finger(phone: Chat) -> None:
     page = phone.page
     assert small(page) == []
     phone.ask(ANSWER).wait_for_end()
-    page.locator("[data-composer] input[type=file]").set_input_files(
+    page.locator("[data-composer] input[data-choose]").set_input_files(
         {"name": "a.txt", "mimeType": "text/plain", "buffer": b"words"}
     )
     expect(page.locator(".files .chip")).to_be_visible()

@@ -5,6 +5,8 @@
  * @property {{ role: string, text: string, shown: boolean }[]} messages
  * @property {boolean} exact  it is what was sent, by its hash
  * @property {number} left_out  the oldest turns that did not fit
+ * @property {number} images  that were sent with it
+ * @property {number} images_left_out  of the conversation: the model did not get them
  */
 
 import { number } from "grokweb/base/format.js";
@@ -52,6 +54,17 @@ function drawPrompt(prompt) {
       "The %(n)s oldest questions with their answers did not fit: the model did not read them.",
       n,
     ), { n: number(n) }));
+  }
+  const { images, images_left_out: unseen } = prompt;
+  if (images) {
+    remarks.push(fill(ngettext("%(n)s image was sent with it.", "%(n)s images were sent with it.", images), { n: number(images) }));
+  }
+  if (unseen) {
+    remarks.push(fill(ngettext(
+      "%(n)s image was left out: the model does not see images, or there were too many.",
+      "%(n)s images were left out: the model does not see images, or there were too many.",
+      unseen,
+    ), { n: number(unseen) }));
   }
   return [
     ...remarks.map((words) => el("p", { class: "hint" }, words)),

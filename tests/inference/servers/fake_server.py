@@ -146,7 +146,9 @@ class FakeServer:
 
 
 def is_probe(body: Any) -> bool:
-    return bool(body["messages"][0]["content"].startswith(("Say: yes", "Write the numbers from one")))
+    content = body["messages"][0]["content"]
+    text = content if isinstance(content, str) else content[-1]["text"]
+    return bool(text.startswith(("Say: yes", "Write the numbers from one", "Which colour is this image?")))
 
 
 def _read_call(stream: BinaryIO, connection: socket.socket) -> Call | None:
