@@ -7,7 +7,17 @@ import stat
 from pathlib import Path
 
 OTHERS = 0o077
-OURS = ("secret_key", "run", "logs", "redis", "files", "grokweb.sqlite3", "models.toml", "settings.toml")
+OURS = (
+    "secret_key",
+    "run",
+    "logs",
+    "redis",
+    "files",
+    "grokweb.sqlite3",
+    "models.toml",
+    "settings.toml",
+    "keys",
+)
 
 
 class FolderShared(Exception):

@@ -47,15 +47,18 @@ def problems_of(models: ModelList, environment: Mapping[str, str]) -> Iterator[s
             yield f"{FILE_NAME}: [{slug}] GROKWEB_MODEL serves this model already: remove one of them"
 
 
-def ask_entry(entry: Entry, environment: Mapping[str, str]) -> Asked:
-    """Returns one line for each problem of an entry, found by looking at its model or asking its servers."""
+def ask_entry(entry: Entry, environment: Mapping[str, str], secret: str = "") -> Asked:
+    """Returns one line for each problem of an entry, found by looking at its model or asking its servers.
+
+    `secret`: the key of its servers, where the entry does not name one yet.
+    """
     source = source_for(entry)
     try:
         describe_source(source)
     except ValueError as error:
         return _wrong(entry, "source", error)
     try:
-        asked = ask_model(source, _key_of(entry, environment))
+        asked = ask_model(source, secret or _key_of(entry, environment))
     except ValueError as error:
         return _wrong(entry, "key", error)
     lines = tuple(f"{FILE_NAME}: [{entry.slug}] source: {words}" for words in asked.problems)

@@ -11,6 +11,7 @@ from chat.core import views as core
 from chat.staff import trials
 from chat.staff import views as staff
 from grokweb import health
+from grokweb.first_setup import views as setup
 
 # Pages of the admin that had another address in earlier releases: people bookmark them.
 MOVED_ADMIN_PAGES = {
@@ -33,6 +34,8 @@ urlpatterns = [
     path("", include("chat.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/models/<slug:slug>/trial/", trials.trial, name="model-trial"),
+    path("admin/setup/", admin.site.admin_view(setup.setup_page), name="setup"),
+    path("admin/setup/state/", admin.site.admin_view(setup.setup_state), name="setup-state"),
     path("admin/engine/", admin.site.admin_view(staff.engine_page), name="engine"),
     *(
         re_path(

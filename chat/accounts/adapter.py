@@ -15,9 +15,10 @@ from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from chat.accounts import attempts, language, mailing, services, suspension
+from chat.accounts import attempts, hooks, language, mailing, services, suspension
 from chat.accounts.lookalikes import plain_address
 from chat.accounts.models import User
 from chat.core.errors import BadInput, MailUnavailable
@@ -25,6 +26,7 @@ from chat.core.throttling import client_address
 
 MAIL_SENT = "account/messages/email_confirmation_sent.txt"
 SIGNUP_MAIL = "account/email/email_confirmation_signup"
+START_PAGES = {"/", "/admin/"}  # a person who asked for any other page gets that one
 NOWHERE = "0.0.0.0"  # noqa: S104 - not bound to: what a proxy or a local socket said is no address
 
 
@@ -78,6 +80,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
+        if response.headers.get("Location") in START_PAGES:
+            leads = [address for address in hooks.login_destination(request, user) if address]
+            response = redirect(leads[0]) if leads else response
         if user.language:
             language.remember(response, user.language)
         attempts.remember(request, response, [user.email, str(user.pk)])

@@ -7,7 +7,8 @@ import os
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from grokweb.doctor.results import CheckResult, ok, problem, reason
+from chat.model_cards.selection import choose_for_new_chats
+from grokweb.doctor.results import CheckResult, ok, problem, reason, warning
 from grokweb.model_check import problems_of
 from inference.base.model_list import state
 from inference.base.model_list.entries import Unreadable, read
@@ -28,3 +29,14 @@ def models() -> CheckResult:
     if not found.entries:
         return ok(_("no models.toml: only GROKWEB_MODEL is served"))
     return ok(_("models.toml is right: %(slugs)s") % {"slugs": ", ".join(found.entries)})
+
+
+def default_model() -> CheckResult:
+    choice = choose_for_new_chats()
+    if choice is None:
+        return warning(_("new chats have none yet: start the service, or choose one at /admin/setup/"))
+    if choice.card.is_demo:
+        return warning(
+            _("new chats get the demo model, which knows little: choose another one at /admin/setup/")
+        )
+    return ok(_("new chats get %(name)s") % {"name": choice.card.name})

@@ -16,6 +16,7 @@ CHECKS = {
     "settings": "grokweb.doctor.service.settings_of_the_service",
     "addresses": "grokweb.doctor.service.addresses",
     "models": "grokweb.doctor.model_list.models",
+    "default model": "grokweb.doctor.model_list.default_model",
     "data folder": "grokweb.doctor.disk.data_folder",
     "disk": "grokweb.doctor.disk.space",
     "redis": "grokweb.doctor.redis_server.answers",
@@ -29,6 +30,7 @@ CHECKS = {
     "database clock": "grokweb.doctor.database.clock",
     "sandbox": "grokweb.doctor.sandbox.layers",
     "e-mail": "grokweb.doctor.mail.server",
+    "backup": "grokweb.doctor.backups.newest",
     "extensions": "grokweb.doctor.extensions.tables",
 }
 

@@ -54,6 +54,7 @@ SIGNUP_OPEN = changeable.signup_is_open()
 _mail = changeable.mail()
 EMAIL_URL: str = _mail["EMAIL_URL"]
 ACCOUNT_EMAIL_VERIFICATION: str = _mail["ACCOUNT_EMAIL_VERIFICATION"]
+DEFAULT_FROM_EMAIL: str = _mail["DEFAULT_FROM_EMAIL"]
 MAIL_IN_BACKGROUND: bool = _mail["MAIL_IN_BACKGROUND"]
 vars().update(_mail)
 EMAIL_TIMEOUT = 20

@@ -27,7 +27,7 @@ STORABLE = (
 LARGEST_FILE = 2**16  # bytes
 LONGEST_VALUE = 2000  # characters
 FIRST_LINES = (
-    "# Settings of the setup page and of `manage.py setup`; docs/settings.md explains them.\n"
+    "# Settings of the setup page; docs/settings.md explains them.\n"
     "# Variables in the environment win. Comments are not kept when the page writes this file.\n\n"
 )
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from grokweb.backup import archive, create, places
+from grokweb.backup import archive, create, last, places
 from grokweb.backup.errors import BackupError
 from grokweb.health import version
 
@@ -44,6 +44,7 @@ class Command(BaseCommand):
                 force=options["force"],
             )
             create.verify(target, manifest)
+            last.note(settings.DATA_DIR)
         except BackupError as error:
             raise CommandError(str(error)) from None
         except OSError as error:

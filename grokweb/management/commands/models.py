@@ -10,10 +10,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from grokweb import data_directory, model_check, model_files
+from grokweb import model_check, model_files
+from grokweb.model_adding import add_model, remove_key
 from inference.base import exit_status
 from inference.base.model_list import editing, state
-from inference.base.model_list.entries import CHECKS, DEMO, Entry, ModelList, make_entry, read
+from inference.base.model_list.entries import CHECKS, DEMO, Entry, ModelList, read
 
 NUMBERS = ("slots", "threads", "context")
 STEPS = {
@@ -90,35 +91,25 @@ class Command(BaseCommand):
         self.stdout.write(f"models.toml: no problem; it names {len(models.entries)} models")
 
     def _add(self, data: Path, options: dict[str, Any]) -> None:
-        source = _absolute(options["source"])
         values = {name: options[name] for name in CHECKS if name != "source" and options[name] is not None}
-        checked = make_entry(options["slug"] or "unnamed", {"source": source, **values})
-        about = model_check.describe_source(model_check.source_for(checked))
-        entry = make_entry(options["slug"] or about.slug, {"source": source, **values})
-        data_directory.make(data)
-        before = read(data)
-        asked = model_check.ask_entry(entry, os.environ)
-        if asked.problems:
-            raise ValueError("; ".join(asked.problems))
-        demo = _demo_that_stays(before, entry)
-        if model_check.is_configured() and entry.slug == str(settings.MODEL_SLUG):
-            raise ValueError(f"[{entry.slug}] GROKWEB_MODEL serves this model already: give another --slug")
-        is_default = options["default"] or demo is not None
-        editing.add(data, [entry, *([demo] if demo else [])], default=entry.slug if is_default else "")
-        self.stdout.write(
-            f"models.toml: [{entry.slug}] is added; a running `manage.py up` starts its worker now"
+        added = add_model(
+            options["source"], slug=options["slug"] or "", values=values, is_default=options["default"]
         )
-        if asked.is_silent:
+        self.stdout.write(
+            f"models.toml: [{added.slug}] is added; a running `manage.py up` starts its worker now"
+        )
+        if added.is_silent:
             self.stdout.write("Its server does not answer yet: questions wait until it does.")
-        if demo:
+        if added.demo:
             self.stdout.write(
                 "New chats get it. The demo model stays for its chats: "
-                f"`manage.py models remove {demo.slug}` ends that."
+                f"`manage.py models remove {added.demo}` ends that."
             )
 
     def _remove(self, data: Path, options: dict[str, Any]) -> None:
         before = read(data)
         editing.remove(data, options["slug"])
+        remove_key(before.entries.get(options["slug"]))
         self.stdout.write(
             f"models.toml: [{options['slug']}] is removed; a running `manage.py up` ends its worker now. "
             "Its chats stay; staff can retire it and name a successor."
@@ -157,20 +148,3 @@ def _default(models: ModelList, service: state.ServiceState | None) -> str:
     if models.default or model_check.is_configured() or not models.entries:
         return models.default or str(settings.MODEL_SLUG)
     return next(iter(models.entries))
-
-
-def _demo_that_stays(before: ModelList, added: Entry) -> Entry | None:
-    """Returns the table that keeps the demo model when the first other one is added.
-
-    Without it the worker of the demo model would end, which runs where nothing is configured.
-    """
-    if model_check.is_configured() or before.entries or before.wrong:
-        return None
-    slug = str(settings.MODEL_SLUG)
-    return Entry(slug, DEMO) if slug and slug != added.slug else None
-
-
-def _absolute(source: str) -> str:
-    """Returns an existing folder with its whole path: the file is read in another directory."""
-    path = Path(source).expanduser()
-    return str(path.resolve()) if source != DEMO and path.is_dir() else source

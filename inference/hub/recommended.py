@@ -1,10 +1,11 @@
-"""Computes the table of models in docs/models.md from the sizes of networks and of machines.
+"""Recommends models by name, and computes what each needs from the sizes of its network.
 
-python -m tests.inference.hub.models_table      prints it
+python -m inference.hub.recommended      prints the table in docs/models.md
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,6 +155,12 @@ MACHINES: tuple[tuple[str, float, float, tuple[Network, ...]], ...] = (
 )
 
 
+def by_name() -> list[Network]:
+    """Returns the networks that a hub offers, the smallest download first."""
+    found = {each.repository: each for *_, networks in MACHINES for each in networks}
+    return sorted((each for each in found.values() if "/" in each.repository), key=lambda each: each.download)
+
+
 def table() -> str:
     """Returns the table in Markdown."""
     return HEAD + "".join(
@@ -178,4 +185,4 @@ def _line(machine: str, network: Network, bandwidth: float) -> str:
 
 
 if __name__ == "__main__":
-    print(table())
+    sys.stdout.write(table())

@@ -1,0 +1,120 @@
+"""Adds a model to `models.toml`, for `manage.py models add` and the setup page alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from grokweb import data_directory, model_check
+from inference.base import private_files
+from inference.base.model_list import editing
+from inference.base.model_list.entries import DEMO, Entry, ModelList, make_entry, read
+from inference.engines.entry import Asked
+
+KEYS = "keys"  # folder in the data directory: a file for each key that was given to the setup page
+LONGEST_KEY = 2000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Names a new table of the file. `demo`: the table that keeps the demo model, "" if none was added.
+
+    `is_silent`: no server of the model answered, so that questions wait.
+    """
+
+    slug: str
+    demo: str
+    is_silent: bool = False
+
+
+def add_model(
+    source: str,
+    *,
+    slug: str = "",
+    values: Mapping[str, Any] | None = None,
+    secret: str = "",
+    is_default: bool = False,
+    held_back: Set[str] = frozenset(),
+) -> Added:
+    """Checks everything before it writes anything; `secret` is a key, which gets a file of its own.
+
+    `held_back`: variables that only workers of models have; a key in one of them cannot be checked here.
+    The first model of a service that was configured by nothing becomes the default. Raises ValueError, with
+    one line that says what to do, and OSError; then the file is as it was.
+    """
+    data: Path = settings.DATA_DIR
+    source = absolute(source)
+    fields = {"source": source, **(values or {})}
+    about = model_check.describe_source(model_check.source_for(make_entry(slug or "unnamed", fields)))
+    entry = make_entry(slug or about.slug, fields)
+    data_directory.make(data)
+    before = read(data)
+    if secret:
+        _check_key(entry, before, secret)
+    is_unseen = entry.key in held_back and not os.environ.get(entry.key)
+    asked = Asked() if is_unseen else model_check.ask_entry(entry, os.environ, secret)
+    if asked.problems:
+        raise ValueError("; ".join(asked.problems))
+    demo = _demo_that_stays(before, entry)
+    if model_check.is_configured() and entry.slug == str(settings.MODEL_SLUG):
+        raise ValueError(f"[{entry.slug}] GROKWEB_MODEL serves this model already: give another --slug")
+    key_file = _write_key(data, entry, secret) if secret else None
+    if key_file is not None:
+        entry = make_entry(entry.slug, {**fields, "key": str(key_file)})
+    default = entry.slug if is_default or demo else ""
+    try:
+        editing.add(data, [entry, *([demo] if demo else [])], default=default)
+    except (ValueError, OSError):
+        if key_file is not None:
+            key_file.unlink(missing_ok=True)
+        raise
+    return Added(entry.slug, demo.slug if demo else "", asked.is_silent)
+
+
+def _check_key(entry: Entry, before: ModelList, secret: str) -> None:
+    """Raises ValueError, which does not repeat the key."""
+    if not secret.isascii() or not secret.isprintable() or len(secret) > LONGEST_KEY or " " in secret:
+        raise ValueError("the key has characters that no key has: copy it again")
+    if not entry.is_remote:
+        raise ValueError(f"[{entry.slug}] key: only a model behind a URL has one")
+    if entry.slug in before.entries or entry.slug in before.wrong:  # its key must stay as it is
+        raise ValueError(
+            f"models.toml: [{entry.slug}] is there already: remove it first, or choose another slug"
+        )
+
+
+def _write_key(data: Path, entry: Entry, secret: str) -> Path:
+    """Writes a key for its owner alone."""
+    folder = data / KEYS
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / entry.slug
+    private_files.replace(path, f"{secret}\n")
+    return path
+
+
+def remove_key(entry: Entry | None) -> None:
+    """Removes the key file of a table that was removed, if the setup page had written it."""
+    if entry is not None and Path(entry.key) == settings.DATA_DIR / KEYS / entry.slug:
+        Path(entry.key).unlink(missing_ok=True)
+
+
+def absolute(source: str) -> str:
+    """Returns an existing folder with its whole path: the file is read in another directory."""
+    path = Path(source).expanduser()
+    return str(path.resolve()) if source != DEMO and path.is_dir() else source
+
+
+def _demo_that_stays(before: ModelList, added: Entry) -> Entry | None:
+    """Returns the table that keeps the demo model when the first other one is added.
+
+    Without it the worker of the demo model would end, which runs where nothing is configured.
+    """
+    if model_check.is_configured() or before.entries or before.wrong:
+        return None
+    slug = str(settings.MODEL_SLUG)
+    return Entry(slug, DEMO) if slug and slug != added.slug else None

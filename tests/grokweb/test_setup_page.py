@@ -1,0 +1,363 @@
+"""The setup page: for superusers alone; each step does the whole of its work or nothing, and says so."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from chat.core.models import StaffAction
+from chat.model_cards.models import ModelCard
+from grokweb.first_setup import servers
+from grokweb.settings import changeable
+from inference.base import settings_file
+from inference.base.model_list import state
+from inference.base.model_list.entries import path_in, read
+from inference.base.model_list.state import ServiceState, Step, WorkerState
+from tests.chat.cast import PASSWORD, Cast
+from tests.grokweb.broken_servers import Mail, serving
+from tests.inference.servers.fake_server import MODEL, Call, FakeServer, message
+
+PAGE = "/admin/setup/"
+SECRET = "sk-never-shown-4711"
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    ModelCard.objects.create(slug="scripted", name="Scripted", context_tokens=1024, is_default=True)
+    return Cast()
+
+
+@pytest.fixture(autouse=True)
+def _clean(settings: Any) -> Iterator[None]:
+    """Undoes what the page changes in the data directory and in the settings of the process."""
+    for name, value in changeable.read().items():
+        setattr(settings, name, value)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    yield
+    for path in (settings_file.path_here(), path_in(settings.DATA_DIR)):
+        path.unlink(missing_ok=True)
+    for path in (settings.DATA_DIR / "keys").glob("*"):
+        path.unlink()
+    state.withdraw(settings.RUN_DIR)
+
+
+@pytest.fixture
+def client(cast: Cast) -> Client:
+    return cast.client("staff")
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    """Yields a server that says hello to whoever has the key."""
+
+    def answer(call: Call) -> None:
+        if call.headers.get("authorization") == f"Bearer {SECRET}":
+            call.ok("Hello ", "there")
+        else:
+            call.send(message(401, {"error": SECRET}))
+
+    with FakeServer(answer) as running:
+        yield running
+
+
+def post(client: Client, step: str, **fields: str) -> Any:
+    return client.post(PAGE, {"step": step, **fields})
+
+
+def line(response: Any) -> str:
+    """Returns the one line with which a step was refused."""
+    [found] = re.findall(r'<p class="errornote"[^>]*>(.*?)</p>', response.content.decode())
+    return str(found)
+
+
+def verbs() -> list[str]:
+    return [row.verb for row in StaffAction.objects.order_by("pk")]
+
+
+# --- Who may open it, and who is led to it ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [("staff", 200), ("moderator", 403), ("alice", 302), ("bob", 302), ("stranger", 302), ("anonymous", 302)],
+)
+@pytest.mark.parametrize("path", [PAGE, f"{PAGE}state/"])
+def test_only_superusers_open_it(cast: Cast, who: str, status: int, path: str) -> None:
+    assert cast.client(who).get(path).status_code == status
+    assert post(cast.client(who), "sign-up", open="0").status_code == (302 if who == "staff" else status)
+    assert settings_file.stored() == ({"GROKWEB_SIGNUP": "0"} if who == "staff" else {})
+
+
+def test_a_request_from_another_site_changes_nothing(cast: Cast) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.staff, "django.contrib.auth.backends.ModelBackend")
+    assert post(client, "sign-up", open="0").status_code == 403
+    assert settings_file.stored() == {}
+
+
+def log_in(cast: Cast, who: str, path: str = "") -> str:
+    answer = Client().post(f"/accounts/login/{path}", {"login": f"{who}@example.org", "password": PASSWORD})
+    return str(answer["Location"])
+
+
+@pytest.mark.parametrize(("step", "verb"), [("skip", "skip setup"), ("finish", "finish setup")])
+def test_administrators_are_led_to_it_until_one_has_skipped_or_finished_it(
+    cast: Cast, client: Client, step: str, verb: str
+) -> None:
+    assert log_in(cast, "alice") == "/"
+    assert log_in(cast, "staff") == log_in(cast, "staff", "?next=/admin/") == PAGE
+    assert log_in(cast, "staff", "?next=/settings/") == "/settings/"
+    assert "Skip for now" in client.get(PAGE).content.decode()
+    assert post(client, step)["Location"] == "/"
+    assert verbs() == [verb]
+    assert log_in(cast, "staff") == "/"
+    page = client.get(PAGE).content.decode()
+    assert "Skip for now" not in page
+    assert "What is still missing" in page
+    assert f'<a href="{PAGE}">' in client.get("/admin/").content.decode()
+    assert PAGE not in cast.client("moderator").get("/admin/").content.decode()
+
+
+def test_it_lists_what_is_missing(client: Client) -> None:
+    ModelCard.objects.update(is_demo=True)
+    listed = re.findall(r'data-check="([^"]+)"', client.get(PAGE).content.decode())
+    assert {"default model", "e-mail", "backup"} <= set(listed)
+
+
+# --- The model ----------------------------------------------------------------------------------------------
+
+
+def test_the_search_finds_servers_on_the_usual_ports_and_begins_with_the_button(
+    client: Client, server: FakeServer, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    server.models = {"data": [{"id": MODEL}, {"id": "<script>"}, {"id": "x" * 300}, "odd"]}
+    with FakeServer(lambda call: call.ok(), models="nonsense") as odd:
+        ports = {"Ollama": server.port, "llama.cpp": 1, "vLLM": settings.PORT, "LM Studio": odd.port}
+        monkeypatch.setattr(servers, "PORTS", ports)
+        assert "data-found" not in client.get(PAGE).content.decode()
+        page = post(client, "search").content.decode()
+    assert re.findall(r'data-found="([^"]*)"', page) == ["Ollama"]
+    assert re.findall(r"<option>(.*?)</option>", page) == [MODEL, "&lt;script&gt;"]
+    monkeypatch.setattr(servers, "PORTS", {"Ollama": 1})
+    assert "No server answered on the usual ports." in post(client, "search").content.decode()
+    assert server.calls == []
+
+
+def test_a_trial_shows_the_answer_or_the_plain_reason_and_changes_nothing(
+    client: Client, server: FakeServer, settings: Any
+) -> None:
+    about = {"url": server.base, "model": MODEL}
+    page = post(client, "try", **about, key=SECRET)
+    assert page.status_code == 200
+    assert "“Hello there”" in page.content.decode()
+    assert SECRET not in page.content.decode()
+    answer = client.post(
+        PAGE, {"step": "try", **about, "key": SECRET}, headers={"accept": "application/json"}
+    )
+    assert answer.json()["ok"] is True
+    refused = post(client, "try", **about, key="wrong")
+    assert (refused.status_code, line(refused)) == (400, "The server refuses the key.")
+    refused = client.post(PAGE, {"step": "try", "url": "http://127.0.0.1:1", "model": "x"},
+                          headers={"accept": "application/json"})  # fmt: skip
+    assert (refused.status_code, refused.json()["ok"]) == (400, False)
+    assert refused.json()["words"].startswith("There is no connection to the server")
+    assert not path_in(settings.DATA_DIR).exists()
+
+
+def test_a_server_becomes_the_model_of_new_chats_with_its_key_in_a_private_file(
+    client: Client, server: FakeServer, settings: Any
+) -> None:
+    answer = post(client, "server", url=server.base, model=MODEL, key=SECRET)
+    assert (answer.status_code, answer["Location"]) == (302, f"{PAGE}#model")
+    found = read(settings.DATA_DIR)
+    assert found.default == MODEL
+    assert found.entries[MODEL].source == f"{server.base}#{MODEL}"
+    key = Path(found.entries[MODEL].key)
+    assert key.read_text().strip() == SECRET
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+    assert SECRET not in path_in(settings.DATA_DIR).read_text() + client.get(PAGE).content.decode()
+    row = StaffAction.objects.get(verb="choose model")
+    assert (row.target, row.detail["key"]) == (f"model:{MODEL}", "in a file")
+    again = post(client, "server", url=server.base, model=MODEL, key="another")
+    assert "is there already: remove it first" in line(again)
+    assert key.read_text().strip() == SECRET
+    assert post(client, "server", url=server.base, model=MODEL).status_code == 302  # the default, once more
+    assert list(read(settings.DATA_DIR).entries) == [MODEL]
+
+
+def test_a_model_by_name_is_added_and_its_size_and_memory_are_shown(client: Client, settings: Any) -> None:
+    page = client.get(PAGE).content.decode()
+    assert "ibm-granite/granite-3.1-1b-a400m-instruct" in page
+    assert "download 2.7 GB · memory 4.6 GB" in page
+    assert post(client, "name", recommended="Qwen/Qwen3-8B").status_code == 302
+    assert read(settings.DATA_DIR).entries["qwen3-8b"].source == "hf:Qwen/Qwen3-8B"
+    assert read(settings.DATA_DIR).default == "qwen3-8b"
+
+
+@pytest.mark.parametrize(
+    ("step", "fields", "says"),
+    [
+        ("server", {"model": "x"}, "Enter the address of the server"),
+        ("server", {"url": "http://127.0.0.1:1"}, "Enter the model&#x27;s name"),
+        ("server", {"url": "ftp://a", "model": "x"}, "only http:// and https:// are possible"),
+        ("server", {"url": "http://u:p@a", "model": "x"}, "put the key into GROKWEB_MODEL_KEY"),
+        ("server", {"url": "http://a", "model": "x", "key": "k", "key_name": "K"}, "not both"),
+        ("server", {"url": "http://a", "model": "x", "key": "two words"}, "the key has characters"),
+        ("server", {"url": "http://a", "model": "x", "key_name": "sk-1"}, "it must be the NAME"),
+        ("server", {"url": "http://a", "model": "x", "key_name": "UNSET_KEY"}, "UNSET_KEY is not in the"),
+        ("try", {"url": "http://a", "model": "x", "key_name": "UNSET_KEY"}, "UNSET_KEY"),
+        ("try", {"url": "http://169.254.169.254", "model": "x"}, "refuses the request"),
+        ("name", {}, "Choose a model, or enter the name of one"),
+        ("name", {"name": "nonsense"}, "is not the name of a model on a hub"),
+        (
+            "mail",
+            {"host": "no host", "port": "25", "security": "tls", "sender": "a@example.org"},
+            "Enter the name",
+        ),
+        (
+            "mail",
+            {"host": "h", "port": "0", "security": "tls", "sender": "a@example.org"},
+            "The port is a number",
+        ),
+        ("mail", {"host": "h", "port": "25", "security": "x", "sender": "a@example.org"}, "Choose how"),
+        (
+            "mail",
+            {"host": "h", "port": "25", "security": "tls", "user": "u", "sender": "a@b.org"},
+            "the password",
+        ),
+        ("mail", {"host": "127.0.0.1", "port": "25", "security": "tls", "sender": "nobody"}, "The sender is"),
+        (
+            "mail",
+            {"host": "127.0.0.1", "port": "1", "security": "tls", "sender": "a@b.org"},
+            "does not answer",
+        ),
+        ("test-mail", {}, "Save a mail server first."),
+        ("language", {"language": "xx"}, "There is no such language here."),
+        ("nothing", {}, "There is no such step."),
+    ],
+)
+def test_a_wrong_input_is_refused_in_one_line_and_changes_nothing(
+    client: Client, settings: Any, step: str, fields: dict[str, str], says: str
+) -> None:
+    answer = post(client, step, **fields)
+    assert answer.status_code == 400
+    assert says in line(answer)
+    assert not path_in(settings.DATA_DIR).exists()
+    assert list((settings.DATA_DIR / "keys").glob("*")) == []
+    assert settings_file.stored() == {}
+    assert verbs() == []
+
+
+def shown(client: Client) -> tuple[str, str]:
+    found = client.get(f"{PAGE}state/").json()
+    return found["kind"], f"{found['words']} {found['detail']}".strip()
+
+
+def test_the_state_of_the_model_is_the_real_one(client: Client, settings: Any) -> None:
+    kind, words = shown(client)
+    assert (kind, words.startswith("`manage.py up` does not run here")) == ("problem", True)
+
+    def up_says(step: Step, problem: str = "") -> None:
+        workers = {"new": WorkerState(step, 0.0, problem)}
+        state.publish(settings.RUN_DIR, ServiceState("new", workers))
+
+    settings.RUN_DIR.mkdir(exist_ok=True)
+    up_says(Step.STARTED)
+    assert shown(client) == ("starting", "Its worker is starting.")
+    up_says(Step.REFUSED, "model: no model at /nowhere")
+    assert shown(client) == ("problem", "It cannot be served. model: no model at /nowhere")
+    up_says(Step.RESTARTING, "it died")
+    assert shown(client) == ("problem", "Its worker ended and starts again. it died")
+
+
+# --- Settings -----------------------------------------------------------------------------------------------
+
+
+def test_sign_up_closes_at_once_and_is_on_record(client: Client) -> None:
+    assert post(client, "sign-up", open="0").status_code == 302
+    assert "password1" not in Client().get("/accounts/signup/").content.decode()
+    row = StaffAction.objects.get()
+    assert (row.verb, row.detail) == ("change settings", {"GROKWEB_SIGNUP": "0"})
+    assert post(client, "sign-up", open="1").status_code == 302
+    assert "password1" in Client().get("/accounts/signup/").content.decode()
+
+
+def test_a_mail_server_is_stored_when_it_answers_and_its_password_is_not_shown(
+    client: Client, settings: Any
+) -> None:
+    heard: list[str] = []
+    with serving(Mail, fault="", heard=heard) as port:
+        fields = {"host": "127.0.0.1", "port": str(port), "security": "none", "user": "me"}
+        fields |= {"sender": "chat@example.org"}
+        assert post(client, "mail", **fields, password=SECRET).status_code == 302
+        assert settings_file.stored()["EMAIL_URL"] == f"smtp://me:{SECRET}@127.0.0.1:{port}"
+        assert "AUTH" in heard
+        page = client.get(PAGE).content.decode()
+        assert "Send a test message to staff@example.org" in page
+        assert SECRET not in page
+        assert settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory"
+        # The password stays for the same server, and goes to no other.
+        assert post(client, "mail", **{**fields, "sender": "new@example.org"}).status_code == 302
+        assert settings_file.stored()["EMAIL_URL"] == f"smtp://me:{SECRET}@127.0.0.1:{port}"
+        assert "Enter the password" in line(post(client, "mail", **{**fields, "host": "localhost"}))
+    assert SECRET not in str(list(StaffAction.objects.values_list("detail", flat=True)))
+    assert post(client, "no-mail").status_code == 302
+    client.get(PAGE)
+    assert settings.ACCOUNT_EMAIL_VERIFICATION == "none"
+
+
+def test_a_mail_server_that_refuses_the_login_is_not_stored(client: Client) -> None:
+    with serving(Mail, fault="log-in", heard=[]) as port:
+        answer = post(client, "mail", host="127.0.0.1", port=str(port), security="none", user="me",
+                      password=SECRET, sender="chat@example.org")  # fmt: skip
+    assert line(answer) == "The mail server refuses the user or the password."
+    assert SECRET not in answer.content.decode()
+    assert settings_file.stored() == {}
+
+
+def test_a_test_message_goes_to_the_administrator(client: Client, settings: Any) -> None:
+    settings.EMAIL_URL = "smtp://mail.example.org:25"
+    answer = client.post(PAGE, {"step": "test-mail"}, headers={"accept": "application/json"})
+    assert answer.json() == {
+        "ok": True,
+        "words": "The mail server has taken a message for staff@example.org.",
+    }
+    assert [message.to for message in mail.outbox] == [["staff@example.org"]]
+    assert verbs() == ["send test message"]
+
+
+def test_the_language_takes_effect_at_the_next_start_and_the_page_says_so(client: Client) -> None:
+    assert "data-next-start" not in client.get(PAGE).content.decode()
+    assert post(client, "language", language="fr").status_code == 302
+    assert "data-next-start" in client.get(PAGE).content.decode()
+    assert settings_file.stored() == {"GROKWEB_LANGUAGE": "fr"}
+
+
+def test_settings_of_the_environment_cannot_be_changed_here(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"GROKWEB_SIGNUP": "1", "EMAIL_URL": "smtp://h:25", "GROKWEB_LANGUAGE": "en"}.items():
+        monkeypatch.setenv(name, value)
+    page = client.get(PAGE).content.decode()
+    assert page.count("data-fixed") == 3
+    answer = post(client, "sign-up", open="0")
+    assert (answer.status_code, settings_file.stored()) == (400, {})
+    assert line(answer) == "GROKWEB_SIGNUP is set by the environment of the service."
+
+
+def test_searches_and_trials_of_one_person_are_limited(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "PORTS", {})
+    monkeypatch.setattr("grokweb.first_setup.views.TRIES", 1)
+    monkeypatch.setattr("grokweb.first_setup.views.WINDOW", 10**6)
+    assert post(client, "search").status_code == 200
+    assert post(client, "search").status_code == 429
