@@ -1,16 +1,18 @@
-"""Runs axe-core (package.json) on a page and returns its findings against WCAG 2.2 AA."""
+"""Runs axe-core (package.json) on a page, light and dark, and returns its findings against WCAG 2.2 AA."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any, Literal
 
 from playwright.sync_api import Page
 
 from tests.e2e.browsing import MOVEMENTS_END
 from tests.grokweb.service import ROOT
 
-RULES = {
+Scheme = Literal["dark", "light"]
+RULES: dict[str, Any] = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "rules": {
         "heading-order": {"enabled": False},  # a model begins its answer with the heading it likes
@@ -19,6 +21,13 @@ RULES = {
     "resultTypes": ["violations"],
     "preload": False,  # it would copy imported style sheets into the page, which the CSP forbids
 }
+# What the other one of light and dark can change.
+COLOURS = {
+    **RULES,
+    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
+    "rules": {},
+}
+IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
 RUN = """async ([rules, excluded]) => {
   const { violations } = await axe.run({ exclude: excluded.map((each) => [each]) }, rules);
   const told = ({ html, failureSummary }) => `${html.slice(0, 300)}\\n${failureSummary}`;
@@ -34,9 +43,19 @@ def _source() -> str:
 def findings(page: Page, excluded: Sequence[str] = ()) -> list[str]:
     """Returns the findings on a page; parts that Django draws, selected by `excluded`, are left out."""
     page.wait_for_load_state()
-    page.evaluate(MOVEMENTS_END)
     page.evaluate(_source())  # evaluated by the debugger, which the page's CSP does not bind
-    return list(page.evaluate(RUN, [RULES, list(excluded)]))
+    first: Scheme = "dark" if page.evaluate(IS_DARK) else "light"
+    second: Scheme = "light" if first == "dark" else "dark"
+    found = _run(page, RULES, excluded)
+    page.emulate_media(color_scheme=second)
+    found += [f"{second}: {each}" for each in _run(page, COLOURS, excluded)]
+    page.emulate_media(color_scheme=first)
+    return found
+
+
+def _run(page: Page, rules: dict[str, Any], excluded: Sequence[str]) -> list[str]:
+    page.evaluate(MOVEMENTS_END)
+    return list(page.evaluate(RUN, [rules, list(excluded)]))
 
 
 def check(page: Page, what: str) -> None:

@@ -40,14 +40,9 @@ STAFF = (
 )
 
 
-@pytest.fixture(params=["light", "dark"])
-def how(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return {"dark": request.param == "dark"}
-
-
-def test_pages_before_the_login_have_no_accessibility_faults(windows: Windows, how: dict[str, Any]) -> None:
+def test_pages_before_the_login_have_no_accessibility_faults(windows: Windows) -> None:
     windows.witness.allow("404")
-    window = windows.window(None, **how)
+    window = windows.window(None)
     page = window.new_page()
     for path in OUTSIDE:
         page.goto(path)
@@ -60,18 +55,16 @@ def test_pages_before_the_login_have_no_accessibility_faults(windows: Windows, h
     axe.check(page, "a login that failed")
 
 
-def test_account_pages_have_no_accessibility_faults(
-    windows: Windows, person: Person, how: dict[str, Any]
-) -> None:
+def test_account_pages_have_no_accessibility_faults(windows: Windows, person: Person) -> None:
     windows.witness.allow("403")
-    page = windows.window(person, **how).new_page()
+    page = windows.window(person).new_page()
     for path in INSIDE:
         page.goto(path)
         axe.check(page, path)
 
 
-def test_pages_of_staff(windows: Windows, admin: Person, how: dict[str, Any]) -> None:
-    page = windows.window(admin, **how).new_page()
+def test_pages_of_staff(windows: Windows, admin: Person) -> None:
+    page = windows.window(admin).new_page()
     found = {}
     for path in STAFF:
         page.goto(path)
@@ -80,9 +73,9 @@ def test_pages_of_staff(windows: Windows, admin: Person, how: dict[str, Any]) ->
 
 
 @pytest.fixture(params=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, windows: Windows, person: Person, how: dict[str, Any]) -> Page:
+def page(request: pytest.FixtureRequest, windows: Windows, person: Person) -> Page:
     size: dict[str, Any] = {"size": PHONE, "touch": True} if request.param == "phone" else {}
-    return windows.page(person, **how, **size)
+    return windows.page(person, **size)
 
 
 def expand_sidebar(page: Page) -> None:
@@ -153,16 +146,25 @@ def test_menus_and_dialogs_of_the_chat_have_no_accessibility_faults(page: Page) 
     axe.check(page, "the account menu")
 
 
-def test_a_shared_page_has_no_accessibility_faults(
-    windows: Windows, person: Person, how: dict[str, Any]
-) -> None:
-    chat = Chat(windows.page(person, **how))
+def test_a_shared_page_has_no_accessibility_faults(windows: Windows, person: Person) -> None:
+    chat = Chat(windows.page(person))
     chat.ask(ANSWER).wait_for_end()
     chat.page.locator("[data-share]").click()
     chat.page.get_by_role("dialog").locator(".primary").click()
     link = chat.page.locator("[data-links] code").first
     expect(link).to_be_visible()
-    page = windows.page(None, str(link.get_attribute("title")), **how)
+    page = windows.page(None, str(link.get_attribute("title")))
     axe.check(page, "shared")
     page.locator("details.report summary").click()
     axe.check(page, "reporting it")
+
+
+def test_faults_of_dark_colours_are_found_while_it_is_light(windows: Windows) -> None:
+    page = windows.window(None).new_page()
+    dark = "@media (prefers-color-scheme: dark) { p { color: #333; background: #222 } }"
+    page.set_content(
+        f"<html lang=en><title>t</title><style>{dark}</style><main><h1>h</h1><p>words</p></main>"
+    )
+    (found,) = axe.findings(page)
+    assert found.startswith("dark: color-contrast\n")
+    assert page.evaluate(axe.IS_DARK) is False

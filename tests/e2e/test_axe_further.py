@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from allauth.mfa.totp.internal import auth as totp
@@ -55,11 +55,6 @@ def look() -> Iterator[Look]:
     assert not told, "\n\n".join(told)
 
 
-@pytest.fixture(params=["light", "dark"])
-def how(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return {"dark": request.param == "dark"}
-
-
 @pytest.fixture
 def sleeper(service: Service) -> Iterator[None]:
     """Adds a second model, which no worker runs."""
@@ -69,10 +64,10 @@ def sleeper(service: Service) -> Iterator[None]:
 
 
 def test_confirmation_pages_have_no_accessibility_faults(
-    windows: Windows, person: Person, how: dict[str, Any], look: Look
+    windows: Windows, person: Person, look: Look
 ) -> None:
     windows.witness.allow(r"400 \(Bad Request\)")
-    chat = Chat(windows.page(person, **how))
+    chat = Chat(windows.page(person))
     chat.ask("hello").wait_for_end()
     page = chat.page
     for path in ("/settings/delete-conversations/", "/settings/delete-account/"):
@@ -99,11 +94,9 @@ def test_confirmation_pages_have_no_accessibility_faults(
     look.at(page, "switching the second step off")
 
 
-def test_message_pages_have_no_accessibility_faults(
-    service: Service, windows: Windows, how: dict[str, Any], look: Look
-) -> None:
+def test_message_pages_have_no_accessibility_faults(service: Service, windows: Windows, look: Look) -> None:
     windows.witness.allow("500")
-    page = windows.window(None, **how).new_page()
+    page = windows.window(None).new_page()
     for path in ("/accounts/confirm-email/", "/accounts/inactive/", "/accounts/password/reset/key/done/"):
         page.goto(path)
         look.at(page, path)
@@ -116,11 +109,11 @@ def test_message_pages_have_no_accessibility_faults(
 
 
 def test_import_and_print_pages_have_no_accessibility_faults(
-    windows: Windows, person: Person, how: dict[str, Any], look: Look, tmp_path: Path
+    windows: Windows, person: Person, look: Look, tmp_path: Path
 ) -> None:
     export = tmp_path / "conversations.json"
     export.write_text(json.dumps([files.chatgpt(), {"title": "Odd", "mapping": {"a": {"parent": "a"}}}]))
-    page = windows.page(person, "/settings/", **how)
+    page = windows.page(person, "/settings/")
     section = page.locator("[data-transfer]")
     section.locator("input[type=file]").set_input_files(export)
     section.get_by_role("button", name="Import").click()
@@ -136,9 +129,9 @@ def test_import_and_print_pages_have_no_accessibility_faults(
 
 
 def test_model_details_and_feedback_have_no_accessibility_faults(
-    sleeper: None, windows: Windows, person: Person, how: dict[str, Any], look: Look
+    sleeper: None, windows: Windows, person: Person, look: Look
 ) -> None:
-    chat = Chat(windows.page(person, **how))
+    chat = Chat(windows.page(person))
     page = chat.page
     page.locator("[data-model]").click()
     expect(page.get_by_role("menuitemradio").last).to_be_visible()
@@ -156,13 +149,13 @@ def test_model_details_and_feedback_have_no_accessibility_faults(
 
 
 def test_files_have_no_accessibility_faults(
-    windows: Windows, person: Person, how: dict[str, Any], look: Look, tmp_path: Path
+    windows: Windows, person: Person, look: Look, tmp_path: Path
 ) -> None:
     windows.witness.allow(r"400 \(Bad Request\)")
     notes, photo = tmp_path / "notes.txt", tmp_path / "photo.txt"
     notes.write_text("Buy milk and eggs.")
     photo.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(30))
-    chat = Chat(windows.page(person, **how))
+    chat = Chat(windows.page(person))
     page = chat.page
     page.locator("[data-composer] input[data-choose]").set_input_files([notes, photo])
     expect(page.locator(".files .chip").last).to_contain_text("cannot be attached")
@@ -180,9 +173,9 @@ def test_files_have_no_accessibility_faults(
 
 
 def test_the_palette_and_the_folders_have_no_accessibility_faults(
-    windows: Windows, person: Person, how: dict[str, Any], look: Look
+    windows: Windows, person: Person, look: Look
 ) -> None:
-    chat = Chat(windows.page(person, **how))
+    chat = Chat(windows.page(person))
     page = chat.page
     for question in ("echo:crème brûlée", "salad"):
         chat.new().ask(question).wait_for_end()
@@ -211,10 +204,10 @@ def test_the_palette_and_the_folders_have_no_accessibility_faults(
 
 
 def test_versions_queue_and_lost_network_have_no_accessibility_faults(
-    windows: Windows, person: Person, how: dict[str, Any], look: Look
+    windows: Windows, person: Person, look: Look
 ) -> None:
     windows.witness.allow("WebSocket", "ERR_INTERNET_DISCONNECTED")
-    chat = Chat(windows.page(person, **how))
+    chat = Chat(windows.page(person))
     page = chat.page
     chat.ask("one way").wait_for_end()
     page.locator(".message.user").hover()
@@ -236,15 +229,15 @@ def test_versions_queue_and_lost_network_have_no_accessibility_faults(
 
 
 def test_staff_pages_have_no_accessibility_faults(
-    windows: Windows, person: Person, admin: Person, how: dict[str, Any], look: Look
+    windows: Windows, person: Person, admin: Person, look: Look
 ) -> None:
     windows.witness.allow(r"403 \(Forbidden\)", "WebSocket connection to")
-    chat = Chat(windows.page(person, **how))
+    chat = Chat(windows.page(person))
     chat.ask("echo:words to look at").wait_for_end()
     report(chat, "Please look at it.")
     share(chat)
     close_dialog(chat.page)
-    admin_page = windows.page(admin, "/admin/", **how)
+    admin_page = windows.page(admin, "/admin/")
     for section in ("Users", "Conversations", "Shared links", "Reports"):
         search(admin_page, section, person.email)
         look.at(admin_page, f"{section}, a list")
@@ -277,10 +270,8 @@ def test_chosen_colours_have_no_accessibility_faults(
         look.at(chat.page, path)
 
 
-def test_a_temporary_chat_has_no_accessibility_faults(
-    windows: Windows, person: Person, how: dict[str, Any], look: Look
-) -> None:
-    chat = Chat(windows.page(person, **how))
+def test_a_temporary_chat_has_no_accessibility_faults(windows: Windows, person: Person, look: Look) -> None:
+    chat = Chat(windows.page(person))
     look.at(chat.page, "the switch, off")
     chat.page.get_by_role("switch", name="Temporary").click()
     look.at(chat.page, "the switch, on")
@@ -290,9 +281,9 @@ def test_a_temporary_chat_has_no_accessibility_faults(
 
 
 def test_pages_about_answers_have_no_accessibility_faults(
-    windows: Windows, person: Person, how: dict[str, Any], look: Look
+    windows: Windows, person: Person, look: Look
 ) -> None:
-    page = Chat(windows.page(person, **how)).page
+    page = Chat(windows.page(person)).page
     opens: dict[str, Literal["menu", "dialog"]] = {
         "persona": "menu",
         "sampling": "dialog",
