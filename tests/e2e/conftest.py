@@ -21,7 +21,7 @@ from tests.e2e.line import Line
 from tests.e2e.people import Person, invite
 from tests.grokweb.service import ROOT, Service
 
-PEOPLE = 240
+PEOPLE = 400  # for each process: files are shared out by length, not by number of people
 FAILED = pytest.StashKey[bool]()
 ENVIRONMENT = {
     "GROKWEB_USER_LIVE_LIMIT": "3",
