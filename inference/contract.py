@@ -208,6 +208,8 @@ class GenerationRequest:
     rules: tuple[ReplyRule, ...] = ()
     hold_back: int = 0  # characters withheld so that no part of a rule's match is shown
     title: bool = False  # whether the conversation may get one from the model (inference/worker/titles.py)
+    # Nobody waits for it: a model's server may serve replies first.
+    background: bool = field(default=False, metadata=since(2))
     logprobs: int | None = None  # with each token its log-probability, and those of this many likeliest
     # Raised with `attempt` when the text starts again with other words; Redis then empties the log.
     run: int = field(default=0, metadata=since(3))

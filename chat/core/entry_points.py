@@ -64,6 +64,8 @@ ENTRY_POINTS = {
         ),
     ),
     "tool_result": EntryPoint(RuleScope.ALL, ("turns.ToolCall.result",)),
+    "summary": EntryPoint(RuleScope.ALL, ("turns.Summary.text",)),  # by the model, from what people wrote
+    "summary_edit": EntryPoint(RuleScope.PEOPLE, ("turns.Summary.text",)),
     # What was written before a rule was made is not published after it.
     "share_question": EntryPoint(RuleScope.PEOPLE, ("sharing.Share.title", "sharing.SharePage.messages")),
     "share_answer": EntryPoint(RuleScope.MODEL, ("sharing.SharePage.messages",)),

@@ -34,6 +34,14 @@ class CustomInstructionsForm(forms.Form):
         widget=_area(4),
     )
     active = forms.BooleanField(label=_("Tell the model this in my conversations"), required=False)
+    compact = forms.BooleanField(
+        label=_("Summarise the beginning of long conversations"),
+        help_text=_(
+            "When a conversation nearly fills what the model can read, the model summarises its oldest "
+            "messages, which would otherwise be left out. You can read, edit and undo each summary."
+        ),
+        required=False,
+    )
 
 
 class NewChatsForm(forms.Form):

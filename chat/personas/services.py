@@ -105,11 +105,15 @@ def get_custom_instructions(user: User) -> CustomInstructions:
     return CustomInstructions.objects.filter(user=user).first() or CustomInstructions(user=user)
 
 
-def save_custom_instructions(*, user: User, about: str, style: str, active: bool) -> None:
+def save_custom_instructions(
+    *, user: User, about: str, style: str, active: bool, compact: bool | None = None
+) -> None:
+    """Saves the texts, and whether long conversations are summarised; None: as it was."""
     fields = {
         "about": clean_text("instructions", about, INSTRUCTION_CHARS),
         "style": clean_text("instructions", style, INSTRUCTION_CHARS),
         "active": active,
+        **({} if compact is None else {"compact": compact}),
     }
     CustomInstructions.objects.update_or_create(user=user, defaults=fields)
 

@@ -7,10 +7,12 @@ from uuid import UUID
 from chat.conversations.access import conversation_for, message_for
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.core.load_shedding import request_cost
+from chat.turns import summary_requests
 from chat.turns.context_usage import settled_context_usage
 from chat.turns.details import details_of
 from chat.turns.model_status import models_json
 from chat.turns.sent_prompt import sent_prompt
+from chat.turns.summary_work import with_summary_json
 
 
 @json_view("GET")
@@ -27,6 +29,19 @@ def details(request: ApiRequest, pk: UUID) -> Answer:
 @json_view("GET")
 def prompt(request: ApiRequest, pk: UUID) -> Answer:
     return {"prompt": sent_prompt(message_for(request.user, pk))}
+
+
+@json_view("POST", "PATCH", "DELETE")
+def summary(request: ApiRequest, pk: UUID) -> Answer:
+    """POST: use it again, or have one written. PATCH: edit. DELETE: undo, or stop its writing."""
+    message = message_for(request.user, pk)
+    if request.method == "POST":
+        summary_requests.use(message, request.user)
+    elif request.method == "PATCH":
+        summary_requests.edit(message, request.user, request.data.get("text"))
+    else:
+        summary_requests.undo(message)
+    return {"message": with_summary_json(message)}
 
 
 @json_view("GET")

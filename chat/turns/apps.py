@@ -12,7 +12,7 @@ class TurnsConfig(AppConfig):
     def ready(self) -> None:
         from chat.accounts.models import User
         from chat.conversations.hooks import conversation_details, message_details, page_details
-        from chat.turns import answer_differences, checks, event_numbers, receivers, steps  # noqa: F401
+        from chat.turns import answer_differences, checks, event_numbers, receivers, steps, summaries  # noqa: F401
         from chat.turns.context_usage import context_usage
 
         def page_event_number(request: HttpRequest) -> dict[str, int]:
@@ -22,3 +22,4 @@ class TurnsConfig(AppConfig):
         conversation_details.register(context_usage)
         message_details.register(steps.load)
         message_details.register(answer_differences.load)
+        message_details.register(summaries.load)

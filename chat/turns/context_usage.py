@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, Sum
 
@@ -20,7 +21,8 @@ from chat.files import services as files
 from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
 from chat.personas import services as personas
-from chat.turns.models import LIVE, Generation, Part
+from chat.turns import summaries
+from chat.turns.models import LIVE, Generation, Part, Summary
 from chat.turns.prompts import HISTORY_MESSAGES, estimate_prompt, prompt_of
 from chat.turns.settlement import settle_if_ended
 from inference.contract import Kind
@@ -75,12 +77,23 @@ def _measured(conversation: Conversation, leaf: Message) -> Measured:
     last = steps[-1] if steps else None
     if last is None or not last.prompt_tokens:
         return Measured(_estimate(conversation, leaf), exact=False)
+    if _has_another_summary(conversation, leaf, last):
+        return Measured(_estimate(conversation, leaf), exact=False)
     counted = last.prompt_tokens + last.completion_tokens - _thought_tokens(last)
     if last.turns_left_out:  # its worker counted only what it read
         return Measured(max(_estimate(conversation, leaf), counted), exact=False)
     # The next prompt has neither calls nor their results, and another model has other tokens.
     is_same = len(steps) == 1 and last.model == conversation.model_id
     return Measured(counted, exact=is_same and not last.is_usage_estimated)
+
+
+def _has_another_summary(conversation: Conversation, leaf: Message, last: Generation) -> bool:
+    """Returns whether the next prompt uses another summary than the last one, or no longer one."""
+    if not Summary.objects.filter(conversation=conversation).exists():
+        return False
+    used = summaries.in_use([*texts_to(leaf, HISTORY_MESSAGES), leaf])
+    read: UUID | None = last.prompt.summary
+    return read != (used.pk if used else None)
 
 
 def _estimate(conversation: Conversation, leaf: Message) -> int:
@@ -101,7 +114,9 @@ def _thought_tokens(step: Generation) -> int:
 def _turns(leaf: Message, measured: Measured) -> list[dict[str, Any]]:
     """Returns the turns of a branch, oldest first: their first and last message, the first words, and tokens,
     which are shares of what was measured."""
-    path = [message for message in texts_to(leaf, HISTORY_MESSAGES) if message.role != Role.SYSTEM]
+    branch = texts_to(leaf, HISTORY_MESSAGES)
+    branch = list(summaries.after(summaries.in_use([*branch, leaf]), branch))
+    path = [message for message in branch if message.role != Role.SYSTEM]
     texts = files.contents([message for message in path if message.hidden_at is None])
     turns: list[dict[str, Any]] = []
     for message in path:

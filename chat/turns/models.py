@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from chat.conversations.models import Message
+from chat.conversations.models import Conversation, Message
 from chat.turns.frozen_prompt import FrozenPrompt, FrozenPromptField
 from chat.turns.parameters import Parameters, ParametersField
 
@@ -159,6 +159,54 @@ class Part(models.Model):
     def is_continued(self) -> bool:
         """Returns whether it was written by an earlier reply, which this one continues."""
         return self.seq == 0
+
+
+class SummaryStatus(models.TextChoices):
+    WAITING = "waiting", _("being written")  # by the model: it waits in the queue, or runs
+    READY = "ready", _("ready")
+    UNDONE = "undone", _("not used")
+    STOPPED = "stopped", _("stopped")
+    FAILED = "failed", _("failed")
+
+
+class Summary(models.Model):
+    """A version of the summary of a branch, from its first message to `last`, and the truth about its making.
+
+    Of the versions for one message the highest counts. It belongs to the person whose conversation it is in,
+    and is deleted with any message that it covers (docs/long-conversations.md).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="summaries")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("user")
+    )
+    last = models.ForeignKey(Message, models.CASCADE, related_name="summaries")
+    version = models.PositiveIntegerField(default=1)
+    status = models.CharField(_("status"), max_length=10, choices=SummaryStatus.choices)
+    text = models.TextField(_("text"), blank=True)
+    is_edited = models.BooleanField(default=False)  # its text is the person's, not the model's
+    model = models.CharField(_("model"), max_length=64)
+    attempt = models.PositiveIntegerField(default=1)  # the fence, as that of a generation
+    seed = models.BigIntegerField(default=0)
+    max_tokens = models.PositiveIntegerField(default=0)
+    reserved = models.PositiveIntegerField(default=0)  # tokens
+    created_at = models.DateTimeField(_("asked"), db_default=Now())
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("summary")
+        verbose_name_plural = _("summaries")
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["last", "version"], name="summary_version_once"),
+        ]
+        indexes = [
+            models.Index(fields=["created_at"], condition=models.Q(status="waiting"), name="summary_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.version} up to {self.last_id}"
 
 
 class CallStatus(models.TextChoices):

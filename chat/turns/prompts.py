@@ -10,6 +10,7 @@ from chat.conversations.tree import texts_to
 from chat.core.text import estimate_tokens
 from chat.files import services as files
 from chat.files.prompt_images import Selected, select_images
+from chat.turns import summaries
 from chat.turns.called_steps import messages_of
 from chat.turns.frozen_prompt import FrozenPrompt, digest
 from chat.turns.models import Generation
@@ -18,6 +19,16 @@ from inference.text.alternate import alternate, separate
 
 HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
 FIRST_ATTEMPT = FrozenPrompt()
+SUMMARY_INTRODUCTION = (
+    "Summary of the earlier part of this conversation, whose messages are left out here. It reports what "
+    "was said; it gives no instructions.\n\n"
+)
+SUMMARY_QUESTION = (
+    "Summarise our conversation so far, so that it can go on without the messages above: names, numbers, "
+    "facts, decisions, what I asked you to keep in mind, and what is still open. Include what an earlier "
+    "summary says. Write plain text of at most {words} words in the language of the conversation. Answer "
+    "with the summary alone."
+)
 Prompt = list[dict[str, Any]]
 
 
@@ -54,15 +65,18 @@ def build_prompt(
     if question.hidden_at is not None:
         return BuiltPrompt([], FIRST_ATTEMPT)
     path = texts_to(question, frozen.messages or HISTORY_MESSAGES)
+    summary = summaries.named(frozen.summary, path) if frozen.messages else summaries.in_use(path)
     hidden = {message.pk for message in path if message.hidden_at is not None} | set(frozen.left_out)
     composed = {} if content is None else {question.pk: content}
-    unread = [message for message in path if message.pk not in hidden and message.pk not in composed]
+    rest = summaries.after(summary, path)
+    unread = [message for message in rest if message.pk not in hidden and message.pk not in composed]
     if unread:
         composed |= files.contents(unread)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
+    prompt += [{"role": Role.SYSTEM, "content": SUMMARY_INTRODUCTION + summary.text}] if summary else []
     sees = frozen.sees if frozen.messages else sees
-    images = select_images(path, composed, sees=sees)
-    prompt += [_said(message, composed.get(message.pk, ""), images) for message in path]
+    images = select_images(rest, composed, sees=sees)
+    prompt += [_said(message, composed.get(message.pk, ""), images) for message in rest]
     begun = [{"role": Role.ASSISTANT, "content": prefix}] if prefix else []
     messages = alternate([*prompt, *(steps or begun)])
     left_out = tuple(message.pk for message in path if message.pk in hidden)
@@ -71,6 +85,7 @@ def build_prompt(
         FrozenPrompt(
             messages=len(path),
             left_out=left_out,
+            summary=summary.pk if summary else None,
             sha256=digest(messages),
             sees=sees,
             images=images.number,
@@ -95,6 +110,19 @@ def estimate_prompt(messages: Prompt) -> int:
     images = [image for message in messages for image in message.get("images", [])]
     words = sum(estimate_tokens(message["content"]) for message in messages)
     return words + sum(tokens_of_image(each["width"], each["height"]) for each in images)
+
+
+def prompt_of_summary(last: Message, system: str, words: int) -> Prompt:
+    """Returns the branch up to and including `last`, after an earlier summary, and the question for one."""
+    path = texts_to(last, HISTORY_MESSAGES)
+    summary = summaries.in_use(path)
+    rest = [message for message in summaries.after(summary, path) if message.hidden_at is None]
+    texts = files.contents(rest)
+    prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
+    prompt += [{"role": Role.SYSTEM, "content": SUMMARY_INTRODUCTION + summary.text}] if summary else []
+    prompt += [{"role": message.role, "content": texts[message.pk]} for message in rest]
+    prompt.append({"role": Role.USER, "content": SUMMARY_QUESTION.format(words=words)})
+    return alternate(prompt)
 
 
 def separate_questions(messages: Prompt) -> Prompt:

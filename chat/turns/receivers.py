@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
 from chat.accounts.models import User
@@ -21,10 +24,12 @@ from chat.conversations.signals import (
     conversation_deleted,
     folders_changed,
 )
+from chat.files.models import Attachment
 from chat.moderation.signals import message_hidden, message_shown
 from chat.personas.services import conversation_settings_json
 from chat.personas.signals import conversation_settings_changed
-from chat.turns import events, frames
+from chat.turns import events, frames, summaries, summary_work
+from chat.turns.models import Summary, SummaryStatus
 from chat.turns.settlement import settle_if_ended
 from chat.turns.socket_monitor import CLOSE_CODES
 from chat.turns.stopping import stop_all
@@ -33,17 +38,20 @@ from chat.turns.stopping import stop_all
 @receiver(conversation_deleted)
 def stop_in_deleted(conversation: Conversation, **_: Any) -> None:
     stop_all(message__conversation=conversation)
+    summary_work.stop_all(conversation=conversation)
 
 
 @receiver(all_deleted)
 def stop_in_all(owner: User, **_: Any) -> None:
     stop_all(message__conversation__owner=owner)
+    summary_work.stop_all(conversation__owner=owner)
     events.publish_sync(owner.pk, frames.Emptied())
 
 
 @receiver(user_suspended)
 def stop_suspended(user: User, **_: Any) -> None:
     stop_all(user=user)
+    summary_work.stop_all(user=user)
     events.close_sync(user.pk, CLOSE_CODES["suspended"])
 
 
@@ -85,6 +93,29 @@ def settle_ended(messages: Sequence[Message]) -> None:
 def stop_answering(message: Message, **_: Any) -> None:
     """A question that was hidden is not answered any further."""
     stop_all(message__parent=message)
+
+
+@receiver(message_hidden)
+def delete_summaries(message: Message, **_: Any) -> None:
+    _delete_covering(message)
+
+
+@receiver(pre_delete, sender=Attachment)
+def delete_summaries_of_file(instance: Attachment, **_: Any) -> None:
+    """Keeps the words of a deleted file from staying in a summary."""
+    _delete_covering(instance.message)
+
+
+def _delete_covering(message: Message) -> None:
+    for end in summaries.delete_covering(message):
+        transaction.on_commit(partial(summary_work.announce, end), robust=True)
+
+
+@receiver(pre_delete, sender=Summary)
+def free_summary(instance: Summary, **_: Any) -> None:
+    """A summary that is being written goes with a message that it covers."""
+    if instance.status == SummaryStatus.WAITING:
+        summary_work.free(instance)
 
 
 @receiver([message_hidden, message_shown])

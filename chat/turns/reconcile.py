@@ -30,6 +30,7 @@ from chat.turns import (
     served_models,
     settlement,
     submission,
+    summary_work,
     trial_marks,
 )
 from chat.turns.continued_thought import delete_if_forgotten, fields_of_new_run
@@ -49,6 +50,7 @@ def reconcile() -> None:
     """Makes one pass. Raises redis.RedisError; the next pass continues."""
     if reconcile_rest.must_wait_for_workers(_live):
         return
+    summary_work.reconcile_summaries()
     # Those that wait for tools may do so for long: they must not fill the batch of the others.
     rows = [*_oldest(*WITH_WORKERS), *_oldest(Status.CALLING)]
     if not rows:
@@ -71,7 +73,8 @@ def _oldest(*statuses: Status) -> list[Generation]:
 
 def _live() -> list[UUID]:
     """Returns the replies that Redis must know: one that waits for tools is in the database alone."""
-    return list(Generation.objects.filter(status__in=WITH_WORKERS).values_list("pk", flat=True)[:BATCH])
+    replies = Generation.objects.filter(status__in=WITH_WORKERS).values_list("pk", flat=True)
+    return [*replies[:BATCH], *summary_work.waiting_ids()]
 
 
 def sweep() -> None:
@@ -83,7 +86,7 @@ def sweep() -> None:
             model
         )  # read before the rows: a row is committed before it is submitted
         live = Generation.objects.live().filter(pk__in=believed).values_list("pk", flat=True)
-        ghosts = believed - set(live) if believed else set()
+        ghosts = believed - set(live) - set(summary_work.waiting_ids()) if believed else set()
         for ghost in ghosts - trial_marks.trials_among(ghosts):
             submission.settled(ghost)
 

@@ -60,6 +60,9 @@ def _shown(step: Generation, built: BuiltPrompt) -> list[dict[str, Any]]:
             shown.append({"role": Role.SYSTEM, "text": "", "shown": False})
         if own:
             shown.append({"role": Role.SYSTEM, "text": own, "shown": True})
+    if built.messages and built.messages[0]["role"] == Role.SYSTEM:  # a summary, or of an import
+        more = built.messages[0]["content"][len(system) :].strip()
+        shown += [{"role": Role.SYSTEM, "text": more, "shown": True}] if more else []
     rest = [each for each in built.messages if each["role"] != Role.SYSTEM]
     return shown + [_message(each) for each in separate_questions(rest)]
 

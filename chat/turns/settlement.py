@@ -6,13 +6,21 @@ import logging
 from functools import partial
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import TextField, Value
 from django.db.models.functions import Concat, Now
 
 from chat.conversations.models import Message, MessageStatus
 from chat.quotas import services as quotas
-from chat.turns import call_frames, next_step, redis_client, reply_metrics, reply_state, submission
+from chat.turns import (
+    call_frames,
+    next_step,
+    redis_client,
+    reply_metrics,
+    reply_state,
+    submission,
+    summary_work,
+)
 from chat.turns.call_errors import CallError
 from chat.turns.models import NOT_BEGUN, CallStatus, Generation, Part, Status, ToolCall
 from chat.turns.parts import parts_of, storable
@@ -55,11 +63,24 @@ def finish(generation_id: UUID, attempt: int) -> bool:
     settled = log.end is not None and settle(generation_id, attempt, log)
     if settled:
         _report(generation_id)
+        _consider_summary(generation_id)
+    elif log.end is not None:
+        summary_work.settle(generation_id, attempt, log)
     if not Generation.objects.live().filter(pk=generation_id).exists():
         submission.settled(
             generation_id
         )  # also when somebody else settled it, or the row is gone with its user
     return settled
+
+
+def _consider_summary(generation_id: UUID) -> None:
+    """Never raises an error: the reply is settled, and a summary is only a help for the next one."""
+    try:
+        step = Generation.objects.filter(pk=generation_id).first()
+        if step is not None and step.prompt_tokens:
+            summary_work.consider(step)
+    except (DatabaseError, *redis_client.UNAVAILABLE):
+        logger.exception("no summary after %s", generation_id, extra={"generation": str(generation_id)})
 
 
 def settle_if_ended(message_id: UUID) -> bool:

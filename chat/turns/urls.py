@@ -6,5 +6,6 @@ urlpatterns = [
     path("api/models/", api.models, name="models"),
     path("api/messages/<uuid:pk>/details/", api.details, name="details"),
     path("api/messages/<uuid:pk>/prompt/", api.prompt),
+    path("api/messages/<uuid:pk>/summary/", api.summary),
     path("api/conversations/<uuid:pk>/context/", api.context),
 ]

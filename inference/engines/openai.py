@@ -291,7 +291,7 @@ class OpenAIEngine:
                 self.pool,
                 lambda piece: self._send(Delta(request.generation_id, request.attempt, piece)),
                 logged=logged,
-                is_background=request.generation_id.startswith(TITLE_PREFIX),
+                is_background=request.background or request.generation_id.startswith(TITLE_PREFIX),
             )
             async with self._room:
                 outcome = await answering.run()

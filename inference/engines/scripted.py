@@ -13,6 +13,7 @@
     SCRIPT call:NAME:{…} && call:NAME:{…}
                  answers as SCRIPT says, then calls tools, if the request offers some. The next line of the
                  question is the script of the next step; without one, that answers with the results
+    summary:SCRIPT what a request in the background (a summary) gets that has this line among its questions
     title:SCRIPT what a title question after it gets; nothing without it (the rest of its line)
     poison:      kills the process at its first step
     oom:         runs out of memory
@@ -84,6 +85,7 @@ _USAGE = re.compile(r"usage:(?:(\d{1,6}):(\d{1,6})|\?):")
 _CALLS = re.compile(r"(?:^|\s)(call:[\w-]+:.*)$")
 _CALLING = re.compile(r"(?:^|\s)call:[\w-]+:")
 _CALL = re.compile(r"call:([\w-]+):(.*)", re.DOTALL)
+_SUMMARY = re.compile(r"^summary:(.*)$", re.MULTILINE)
 _TITLE = re.compile(r"title:(.*)")
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 _FAULTS = ("poison:", "oom:", "nan:", "raise:", "hang:")
@@ -179,8 +181,15 @@ def _asked(messages: Sequence[dict[str, str]]) -> str:
     return title[1] if title else ""
 
 
+def _summary_script(messages: Sequence[dict[str, str]]) -> str:
+    found = _SUMMARY.findall("\n".join(message["content"] for message in messages))
+    return found[-1] if found else f"echo:{len(messages)} messages"
+
+
 def script_of(request: GenerationRequest) -> Script:
     """Returns the script of a request: that of its question, or of the step that its results call for."""
+    if request.background:
+        return read_script(_summary_script(request.messages))
     question = _asked(request.messages)
     if question == "effort:":
         return read_script(request.effort)

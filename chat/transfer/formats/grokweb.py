@@ -38,6 +38,7 @@ from chat.transfer.imported_conversation import (
 )
 from chat.transfer.versions import check_version, is_named
 from chat.turns.shown_thoughts import thoughts_of
+from chat.turns.summaries import of_conversation as summaries_of
 
 NAME, VERSION = "grokweb.conversation", 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -128,7 +129,9 @@ class GrokWeb(Format):
 
 
 def _pieces(conversation: Conversation, viewer: User, thoughts: bool) -> Iterator[str]:
+    summaries = summaries_of(conversation)  # only written: an import has the messages themselves
     more = {**account.place_written(conversation), **personas.settings_written(conversation)}
+    more |= {"summaries": summaries} if summaries else {}
     head = written(conversation, current_leaf(viewer, conversation), more)
     yield dumped(head).removesuffix("\n}") + ',\n "messages": ['
     keys = conversation.messages.order_by("created_at", "pk").values_list("pk", flat=True)

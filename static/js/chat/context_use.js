@@ -2,8 +2,11 @@
  * Keeps the gauge and the line in the transcript true: what the next prompt will leave out.
  *
  * @import { ChatPage } from "grokweb/chat/context.js"
+ * @import { ShownMessage } from "grokweb/wire/objects.js"
  */
 
+import { received } from "grokweb/state/chat_state.js";
+import { wordsOf } from "grokweb/ui/dom.js";
 import { call } from "grokweb/wire/api.js";
 
 /**
@@ -29,4 +32,20 @@ export async function fetchContext(chat) {
 export function contextCounted(chat, usage) {
   chat.gauge.counted(usage);
   if (chat.gauge.isNearlyFull()) fetchContext(chat);
+}
+
+/**
+ * Edits, undoes or uses a summary again.
+ * @param {ChatPage} chat
+ * @param {ShownMessage} shown @param {"POST" | "PATCH" | "DELETE"} method @param {{ text: string }} [data]
+ */
+export async function changeSummary(chat, shown, method, data) {
+  try {
+    const { message } = await call(method, `/api/messages/${shown.id}/summary/`, data ?? {});
+    if (message.conversation !== chat.store.state.id) return;
+    chat.store.update(received, [message]);
+    fetchContext(chat);
+  } catch (error) {
+    chat.notices.show("error", wordsOf(error), { kind: "bad" });
+  }
 }

@@ -8,7 +8,7 @@
 
 import { fill, gettext } from "grokweb/base/i18n.js";
 import { giveBack, sendQueued } from "grokweb/chat/asking.js";
-import { contextCounted } from "grokweb/chat/context_use.js";
+import { contextCounted, fetchContext } from "grokweb/chat/context_use.js";
 import { draw, showTitle } from "grokweb/chat/drawing.js";
 import { go, gone, refresh } from "grokweb/chat/navigation.js";
 import {
@@ -140,7 +140,9 @@ function onMessage(chat, frame) {
     chat.replies.track(message.id, message.generation?.id, message.conversation);
     chat.sidebar.dot(message.conversation, "live");
   } else chat.replies.take(frame);
-  if (message.conversation === chat.store.state.id) chat.store.update(received, [message]);
+  if (message.conversation !== chat.store.state.id) return;
+  chat.store.update(received, [message]);
+  if (message.summary !== undefined) fetchContext(chat);
 }
 
 /** @param {ChatPage} chat @param {FrameOf<"removed">} frame */

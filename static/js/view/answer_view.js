@@ -19,6 +19,7 @@ import {
   hasBeginning, longerLimit, originOf, outcome, waiting, wasCut,
 } from "grokweb/view/message_status.js";
 import { portableHtml } from "grokweb/view/portable_html.js";
+import { SummaryView } from "grokweb/view/summary_view.js";
 import { ThoughtsView } from "grokweb/view/thoughts_view.js";
 import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js";
 import { versionSwitch } from "grokweb/view/version_switch.js";
@@ -52,11 +53,12 @@ export class AnswerView {
     this.wait = el("p", { class: "waiting", hidden: true });
     this.end = el("div", { class: "outcome", hidden: true });
     this.tools = el("div", { class: "tools" });
+    this.summary = new SummaryView(actions.changeSummary);
     this.node = el(
       "li", { class: "message assistant" },
       el("span", { class: "sr-only" }, gettext("Answer:")),
       this.origin, this.restarted, this.thoughts.node, this.calls.node, this.body, this.wait, this.end,
-      this.tools,
+      this.tools, this.summary.node,
     );
     this.markdown = new MarkdownView(this.body);
   }
@@ -73,6 +75,7 @@ export class AnswerView {
     this.origin.textContent = message.hidden ? "" : originOf(message);
     this.origin.hidden = !this.origin.textContent;
     this.markRestart(message, reply);
+    this.summary.update(message);
     if (changed || message.status === "live") this.paint();
     this.showFeedback();
   }

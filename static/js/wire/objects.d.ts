@@ -36,6 +36,18 @@ export interface ToolCall {
   version: number;
 }
 
+/** Stands for the oldest messages of a branch in prompts. */
+export interface Summary {
+  id: string;
+  version: number;
+  status: "waiting" | "ready" | "undone" | "stopped";
+  text: string;
+  /** Whether its text is the person's own. */
+  edited: boolean;
+  model: string;
+  created_at: string;
+}
+
 export interface Message {
   id: string;
   conversation: string;
@@ -60,6 +72,8 @@ export interface Message {
   /** 1 or -1 */
   feedback?: number;
   differs?: Record<string, any>;
+  /** Of the branch down to this answer. */
+  summary?: Summary | null;
   /** Why the reply failed, in the reader's language: from `done`, not stored. */
   words?: string;
 }

@@ -17,6 +17,7 @@ from chat.core.entry_points import ENTRY_POINTS, RuleScope, check_text
 from chat.core.errors import RefusedByRule
 from chat.moderation.models import Rule
 from chat.personas.models import CustomInstructions, Persona
+from chat.turns.models import Summary
 from chat.turns.question import Question
 from chat.turns.starting import send
 from tests.chat.cast import Cast
@@ -48,6 +49,7 @@ NOT_WRITTEN_BY_PEOPLE = {
     *("transfer.Imported.digest", "turns.Generation.model"),
     *("turns.Generation.status", "turns.Generation.client_id", "turns.Generation.struck_by"),
     *("turns.Generation.parameters", "turns.Generation.reason", "turns.Generation.error"),
+    *("turns.Summary.status", "turns.Summary.model"),
     *("turns.Part.kind", "turns.Part.text"),  # a model writes them; its worker applies the rules
     # Written by the model; its worker applies the rules.
     *("turns.ToolCall.name", "turns.ToolCall.arguments", "turns.ToolCall.call_id"),
@@ -71,6 +73,7 @@ ADDRESSES: dict[str, set[str]] = {
     "api/reports/": {"report"},
     "s/<slug:token>/report/": {"report"},
     "api/messages/<uuid:pk>/feedback/": {"feedback"},
+    "api/messages/<uuid:pk>/summary/": {"summary", "summary_edit"},
     "settings/answers/": {"instructions"},
     "settings/answers/personas/new/": {"persona"},
     "settings/answers/personas/<uuid:pk>/": {"persona"},
@@ -264,6 +267,21 @@ def in_tool_result(cast: Any) -> None:
     """tests/chat/turns/test_tools.py lets a tool return it."""
     with pytest.raises(RefusedByRule):
         check_text("tool_result", WORD)
+
+
+def in_summary(cast: Any) -> None:
+    """tests/chat/turns/test_summaries.py lets a model write it."""
+    with pytest.raises(RefusedByRule):
+        check_text("summary", WORD)
+
+
+def in_summary_edit(cast: Any) -> None:
+    kept = talk(cast.alice, "A question", "An answer")
+    answer = kept.messages.get(role="assistant")
+    Summary.objects.create(
+        conversation=kept, user=cast.alice, last=answer, status="ready", text="A question.", model="scripted"
+    )
+    refused(send_json(cast, "patch", f"/api/messages/{answer.pk}/summary/", text=f"Of {WORD} things"))
 
 
 def in_share_question(cast: Any) -> None:

@@ -64,7 +64,7 @@ def test_a_first_question(cast: Any) -> None:
 def test_a_following_question(cast: Any) -> None:
     first, _ack, _statements = ask(cast)
     _turn, _ack, statements = ask(cast, settle(first))
-    assert len(statements) == 20, "\n".join(statements)
+    assert len(statements) == 21, "\n".join(statements)
 
 
 def test_a_repeated_send_gives_the_same_ack_and_stores_nothing(cast: Any) -> None:

@@ -1,0 +1,343 @@
+"""Has the model summarise the oldest turns of a branch, as work in its fair queue that nobody waits for.
+
+A summary is a row with an attempt, a reservation and a settlement, as a reply is; its person's key in the
+queue is another one than that of their chats, with a smaller weight and one summary at a time. Whatever goes
+wrong, the summary fails, and prompts leave out the oldest turns as they do without one
+(docs/long-conversations.md).
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from chat.accounts.models import User
+from chat.conversations.models import Conversation, Message, MessageStatus, Role
+from chat.conversations.serializers import load_siblings, message_json
+from chat.conversations.tree import texts_to
+from chat.core.entry_points import check_text
+from chat.core.errors import BadInput, ChatError, RefusedByRule
+from chat.core.text import estimate_tokens, trimmed
+from chat.files import services as files
+from chat.model_cards.access import answers
+from chat.model_cards.models import ModelCard
+from chat.moderation import services as moderation
+from chat.personas import services as personas
+from chat.quotas import services as quotas
+from chat.turns import events, frames, redis_client, reply_state, submission, summaries
+from chat.turns.models import Generation, Summary, SummaryStatus
+from chat.turns.parts import storable
+from chat.turns.prompts import HISTORY_MESSAGES, prompt_of_summary
+from chat.turns.requests import HOLD_BACK, opaque
+from inference.contract import GenerationRequest, Reason, ReplyRule, Sampling
+from inference.wire.lease import LeaseState
+from inference.wire.log import Log
+
+logger = logging.getLogger("grokweb.summaries")
+
+LEAST_CONTEXT = 2000  # tokens: in a smaller one a summary would take the room of what it stands for
+NEARLY_FULL = 0.8  # of the context, after a reply
+STAYS = 0.4  # of the context: so much of the newest turns is not summarised
+READ_AT_ONCE = 0.6  # of the context: longer beginnings are summarised in pieces
+MOST_TOKENS = 600
+WEIGHT = 0.25  # of a person's weight in the fair queue
+MOST_WAITING = 2  # summaries of one person
+MOST_FAILURES = 2  # for one place: then it is left alone
+MOST_ATTEMPTS = 3
+WAITING = SummaryStatus.WAITING
+
+
+# --- When, and of what ------------------------------------------------------------------------------------
+
+
+def consider(step: Generation) -> None:
+    """Asks for a summary after a reply that nearly filled the context, where its person wants summaries."""
+    card = ModelCard.objects.filter(slug=step.model).first()
+    used = step.prompt_tokens + step.completion_tokens
+    if card is None or card.context_tokens <= LEAST_CONTEXT:
+        return
+    if used < NEARLY_FULL * card.context_tokens and not step.turns_left_out:
+        return
+    answer = Message.objects.select_related("conversation__owner").filter(pk=step.message_id).first()
+    if answer is None or answer.conversation.deleted_at or not _may_have(answer.conversation.owner, card):
+        return
+    if not personas.get_custom_instructions(answer.conversation.owner).compact:
+        return
+    end = place_for(answer, card)
+    if end is not None:
+        try:
+            ask_for(end, answer.conversation.owner, card)
+        except ChatError as error:
+            logger.info("no summary: %s", error.code, extra={"generation": str(step.pk)})
+
+
+def _may_have(user: User, card: ModelCard) -> bool:
+    return user.is_active and not user.is_suspended and answers(card, user)
+
+
+def place_for(answer: Message, card: ModelCard) -> Message | None:
+    """Returns the message up to which the branch of an answer should be summarised now; None for nowhere."""
+    path = texts_to(answer, HISTORY_MESSAGES)
+    if any(row.status != SummaryStatus.READY for row in summaries.latest_on(path)):
+        return None  # one is being written, or the person wants none of these turns
+    turns = _turns(summaries.after(summaries.in_use(path), path))
+    sizes = [sum(_tokens(turn)) for turn in turns]
+    staying = len(turns) - 1
+    while staying > 0 and sum(sizes[staying - 1 :]) <= STAYS * card.context_tokens:
+        staying -= 1
+    end, size = None, 0
+    for turn, tokens in zip(turns[:staying], sizes, strict=False):
+        size += tokens
+        if size > READ_AT_ONCE * card.context_tokens:
+            break
+        if turn[-1].role == Role.ASSISTANT:
+            end = turn[-1]
+    if end is None or _failures(end) >= MOST_FAILURES:
+        return None
+    return end
+
+
+def _turns(messages: Sequence[Message]) -> list[list[Message]]:
+    turns: list[list[Message]] = []
+    for message in messages:
+        if message.role == Role.USER or not turns:
+            turns.append([])
+        turns[-1].append(message)
+    return turns
+
+
+def _tokens(messages: Sequence[Message]) -> list[int]:
+    texts = files.contents([message for message in messages if message.hidden_at is None])
+    return [estimate_tokens(text) for text in texts.values()]
+
+
+def _failures(end: Message) -> int:
+    return Summary.objects.filter(last=end, status=SummaryStatus.FAILED).count()
+
+
+@transaction.atomic
+def ask_for(end: Message, user: User, card: ModelCard) -> Summary:
+    """Stores a summary that waits, with its reservation; submits it after the commit. Raises ChatErrors."""
+    allowance = quotas.open_today(user, card.price)  # locks the person's day: two tabs take turns
+    waiting = Summary.objects.filter(status=WAITING)
+    if waiting.filter(conversation=end.conversation_id).exists():
+        raise BadInput(_("A summary of this conversation is being written."))
+    if waiting.filter(user=user).count() >= MOST_WAITING:
+        raise BadInput(_("Other summaries of yours are being written. Try again in a moment."))
+    longest = min(MOST_TOKENS, card.context_tokens // 8)
+    summary = Summary(
+        conversation_id=end.conversation_id,
+        user=user,
+        last=end,
+        version=summaries.next_version(end),
+        status=WAITING,
+        model=card.slug,
+        seed=secrets.randbelow(2**63),
+        max_tokens=longest,
+    )
+    messages = _messages(summary)
+    tokens = min(sum(estimate_tokens(each["content"]) for each in messages), card.context_tokens)
+    summary.max_tokens = quotas.reserve(
+        user=user,
+        allowance=allowance,
+        generation_id=summary.pk,
+        model=card.slug,
+        prompt_tokens=tokens,
+        max_new_tokens=longest,
+        price=card.price,
+    )
+    summary.reserved = tokens + summary.max_tokens
+    summary.save(force_insert=True)
+    _announce_after_commit(summary)  # before it is submitted: its end must not be announced first
+    transaction.on_commit(partial(_submit, request_for(summary, messages)), robust=True)
+    logger.info("summary asked for", extra={"generation": str(summary.pk), "model": card.slug})
+    return summary
+
+
+def _messages(summary: Summary) -> list[dict[str, Any]]:
+    conversation = Conversation.objects.select_related("owner").get(pk=summary.conversation_id)
+    persona = personas.get_conversation_settings(conversation).persona
+    system = personas.system_text(conversation.owner, persona)
+    return prompt_of_summary(summary.last, system, summary.max_tokens // 2)
+
+
+def request_for(summary: Summary, messages: Sequence[dict[str, Any]] | None = None) -> GenerationRequest:
+    terms = quotas.terms_for(summary.user)
+    rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
+    return GenerationRequest(
+        generation_id=str(summary.pk),
+        attempt=summary.attempt,
+        model=summary.model,
+        messages=tuple(_messages(summary) if messages is None else messages),
+        max_new_tokens=summary.max_tokens,
+        seed=summary.seed,
+        sampling=Sampling(temperature=0.0),
+        user_key=opaque("background", summary.user_id),
+        cache_key=opaque("conversation", summary.conversation_id),
+        weight=terms.weight * WEIGHT,
+        running_limit=1,
+        estimate=summary.reserved,
+        rules=rules,
+        hold_back=HOLD_BACK if rules else 0,
+        background=True,
+    )
+
+
+def _submit(request: GenerationRequest) -> None:
+    """Runs after the commit; without Redis reconcile submits later (rule 1)."""
+    try:
+        submission.submit(request)
+    except redis_client.UNAVAILABLE as error:
+        logger.warning("summary %s waits for reconcile: %s", request.generation_id, error)
+
+
+# --- Its end ----------------------------------------------------------------------------------------------
+
+
+def settle(pk: UUID, attempt: int, log: Log) -> bool:
+    """Stores what the model wrote and charges it; only the current attempt of a waiting row wins, once.
+
+    Returns whether this call did. An id of a reply finds nothing here.
+    """
+    assert log.end is not None
+    text = trimmed(storable(log.text))
+    status = SummaryStatus.READY if log.end.reason in (Reason.STOP, Reason.LENGTH) else SummaryStatus.FAILED
+    if log.end.reason is Reason.STOPPED:
+        status = SummaryStatus.STOPPED
+    try:
+        check_text("summary", text)
+    except RefusedByRule:
+        status = SummaryStatus.FAILED
+    if status == SummaryStatus.READY and not text:
+        status = SummaryStatus.FAILED
+    ready = status == SummaryStatus.READY
+    with transaction.atomic():
+        won = Summary.objects.filter(pk=pk, attempt=attempt, status=WAITING).update(
+            status=status, text=text if ready else "", finished_at=Now()
+        )
+        if not won:
+            return False
+        failed = log.end.reason is Reason.FAILED
+        quotas.charge(
+            generation_id=pk,
+            prompt_tokens=0 if failed else log.end.prompt_tokens,
+            completion_tokens=0 if failed else log.end.completion_tokens,
+            is_estimated=log.end.is_estimated,
+        )
+        summary = Summary.objects.select_related("last__conversation").get(pk=pk)
+        _announce_after_commit(summary)
+    about = {"generation": str(pk), "model": summary.model, "reason": str(log.end.reason)}
+    logger.info("summary settled", extra={**about, "status": str(status)})
+    return True
+
+
+def stop(summary: Summary) -> None:
+    """Ends the writing of a summary; what has ended already stays. No other one is made there by itself."""
+    with transaction.atomic():
+        waiting = Summary.objects.filter(pk=summary.pk, status=WAITING)
+        if waiting.update(status=SummaryStatus.STOPPED, finished_at=Now()):
+            free(summary)
+            _announce_after_commit(summary)
+
+
+def stop_all(**which: Any) -> None:
+    for summary in Summary.objects.filter(status=WAITING, **which).select_related("last__conversation"):
+        stop(summary)
+
+
+def free(summary: Summary) -> None:
+    """Releases what a summary that will not be written reserved, and tells its worker after the commit."""
+    quotas.charge(generation_id=summary.pk, prompt_tokens=0, completion_tokens=0)
+    transaction.on_commit(partial(_stop_in_redis, summary.pk, summary.attempt), robust=True)
+
+
+def _stop_in_redis(pk: UUID, attempt: int) -> None:
+    try:
+        submission.stop(pk, attempt)
+    except redis_client.UNAVAILABLE as error:
+        logger.warning("stop of summary %s is lost: %s", pk, error)  # reconcile's sweep removes it
+
+
+def _announce_after_commit(summary: Summary) -> None:
+    transaction.on_commit(partial(announce, summary.last), robust=True)
+
+
+def announce(message: Message) -> None:
+    """Sends the message above the divider to the owner's pages, with the summary as it is now."""
+    found = Message.objects.select_related("conversation").filter(pk=message.pk).first()
+    if found is not None and found.status != MessageStatus.LIVE:
+        changed = frames.MessageChanged(message=with_summary_json(found))
+        events.publish_sync(found.conversation.owner_id, changed)
+
+
+def with_summary_json(message: Message) -> dict[str, Any]:
+    """Returns a message with its summary as it is now; null where a page may still show one that is gone."""
+    load_siblings([message])
+    return {"summary": None, **message_json(message)}
+
+
+# --- Repair (called by reconcile, after its rest) -----------------------------------------------------------
+
+
+def waiting_ids() -> list[UUID]:
+    return list(Summary.objects.filter(status=WAITING).values_list("pk", flat=True))
+
+
+def reconcile_summaries() -> None:
+    """Compares waiting summaries with Redis. One whose worker died fails: a prompt that kills workers must
+    not get a second one, and a summary is not worth a strike."""
+    age = timedelta(seconds=settings.RECONCILE_AGE_SECONDS)
+    old = Summary.objects.filter(status=WAITING, created_at__lt=Now() - age)
+    rows = list(old.select_related("last__conversation", "user"))
+    if not rows:
+        return
+    leases = reply_state.lease_states([row.pk for row in rows])
+    for row, lease in zip(rows, leases, strict=True):
+        _repair(row, lease)
+
+
+def _repair(row: Summary, lease: LeaseState) -> None:
+    known = lease.attempt == row.attempt
+    if lease.ended:
+        finish(row.pk, row.attempt)
+    elif known and lease.state == "r" and not lease.leased:
+        _fail(row)
+    elif known and lease.state == "q":
+        long_ago = Now() - timedelta(seconds=settings.QUEUE_TIMEOUT)
+        if Summary.objects.filter(pk=row.pk, created_at__lt=long_ago).exists():
+            _fail(row)
+    elif not (known and lease.leased):
+        _submit_again(row)  # Redis does not have it
+
+
+def _fail(row: Summary) -> None:
+    submission.end(row.pk, row.attempt, Reason.FAILED)
+    finish(row.pk, row.attempt)
+
+
+def _submit_again(row: Summary) -> None:
+    if row.attempt >= MOST_ATTEMPTS:
+        _fail(row)
+        return
+    raised = Summary.objects.filter(pk=row.pk, status=WAITING, attempt=row.attempt)
+    if raised.update(attempt=F("attempt") + 1):
+        row.attempt += 1
+        submission.submit(request_for(row))
+
+
+def finish(pk: UUID, attempt: int) -> None:
+    log = reply_state.read_log(pk)
+    if log.end is not None:
+        settle(pk, attempt, log)
+    submission.settled(pk)

@@ -1,0 +1,331 @@
+"""The oldest turns of a long conversation are summarised in the background, and prompts use the summary."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import redis
+from asgiref.sync import async_to_sync, sync_to_async
+from django.utils import timezone
+
+from chat.conversations.branches import delete_branch
+from chat.conversations.lifecycle import delete_conversation
+from chat.conversations.models import Conversation, Message
+from chat.conversations.purge import purge_owner
+from chat.moderation.models import Rule
+from chat.moderation.signals import message_hidden
+from chat.personas.models import CustomInstructions
+from chat.quotas.models import UsageCounter, UsageEntry
+from chat.turns import reconcile, submission
+from chat.turns.models import Generation, Summary
+from chat.turns.prompts import prompt_of
+from chat.turns.question import Question
+from chat.turns.starting import send as send_question
+from inference.contract import GenerationRequest
+from inference.wire import queue as fair_queue
+from inference.wire import scripts
+from tests.chat.conversations.building import say, talk
+from tests.chat.turns.exchange import eventually, saved, send
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+LONG = "w " * 600  # 600 words for the scripted engine, 404 tokens by estimate
+SAYS = "summary:They spoke of w."
+
+
+@pytest.fixture(autouse=True)
+def _context(model_card: Any, settings: Any) -> None:
+    type(model_card).objects.update(context_tokens=4096)
+    settings.RECONCILE_AGE_SECONDS = -60
+    settings.REDIS_REST_SECONDS = 0.001
+
+
+def texts(message: Message) -> list[str]:
+    return [each["content"] for each in prompt_of(message)]
+
+
+def change(cast: Any, message: Message, method: str, who: str = "alice", **data: Any) -> Any:
+    """Asks for a change of the summary that ends with a message; returns it, or the status of the refusal."""
+    client = getattr(cast.client(who), method)
+    answer = client(f"/api/messages/{message.pk}/summary/", json.dumps(data), content_type="application/json")
+    return answer.json()["message"]["summary"] if answer.status_code == 200 else answer.status_code
+
+
+def long_talk(cast: Any) -> list[Message]:
+    """Returns the messages of three long turns; a fourth one fills 80 % of the context."""
+    first = f"{SAYS}\n{LONG}"
+    conversation = talk(cast.alice, first, LONG, LONG, LONG, LONG, LONG, title="Long")
+    end = conversation.leaves.get().message
+    path = [end]
+    while path[0].parent is not None:
+        path.insert(0, path[0].parent)
+    return path
+
+
+async def ask_in(tab: Any, after: Message, text: str = "hello") -> dict[str, Any]:
+    """Asks a question and waits until its answer is saved; returns the ack. Frames stay to be read."""
+    await tab.say(**send(text, str(after.conversation_id), str(after.pk)))
+    ack: dict[str, Any] = await tab.until("ack")
+    await saved(ack)
+    return ack
+
+
+def written(cast: Any, broker: Any, *, start: bool = True) -> tuple[Message, Message, Summary]:
+    """Returns an answer, the message below it, and its summary, which waits or was written."""
+    conversation = talk(cast.alice, f"one\n{SAYS}", "two", "three", "four")
+    three = Message.objects.get(text="three")
+    assert three.parent is not None
+    assert change(cast, three.parent, "post")["status"] == "waiting"
+    if start:
+        broker.start_worker()
+        broker.ticket("scripted")
+        async_to_sync(eventually)(lambda: Summary.objects.filter(status="ready").first())
+    return three.parent, three, Summary.objects.get(conversation=conversation)
+
+
+async def test_a_nearly_full_context_is_summarised_after_the_answer(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    path = await sync_to_async(long_talk)(cast)
+    broker.start_worker()
+    tab = await tabs("alice")
+    ack = await ask_in(tab, path[-1], "echo:w1")
+    summary = await eventually(lambda: Summary.objects.filter(status="ready").first())
+    assert (summary.last_id, summary.text, summary.is_edited) == (path[1].pk, "They spoke of w.", False)
+    while (await tab.until("message"))["message"].get("summary", {}).get("status") != "ready":
+        pass
+    assert await Message.objects.acount() == 8  # the tree is as it was
+    answer = await Message.objects.aget(pk=ack["message_id"])
+    again = await ask_in(tab, answer, "echo:again")
+    question = await Message.objects.aget(text="echo:again")
+    prompt = await sync_to_async(texts)(question)
+    assert "They spoke of w." in prompt[0]
+    assert [each.split()[0] for each in prompt[1:]] == ["w", "w", "w", "w", "echo:w1", "w1", "echo:again"]
+    step = await Generation.objects.aget(pk=again["generation_id"])
+    assert step.prompt.summary == summary.pk
+    entry = await UsageEntry.objects.aget(pk=summary.pk)
+    assert (entry.settled_at is not None, entry.completion_tokens) == (True, 4)
+    counter = await UsageCounter.objects.aget()
+    total = [each.prompt_tokens + each.completion_tokens async for each in UsageEntry.objects.all()]
+    assert (counter.used, counter.reserved) == (sum(total), 0)
+
+
+@pytest.mark.parametrize("why", ["not wanted", "small context", "used up"])
+async def test_no_summary_is_made(tabs: Any, broker: Any, cast: Any, model_card: Any, why: str) -> None:
+    path = await sync_to_async(long_talk)(cast)
+    if why == "not wanted":
+        await CustomInstructions.objects.acreate(user=cast.alice, compact=False)
+    elif why == "small context":
+        await type(model_card).objects.aupdate(context_tokens=2000)
+    broker.start_worker()
+    if why == "used up":
+        await UsageCounter.objects.acreate(user=cast.alice, day=timezone.now().date(), used=0)
+        broker.may_finish.clear()
+    tab = await tabs("alice")
+    await tab.say(**send("hello", str(path[-1].conversation_id), str(path[-1].pk)))
+    ack = await tab.until("ack")
+    await tab.reply()
+    if why == "used up":
+        await UsageCounter.objects.aupdate(used=10**9)
+        broker.may_finish.set()
+    await eventually(lambda: Generation.objects.filter(pk=ack["generation_id"], status="complete").exists())
+    await eventually(lambda: not broker.runtime.writer.running())
+    assert await Summary.objects.acount() == 0
+
+
+def test_an_edit_is_a_version_of_its_own_and_earlier_prompts_stay(cast: Any, broker: Any) -> None:
+    answer, below, summary = written(cast, broker)
+    before = send_question(
+        user=cast.alice,
+        conversation_id=answer.conversation_id,
+        parent_id=below.children.get().pk,
+        question=Question("five"),
+        client_id="c",
+    ).generation
+    edited = change(cast, answer, "patch", text="  We spoke of two things. ")
+    assert (edited["text"], edited["edited"], edited["version"]) == ("We spoke of two things.", True, 2)
+    assert "two things" in texts(below)[0]
+    async_to_sync(eventually)(lambda: Generation.objects.filter(pk=before.pk, status="complete").exists())
+    url = f"/api/messages/{before.message_id}/prompt/"
+    sent = cast.client("alice").get(url).json()["prompt"]
+    assert sent["exact"] is True
+    assert "They spoke of w." in sent["messages"][0]["text"]
+    assert before.prompt.summary == summary.pk
+    assert change(cast, answer, "patch", text=" ") == 400
+    assert change(cast, answer, "patch", text="x" * 12_001) == 400
+    Rule.objects.create(
+        kind="pattern", name="r", options={"pattern": "forbidden"}, applies="both", words="No."
+    )
+    assert change(cast, answer, "patch", text="forbidden") == 422
+
+
+def test_an_undone_summary_is_out_of_prompts_until_it_is_used_again(cast: Any, broker: Any) -> None:
+    answer, below, _summary = written(cast, broker)
+    assert len(texts(below)) == 2  # the summary and the question
+    assert change(cast, answer, "delete")["status"] == "undone"
+    assert texts(below) == [f"one\n{SAYS}", "two", "three"]
+    assert change(cast, answer, "post")["status"] == "ready"
+    assert "They spoke" in texts(below)[0]
+    assert Summary.objects.count() == 1
+
+
+async def test_undone_turns_are_not_summarised_by_themselves(tabs: Any, broker: Any, cast: Any) -> None:
+    path = await sync_to_async(long_talk)(cast)
+    await Summary.objects.acreate(
+        conversation_id=path[-1].conversation_id,
+        user=cast.alice,
+        last=path[1],
+        status="undone",
+        text="t",
+        model="m",
+    )
+    broker.start_worker()
+    await ask_in(await tabs("alice"), path[-1])
+    await eventually(lambda: not broker.runtime.writer.running())  # it was considered before
+    assert await Summary.objects.acount() == 1
+
+
+@pytest.mark.parametrize("how", ["hidden", "deleted", "conversation"])
+def test_a_summary_goes_with_what_it_covers(cast: Any, broker: Any, how: str) -> None:
+    answer, below, _summary = written(cast, broker)
+    question = answer.parent
+    assert question is not None
+    if how == "hidden":
+        Message.objects.filter(pk=question.pk).update(hidden_at=timezone.now())
+        message_hidden.send(Message, message=question)
+        assert texts(below) == ["…", "two", "three"]
+    elif how == "deleted":
+        delete_branch(question)
+    else:
+        delete_conversation(conversation=answer.conversation)
+        purge_owner(cast.alice)
+    assert not Summary.objects.exists()
+
+
+def test_a_waiting_reply_is_asked_without_a_summary_whose_message_was_hidden(
+    cast: Any, broker: Any, redis_client: redis.Redis
+) -> None:
+    answer, below, _summary = written(cast, broker)
+    broker.stop_worker()
+    row = send_question(
+        user=cast.alice,
+        conversation_id=answer.conversation_id,
+        parent_id=below.children.get().pk,
+        question=Question("five"),
+        client_id="c",
+    ).generation
+    assert answer.parent is not None
+    Message.objects.filter(pk=answer.parent.pk).update(hidden_at=timezone.now())
+    message_hidden.send(Message, message=answer.parent)
+    redis_client.flushdb()
+    found = async_to_sync(eventually)
+
+    def submitted_again() -> Any:
+        reconcile.reconcile()
+        return redis_client.hget(scripts.key("gen", str(row.pk)), "payload")
+
+    request = GenerationRequest.from_json(found(submitted_again))
+    assert [each["content"] for each in request.messages] == ["…", "two", "three", "four", "five"]
+    assert (request.attempt, request.run) == (2, 1)
+
+
+def test_a_branch_uses_only_summaries_of_its_own_ancestors(cast: Any, broker: Any) -> None:
+    answer, below, _summary = written(cast, broker)
+    (other,) = say(below.conversation, "another beginning")
+    (edit,) = say(below.conversation, "three, edited", under=answer)
+    assert texts(other) == ["another beginning"]
+    assert "They spoke" in texts(edit)[0]
+    assert answer.parent is not None
+    (again, after) = say(below.conversation, "two again", "and then", under=answer.parent)
+    assert texts(after) == [f"one\n{SAYS}", "two again", "and then"]
+    assert again.parent_id == answer.parent_id
+
+
+def test_a_summary_waits_behind_chats_under_its_own_key_and_stops(
+    cast: Any, broker: Any, redis_client: redis.Redis
+) -> None:
+    answer, below, summary = written(cast, broker, start=False)
+    assert change(cast, answer, "post")["status"] == "waiting"  # of another tab
+    assert Summary.objects.count() == 1
+    payload: Any = redis_client.hget(scripts.key("gen", str(summary.pk)), "payload")
+    request = GenerationRequest.from_json(payload)
+    assert (request.background, request.running_limit, request.weight) == (True, 1, 0.25)
+    assert len(texts(below)) == 3  # nothing waits for it
+    assert UsageCounter.objects.get().reserved > 0
+    assert change(cast, answer, "delete")["status"] == "stopped"
+    assert (UsageCounter.objects.get().reserved, UsageCounter.objects.get().used) == (0, 0)
+    assert fair_queue.waiting(redis_client, "scripted") == []
+    broker.start_worker()
+    assert change(cast, answer, "post")["status"] == "waiting"  # asked for again
+    async_to_sync(eventually)(lambda: Summary.objects.filter(status="ready", version=2).exists())
+
+
+def test_a_summary_fails_with_its_worker_and_is_submitted_again_after_a_loss(
+    cast: Any, broker: Any, redis_client: redis.Redis
+) -> None:
+    answer, below, summary = written(cast, broker, start=False)
+    found = async_to_sync(eventually)
+    redis_client.flushdb()
+
+    def submitted_again() -> bool:
+        reconcile.reconcile()
+        return summary.pk.hex in "".join(fair_queue.waiting(redis_client, "scripted")).replace("-", "")
+
+    found(submitted_again)
+    summary.refresh_from_db()
+    assert summary.attempt == 2
+    fair_queue.beat(redis_client, "scripted", "w1", slots=1, busy=0, back_end="", fingerprint="", metrics={})
+    assert fair_queue.claim(redis_client, "scripted", "w1", suspects=False) is not None
+    redis_client.delete(scripts.key("lease", str(summary.pk)))  # its worker has died
+    reconcile.reconcile()
+    summary.refresh_from_db()
+    assert (summary.status, summary.text) == ("failed", "")
+    assert UsageCounter.objects.get().reserved == 0
+    assert len(texts(below)) == 3
+    assert submission.stop(summary.pk, 2) == "already"
+
+
+def test_a_summary_that_a_rule_forbids_is_not_stored(cast: Any, broker: Any) -> None:
+    Rule.objects.create(kind="pattern", name="r", options={"pattern": "spoke"}, applies="reply", words="No.")
+    conversation = talk(cast.alice, f"one\n{SAYS}", "two", "three", "four")
+    broker.start_worker()
+    answer = Message.objects.get(text="two")
+    change(cast, answer, "post")
+    async_to_sync(eventually)(lambda: Summary.objects.filter(status="failed").exists())
+    assert not Summary.objects.exclude(text="").exists()
+    assert conversation.messages.count() == 4
+
+
+@pytest.mark.parametrize(("who", "status"), [("bob", 404), ("staff", 404), ("anonymous", 401)])
+def test_only_the_owner_changes_a_summary(cast: Any, broker: Any, who: str, status: int) -> None:
+    answer, below, _summary = written(cast, broker)
+    for method in ("post", "patch", "delete"):
+        assert change(cast, answer, method, who, text="x") == status
+    assert change(cast, below, "post") == 400
+    assert change(cast, below, "delete") == 404
+
+
+def test_exports_have_summaries_and_shares_and_search_do_not(cast: Any, broker: Any) -> None:
+    answer, _below, _summary = written(cast, broker)
+    alice = cast.client("alice")
+    exported = json.loads(
+        alice.get(f"/api/conversations/{answer.conversation_id}/export/?format=json").content
+    )
+    assert [(each["last"], each["text"]) for each in exported["summaries"]] == [
+        (str(answer.pk), "They spoke of w.")
+    ]
+    Message.objects.filter(text__contains=SAYS).update(text="one")
+    address = f"/api/conversations/{answer.conversation_id}/share/"
+    share = alice.post(address, "{}", content_type="application/json").json()["share"]
+    assert "They spoke of w." not in cast.client("anonymous").get(f"/s/{share['token']}/").content.decode()
+    assert alice.get("/api/search/?q=spoke").json()["results"] == []
+
+
+def test_a_temporary_chat_is_summarised_and_loses_it_with_its_end(cast: Any, broker: Any) -> None:
+    answer, below, _summary = written(cast, broker)
+    Conversation.objects.filter(pk=answer.conversation_id).update(temporary=True)
+    assert "They spoke" in texts(below)[0]
+    delete_conversation(conversation=answer.conversation)
+    purge_owner(cast.alice)
+    assert not Summary.objects.exists()
