@@ -158,7 +158,7 @@ def test_files_have_no_accessibility_faults(
     chat = Chat(windows.page(person))
     page = chat.page
     page.locator("[data-composer] input[data-choose]").set_input_files([notes, photo])
-    expect(page.locator(".files .chip").last).to_contain_text("cannot be attached")
+    expect(page.locator(".files .chip").last).to_contain_text("This image is broken")
     expect(page.locator("[data-gauge]")).to_be_visible()
     look.at(page, "files to send, one of them refused")
     chat.ask("What is in them?")
