@@ -67,8 +67,7 @@ def setup_page(request: HttpRequest) -> HttpResponseBase:
         return _page(request, refused=Refused(_("There is no such step.")))
     outcome = _carried_out(STEPS[name], request, person)
     if "application/json" in request.headers.get("Accept", ""):
-        status = outcome.status if isinstance(outcome, Refused) else 200
-        return JsonResponse({"ok": status == 200, "words": outcome.words}, status=status)
+        return JsonResponse({"ok": isinstance(outcome, Done), "words": outcome.words})
     if isinstance(outcome, Refused):
         return _page(request, refused=outcome, step=name)
     if not outcome.leads_to:
