@@ -13,6 +13,7 @@ from chat.turns import redis_client, served_models
 from chat.turns.end_messages import message_for_end
 from chat.turns.served_models import FetchState
 from inference.base.model_list import state
+from inference.base.model_list.entries import Unreadable, read
 from inference.base.model_list.state import Step
 from inference.contract import Reason
 
@@ -29,8 +30,12 @@ class ModelState:
 
 
 def default_state() -> ModelState:
-    """Returns the state of the model that `manage.py up` gives to new chats."""
-    return state_of(configured_slug())
+    """Returns the state of the configured model, also before `manage.py up` has noticed a change."""
+    try:
+        chosen = read(settings.DATA_DIR).default
+    except Unreadable:
+        chosen = ""
+    return state_of(chosen or configured_slug())
 
 
 def state_of(slug: str) -> ModelState:

@@ -25,6 +25,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from chat.accounts.models import User
 from chat.core.errors import ChatError
 from chat.core.throttling import throttle
+from chat.model_cards.selection import Rule, choose_for_new_chats
 from grokweb.first_setup import choices, leading, model_state
 from grokweb.first_setup.missing import missing
 from grokweb.first_setup.refusal import Refusal
@@ -275,6 +276,7 @@ def _page(
         "is_done": leading.is_done(),
         "missing": list(missing()),
         "state": model_state.default_state(),
+        "chosen_by_staff": _chosen_by_staff(),
         "fixed": {name: env.is_in_environment(name) for name in CHANGED},
         "recommended": _recommended(),
         "typed": typed,
@@ -303,6 +305,12 @@ def _securities() -> list[tuple[str, str]]:
         ("ssl", _("TLS from the start, usually port 465")),
         ("none", _("none: only for a server on this machine")),
     ]
+
+
+def _chosen_by_staff() -> str:
+    """Returns the name of a model that staff made the default, which comes before the one chosen here."""
+    choice = choose_for_new_chats()
+    return choice.card.name if choice and choice.rule is Rule.STAFF else ""
 
 
 def _stored_language() -> str:
