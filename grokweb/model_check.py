@@ -30,15 +30,19 @@ def describe_source(source: str) -> ModelAbout:
     return describe_model(source)
 
 
-def problems_of(models: ModelList, environment: Mapping[str, str]) -> Iterator[str]:
-    """Yields one line for each problem of the file and of what it names."""
+def problems_of(models: ModelList, environment: Mapping[str, str], *, asks: bool = True) -> Iterator[str]:
+    """Yields one line for each problem of the file and of what it names.
+
+    `asks`: models on servers are asked; otherwise nothing is connected to, and keys in variables are not
+    looked for, because only `up` has them.
+    """
     yield from models.problems
     for entry in models.entries.values():
-        yield from ask_entry(entry, environment).problems
+        yield from ask_entry(entry, environment).problems if asks else _problems_seen(entry)
     if is_configured():
         try:
             slug = describe_model(live.MODEL).slug
-            problems = ask_model(live.MODEL).problems
+            problems = ask_model(live.MODEL).problems if asks else ()
         except ValueError as error:
             yield f"GROKWEB_MODEL={live.MODEL}: {error}"
             return
@@ -63,6 +67,18 @@ def ask_entry(entry: Entry, environment: Mapping[str, str], secret: str = "") ->
         return _wrong(entry, "key", error)
     lines = tuple(f"{FILE_NAME}: [{entry.slug}] source: {words}" for words in asked.problems)
     return replace(asked, problems=lines)
+
+
+def _problems_seen(entry: Entry) -> tuple[str, ...]:
+    name = "source"
+    try:
+        describe_source(source_for(entry))
+        name = "key"
+        if entry.key.startswith("/"):
+            _key_of(entry, {})
+    except ValueError as error:
+        return _wrong(entry, name, error).problems
+    return ()
 
 
 def _wrong(entry: Entry, name: str, error: ValueError) -> Asked:

@@ -8,20 +8,28 @@ import ssl
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from grokweb.doctor.results import CheckResult, ok, problem, reason, warning
+from grokweb.doctor.results import OK, CheckResult, ok, problem, reason, warning
 
 SECONDS = 10
 HERE = {"localhost", "127.0.0.1", "::1"}
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
-def server() -> CheckResult:
+def server_as_set() -> CheckResult:
+    """Looks at the setting, without a connection."""
     if not settings.EMAIL_URL:
         return warning(
             _("none is set, so that addresses are not verified and no password can be reset: set EMAIL_URL")
         )
     if SMTP != settings.EMAIL_BACKEND:
         return warning(_("EMAIL_URL names no mail server, so that no e-mail reaches anybody"))
+    return ok(f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}")
+
+
+def server() -> CheckResult:
+    found = server_as_set()
+    if found.level != OK:
+        return found
     where = {"host": settings.EMAIL_HOST, "port": settings.EMAIL_PORT}
     try:
         with _connected() as client:

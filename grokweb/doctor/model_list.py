@@ -15,11 +15,20 @@ from inference.base.model_list.entries import Unreadable, read
 
 
 def models() -> CheckResult:
+    return _models(asks=True)
+
+
+def models_as_written() -> CheckResult:
+    """Asks no server. Whether the keys in variables are there is known to `up` alone, which tells."""
+    return _models(asks=False)
+
+
+def _models(*, asks: bool) -> CheckResult:
     try:
         found = read(settings.DATA_DIR)
     except Unreadable as error:
         return problem(reason(error))
-    wrong = list(problems_of(found, os.environ))
+    wrong = list(problems_of(found, os.environ, asks=asks))
     service = state.published(settings.RUN_DIR)
     for slug, worker in service.models.items() if service else ():
         if worker.step is state.Step.REFUSED and not any(f"[{slug}]" in line for line in wrong):

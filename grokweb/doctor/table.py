@@ -33,10 +33,16 @@ CHECKS = {
     "backup": "grokweb.doctor.backups.newest",
     "extensions": "grokweb.doctor.extensions.tables",
 }
+# What is checked instead where no server of others may be asked.
+WITHOUT_CONNECTION = {
+    "models": "grokweb.doctor.model_list.models_as_written",
+    "e-mail": "grokweb.doctor.mail.server_as_set",
+}
 
 
-def run(names: list[str] | None = None) -> Iterator[tuple[str, CheckResult]]:
-    for name, path in CHECKS.items():
+def run(names: list[str] | None = None, *, connects: bool = True) -> Iterator[tuple[str, CheckResult]]:
+    checks = CHECKS if connects else {**CHECKS, **WITHOUT_CONNECTION}
+    for name, path in checks.items():
         if not names or name in names:
             yield name, _one(path)
 

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import settings
@@ -32,7 +33,11 @@ from inference.base import env, settings_file
 from inference.base.model_list import editing
 from inference.base.model_list.entries import OWN_SECRETS, VARIABLE, Entry, read, secret_names
 from inference.hub.names import parse_name
+from inference.model_dir.headers import ModelUnusable
 from inference.servers.address import parse_address
+
+if TYPE_CHECKING:
+    from grokweb.first_setup.servers import Trial
 
 MAIL_SECONDS = 10
 SECURITY = {"tls": "smtp+tls", "ssl": "smtp+ssl", "none": "smtp"}
@@ -54,10 +59,63 @@ def address_of(url: str, model: str) -> str:
     return f"{url}#{model}"
 
 
-def key_named(name: str) -> str:
-    """Returns the key in an environment variable, for a trial. Raises Refusal."""
+def try_server(by: User | None, *, url: str, model: str, key: str = "", key_name: str = "") -> Trial:
+    """Asks a model behind a URL one short question. Raises Refusal and ModelUnusable."""
+    source = _checked(url, model, key, key_name)
+    secret = _key_named(key_name) if key_name else key
+    from grokweb.first_setup import servers  # loads the engine's HTTP client
+
+    _record_asking(by, source, key, key_name)
+    return servers.try_out(source, secret)
+
+
+def _checked(url: str, model: str, key: str, key_name: str) -> str:
+    """Returns the source of a model whose key, if it has one, may be sent to its server."""
+    source = address_of(url, model)
+    if key and key_name:
+        raise Refusal(_("Give the key or the name of a variable, not both."))
+    if key_name:
+        _check_key_name(key_name, source)
+    return source
+
+
+def _check_key_name(name: str, source: str) -> None:
+    """Refuses files, secrets of the service and keys of other servers: they must not be sent to this one."""
     if not VARIABLE.fullmatch(name):
         raise Refusal(_("A variable's name has capital letters, digits and underscores, such as QWEN_KEY."))
+    named_by = [entry for entry in read(settings.DATA_DIR).entries.values() if entry.key == name]
+    bases = _bases(source)
+    is_of_another = named_by and not any(bases <= _bases(entry.source) for entry in named_by)
+    if _is_setting(name) or name in OWN_SECRETS or is_of_another:
+        raise Refusal(
+            _("%(name)s is for something else, which this server must not get: use another variable.")
+            % {"name": name}
+        )
+
+
+def _is_setting(name: str) -> bool:
+    deprecated = env.DEPRECATED.values()
+    return name.startswith("GROKWEB_") or name in {*env.KNOWN, *deprecated, "DATABASE_URL", "REDIS_URL"}
+
+
+def _bases(source: str) -> frozenset[str]:
+    """Returns the base URLs of a source, none for a model that runs here."""
+    try:
+        return frozenset(parse_address(source).bases)
+    except ModelUnusable:
+        return frozenset()
+
+
+def _record_asking(by: User | None, source: str, key: str, key_name: str) -> None:
+    """Records which server gets which key, before it does."""
+    served = parse_address(source)
+    hosts = ", ".join(urlsplit(base).netloc for base in served.bases)
+    about = key_name or ("entered" if key else "none")
+    audit.record(by, "ask model server", "setup", server=hosts, model=served.model, key=about)
+
+
+def _key_named(name: str) -> str:
+    """Returns the key in an environment variable. Raises Refusal."""
     if name in _held_back() or not os.environ.get(name):
         raise Refusal(
             _("This process does not have the variable %(name)s: it cannot be tested here.") % {"name": name}
@@ -72,10 +130,10 @@ def _held_back() -> frozenset[str]:
 
 def choose_server(by: User | None, *, url: str, model: str, key: str = "", key_name: str = "") -> str:
     """Makes a model behind a URL that of new chats. Returns its slug."""
-    source = address_of(url, model)
-    if key and key_name:
-        raise Refusal(_("Give the key or the name of a variable, not both."))
-    return _choose(by, source, key=key.strip(), key_name=key_name.strip())
+    key, key_name = key.strip(), key_name.strip()
+    source = _checked(url, model, key, key_name)
+    _record_asking(by, source, key, key_name)
+    return _choose(by, source, key=key, key_name=key_name)
 
 
 def choose_name(by: User | None, name: str) -> str:
@@ -84,7 +142,12 @@ def choose_name(by: User | None, name: str) -> str:
 
 
 def choose_source(by: User | None, source: str, *, key: str = "", key_name: str = "") -> str:
-    """Makes anything that `models add` accepts the model of new chats. Returns its slug."""
+    """Makes anything that `models add` accepts the model of new chats. Returns its slug.
+
+    For people with a shell: `key_name` may also be the path of a file.
+    """
+    if _is_setting(key_name) and key_name != "GROKWEB_MODEL_KEY":
+        raise Refusal(_("%(name)s is a setting of the service, not the key of a model.") % {"name": key_name})
     return _choose(by, source, key=key, key_name=key_name)
 
 

@@ -1,4 +1,7 @@
-"""Lists what an installation still lacks, from the checks of `manage.py doctor`."""
+"""Lists what an installation still lacks, from those checks of `manage.py doctor` that ask no server.
+
+The page shows the list at each visit: a question to a model costs money, and a mail server may be slow.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,6 @@ class Missing:
 
 
 def missing() -> Iterator[Missing]:
-    for name, found in table.run(list(TITLES)):
+    for name, found in table.run(list(TITLES), connects=False):
         if found.level != OK:
             yield Missing(name, TITLES[name], found.words)

@@ -33,7 +33,7 @@ from inference.base import env, settings_file
 from inference.hub import recommended
 from inference.model_dir.admission import free_memory
 
-TRIES, MAILS, WINDOW = 20, 5, 60  # searches and trials, and test messages, of one person in so many seconds
+TRIES, MAILS, WINDOW = 20, 5, 60  # questions to servers, and test messages, of one person in so many seconds
 CHANGED = ("GROKWEB_SIGNUP", "EMAIL_URL", "GROKWEB_FROM_EMAIL", "GROKWEB_LANGUAGE")
 
 
@@ -134,11 +134,7 @@ def _search(request: HttpRequest, person: User) -> Done:
 
 def _try_out(request: HttpRequest, person: User) -> Done:
     throttle("setup-try", str(person.pk), TRIES, WINDOW)
-    source = choices.address_of(_text(request, "url"), _text(request, "model"))
-    key, name = _text(request, "key"), _text(request, "key_name")
-    from grokweb.first_setup import servers
-
-    trial = servers.try_out(source, choices.key_named(name) if name else key)
+    trial = choices.try_server(person, **_server_fields(request))
     about = {"seconds": formats.number_format(round(trial.seconds, 1), 1), "text": trial.text}
     if not trial.text:
         return Done(_("It answers without text after %(seconds)s s.") % about)
@@ -146,14 +142,13 @@ def _try_out(request: HttpRequest, person: User) -> Done:
 
 
 def _server(request: HttpRequest, person: User) -> Done:
-    slug = choices.choose_server(
-        person,
-        url=_text(request, "url"),
-        model=_text(request, "model"),
-        key=_text(request, "key"),
-        key_name=_text(request, "key_name"),
-    )
+    throttle("setup-try", str(person.pk), TRIES, WINDOW)
+    slug = choices.choose_server(person, **_server_fields(request))
     return _back(_("New chats get %(slug)s.") % {"slug": slug}, "model")
+
+
+def _server_fields(request: HttpRequest) -> dict[str, str]:
+    return {name: _text(request, name) for name in ("url", "model", "key", "key_name")}
 
 
 def _name(request: HttpRequest, person: User) -> Done:
@@ -170,6 +165,7 @@ def _sign_up(request: HttpRequest, person: User) -> Done:
 
 
 def _mail(request: HttpRequest, person: User) -> Done:
+    throttle("setup-try", str(person.pk), TRIES, WINDOW)
     server = choices.mail_server(
         host=_text(request, "host"),
         port=_text(request, "port"),

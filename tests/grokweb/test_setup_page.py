@@ -211,7 +211,7 @@ def test_a_model_by_name_is_added_and_its_size_and_memory_are_shown(client: Clie
         ("server", {"url": "http://u:p@a", "model": "x"}, "put the key into GROKWEB_MODEL_KEY"),
         ("server", {"url": "http://a", "model": "x", "key": "k", "key_name": "K"}, "not both"),
         ("server", {"url": "http://a", "model": "x", "key": "two words"}, "the key has characters"),
-        ("server", {"url": "http://a", "model": "x", "key_name": "sk-1"}, "it must be the NAME"),
+        ("server", {"url": "http://a", "model": "x", "key_name": "sk-1"}, "A variable&#x27;s name has"),
         ("server", {"url": "http://a", "model": "x", "key_name": "UNSET_KEY"}, "UNSET_KEY is not in the"),
         ("try", {"url": "http://a", "model": "x", "key_name": "UNSET_KEY"}, "UNSET_KEY"),
         ("try", {"url": "http://169.254.169.254", "model": "x"}, "refuses the request"),
@@ -253,7 +253,83 @@ def test_a_wrong_input_is_refused_in_one_line_and_changes_nothing(
     assert not path_in(settings.DATA_DIR).exists()
     assert list((settings.DATA_DIR / "keys").glob("*")) == []
     assert settings_file.stored() == {}
-    assert verbs() == []
+    assert set(verbs()) <= {"ask model server"}
+
+
+SETTINGS = [
+    "GROKWEB_SECRET_KEY",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "EMAIL_URL",
+    "GROKWEB_MODEL_KEY",
+    "HF_TOKEN",
+    "OTHER_KEY",
+]
+
+
+@pytest.mark.parametrize("step", ["try", "server"])
+@pytest.mark.parametrize("name", ["{file}", "/nowhere", *SETTINGS])
+def test_no_file_setting_or_key_of_another_server_is_sent_as_a_key(
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str, name: str
+) -> None:
+    """The words for a file are the same whether there is such a file or not."""
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    path_in(settings.DATA_DIR).write_text('[other]\nsource = "http://a.example#x"\nkey = "OTHER_KEY"\n')
+    for each in SETTINGS:
+        monkeypatch.setenv(each, SECRET)
+    with FakeServer(lambda call: call.ok("hi")) as server:
+        given = name.format(file=file)
+        answer = post(client, step, url=server.base, model=MODEL, key_name=given)
+    says = "is for something else" if name in SETTINGS else "A variable&#x27;s name has capital letters"
+    assert says in line(answer)
+    assert server.calls + server.probes == []
+    assert list(read(settings.DATA_DIR).entries) == ["other"]
+
+
+def test_a_variable_may_hold_the_key_of_two_models_of_one_server(
+    client: Client, server: FakeServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.models = {"data": [{"id": MODEL}, {"id": "larger"}]}
+    monkeypatch.setenv("TINY_KEY", SECRET)
+    for model in (MODEL, "larger"):
+        assert post(client, "server", url=server.base, model=model, key_name="TINY_KEY").status_code == 302
+    assert {entry.key for entry in read(settings.DATA_DIR).entries.values()} == {"TINY_KEY"}
+
+
+def test_a_server_is_on_record_before_it_gets_a_key(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def try_out(source: str, key: str) -> servers.Trial:
+        seen.extend(verbs())
+        return servers.Trial("hi", 0.1)
+
+    monkeypatch.setattr(servers, "try_out", try_out)
+    assert post(client, "try", url="http://127.0.0.1:1", model=MODEL, key=SECRET).status_code == 200
+    assert seen == ["ask model server"]
+    assert StaffAction.objects.get().detail == {"server": "127.0.0.1:1", "model": MODEL, "key": "entered"}
+    assert post(client, "server", url="http://127.0.0.1:1", model="x", key=SECRET).status_code == 302
+    assert verbs() == ["ask model server", "ask model server", "choose model"]
+
+
+def test_opening_the_page_asks_no_server_and_blames_no_key_that_only_the_workers_have(
+    client: Client, server: FakeServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setenv("TINY_KEY", SECRET)
+    assert post(client, "server", url=server.base, model=MODEL, key_name="TINY_KEY").status_code == 302
+    monkeypatch.delenv("TINY_KEY")
+    with serving(Mail, fault="", heard=heard) as port:
+        settings.EMAIL_URL, settings.EMAIL_HOST = f"smtp://127.0.0.1:{port}", "127.0.0.1"
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_PORT = port
+        asked = len(server.probes)
+        page = client.get(PAGE).content.decode()
+        assert (len(server.probes), heard) == (asked, [])
+    listed = re.findall(r'data-check="([^"]+)"', page)
+    assert not {"models", "e-mail"} & set(listed)
+    path_in(settings.DATA_DIR).write_text(f'[a]\nsource = "{server.base}#a"\nkey = "/nowhere"\n')
+    assert "[a] key: /nowhere: No such file" in client.get(PAGE).content.decode()
 
 
 def shown(client: Client) -> tuple[str, str]:
