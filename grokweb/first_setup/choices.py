@@ -27,7 +27,7 @@ from chat.accounts.models import User
 from chat.core import audit
 from chat.core.context import SITE_NAME
 from grokweb.first_setup.refusal import Refusal
-from grokweb.model_adding import absolute, add_model
+from grokweb.model_adding import absolute, add_model, change_key, may_change_key
 from grokweb.settings import changeable
 from inference.base import env, settings_file
 from inference.base.model_list import editing
@@ -153,15 +153,41 @@ def choose_source(by: User | None, source: str, *, key: str = "", key_name: str 
 
 def _choose(by: User | None, source: str, *, key: str = "", key_name: str = "") -> str:
     known = _entry_of(source)
-    if known is not None and not key and key_name in ("", known.key):
-        editing.set_default(settings.DATA_DIR, known.slug)
+    if known is None:
+        try:
+            slug = _add(source, key, key_name)
+        except editing.CannotEdit:
+            known = _entry_of(source)  # another request has added it meanwhile, such as a second click
+            if known is None:
+                raise
+    if known is not None:
         slug = known.slug
-    else:
-        values = {"key": key_name} if key_name else {}
-        added = add_model(source, values=values, secret=key, is_default=True, held_back=_held_back())
-        slug = added.slug
+        _change_key(known, key, key_name)
+        editing.set_default(settings.DATA_DIR, slug)
     audit.record(by, "choose model", f"model:{slug}", source=source, key=_about_key(key, key_name))
     return slug
+
+
+def _add(source: str, key: str, key_name: str) -> str:
+    values = {"key": key_name} if key_name else {}
+    return add_model(
+        source, values=values, secret=key, is_default=True, is_numbered=True, held_back=_held_back()
+    ).slug
+
+
+def _change_key(known: Entry, key: str, key_name: str) -> None:
+    """Changes the key of a model that is there already, if another one was given."""
+    if not key and key_name in ("", known.key):
+        return
+    if not may_change_key(known):
+        raise Refusal(
+            _("%(slug)s is there already, with the key in %(name)s: change that one, or leave the key empty.")
+            % {"slug": known.slug, "name": known.key}
+        )
+    if not change_key(known, key_name=key_name, secret=key, held_back=_held_back()):
+        raise Refusal(
+            _("The server does not answer, so that the new key cannot be tested: the old one stays.")
+        )
 
 
 def _entry_of(source: str) -> Entry | None:

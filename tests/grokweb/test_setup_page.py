@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core import mail
 from django.test import Client
 
 from chat.core.models import StaffAction
 from chat.model_cards.models import ModelCard
+from grokweb import model_check
 from grokweb.first_setup import servers
 from grokweb.settings import changeable
 from inference.base import settings_file
@@ -186,11 +188,80 @@ def test_a_server_becomes_the_model_of_new_chats_with_its_key_in_a_private_file(
     assert SECRET not in path_in(settings.DATA_DIR).read_text() + client.get(PAGE).content.decode()
     row = StaffAction.objects.get(verb="choose model")
     assert (row.target, row.detail["key"]) == (f"model:{MODEL}", "in a file")
-    again = post(client, "server", url=server.base, model=MODEL, key="another")
-    assert "is there already: remove it first" in line(again)
-    assert key.read_text().strip() == SECRET
     assert post(client, "server", url=server.base, model=MODEL).status_code == 302  # the default, once more
     assert list(read(settings.DATA_DIR).entries) == [MODEL]
+
+
+def only_key() -> str:
+    """Returns the content of the one key file that there is, which the one table names."""
+    [entry] = read(django_settings.DATA_DIR).entries.values()
+    [file] = (django_settings.DATA_DIR / "keys").iterdir()
+    assert entry.key == str(file)
+    return file.read_text().strip()
+
+
+def test_a_second_click_leaves_the_key_that_the_first_one_stored(
+    client: Client, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"url": server.base, "model": MODEL, "key": SECRET}
+    ask = model_check.ask_entry
+    first: list[int] = []
+
+    def ask_while_the_first_click_is_carried_out(*given: Any) -> Any:
+        if not first:
+            first.append(0)
+            first[0] = post(client, "server", **about).status_code
+        return ask(*given)
+
+    monkeypatch.setattr(model_check, "ask_entry", ask_while_the_first_click_is_carried_out)
+    assert post(client, "server", **about).status_code == 302
+    assert first == [302]
+    assert only_key() == SECRET
+
+
+def test_a_key_entered_here_is_replaced_once_the_server_accepts_another(client: Client) -> None:
+    def answer(call: Call) -> None:
+        if call.headers.get("authorization") == f"Bearer {SECRET}":
+            call.ok("Hello")
+        else:
+            call.send(message(401, {"error": "no"}))
+
+    with FakeServer(answer) as server:
+        about = {"url": server.base, "model": MODEL}
+        port = server.port
+    assert post(client, "server", **about, key="mistyped").status_code == 302  # the server is silent
+    assert line(post(client, "server", **about, key=SECRET)).startswith("The server does not answer")
+    assert only_key() == "mistyped"
+    with FakeServer(answer, probe=answer, port=port):
+        assert post(client, "server", **about, key="wrong").status_code == 400
+        assert only_key() == "mistyped"
+        assert post(client, "server", **about, key=SECRET).status_code == 302
+    assert only_key() == SECRET
+
+
+def test_a_key_that_was_not_entered_here_stays_and_a_lost_one_can_be_entered(
+    client: Client, server: FakeServer, settings: Any, tmp_path: Path
+) -> None:
+    file, about = tmp_path / "key", {"url": server.base, "model": MODEL}
+    file.write_text(SECRET)
+    table = f'[a]\n# its key\nkey = "{file}"\nsource = "{server.base}#{MODEL}"\n'
+    path_in(settings.DATA_DIR).write_text(table)
+    assert f"is there already, with the key in {file}" in line(post(client, "server", **about, key="new"))
+    file.unlink()
+    assert post(client, "server", **about, key="new").status_code == 302
+    assert only_key() == "new"
+    assert "# its key" in path_in(settings.DATA_DIR).read_text()
+
+
+def test_the_same_model_on_a_second_server_gets_a_number(
+    client: Client, server: FakeServer, settings: Any
+) -> None:
+    with FakeServer(lambda call: call.ok("hi")) as second:
+        for base in (server.base, second.base):
+            assert post(client, "server", url=base, model=MODEL, key=SECRET).status_code == 302
+        found = read(settings.DATA_DIR)
+        assert (list(found.entries), found.default) == ([MODEL, f"{MODEL}-2"], f"{MODEL}-2")
+        assert found.entries[f"{MODEL}-2"].source == f"{second.base}#{MODEL}"
 
 
 def test_a_model_by_name_is_added_and_its_size_and_memory_are_shown(client: Client, settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""Adds and removes tables of `models.toml`. Other lines, with their comments, stay as they are.
+"""Adds, changes and removes tables of `models.toml`. Other lines, with their comments, stay as they are.
 
 The new text is parsed before it replaces the file, in one step and with mode 0600. A lock file keeps two
 commands apart.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Set
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from inference.base import private_files
@@ -60,6 +60,17 @@ def set_default(data: Path, slug: str) -> None:
         return _with_default(text, slug)
 
     _edit(data, change)
+
+
+def set_key(data: Path, entry: Entry, key: str) -> None:
+    """Gives a table another key, if it still is as `entry` says. Raises CannotEdit, Unreadable."""
+
+    def change(text: str, before: ModelList) -> str:
+        if before.entries.get(entry.slug) != entry:
+            raise CannotEdit(f"{FILE_NAME}: [{entry.slug}] was changed meanwhile: try again")
+        return _with_key(text, entry.slug, key)
+
+    _edit(data, change, new=[replace(entry, key=key)])
 
 
 def remove(data: Path, slug: str) -> None:
@@ -116,14 +127,31 @@ def _name_of(line: str) -> str | None:
     return match["name"].strip("\"'") if match else None
 
 
+def _span_of(lines: list[str], slug: str) -> range:
+    """Returns the numbers of a table's lines up to the next header; none if there is no such table."""
+    starts = [number for number, line in enumerate(lines) if _name_of(line) is not None]
+    begin = next((number for number in starts if _name_of(lines[number]) == slug), len(lines))
+    return range(begin, next((number for number in starts if number > begin), len(lines)))
+
+
+def _with_key(text: str, slug: str, key: str) -> str:
+    """Replaces the line of a table's key, or writes one below its header."""
+    lines = text.split("\n")
+    span = _span_of(lines, slug)
+    if not span:
+        return text
+    old = next((number for number in span if re.match(r"\s*[\"']?key[\"']?\s*=", lines[number])), None)
+    at = span.start + 1 if old is None else old
+    return "\n".join([*lines[:at], f"key = {_toml(key)}", *lines[at if old is None else at + 1 :]])
+
+
 def _without_table(text: str, slug: str) -> str:
     """Removes a table from its header to its last value. Comments and empty lines below that stay."""
     lines = text.split("\n")
-    starts = [number for number, line in enumerate(lines) if _name_of(line) is not None]
-    begin = next((number for number in starts if _name_of(lines[number]) == slug), None)
-    if begin is None:
+    span = _span_of(lines, slug)
+    if not span:
         return text
-    following = next((number for number in starts if number > begin), len(lines))
+    begin, following = span.start, span.stop
     end = 1 + max(number for number in range(begin, following) if number == begin or _is_value(lines[number]))
     return "\n".join(lines[:begin] + lines[end:])
 

@@ -150,9 +150,20 @@ def test_another_default_replaces_the_first_one(data: Path) -> None:
     assert dict(read(data).entries) == {"one": ONE, "two": TWO}
 
 
+@pytest.mark.parametrize("entry", [ONE, TWO])
+def test_another_key_replaces_the_first_one_and_every_other_line_stays(data: Path, entry: Entry) -> None:
+    before = (data / "models.toml").read_text().splitlines()
+    editing.set_key(data, entry, "NEW_KEY")
+    after = (data / "models.toml").read_text().splitlines()
+    assert [line for line in before if line not in after] == ([f'key = "{entry.key}"'] if entry.key else [])
+    assert [line for line in after if line not in before] == ['key = "NEW_KEY"']
+    assert read(data).entries[entry.slug] == dataclasses.replace(entry, key="NEW_KEY")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (lambda data: editing.set_key(data, dataclasses.replace(ONE, slots=9), "K"), "changed meanwhile"),
         (lambda data: editing.add(data, [dataclasses.replace(NEW, slug="one")]), "is there already"),
         (lambda data: editing.remove(data, "gone"), "the slugs are: one, two"),
         (lambda data: editing.set_default(data, "gone"), "there is no"),
