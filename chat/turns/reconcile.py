@@ -50,18 +50,23 @@ def reconcile() -> None:
     """Makes one pass. Raises redis.RedisError; the next pass continues."""
     if reconcile_rest.must_wait_for_workers(_live):
         return
-    summary_work.reconcile_summaries()
+    models = _reconcile_replies() | summary_work.reconcile_summaries()
+    for model in models:
+        submission.top_up(model)
+
+
+def _reconcile_replies() -> set[str]:
+    """Repairs live replies, and returns their models."""
     # Those that wait for tools may do so for long: they must not fill the batch of the others.
     rows = [*_oldest(*WITH_WORKERS), *_oldest(Status.CALLING)]
     if not rows:
-        return
+        return set()
     leases = reply_state.lease_states([row.pk for row in rows])
     pairs = list(zip(rows, leases, strict=True))
     _strike_dead_workers(lease.worker for row, lease in pairs if is_lost(row, lease))
     for row, lease in pairs:
         _repair_or_log(row, lease)
-    for model in {row.model for row in rows}:
-        submission.top_up(model)
+    return {row.model for row in rows}
 
 
 def _oldest(*statuses: Status) -> list[Generation]:

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -31,16 +31,18 @@ from chat.core.errors import BadInput, ChatError, RefusedByRule
 from chat.core.text import estimate_tokens, trimmed
 from chat.files import services as files
 from chat.model_cards.access import answers
+from chat.model_cards.capabilities import capabilities_of
+from chat.model_cards.limits import answer_tokens
 from chat.model_cards.models import ModelCard
 from chat.moderation import services as moderation
 from chat.personas import services as personas
 from chat.quotas import services as quotas
-from chat.turns import events, frames, redis_client, reply_state, submission, summaries
+from chat.turns import events, frames, redis_client, reply_state, served_models, submission, summaries
 from chat.turns.models import Generation, Summary, SummaryStatus
 from chat.turns.parts import storable
 from chat.turns.prompts import HISTORY_MESSAGES, prompt_of_summary
 from chat.turns.requests import HOLD_BACK, opaque
-from inference.contract import GenerationRequest, Reason, ReplyRule, Sampling
+from inference.contract import EFFORTS, GenerationRequest, Reason, ReplyRule, Sampling
 from inference.wire.lease import LeaseState
 from inference.wire.log import Log
 
@@ -50,7 +52,8 @@ LEAST_CONTEXT = 2000  # tokens: in a smaller one a summary would take the room o
 NEARLY_FULL = 0.8  # of the context, after a reply
 STAYS = 0.4  # of the context: so much of the newest turns is not summarised
 READ_AT_ONCE = 0.6  # of the context: longer beginnings are summarised in pieces
-MOST_TOKENS = 600
+MOST_TOKENS = 600  # of the text
+THOUGHT_TOKENS = 2000  # more where the model thinks first and cannot be asked not to
 WEIGHT = 0.25  # of a person's weight in the fair queue
 MOST_WAITING = 2  # summaries of one person
 MOST_FAILURES = 2  # for one place: then it is left alone
@@ -65,9 +68,9 @@ def consider(step: Generation) -> None:
     """Asks for a summary after a reply that nearly filled the context, where its person wants summaries."""
     card = ModelCard.objects.filter(slug=step.model).first()
     used = step.prompt_tokens + step.completion_tokens
-    if card is None or card.context_tokens <= LEAST_CONTEXT:
+    if card is None or card.context <= LEAST_CONTEXT:
         return
-    if used < NEARLY_FULL * card.context_tokens and not step.turns_left_out:
+    if used < NEARLY_FULL * card.context and not step.turns_left_out:
         return
     answer = Message.objects.select_related("conversation__owner").filter(pk=step.message_id).first()
     if answer is None or answer.conversation.deleted_at or not _may_have(answer.conversation.owner, card):
@@ -91,15 +94,17 @@ def place_for(answer: Message, card: ModelCard) -> Message | None:
     path = texts_to(answer, HISTORY_MESSAGES)
     if any(row.status != SummaryStatus.READY for row in summaries.latest_on(path)):
         return None  # one is being written, or the person wants none of these turns
-    turns = _turns(summaries.after(summaries.in_use(path), path))
+    earlier = summaries.in_use(path)
+    turns = _turns(summaries.after(earlier, path))
     sizes = [sum(_tokens(turn)) for turn in turns]
     staying = len(turns) - 1
-    while staying > 0 and sum(sizes[staying - 1 :]) <= STAYS * card.context_tokens:
+    while staying > 0 and sum(sizes[staying - 1 :]) <= STAYS * card.context:
         staying -= 1
-    end, size = None, 0
+    end, size = None, estimate_tokens(_system_text(answer.conversation))
+    size += estimate_tokens(earlier.text) if earlier else 0
     for turn, tokens in zip(turns[:staying], sizes, strict=False):
         size += tokens
-        if size > READ_AT_ONCE * card.context_tokens:
+        if size > READ_AT_ONCE * card.context:
             break
         if turn[-1].role == Role.ASSISTANT:
             end = turn[-1]
@@ -135,7 +140,7 @@ def ask_for(end: Message, user: User, card: ModelCard) -> Summary:
         raise BadInput(_("A summary of this conversation is being written."))
     if waiting.filter(user=user).count() >= MOST_WAITING:
         raise BadInput(_("Other summaries of yours are being written. Try again in a moment."))
-    longest = min(MOST_TOKENS, card.context_tokens // 8)
+    longest = _longest(card)
     summary = Summary(
         conversation_id=end.conversation_id,
         user=user,
@@ -147,7 +152,9 @@ def ask_for(end: Message, user: User, card: ModelCard) -> Summary:
         max_tokens=longest,
     )
     messages = _messages(summary)
-    tokens = min(sum(estimate_tokens(each["content"]) for each in messages), card.context_tokens)
+    tokens = sum(estimate_tokens(each["content"]) for each in messages)
+    if tokens + longest > card.context:
+        raise BadInput(_("This is too long to be summarised at once. Summarise up to an earlier answer."))
     summary.max_tokens = quotas.reserve(
         user=user,
         allowance=allowance,
@@ -165,15 +172,32 @@ def ask_for(end: Message, user: User, card: ModelCard) -> Summary:
     return summary
 
 
+def _longest(card: ModelCard) -> int:
+    """Returns how many tokens a model may write, with its thought where it cannot be asked for none."""
+    capabilities = capabilities_of(card)
+    if not capabilities.reasoning or _least_effort(card) == EFFORTS[0]:
+        return min(MOST_TOKENS, card.context // 8)
+    return min(MOST_TOKENS + THOUGHT_TOKENS, card.context // 4, answer_tokens(card).longest)
+
+
+def _least_effort(card: ModelCard) -> str:
+    return next(iter(capabilities_of(card).efforts), "")
+
+
+def _system_text(conversation: Conversation) -> str:
+    persona = personas.get_conversation_settings(conversation).persona
+    return personas.system_text(conversation.owner, persona)
+
+
 def _messages(summary: Summary) -> list[dict[str, Any]]:
     conversation = Conversation.objects.select_related("owner").get(pk=summary.conversation_id)
-    persona = personas.get_conversation_settings(conversation).persona
-    system = personas.system_text(conversation.owner, persona)
-    return prompt_of_summary(summary.last, system, summary.max_tokens // 2)
+    words = min(summary.max_tokens, MOST_TOKENS) // 2
+    return prompt_of_summary(summary.last, _system_text(conversation), words)
 
 
 def request_for(summary: Summary, messages: Sequence[dict[str, Any]] | None = None) -> GenerationRequest:
     terms = quotas.terms_for(summary.user)
+    card = ModelCard.objects.get(slug=summary.model)
     rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
     return GenerationRequest(
         generation_id=str(summary.pk),
@@ -191,6 +215,8 @@ def request_for(summary: Summary, messages: Sequence[dict[str, Any]] | None = No
         rules=rules,
         hold_back=HOLD_BACK if rules else 0,
         background=True,
+        effort=_least_effort(card),
+        context_limit=card.context_limit or 0,
     )
 
 
@@ -219,8 +245,8 @@ def settle(pk: UUID, attempt: int, log: Log) -> bool:
         check_text("summary", text)
     except RefusedByRule:
         status = SummaryStatus.FAILED
-    if status == SummaryStatus.READY and not text:
-        status = SummaryStatus.FAILED
+    if status == SummaryStatus.READY and (not text or log.end.left_out):
+        status = SummaryStatus.FAILED  # it would stand for turns that its worker did not read
     ready = status == SummaryStatus.READY
     with transaction.atomic():
         won = Summary.objects.filter(pk=pk, attempt=attempt, status=WAITING).update(
@@ -294,17 +320,28 @@ def waiting_ids() -> list[UUID]:
     return list(Summary.objects.filter(status=WAITING).values_list("pk", flat=True))
 
 
-def reconcile_summaries() -> None:
-    """Compares waiting summaries with Redis. One whose worker died fails: a prompt that kills workers must
-    not get a second one, and a summary is not worth a strike."""
+def reconcile_summaries() -> set[str]:
+    """Compares waiting summaries with Redis, and returns their models. One whose worker died fails: a prompt
+    that kills workers must not get a second one, and a summary is not worth a strike."""
     age = timedelta(seconds=settings.RECONCILE_AGE_SECONDS)
     old = Summary.objects.filter(status=WAITING, created_at__lt=Now() - age)
     rows = list(old.select_related("last__conversation", "user"))
     if not rows:
-        return
+        return set()
     leases = reply_state.lease_states([row.pk for row in rows])
     for row, lease in zip(rows, leases, strict=True):
+        _repair_or_log(row, lease)
+    return {row.model for row in rows}
+
+
+def _repair_or_log(row: Summary, lease: LeaseState) -> None:
+    """Repairs one row, as reconcile does with replies: one that cannot be repaired must not end the pass."""
+    try:
         _repair(row, lease)
+    except (*redis_client.UNAVAILABLE, OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("not mended: %s", row.pk, extra={"generation": str(row.pk)})
 
 
 def _repair(row: Summary, lease: LeaseState) -> None:
@@ -315,7 +352,8 @@ def _repair(row: Summary, lease: LeaseState) -> None:
         _fail(row)
     elif known and lease.state == "q":
         long_ago = Now() - timedelta(seconds=settings.QUEUE_TIMEOUT)
-        if Summary.objects.filter(pk=row.pk, created_at__lt=long_ago).exists():
+        waited = Summary.objects.filter(pk=row.pk, created_at__lt=long_ago)
+        if not served_models.was_seen(row.model) and waited.exists():
             _fail(row)
     elif not (known and lease.leased):
         _submit_again(row)  # Redis does not have it

@@ -470,7 +470,7 @@ class ScriptedEngine:
                 emitted=asked.emitted,
             ),
             prompt_tokens=_words_of(request.messages),
-            left_out=_left_out(request, self.context),
+            left_out=_left_out(request, request.context_within(self.context)),
             max_new=request.max_new_tokens if room >= min(request.max_new_tokens, LEAST_ANSWER) else 0,
             made=len(asked.emitted),
             due=now,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from chat.turns.prompts import prompt_of
 from chat.turns.question import Question
 from chat.turns.starting import send as send_question
 from inference.contract import GenerationRequest
+from inference.engines.scripted import ScriptedEngine
 from inference.wire import queue as fair_queue
 from inference.wire import scripts
 from tests.chat.conversations.building import say, talk
@@ -84,6 +86,15 @@ def written(cast: Any, broker: Any, *, start: bool = True) -> tuple[Message, Mes
     return three.parent, three, Summary.objects.get(conversation=conversation)
 
 
+def beat(redis_client: redis.Redis) -> None:
+    fair_queue.beat(redis_client, "scripted", "w1", slots=1, busy=0, back_end="", fingerprint="", metrics={})
+
+
+def asked_for(redis_client: redis.Redis, summary: Summary) -> GenerationRequest:
+    payload: Any = redis_client.hget(scripts.key("gen", str(summary.pk)), "payload")
+    return GenerationRequest.from_json(payload)
+
+
 async def test_a_nearly_full_context_is_summarised_after_the_answer(
     tabs: Any, broker: Any, cast: Any
 ) -> None:
@@ -111,13 +122,49 @@ async def test_a_nearly_full_context_is_summarised_after_the_answer(
     assert (counter.used, counter.reserved) == (sum(total), 0)
 
 
-@pytest.mark.parametrize("why", ["not wanted", "small context", "used up"])
+async def test_the_staffs_limit_is_the_context_that_fills_up(
+    tabs: Any, broker: Any, cast: Any, model_card: Any
+) -> None:
+    path = await sync_to_async(long_talk)(cast)
+    await type(model_card).objects.aupdate(context_tokens=100_000, context_limit=4096)
+    broker.start_worker()
+    await ask_in(await tabs("alice"), path[-1], "echo:w1")
+    summary = await eventually(lambda: Summary.objects.filter(status="ready").first())
+    assert (summary.last_id, summary.max_tokens) == (path[1].pk, 512)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "effort", "tokens"),
+    [
+        ({}, "", 375),
+        ({"reasoning": True, "efforts": ["off", "high"]}, "off", 375),
+        ({"reasoning": True, "efforts": ["low", "high"]}, "low", 750),
+        ({"reasoning": True}, "", 750),
+    ],
+)
+def test_a_model_thinks_as_little_as_it_can_and_gets_tokens_for_the_rest(
+    cast: Any,
+    broker: Any,
+    redis_client: redis.Redis,
+    model_card: Any,
+    capabilities: Any,
+    effort: str,
+    tokens: int,
+) -> None:
+    type(model_card).objects.update(capabilities=capabilities, context_limit=3000)
+    request = asked_for(redis_client, written(cast, broker, start=False)[2])
+    assert (request.effort, request.max_new_tokens, request.context_limit) == (effort, tokens, 3000)
+
+
+@pytest.mark.parametrize("why", ["not wanted", "small context", "instructions", "used up"])
 async def test_no_summary_is_made(tabs: Any, broker: Any, cast: Any, model_card: Any, why: str) -> None:
     path = await sync_to_async(long_talk)(cast)
     if why == "not wanted":
         await CustomInstructions.objects.acreate(user=cast.alice, compact=False)
     elif why == "small context":
         await type(model_card).objects.aupdate(context_tokens=2000)
+    elif why == "instructions":  # with the oldest turn they fill more than a model reads at once
+        await CustomInstructions.objects.acreate(user=cast.alice, style="x" * 5700)
     broker.start_worker()
     if why == "used up":
         await UsageCounter.objects.acreate(user=cast.alice, day=timezone.now().date(), used=0)
@@ -248,8 +295,7 @@ def test_a_summary_waits_behind_chats_under_its_own_key_and_stops(
     answer, below, summary = written(cast, broker, start=False)
     assert change(cast, answer, "post")["status"] == "waiting"  # of another tab
     assert Summary.objects.count() == 1
-    payload: Any = redis_client.hget(scripts.key("gen", str(summary.pk)), "payload")
-    request = GenerationRequest.from_json(payload)
+    request = asked_for(redis_client, summary)
     assert (request.background, request.running_limit, request.weight) == (True, 1, 0.25)
     assert len(texts(below)) == 3  # nothing waits for it
     assert UsageCounter.objects.get().reserved > 0
@@ -275,7 +321,7 @@ def test_a_summary_fails_with_its_worker_and_is_submitted_again_after_a_loss(
     found(submitted_again)
     summary.refresh_from_db()
     assert summary.attempt == 2
-    fair_queue.beat(redis_client, "scripted", "w1", slots=1, busy=0, back_end="", fingerprint="", metrics={})
+    beat(redis_client)
     assert fair_queue.claim(redis_client, "scripted", "w1", suspects=False) is not None
     redis_client.delete(scripts.key("lease", str(summary.pk)))  # its worker has died
     reconcile.reconcile()
@@ -295,6 +341,73 @@ def test_a_summary_that_a_rule_forbids_is_not_stored(cast: Any, broker: Any) -> 
     async_to_sync(eventually)(lambda: Summary.objects.filter(status="failed").exists())
     assert not Summary.objects.exclude(text="").exists()
     assert conversation.messages.count() == 4
+
+
+def test_a_summary_of_turns_that_its_worker_left_out_is_not_stored(
+    cast: Any, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScriptedEngine, "context", 400)  # its memory became less
+    talk(cast.alice, f"{SAYS}\n{LONG}", "two", "three", "four")
+    broker.start_worker()
+    assert change(cast, Message.objects.get(text="four"), "post")["status"] == "waiting"
+    async_to_sync(eventually)(lambda: Summary.objects.filter(status="failed", text="").exists())
+
+
+def test_more_than_a_model_reads_at_once_is_not_summarised(cast: Any, broker: Any) -> None:
+    talk(cast.alice, *([LONG] * 10), "nine", "ten")
+    ten = Message.objects.get(text="ten")
+    answer = cast.client("alice").post(f"/api/messages/{ten.pk}/summary/", "{}", "application/json")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["words"] == (
+        "This is too long to be summarised at once. Summarise up to an earlier answer."
+    )
+    assert not Summary.objects.exists()
+    assert not UsageEntry.objects.exists()
+
+
+@pytest.mark.parametrize(("is_alive", "status"), [(True, "waiting"), (False, "failed")])
+def test_a_long_wait_ends_only_without_a_worker(
+    cast: Any, broker: Any, redis_client: redis.Redis, is_alive: bool, status: str
+) -> None:
+    summary = written(cast, broker, start=False)[2]
+    Summary.objects.update(created_at=timezone.now() - timedelta(days=1))
+    if is_alive:
+        beat(redis_client)
+    reconcile.reconcile()
+    summary.refresh_from_db()
+    assert summary.status == status
+
+
+def test_a_lost_ticket_of_a_summary_is_sent_again(cast: Any, broker: Any) -> None:
+    summary = written(cast, broker, start=False)[2]
+    broker.start_worker()
+
+    def is_ready() -> bool:
+        reconcile.reconcile()
+        return Summary.objects.filter(pk=summary.pk, status="ready").exists()
+
+    async_to_sync(eventually)(is_ready)
+
+
+def test_a_summary_that_cannot_be_submitted_does_not_keep_replies_from_it(
+    cast: Any, broker: Any, redis_client: redis.Redis
+) -> None:
+    below = written(cast, broker, start=False)[1]
+    row = send_question(
+        user=cast.alice,
+        conversation_id=below.conversation_id,
+        parent_id=below.children.get().pk,
+        question=Question("five"),
+        client_id="c",
+    ).generation
+    Summary.objects.update(max_tokens=0)  # which no request may have
+    redis_client.flushdb()
+
+    def submitted_again() -> Any:
+        reconcile.reconcile()
+        return redis_client.exists(scripts.key("gen", str(row.pk)))
+
+    async_to_sync(eventually)(submitted_again)
 
 
 @pytest.mark.parametrize(("who", "status"), [("bob", 404), ("staff", 404), ("anonymous", 401)])
