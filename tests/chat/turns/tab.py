@@ -61,12 +61,14 @@ class Tab:
                 return text, frame
             else:
                 # News of the conversation may come late, in between: a persona chosen just before, say.
+                # `missed` asks the page to read again, also where events came in the other order.
                 assert frame["type"] in {
                     "queued",
                     "ack",
                     "message",
                     "conversation",
                     "conversation_settings",
+                    "missed",
                 }, frame
 
 
