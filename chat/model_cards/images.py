@@ -34,9 +34,9 @@ def check_sees(model: ModelCard, user: User) -> None:
 
 def blind_words(model: ModelCard, seeing: Sequence[ModelCard]) -> str:
     if not seeing:
-        return _("%(model)s cannot see images, and no other model here can.") % {"model": model.name}
+        return _("%(model)s cannot see images, and no other model here can.") % {"model": model.shown_name}
     names = ", ".join(card.shown_name for card in seeing[:MOST_NAMED])
     return _("%(model)s cannot see images. These models can: %(names)s.") % {
-        "model": model.name,
+        "model": model.shown_name,
         "names": names,
     }

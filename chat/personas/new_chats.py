@@ -42,13 +42,24 @@ def get_new_chat_defaults(user: User) -> dict[str, Any]:
 
 @transaction.atomic
 def save_new_chat_defaults(*, user: User, model: str, persona: str) -> None:
-    """Stores both choices; an empty one is that of the site. Raises BadInput or NotFound; then nothing is
-    stored."""
-    if model:
-        PreferredModel.objects.update_or_create(user=user, defaults={"model": model_for(model, user)})
+    """Stores both choices; an empty one is that of the site. A choice that stays is not checked again: it may
+    have been withdrawn meanwhile. Raises BadInput or NotFound; then nothing is stored."""
+    before = get_new_chat_defaults(user)
+    if model != before["model"]:
+        _prefer_model(user, model)
+    if persona != before["persona"]:
+        _prefer_persona(user, persona)
+
+
+def _prefer_model(user: User, slug: str) -> None:
+    if slug:
+        PreferredModel.objects.update_or_create(user=user, defaults={"model": model_for(slug, user)})
     else:
         PreferredModel.objects.filter(user=user).delete()
-    if persona:
-        PreferredPersona.objects.update_or_create(user=user, defaults={"persona": persona_for(user, persona)})
+
+
+def _prefer_persona(user: User, pk: str) -> None:
+    if pk:
+        PreferredPersona.objects.update_or_create(user=user, defaults={"persona": persona_for(user, pk)})
     else:
         PreferredPersona.objects.filter(user=user).delete()

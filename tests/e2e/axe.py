@@ -28,6 +28,8 @@ COLOURS = {
     "rules": {},
 }
 IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
+# Other colours are taken over in the next frame; only then their transitions begin.
+NEXT_FRAME = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 RUN = """async ([rules, excluded]) => {
   const { violations } = await axe.run({ exclude: excluded.map((each) => [each]) }, rules);
   const told = ({ html, failureSummary }) => `${html.slice(0, 300)}\\n${failureSummary}`;
@@ -54,6 +56,7 @@ def findings(page: Page, excluded: Sequence[str] = ()) -> list[str]:
 
 
 def _run(page: Page, rules: dict[str, Any], excluded: Sequence[str]) -> list[str]:
+    page.evaluate(NEXT_FRAME)
     page.evaluate(MOVEMENTS_END)
     return list(page.evaluate(RUN, [rules, list(excluded)]))
 

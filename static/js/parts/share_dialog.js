@@ -45,6 +45,10 @@ export class ShareDialog {
    * @param {string | null} conversation @param {Share[]} shares @param {string | null} [takenDown]
    */
   set(conversation, shares, takenDown = null) {
+    if (conversation !== this.conversation) { // what was chosen for another one is not meant for it
+      this.form.reset();
+      this.showOptions();
+    }
     this.conversation = conversation;
     this.shares = shares;
     this.forbid(takenDown);

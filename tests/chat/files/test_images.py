@@ -187,7 +187,7 @@ def test_the_bytes_that_came_in_are_replaced(cast: Cast, attached: Attached) -> 
     assert file.size == stored[0].stat().st_size == result["size"] == services.bytes_of(cast.alice)
 
 
-def test_an_image_is_shown_from_here_for_good_and_runs_nothing(cast: Cast, attached: Attached) -> None:
+def test_an_image_is_shown_runs_nothing_and_stays_in_no_cache(cast: Cast, attached: Attached) -> None:
     result = attached(making.HEIC, "été.HEIC")
     answer = cast.client("alice").get(f"/api/files/{result['id']}/image/")
     assert making.read(answer.content).size == (64, 48)
@@ -198,7 +198,7 @@ def test_an_image_is_shown_from_here_for_good_and_runs_nothing(cast: Cast, attac
         "Content-Disposition": "inline; filename*=utf-8''%C3%A9t%C3%A9.png",
     }
     assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    assert answer["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert answer["Cache-Control"] == "private, no-store"
     original = cast.client("alice").get(f"/api/files/{result['id']}/original/")
     assert original["Content-Disposition"] == "attachment; filename*=utf-8''%C3%A9t%C3%A9.png"
 

@@ -117,6 +117,7 @@ def test_a_model_that_was_hidden_is_left_for_that_of_the_site_until_it_is_back(
     ModelCard.objects.filter(slug="other").update(is_hidden=True)
     assert page_of(cast)["model"]["slug"] == "scripted"
     assert b"The one chosen before, not offered now" in cast.client("alice").get(PAGE).content
+    assert save(cast, model="other", persona=fun().pk).status_code == 302  # the persona alone was changed
     ModelCard.objects.filter(slug="other").update(is_hidden=False)
     assert page_of(cast)["model"]["slug"] == "other"
 
