@@ -24,6 +24,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     began_again: bool = False  # it should have continued an answer's thought, and its model cannot
     system: str = ""  # the system message; "": none
     persona: str = ""  # the persona's name when it was asked
+    # How many characters of `system`, its first, are the words of a persona of the site, which only staff may
+    # read; 0: none, all of it is the person's own. None: stored by a version that did not count them.
+    site_characters: int | None = None
     temperature: Number | None = None
     top_p: Number | None = None
     top_k: Number | None = None

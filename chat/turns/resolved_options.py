@@ -35,6 +35,7 @@ class ResolvedOptions:
     model: ModelCard
     system: str  # "": no system message
     persona: str  # its name now
+    site_characters: int | None  # as Parameters stores it
     sampling: dict[str, Number]
     seed: int
     max_tokens: int
@@ -47,6 +48,7 @@ class ResolvedOptions:
             prefix_characters=prefix_characters,
             system=self.system,
             persona=self.persona,
+            site_characters=self.site_characters,
             effort=self.effort,
             context_limit=self.model.context_limit or 0,
             **self.sampling,  # type: ignore[arg-type]
@@ -69,15 +71,16 @@ def resolve_options(
     copied = options.copied_from.parameters if options.copied_from is not None else None
     if copied is not None:
         chosen |= {name: value for name, value in copied.sampling_values().items() if name in SAMPLING_NAMES}
-        persona, system = copied.persona, copied.system
+        persona, system, site_characters = copied.persona, copied.system, copied.site_characters
     else:
-        persona, system = _persona_and_system(user, options, settings.persona)
+        persona, system, site_characters = _persona_and_system(user, options, settings.persona)
     _check_system(system, model)
     tokens = answer_tokens(model)
     return ResolvedOptions(
         model=model,
         system=system,
         persona=persona,
+        site_characters=site_characters,
         sampling=_sampling(chosen, copied, model),
         seed=int(chosen.get("seed", secrets.randbelow(SEED_LIMIT))),
         max_tokens=min(tokens.longest, int(chosen.get("max_tokens", tokens.usual))),
@@ -124,11 +127,14 @@ def model_of_reply(user: User, conversation: Conversation, options: ReplyOptions
     return model_for(options.model, user)
 
 
-def _persona_and_system(user: User, options: ReplyOptions, persona: Persona | None) -> tuple[str, str]:
-    """Returns the persona's name and the system message."""
+def _persona_and_system(user: User, options: ReplyOptions, persona: Persona | None) -> tuple[str, str, int]:
+    """Returns the persona's name, the system message, and how many characters of that the site wrote."""
     if options.persona != OF_THE_CONVERSATION:
         persona = persona_for(user, options.persona) if options.persona else None
-    return persona.name if persona else "", personas.system_text(user, persona)
+    system = personas.system_text(user, persona)
+    if persona is None:
+        return "", system, 0
+    return persona.name, system, 0 if persona.owner_id == user.pk else len(persona.prompt)
 
 
 def _check_system(system: str, model: ModelCard) -> None:

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 
 from chat.conversations.models import Message, Role
 from chat.core.errors import BadInput
-from chat.personas.models import Persona
 from chat.turns.called_steps import messages_of
 from chat.turns.models import Generation
 from chat.turns.prompts import BuiltPrompt, build_prompt, separate_questions
@@ -75,15 +74,9 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
 
 def _own_part(step: Generation) -> str:
     """Returns what a person may read of the system text: not the words of a persona of the site, which only
-    staff see. A persona that has been changed or deleted since may have been one of the site."""
-    system: str = step.parameters.system
-    name = step.parameters.persona
-    if not name:
-        return system
-    named = Persona.objects.filter(name=name)
-    own = named.filter(owner=step.user_id).values_list("prompt", flat=True)
-    if any(system.startswith(prompt) for prompt in own):
-        return system
-    of_the_site = named.filter(owner=None).values_list("prompt", flat=True)
-    known = [len(prompt) for prompt in of_the_site if system.startswith(prompt)]
-    return system[max(known) :].strip() if known else ""
+    staff see. What an earlier version stored under a persona's name may be such words, and is not shown."""
+    parameters = step.parameters
+    system: str = parameters.system
+    if parameters.site_characters is None:
+        return "" if parameters.persona else system
+    return system[parameters.site_characters :].strip() if parameters.site_characters else system

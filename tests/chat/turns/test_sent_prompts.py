@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
@@ -64,8 +65,61 @@ async def test_words_of_the_sites_persona_are_not_shown(tabs: Any, broker: Any, 
     assert "Be brief." in second[1]
     assert "secret" not in str(told)
     assert rest == [("user", "one")]
-    await Persona.objects.all().adelete()  # nothing says any more where its words end
-    assert texts(await sent(cast, ack["message_id"])) == [("system", "not shown"), ("user", "one")]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["The secret", "Y", "", None], ids=["shorter", "other", "empty", "deleted"]
+)
+async def test_words_of_the_sites_persona_stay_hidden_after_staff_change_it(
+    tabs: Any, broker: Any, cast: Any, prompt: str | None
+) -> None:
+    broker.start_worker()
+    await CustomInstructions.objects.acreate(user=cast.alice, style="Be brief.")
+    site = await Persona.objects.acreate(owner=None, name="Tutor", prompt="The secret of the staff.")
+    ack = await asked(await tabs("alice"), "one", params={"persona": str(site.pk)})
+    before = await sent(cast, ack["message_id"])
+    if prompt is None:
+        await site.adelete()
+    else:
+        await Persona.objects.filter(pk=site.pk).aupdate(prompt=prompt)
+    assert await sent(cast, ack["message_id"]) == before
+    assert "of the staff" not in str(before)
+
+
+async def test_an_own_persona_of_the_same_name_does_not_show_the_sites_words(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    broker.start_worker()
+    site = await Persona.objects.acreate(owner=None, name="Tutor", prompt="You know the secret.")
+    tab = await tabs("alice")
+    ack = await asked(tab, "one", params={"persona": str(site.pk)})
+    await Persona.objects.acreate(owner=cast.alice, name="Tutor", prompt="Y")
+    hidden = [("system", "not shown"), ("user", "one")]
+    assert texts(await sent(cast, ack["message_id"])) == hidden
+    await Message.objects.filter(pk=ack["message_id"]).aupdate(status="stopped")
+    await tab.say(type="continue", message_id=ack["message_id"], client_id="on")
+    copy = await tab.until("ack")
+    await tab.until("done")
+    await saved(copy)
+    assert texts(await sent(cast, copy["message_id"]))[:2] == hidden
+
+
+async def test_a_row_that_does_not_say_whose_persona_it_had_shows_no_system_text(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    broker.start_worker()
+    await CustomInstructions.objects.acreate(user=cast.alice, style="Be brief.")
+    own = await Persona.objects.acreate(owner=cast.alice, name="Tutor", prompt="Ask back.")
+    tab = await tabs("alice")
+    with_persona = await asked(tab, "one", params={"persona": str(own.pk)})
+    without = await asked(tab, "one")
+    for ack in (with_persona, without):
+        step = await Generation.objects.aget(pk=UUID(ack["generation_id"]))
+        step.parameters = msgspec.structs.replace(step.parameters, site_characters=None)
+        await step.asave(update_fields=["parameters"])
+    assert texts(await sent(cast, with_persona["message_id"])) == [("system", "not shown"), ("user", "one")]
+    system, question = texts(await sent(cast, without["message_id"]))
+    assert (system[1].endswith("Be brief."), question) == (True, ("user", "one"))
 
 
 async def test_words_of_ones_own_persona_are_shown(tabs: Any, broker: Any, cast: Any) -> None:
