@@ -26,6 +26,7 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.core import audit
 from chat.core.context import SITE_NAME
+from grokweb.doctor.mail import HERE
 from grokweb.first_setup.refusal import Refusal
 from grokweb.model_adding import absolute, add_model, change_key, may_change_key
 from grokweb.settings import changeable
@@ -297,6 +298,10 @@ def set_mail(by: User | None, server: MailServer, sender: str) -> None:
         validate_email(sender)
     except ValidationError:
         raise Refusal(_("The sender is an e-mail address, such as chat@example.org.")) from None
+    if server.password and server.security == "none" and server.host.lower() not in HERE:
+        raise Refusal(
+            _("Without encryption others could read the password on its way: choose STARTTLS or TLS.")
+        )
     connection = get_connection(
         backend="django.core.mail.backends.smtp.EmailBackend",
         host=server.host, port=server.port, username=server.user, password=server.password,

@@ -310,6 +310,18 @@ def test_a_model_by_name_is_added_and_its_size_and_memory_are_shown(client: Clie
             {"host": "127.0.0.1", "port": "1", "security": "tls", "sender": "a@b.org"},
             "does not answer",
         ),
+        (
+            "mail",
+            {
+                "host": "h",
+                "port": "25",
+                "security": "none",
+                "user": "u",
+                "password": "p",
+                "sender": "a@b.org",
+            },
+            "Without encryption others could read",
+        ),
         ("test-mail", {}, "Save a mail server first."),
         ("language", {"language": "xx"}, "There is no such language here."),
         ("nothing", {}, "There is no such step."),
@@ -500,11 +512,12 @@ def test_settings_of_the_environment_cannot_be_changed_here(
     assert line(answer) == "GROKWEB_SIGNUP is set by the environment of the service."
 
 
-def test_searches_and_trials_of_one_person_are_limited(
+def test_questions_of_one_person_to_servers_are_limited(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(servers, "PORTS", {})
     monkeypatch.setattr("grokweb.first_setup.views.TRIES", 1)
     monkeypatch.setattr("grokweb.first_setup.views.WINDOW", 10**6)
     assert post(client, "search").status_code == 200
-    assert post(client, "search").status_code == 429
+    for step in ("search", "try", "server", "mail"):
+        assert post(client, step).status_code == 429

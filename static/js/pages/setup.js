@@ -22,8 +22,9 @@ async function tryOut(button, form) {
     output.textContent = result.words;
     output.classList.toggle("bad", !result.ok);
   } catch {
-    output.textContent = "";
-    button.removeAttribute("data-try"); // the next press sends the form as without scripts
+    const page = /** @type {HTMLElement | null} */ (document.querySelector("[data-setup]"));
+    output.textContent = page?.dataset.failed ?? "";
+    output.classList.add("bad");
   } finally {
     button.disabled = false;
   }
