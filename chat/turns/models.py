@@ -169,6 +169,10 @@ class SummaryStatus(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
+# Its reservation is not charged yet: a summary that was stopped may still be written for a moment.
+UNSETTLED = models.Q(status__in=[SummaryStatus.WAITING, SummaryStatus.STOPPED], finished_at=None)
+
+
 class Summary(models.Model):
     """A version of the summary of a branch, from its first message to `last`, and the truth about its making.
 
@@ -202,11 +206,17 @@ class Summary(models.Model):
             models.UniqueConstraint(fields=["last", "version"], name="summary_version_once"),
         ]
         indexes = [
-            models.Index(fields=["created_at"], condition=models.Q(status="waiting"), name="summary_waiting"),
+            models.Index(fields=["created_at"], condition=UNSETTLED, name="summary_unsettled"),
         ]
 
     def __str__(self) -> str:
         return f"version {self.version} up to {self.last_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Returns whether nothing of its reservation is left to charge: the opposite of UNSETTLED."""
+        pending = (SummaryStatus.WAITING, SummaryStatus.STOPPED)
+        return self.finished_at is not None or self.status not in pending
 
 
 class CallStatus(models.TextChoices):

@@ -53,6 +53,7 @@ def build_prompt(
     frozen: FrozenPrompt = FIRST_ATTEMPT,
     steps: Prompt | None = None,
     sees: bool = False,
+    context: int | None = None,
 ) -> BuiltPrompt:
     """Returns the system message, the branch up to and including `question`, and `prefix`, with which the
     answer begins, in an order that every chat template renders (inference/text/alternate.py).
@@ -60,12 +61,12 @@ def build_prompt(
     `content` is the question's text with its files, where the caller has just composed it. A message that
     moderation hid has no text here; one that was hidden when `frozen` was made has none either. `steps` are
     the messages of earlier steps of the answer. `sees`: the model sees images; for a later attempt, `frozen`
-    says whether it did.
+    says whether it did. `context` is that of the model; without it, that of the conversation's model counts.
     """
     if question.hidden_at is not None:
         return BuiltPrompt([], FIRST_ATTEMPT)
     path = texts_to(question, frozen.messages or HISTORY_MESSAGES)
-    summary = summaries.named(frozen.summary, path) if frozen.messages else summaries.in_use(path)
+    summary = summaries.named(frozen.summary, path) if frozen.messages else summaries.in_use(path, context)
     hidden = {message.pk for message in path if message.hidden_at is not None} | set(frozen.left_out)
     composed = {} if content is None else {question.pk: content}
     rest = summaries.after(summary, path)
@@ -112,10 +113,10 @@ def estimate_prompt(messages: Prompt) -> int:
     return words + sum(tokens_of_image(each["width"], each["height"]) for each in images)
 
 
-def prompt_of_summary(last: Message, system: str, words: int) -> Prompt:
+def prompt_of_summary(last: Message, system: str, words: int, context: int) -> Prompt:
     """Returns the branch up to and including `last`, after an earlier summary, and the question for one."""
     path = texts_to(last, HISTORY_MESSAGES)
-    summary = summaries.in_use(path)
+    summary = summaries.in_use(path, context)
     rest = [message for message in summaries.after(summary, path) if message.hidden_at is None]
     texts = files.contents(rest)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []

@@ -29,7 +29,7 @@ from chat.moderation.signals import message_hidden, message_shown
 from chat.personas.services import conversation_settings_json
 from chat.personas.signals import conversation_settings_changed
 from chat.turns import events, frames, summaries, summary_work
-from chat.turns.models import Summary, SummaryStatus
+from chat.turns.models import Summary
 from chat.turns.settlement import settle_if_ended
 from chat.turns.socket_monitor import CLOSE_CODES
 from chat.turns.stopping import stop_all
@@ -114,7 +114,7 @@ def _delete_covering(message: Message) -> None:
 @receiver(pre_delete, sender=Summary)
 def free_summary(instance: Summary, **_: Any) -> None:
     """A summary that is being written goes with a message that it covers."""
-    if instance.status == SummaryStatus.WAITING:
+    if not instance.is_settled:
         summary_work.free(instance)
 
 

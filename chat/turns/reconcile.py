@@ -79,7 +79,7 @@ def _oldest(*statuses: Status) -> list[Generation]:
 def _live() -> list[UUID]:
     """Returns the replies that Redis must know: one that waits for tools is in the database alone."""
     replies = Generation.objects.filter(status__in=WITH_WORKERS).values_list("pk", flat=True)
-    return [*replies[:BATCH], *summary_work.waiting_ids()]
+    return [*replies[:BATCH], *summary_work.unsettled_ids()]
 
 
 def sweep() -> None:
@@ -91,7 +91,7 @@ def sweep() -> None:
             model
         )  # read before the rows: a row is committed before it is submitted
         live = Generation.objects.live().filter(pk__in=believed).values_list("pk", flat=True)
-        ghosts = believed - set(live) - set(summary_work.waiting_ids()) if believed else set()
+        ghosts = believed - set(live) - set(summary_work.unsettled_ids()) if believed else set()
         for ghost in ghosts - trial_marks.trials_among(ghosts):
             submission.settled(ghost)
 

@@ -234,7 +234,14 @@ def _store_reply(reply: _Reply) -> Generation:
     prefix = reply.continued.text if reply.continued else ""
     resolved = resolve_options(user, conversation, reply.model, reply.options, reply.settings)
     sees = capabilities_of(resolved.model).images
-    prompt = build_prompt(reply.question, prefix, resolved.system, content=reply.content, sees=sees)
+    prompt = build_prompt(
+        reply.question,
+        prefix,
+        resolved.system,
+        content=reply.content,
+        sees=sees,
+        context=resolved.model.context,
+    )
     messages = prompt.messages
     if not messages:
         raise BadInput(_("This question was removed by a moderator, so it is not answered again."))

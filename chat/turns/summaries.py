@@ -20,11 +20,12 @@ from chat.conversations.tree import ids_to
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, NotFound
 from chat.core.signals import text_erased
-from chat.core.text import grouped, trimmed
+from chat.core.text import estimate_tokens, grouped, trimmed
 from chat.turns.models import Summary, SummaryStatus
 
 SUMMARY_CHARS = 12_000
 BRANCH_MESSAGES = 100_000  # more than any branch has
+LARGEST = 4  # of the context a summary may take one part in so many: nothing is left out of system messages
 
 
 # --- What a prompt uses -----------------------------------------------------------------------------------
@@ -41,10 +42,27 @@ def latest_on(path: Sequence[Message]) -> list[Summary]:
     return sorted(latest.values(), key=lambda row: places[row.last_id])
 
 
-def in_use(path: Sequence[Message]) -> Summary | None:
-    """Returns the summary in use that covers most of a branch. It ends above the branch's last message."""
+def in_use(path: Sequence[Message], context: int | None = None) -> Summary | None:
+    """Returns the summary in use that covers most of a branch and fits a model of this context (None: the
+    model of the conversation). It ends above the branch's last message."""
     ready = [row for row in latest_on(path[:-1]) if row.status == SummaryStatus.READY]
-    return ready[-1] if ready else None
+    if ready and context is None:
+        context = path[-1].conversation.model.context
+    return next((row for row in reversed(ready) if size_of(row) <= (context or 0) // LARGEST), None)
+
+
+def size_of(summary: Summary) -> int:
+    """Estimates the tokens of a summary. One that a model wrote has at most as many as it might write."""
+    estimated = estimate_tokens(summary.text)
+    return estimated if summary.is_edited else min(estimated, summary.max_tokens)
+
+
+def check_size(tokens: int, message: Message) -> None:
+    """Raises BadInput for a summary that prompts of the conversation's model would not use."""
+    limit = message.conversation.model.context // LARGEST
+    if tokens > limit:
+        words = _("This summary has about %(tokens)s tokens; for this model it may have %(limit)s.")
+        raise BadInput(words % {"tokens": grouped(tokens), "limit": grouped(limit)})
 
 
 def named(pk: UUID | None, path: Sequence[Message]) -> Summary | None:
@@ -105,6 +123,8 @@ def latest_for(message: Message) -> Summary:
 @transaction.atomic
 def edit(*, message: Message, user: User, text: object) -> Summary:
     """Stores a person's own version, which is then in use. Raises NotFound, BadInput and RefusedByRule."""
+    # Two tabs that save take turns, so that each gets a version of its own.
+    Message.objects.select_for_update(no_key=True).only("pk").filter(pk=message.pk).first()
     before = latest_for(message)
     if not isinstance(text, str) or not trimmed(text):
         raise BadInput(_("The summary is empty. Undo it instead."))
@@ -112,6 +132,7 @@ def edit(*, message: Message, user: User, text: object) -> Summary:
     if len(text) > SUMMARY_CHARS:
         words = _("This text has %(length)s characters; it may have %(limit)s.")
         raise BadInput(words % {"length": grouped(len(text)), "limit": grouped(SUMMARY_CHARS)})
+    check_size(estimate_tokens(text), message)
     if before.status not in (SummaryStatus.READY, SummaryStatus.UNDONE):
         raise BadInput(_("This summary has no text to edit."))
     check_text("summary_edit", text)

@@ -28,6 +28,7 @@ def use(message: Message, user: User) -> None:
     if latest is not None and latest.status in (SummaryStatus.READY, SummaryStatus.WAITING):
         return
     if latest is not None and latest.status == SummaryStatus.UNDONE:
+        summaries.check_size(summaries.size_of(latest), message)
         _change(message, used=True)
         return
     if message.role != Role.ASSISTANT or message.status == MessageStatus.LIVE:

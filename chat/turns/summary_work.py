@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.conversations.serializers import load_siblings, message_json
-from chat.conversations.tree import texts_to
+from chat.conversations.tree import ids_to, texts_to
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, ChatError, RefusedByRule
 from chat.core.text import estimate_tokens, trimmed
@@ -38,7 +38,7 @@ from chat.moderation import services as moderation
 from chat.personas import services as personas
 from chat.quotas import services as quotas
 from chat.turns import events, frames, redis_client, reply_state, served_models, submission, summaries
-from chat.turns.models import Generation, Summary, SummaryStatus
+from chat.turns.models import UNSETTLED, Generation, Summary, SummaryStatus
 from chat.turns.parts import storable
 from chat.turns.prompts import HISTORY_MESSAGES, prompt_of_summary
 from chat.turns.requests import HOLD_BACK, opaque
@@ -58,6 +58,7 @@ WEIGHT = 0.25  # of a person's weight in the fair queue
 MOST_WAITING = 2  # summaries of one person
 MOST_FAILURES = 2  # for one place: then it is left alone
 MOST_ATTEMPTS = 3
+HIDING = timedelta(minutes=1)  # longer than a message takes from being hidden to the commit of that
 WAITING = SummaryStatus.WAITING
 
 
@@ -94,7 +95,7 @@ def place_for(answer: Message, card: ModelCard) -> Message | None:
     path = texts_to(answer, HISTORY_MESSAGES)
     if any(row.status != SummaryStatus.READY for row in summaries.latest_on(path)):
         return None  # one is being written, or the person wants none of these turns
-    earlier = summaries.in_use(path)
+    earlier = summaries.in_use(path, card.context)
     turns = _turns(summaries.after(earlier, path))
     sizes = [sum(_tokens(turn)) for turn in turns]
     staying = len(turns) - 1
@@ -151,7 +152,7 @@ def ask_for(end: Message, user: User, card: ModelCard) -> Summary:
         seed=secrets.randbelow(2**63),
         max_tokens=longest,
     )
-    messages = _messages(summary)
+    messages = _messages(summary, card)
     tokens = sum(estimate_tokens(each["content"]) for each in messages)
     if tokens + longest > card.context:
         raise BadInput(_("This is too long to be summarised at once. Summarise up to an earlier answer."))
@@ -189,10 +190,10 @@ def _system_text(conversation: Conversation) -> str:
     return personas.system_text(conversation.owner, persona)
 
 
-def _messages(summary: Summary) -> list[dict[str, Any]]:
+def _messages(summary: Summary, card: ModelCard) -> list[dict[str, Any]]:
     conversation = Conversation.objects.select_related("owner").get(pk=summary.conversation_id)
     words = min(summary.max_tokens, MOST_TOKENS) // 2
-    return prompt_of_summary(summary.last, _system_text(conversation), words)
+    return prompt_of_summary(summary.last, _system_text(conversation), words, card.context)
 
 
 def request_for(summary: Summary, messages: Sequence[dict[str, Any]] | None = None) -> GenerationRequest:
@@ -203,7 +204,7 @@ def request_for(summary: Summary, messages: Sequence[dict[str, Any]] | None = No
         generation_id=str(summary.pk),
         attempt=summary.attempt,
         model=summary.model,
-        messages=tuple(_messages(summary) if messages is None else messages),
+        messages=tuple(_messages(summary, card) if messages is None else messages),
         max_new_tokens=summary.max_tokens,
         seed=summary.seed,
         sampling=Sampling(temperature=0.0),
@@ -232,7 +233,7 @@ def _submit(request: GenerationRequest) -> None:
 
 
 def settle(pk: UUID, attempt: int, log: Log) -> bool:
-    """Stores what the model wrote and charges it; only the current attempt of a waiting row wins, once.
+    """Stores what the model wrote and charges it; only the current attempt of an unsettled row wins, once.
 
     Returns whether this call did. An id of a reply finds nothing here.
     """
@@ -247,13 +248,16 @@ def settle(pk: UUID, attempt: int, log: Log) -> bool:
         status = SummaryStatus.FAILED
     if status == SummaryStatus.READY and (not text or log.end.left_out):
         status = SummaryStatus.FAILED  # it would stand for turns that its worker did not read
-    ready = status == SummaryStatus.READY
     with transaction.atomic():
-        won = Summary.objects.filter(pk=pk, attempt=attempt, status=WAITING).update(
-            status=status, text=text if ready else "", finished_at=Now()
-        )
-        if not won:
+        row = Summary.objects.select_for_update().filter(UNSETTLED, pk=pk, attempt=attempt).first()
+        if row is None:
             return False
+        if row.status == SummaryStatus.STOPPED:
+            status = SummaryStatus.STOPPED
+        elif status == SummaryStatus.READY and _has_read_hidden(row):
+            status = SummaryStatus.FAILED
+        text = text if status == SummaryStatus.READY else ""
+        Summary.objects.filter(pk=pk).update(status=status, text=text, finished_at=Now())
         failed = log.end.reason is Reason.FAILED
         quotas.charge(
             generation_id=pk,
@@ -268,12 +272,23 @@ def settle(pk: UUID, attempt: int, log: Log) -> bool:
     return True
 
 
+def _has_read_hidden(row: Summary) -> bool:
+    """Returns whether a covered message may have been hidden after the prompt was made. The receiver of
+    message_hidden misses a summary that was being asked for at that moment."""
+    last = Message.objects.get(pk=row.last_id)
+    hidden = Message.objects.filter(conversation=row.conversation_id, hidden_at__gte=row.created_at - HIDING)
+    lately = set(hidden.values_list("pk", flat=True))
+    return bool(lately) and not lately.isdisjoint(ids_to(last, summaries.BRANCH_MESSAGES))
+
+
 def stop(summary: Summary) -> None:
-    """Ends the writing of a summary; what has ended already stays. No other one is made there by itself."""
+    """Ends the writing of a summary; what has ended already stays. No other one is made there by itself.
+    It is charged when the log has its end: with nothing, if no worker had begun."""
     with transaction.atomic():
         waiting = Summary.objects.filter(pk=summary.pk, status=WAITING)
-        if waiting.update(status=SummaryStatus.STOPPED, finished_at=Now()):
-            free(summary)
+        if waiting.update(status=SummaryStatus.STOPPED):
+            stop_in_redis = partial(_stop_in_redis, summary.pk, summary.attempt)
+            transaction.on_commit(stop_in_redis, robust=True)
             _announce_after_commit(summary)
 
 
@@ -283,16 +298,17 @@ def stop_all(**which: Any) -> None:
 
 
 def free(summary: Summary) -> None:
-    """Releases what a summary that will not be written reserved, and tells its worker after the commit."""
+    """Releases what a summary that is being deleted reserved, and tells its worker after the commit."""
     quotas.charge(generation_id=summary.pk, prompt_tokens=0, completion_tokens=0)
     transaction.on_commit(partial(_stop_in_redis, summary.pk, summary.attempt), robust=True)
 
 
 def _stop_in_redis(pk: UUID, attempt: int) -> None:
     try:
-        submission.stop(pk, attempt)
+        if submission.stop(pk, attempt) in ("ended", "already"):
+            finish(pk, attempt)
     except redis_client.UNAVAILABLE as error:
-        logger.warning("stop of summary %s is lost: %s", pk, error)  # reconcile's sweep removes it
+        logger.warning("stop of summary %s waits for reconcile: %s", pk, error)
 
 
 def _announce_after_commit(summary: Summary) -> None:
@@ -316,15 +332,15 @@ def with_summary_json(message: Message) -> dict[str, Any]:
 # --- Repair (called by reconcile, after its rest) -----------------------------------------------------------
 
 
-def waiting_ids() -> list[UUID]:
-    return list(Summary.objects.filter(status=WAITING).values_list("pk", flat=True))
+def unsettled_ids() -> list[UUID]:
+    return list(Summary.objects.filter(UNSETTLED).values_list("pk", flat=True))
 
 
 def reconcile_summaries() -> set[str]:
-    """Compares waiting summaries with Redis, and returns their models. One whose worker died fails: a prompt
-    that kills workers must not get a second one, and a summary is not worth a strike."""
+    """Compares unsettled summaries with Redis, and returns their models. One whose worker died fails: a
+    prompt that kills workers must not get a second one, and a summary is not worth a strike."""
     age = timedelta(seconds=settings.RECONCILE_AGE_SECONDS)
-    old = Summary.objects.filter(status=WAITING, created_at__lt=Now() - age)
+    old = Summary.objects.filter(UNSETTLED, created_at__lt=Now() - age)
     rows = list(old.select_related("last__conversation", "user"))
     if not rows:
         return set()
@@ -348,25 +364,30 @@ def _repair(row: Summary, lease: LeaseState) -> None:
     known = lease.attempt == row.attempt
     if lease.ended:
         finish(row.pk, row.attempt)
+    elif row.status == SummaryStatus.STOPPED:
+        if known and (lease.state == "q" or lease.leased):
+            _stop_in_redis(row.pk, row.attempt)  # the flag may have been lost
+        else:
+            _end(row, Reason.STOPPED)
     elif known and lease.state == "r" and not lease.leased:
-        _fail(row)
+        _end(row, Reason.FAILED)
     elif known and lease.state == "q":
         long_ago = Now() - timedelta(seconds=settings.QUEUE_TIMEOUT)
         waited = Summary.objects.filter(pk=row.pk, created_at__lt=long_ago)
         if not served_models.was_seen(row.model) and waited.exists():
-            _fail(row)
+            _end(row, Reason.FAILED)
     elif not (known and lease.leased):
         _submit_again(row)  # Redis does not have it
 
 
-def _fail(row: Summary) -> None:
-    submission.end(row.pk, row.attempt, Reason.FAILED)
+def _end(row: Summary, reason: Reason) -> None:
+    submission.end(row.pk, row.attempt, reason)
     finish(row.pk, row.attempt)
 
 
 def _submit_again(row: Summary) -> None:
     if row.attempt >= MOST_ATTEMPTS:
-        _fail(row)
+        _end(row, Reason.FAILED)
         return
     raised = Summary.objects.filter(pk=row.pk, status=WAITING, attempt=row.attempt)
     if raised.update(attempt=F("attempt") + 1):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 from asgiref.sync import async_to_sync, sync_to_async
+from django.db import connection, transaction
 from django.utils import timezone
 
 from chat.conversations.branches import delete_branch
@@ -19,7 +21,7 @@ from chat.moderation.models import Rule
 from chat.moderation.signals import message_hidden
 from chat.personas.models import CustomInstructions
 from chat.quotas.models import UsageCounter, UsageEntry
-from chat.turns import reconcile, submission
+from chat.turns import reconcile, reply_state, submission, summaries
 from chat.turns.models import Generation, Summary
 from chat.turns.prompts import prompt_of
 from chat.turns.question import Question
@@ -88,6 +90,12 @@ def written(cast: Any, broker: Any, *, start: bool = True) -> tuple[Message, Mes
 
 def beat(redis_client: redis.Redis) -> None:
     fair_queue.beat(redis_client, "scripted", "w1", slots=1, busy=0, back_end="", fingerprint="", metrics={})
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def asked_for(redis_client: redis.Redis, summary: Summary) -> GenerationRequest:
@@ -376,6 +384,98 @@ def test_a_long_wait_ends_only_without_a_worker(
     reconcile.reconcile()
     summary.refresh_from_db()
     assert summary.status == status
+
+
+def test_a_summary_above_a_quarter_of_the_context_is_not_used(
+    cast: Any, broker: Any, model_card: Any
+) -> None:
+    answer, below, summary = written(cast, broker)
+    Summary.objects.filter(pk=summary.pk).update(is_edited=True, text="x" * 4000)  # about 1,337 tokens
+    assert texts(below) == [f"one\n{SAYS}", "two", "three"]
+    assert change(cast, answer, "patch", text="x" * 4000) == 400
+    assert change(cast, answer, "delete")["status"] == "undone"
+    client = cast.client("alice")
+    refused = client.post(f"/api/messages/{answer.pk}/summary/", "{}", "application/json")
+    assert refused.status_code == 400
+    assert refused.json()["error"]["words"] == (
+        "This summary has about 1,337 tokens; for this model it may have 1,024."
+    )
+    type(model_card).objects.update(context_tokens=8192)
+    assert change(cast, answer, "post")["status"] == "ready"
+    assert "xxx" in texts(Message.objects.get(pk=below.pk))[0]
+
+
+def test_a_summary_that_is_stopped_while_it_is_written_is_charged(cast: Any, broker: Any) -> None:
+    talk(cast.alice, "one\nsummary:slow:400:20", "two", "three", "four")
+    broker.start_worker()
+    answer = Message.objects.get(text="two")
+    summary = Summary.objects.get(pk=change(cast, answer, "post")["id"])
+    async_to_sync(eventually)(lambda: reply_state.read_log(summary.pk).pieces)
+    assert change(cast, answer, "delete")["status"] == "stopped"
+    async_to_sync(eventually)(lambda: UsageEntry.objects.exclude(settled_at=None).exists())
+    entry, counter = UsageEntry.objects.get(), UsageCounter.objects.get()
+    assert entry.prompt_tokens > 0
+    assert entry.completion_tokens > 0
+    assert (counter.reserved, counter.used) == (0, entry.prompt_tokens + entry.completion_tokens)
+    summary.refresh_from_db()
+    assert (summary.status, summary.text, summary.is_settled) == ("stopped", "", True)
+
+
+def test_a_stop_that_redis_missed_is_settled_by_reconcile(
+    cast: Any, broker: Any, redis_client: redis.Redis
+) -> None:
+    answer, _below, summary = written(cast, broker, start=False)
+    Summary.objects.update(status="stopped")  # and Redis was not there
+    reconcile.sweep()
+    reconcile.reconcile()
+    assert fair_queue.waiting(redis_client, "scripted") == []
+    assert UsageCounter.objects.get().reserved == 0
+    assert change(cast, answer, "post")["status"] == "waiting"
+    Summary.objects.filter(version=2).update(status="stopped")
+    redis_client.flushdb()
+
+    def is_settled() -> bool:
+        reconcile.reconcile()
+        return UsageCounter.objects.filter(reserved=0).exists()
+
+    async_to_sync(eventually)(is_settled)
+    assert set(Summary.objects.values_list("status", flat=True)) == {"stopped"}
+    summary.refresh_from_db()
+    assert summary.is_settled
+
+
+@pytest.mark.parametrize(("ago", "status"), [(0, "failed"), (1, "ready")])
+def test_a_summary_asked_for_while_a_message_was_being_hidden_is_not_stored(
+    cast: Any, broker: Any, ago: int, status: str
+) -> None:
+    answer, _below, summary = written(cast, broker, start=False)
+    Message.objects.filter(children=answer).update(hidden_at=timezone.now() - timedelta(hours=ago))
+    broker.start_worker()
+    broker.ticket("scripted")
+    async_to_sync(eventually)(lambda: Summary.objects.exclude(status="waiting").exists())
+    summary.refresh_from_db()
+    assert summary.status == status
+
+
+def test_two_tabs_that_save_an_edit_store_two_versions(cast: Any, broker: Any) -> None:
+    answer = written(cast, broker)[0]
+    client = cast.client("alice")
+
+    def save() -> int:
+        try:
+            url = f"/api/messages/{answer.pk}/summary/"
+            return int(client.patch(url, '{"text": "second"}', "application/json").status_code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as tab, transaction.atomic():
+        summaries.edit(message=answer, user=cast.alice, text="first")
+        second = tab.submit(save)
+        while connection.vendor == "postgresql" and not second.done() and not somebody_waits():
+            pass
+    assert second.result() == 200
+    found = Summary.objects.order_by("version").values_list("version", "text")
+    assert list(found)[1:] == [(2, "first"), (3, "second")]
 
 
 def test_a_lost_ticket_of_a_summary_is_sent_again(cast: Any, broker: Any) -> None:
