@@ -3,6 +3,8 @@
     manifest.json       format, application version, database kind, migrations, row counts, members
     database.sqlite3    or database.pgdump (pg_dump's custom format)
     secret_key          the signing key
+    settings.toml       what the setup page changed, if it changed something
+    models.toml         the models that `manage.py up` serves, if it is there (both since format 2)
     files/<2>/<name>    attached files
 
 Reading trusts nothing: names must match `NAMES`, sizes and SHA-256 must match the manifest, and nothing else
@@ -26,11 +28,15 @@ from typing import IO, Any
 
 from grokweb.backup.errors import BackupError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 KEY = "secret_key"
+SETTINGS = ("settings.toml", "models.toml")  # in the data directory, if they are there
 DATABASES = {"sqlite": "database.sqlite3", "postgresql": "database.pgdump"}
-NAMES = re.compile(r"database\.(sqlite3|pgdump)|secret_key|files/[0-9a-zA-Z_-]+/[0-9a-zA-Z_-][0-9a-zA-Z._-]*")
+NAMES = re.compile(
+    r"database\.(sqlite3|pgdump)|secret_key|(settings|models)\.toml"
+    r"|files/[0-9a-zA-Z_-]+/[0-9a-zA-Z_-][0-9a-zA-Z._-]*"
+)
 NAME_CHARACTERS = 200
 MANIFEST_BYTES = 256 << 20  # about a million members
 CHUNK = 1 << 20
@@ -158,6 +164,10 @@ class Reader:
     @property
     def files(self) -> list[str]:
         return sorted(name for name in self.manifest.members if name.startswith("files/"))
+
+    @property
+    def settings(self) -> list[str]:
+        return [name for name in SETTINGS if name in self.manifest.members]
 
     @property
     def size(self) -> int:

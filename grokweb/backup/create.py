@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grokweb.backup import archive, postgres, sqlite
-from grokweb.backup.archive import KEY, Manifest, Reader
+from grokweb.backup.archive import KEY, SETTINGS, Manifest, Reader
 from grokweb.backup.errors import BackupError
 from grokweb.backup.places import COPY, LINKS, Places, private_folder, stamp
 
@@ -57,6 +57,9 @@ def create(places: Places, target: Path, *, key: str, version: str, force: bool)
                 file.write(key.encode())
                 file.seek(0)
                 writer.add(KEY, file)
+            for name in SETTINGS:
+                if (places.data / name).is_file():
+                    writer.add_path(name, places.data / name)
             for name in sorted(names - set(manifest.missing)):
                 writer.add_path(f"files/{name}", links / name)
     return target, manifest

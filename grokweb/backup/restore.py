@@ -10,7 +10,7 @@ from typing import IO
 
 from grokweb import known_migrations, renamed_apps
 from grokweb.backup import create, journal, postgres, sqlite
-from grokweb.backup.archive import KEY, Manifest, Reader
+from grokweb.backup.archive import KEY, SETTINGS, Manifest, Reader
 from grokweb.backup.errors import BackupError
 from grokweb.backup.places import Places, stamp
 from grokweb.instance_lock import StartError, take_lock
@@ -89,7 +89,7 @@ def _replace(places: Places, backup: Reader) -> tuple[str, str]:
     staged = _staging(places, previous.name)
     try:
         database = _unpack(places, backup, staged)
-        plan = _plan(places, staged, database, previous)
+        plan = _plan(places, backup, staged, database, previous)
         if places.kind == "sqlite":
             _check_unused(places)
             create.check_database(database, backup.manifest)
@@ -127,7 +127,8 @@ def _unpack(places: Places, backup: Reader, staged: Path) -> Path:
     """Unpacks all members and checks their checksums. Returns the database's path."""
     database = _database_folder(places, staged) / backup.database
     backup.extract(backup.database, database)
-    backup.extract(KEY, staged / KEY)
+    for name in (KEY, *backup.settings):
+        backup.extract(name, staged / name)
     (staged / "files").mkdir(mode=0o700)
     for name in backup.files:
         target = staged / name
@@ -145,10 +146,13 @@ def _database_folder(places: Places, staged: Path) -> Path:
     return folder
 
 
-def _plan(places: Places, staged: Path, database: Path, previous: Path) -> journal.Journal:
+def _plan(places: Places, backup: Reader, staged: Path, database: Path, previous: Path) -> journal.Journal:
     """Plans the moves: old parts first; what cannot be created again moves last."""
-    pairs = [(staged / KEY, places.key), (staged / "files", places.files)]
-    old = [places.key, places.files, places.data / "redis"]
+    pairs = [(staged / name, places.data / name) for name in backup.settings]
+    pairs += [(staged / KEY, places.key), (staged / "files", places.files)]
+    # Backups of format 1 say nothing of settings: those that are here stay.
+    settings = SETTINGS if backup.manifest.format > 1 else backup.settings
+    old = [*(places.data / name for name in settings), places.key, places.files, places.data / "redis"]
     if places.kind == "sqlite":
         pairs.append((database, places.sqlite))
         # The log moves with the old file, so that it is never beside the new one.

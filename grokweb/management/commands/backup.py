@@ -16,7 +16,8 @@ from grokweb.health import version
 
 class Command(BaseCommand):
     help = (
-        "Write one file with the database, the attached files and the signing key. "
+        "Write one file with the database, the attached files, the signing key, settings.toml and "
+        "models.toml. "
         "The service may run meanwhile. The file is read again and checked before it gets its name. "
         "Keep it private: it holds everything."
     )

@@ -15,7 +15,7 @@ from grokweb.backup.errors import BackupError
 
 class Command(BaseCommand):
     help = (
-        "Replace this installation by a backup: database, attached files and signing key. "
+        "Replace this installation by a backup: database, attached files, signing key and settings. "
         "The service must be stopped. Everything is unpacked and checked first; until then nothing changes. "
         "What was here before is moved aside. "
         "Restore only backups that you trust: they decide who is an administrator."

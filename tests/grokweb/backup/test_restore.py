@@ -96,6 +96,42 @@ def test_a_restore_repairs_a_broken_installation(
     home.shows(result)
 
 
+def is_of_format_1(members: dict[str, bytes], manifest: dict[str, Any]) -> None:
+    manifest["format"] = 1
+    for name in ("settings.toml", "models.toml"):
+        del members[name], manifest["members"][name]
+
+
+def test_settings_and_the_list_of_models_are_restored_and_an_older_backup_leaves_them_as_they_are(
+    home: Installation, tmp_path: Path
+) -> None:
+    home.filled()
+    saved, written = (
+        tmp_path / "saved.zip",
+        {"settings.toml": 'GROKWEB_SIGNUP = "0"\n', "models.toml": "# A\n"},
+    )
+    for name, text in written.items():
+        (home.data / name).write_text(text)
+    (home.data / "keys").mkdir(mode=0o700)
+    (home.data / "keys" / "tiny").write_text("sk-1")
+    home.done("backup", str(saved))
+    with zipfile.ZipFile(saved) as held:
+        assert not [name for name in held.namelist() if "keys" in name]
+        assert written.keys() <= json.loads(held.read("manifest.json"))["members"].keys()
+    (home.data / "settings.toml").unlink()
+    (home.data / "models.toml").write_text("# B\n")
+    home.done("restore", str(saved), "--force")
+    for name, text in written.items():
+        assert (home.data / name).read_text() == text
+        assert (home.data / name).stat().st_mode & 0o777 == 0o600
+    assert [path.read_text() for path in home.data.glob("before-restore-*/models.toml")] == ["# B\n"]
+    (home.data / "models.toml").write_text("# C\n")
+    rewritten(saved, is_of_format_1)
+    home.done("restore", str(saved), "--force")
+    assert (home.data / "models.toml").read_text() == "# C\n"
+    assert (home.data / "keys" / "tiny").read_text() == "sk-1"
+
+
 def test_a_restore_needs_force_and_moves_the_old_installation_aside(
     home: Installation, saved: tuple[Path, dict[str, Any]]
 ) -> None:
@@ -202,7 +238,7 @@ def is_of_a_later_version(members: dict[str, bytes], manifest: dict[str, Any]) -
 
 
 def has_a_later_format(members: dict[str, bytes], manifest: dict[str, Any]) -> None:
-    manifest["format"] = 2
+    manifest["format"] = 3
 
 
 def has_a_broken_database(members: dict[str, bytes], manifest: dict[str, Any]) -> None:
@@ -221,7 +257,7 @@ HOSTILE = [
     (is_a_bomb, "another size"),
     (has_other_rows, "the manifest says 3"),
     (is_of_a_later_version, "newer version"),
-    (has_a_later_format, "format 2"),
+    (has_a_later_format, "format 3"),
     (has_a_broken_database, "database"),
 ]
 
