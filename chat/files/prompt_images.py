@@ -71,10 +71,11 @@ def read_images(messages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], 
 
 
 def _carried(file: File) -> dict[str, str] | None:
-    """Returns None where the store has lost the bytes: the reply then goes on with the image's name."""
+    """Returns None where the store has lost the bytes or cannot read them: the reply then goes on with the
+    image's name."""
     try:
         data = base64.b64encode(original(file)).decode()
-    except NotFound:
-        logger.warning("the bytes of image %s are not in the store", file.pk)
+    except (NotFound, OSError) as error:
+        logger.warning("the store cannot give the bytes of image %s: %s", file.pk, type(error).__name__)
         return None
     return {"id": str(file.pk), "type": file.report["type"], "data": data}

@@ -14,15 +14,14 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from chat.core.errors import QuotaExceeded
-from chat.core.text import estimate_tokens
 from chat.model_cards.access import answers
 from chat.model_cards.limits import context_tokens
 from chat.model_cards.models import ModelCard
 from chat.quotas import services as quotas
 from chat.turns import settlement, submission
 from chat.turns.models import OPEN_CALLS, WITH_WORKERS, Generation, Status, ToolCall
-from chat.turns.prompts import prompt_for
-from chat.turns.requests import request_for
+from chat.turns.prompts import estimate_prompt, prompt_for
+from chat.turns.requests import request_without_images, with_images
 from inference.contract import ErrorCode, GenerationRequest, Reason
 
 logger = logging.getLogger("grokweb.turns")
@@ -47,7 +46,7 @@ def advance(step_id: UUID) -> None:
         end(step_id, Reason.FAILED, ErrorCode.QUOTA)
     else:
         if request is not None:
-            submission.submit(request)
+            submission.submit(with_images(request))
             about = {"generation": request.generation_id, "model": request.model}
             logger.info("step begun", extra=about)
 
@@ -96,8 +95,8 @@ def waiting_step(message_id: UUID) -> Generation | None:
 
 @transaction.atomic
 def _begin(step_id: UUID) -> GenerationRequest | None:
-    """Returns the request of the step, which then waits for a worker; None if it is not its time. Raises
-    MayNotGoOn and QuotaExceeded; then nothing is stored."""
+    """Returns the request of the step, without images, which then waits for a worker; None if it is not its
+    time. Raises MayNotGoOn and QuotaExceeded; then nothing is stored."""
     locked = Generation.objects.select_for_update().filter(pk=step_id, status=Status.CALLING).first()
     step = waiting_step(locked.message_id) if locked is not None else None
     if step is None:
@@ -108,8 +107,7 @@ def _begin(step_id: UUID) -> GenerationRequest | None:
     prompt = prompt_for(step)
     if not prompt.messages:
         raise MayNotGoOn(Reason.STOPPED)
-    tokens = sum(estimate_tokens(message["content"]) for message in prompt.messages)
-    tokens = min(tokens, context_tokens(step.model))
+    tokens = min(estimate_prompt(prompt.messages), context_tokens(step.model))
     price = price_of_reply(step)
     granted = quotas.reserve(
         user=step.user,
@@ -131,4 +129,4 @@ def _begin(step_id: UUID) -> GenerationRequest | None:
     if not begun:
         raise MayNotGoOn(Reason.STOPPED)
     step.refresh_from_db()
-    return request_for(step, prompt.messages)
+    return request_without_images(step, prompt.messages)

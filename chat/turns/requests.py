@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import hmac
 from uuid import UUID
@@ -28,6 +29,20 @@ def request_for(
 
     Raises ValueError for a row that no worker could run.
     """
+    return with_images(request_without_images(generation, messages, terms))
+
+
+def with_images(request: GenerationRequest) -> GenerationRequest:
+    """Returns the request with the images that its messages name, read from the store of files: not within a
+    transaction, which would hold its locks as long."""
+    images = read_images(request.messages)
+    return dataclasses.replace(request, images=images) if images else request
+
+
+def request_without_images(
+    generation: Generation, messages: Prompt | None = None, terms: quotas.Terms | None = None
+) -> GenerationRequest:
+    """Returns the same request as request_for, for `with_images` to complete after the commit."""
     message = generation.message
     if messages is None:
         messages = prompt_for(generation).messages
@@ -54,7 +69,6 @@ def request_for(
         tools=tools.described(generation.parameters.tools),
         may_call=generation.step + 1 < MOST_STEPS or not generation.parameters.tools,
         effort=generation.parameters.effort,
-        images=read_images(messages),
         thought=continued_thought(generation),
         context_limit=generation.parameters.context_limit,
     )

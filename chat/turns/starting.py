@@ -42,7 +42,7 @@ from chat.turns.parameters import Parameters
 from chat.turns.prompts import build_prompt, estimate_prompt
 from chat.turns.question import Question, ReadQuestion
 from chat.turns.reply_options import ReplyOptions
-from chat.turns.requests import request_for
+from chat.turns.requests import request_without_images, with_images
 from chat.turns.resolved_options import ResolvedOptions, model_of_reply, resolve_options
 from inference.contract import GenerationRequest
 
@@ -277,7 +277,7 @@ def _store_reply(reply: _Reply) -> Generation:
     if thought is not None:
         store_continued(generation, thought)
     set_leaf(user, generation.message)
-    request = request_for(generation, messages, reply.allowance.terms)
+    request = request_without_images(generation, messages, reply.allowance.terms)
     transaction.on_commit(partial(_submit, request), robust=True)
     return generation
 
@@ -309,7 +309,7 @@ def _submit(request: GenerationRequest) -> None:
     """Runs after the commit. Without Redis the person keeps the ack, and reconcile submits later (rule 1)."""
     about = {"generation": request.generation_id, "model": request.model, "attempt": request.attempt}
     try:
-        submission.submit(request)
+        submission.submit(with_images(request))
         logger.info("reply asked for", extra={**about, "estimate": request.estimate})
     except redis_client.UNAVAILABLE as error:
         logger.warning("%s waits for reconcile: %s", request.generation_id, error, extra=about)

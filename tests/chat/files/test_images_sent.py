@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import os
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -19,7 +21,7 @@ from chat.core.errors import BadInput
 from chat.files import prompt_images, services
 from chat.files.models import File, Kind
 from chat.model_cards.models import ModelCard
-from chat.turns import submission
+from chat.turns import between_steps, next_step, submission
 from chat.turns.models import Generation
 from chat.turns.question import Question
 from chat.turns.reply_options import ReplyOptions
@@ -152,6 +154,57 @@ def test_a_lost_image_does_not_stop_the_reply(cast: Cast) -> None:
     asked = ask(cast.alice, cat)
     services.storage().delete(cat.stored)
     assert request_of(asked).images == ()
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_a_store_that_cannot_be_read_does_not_stop_the_reply(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: int
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(type(services.storage()), "open", fail)
+    cat = image(cast.alice)
+    request = request_of(ask(cast.alice, cat))
+    assert request.images == ()
+    assert request.messages[0]["content"] == "Image: cat.png\n\nWhat is it?"
+    assert f"the bytes of image {cat.pk}" in caplog.text
+
+
+def test_images_are_read_after_the_commit(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    read: list[File] = []
+
+    def original(file: File) -> bytes:
+        read.append(file)
+        return b"bytes"
+
+    monkeypatch.setattr(prompt_images, "original", original)
+    cat = image(cast.alice)
+    with django_capture_on_commit_callbacks() as callbacks:
+        ask(cast.alice, cat)
+    assert read == []
+    for callback in callbacks:
+        callback()
+    assert read == [cat]
+
+
+def test_an_image_counts_in_the_reservation_of_a_later_step(cast: Cast) -> None:
+    def reserved(asked: Message) -> int:
+        first = asked.children.get().steps.get()
+        Generation.objects.filter(pk=first.pk).update(status="complete", reason="calls")
+        second = next_step.step_id(first.pk, 1)
+        copied = {name: getattr(first, name) for name in ("message", "user", "model", "seed", "parameters")}
+        Generation.objects.create(id=second, step=1, status="calling", prompt=first.prompt, **copied)
+        between_steps.advance(second)
+        step = Generation.objects.get(pk=second)
+        assert step.status == "queued"
+        return step.reserved
+
+    with_image = reserved(ask(cast.alice, image(cast.alice)))
+    without = reserved(ask(cast.bob, text="Image: cat.png\n\nWhat is it?"))
+    assert with_image - without == 6
 
 
 def test_an_image_goes_with_its_conversation(cast: Cast, django_capture_on_commit_callbacks: Any) -> None:
