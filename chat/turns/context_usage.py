@@ -22,6 +22,7 @@ from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
 from chat.personas import services as personas
 from chat.turns import summaries
+from chat.turns.continued_thought import continued_thought
 from chat.turns.models import LIVE, Generation, Part, Summary
 from chat.turns.prompts import HISTORY_MESSAGES, estimate_prompt, prompt_of
 from chat.turns.settlement import settle_if_ended
@@ -79,11 +80,14 @@ def _measured(conversation: Conversation, leaf: Message) -> Measured:
         return Measured(_estimate(conversation, leaf), exact=False)
     if _has_another_summary(conversation, leaf, last):
         return Measured(_estimate(conversation, leaf), exact=False)
+    continued = continued_thought(last)
     counted = last.prompt_tokens + last.completion_tokens - _thought_tokens(last)
+    if continued:  # the prompt had it, and nobody counted it alone
+        counted = max(0, counted - estimate_tokens(continued))
     if last.turns_left_out:  # its worker counted only what it read
         return Measured(max(_estimate(conversation, leaf), counted), exact=False)
     # The next prompt has neither calls nor their results, and another model has other tokens.
-    is_same = len(steps) == 1 and last.model == conversation.model_id
+    is_same = len(steps) == 1 and last.model == conversation.model_id and not continued
     return Measured(counted, exact=is_same and not last.is_usage_estimated)
 
 
@@ -104,7 +108,7 @@ def _estimate(conversation: Conversation, leaf: Message) -> int:
 
 
 def _thought_tokens(step: Generation) -> int:
-    """Returns the tokens of thoughts among those written: later prompts leave them out."""
+    """Returns the tokens of thoughts among those that the step wrote: later prompts leave them out."""
     if not step.has_parts or step.logged_tokens is not None:
         return 0
     thoughts = Part.objects.filter(generation=step, kind=Kind.THOUGHT)

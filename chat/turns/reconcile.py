@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -186,12 +186,21 @@ def _submit_again(row: Generation, lease: LeaseState) -> None:
         fields = fields_of_new_run(row)
     request = request_for(row, prompt.messages)  # before the fence moves: it may fail
     fields |= {"attempt": row.attempt, "run": row.run, "prompt": prompt.frozen}
-    if Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(**fields):
-        delete_if_forgotten(row)
+    if _store_attempt(row, attempt, fields):
         began = lease.attempt > 0 and (lease.state == "r" or lease.seq > 0)
         submission.submit(request, front=began or row.strikes > 0)
         about = {"generation": str(row.pk), "model": row.model, "attempt": row.attempt, "run": row.run}
         logger.info("reply submitted again", extra={**about, "strikes": row.strikes})
+
+
+@transaction.atomic
+def _store_attempt(row: Generation, attempt: int, fields: dict[str, Any]) -> bool:
+    """Stores the next attempt of a reply and deletes the thought that it no longer continues, or neither.
+    Returns whether the row was live and at the earlier attempt."""
+    if not Generation.objects.live().filter(pk=row.pk, attempt=attempt).update(**fields):
+        return False
+    delete_if_forgotten(row)
+    return True
 
 
 def _must_start_again(row: Generation) -> bool:

@@ -68,6 +68,14 @@ class TestUse:
         Part.objects.create(generation=step, order=0, kind="thought", text="hm", offset=0, after=0, seq=50)
         assert context(cast, conversation) == {"tokens": 330, "exact": True, "limit": 1024}
 
+    def test_a_thought_that_the_reply_continued_does_not_count(self, cast: Any) -> None:
+        conversation = talk(cast.alice, "asked", "answered")
+        step = counted(conversation, prompt_tokens=300, completion_tokens=80, has_parts=True)
+        thought = {"generation": step, "kind": "thought", "offset": 0, "after": 0}
+        Part.objects.create(order=0, text=ANSWER, seq=0, **thought)  # in its prompt: 104 tokens by estimate
+        Part.objects.create(order=1, text="hm", seq=50, **thought)
+        assert context(cast, conversation) == {"tokens": 226, "exact": False, "limit": 1024}
+
     def test_another_model_makes_it_an_estimate(self, cast: Any) -> None:
         conversation = talk(cast.alice, "asked", "answered")
         counted(conversation, prompt_tokens=300, completion_tokens=80)

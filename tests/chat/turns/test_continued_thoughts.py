@@ -262,6 +262,36 @@ async def test_a_model_that_lost_the_ability_meanwhile_begins_again_in_a_new_run
     assert [part["text"] for part in message["parts"]] == [thought.upper()]
 
 
+async def test_a_pass_that_breaks_off_forgets_nothing_of_a_continued_thought(
+    tabs: Any, broker: Any, model_card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await tabs("alice")
+    await begin(tab, broker)
+    ack = await ask(tab)
+    await shorten(ack, (await stopped(tab, ack, 3)).text)
+    await sync_to_async(broker.stop_worker)()
+    more = await go_on(tab, ack)
+    await sync_to_async(redis_client.client().flushdb)()
+    broker.start_worker(resume=Resume.RESTART)
+    broken = []
+
+    def break_off(*_: Any) -> None:
+        broken.append(1)
+        raise SystemError
+
+    def is_broken() -> list[int]:
+        reconcile.reconcile()
+        return broken
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reconcile, "delete_if_forgotten", break_off)
+        await pass_of_reconcile()
+        await eventually(is_broken)
+    row = await Generation.objects.aget(pk=more["generation_id"])
+    assert (row.attempt, row.run, row.has_parts, row.parameters.began_again) == (1, 0, True, False)
+    assert await Part.objects.filter(generation=row).acount() == 1
+
+
 async def test_text_behind_a_thought_is_continued_from_the_text(tabs: Any, broker: Any) -> None:
     tab = await tabs("alice")
     await begin(tab, broker)
