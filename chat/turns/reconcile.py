@@ -139,7 +139,7 @@ def repair(row: Generation, lease: LeaseState) -> None:
         # It was handed over or given back, and no worker can continue it. Without a worker its text stays.
         _submit_again(row, lease)
     elif waits:
-        _end_if_no_worker_was_seen(row)
+        _end_if_no_worker_was_seen(row, lease)
     elif runs:
         _mark_running(row)  # (b)
     else:
@@ -156,12 +156,13 @@ def _mark_running(row: Generation) -> None:
         Generation.objects.filter(pk=row.pk, status=Status.QUEUED).update(status=Status.RUNNING)
 
 
-def _end_if_no_worker_was_seen(row: Generation) -> None:
-    """Ends a wait if no worker of the model was seen for GROKWEB_QUEUE_TIMEOUT (rule 12)."""
+def _end_if_no_worker_was_seen(row: Generation, lease: LeaseState) -> None:
+    """Ends a wait if no worker of the model that knows what the request needs was seen for
+    GROKWEB_QUEUE_TIMEOUT (rule 12)."""
     waited = Generation.objects.live().filter(
         pk=row.pk, created_at__lt=Now() - timedelta(seconds=settings.QUEUE_TIMEOUT)
     )
-    if not served_models.was_seen(row.model) and waited.exists():
+    if not served_models.was_seen(row.model, lease.contract) and waited.exists():
         _end(
             row,
             Reason.FAILED,

@@ -14,6 +14,7 @@ from django.conf import settings
 from chat.model_cards.capabilities import parse_announced_capabilities
 from chat.turns import redis_client
 from inference.base.model_list import state
+from inference.contract import CONTRACT_VERSION
 from inference.hub import progress as hub_progress
 from inference.wire import fetching, scripts
 from inference.wire import queue as fair_queue
@@ -77,22 +78,34 @@ def workers(model: str) -> list[Worker]:
     return fair_queue.workers(redis_client.client(), model)
 
 
-def is_served(model: str) -> bool:
-    """Returns whether a worker of this model is alive and its engine can answer."""
-    return any(not worker.problem for worker in workers(model))
+def is_served(model: str, contract: int = 1) -> bool:
+    """Returns whether a worker of this model is alive, knows this version of the contract, and its engine
+    can answer."""
+    return any(not worker.problem and worker.contract >= contract for worker in workers(model))
 
 
 def note_seen(model: str) -> None:
-    """Notes that a worker of this model is alive: no wait for it ends for GROKWEB_QUEUE_TIMEOUT from now
-    on."""
-    redis_client.client().set(scripts.key("seen", model), 1, px=max(1, int(settings.QUEUE_TIMEOUT * 1000)))
+    """Notes which worker of this model is alive, of those that can answer the one of the newest version: no
+    wait for it ends for GROKWEB_QUEUE_TIMEOUT from now on."""
+    newest = max((worker.contract for worker in workers(model) if not worker.problem), default=1)
+    life = max(1, int(settings.QUEUE_TIMEOUT * 1000))
+    for key in (scripts.key("seen", model), _seen_key(model, min(newest, CONTRACT_VERSION))):
+        redis_client.client().set(key, 1, px=life)
 
 
-def was_seen(model: str) -> bool:
-    """Returns whether a worker of this model was alive within GROKWEB_QUEUE_TIMEOUT, or is fetching it, as
-    far as Redis knows."""
-    key = scripts.key("seen", model)
-    return is_served(model) or is_fetched(model) or bool(redis_client.client().exists(key))
+def was_seen(model: str, contract: int = 1) -> bool:
+    """Returns whether a worker of this model that knows this version of the contract was alive within
+    GROKWEB_QUEUE_TIMEOUT, or is fetching it, as far as Redis knows."""
+    if is_served(model, contract) or is_fetched(model):
+        return True
+    if contract == 1:
+        return bool(redis_client.client().exists(scripts.key("seen", model)))
+    versions = range(contract, CONTRACT_VERSION + 1)
+    return any(redis_client.client().exists(_seen_key(model, version)) for version in versions)
+
+
+def _seen_key(model: str, contract: int) -> str:
+    return scripts.key("seen", model, f"{contract}")
 
 
 def fetches() -> dict[str, Fetch]:

@@ -6,6 +6,7 @@ leave what failed to reconcile: the row is the truth (rule 1).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -26,10 +27,21 @@ from inference.wire import queue as fair_queue
 
 def submit(request: GenerationRequest, *, front: bool = False) -> fair_queue.Submitted:
     """Puts a reply into the fair queue and wakes a worker."""
-    answer = fair_queue.submit(redis_client.client(), request, front=front)
+    answer = fair_queue.submit(redis_client.client(), _for_living_workers(request), front=front)
     if answer in ("queued", "known"):
         ticket(request.model)
     return answer
+
+
+def _for_living_workers(request: GenerationRequest) -> GenerationRequest:
+    """Returns the request without its context limit where all living workers are of versions that do not know
+    it: they read up to their engine's context, and the reply must not wait for a worker that nobody runs."""
+    if not request.context_limit:
+        return request
+    versions = [worker.contract for worker in served_models.workers(request.model)]
+    if not versions or max(versions) >= request.required_version:
+        return request
+    return dataclasses.replace(request, context_limit=0)
 
 
 def ticket(model: str, count: int = 1) -> None:

@@ -68,6 +68,7 @@ class LeaseState:
     leased: bool
     ended: bool
     seq: int = 0  # number of the last token in the log
+    contract: int = 1  # the version that its request needs (inference/contract.py)
 
 
 def states(client: redis.Redis, generation_ids: Sequence[str]) -> list[LeaseState]:
@@ -76,8 +77,8 @@ def states(client: redis.Redis, generation_ids: Sequence[str]) -> list[LeaseStat
         return []
     rows = scripts.run(client, "lease_states", *generation_ids)
     return [
-        LeaseState(int(a), state, worker, bool(leased), bool(ended), int(seq))
-        for a, state, worker, leased, ended, seq in rows
+        LeaseState(int(a), state, worker, bool(leased), bool(ended), int(seq), int(contract))
+        for a, state, worker, leased, ended, seq, contract in rows
     ]
 
 

@@ -12,12 +12,14 @@ from django.db.models.functions import Now
 from django.test import override_settings
 from redis import ResponseError
 
+from chat.model_cards.models import ModelCard
 from chat.turns import submission
 from chat.turns.models import Generation
 from chat.turns.question import Question
 from chat.turns.starting import send
 from chat.turns.tasks import reconcile
 from inference.wire import scripts
+from inference.wire.queue import Claim, claim
 from tests.chat.turns import simulation
 from tests.chat.turns.simulation import Broker, Worker
 
@@ -222,6 +224,59 @@ def test_a_wait_ends_only_if_no_worker_was_seen_for_the_whole_time(service: Serv
     row.refresh_from_db()
     assert row.status == "queued"
     service.redis.delete(scripts.key("seen", "scripted"))  # as after GROKWEB_QUEUE_TIMEOUT
+    service.reconcile(SHORT)
+    row.refresh_from_db()
+    assert (row.status, row.error) == ("failed", "no_worker")
+
+
+def announce(service: Service, contract: int) -> None:
+    """The worker's heartbeat, as one of that version of the contract sends it."""
+    service.worker.beat()
+    service.redis.hset(scripts.key("worker", service.worker.name), "contract", contract)
+
+
+def ask_with_limit(service: Service) -> Generation:
+    ModelCard.objects.update(context_limit=400)
+    turn = send(
+        user=service.user, conversation_id=None, parent_id=None, question=Question("9"), client_id="limited"
+    )
+    return turn.generation
+
+
+def test_workers_of_an_older_version_get_a_request_without_the_limit_that_they_do_not_know(
+    service: Service,
+) -> None:
+    announce(service, 4)
+    row = ask_with_limit(service)
+    claimed = claim(service.redis, "scripted", service.worker.name, suspects=False)
+    assert isinstance(claimed, Claim)
+    assert claimed.request is not None
+    assert (claimed.generation_id, claimed.request.context_limit) == (str(row.pk), 0)
+
+
+@pytest.mark.parametrize("older", [True, False], ids=["beside an older one", "alone"])
+def test_a_worker_that_knows_the_limit_gets_it(service: Service, older: bool) -> None:
+    if older:
+        announce(service, 4)
+        service.worker = Worker(Broker())
+    announce(service, 5)
+    ask_with_limit(service)
+    claimed = claim(service.redis, "scripted", service.worker.name, suspects=False)
+    assert isinstance(claimed, Claim)
+    assert claimed.request is not None
+    assert claimed.request.context_limit == 400
+
+
+def test_a_wait_for_a_version_that_no_worker_had_for_the_whole_time_ends(service: Service) -> None:
+    announce(service, 5)
+    service.reconcile(SHORT)
+    row = ask_with_limit(service)
+    Generation.objects.filter(pk=row.pk).update(created_at=Now() - timedelta(hours=1))
+    announce(service, 4)
+    service.reconcile(SHORT)
+    row.refresh_from_db()
+    assert row.status == "queued"  # a newer worker was here lately
+    service.redis.delete(scripts.key("seen", "scripted", "5"))  # as after GROKWEB_QUEUE_TIMEOUT
     service.reconcile(SHORT)
     row.refresh_from_db()
     assert (row.status, row.error) == ("failed", "no_worker")
