@@ -106,7 +106,7 @@ def test_extensions_that_cannot_be_used_are_named(doctor: Doctor, tmp_path: Path
 
 
 def test_models_that_cannot_be_served_are_a_problem(doctor: Doctor) -> None:
-    assert doctor("models")["models"] == "ok: no models.toml: only GROKWEB_MODEL is served"
+    assert doctor("models", GROKWEB_MODEL="")["models"] == "ok: no models.toml: only GROKWEB_MODEL is served"
     (doctor.data / "models.toml").write_text("[one]\nsource = '/nowhere'\n[two]\nslots = 1\n")
     line = doctor("models", GROKWEB_MODEL="")["models"]
     assert line.startswith("problem: models.toml: [two] source: it is missing")
