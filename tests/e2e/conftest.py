@@ -19,6 +19,7 @@ from tests.e2e.browsing import PATIENCE, Windows, Witness, origin_of
 from tests.e2e.chat import Chat
 from tests.e2e.line import Line
 from tests.e2e.people import Person, invite
+from tests.e2e.second_model import ANNOUNCED, in_service
 from tests.grokweb.service import ROOT, Service
 
 PEOPLE = 400  # for each process: files are shared out by length, not by number of people
@@ -55,7 +56,9 @@ def service(tmp_path_factory: pytest.TempPathFactory, line_port: int) -> Iterato
     ports = (running.port, line_port)
     running.environment["GROKWEB_URLS"] = ",".join(f"http://localhost:{port}" for port in ports)
     try:
-        yield running.start().wait_until_ready()
+        running.start().wait_until_ready()
+        in_service(running, ANNOUNCED)
+        yield running
     finally:
         running.close()
 

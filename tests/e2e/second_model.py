@@ -19,8 +19,15 @@ ModelCard.objects.create(
     last_seen_at=datetime(2026, 1, 2, 12, tzinfo=UTC),
 )
 """
-
-
+# New chats get the model seen last: the one that runs must have been seen before there is another.
+ANNOUNCED = """
+import time
+from chat.model_cards.models import ModelCard
+deadline = time.monotonic() + 90
+while not ModelCard.objects.filter(slug="scripted", last_seen_at__isnull=False).exists():
+    assert time.monotonic() < deadline, "the model that runs was not seen"
+    time.sleep(0.1)
+"""
 NO_SLEEPER = """
 from chat.model_cards.models import ModelCard
 ModelCard.objects.filter(slug="sleeper").delete()

@@ -130,7 +130,7 @@ def pick(chat: Chat, name: str) -> None:
 def test_a_persona_of_ones_own_answers_and_another_one_is_asked(chat: Chat) -> None:
     chat.page.goto("/settings/answers/")
     chat.page.get_by_label("What should the model know about you?").fill("I sail.")
-    chat.page.get_by_role("button", name="Save").click()
+    chat.page.locator("#instructions").get_by_role("button", name="Save").click()
     expect(chat.page.get_by_role("status")).to_have_text("Saved.")
     chat.page.get_by_role("link", name="New persona").click()
     chat.page.get_by_label("Name").fill("Pirate")

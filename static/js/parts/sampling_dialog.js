@@ -111,7 +111,8 @@ function seedField(value) {
 export function askSampling({ bounds, usual, efforts, effort: usualEffort }, settings, save) {
   const fields = Object.entries(bounds).map(([name, [lowest, highest]]) =>
     numberField(name, { lowest, highest, usual: usual[name], value: settings[name] }));
-  const effort = efforts.length ? [effortField(efforts, usualEffort, settings.effort)] : [];
+  const isOffered = efforts.length > 0 || Boolean(settings.effort);
+  const effort = isOffered ? [effortField(efforts, usualEffort, settings.effort)] : [];
   const reset = el("button", { class: "button plain", type: "button" }, gettext("Reset"));
   const submit = el("button", { class: "button primary", type: "submit" }, gettext("Save"));
   const hint = gettext("For this conversation, from the next answer on. Empty fields use the defaults that are shown in them.");
