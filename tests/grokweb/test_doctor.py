@@ -32,6 +32,7 @@ class Doctor:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "grokweb.settings",
             "GROKWEB_DATA": str(data),
+            "GROKWEB_MODEL": "",  # not what other tests of this process set
             "GROKWEB_TEST_ENGINES": "0",
             "DATABASE_URL": database,
             "LC_ALL": "C.UTF-8",
