@@ -28,7 +28,6 @@ from chat.turns.prompts import HISTORY_MESSAGES, estimate_prompt, prompt_of
 from chat.turns.settlement import settle_if_ended
 from inference.contract import Kind
 
-NEARLY_FULL = 0.8  # of the context: from here on the page says what will be left out
 MOST_TURNS = 100  # named to the page, oldest first
 
 
@@ -49,7 +48,7 @@ def context_usage(conversation: Conversation) -> dict[str, Any]:
         return {"context": {"tokens": 0, "exact": True, "limit": limit}}
     measured = _measured(conversation, leaf)
     use: dict[str, Any] = {"tokens": measured.tokens, "exact": measured.exact, "limit": limit}
-    if measured.tokens >= NEARLY_FULL * limit:
+    if measured.tokens >= summaries.NEARLY_FULL * limit:
         use |= {"room": room_of(conversation), "turns": _turns(leaf, measured)}
     return {"context": use}
 

@@ -23,6 +23,7 @@ from chat.core.signals import text_erased
 from chat.core.text import estimate_tokens, grouped, trimmed
 from chat.turns.models import Summary, SummaryStatus
 
+NEARLY_FULL = 0.8  # of the context: what will be left out is shown, and summarised after a reply
 SUMMARY_CHARS = 12_000
 BRANCH_MESSAGES = 100_000  # more than any branch has
 LARGEST = 4  # of the context a summary may take one part in so many: nothing is left out of system messages

@@ -49,7 +49,6 @@ from inference.wire.log import Log
 logger = logging.getLogger("grokweb.summaries")
 
 LEAST_CONTEXT = 2000  # tokens: in a smaller one a summary would take the room of what it stands for
-NEARLY_FULL = 0.8  # of the context, after a reply
 STAYS = 0.4  # of the context: so much of the newest turns is not summarised
 READ_AT_ONCE = 0.6  # of the context: longer beginnings are summarised in pieces
 MOST_TOKENS = 600  # of the text
@@ -71,7 +70,7 @@ def consider(step: Generation) -> None:
     used = step.prompt_tokens + step.completion_tokens
     if card is None or card.context <= LEAST_CONTEXT:
         return
-    if used < NEARLY_FULL * card.context and not step.turns_left_out:
+    if used < summaries.NEARLY_FULL * card.context and not step.turns_left_out:
         return
     answer = Message.objects.select_related("conversation__owner").filter(pk=step.message_id).first()
     if answer is None or answer.conversation.deleted_at or not _may_have(answer.conversation.owner, card):

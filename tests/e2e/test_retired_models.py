@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,7 +10,8 @@ from playwright.sync_api import Page, expect
 from tests.e2e.browsing import Windows
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
-from tests.grokweb.service import ROOT, Service
+from tests.e2e.second_model import in_service
+from tests.grokweb.service import Service
 
 SCRIPTED = "Scripted test engine"
 ELDER = """
@@ -32,11 +31,6 @@ from tests.chat.conversations.building import talk
 talk(User.objects.get(email={email!r}), "Before?", "Yes.", title={title!r})
 Conversation.objects.filter(title={title!r}).update(model="elder")
 """
-
-
-def in_service(service: Service, script: str) -> None:
-    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", script]
-    subprocess.run(command, cwd=ROOT, env=service.environment, capture_output=True, check=True)
 
 
 @pytest.fixture

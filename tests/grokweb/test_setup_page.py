@@ -253,7 +253,7 @@ def test_a_key_that_was_not_entered_here_stays_and_a_lost_one_can_be_entered(
     assert "# its key" in path_in(settings.DATA_DIR).read_text()
 
 
-def test_the_same_model_on_a_second_server_gets_a_number(
+def test_a_model_that_two_servers_have_is_numbered_the_second_time(
     client: Client, server: FakeServer, settings: Any
 ) -> None:
     with FakeServer(lambda call: call.ok("hi")) as second:
