@@ -48,4 +48,4 @@ def default_model() -> CheckResult:
         return warning(
             _("new chats get the demo model, which knows little: choose another one at /admin/setup/")
         )
-    return ok(_("new chats get %(name)s") % {"name": choice.card.name})
+    return ok(_("new chats get %(name)s") % {"name": choice.card.shown_name})

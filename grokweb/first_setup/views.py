@@ -306,7 +306,7 @@ def _securities() -> list[tuple[str, str]]:
 def _chosen_by_staff() -> str:
     """Returns the name of a model that staff made the default, which comes before the one chosen here."""
     choice = choose_for_new_chats()
-    return choice.card.name if choice and choice.rule is Rule.STAFF else ""
+    return choice.card.shown_name if choice and choice.rule is Rule.STAFF else ""
 
 
 def _stored_language() -> str:
