@@ -28,7 +28,14 @@ COLOURS = {
     "rules": {},
 }
 IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
-# Other colours are taken over in the next frame; only then their transitions begin.
+# Colours must not be measured while they change: a busy browser begins a transition late.
+# A constructed sheet is not an inline style, which the page's CSP would refuse.
+WITHOUT_TRANSITIONS = """() => {
+  if (window.withoutTransitions) return;
+  window.withoutTransitions = new CSSStyleSheet();
+  window.withoutTransitions.replaceSync("*, ::before, ::after { transition: none !important; }");
+  document.adoptedStyleSheets.push(window.withoutTransitions);
+}"""
 NEXT_FRAME = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 RUN = """async ([rules, excluded]) => {
   const { violations } = await axe.run({ exclude: excluded.map((each) => [each]) }, rules);
@@ -46,6 +53,7 @@ def findings(page: Page, excluded: Sequence[str] = ()) -> list[str]:
     """Returns the findings on a page; parts that Django draws, selected by `excluded`, are left out."""
     page.wait_for_load_state()
     page.evaluate(_source())  # evaluated by the debugger, which the page's CSP does not bind
+    page.evaluate(WITHOUT_TRANSITIONS)
     first: Scheme = "dark" if page.evaluate(IS_DARK) else "light"
     second: Scheme = "light" if first == "dark" else "dark"
     found = _run(page, RULES, excluded)

@@ -22,11 +22,12 @@ APPS = Path(__file__).parents[3] / "chat"
 # Who answers each hook. A handler that is missing here, or is no longer registered, changes what people see.
 HANDLERS = {
     "accounts.check_user_deletable": ["staff"],
+    "accounts.login_destination": ["first_setup"],
     "accounts.settings_details": ["quotas", "transfer"],
     "accounts.group_deletion_notes": ["quotas"],
     "conversations.settle_ended_replies": ["turns"],
     "conversations.conversation_details": ["personas", "sharing", "turns"],
-    "conversations.message_details": ["feedback", "files", "turns"],
+    "conversations.message_details": ["feedback", "files", "transfer", "turns"],
     "conversations.page_details": ["files", "personas", "quotas", "turns"],
     "moderation.take_down_share": ["sharing"],
 }

@@ -57,10 +57,10 @@ async def end_of(cast: Cast, state: dict[str, Any], language: str = "en") -> dic
 async def test_staff_see_answer_first_token_and_pace_and_nothing_is_stored(
     cast: Cast, broker: Any, question: Any
 ) -> None:
-    question("echo:good morning to all")
+    question("slow:4:20")  # a pace needs tokens that are not written in the same millisecond
     broker.start_worker()._beat()
     state = await outcome(cast)
-    assert (state["state"], state["text"]) == ("done", "good morning to all")
+    assert (state["state"], state["text"]) == ("done", "w1 w2 w3 w4")
     assert state["words"].startswith("First token after ")
     assert "4 tokens in " in state["words"]
     assert state["words"].endswith(" tokens a second.")
