@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.conversations import signals
-from chat.conversations.models import Conversation, Leaf, Message, MessageStatus
+from chat.conversations.models import Conversation, Leaf, Message, MessageStatus, Role
 from chat.conversations.settlement import settle_ended
 from chat.conversations.tree import end_of, ids_from
 from chat.core.errors import Busy
@@ -71,3 +73,13 @@ def _delete_from_below(message: Message) -> set[User]:
         viewers.update(leaf.viewer for leaf in leaves)
         batch.delete()
     return viewers
+
+
+def turns_of(messages: Sequence[Message]) -> list[list[Message]]:
+    """Groups the messages of a branch: each turn begins with a question."""
+    turns: list[list[Message]] = []
+    for message in messages:
+        if message.role == Role.USER or not turns:
+            turns.append([])
+        turns[-1].append(message)
+    return turns

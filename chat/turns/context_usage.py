@@ -7,24 +7,25 @@ with their tokens, and how many tokens a prompt may have (the rule is that of in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Sum
 
-from chat.conversations.branches import current_leaf
+from chat.conversations.branches import current_leaf, turns_of
 from chat.conversations.models import Conversation, Message, Role
 from chat.conversations.titles import title_from
 from chat.conversations.tree import texts_to
 from chat.core.text import estimate_tokens
-from chat.files import services as files
 from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
 from chat.personas import services as personas
+from chat.personas.models import ConversationSettings
 from chat.turns import summaries
 from chat.turns.continued_thought import continued_thought
 from chat.turns.models import LIVE, Generation, Part, Summary
-from chat.turns.prompts import HISTORY_MESSAGES, estimate_prompt, prompt_of
+from chat.turns.prompts import HISTORY_MESSAGES, BuiltPrompt, build_prompt, estimate_prompt
 from chat.turns.settlement import settle_if_ended
 from inference.contract import Kind
 
@@ -46,10 +47,11 @@ def context_usage(conversation: Conversation) -> dict[str, Any]:
     limit = conversation.model.context
     if leaf is None:
         return {"context": {"tokens": 0, "exact": True, "limit": limit}}
-    measured = _measured(conversation, leaf)
+    branch = _Branch(conversation, leaf)
+    measured = _measured(branch)
     use: dict[str, Any] = {"tokens": measured.tokens, "exact": measured.exact, "limit": limit}
     if measured.tokens >= summaries.NEARLY_FULL * limit:
-        use |= {"room": room_of(conversation), "turns": _turns(leaf, measured)}
+        use |= {"room": room_of(branch.chosen), "turns": _turns(branch, measured)}
     return {"context": use}
 
 
@@ -64,46 +66,58 @@ def settled_context_usage(conversation: Conversation) -> dict[str, Any]:
     return context_usage(conversation)
 
 
-def room_of(conversation: Conversation) -> int:
-    """Returns how many tokens the next prompt may have beside its answer."""
-    limit = conversation.model.context
-    chosen = personas.get_conversation_settings(conversation).settings.get("max_tokens")
-    longest = answer_tokens(conversation.model).usual if chosen is None else int(chosen)
-    return limit - min(longest, limit // 2)
+def room_of(chosen: ConversationSettings) -> int:
+    """Returns how many tokens the next prompt of this conversation may have beside its answer."""
+    model = chosen.conversation.model
+    tokens = chosen.settings.get("max_tokens")
+    longest = answer_tokens(model).usual if tokens is None else int(tokens)
+    return model.context - min(longest, model.context // 2)
 
 
-def _measured(conversation: Conversation, leaf: Message) -> Measured:
-    steps = list(Generation.objects.steps_of(leaf).exclude(status__in=LIVE))
+class _Branch:
+    """Reads what the next prompt of a branch is made of, each part once and only if it is asked for."""
+
+    def __init__(self, conversation: Conversation, leaf: Message) -> None:
+        self.conversation = conversation
+        self.leaf = leaf
+
+    @cached_property
+    def chosen(self) -> ConversationSettings:
+        return personas.get_conversation_settings(self.conversation)
+
+    @cached_property
+    def prompt(self) -> BuiltPrompt:
+        system = personas.system_text(self.conversation.owner, self.chosen.persona)
+        sees = capabilities_of(self.conversation.model).images
+        return build_prompt(self.leaf, system=system, sees=sees, is_answered=True)
+
+    def estimate(self) -> int:
+        return estimate_prompt(self.prompt.messages)
+
+
+def _measured(branch: _Branch) -> Measured:
+    steps = list(Generation.objects.steps_of(branch.leaf).exclude(status__in=LIVE))
     last = steps[-1] if steps else None
-    if last is None or not last.prompt_tokens:
-        return Measured(_estimate(conversation, leaf), exact=False)
-    if _has_another_summary(conversation, leaf, last):
-        return Measured(_estimate(conversation, leaf), exact=False)
+    if last is None or not last.prompt_tokens or _has_another_summary(branch, last):
+        return Measured(branch.estimate(), exact=False)
     continued = continued_thought(last)
     counted = last.prompt_tokens + last.completion_tokens - _thought_tokens(last)
     if continued:  # the prompt had it, and nobody counted it alone
         counted = max(0, counted - estimate_tokens(continued))
     if last.turns_left_out:  # its worker counted only what it read
-        return Measured(max(_estimate(conversation, leaf), counted), exact=False)
+        return Measured(max(branch.estimate(), counted), exact=False)
     # The next prompt has neither calls nor their results, and another model has other tokens.
-    is_same = len(steps) == 1 and last.model == conversation.model_id and not continued
+    is_same = len(steps) == 1 and last.model == branch.conversation.model_id and not continued
     return Measured(counted, exact=is_same and not last.is_usage_estimated)
 
 
-def _has_another_summary(conversation: Conversation, leaf: Message, last: Generation) -> bool:
+def _has_another_summary(branch: _Branch, last: Generation) -> bool:
     """Returns whether the next prompt uses another summary than the last one, or no longer one."""
-    if not Summary.objects.filter(conversation=conversation).exists():
+    if not Summary.objects.filter(conversation=branch.conversation).exists():
         return False
-    used = summaries.in_use([*texts_to(leaf, HISTORY_MESSAGES), leaf])
+    used = summaries.in_use([*texts_to(branch.leaf, HISTORY_MESSAGES), branch.leaf])
     read: UUID | None = last.prompt.summary
     return read != (used.pk if used else None)
-
-
-def _estimate(conversation: Conversation, leaf: Message) -> int:
-    persona = personas.get_conversation_settings(conversation).persona
-    sees = capabilities_of(conversation.model).images
-    prompt = prompt_of(leaf, system=personas.system_text(conversation.owner, persona), sees=sees)
-    return estimate_prompt(prompt)
 
 
 def _thought_tokens(step: Generation) -> int:
@@ -114,21 +128,20 @@ def _thought_tokens(step: Generation) -> int:
     return thoughts.aggregate(tokens=Sum(F("seq") - F("after")))["tokens"] or 0
 
 
-def _turns(leaf: Message, measured: Measured) -> list[dict[str, Any]]:
+def _turns(branch: _Branch, measured: Measured) -> list[dict[str, Any]]:
     """Returns the turns of a branch, oldest first: their first and last message, the first words, and tokens,
     which are shares of what was measured."""
-    branch = texts_to(leaf, HISTORY_MESSAGES)
-    branch = list(summaries.after(summaries.in_use([*branch, leaf]), branch))
-    path = [message for message in branch if message.role != Role.SYSTEM]
-    texts = files.contents([message for message in path if message.hidden_at is None])
-    turns: list[dict[str, Any]] = []
-    for message in path:
-        if message.role == Role.USER or not turns:
-            words = "" if message.hidden_at else title_from(message.text)
-            turns.append({"first": str(message.pk), "words": words, "tokens": 0})
-        turns[-1]["last"] = str(message.pk)
-        turns[-1]["tokens"] += estimate_tokens(texts.get(message.pk, ""))
-    estimated = sum(turn["tokens"] for turn in turns)
-    for turn in turns:
-        turn["tokens"] = round(turn["tokens"] * measured.tokens / max(1, estimated))
-    return turns[:MOST_TURNS]
+    texts = {message.pk: text for message, text in branch.prompt.read}
+    path = [message for message, _ in branch.prompt.read if message.role != Role.SYSTEM]
+    turns = turns_of(path)
+    sizes = [sum(estimate_tokens(texts[message.pk]) for message in turn) for turn in turns]
+    share = measured.tokens / max(1, sum(sizes))
+    return [
+        {
+            "first": str(turn[0].pk),
+            "last": str(turn[-1].pk),
+            "words": "" if turn[0].hidden_at else title_from(turn[0].text),
+            "tokens": round(size * share),
+        }
+        for turn, size in zip(turns, sizes, strict=True)
+    ][:MOST_TURNS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +35,12 @@ Prompt = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class BuiltPrompt:
-    """Holds the messages of a prompt, none if its question is hidden, and what the row stores of them."""
+    """Holds the messages of a prompt, none if its question is hidden, and what the row stores of them.
+    `read` are the messages of the branch that it is made of, with their texts."""
 
     messages: Prompt
     frozen: FrozenPrompt
+    read: Sequence[tuple[Message, str]] = ()
 
     def differs_from(self, earlier: FrozenPrompt) -> bool:
         """Returns whether an earlier attempt read something else, as far as its row knows."""
@@ -54,6 +57,7 @@ def build_prompt(
     steps: Prompt | None = None,
     sees: bool = False,
     context: int | None = None,
+    is_answered: bool = False,
 ) -> BuiltPrompt:
     """Returns the system message, the branch up to and including `question`, and `prefix`, with which the
     answer begins, in an order that every chat template renders (inference/text/alternate.py).
@@ -62,11 +66,15 @@ def build_prompt(
     moderation hid has no text here; one that was hidden when `frozen` was made has none either. `steps` are
     the messages of earlier steps of the answer. `sees`: the model sees images; for a later attempt, `frozen`
     says whether it did. `context` is that of the model; without it, that of the conversation's model counts.
+    `is_answered`: `question` ends the branch that a next question will read, so a summary may cover it too.
     """
     if question.hidden_at is not None:
         return BuiltPrompt([], FIRST_ATTEMPT)
     path = texts_to(question, frozen.messages or HISTORY_MESSAGES)
-    summary = summaries.named(frozen.summary, path) if frozen.messages else summaries.in_use(path, context)
+    if frozen.messages:
+        summary = summaries.named(frozen.summary, path)
+    else:
+        summary = summaries.in_use([*path, question] if is_answered else path, context)
     hidden = {message.pk for message in path if message.hidden_at is not None} | set(frozen.left_out)
     composed = {} if content is None else {question.pk: content}
     rest = summaries.after(summary, path)
@@ -92,6 +100,7 @@ def build_prompt(
             images=images.number,
             images_left_out=images.left_out,
         ),
+        [(message, composed.get(message.pk, "")) for message in rest],
     )
 
 

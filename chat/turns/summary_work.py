@@ -23,6 +23,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
+from chat.conversations.branches import turns_of
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
 from chat.conversations.serializers import load_siblings, message_json
 from chat.conversations.tree import ids_to, texts_to
@@ -95,7 +96,7 @@ def place_for(answer: Message, card: ModelCard) -> Message | None:
     if any(row.status != SummaryStatus.READY for row in summaries.latest_on(path)):
         return None  # one is being written, or the person wants none of these turns
     earlier = summaries.in_use(path, card.context)
-    turns = _turns(summaries.after(earlier, path))
+    turns = turns_of(summaries.after(earlier, path))
     sizes = [sum(_tokens(turn)) for turn in turns]
     staying = len(turns) - 1
     while staying > 0 and sum(sizes[staying - 1 :]) <= STAYS * card.context:
@@ -111,15 +112,6 @@ def place_for(answer: Message, card: ModelCard) -> Message | None:
     if end is None or _failures(end) >= MOST_FAILURES:
         return None
     return end
-
-
-def _turns(messages: Sequence[Message]) -> list[list[Message]]:
-    turns: list[list[Message]] = []
-    for message in messages:
-        if message.role == Role.USER or not turns:
-            turns.append([])
-        turns[-1].append(message)
-    return turns
 
 
 def _tokens(messages: Sequence[Message]) -> list[int]:

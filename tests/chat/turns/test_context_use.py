@@ -11,7 +11,7 @@ from chat.conversations.models import Conversation, Message
 from chat.conversations.tree import path_to
 from chat.model_cards.models import ModelCard
 from chat.personas.models import ConversationSettings
-from chat.turns.models import Generation, Part
+from chat.turns.models import Generation, Part, Summary
 from tests.chat.conversations.building import say, talk
 from tests.chat.turns.exchange import send
 
@@ -89,6 +89,17 @@ class TestUse:
         counted(conversation, prompt_tokens=900, completion_tokens=10)
         Message.objects.filter(text="the secret").update(hidden_at="2026-01-01T00:00Z")
         assert [turn["words"] for turn in context(cast, conversation)["turns"]] == ["", "open"]
+
+    def test_a_summary_of_the_whole_branch_counts_instead_of_it(self, cast: Any) -> None:
+        conversation = talk(cast.alice, "long " * 700, ANSWER)
+        assert context(cast, conversation)["tokens"] > 1200
+        end = conversation.leaves.get().message
+        about = {"conversation": conversation, "user": cast.alice, "last": end, "model": "scripted"}
+        Summary.objects.create(
+            **about, version=1, status="ready", text="A long question.", seed=1, max_tokens=99
+        )
+        use = context(cast, conversation)
+        assert ("turns" in use, use["tokens"] < 200) == (False, True)
 
     @pytest.mark.parametrize(("who", "status"), [("bob", 404), ("staff", 404), ("anonymous", 401)])
     def test_only_the_owner_learns_it(self, cast: Any, who: str, status: int) -> None:
