@@ -55,7 +55,7 @@ class CustomInstructions(models.Model):
     about = models.TextField(_("about the person"), max_length=INSTRUCTION_CHARS, blank=True)
     style = models.TextField(_("how to answer"), max_length=INSTRUCTION_CHARS, blank=True)
     active = models.BooleanField(_("active"), default=True)
-    # Long conversations are summarised by models with enough context (chat/turns/summary_work.py).
+    # Long conversations are summarised by models with enough context (chat/turns/summary_asking.py).
     compact = models.BooleanField(_("summarise long conversations"), default=True)
 
     class Meta:

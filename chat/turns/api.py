@@ -12,7 +12,7 @@ from chat.turns.context_usage import settled_context_usage
 from chat.turns.details import details_of
 from chat.turns.model_status import models_json
 from chat.turns.sent_prompt import sent_prompt
-from chat.turns.summary_work import with_summary_json
+from chat.turns.summary_news import with_summary_json
 
 
 @json_view("GET")

@@ -28,7 +28,7 @@ from chat.files.models import Attachment
 from chat.moderation.signals import message_hidden, message_shown
 from chat.personas.services import conversation_settings_json
 from chat.personas.signals import conversation_settings_changed
-from chat.turns import events, frames, summaries, summary_work
+from chat.turns import events, frames, summaries, summary_news, summary_stopping
 from chat.turns.models import Summary
 from chat.turns.settlement import settle_if_ended
 from chat.turns.socket_monitor import CLOSE_CODES
@@ -38,20 +38,20 @@ from chat.turns.stopping import stop_all
 @receiver(conversation_deleted)
 def stop_in_deleted(conversation: Conversation, **_: Any) -> None:
     stop_all(message__conversation=conversation)
-    summary_work.stop_all(conversation=conversation)
+    summary_stopping.stop_all(conversation=conversation)
 
 
 @receiver(all_deleted)
 def stop_in_all(owner: User, **_: Any) -> None:
     stop_all(message__conversation__owner=owner)
-    summary_work.stop_all(conversation__owner=owner)
+    summary_stopping.stop_all(conversation__owner=owner)
     events.publish_sync(owner.pk, frames.Emptied())
 
 
 @receiver(user_suspended)
 def stop_suspended(user: User, **_: Any) -> None:
     stop_all(user=user)
-    summary_work.stop_all(user=user)
+    summary_stopping.stop_all(user=user)
     events.close_sync(user.pk, CLOSE_CODES["suspended"])
 
 
@@ -108,14 +108,14 @@ def delete_summaries_of_file(instance: Attachment, **_: Any) -> None:
 
 def _delete_covering(message: Message) -> None:
     for end in summaries.delete_covering(message):
-        transaction.on_commit(partial(summary_work.announce, end), robust=True)
+        transaction.on_commit(partial(summary_news.announce, end), robust=True)
 
 
 @receiver(pre_delete, sender=Summary)
 def free_summary(instance: Summary, **_: Any) -> None:
     """A summary that is being written goes with a message that it covers."""
     if not instance.is_settled:
-        summary_work.free(instance)
+        summary_stopping.free(instance)
 
 
 @receiver([message_hidden, message_shown])

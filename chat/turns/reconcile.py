@@ -30,7 +30,7 @@ from chat.turns import (
     served_models,
     settlement,
     submission,
-    summary_work,
+    summary_reconcile,
     trial_marks,
 )
 from chat.turns.continued_thought import delete_if_forgotten, fields_of_new_run
@@ -50,7 +50,7 @@ def reconcile() -> None:
     """Makes one pass. Raises redis.RedisError; the next pass continues."""
     if reconcile_rest.must_wait_for_workers(_live):
         return
-    models = _reconcile_replies() | summary_work.reconcile_summaries()
+    models = _reconcile_replies() | summary_reconcile.reconcile_summaries()
     for model in models:
         submission.top_up(model)
 
@@ -79,7 +79,7 @@ def _oldest(*statuses: Status) -> list[Generation]:
 def _live() -> list[UUID]:
     """Returns the replies that Redis must know: one that waits for tools is in the database alone."""
     replies = Generation.objects.filter(status__in=WITH_WORKERS).values_list("pk", flat=True)
-    return [*replies[:BATCH], *summary_work.unsettled_ids()]
+    return [*replies[:BATCH], *summary_reconcile.unsettled_ids()]
 
 
 def sweep() -> None:
@@ -91,7 +91,7 @@ def sweep() -> None:
             model
         )  # read before the rows: a row is committed before it is submitted
         live = Generation.objects.live().filter(pk__in=believed).values_list("pk", flat=True)
-        ghosts = believed - set(live) - set(summary_work.unsettled_ids()) if believed else set()
+        ghosts = believed - set(live) - set(summary_reconcile.unsettled_ids()) if believed else set()
         for ghost in ghosts - trial_marks.trials_among(ghosts):
             submission.settled(ghost)
 

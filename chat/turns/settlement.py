@@ -19,7 +19,8 @@ from chat.turns import (
     reply_metrics,
     reply_state,
     submission,
-    summary_work,
+    summary_asking,
+    summary_settlement,
 )
 from chat.turns.call_errors import CallError
 from chat.turns.models import NOT_BEGUN, CallStatus, Generation, Part, Status, ToolCall
@@ -65,7 +66,7 @@ def finish(generation_id: UUID, attempt: int) -> bool:
         _report(generation_id)
         _consider_summary(generation_id)
     elif log.end is not None:
-        summary_work.settle(generation_id, attempt, log)
+        summary_settlement.settle(generation_id, attempt, log)
     if not Generation.objects.live().filter(pk=generation_id).exists():
         submission.settled(
             generation_id
@@ -78,7 +79,7 @@ def _consider_summary(generation_id: UUID) -> None:
     try:
         step = Generation.objects.filter(pk=generation_id).first()
         if step is not None and step.prompt_tokens:
-            summary_work.consider(step)
+            summary_asking.consider(step)
     except (DatabaseError, *redis_client.UNAVAILABLE):
         logger.exception("no summary after %s", generation_id, extra={"generation": str(generation_id)})
 

@@ -1,4 +1,4 @@
-"""Chooses, shows and changes summaries of the oldest turns of a branch; summary_work.py has them written.
+"""Chooses, shows and changes summaries of the oldest turns of a branch; summary_asking.py has them written.
 
 A summary covers its branch from the first message to `last`. The tree is never changed: an undone summary
 leaves the messages as they were.

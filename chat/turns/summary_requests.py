@@ -11,7 +11,7 @@ from chat.conversations.models import Message, MessageStatus, Role
 from chat.core.errors import BadInput, NotFound
 from chat.core.throttling import throttle
 from chat.model_cards.access import check_answers
-from chat.turns import summaries, summary_work
+from chat.turns import summaries, summary_asking, summary_news, summary_stopping
 from chat.turns.models import SummaryStatus
 
 
@@ -35,21 +35,21 @@ def use(message: Message, user: User) -> None:
         raise BadInput(_("Only what ends with a finished answer can be summarised."))
     throttle("summary", str(user.pk), 30, 3600)
     check_answers(message.conversation.model, user)
-    summary_work.ask_for(message, user, message.conversation.model)
+    summary_asking.ask_for(message, user, message.conversation.model)
 
 
 def edit(message: Message, user: User, text: object) -> None:
     """Raises ChatErrors."""
     check_not_suspended(user)
     summaries.edit(message=message, user=user, text=text)
-    summary_work.announce(message)
+    summary_news.announce(message)
 
 
 def undo(message: Message) -> None:
     """Leaves a summary out of prompts, or ends its writing. Raises NotFound."""
     latest = summaries.latest_for(message)
     if latest.status == SummaryStatus.WAITING:
-        summary_work.stop(latest)
+        summary_stopping.stop(latest)
     else:
         _change(message, used=False)
 
@@ -57,4 +57,4 @@ def undo(message: Message) -> None:
 @transaction.atomic
 def _change(message: Message, *, used: bool) -> None:
     if summaries.set_used(summaries.latest_for(message), used=used):
-        transaction.on_commit(lambda: summary_work.announce(message), robust=True)
+        transaction.on_commit(lambda: summary_news.announce(message), robust=True)
