@@ -127,7 +127,8 @@ class Message(models.Model):
     hidden_at = models.DateTimeField(
         _("hidden"), null=True, blank=True
     )  # by moderation; the text stays for appeal
-    # Empty: written here. Else what it was imported from, or begins with (chat/conversations/origins.py).
+    # Empty: written by the model here, or a question. Else what an answer was imported from or begins with,
+    # or that a person edited it (chat/conversations/origins.py).
     source = models.CharField(_("imported from"), max_length=40, blank=True, default="")
     source_model = models.CharField(_("model named there"), max_length=80, blank=True, default="")
 

@@ -1,4 +1,4 @@
-"""Names the origin of answers that the model here did not write: imported, or begun with imported text.
+"""Names the origin of answers that the model here did not write: imported or edited, or begun with such text.
 
 Every view of an answer shows its origin (page, shared page, print, exports, reports): anybody can write a
 file, and its text must not pass for an answer of this site's model.
@@ -14,12 +14,13 @@ from chat.conversations.models import Message, Role
 
 SOURCE_CHARS, MODEL_CHARS = 40, 80  # of Message.source and Message.source_model
 A_FILE = "file"  # a source that is not known more exactly: imported before sources were stored
+EDITED = "edited"  # a source: the text is a person's version of another answer to the same question
 
 
 class Origin(TypedDict):
-    """Holds where an answer was imported from."""
+    """Holds where the text of an answer comes from."""
 
-    source: str  # the service that wrote the file, or A_FILE
+    source: str  # the service that wrote the file, A_FILE or EDITED
     model: str  # the model that the file names, which nobody can check; may be empty
     continued: bool  # the model here wrote the rest
 
@@ -37,6 +38,8 @@ def origin_words(origin: Origin | None) -> str:
     static/js/view/message_status.js."""
     if origin is None:
         return ""
+    if origin["source"] == EDITED:
+        return _edited_words(is_continued=origin["continued"])
     source = _("a file") if origin["source"] == A_FILE else origin["source"]
     if origin["continued"]:
         words = _("Begins with words imported from %(source)s")
@@ -46,3 +49,16 @@ def origin_words(origin: Origin | None) -> str:
     if not origin["model"]:
         return words
     return _("%(words)s, which names the model %(model)s") % {"words": words, "model": origin["model"]}
+
+
+def source_words(source: str) -> str:
+    """Names a source to staff; empty for an answer of the model here."""
+    if source == EDITED:
+        return _edited_words(is_continued=False)
+    return _("a file") if source == A_FILE else source
+
+
+def _edited_words(*, is_continued: bool) -> str:
+    if is_continued:
+        return _("Begins with words edited by the person who asked")
+    return _("Edited by the person who asked")

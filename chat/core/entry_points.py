@@ -63,6 +63,7 @@ ENTRY_POINTS = {
             "transfer.ImportedCall.result",
         ),
     ),
+    "edited_answer": EntryPoint(RuleScope.ALL, ("conversations.Message.text",)),
     "tool_result": EntryPoint(RuleScope.ALL, ("turns.ToolCall.result",)),
     "summary": EntryPoint(RuleScope.ALL, ("turns.Summary.text",)),  # by the model, from what people wrote
     "summary_edit": EntryPoint(RuleScope.PEOPLE, ("turns.Summary.text",)),

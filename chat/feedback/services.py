@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.conversations.models import Message, Role
+from chat.conversations.origins import EDITED
 from chat.conversations.settlement import is_any_live
 from chat.core.errors import BadInput, Busy, NotFound
 from chat.core.text import trimmed
@@ -109,6 +110,8 @@ def counts() -> list[tuple[str, str, str, int]]:
 def _check_feedback(message: Message, value: int, reason: str, note: str) -> None:
     if message.role != Role.ASSISTANT or message.hidden_at is not None:
         raise NotFound
+    if message.source == EDITED:
+        raise BadInput(_("This answer was edited. The model here did not write it so: it takes no feedback."))
     if message.source:
         raise BadInput(
             _("This answer was imported. The model here did not write it, so it takes no feedback.")

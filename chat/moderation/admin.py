@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 
 from chat.accounts.models import User
 from chat.conversations.models import Message
-from chat.conversations.origins import A_FILE
+from chat.conversations.origins import source_words
 from chat.core import audit, decisions
 from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
 from chat.core.errors import BadInput, ChatError
@@ -222,10 +222,10 @@ class ReportAdmin(ReadOnlyAdmin):
             return ""
         return report.text if len(report.text) <= SHORT else report.text[: SHORT - 1] + "…"
 
-    @admin.display(description=gettext_lazy("imported from"))
+    @admin.display(description=gettext_lazy("origin"))
     def origin(self, report: Report) -> str:
-        """Returns the service that an imported text comes from: the model here did not write it."""
-        return str(_("a file")) if report.source == A_FILE else report.source
+        """Returns where a text comes from that the model here did not write."""
+        return source_words(report.source)
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         """Lists open reports first."""

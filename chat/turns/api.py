@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.http import JsonResponse
+
 from chat.conversations.access import conversation_for, message_for
+from chat.conversations.serializers import message_json
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.core.load_shedding import request_cost
 from chat.turns import summary_requests
 from chat.turns.context_usage import settled_context_usage
 from chat.turns.details import details_of
+from chat.turns.edited_answers import edit_answer
 from chat.turns.model_status import models_json
 from chat.turns.sent_prompt import sent_prompt
 from chat.turns.summary_news import with_summary_json
@@ -42,6 +46,12 @@ def summary(request: ApiRequest, pk: UUID) -> Answer:
     else:
         summary_requests.undo(message)
     return {"message": with_summary_json(message)}
+
+
+@json_view("POST")
+def edits(request: ApiRequest, pk: UUID) -> Answer:
+    edited = edit_answer(user=request.user, message_id=pk, text=request.data.get("text"))
+    return JsonResponse({"message": message_json(edited)}, status=201)
 
 
 @json_view("GET")

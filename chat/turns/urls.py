@@ -7,5 +7,6 @@ urlpatterns = [
     path("api/messages/<uuid:pk>/details/", api.details, name="details"),
     path("api/messages/<uuid:pk>/prompt/", api.prompt),
     path("api/messages/<uuid:pk>/summary/", api.summary),
+    path("api/messages/<uuid:pk>/edits/", api.edits),
     path("api/conversations/<uuid:pk>/context/", api.context),
 ]

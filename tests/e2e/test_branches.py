@@ -7,7 +7,7 @@ import sys
 
 from playwright.sync_api import Locator, Route, expect
 
-from tests.e2e.browsing import Windows
+from tests.e2e.browsing import Windows, Witness
 from tests.e2e.chat import Chat, words
 from tests.e2e.people import Person
 from tests.grokweb.service import ROOT, Service
@@ -77,6 +77,33 @@ def test_escape_cancels_an_edit(chat: Chat) -> None:
     box.press("Escape")
     expect(messages(chat)).to_have_text(["one", "one", "two", "two"])
     expect(chat.page.locator(".versions")).to_have_count(0)
+
+
+def test_an_edited_answer_is_another_marked_version(
+    chat: Chat, windows: Windows, person: Person, witness: Witness
+) -> None:
+    witness.allow("413")
+    talk(chat)
+    other = Chat(windows.window(person).new_page())
+    other.page.goto(chat.page.url)
+    expect(messages(other)).to_have_text(["one", "one", "two", "two"])
+    tools(chat, 1).get_by_role("button", name="Edit").click()
+    box = chat.page.get_by_label("The answer")
+    expect(box).to_be_focused()
+    box.fill("x" * 65_537)
+    box.press("Control+Enter")
+    expect(chat.page.locator("form.edit [role=alert]")).to_contain_text("65,537 characters")
+    box.fill("my own")
+    box.press("Enter")  # begins a line
+    box.press("Control+Enter")
+    for each in (chat, other):
+        expect(messages(each)).to_have_text(["one", "my own"])
+        expect(each.page.get_by_text("Edited by the person who asked")).to_be_visible()
+        expect(tools(each, 1).locator(".place")).to_have_text("2 of 2")
+    tools(chat, 1).get_by_role("button", name="Previous version").click()
+    expect(messages(chat)).to_have_text(["one", "one", "two", "two"])
+    tools(chat, 1).get_by_role("button", name="Next version").click()
+    expect(messages(chat)).to_have_text(["one", "my own"])
 
 
 def test_an_answer_in_the_middle_can_be_regenerated(chat: Chat) -> None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from chat.accounts.models import User
 from chat.conversations.branches import current_leaf
 from chat.conversations.models import Conversation, Message, MessageStatus, Role
-from chat.conversations.origins import A_FILE
+from chat.conversations.origins import A_FILE, EDITED
 from chat.conversations.serializers import message_json
 from chat.core.text import is_blank
 from chat.feedback import services as feedback
@@ -119,7 +119,8 @@ class GrokWeb(Format):
             settings=record.get("settings"),
         )
         texts: dict[str, str] = {}
-        sources = formats.sources() | {A_FILE}  # other texts would be written by the author of the file
+        # Other texts would be written by the author of the file.
+        sources = formats.sources() | {A_FILE, EDITED}
         for each in list_of(record.get("messages")):
             _add(draft, dict_of(each), texts, sources)
         return finished(draft)

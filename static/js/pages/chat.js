@@ -13,6 +13,7 @@ import {
 import { connectIfKnown, onConnection, wireConnection } from "grokweb/chat/connection.js";
 import { changeSummary, fetchContext } from "grokweb/chat/context_use.js";
 import { draw, showTitle } from "grokweb/chat/drawing.js";
+import { saveEdited } from "grokweb/chat/editing.js";
 import { handleFrame, onReplyEnded } from "grokweb/chat/frames.js";
 import { go, open, openVersion, removeBranch, startNew, wireHistory } from "grokweb/chat/navigation.js";
 import { wirePaging } from "grokweb/chat/paging.js";
@@ -106,6 +107,7 @@ chat.transcript = new Transcript(find("[data-transcript]"), {
       chat.settingsBar.offerPersonas(button, undefined, (persona) => regenerate(chat, message, { persona })),
     continueReply: (message) => continueReply(chat, message),
     sendEdited: (message, text) => send(chat, text, { edited: message, files: message.files }),
+    saveEdited: (message, text) => saveEdited(chat, message, text),
     mayAsk: () => chat.composer.mode === "send",
     openVersion: (message, id, button) => openVersion(chat, message, id, button),
     remove: wireRemoveDialog(find("dialog#remove-dialog"), (message) => removeBranch(chat, message)),

@@ -27,7 +27,7 @@ import { fill, gettext } from "grokweb/base/i18n.js";
 import { copyText } from "grokweb/ui/clipboard.js";
 import { closeButton, el, wireDialog, wordsOf } from "grokweb/ui/dom.js";
 import { effortWords } from "grokweb/view/effort.js";
-import { originOf } from "grokweb/view/message_status.js";
+import { isEdited, originOf } from "grokweb/view/message_status.js";
 import { sentPrompt } from "grokweb/view/sent_prompt.js";
 import { call } from "grokweb/wire/api.js";
 
@@ -82,9 +82,11 @@ function rowsOf(details) {
   return rows.filter(([, value]) => value !== null && value !== "");
 }
 
-/** @param {Details | null} details @param {string} origin @param {string} messageId */
-function drawDetails(details, origin, messageId) {
+/** @param {Details | null} details @param {ShownMessage} message */
+function drawDetails(details, message) {
+  const origin = originOf(message);
   const from = origin ? [el("p", { dir: "auto" }, origin)] : [];
+  if (!details && isEdited(message)) return from;
   if (!details) {
     return [...from, el("p", {}, gettext("This answer was imported from a file. How it was made is not known."))];
   }
@@ -94,7 +96,7 @@ function drawDetails(details, origin, messageId) {
   const rows = rowsOf(details).map(([words, value]) =>
     el("div", {}, el("dt", {}, words), el("dd", { dir: "auto" }, value)));
   const seed = el("div", {}, el("dt", {}, gettext("Seed")), el("dd", {}, el("code", {}, details.seed), " ", copy));
-  return [...from, el("dl", { class: "facts" }, ...rows, seed), sentPrompt(messageId)];
+  return [...from, el("dl", { class: "facts" }, ...rows, seed), sentPrompt(message.id)];
 }
 
 /**
@@ -114,7 +116,7 @@ export async function showDetails(message) {
   dialog.showModal();
   try {
     const { details } = await call("GET", `/api/messages/${message.id}/details/`);
-    content.replaceChildren(...drawDetails(details, originOf(message), message.id));
+    content.replaceChildren(...drawDetails(details, message));
   } catch (error) {
     content.replaceChildren(el("p", { class: "form-error", role: "alert" }, wordsOf(error)));
   }

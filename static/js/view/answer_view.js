@@ -11,10 +11,11 @@ import { number } from "grokweb/base/format.js";
 import { fill, gettext } from "grokweb/base/i18n.js";
 import { continuing } from "grokweb/state/reducer.js";
 import { copyText } from "grokweb/ui/clipboard.js";
-import { el } from "grokweb/ui/dom.js";
+import { el, findOptional } from "grokweb/ui/dom.js";
 import { answerMenu } from "grokweb/view/answer_menu.js";
 import { CallsView } from "grokweb/view/calls_view.js";
 import { MarkdownView } from "grokweb/view/markdown_view.js";
+import { answerWords, editInPlace } from "grokweb/view/message_editor.js";
 import {
   hasBeginning, longerLimit, originOf, outcome, waiting, wasCut,
 } from "grokweb/view/message_status.js";
@@ -158,6 +159,7 @@ export class AnswerView {
     if (text) {
       tools.push(toolButton("copy", gettext("Copy"), (label) => copyText(text, label, portableHtml(this.body))));
     }
+    if (text) tools.push(toolButton("pencil", gettext("Edit"), () => this.edit()));
     if (!retry && !message.hidden) tools.push(toolButton("again", gettext("Ask again"), () => regenerate(message)));
     // An imported answer is not the model's here: feedback on it would say nothing about the model.
     this.thumbs = text && !message.origin
@@ -166,6 +168,21 @@ export class AnswerView {
     const more = moreButton(() => answerMenu(this.message ?? message, text, this.actions, more));
     tools.push(...this.thumbs, more);
     this.tools.replaceChildren(...tools.filter((each) => each !== null));
+  }
+
+  edit() {
+    const { message, actions, node } = this;
+    if (!message || !actions.mayAsk()) return;
+    node.classList.add("editing");
+    editInPlace(this.body, message.text, {
+      words: answerWords(),
+      isSaveKey: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey),
+      save: (text) => actions.saveEdited(message, text),
+      closed: () => {
+        node.classList.remove("editing");
+        findOptional("[data-tool=pencil]", this.tools)?.focus({ preventScroll: true });
+      },
+    });
   }
 
   /**

@@ -7,6 +7,7 @@
 import { ordinal, seconds } from "grokweb/base/format.js";
 import { fill, gettext } from "grokweb/base/i18n.js";
 
+const EDITED = "edited"; // chat/conversations/origins.py has the same
 const STEP = 10 ** 9; // numbers of one step; chat/turns/event_positions.py has the same
 
 /**
@@ -73,12 +74,23 @@ export const hasBeginning = ({ text, parts, calls }) =>
   text !== "" || Boolean(!calls?.length && parts?.length && parts.every(({ kind }) => kind === "thought"));
 
 /**
+ * Tells whether a person wrote this version of an answer, or its beginning.
+ * @param {{ origin?: Origin }} message
+ */
+export const isEdited = ({ origin }) => origin?.source === EDITED;
+
+/**
  * Returns where an answer comes from that the model here did not write; "" for all others.
  * chat/conversations/origins.py has the same sentences.
  * @param {{ origin?: Origin }} message
  */
 export function originOf({ origin }) {
   if (!origin) return "";
+  if (isEdited({ origin })) {
+    return origin.continued
+      ? gettext("Begins with words edited by the person who asked")
+      : gettext("Edited by the person who asked");
+  }
   const source = origin.source === "file" ? gettext("a file") : origin.source;
   const begins = gettext("Begins with words imported from %(source)s");
   const words = fill(origin.continued ? begins : gettext("Imported from %(source)s"), { source });

@@ -9,10 +9,11 @@ import { date } from "grokweb/base/format.js";
 import { gettext } from "grokweb/base/i18n.js";
 import { copyText } from "grokweb/ui/clipboard.js";
 import { el, findOptional } from "grokweb/ui/dom.js";
+import { isSendKey } from "grokweb/ui/enter_key.js";
 import { removeItem } from "grokweb/view/answer_menu.js";
 import { decorate } from "grokweb/view/decorate.js";
 import { drawFiles } from "grokweb/view/file_chips.js";
-import { editInPlace } from "grokweb/view/message_editor.js";
+import { editInPlace, questionWords } from "grokweb/view/message_editor.js";
 import { outcome } from "grokweb/view/message_status.js";
 import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js";
 import { userTextNodes } from "grokweb/view/user_text_view.js";
@@ -83,7 +84,9 @@ export class QuestionView {
     if (!message || !actions.mayAsk()) return;
     node.classList.add("editing");
     editInPlace(this.body, message.text, {
-      send: (text) => actions.sendEdited(this.message ?? message, text),
+      words: questionWords(),
+      isSaveKey: isSendKey,
+      save: async (text) => actions.sendEdited(this.message ?? message, text),
       closed: () => {
         node.classList.remove("editing");
         findOptional("[title]", this.tools)?.focus({ preventScroll: true });

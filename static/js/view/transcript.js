@@ -12,6 +12,8 @@
  * @property {(message: ShownMessage, button: HTMLElement) => void} regenerateAs  asks for a persona first
  * @property {(message: ShownMessage) => void} continueReply
  * @property {(message: ShownMessage, text: string) => void} sendEdited
+ * @property {(message: ShownMessage, text: string) => Promise<void>} saveEdited  stores another version of an
+ *   answer; rejected if the server refuses it
  * @property {() => boolean} mayAsk  whether nothing is being asked or written
  * @property {(message: ShownMessage, id: string, button: string) => Promise<void>} openVersion
  * @property {(message: ShownMessage) => void} remove

@@ -7,7 +7,7 @@
 export type Kind = "text" | "thought" | "call" | "step";
 
 export interface Origin {
-  /** The service that the answer was imported from, or "file". */
+  /** The service that the answer was imported from, "file", or "edited" by the person. */
   source: string;
   /** The model that the file names, or "". */
   model: string;

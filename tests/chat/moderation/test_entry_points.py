@@ -73,6 +73,7 @@ ADDRESSES: dict[str, set[str]] = {
     "api/reports/": {"report"},
     "s/<slug:token>/report/": {"report"},
     "api/messages/<uuid:pk>/feedback/": {"feedback"},
+    "api/messages/<uuid:pk>/edits/": {"edited_answer"},
     "api/messages/<uuid:pk>/summary/": {"summary", "summary_edit"},
     "settings/answers/": {"instructions"},
     "settings/answers/personas/new/": {"persona"},
@@ -261,6 +262,11 @@ def share_of(cast: Any, *texts: str, title: str = "A talk") -> Any:
     answer = send_json(cast, "post", f"/api/conversations/{kept.pk}/share/")
     kept.delete()
     return answer
+
+
+def in_edited_answer(cast: Any) -> None:
+    answer = talk(cast.alice, "A question", "An answer").messages.get(role="assistant")
+    refused(send_json(cast, "post", f"/api/messages/{answer.pk}/edits/", text=f"Of {WORD} things"))
 
 
 def in_tool_result(cast: Any) -> None:

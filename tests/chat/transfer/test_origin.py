@@ -54,7 +54,7 @@ def test_the_shared_page_states_the_origin(cast: Cast) -> None:
     made = share(cast, imported(cast).conversation)
     page = cast.client("anonymous").get(made.get_absolute_url()).content.decode()
     assert page.count(FROM_CHATGPT) == 1
-    assert "Answers marked as imported were not written by it." in page
+    assert "Answers marked as imported or edited were not written by it." in page
     french = cast.client("anonymous").get(made.get_absolute_url(), headers={"accept-language": "fr"})
     assert "Importé de ChatGPT" in french.content.decode()
     assert (
