@@ -45,7 +45,7 @@ REASONS = {
     "grokweb/redis_server.py": "the embedded Redis on this machine",
     "grokweb/readiness.py": "asks the service's own web process on this machine",
     "grokweb/doctor/mail.py": "the operator's mail server, which the guarded client is not for",
-    "grokweb/first_setup/choices.py": "names errors of smtplib; mails go through Django, as all others do",
+    "grokweb/first_setup/mail.py": "names errors of smtplib; mails go through Django, as all others do",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import translation
 
-from grokweb.first_setup import choices, leading, model_state
+from grokweb.first_setup import leading, mail, model_choice, model_state, stored_settings
 from grokweb.first_setup.missing import missing
 from inference.base import env, exit_status
 from inference.servers.address import is_address
@@ -76,20 +76,22 @@ class Command(BaseCommand):
         try:
             if options["model"]:
                 key = _content(options["key_file"])
-                slug = choices.choose_source(None, options["model"], key=key, key_name=options["key_name"])
+                slug = model_choice.choose_source(
+                    None, options["model"], key=key, key_name=options["key_name"]
+                )
                 self.stdout.write(f"New chats get {slug}; a running `manage.py up` starts its worker now.")
             if options["sign_up"]:
-                choices.set_sign_up(None, options["sign_up"] == "open")
+                stored_settings.set_sign_up(None, options["sign_up"] == "open")
                 self.stdout.write(f"Sign-up is {options['sign_up']}.")
             if options["no_email"]:
-                choices.stop_mail(None)
+                mail.stop_mail(None)
                 self.stdout.write("No e-mail is sent.")
             if options["email_file"]:
                 sender = options["sender"] or settings.DEFAULT_FROM_EMAIL
-                choices.set_mail_url(None, _content(options["email_file"]), sender)
+                mail.set_mail_url(None, _content(options["email_file"]), sender)
                 self.stdout.write("The mail server answered and is stored.")
             if options["language"]:
-                choices.set_language(None, options["language"])
+                stored_settings.set_language(None, options["language"])
                 self.stdout.write("The language takes effect at the next start.")
         except ValueError as error:  # Refusal is
             raise CommandError(str(error), returncode=exit_status.SETTING_INVALID) from None
@@ -143,7 +145,7 @@ class Command(BaseCommand):
         if is_address(given):
             key = getpass("Key of the server (not shown; Enter for none): ").strip()
             self._try_out(given, key)
-        slug = choices.choose_source(None, given, key=key)
+        slug = model_choice.choose_source(None, given, key=key)
         self.stdout.write(f"New chats get {slug}.")
         return slug
 
@@ -165,7 +167,7 @@ class Command(BaseCommand):
             f"May anyone who can open the page sign up? [{'Y/n' if settings.SIGNUP_OPEN else 'y/N'}] "
         )
         if given:
-            choices.set_sign_up(None, given.lower().startswith("y"))
+            stored_settings.set_sign_up(None, given.lower().startswith("y"))
         return given
 
     def _ask_mail(self) -> str:
@@ -177,7 +179,7 @@ class Command(BaseCommand):
             password = quote(getpass("Password of the mail server (not shown): "), safe="")
             given = given.replace("@", f":{password}@", 1)
         sender = _question(f"Sender [{settings.DEFAULT_FROM_EMAIL}]: ") or settings.DEFAULT_FROM_EMAIL
-        choices.set_mail_url(None, given, sender)
+        mail.set_mail_url(None, given, sender)
         self.stdout.write("The mail server answered and is stored.")
         return given
 
@@ -185,7 +187,7 @@ class Command(BaseCommand):
         codes = ", ".join(code for code, _name in settings.LANGUAGES)
         given = _question(f"Language for people who have chosen none ({codes}) [{settings.LANGUAGE_CODE}]: ")
         if given:
-            choices.set_language(None, given)
+            stored_settings.set_language(None, given)
             self.stdout.write("It takes effect at the next start.")
         return given
 
