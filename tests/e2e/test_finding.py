@@ -202,6 +202,10 @@ def test_the_palette_finds_settings_themes_and_recent_conversations_despite_a_sl
     expect(page.locator("html")).not_to_have_attribute("data-theme", re.compile("."))
 
     keys.press("Control+k")
+    keys.type("new chats")
+    expect(palette.get_by_role("option", name="Settings: New chats")).to_be_visible()
+    keys.press("Escape")
+    keys.press("Control+k")
     keys.type("persnas")
     palette.get_by_role("option", name="Settings: Personas").click()
     page.wait_for_url("**/settings/answers/#personas")

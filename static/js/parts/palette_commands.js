@@ -57,6 +57,7 @@ export const settingsCommands = () => [
   section("/settings/#login", gettext("E-mail and password"), gettext("Second factor")),
   section("/settings/#delete", gettext("Delete"), gettext("Account")),
   section("/settings/answers/#instructions", gettext("Instructions")),
+  section("/settings/answers/#new-chats", gettext("New chats"), gettext("Model")),
   section("/settings/answers/#personas", gettext("Personas")),
   section("/settings/answers/#prompts", gettext("Prompts")),
 ];
