@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from safetensors.torch import load_file, save_file
 
 from inference.base.outbound import Listed
@@ -12,10 +13,12 @@ from inference.hub.client import Hub
 from inference.hub.fetching import fetch
 from inference.hub.names import parse_name
 from inference.hub.planning import Check, Memory, any_model
-from inference.hub.progress import Progress
+from inference.hub.progress import Progress, State
+from inference.model_dir.headers import ModelUnusable
 from tests.inference.hub.fake_hub import FakeHub
 
 NAME = "hf:acme/tiny"
+WEIGHTS = "model.safetensors"
 
 
 class Fetcher:
@@ -43,6 +46,18 @@ class Fetcher:
     def folders(self) -> list[str]:
         """Returns the models that are here."""
         return sorted(path.name for path in self.root.iterdir() if path.name != ".fetching")
+
+
+def refusal(fetching: Fetcher, hub: FakeHub, **options: object) -> str:
+    """Returns the line of a fetch that must fail, and that leaves no model."""
+    with pytest.raises(ModelUnusable) as refused:
+        fetching(hub, **options)
+    line = str(refused.value)
+    assert "\n" not in line
+    assert fetching.folders == []
+    assert fetching.reports[-1].state is State.FAILED
+    assert fetching.reports[-1].error == line
+    return line
 
 
 def in_two_shards(folder: Path) -> list[str]:
