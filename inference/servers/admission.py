@@ -47,7 +47,7 @@ async def _look(server: Server, model: str, has_key: bool, name: str) -> Found:
     models: tuple[str, ...] = ()
     try:
         models = await probe.list_models(server)
-        await _ask(server, model)
+        await probe.ask_for_a_token(server, model)
     except KeyRefused as error:
         return Found(f"{name} {_key_words(has_key)} (status {error.status})")
     except WebPage:
@@ -57,14 +57,6 @@ async def _look(server: Server, model: str, has_key: bool, name: str) -> Found:
     except ServerError as error:
         return Found(answers=error.is_answer)
     return Found()
-
-
-async def _ask(server: Server, model: str) -> None:
-    """Asks for one token, and does not wait for the rest."""
-    body = {"model": model, "messages": probe.HELLO, "stream": True, "max_tokens": 1, "temperature": 0}
-    async with contextlib.aclosing(server.complete(body)) as chunks:
-        async for _ in chunks:
-            return
 
 
 def _key_words(has_key: bool) -> str:

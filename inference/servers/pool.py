@@ -111,6 +111,8 @@ class ServerPool:
         replica.context, replica.kind = offer.context, offer.kind
         self._adopt_context()
         if replica.probed:
+            if replica.problem == ErrorCode.SERVER_KEY:  # many servers list their models to everybody
+                await probe.ask_for_a_token(replica.server, self.model)
             replica.succeeded()
             return
         try:

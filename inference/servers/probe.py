@@ -5,6 +5,7 @@ A probe is cheap enough for a paid server: a list of models, then a few completi
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +60,14 @@ async def ask(server: Server, model: str) -> Offer:
 async def list_models(server: Server) -> tuple[str, ...]:
     """Returns the names of a server's models, none if it does not list them; raises ServerError."""
     return _names(await _listed(server))
+
+
+async def ask_for_a_token(server: Server, model: str) -> None:
+    """Asks for one token, and does not wait for the rest. Raises ServerError."""
+    body = {"model": model, "messages": HELLO, "stream": True, "max_tokens": 1, "temperature": 0}
+    async with contextlib.aclosing(server.complete(body)) as chunks:
+        async for _ in chunks:
+            return
 
 
 async def _listed(server: Server) -> list[dict[str, Any]]:

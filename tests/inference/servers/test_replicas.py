@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from inference.contract import MOST_RESTARTS, ErrorCode, Piece, Reason, Resume
+from inference.servers import pool
 from tests.inference.servers.driving import Driver, request
-from tests.inference.servers.fake_server import MODEL, Call, FakeServer, event, head, script, stream, usage
+from tests.inference.servers.fake_server import (
+    MODEL,
+    Call,
+    FakeServer,
+    event,
+    head,
+    message,
+    script,
+    stream,
+    usage,
+)
 
 
 def well(call: Call) -> None:
@@ -112,6 +125,26 @@ def test_a_server_that_cannot_continue_ends_a_logged_reply_honestly() -> None:
         _, end = driver.ask(request(generation_id="g2", attempt=2, run=MOST_RESTARTS), logged)
     assert (end.reason, end.error, end.seq) == (Reason.FAILED, ErrorCode.SERVER_CUT, 2)
     assert server.calls == []
+
+
+def test_a_refused_key_stays_noted_though_the_list_of_models_needs_none(monkeypatch: Any) -> None:
+    monkeypatch.setattr(pool, "PROBE_SECONDS", (0.02,))
+    noted: list[str] = []
+    refused = message(401, {"error": "key"})
+
+    def refuse(call: Call) -> None:
+        noted.append(driver.engine.problem)
+        call.send(refused)
+
+    with FakeServer(lambda call: call.send(refused)) as server, Driver(server.base) as driver:
+        driver.wait_until(lambda: driver.replica(0).probed)
+        server.probe = refuse
+        assert driver.ask(request())[1].error == ErrorCode.SERVER_KEY
+        driver.wait_until(lambda: len(noted) >= 3)
+        assert set(noted) == {ErrorCode.SERVER_KEY}
+        server.probe = server.answer = well  # the operator made the key valid
+        driver.wait_until(lambda: not driver.engine.problem)
+        assert driver.ask(request(generation_id="g2"))[0] == "fine"
 
 
 def test_a_trial_finds_which_parameters_a_server_accepts() -> None:
