@@ -19,7 +19,7 @@ def models_for(user: User) -> list[ModelCard]:
     """Lists the models a person may choose, the one of new chats first. Staff also see hidden ones."""
     choice = choose_for_new_chats(user)
     first = choice.card.slug if choice else ""
-    cards = ModelCard.objects.known_to(user).filter(is_retired=False)
+    cards = ModelCard.objects.known_to(user).filter(is_retired=False, is_withdrawn=False)
     return sorted(cards, key=lambda card: (card.slug != first, card.shown_name))
 
 
@@ -68,5 +68,7 @@ def are_others_offered(card: ModelCard) -> bool:
     if transaction.get_connection().in_atomic_block:
         cards = cards.select_for_update()
     return any(
-        not (each.is_hidden or each.is_retired or each.is_limited) for each in cards if each.pk != card.pk
+        not (each.is_hidden or each.is_retired or each.is_withdrawn or each.is_limited)
+        for each in cards
+        if each.pk != card.pk
     )

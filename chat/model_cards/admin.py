@@ -45,6 +45,7 @@ class ModelCardAdmin(AuditedAdmin):
         "capabilities",
         "shown_licence",
         "is_demo",
+        "is_withdrawn",
         "last_seen_at",
     )
     fieldsets = (
@@ -71,7 +72,7 @@ class ModelCardAdmin(AuditedAdmin):
             {
                 "fields": (
                     *("about", "context_tokens", "sampling", "capabilities", "shown_licence", "is_demo"),
-                    "last_seen_at",
+                    *("is_withdrawn", "last_seen_at"),
                 )
             },
         ),

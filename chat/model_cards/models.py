@@ -87,6 +87,14 @@ class ModelCard(models.Model):
         verbose_name=_("successor"),
         help_text=_("The model that can continue the chats of a retired one. Empty: the model of new chats."),
     )
+    # Reconcile sets it when the announcement of the model has ended, until a worker announces it again.
+    is_withdrawn = models.BooleanField(
+        _("withdrawn"),
+        default=False,
+        help_text=_(
+            "Its table in models.toml was removed, or nobody ran it for two days: no menu offers it."
+        ),
+    )
     is_limited = models.BooleanField(
         _("only for groups"),
         default=False,

@@ -1,6 +1,6 @@
 """Selects the model of new chats, and the one that follows a retired model.
 
-A new chat gets the first of these that its owner may use and that is neither hidden nor retired:
+A new chat gets the first of these that its owner may use and that is neither hidden, retired nor withdrawn:
 
 1. the person's own choice (PreferredModel), or the nearest of its successors;
 2. the staff's choice (`is_default`), which no announcement changes;
@@ -56,7 +56,8 @@ class Choice:
 
 def offered(user: User | None = None) -> QuerySet[ModelCard]:
     """Returns the models that this person may choose without looking for hidden ones; None: everybody."""
-    return ModelCard.objects.known_to(user).filter(is_hidden=False, is_retired=False)
+    cards = ModelCard.objects.known_to(user)
+    return cards.filter(is_hidden=False, is_retired=False, is_withdrawn=False)
 
 
 def choose_for_new_chats(user: User | None = None) -> Choice | None:

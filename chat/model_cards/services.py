@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from chat.model_cards.models import ModelCard
-from chat.model_cards.selection import SEEN_FOR
+from chat.model_cards.selection import SEEN_FOR, configured_slug
+from inference.base.model_list import state
 
+WITHDRAWN_AFTER = timedelta(days=2)  # as ANNOUNCED_SECONDS in inference/wire/queue.py
 SEEN_EVERY = timedelta(minutes=1)  # how often `last_seen_at` is written
 
 
@@ -36,11 +39,26 @@ def announce_model(
         "sampling": dict(sampling or {}),
         "capabilities": dict(capabilities or {}),
         "licence": dict(licence or {}),
+        "is_withdrawn": False,
     }
     card = ModelCard.objects.filter(slug=slug).first()
     if card is None or any(getattr(card, field) != value for field, value in announced.items()):
         card, _created = ModelCard.objects.update_or_create(slug=slug, defaults=announced)
     return card
+
+
+def withdraw_model(slug: str) -> None:
+    """Takes a model out of the menus until a worker announces it again. The staff's default stays there."""
+    ModelCard.objects.filter(slug=slug, is_default=False).update(is_withdrawn=True)
+
+
+def withdraw_unseen(announced: Collection[str]) -> None:
+    """Withdraws models that are not `announced` (slugs) any more and that no worker ran for WITHDRAWN_AFTER.
+    The configured model, the staff's default, and those that `manage.py up` here serves stay."""
+    service = state.published(settings.RUN_DIR)
+    expected = {*announced, configured_slug(), *(service.models if service else ())}
+    unseen = ModelCard.objects.filter(is_withdrawn=False, last_seen_at__lt=Now() - WITHDRAWN_AFTER)
+    unseen.filter(is_default=False).exclude(slug__in=expected).update(is_withdrawn=True)
 
 
 def announced_context(slug: str) -> int | None:

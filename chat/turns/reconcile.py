@@ -21,7 +21,7 @@ from chat.model_cards.capabilities import (
     parse_announced_capabilities,
     parse_announced_licence,
 )
-from chat.model_cards.services import announce_model, note_seen
+from chat.model_cards.services import announce_model, note_seen, withdraw_model, withdraw_unseen
 from chat.personas.sampling import parse_announced_sampling
 from chat.turns import (
     reconcile_rest,
@@ -259,8 +259,13 @@ def worker_returned(worker: str, generation_ids: list[UUID]) -> None:
 
 
 def sync_models() -> None:
-    """Updates model cards with what workers announce and when one was last seen. Staff's choices stay."""
-    for slug, announced in served_models.announced_models().items():
+    """Updates model cards with what workers announce and when one was last seen, and takes models out of the
+    menus whose announcement has ended. Staff's choices stay."""
+    models = served_models.announced_models()
+    for slug, announced in models.items():
+        if served_models.withdraw_if_removed(slug, announced.get("host", "")):
+            withdraw_model(slug)
+            continue
         card = announce_model(
             slug=slug,
             name=announced.get("name", slug),
@@ -273,3 +278,4 @@ def sync_models() -> None:
         )
         if served_models.is_served(slug):
             note_seen(card)
+    withdraw_unseen(models)

@@ -74,6 +74,15 @@ def announced_models() -> dict[str, dict[str, str]]:
     return fair_queue.announced_models(redis_client.client())
 
 
+def withdraw_if_removed(slug: str, host: str) -> bool:
+    """Ends the announcement of a model whose workers ran on `host`, if the `manage.py up` there has it no
+    more and its workers have left. Returns whether it did."""
+    if not _is_given_up(slug, host) or workers(slug) or is_fetched(slug):
+        return False
+    fair_queue.withdraw_model(redis_client.client(), slug)
+    return True
+
+
 def workers(model: str) -> list[Worker]:
     return fair_queue.workers(redis_client.client(), model)
 

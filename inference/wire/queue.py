@@ -15,6 +15,9 @@ from inference.contract import CONTRACT_VERSION, GenerationRequest, Resume
 from inference.wire import scripts
 
 PREFIX_MS = 3_600_000  # how long a worker counts as the holder of a conversation; its cache forgets sooner
+# A model that nobody ran for so long is announced no more: it is longer than any wait for a model
+# (GROKWEB_QUEUE_TIMEOUT).
+ANNOUNCED_SECONDS = 2 * 86_400
 FORGET_BATCH = 500  # Redis does nothing else meanwhile
 Submitted = Literal["queued", "known", "stale", "ended"]
 StopAnswer = Literal["ended", "flagged", "already", "unknown"]
@@ -129,18 +132,32 @@ class Worker:
     problem: str = ""  # an ErrorCode: why its engine cannot answer now
 
 
-def announce_model(client: redis.Redis, slug: str, **card: str | int) -> None:
-    """Announces a worker's model for the chat side's ModelCard; it stays in Redis for good."""
-    fields: Any = card
-    client.hset(scripts.key("model", slug), mapping=fields)
-    client.sadd(scripts.key("models"), slug)
+def announce_model(client: redis.Redis, slug: str, *, host: str = "", **card: str | int) -> None:
+    """Announces the model of a worker on `host` for the chat side's ModelCard. Workers repeat it with every
+    heartbeat; it ends ANNOUNCED_SECONDS after the last one."""
+    fields: Any = {**card, "host": host}
+    with client.pipeline(transaction=False) as pipe:
+        pipe.hset(scripts.key("model", slug), mapping=fields)
+        pipe.expire(scripts.key("model", slug), ANNOUNCED_SECONDS)
+        pipe.sadd(scripts.key("models"), slug)
+        pipe.execute()
+
+
+def withdraw_model(client: redis.Redis, slug: str) -> None:
+    client.delete(scripts.key("model", slug))
+    client.srem(scripts.key("models"), slug)
 
 
 def announced_models(client: redis.Redis) -> dict[str, dict[str, str]]:
+    """Returns what is announced by slug, and forgets the names of announcements that have ended."""
     cards: dict[str, dict[str, str]] = {}
     slugs: Any = client.smembers(scripts.key("models"))
     for slug in slugs:
-        cards[slug] = client.hgetall(scripts.key("model", slug))  # type: ignore[assignment]
+        said: Any = client.hgetall(scripts.key("model", slug))
+        if said:
+            cards[slug] = said
+        else:
+            client.srem(scripts.key("models"), slug)
     return cards
 
 

@@ -119,7 +119,8 @@ class Announcer:
     def _announce_card(self, client: redis.Redis, context: int) -> None:
         """Announces the model so that people can ask it; their questions wait until it is here."""
         if self.slug not in announced_models(client):
-            announce_model(client, self.slug, name=self.name.name, context=context, longest=context)
+            about: dict[str, str | int] = {"name": self.name.name, "context": context, "longest": context}
+            announce_model(client, self.slug, host=platform.node(), **about)
         self._has_card = True
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import socket
 import threading
 import time
@@ -174,7 +175,6 @@ class Runtime:
         metrics, problem = self.engine.metrics(), self.engine.problem
         self._card["context"] = self.engine.context
         self._card["capabilities"] = self.engine.capabilities.to_json()
-        fair_queue.announce_model(self.client, self.engine.slug, **self._card)
         fair_queue.beat(
             self.client,
             self.engine.slug,
@@ -187,6 +187,8 @@ class Runtime:
             problem=problem,
             resume=self.engine.capabilities.resume,
         )
+        # After the heartbeat: an announced model without a worker may be one that was removed.
+        fair_queue.announce_model(self.client, self.engine.slug, host=platform.node(), **self._card)
         if self._had_problem and not problem:
             self._invite()
         self._had_problem = bool(problem)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 from tests.grokweb.service import ROOT, Service
 
-SLEEPER = """
-from datetime import UTC, datetime
+# Yesterday at noon: after two days it would leave the menus.
+LAST_SEEN = datetime.now(UTC).replace(hour=12, minute=0, second=0) - timedelta(days=1)
+SLEEPER = f"""
+from datetime import datetime
 from chat.model_cards.models import ModelCard
 ModelCard.objects.create(
     slug="sleeper",
     name="Sleeper",
     about="Is never awake.",
     context_tokens=16384,
-    sampling={"temperature": 0.6, "top_k": 20},
-    last_seen_at=datetime(2026, 1, 2, 12, tzinfo=UTC),
+    sampling={{"temperature": 0.6, "top_k": 20}},
+    last_seen_at=datetime.fromisoformat("{LAST_SEEN.isoformat()}"),
 )
 """
 # New chats get the model seen last: the one that runs must have been seen before there is another.

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.e2e.chat import Chat
 from tests.e2e.people import Person
-from tests.e2e.second_model import NO_SLEEPER, SLEEPER, in_service
+from tests.e2e.second_model import LAST_SEEN, NO_SLEEPER, SLEEPER, in_service
 from tests.grokweb.service import Service
 
 
@@ -36,7 +36,7 @@ def test_the_picker_says_what_each_model_is_and_which_is_down(sleeper: None, cha
     expect(here).to_contain_text("Reads up to 8,192 tokens")
     expect(here).to_contain_text("answers now")
     expect(asleep).to_contain_text("Is never awake.")
-    expect(asleep).to_contain_text("no worker; last seen Jan 2, 2026")
+    expect(asleep).to_contain_text(f"no worker; last seen {LAST_SEEN:%b} {LAST_SEEN.day}, {LAST_SEEN.year}")
     asleep.click(force=True)  # explained, and not to be chosen
     expect(asleep).to_be_visible()
     chat.page.keyboard.press("Escape")

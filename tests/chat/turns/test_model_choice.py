@@ -5,8 +5,10 @@ And what hidden and retired models answer.
 
 from __future__ import annotations
 
+import platform
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +22,8 @@ from chat.core.models import StaffAction
 from chat.model_cards.models import ModelCard
 from chat.turns import tasks
 from chat.turns.models import Generation
-from inference.wire import queue
+from inference.base.model_list import state
+from inference.wire import queue, scripts
 from tests.chat.conversations.building import talk
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -36,9 +39,9 @@ def site(model_card: ModelCard, settings: Any) -> Any:
     return settings
 
 
-def announce(client: redis.Redis, slug: str, *, runs: bool = True, is_demo: int = 0) -> None:
+def announce(client: redis.Redis, slug: str, *, runs: bool = True, is_demo: int = 0, host: str = "") -> None:
     """Announces a model as a worker elsewhere does, and runs reconcile."""
-    queue.announce_model(client, slug, name=slug.title(), context=1024, is_demo=is_demo, about="")
+    queue.announce_model(client, slug, host=host, name=slug.title(), context=1024, is_demo=is_demo, about="")
     if runs:
         queue.beat(client, slug, f"{slug}@gpu", slots=1, busy=0, back_end="", fingerprint="", metrics={})
     tasks.reconcile()
@@ -202,6 +205,69 @@ def test_last_seen_of_a_model_is_written_once_a_minute(
     seen("grok-1", 11)
     announce(redis_client, "grok-1")
     assert ModelCard.objects.get(slug="grok-1").seen_since > first.seen_since
+
+
+# --- Withdrawn --------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_nobody_runs_leaves_the_menus_with_its_announcement(
+    cast: Any, site: Any, redis_client: redis.Redis
+) -> None:
+    announce(redis_client, "grok-1")
+    announce(redis_client, "tiny")
+    assert 86_400 < redis_client.ttl(scripts.key("model", "tiny")) <= queue.ANNOUNCED_SECONDS
+    goes(redis_client, "tiny")
+    begun = talk(cast.alice, "Soup?", "Yes.")
+    begun.model_id = "tiny"
+    begun.save()
+    seen("tiny", 47 * 60)
+    redis_client.delete(scripts.key("model", "tiny"))  # as when it expires
+    tasks.reconcile()
+    assert models(cast) == ["grok-1", "scripted", "tiny"]
+    seen("tiny", 49 * 60)
+    tasks.reconcile()
+    assert models(cast) == models(cast, "staff") == ["grok-1", "scripted"]
+    assert redis_client.smembers(scripts.key("models")) == {"grok-1"}
+    detail = cast.client("alice").get(f"/api/conversations/{begun.pk}/").json()
+    assert (detail["model"]["slug"], detail["model"]["retired"]) == ("tiny", False)
+    announce(redis_client, "tiny")
+    assert models(cast) == ["grok-1", "scripted", "tiny"]
+
+
+def test_the_configured_model_and_the_staffs_default_are_never_withdrawn(
+    cast: Any, site: Any, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    announce(redis_client, "grok-1")
+    announce(redis_client, "tiny")
+    change(cast, "tiny", is_default="on")
+    site.RUN_DIR = tmp_path
+    started = state.WorkerState(state.Step.STARTED)
+    state.publish(tmp_path, state.ServiceState("scripted", {"scripted": started, "grok-1": started}))
+    for slug in ("tiny", "grok-1", "scripted"):
+        goes(redis_client, slug)
+        seen(slug, 100 * 60)
+        redis_client.delete(scripts.key("model", slug))
+    tasks.reconcile()
+    assert models(cast) == ["tiny", "grok-1", "scripted"]
+
+
+def test_a_model_that_was_removed_here_leaves_the_menus_when_its_worker_has_gone(
+    cast: Any, site: Any, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    announce(redis_client, "scripted")
+    announce(redis_client, "elsewhere", host="another-host")
+    announce(redis_client, "tiny", host=platform.node())
+    site.RUN_DIR = tmp_path
+    started = state.WorkerState(state.Step.STARTED)
+    state.publish(tmp_path, state.ServiceState("scripted", {"scripted": started}))  # `models remove tiny`
+    tasks.reconcile()
+    assert models(cast) == ["scripted", "elsewhere", "tiny"]
+    goes(redis_client, "elsewhere")
+    goes(redis_client, "tiny")
+    assert models(cast) == ["scripted", "elsewhere"]
+    assert 'data-model="tiny"' not in cast.client("staff").get("/admin/engine/").content.decode()
+    announce(redis_client, "tiny", host=platform.node())  # `models add` again
+    assert models(cast) == ["scripted", "elsewhere", "tiny"]
 
 
 # --- Hidden -----------------------------------------------------------------------------------------------
