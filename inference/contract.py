@@ -192,8 +192,8 @@ class GenerationRequest:
     # inference/text/alternate.py (a question may have "parts" there); an answer at the end is continued.
     # A question may have "images" there: {"id", "width", "height"}, whose bytes are in `images`.
     # After the last question, steps that called tools: {"role": "assistant", "content", "calls": [{"id",
-    # "name", "arguments" (JSON text)}]}, each followed by its results: {"role": "tool", "call", "name",
-    # "content"}
+    # "name", "arguments" (JSON text)}], "thought" (what it thought, if anything)}, each followed by its
+    # results: {"role": "tool", "call", "name", "content"}
     messages: tuple[dict[str, Any], ...]
     max_new_tokens: int
     seed: int

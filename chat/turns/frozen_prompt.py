@@ -22,7 +22,7 @@ class FrozenPrompt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     messages: int = 0  # of the branch, up to the question and with it
     left_out: tuple[UUID, ...] = ()  # those of them that were hidden
     summary: UUID | None = None  # the version that stands for the oldest of them
-    sha256: str = ""  # of the whole prompt as JSON
+    sha256: str = ""  # of the whole prompt as JSON, without thoughts of earlier steps: few servers get those
     sees: bool = False  # whether the model saw images when the prompt was made first
     images: int = 0  # of the prompt
     images_left_out: int = 0  # of the branch: the model does not see them, or there are too many
@@ -33,4 +33,5 @@ class FrozenPromptField(StructField):
 
 
 def digest(messages: Sequence[dict[str, Any]]) -> str:
-    return hashlib.sha256(msgspec.json.encode(messages)).hexdigest()
+    said = [{name: value for name, value in each.items() if name != "thought"} for each in messages]
+    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inference.contract import MOST_RESTARTS, ErrorCode, GenerationRequest, Kind, Piece, Reason, Resume
-from inference.servers.body import completion_body
+from inference.servers.body import completion_body, without_thoughts
 from inference.servers.chunks import Chunk, Usage
 from inference.servers.client import LAST_USAGE_SECONDS
 from inference.servers.errors import Broken, Busy, KeyRefused, Refused, ServerError
@@ -23,7 +23,7 @@ from inference.servers.replicas import Replica
 from inference.servers.reply import CHARACTERS_PER_TOKEN, Continuation, ReplyText
 from inference.servers.tool_calls import ToolCalls
 from inference.text.alternate import alternate, separate
-from inference.text.prompt import LEAST_ANSWER, TooLong, continues_answer, fit_turns
+from inference.text.prompt import LEAST_ANSWER, Fitted, TooLong, continues_answer, fit_turns
 
 LENGTH_FINISHES = {"length", "max_tokens"}
 FILTER_FINISHES = {"content_filter"}
@@ -169,7 +169,7 @@ class Answering:
     async def _stream(self, replica: Replica) -> None:
         """Reads one stream to its end; always raises."""
         joined = Continuation(self._reply.so_far())
-        room = self._fit(joined.sent)
+        room = self._fit(joined.sent, with_thoughts=bool(replica.accepted.thoughts))
         self._usage, self._before = None, self._reply.received
         self._most_tokens = min(room, self._reply.left)
         self._streams += 1
@@ -198,7 +198,7 @@ class Answering:
             self._push(Kind.CALL, line)
         raise _Ends(Reason.CALLS if lines else Reason.STOP)
 
-    def _fit(self, said: str) -> int:
+    def _fit(self, said: str, *, with_thoughts: bool) -> int:
         """Sets the messages that fit, with `said` as the answer to continue; returns the room left."""
         messages = separate(list(self._request.messages))
         if said:
@@ -207,12 +207,19 @@ class Answering:
         context = self._request.context_within(self._pool.context) >> self._halvings
         if self._halvings and context < 2 * LEAST_ANSWER:
             raise TooLong("the server refuses even the last message alone")
-        fitted = fit_turns(
-            messages, self._pool.estimate, context=context, max_new_tokens=self._request.max_new_tokens
-        )
+        fitted = self._fit_into(context, messages, with_thoughts=with_thoughts and not self._halvings)
         self._messages = alternate(fitted.messages)
         self._left_out = fitted.left_out
         return fitted.max_new
+
+    def _fit_into(self, context: int, messages: list[dict[str, Any]], *, with_thoughts: bool) -> Fitted:
+        """Fits the messages with what earlier steps thought, or without where that is too long."""
+        most = self._request.max_new_tokens
+        if with_thoughts:
+            with contextlib.suppress(TooLong):
+                return fit_turns(messages, self._pool.estimate, context=context, max_new_tokens=most)
+        said = without_thoughts(messages)
+        return fit_turns(said, self._pool.estimate, context=context, max_new_tokens=most)
 
     async def _read(self, chunks: AsyncIterator[Chunk], joined: Continuation) -> None:
         """Reads to the server's end; a reply at its limit waits a moment for that, as it brings the usage."""

@@ -32,6 +32,7 @@ class Accepted:
     prefix: str = ""  # how an answer is continued: "" not at all, "last" the last message, "flag" with flags
     tools: bool = False  # it answers with calls of tools
     images: bool = False  # it sees images
+    thoughts: str = ""  # the field in which it reads what a step thought that called tools; "": it reads none
     efforts: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # fields of the body for each effort
@@ -51,7 +52,10 @@ def completion_body(
     images = {each["id"]: each for each in request.images} if accepted.images else {}
     body: dict[str, Any] = {
         "model": model,
-        "messages": [_message(each, images) for each in (messages if accepted.tools else in_words(messages))],
+        "messages": [
+            _message(each, images, accepted.thoughts)
+            for each in (messages if accepted.tools else in_words(messages))
+        ],
         "stream": True,
         "max_tokens": max_tokens,
         "temperature": request.sampling.temperature,
@@ -85,7 +89,9 @@ def completion_body(
     return body
 
 
-def _message(message: dict[str, Any], images: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def _message(
+    message: dict[str, Any], images: Mapping[str, Mapping[str, str]], thoughts: str
+) -> dict[str, Any]:
     if message["role"] == "tool":
         return {"role": "tool", "tool_call_id": message["call"], "content": message["content"]}
     seen = [images[each["id"]] for each in message.get("images", []) if each["id"] in images]
@@ -102,7 +108,12 @@ def _message(message: dict[str, Any], images: Mapping[str, Mapping[str, str]]) -
         }
         for call in message["calls"]
     ]
-    return {**said, "tool_calls": calls}
+    thought = {thoughts: message["thought"]} if thoughts and message.get("thought") else {}
+    return {**said, **thought, "tool_calls": calls}
+
+
+def without_thoughts(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in each.items() if name != "thought"} for each in messages]
 
 
 def content_with_images(text: str, images: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:

@@ -157,4 +157,4 @@ def image_tokens(messages: Sequence[dict[str, Any]]) -> int:
 
 
 def characters_of(messages: Sequence[dict[str, Any]]) -> int:
-    return sum(len(each["content"]) for each in messages)
+    return sum(len(each["content"]) + len(each.get("thought", "")) for each in messages)

@@ -16,6 +16,7 @@ from inference.servers.client import Server
 from inference.servers.errors import Broken, Refused, ServerError
 from inference.servers.probe_efforts import probe_efforts
 from inference.servers.probe_images import probe_images
+from inference.servers.probe_thoughts import probe_thoughts
 from inference.servers.probe_tools import probe_tools
 
 log = logging.getLogger("grokweb.servers")
@@ -145,9 +146,14 @@ async def try_out(server: Server, model: str) -> Accepted:
         prefix = "last"
     efforts = await probe_efforts(server, model)
     tools = await probe_tools(server, model)
-    images = await probe_images(server, model)
     return Accepted(
-        usage=usage, fields=frozenset(fields), prefix=prefix, tools=tools, images=images, efforts=efforts
+        usage=usage,
+        fields=frozenset(fields),
+        prefix=prefix,
+        tools=tools,
+        images=await probe_images(server, model),
+        efforts=efforts,
+        thoughts=await probe_thoughts(server, model) if tools and usage else "",
     )
 
 

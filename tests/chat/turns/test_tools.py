@@ -33,11 +33,13 @@ from chat.turns.event_positions import STEP
 from chat.turns.followed import Followed
 from chat.turns.models import Generation, ToolCall
 from chat.turns.parameters import Parameters
+from chat.turns.requests import request_for
+from chat.turns.sent_prompt import sent_prompt
 from inference.contract import Kind, Piece, Reason
 from inference.wire.log import End
 from tests import tools
 from tests.chat.turns.calling import Page, call, ended, rows
-from tests.chat.turns.exchange import eventually, send
+from tests.chat.turns.exchange import asked, eventually, send
 from tests.protocol.reducer import is_whole
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("called_tools")]
@@ -72,6 +74,24 @@ async def test_a_reply_goes_on_with_the_result_of_a_call(tabs: Any, broker: Any)
     assert page.reply.done["sha256"] == hashlib.sha256(everything.encode()).hexdigest()
     assert await UsageEntry.objects.acount() == 2
     assert not await UsageEntry.objects.filter(settled_at=None).aexists()
+
+
+async def test_the_next_step_reads_what_a_step_thought_and_the_next_turn_does_not(
+    tabs: Any, broker: Any
+) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"think:1:echo:hm look {call()}")
+    ack = await page.ask()
+    message, _ = await ended(page, ack)
+    steps, _ = await rows(ack)
+    read = (await sync_to_async(request_for)(steps[1])).messages
+    assert [each.get("thought") for each in read] == [None, "hm ", None]
+    assert (await sync_to_async(sent_prompt)(message) or {})["exact"] is True
+    later = await asked(page.tab, "more", conversation=str(message.conversation_id), parent=str(message.pk))
+    [following], _ = await rows(later)
+    read = (await sync_to_async(request_for)(following)).messages
+    assert [each["content"] for each in read[:3]] == [page.reply.content, "lookhi there", "more"]
+    assert not any("thought" in each for each in read)
 
 
 async def test_a_saved_message_has_its_calls(tabs: Any, broker: Any) -> None:

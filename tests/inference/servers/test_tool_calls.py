@@ -11,7 +11,7 @@ from inference.contract import Delta, Kind, Reason
 from inference.servers.chunks import CallDelta
 from inference.servers.tool_calls import MOST_CHARACTERS, ToolCalls
 from tests.inference.servers.driving import Driver, request
-from tests.inference.servers.fake_server import Call, FakeServer, event, head, stream
+from tests.inference.servers.fake_server import Answer, Call, FakeServer, event, head, stream, usage
 
 ECHO = {"name": "echo", "description": "Says it again.", "parameters": {"type": "object"}}
 CALL = {"id": "c1", "name": "echo", "arguments": '{"text": "a"}'}
@@ -85,6 +85,59 @@ def test_a_step_after_a_call_sends_calls_and_results() -> None:
             "tool_calls": [{"id": "c1", "type": "function", "function": function}],
         },
         {"role": "tool", "tool_call_id": "c1", "content": "a"},
+    ]
+
+
+THOUGHTFUL = ({**MESSAGES[0]}, {**MESSAGES[1], "thought": "I look it up. " * 9}, {**MESSAGES[2]})
+
+
+def counts(field: str, *, refuses_without: bool = False, counts_tokens: bool = True) -> Answer:
+    """Returns the trial's answers of a server that calls tools and reads thoughts of steps in one field."""
+
+    def probe(call: Call) -> None:
+        steps = [each for each in call.body["messages"] if each.get("tool_calls")]
+        if not steps:
+            calls_tools(call)
+        elif refuses_without and field not in steps[0]:
+            call.refuse("a step that called tools must have its thought")
+        else:
+            read = len(steps[0].get(field, "").split()) if counts_tokens else 0
+            call.send(head() + stream("yes", end=usage(40 + read, 1) + "data: [DONE]\n\n"))
+
+    return probe
+
+
+@pytest.mark.parametrize(
+    ("probe", "sent"),
+    [
+        (counts("reasoning_content"), {"reasoning_content"}),
+        (counts("reasoning"), {"reasoning"}),
+        (counts("reasoning_content", refuses_without=True, counts_tokens=False), {"reasoning_content"}),
+        (counts("reasoning", counts_tokens=False), set()),
+        (counts("thinking"), set()),
+        (says_yes, set()),
+    ],
+    ids=["counted", "the other name", "demanded", "ignored", "unknown", "without tools"],
+)
+def test_thoughts_of_earlier_steps_go_to_servers_that_read_them(probe: Answer, sent: set[str]) -> None:
+    with FakeServer(says_yes, probe=probe) as server, Driver(server.base) as driver:
+        driver.wait_until(lambda: driver.replica(0).probed)
+        driver.ask(request(messages=THOUGHTFUL, tools=(ECHO,)))
+    step = server.calls[0].body["messages"][1]
+    others = {name: step[name] for name in step.keys() - {"role", "content", "tool_calls"}}
+    assert others == dict.fromkeys(sent, THOUGHTFUL[1]["thought"])
+
+
+def test_thoughts_that_do_not_fit_are_left_out_and_the_reply_goes_on() -> None:
+    long = ({**MESSAGES[0]}, {**MESSAGES[1], "thought": "I look it up. " * 2000}, {**MESSAGES[2]})
+    with FakeServer(says_yes, probe=counts("reasoning_content")) as server, Driver(server.base) as driver:
+        driver.wait_until(lambda: driver.replica(0).probed)
+        text, end = driver.ask(request(messages=long, tools=(ECHO,)))
+    assert (text, end.reason, end.left_out) == ("yes", Reason.STOP, 0)
+    assert [each.keys() for each in server.calls[0].body["messages"]] == [
+        {"role", "content"},
+        {"role", "content", "tool_calls"},
+        {"role", "tool_call_id", "content"},
     ]
 
 
