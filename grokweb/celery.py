@@ -96,6 +96,11 @@ app.conf.update(
             "schedule": min(60.0, settings.ERASURE_SECONDS),
             "options": {"queue": JOBS_QUEUE, "expires": 60},
         },
+        "backup": {
+            "task": "jobs.start_due_backup",
+            "schedule": settings.BACKUP_CHECK_SECONDS,
+            "options": {"queue": JOBS_QUEUE, "expires": settings.BACKUP_CHECK_SECONDS},
+        },
         "sweep files": {
             "task": "jobs.sweep_files",
             "schedule": 60.0,

@@ -1,7 +1,7 @@
 """Applies changes of `settings.toml` to a running web process, before the next request.
 
-Sign-up and e-mail are used by requests alone, so no other process needs them. What else the file holds takes
-effect at the next start.
+Sign-up and e-mail are used by requests alone; the process that makes backups reads their settings each time
+(grokweb/backup/scheduled.py). What else the file holds takes effect at the next start.
 """
 
 from __future__ import annotations

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from django.conf import settings
 from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from chat.core import storage
 from chat.turns import redis_client, reply_metrics, served_models
+from grokweb.backup import last, schedule
+from grokweb.settings.backups import BackupPlan
 from inference.wire import outbound_counts
 from inference.wire.metrics import BUCKETS, COUNTERS, GAUGES, Replies
 from inference.wire.queue import Worker
@@ -63,11 +66,28 @@ class DiskCollector(Collector):
         return [free, writable]
 
 
+class BackupCollector(Collector):
+    """Reports the backups of this data directory, without Redis and the database."""
+
+    def collect(self) -> Iterable[Metric]:
+        if made := last.made_at(settings.DATA_DIR):
+            yield GaugeMetricFamily(
+                "grokweb_backup_timestamp_seconds", "When the last backup was made", value=made.timestamp()
+            )
+        plan: BackupPlan = settings.BACKUPS
+        if plan.is_on:
+            failed = schedule.read(settings.DATA_DIR).failure(settings.DATA_DIR)
+            yield GaugeMetricFamily(
+                "grokweb_backup_failed", "1: the last scheduled backup failed", value=int(bool(failed))
+            )
+
+
 def register() -> None:
     """Adds the metrics to those of the process, and counts its requests to other machines."""
     outbound_counts.count_outbound(redis_client.client)
     REGISTRY.register(EngineCollector())
     REGISTRY.register(DiskCollector())
+    REGISTRY.register(BackupCollector())
 
 
 def _up(value: int) -> Metric:

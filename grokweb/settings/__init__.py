@@ -6,6 +6,7 @@ Values come from inference/base/env.py; docs/settings.md lists the variables.
 from grokweb.settings.accounts import *  # noqa: F403
 from grokweb.settings.addresses import *  # noqa: F403
 from grokweb.settings.applications import *  # noqa: F403
+from grokweb.settings.backups import *  # noqa: F403
 from grokweb.settings.browser import *  # noqa: F403
 from grokweb.settings.features import *  # noqa: F403
 from grokweb.settings.limits import *  # noqa: F403

@@ -11,13 +11,14 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from grokweb.settings import backups
 from inference.base import env
 from inference.base.env import InvalidSetting
 
 
 def read() -> dict[str, Any]:
     """Returns Django's settings by name. Raises InvalidSetting."""
-    return {"SIGNUP_OPEN": signup_is_open(), **mail()}
+    return {"SIGNUP_OPEN": signup_is_open(), "BACKUPS": backups.plan(), **mail()}
 
 
 def signup_is_open() -> bool:

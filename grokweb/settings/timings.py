@@ -83,3 +83,10 @@ WEB_POOL_SECONDS = env.number(
     low=1,
     high=3600,
 )
+BACKUP_CHECK_SECONDS = env.number(
+    "GROKWEB_BACKUP_CHECK_SECONDS",
+    60,
+    "Interval at which the service asks whether a backup is due, in seconds.",
+    low=1,
+    high=3600,
+)

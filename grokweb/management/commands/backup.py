@@ -9,9 +9,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from grokweb.backup import archive, create, last, places
+from grokweb.backup import archive, create, last, places, scheduled
+from grokweb.backup.archive import Manifest
 from grokweb.backup.errors import BackupError
 from grokweb.health import version
+from grokweb.settings import backups
+
+POLITENESS = 10  # of a scheduled backup: people's requests come first
 
 
 class Command(BaseCommand):
@@ -33,19 +37,22 @@ class Command(BaseCommand):
             help="a new file, or a directory for it; default: grokweb-backup-<time>.zip here",
         )
         parser.add_argument("--force", action="store_true", help="replace TARGET if it exists")
+        parser.add_argument(
+            "--scheduled",
+            action="store_true",
+            help="make the one that the service makes by itself (GROKWEB_BACKUP_FOLDER), and remove old ones",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.umask(0o077)
+        if options["scheduled"] and options["target"] != Path():
+            raise CommandError("--scheduled takes no TARGET: the folder is that of GROKWEB_BACKUP_FOLDER")
         try:
-            target, manifest = create.create(
-                places.here(),
-                options["target"],
-                key=settings.SECRET_KEY,
-                version=version(),
-                force=options["force"],
-            )
-            create.verify(target, manifest)
-            last.note(settings.DATA_DIR)
+            if options["scheduled"]:
+                os.nice(POLITENESS)
+                target, manifest = scheduled.make(backups.plan())
+            else:
+                target, manifest = _made(options["target"], force=options["force"])
         except BackupError as error:
             raise CommandError(str(error)) from None
         except OSError as error:
@@ -57,3 +64,12 @@ class Command(BaseCommand):
         )
         for name in manifest.missing:
             self.stderr.write(f"missing before the backup: files/{name}")
+
+
+def _made(target: Path, *, force: bool) -> tuple[Path, Manifest]:
+    target, manifest = create.create(
+        places.here(), target, key=settings.SECRET_KEY, version=version(), force=force
+    )
+    create.verify(target, manifest)
+    last.note(settings.DATA_DIR)
+    return target, manifest
