@@ -8,15 +8,19 @@ is before all entries of a newer one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import redis
 
 from inference.contract import Kind, Piece, Reason, Score
 from inference.wire import scripts
 
+BATCH = 64  # replies in one call: Redis does nothing else meanwhile
+Addition = tuple[str, int, Piece]  # generation id, attempt, what to append
+Answer = tuple[str, int, int]
 RUN = 10**9  # more tokens than any run has; lua/common.lua has the same number
 
 
@@ -129,20 +133,30 @@ def read(client: redis.Redis, generation_id: str) -> Log:
     return assemble(entries)
 
 
-def append_call(generation_id: str, attempt: int, worker: str, piece: Piece) -> scripts.Call:
-    """Returns a call whose answer is [appended | already_there | stale | missing | gap, last, stop]."""
-    ids = json.dumps(piece.ids, separators=(",", ":"))
+def append_all(client: redis.Redis, worker: str, batch: Sequence[Addition]) -> list[Answer]:
+    """Appends one piece to each of many logs; returns [appended | already_there | stale | missing | gap,
+    last, stop] for each, in their order. Raises redis.RedisError: some may have been appended then.
+    """
+    parts = [batch[start : start + BATCH] for start in range(0, len(batch), BATCH)]
+    packed = [msgspec.msgpack.encode([_fields(*addition) for addition in part]) for part in parts]
+    calls: list[scripts.Call] = [("append", (worker, part)) for part in packed]
+    return [tuple(answer) for answers in scripts.run_all(client, calls) for answer in answers]
+
+
+def _fields(generation_id: str, attempt: int, piece: Piece) -> tuple[str | int, ...]:
+    """Returns what lua/append.lua reads of one piece."""
+    ids = json.dumps(piece.ids, separators=(",", ":")) if piece.ids else "[]"
     scores = [[round(score.logprob, 6), score.top] for score in piece.scores]
     encoded = json.dumps(scores, separators=(",", ":")) if scores else ""
     kind = "" if piece.kind is Kind.TEXT else piece.kind
-    place = (generation_id, attempt, worker, piece.after, piece.seq)
-    return ("append", (*place, piece.text, ids, encoded, kind, piece.duration_ms or ""))
+    place = (generation_id, attempt, piece.after, piece.seq)
+    return (*place, piece.text, ids, encoded, kind, piece.duration_ms or "")
 
 
 def finish_call(
     generation_id: str, attempt: int, worker: str, seq: int, reason: Reason, body: Mapping[str, Any]
 ) -> scripts.Call:
-    """Returns a call that writes the worker's terminal entry; it answers as append_call's, without stop."""
+    """Returns a call that writes the worker's terminal entry; it answers as append_all does, without stop."""
     counted = body.get("completion_tokens")
     used = int(body.get("prompt_tokens", 0)) + (seq if counted is None else int(counted))
     millis = int(body.get("prefill_ms", 0)) + int(body.get("decode_ms", 0))

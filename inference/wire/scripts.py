@@ -16,7 +16,7 @@ from redis.retry import Retry
 from inference import settings
 
 FOLDER = Path(__file__).parent / "lua"
-Call = tuple[str, Sequence[str | int | float]]
+Call = tuple[str, Sequence[str | bytes | int | float]]
 
 
 @cache

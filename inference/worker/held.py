@@ -57,10 +57,23 @@ class Held:
 
     def unsent(self) -> Piece | None:
         """Returns the piece to append next, or None. New pieces are joined, lost entries go one by one."""
-        first = next((i for i, piece in enumerate(self.pieces) if piece.after >= self.sent), None)
+        first = self._first_unsent()
         if first is None:
             return None
         return self.pieces[first] if first < self.entries else merge(self.pieces[first:])
+
+    def _first_unsent(self) -> int | None:
+        """Returns the place of the first piece that is not known to be in the log; None: all are."""
+        if self.sent >= self.seq:
+            return None
+        if self.sent == self.logged_seq:  # as nearly always: nothing was lost
+            return self.entries
+        return next(i for i, piece in enumerate(self.pieces) if piece.after >= self.sent)
+
+    @property
+    def logged_seq(self) -> int:
+        """Returns the number of the last token in pieces that are or were in the log."""
+        return self.pieces[self.entries - 1].seq if self.entries else 0
 
     def note_logged(self, seq: int) -> None:
         """Records that the log reaches to `seq`: the new pieces up to there are one entry.
@@ -93,6 +106,8 @@ def merge(pieces: Sequence[Piece]) -> Piece:
 
 
 def join(pieces: Sequence[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
     return Piece(
         pieces[0].after,
         pieces[-1].seq,

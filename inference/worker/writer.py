@@ -169,17 +169,15 @@ class Writer:
             held.done.set()
 
     def _append(self) -> bool:
-        """Appends one piece of every reply, in one pipeline; returns whether more is to be sent."""
+        """Appends one piece of every reply, in one call; returns whether more is to be sent."""
         batch = []
         for held in self._held.values():
             piece = held.unsent() if held.stage in OPEN else None
             if piece is not None:
                 batch.append((held, piece))
-        calls = [
-            log.append_call(held.request.generation_id, held.request.attempt, self.worker, piece)
-            for held, piece in batch
-        ]
-        for (held, piece), (code, last, stop) in zip(batch, scripts.run_all(self.client, calls), strict=True):
+        additions = [(held.request.generation_id, held.request.attempt, piece) for held, piece in batch]
+        answers = log.append_all(self.client, self.worker, additions)
+        for (held, piece), (code, last, stop) in zip(batch, answers, strict=True):
             if code in ("appended", "already_there"):
                 held.sent = piece.seq
                 held.note_logged(piece.seq)

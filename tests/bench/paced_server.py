@@ -45,7 +45,8 @@ class Server:
     async def complete(
         self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if body["max_tokens"] <= 12:  # the trial of a client that looks what the server can do
+        if not isinstance(body["messages"][-1]["content"], str) or body["max_tokens"] <= 12:
+            # the trial of a client that looks what the server can do
             await self.send(writer, [self.event("yes"), self.event("", "stop")])
             return
         *before, last = [f"{each['role']}:{each['content']}" for each in body["messages"]]

@@ -73,8 +73,7 @@ def drain(client: redis.Redis, worker: str = "w") -> list[str]:
 def write(client: redis.Redis, generation_id: str, attempt: int, worker: str, after: int, seq: int) -> str:
     """One piece, `after` to `seq`; the script's answer."""
     piece = Piece(after, seq, "x" * (seq - after), tuple(range(after, seq)))
-    answer = scripts.run_all(client, [log.append_call(generation_id, attempt, worker, piece)])[0]
-    return str(answer[0])
+    return log.append_all(client, worker, [(generation_id, attempt, piece)])[0][0]
 
 
 def finish(
@@ -89,12 +88,13 @@ def able_to_write(
 ) -> list[tuple[str, int, str]]:
     """Those of (id, attempt, worker) whose tokens the log would take. A piece with a hole before it tells,
     and changes nothing."""
-    calls = []
-    for generation_id, attempt, worker in holders:
+
+    def is_able(generation_id: str, attempt: int, worker: str) -> bool:
         at = lengths[generation_id]
-        calls.append(log.append_call(generation_id, attempt, worker, Piece(at + 1, at + 2, "x", (0,))))
-    answers = scripts.run_all(client, calls)
-    return [holder for holder, answer in zip(holders, answers, strict=True) if answer[0] == "gap"]
+        piece = Piece(at + 1, at + 2, "x", (0,))
+        return log.append_all(client, worker, [(generation_id, attempt, piece)])[0][0] == "gap"
+
+    return [holder for holder in holders if is_able(*holder)]
 
 
 def queue_key(name: str) -> str:

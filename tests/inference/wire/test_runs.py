@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from inference.contract import Capabilities, Kind, Piece, Reason, Resume
-from inference.wire import lease, log, scripts
+from inference.wire import lease, log
 from inference.wire import queue as fair_queue
 from tests.inference import queue_driver as driver
 
@@ -105,7 +105,7 @@ def test_a_worker_gets_no_reply_that_it_cannot_continue(
     fair_queue.submit(redis_client, ASKED)
     driver.claim(redis_client)
     piece = Piece(0, 2, "xx", (1, 2), kind=kind)
-    scripts.run_all(redis_client, [log.append_call("a", 1, "w", piece)])
+    log.append_all(redis_client, "w", [("a", 1, piece)])
     assert fair_queue.release(redis_client, "a", 1, "w")
     assert lease.states(redis_client, ["a"])[0].seq == 2
     assert (driver.claim(redis_client) is not None) is is_claimed

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from inference.contract import RETURNED_TASK, Delta, GenerationRequest, Kind, Piece
-from inference.wire import lease, log, queue, scripts
+from inference.wire import lease, log, queue
 from inference.worker.held import Held
 from inference.worker.writer import Writer
 
@@ -155,8 +155,7 @@ def test_an_append_whose_answer_was_lost_is_recognised(worker: Worker) -> None:
     queue.submit(worker.client, ASKED)
     held = worker.claim()
     write(worker, held, 0, 1, "one ")
-    unheard = log.append_call(ASKED.generation_id, 1, WORKER, Piece(1, 3, "two three ", (1, 2)))
-    scripts.run_all(worker.client, [unheard])
+    log.append_all(worker.client, WORKER, [(ASKED.generation_id, 1, Piece(1, 3, "two three ", (1, 2)))])
     worker.writer.take(
         [
             Delta(ASKED.generation_id, 1, Piece(n, n + 1, text, (n,)))
@@ -169,6 +168,30 @@ def test_an_append_whose_answer_was_lost_is_recognised(worker: Worker) -> None:
     worker.client.flushall()
     write(worker, held, 4, 5, "five ")
     assert entries_of(worker) == [*before, (4, 5)]
+
+
+def test_the_pieces_of_a_tick_are_one_call_and_each_reply_is_checked_alone(worker: Worker) -> None:
+    """There are more replies than fit into one call, and two of them were given up."""
+    ids = [f"{number:03}" for number in range(log.BATCH + 6)]
+    for generation_id in ids:
+        one = dataclasses.replace(ASKED, generation_id=generation_id, running_limit=100)
+        queue.submit(worker.client, one)
+        worker.claim()
+    for generation_id in ids[1:3]:
+        newer = dataclasses.replace(ASKED, generation_id=generation_id, attempt=2)
+        assert queue.submit(worker.client, newer) == "queued"
+    told = [Delta(each, 1, Piece(0, 1, f"é\0{each}", (3,), kind=Kind.CALL)) for each in ids]
+    worker.writer.take([*told])
+    worker.client.config_resetstat()
+    worker.writer.tick(renew=False)
+    stats: Any = worker.client.info("commandstats")
+    assert stats["cmdstat_evalsha"]["calls"] == 2
+    logged = {each: log.read(worker.client, each).pieces for each in ids}
+    fenced = set(ids[1:3])
+    assert {each for each, pieces in logged.items() if not pieces} == fenced
+    assert set(worker.dropped) == fenced
+    for each in set(ids) - fenced:
+        assert logged[each] == (Piece(0, 1, f"é\0{each}", (3,), kind=Kind.CALL),)
 
 
 def think(worker: Worker, held: Held, after: int, text: str, *, seconds: float) -> None:
