@@ -86,6 +86,11 @@ app.conf.update(
             "schedule": 3600.0,
             "options": {"queue": JOBS_QUEUE, "expires": 3600},
         },
+        "sweep push devices": {
+            "task": "jobs.sweep_push_devices",
+            "schedule": 3600.0,
+            "options": {"queue": JOBS_QUEUE, "expires": 3600},
+        },
         "account deletions": {
             "task": "jobs.run_account_deletions",
             "schedule": 60.0,

@@ -31,6 +31,7 @@ urlpatterns = [
     path("", include("chat.personas.urls")),
     path("", include("chat.turns.urls")),
     path("", include("chat.quotas.urls")),
+    path("", include("chat.push.urls")),
     path("", include("chat.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/models/<slug:slug>/trial/", trials.trial, name="model-trial"),

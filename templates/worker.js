@@ -35,3 +35,38 @@ async function visit(event) {
 async function kept(what) {
   return (await (await caches.open(NAME)).match(what)) ?? Response.error();
 }
+{% if has_push %}
+
+// Notifications that an answer is ready. What they say came encrypted, and without words of the chat.
+addEventListener("push", (event) => event.waitUntil(notify(event.data)));
+addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(openConversation(event.notification.data));
+});
+
+/** Shows nothing to somebody who looks at a page of ours: the settings, for example, tell the server nothing. */
+async function notify(data) {
+  const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  if (pages.some((page) => page.visibilityState === "visible")) return;
+  const { title, body, conversation } = read(data);
+  await registration.showNotification(title, {
+    body, data: conversation, tag: conversation, icon: "{{ icon|escapejs }}",
+  });
+}
+
+function read(data) {
+  try {
+    const { title, body, conversation } = data.json();
+    return { title: String(title), body: String(body), conversation: String(conversation) };
+  } catch { // browsers end a subscription whose messages show nothing
+    return { title: "{{ site_name|escapejs }}", body: "", conversation: "" };
+  }
+}
+
+async function openConversation(id) {
+  const path = /^[0-9a-f-]{36}$/.test(id) ? `/c/${id}/` : "/";
+  const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  const open = pages.find((page) => new URL(page.url).pathname === path);
+  await (open ? open.focus() : clients.openWindow(path));
+}
+{% endif %}

@@ -24,6 +24,7 @@ APPS = [
     "personas",
     "tools",
     "turns",
+    "push",
     "sharing",
     "transfer",
     "account_deletion",

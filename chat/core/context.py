@@ -1,4 +1,6 @@
-"""Adds to every template the site's name, the model people talk to, whether sign-up is open."""
+"""Adds to every template the site's name, the model people talk to, whether sign-up is open, and
+whether there are notifications.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "model": SimpleLazyObject(_default_model),  # no query on pages that do not mention it
         "sends_mail": settings.ACCOUNT_EMAIL_VERIFICATION != "none",
         "signup_open": settings.SIGNUP_OPEN,
+        "has_push": bool(settings.PUSH_KEY),
         "addresses": " ".join(settings.SITE_URLS),
     }
 

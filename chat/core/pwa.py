@@ -1,7 +1,7 @@
 """Makes GrokWeb installable as an app: its manifest, and a page for when the network is away.
 
 The service worker keeps that page and its style, fetched without cookies, and nothing else: what people read
-stays out of every cache.
+stays out of every cache. It also shows notifications (chat/push), where the operator has them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def manifest(request: HttpRequest) -> HttpResponse:
 def worker(request: HttpRequest) -> HttpResponse:
     """Serves the service worker at the root, so that its scope is every page."""
     styles = [static("css/base.css"), static("css/pages.css"), static("img/icon.svg")]
-    return render(request, "worker.js", {"kept": styles}, content_type="text/javascript; charset=utf-8")
+    context = {"kept": styles, "icon": static("img/icon-192.png")}
+    return render(request, "worker.js", context, content_type="text/javascript; charset=utf-8")
 
 
 @cache_control(no_cache=True)

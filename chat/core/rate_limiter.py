@@ -173,13 +173,13 @@ class RateLimiter:
     async def register_socket(self, user: str, socket: str, limit: int) -> bool:
         """Returns whether one more socket may be open. Without Redis only the process' own count decides."""
         try:
-            return bool(await self._redis.eval(REGISTER, 1, _sockets(user), socket, limit, SOCKET_SECONDS))
+            return bool(await self._redis.eval(REGISTER, 1, sockets_key(user), socket, limit, SOCKET_SECONDS))
         except (RedisError, OSError):
             return True
 
     async def unregister_socket(self, user: str, socket: str) -> None:
         try:
-            await self._redis.zrem(_sockets(user), socket)
+            await self._redis.zrem(sockets_key(user), socket)
         except (RedisError, OSError):
             return  # it is forgotten after SOCKET_SECONDS
 
@@ -187,7 +187,7 @@ class RateLimiter:
         """Renews the sockets of each user that this process has open."""
         pipe = self._redis.pipeline(transaction=False)
         for user, names in sockets.items():
-            pipe.eval(REFRESH, 1, _sockets(user), SOCKET_SECONDS, *names)
+            pipe.eval(REFRESH, 1, sockets_key(user), SOCKET_SECONDS, *names)
         try:
             await pipe.execute()
         except (RedisError, OSError) as error:
@@ -197,7 +197,7 @@ class RateLimiter:
         await self._redis.aclose()
 
 
-def _sockets(user: str) -> str:
+def sockets_key(user: str) -> str:
     return f"{settings.REDIS_PREFIX}:sockets:{user}"
 
 

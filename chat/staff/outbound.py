@@ -12,6 +12,7 @@ WHAT = "requests to other machines"  # what the outcomes are said of
 PURPOSES = {
     "engine": _("Models on another server"),
     "hub": _("Downloads of models"),
+    "push": _("Notifications that an answer is ready"),
 }
 OUTCOMES = {
     "complete": pgettext_lazy(WHAT, "answered"),

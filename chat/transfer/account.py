@@ -15,6 +15,7 @@ from chat.conversations.folders import FOLDERS, new_folder
 from chat.conversations.models import Conversation, Folder
 from chat.core.errors import ChatError
 from chat.core.text import one_line
+from chat.push.access import devices_of
 from chat.transfer.imported_conversation import ImportedConversation, dict_of, list_of, storable, text_of
 from chat.transfer.upload import shown
 from chat.transfer.versions import check_version, is_named
@@ -43,7 +44,14 @@ def written(owner: User) -> dict[str, Any]:
         "email": owner.email,
         "settings": chosen,
         "folders": list(names),
+        **_browsers_of(owner),
     }
+
+
+def _browsers_of(owner: User) -> dict[str, Any]:
+    """Returns since when which browsers are notified: neither their addresses nor their keys."""
+    since = [device.created_at.isoformat() for device in devices_of(owner)]
+    return {"notified_browsers": [{"since": each} for each in since]} if since else {}
 
 
 def _settings_of(owner: User) -> dict[str, str]:

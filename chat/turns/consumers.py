@@ -23,6 +23,7 @@ from chat.turns import (
     idempotency,
     starting,
     stopping,
+    visible_tabs,
 )
 from chat.turns.access import steps_for
 from chat.turns.connection import Connection, OverRate, error_for
@@ -116,6 +117,11 @@ class ChatConsumer(Connection):
     def on_stop(self, frame: frames.Stop) -> Work:
         return partial(self.with_rights, partial(stopping.stop, user=self.user, message_id=frame.message_id))
 
+    def on_visible(self, frame: frames.Visible) -> Work:
+        return partial(
+            self.in_thread, partial(visible_tabs.note, self.user.pk, self.channel_name, frame.visible)
+        )
+
     handlers: ClassVar[dict[type[frames.FrameIn], Callable[[ChatConsumer, Any], Work]]] = {
         frames.Send: on_send,
         frames.Regenerate: on_regenerate,
@@ -123,6 +129,7 @@ class ChatConsumer(Connection):
         frames.Resume: on_resume,
         frames.Stop: on_stop,
         frames.Decide: on_decide,
+        frames.Visible: on_visible,
     }
 
     async def _start_turn(self, frame: frames.FrameIn, store: Callable[[], idempotency.Turn]) -> None:

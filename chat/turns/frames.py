@@ -80,7 +80,11 @@ class Decide(FrameIn, tag="decide", kw_only=True, frozen=True):
     allow: bool
 
 
-Incoming = Send | Regenerate | Continue | Resume | Stop | Decide
+class Visible(FrameIn, tag="visible", kw_only=True, frozen=True):
+    visible: bool
+
+
+Incoming = Send | Regenerate | Continue | Resume | Stop | Decide | Visible
 INCOMING: dict[str, type[FrameIn]] = {
     "send": Send,
     "regenerate": Regenerate,
@@ -88,6 +92,7 @@ INCOMING: dict[str, type[FrameIn]] = {
     "resume": Resume,
     "stop": Stop,
     "decide": Decide,
+    "visible": Visible,
 }
 _decoder = msgspec.json.Decoder(Incoming)
 

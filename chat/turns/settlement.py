@@ -25,6 +25,7 @@ from chat.turns import (
 from chat.turns.call_errors import CallError
 from chat.turns.models import NOT_BEGUN, CallStatus, Generation, Part, Status, ToolCall
 from chat.turns.parts import parts_of, storable
+from chat.turns.signals import reply_settled
 from chat.turns.token_ids import packed
 from inference.contract import Reason
 from inference.wire.log import Log
@@ -65,6 +66,9 @@ def finish(generation_id: UUID, attempt: int) -> bool:
     if settled:
         _report(generation_id)
         _consider_summary(generation_id)
+        reply_settled.send_robust(
+            Generation, generation_id=generation_id
+        )  # the reply is settled whatever it says
     elif log.end is not None:
         summary_settlement.settle(generation_id, attempt, log)
     if not Generation.objects.live().filter(pk=generation_id).exists():

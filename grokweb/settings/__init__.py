@@ -13,5 +13,6 @@ from grokweb.settings.limits import *  # noqa: F403
 from grokweb.settings.logs import *  # noqa: F403
 from grokweb.settings.models import *  # noqa: F403
 from grokweb.settings.places import *  # noqa: F403
+from grokweb.settings.push import *  # noqa: F403
 from grokweb.settings.stores import *  # noqa: F403
 from grokweb.settings.timings import *  # noqa: F403

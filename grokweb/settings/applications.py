@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "chat.personas",
     "chat.tools",
     "chat.turns",
+    "chat.push",
     "chat.sharing",
     "chat.transfer",
     "chat.account_deletion",

@@ -139,6 +139,21 @@ test("every live reply is resumed from its last token, and a stop is repeated un
   assert.ok(!world.socket().types().includes("stop"));
 });
 
+test("a page that is visible says so on every connection, a hidden one only when that changes", () => {
+  const world = new World();
+  const visible = () => world.socket().sent.filter(({ type }) => type === "visible").map((frame) => frame.visible);
+  world.page.connect();
+  world.page.show(true); // before the socket is open
+  world.hello();
+  world.page.show(false);
+  assert.deepEqual(visible(), [true, false]);
+  world.page.drop(true);
+  world.hello();
+  assert.deepEqual(visible(), []);
+  world.page.show(true);
+  assert.deepEqual(visible(), [true]);
+});
+
 test("failed tries wait longer each time; hello resets them", () => {
   const world = new World();
   world.page.connect();

@@ -25,6 +25,7 @@ class Purpose:
 PURPOSES = {
     "engine": Purpose(redirects=0),  # models on another server
     "hub": Purpose(redirects=5),  # downloads of models
+    "push": Purpose(redirects=0),  # notifications that an answer is ready
 }
 
 

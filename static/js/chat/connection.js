@@ -52,9 +52,14 @@ export function connectIfKnown({ socket, main, notices }) {
 
 /**
  * Reconnects when the network or the reader is back.
- * @param {ChatPage} chat
+ * @param {ChatPage} chat @param {boolean} [hasPush]  the server sends notifications while no page is visible
  */
-export function wireConnection({ socket, store, replies, sidebar }) {
+export function wireConnection({ socket, store, replies, sidebar }, hasPush = false) {
+  if (hasPush) {
+    const tell = () => socket.show(!document.hidden);
+    document.addEventListener("visibilitychange", tell);
+    tell();
+  }
   addEventListener("online", () => socket.reconnectNow());
   addEventListener("offline", () => socket.drop()); // the socket itself would say nothing for minutes
   addEventListener("pageshow", (event) => { if (event.persisted) socket.reconnectNow(); });

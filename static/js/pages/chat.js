@@ -226,7 +226,7 @@ addEventListener("keydown", (event) => {
 });
 wirePaging(chat);
 wireHistory(chat);
-wireConnection(chat);
+wireConnection(chat, data.push);
 
 // --- The first view ----------------------------------------------------------------------------------------
 

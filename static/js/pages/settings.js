@@ -2,6 +2,7 @@
 
 import { gettext } from "grokweb/base/i18n.js";
 import { wireAppearance } from "grokweb/parts/appearance.js";
+import { wirePushSwitch } from "grokweb/parts/push_switch.js";
 import { find, showError } from "grokweb/ui/dom.js";
 import { enterSends, setEnterSends } from "grokweb/ui/enter_key.js";
 
@@ -22,3 +23,6 @@ enter.addEventListener("change", () => {
   setEnterSends(enter.checked);
   find("[role=status]", writing).textContent = gettext("Saved.");
 });
+
+const notifications = /** @type {HTMLElement | null} */ (document.querySelector("[data-push]"));
+if (notifications) wirePushSwitch(notifications);

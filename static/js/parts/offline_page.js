@@ -6,10 +6,12 @@
 const DELAY = 1000; // milliseconds after the load: nobody waits for it
 
 export function keepOfflinePage() {
-  const { serviceWorker } = navigator; // missing without https
-  if (!serviceWorker) return;
-  const address = `/worker.js?language=${document.documentElement.lang}`;
-  const register = () =>
-    serviceWorker.register(address).catch((error) => console.info("no offline page:", error.message));
+  if (!navigator.serviceWorker) return; // missing without https
+  const register = () => registerWorker().catch((error) => console.info("no offline page:", error.message));
   addEventListener("load", () => setTimeout(register, DELAY), { once: true });
+}
+
+/** Registers the service worker, in the language of the page. */
+export function registerWorker() {
+  return navigator.serviceWorker.register(`/worker.js?language=${document.documentElement.lang}`);
 }

@@ -60,8 +60,13 @@ export interface DecideFrame {
   allow: boolean;
 }
 
+export interface VisibleFrame {
+  type: "visible";
+  visible: boolean;
+}
+
 export type AskingFrame = SendFrame | RegenerateFrame | ContinueFrame;
-export type ClientFrame = (AskingFrame | ResumeFrame | StopFrame | DecideFrame) & { ref?: string };
+export type ClientFrame = (AskingFrame | ResumeFrame | StopFrame | DecideFrame | VisibleFrame) & { ref?: string };
 
 // --- From the server ---------------------------------------------------------------------------------------
 

@@ -258,4 +258,5 @@ export interface PageData extends ConversationPage, MessagePage, Omit<Conversati
   personas: SettingsOffers;
   files: { max_bytes: number; max_count: number };
   event_number: number | null;
+  push?: boolean;
 }

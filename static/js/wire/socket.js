@@ -66,6 +66,8 @@ export class PageSocket {
     this.random = random;
     /** @type {Map<string, AskingFrame & { ref: string }>} by client_id, until its ack or error */
     this.outbox = new Map();
+    /** @type {boolean | undefined} whether the page is visible; undefined where the server need not know */
+    this.visible = undefined;
     /** @type {Set<string>} ids of messages whose reply is to stop, until it is done */
     this.stops = new Set();
     this.tries = 0;
@@ -169,6 +171,7 @@ export class PageSocket {
     this.timers.clearTimeout(this.timer);
     this.tries = 0;
     this.ready = true;
+    if (this.visible) this.show(true); // a new connection counts as hidden
     for (const frame of this.outbox.values()) this.write(frame);
     for (const [id, after, run] of this.live()) this.resume(id, after, run);
     for (const id of this.stops) this.write({ type: "stop", message_id: id });
@@ -197,6 +200,15 @@ export class PageSocket {
   stop(messageId) {
     this.stops.add(messageId);
     this.write({ type: "stop", message_id: messageId });
+  }
+
+  /**
+   * Tells the server whether somebody can see the page: then it sends no notification.
+   * @param {boolean} visible
+   */
+  show(visible) {
+    this.visible = visible;
+    this.write({ type: "visible", visible });
   }
 
   /**

@@ -23,12 +23,12 @@ APPS = Path(__file__).parents[3] / "chat"
 HANDLERS = {
     "accounts.check_user_deletable": ["staff"],
     "accounts.login_destination": ["first_setup"],
-    "accounts.settings_details": ["quotas", "transfer"],
+    "accounts.settings_details": ["push", "quotas", "transfer"],
     "accounts.group_deletion_notes": ["quotas"],
     "conversations.settle_ended_replies": ["turns"],
     "conversations.conversation_details": ["personas", "sharing", "turns"],
     "conversations.message_details": ["feedback", "files", "transfer", "turns"],
-    "conversations.page_details": ["files", "personas", "quotas", "turns"],
+    "conversations.page_details": ["files", "personas", "push", "quotas", "turns"],
     "moderation.take_down_share": ["sharing"],
 }
 

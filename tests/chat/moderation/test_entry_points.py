@@ -45,6 +45,9 @@ NOT_WRITTEN_BY_PEOPLE = {
     ),
     *("moderation.Rule.applies", "moderation.Report.reason", "moderation.Report.status"),
     *("moderation.Decision.action", "quotas.UsageEntry.model", "sharing.Share.token"),
+    # Given by browsers.
+    *("push.PushDevice.session_key", "push.PushDevice.endpoint", "push.PushDevice.p256dh"),
+    *("push.PushDevice.auth", "push.PushDevice.language"),
     *("sharing.Share.policy", "sharing.SharePage.message_ids", "sharing.TakeDown.message_digests"),
     *("transfer.Imported.digest", "turns.Generation.model"),
     *("turns.Generation.status", "turns.Generation.client_id", "turns.Generation.struck_by"),
@@ -100,7 +103,7 @@ ADDRESSES: dict[str, set[str]] = {
             *("settings/answers/personas/<uuid:pk>/delete/", "settings/answers/prompts/<uuid:pk>/delete/"),
             "settings/answers/new-chats/",
             *("frame/preview/", "frame/diagram/"),  # a frame's page: code reaches it from the chat page only
-            *("i18n/setlang/", "manifest.webmanifest", "worker.js", "offline/<slug:language>/"),
+            *("api/push/", "i18n/setlang/", "manifest.webmanifest", "worker.js", "offline/<slug:language>/"),
         ),
         set(),
     ),

@@ -28,6 +28,7 @@ SETTINGS = (
     "accounts/settings",
     "transfer/_settings.html",
     "account_deletion/_settings.html",
+    "push/_settings.html",
     "personas/page.html",
 )
 
