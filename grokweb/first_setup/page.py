@@ -13,9 +13,12 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 
 from chat.model_cards.selection import Rule, choose_for_new_chats
-from grokweb.first_setup import leading, mail, model_state
+from grokweb.doctor.backups import newest
+from grokweb.first_setup import backups, leading, mail, model_state
 from grokweb.first_setup.missing import missing
 from grokweb.first_setup.steps import Done, Refused
+from grokweb.settings.backups import NAMES as BACKUP_NAMES
+from grokweb.settings.backups import BackupPlan
 from inference.base import env, settings_file
 from inference.hub import recommended
 from inference.model_dir.admission import free_memory
@@ -25,6 +28,7 @@ CHANGED = ("GROKWEB_SIGNUP", "EMAIL_URL", "GROKWEB_FROM_EMAIL", "GROKWEB_LANGUAG
 PARTS = {
     **dict.fromkeys(("search", "try", "server", "name"), "model"),
     **dict.fromkeys(("mail", "no-mail", "test-mail"), "mail"),
+    **dict.fromkeys(("backups", "no-backups"), "backups"),
     "sign-up": "sign-up",
     "language": "language",
 }
@@ -50,6 +54,10 @@ def page(
         "languages": settings.LANGUAGES,
         "language": settings.LANGUAGE_CODE,
         "next_language": _stored_language(),
+        "backups": _backup_fields(settings.BACKUPS),
+        "backup_intervals": backups.offered(settings.BACKUPS),
+        "backup_words": newest().words if settings.BACKUPS.is_on else "",
+        "are_backups_fixed": any(env.is_in_environment(name) for name in BACKUP_NAMES),
         "part": PARTS.get(step, ""),
         "words": refused.words if refused else done.words if done else "",
         "is_refused": refused is not None,
@@ -60,7 +68,13 @@ def page(
     if step == "mail":
         entered = {name: request.POST.get(name, "") for name in ("host", "port", "security", "user")}
         about |= {"mail": entered, "sender": request.POST.get("sender", "")}
+    if step == "backups":
+        about["backups"] = {name: request.POST.get(name, "") for name in ("folder", "keep", "hours")}
     return render(request, "admin/setup.html", about, status=refused.status if refused else 200)
+
+
+def _backup_fields(plan: BackupPlan) -> dict[str, str]:
+    return {"folder": str(plan.folder or ""), "hours": str(plan.hours), "keep": str(plan.keep)}
 
 
 def _securities() -> list[tuple[str, str]]:

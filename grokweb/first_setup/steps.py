@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.core.errors import ChatError
 from chat.core.throttling import throttle
-from grokweb.first_setup import leading, mail, model_choice, stored_settings
+from grokweb.first_setup import backups, leading, mail, model_choice, stored_settings
 from grokweb.first_setup.refusal import Refusal
 from inference.base import settings_file
 
@@ -141,6 +141,17 @@ def _language(request: HttpRequest, person: User) -> Done:
     return _back(_("Saved. It takes effect at the next start of the service."), "language")
 
 
+def _backups(request: HttpRequest, person: User) -> Done:
+    fields = {name: _text(request, name) for name in ("folder", "hours", "keep")}
+    backups.set_backups(person, **fields)
+    return _back(_("Saved. The first backup in a new folder is made within two minutes."), "backups")
+
+
+def _no_backups(request: HttpRequest, person: User) -> Done:
+    backups.stop_backups(person)
+    return _back(_("Saved. The service makes no backups."), "backups")
+
+
 def _skip(request: HttpRequest, person: User) -> Done:
     leading.close(person, leading.SKIPPED)
     return Done(_("You find this page again in the administration, under “Setup”."), reverse("home"))
@@ -161,6 +172,8 @@ STEPS: dict[str, Step] = {
     "no-mail": _no_mail,
     "test-mail": _test_mail,
     "language": _language,
+    "backups": _backups,
+    "no-backups": _no_backups,
     "skip": _skip,
     "finish": _finish,
 }

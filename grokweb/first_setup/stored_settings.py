@@ -18,8 +18,8 @@ from grokweb.settings import changeable
 from inference.base import env, settings_file
 
 
-def change(by: User | None, values: Mapping[str, str], **detail: str) -> None:
-    """Checks settings with what reads them later, and stores them. `detail` replaces values in the audit."""
+def check(values: Mapping[str, str]) -> None:
+    """Raises unless these settings may be stored: what reads them later must accept them."""
     fixed = [name for name in values if env.is_in_environment(name)]
     if fixed:
         raise Refusal(_("%(name)s is set by the environment of the service.") % {"name": fixed[0]})
@@ -29,8 +29,16 @@ def change(by: User | None, values: Mapping[str, str], **detail: str) -> None:
     try:
         with env.trying(values):
             changeable.read()
+    except env.InvalidSetting as error:
+        raise ValueError(str(error)) from None
+
+
+def change(by: User | None, values: Mapping[str, str], **detail: str) -> None:
+    """Checks settings and stores them. `detail` replaces values in the audit."""
+    check(values)
+    try:
         settings_file.store(values)
-    except (env.InvalidSetting, settings_file.FileUnusable) as error:
+    except settings_file.FileUnusable as error:
         raise ValueError(str(error)) from None
     audit.record(by, "change settings", "settings", **(detail or dict(values)))
 

@@ -56,8 +56,9 @@ def test_options_carry_out_what_the_page_does(environment: dict[str, str], tmp_p
     key.write_text(f"{SECRET}\n")
     source = "http://127.0.0.1:1/v1#tiny"
     done = setup(
-        environment, "--model", source, "--key-file", str(key), "--sign-up", "closed", "--language", "fr"
-    )
+        environment, "--model", source, "--key-file", str(key), "--sign-up", "closed", "--language", "fr",
+        "--backup-folder", str(tmp_path / "backups"), "--backup-keep", "3",
+    )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert SECRET not in done.stdout
     found = read(data_of(environment))
@@ -66,9 +67,12 @@ def test_options_carry_out_what_the_page_does(environment: dict[str, str], tmp_p
     assert settings_file.stored(data_of(environment) / "settings.toml") == {
         "GROKWEB_SIGNUP": "0",
         "GROKWEB_LANGUAGE": "fr",
+        "GROKWEB_BACKUP_FOLDER": str(tmp_path / "backups"),
+        "GROKWEB_BACKUP_HOURS": "24",
+        "GROKWEB_BACKUP_KEEP": "3",
     }
     assert "still missing: e-mail:" in done.stdout
-    assert verbs(environment) == "['choose model', 'change settings', 'change settings', 'finish setup']"
+    assert verbs(environment) == str(["choose model", *["change settings"] * 3, "finish setup"])
 
 
 @pytest.mark.parametrize(
@@ -130,6 +134,7 @@ def test_questions_are_asked_on_a_terminal_until_the_answer_is_right(environment
             answer("Sender [", "")
             answer("EMAIL_URL begins with none of", "")
             answer("Language for people", "")
+            answer("Folder for a backup every 24 hours [none]", "")
             rest = said
             while True:
                 try:

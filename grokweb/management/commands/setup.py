@@ -15,19 +15,21 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import translation
 
-from grokweb.first_setup import leading, mail, model_choice, model_state, stored_settings
+from grokweb.first_setup import backups, leading, mail, model_choice, model_state, stored_settings
 from grokweb.first_setup.missing import missing
 from inference.base import env, exit_status
 from inference.servers.address import is_address
 
 LOOK_SECONDS = 1.0
-OPTIONS = ("model", "sign_up", "email_file", "no_email", "language", "yes")
+OPTIONS = (
+    "model", "sign_up", "email_file", "no_email", "language", "backup_folder", "no_backups", "yes",
+)  # fmt: skip
 
 
 class Command(BaseCommand):
     help = (
-        "Set up a new installation: model, sign-up, e-mail, language. Without options it asks; with options, "
-        "or --yes, it asks nothing and leaves the rest as it is."
+        "Set up a new installation: model, sign-up, e-mail, language, backups. Without options it asks; with "
+        "options, or --yes, it asks nothing and leaves the rest as it is."
     )
     requires_system_checks = []
 
@@ -43,6 +45,10 @@ class Command(BaseCommand):
         add("--sender", default="", help="address that e-mails are from")
         add("--no-email", action="store_true", help="send no e-mail")
         add("--language", help="code of the language for people who have chosen none")
+        add("--backup-folder", help="folder in which the service makes backups by itself")
+        add("--backup-hours", default=24, type=int, help="hours between two backups")
+        add("--backup-keep", default=7, type=int, help="how many of them are kept")
+        add("--no-backups", action="store_true", help="let the service make no backups")
         add("--wait", action="store_true", help="wait until the model answers; status 1 if it cannot")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -93,6 +99,12 @@ class Command(BaseCommand):
             if options["language"]:
                 stored_settings.set_language(None, options["language"])
                 self.stdout.write("The language takes effect at the next start.")
+            if options["no_backups"]:
+                backups.stop_backups(None)
+                self.stdout.write("The service makes no backups.")
+            if options["backup_folder"]:
+                hours, keep = str(options["backup_hours"]), str(options["backup_keep"])
+                self._set_backups(options["backup_folder"], hours, keep)
         except ValueError as error:  # Refusal is
             raise CommandError(str(error), returncode=exit_status.SETTING_INVALID) from None
         except OSError as error:
@@ -112,6 +124,8 @@ class Command(BaseCommand):
             self._until_right(self._ask_mail)
         if self._is_open_to_change("GROKWEB_LANGUAGE"):
             self._until_right(self._ask_language)
+        if self._is_open_to_change("GROKWEB_BACKUP_FOLDER"):
+            self._until_right(self._ask_backups)
         self._finish()
         if slug:
             self.stdout.write("Ctrl-C ends the waiting; the model goes on.")
@@ -191,6 +205,13 @@ class Command(BaseCommand):
             self.stdout.write("It takes effect at the next start.")
         return given
 
+    def _ask_backups(self) -> str:
+        plan = settings.BACKUPS
+        given = _question(f"Folder for a backup every {plan.hours or 24} hours [{plan.folder or 'none'}]: ")
+        if given:
+            self._set_backups(given, str(plan.hours or 24), str(plan.keep))
+        return given
+
     # --- Both ---------------------------------------------------------------------------------------------
 
     def _print_found(self) -> list[str]:
@@ -205,6 +226,10 @@ class Command(BaseCommand):
         if not sources:
             self.stdout.write("No model server answered on the usual ports.")
         return sources
+
+    def _set_backups(self, folder: str, hours: str, keep: str) -> None:
+        backups.set_backups(None, folder=folder, hours=hours, keep=keep)
+        self.stdout.write(f"A running service makes a backup in {folder} every {hours} hours.")
 
     def _finish(self) -> None:
         leading.close(None, leading.FINISHED)

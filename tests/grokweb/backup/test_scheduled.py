@@ -82,7 +82,6 @@ def test_old_ones_are_removed_only_after_a_new_one_was_made(home: Installation, 
 
 
 def test_a_folder_that_is_not_there_is_not_created(home: Installation, folder: Path) -> None:
-    home.filled()
     folder.rmdir()
     assert "is its disk mounted?" in home.refused("backup", "--scheduled")
     assert not folder.exists()
