@@ -10,6 +10,7 @@ import logging
 import time
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models.functions import Now
 
 from chat.quotas import services as quotas
@@ -25,6 +26,9 @@ from chat.turns.tool_threads import THREADS
 
 logger = logging.getLogger("grokweb.tools")
 
+STORE_SECONDS = 120.0  # afterwards the call counts as lost, as if its process had died
+STORE_PAUSE = 0.2
+
 
 def carry_out(call_id: UUID) -> None:
     """Runs a call that waits. A ticket for one that does not is harmless."""
@@ -35,7 +39,22 @@ def carry_out(call_id: UUID) -> None:
         with call_leases.kept(call):
             _tell_pages(call)
             outcome = _run(call)
-        store_result(call.pk, call.attempt, outcome)
+        _store(call, outcome)
+
+
+def _store(call: ToolCall, outcome: Outcome) -> None:
+    """Stores the result, again while the database refuses it (locked, full, away): nobody else knows it."""
+    deadline = time.monotonic() + STORE_SECONDS
+    while True:
+        try:
+            store_result(call.pk, call.attempt, outcome)
+            return
+        except (OperationalError, InterfaceError) as error:
+            if time.monotonic() >= deadline:
+                raise
+            logger.warning("a result waits: %s", type(error).__name__, extra={"call": str(call.pk)})
+            close_old_connections()
+            time.sleep(STORE_PAUSE)
 
 
 def _tell_pages(call: ToolCall) -> None:

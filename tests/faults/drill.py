@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +113,19 @@ class Drill:
         else:
             self.strike(pid, number)
         return pid
+
+    @contextmanager
+    def suspended(self, name: str) -> Iterator[None]:
+        """Stops a process for the length of the block, at a moment at which it does not lock the database."""
+        pid = self.send_signal(name, signal.SIGSTOP)
+        try:
+            while not self.rows.can_be_written():
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.01)  # the transaction that it was in ends
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Returns when it is dead."""

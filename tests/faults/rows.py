@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -55,6 +57,31 @@ class Rows:
             return
         with psycopg.connect(self.url) as connection:
             connection.execute(sql)
+
+    def can_be_written(self) -> bool:
+        """Returns whether no process holds SQLite's only write lock; PostgreSQL locks rows alone."""
+        if not self.url.startswith("sqlite"):
+            return True
+        lite = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=0.2, isolation_level=None)
+        try:
+            lite.execute("BEGIN IMMEDIATE")
+            lite.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            lite.close()
+        return True
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds SQLite's write lock for the length of the block."""
+        lite = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=20, isolation_level=None)
+        lite.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            lite.execute("ROLLBACK")
+            lite.close()
 
     def one(self, sql: str) -> int:
         return int(self.select(sql)[0][0])

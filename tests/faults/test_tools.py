@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 import pytest
@@ -44,7 +43,7 @@ def tools_that_run(drill: Drill, tool: str) -> Iterator[list[Reply]]:
         drill.wait(lambda: count(drill, "running") >= 2, "tools run")
         yield asked
     finally:
-        hold.unlink()
+        hold.unlink(missing_ok=True)
 
 
 def all_is_well(drill: Drill, asked: Sequence[Reply], *, stopped: bool = False) -> None:
@@ -138,13 +137,13 @@ def test_calls_survive_a_redis_that_loses_everything(drill: Drill) -> None:
 @contextmanager
 def between_two_steps(drill: Drill) -> Iterator[list[Reply]]:
     """Runs the block when results are stored and nobody begins the steps that read them."""
-    with tools_that_run(drill, "jot") as asked:
-        drill.send_signal("chat-worker", signal.SIGSTOP)
-    drill.wait(
-        lambda: count(drill, "done") >= 2 and not count(drill, "waiting", "queued", "running"), "results"
-    )
-    yield asked
-    drill.send_signal("chat-worker", signal.SIGCONT)
+    with ExitStack() as stack:
+        with tools_that_run(drill, "jot") as asked:
+            stack.enter_context(drill.suspended("chat-worker"))
+        drill.wait(
+            lambda: count(drill, "done") >= 2 and not count(drill, "waiting", "queued", "running"), "results"
+        )
+        yield asked
 
 
 @pytest.mark.fault("web SIGKILL between two steps, two tabs")
@@ -169,6 +168,20 @@ def test_the_next_step_begins_without_anything_in_redis(drill: Drill) -> None:
         drill.kill("redis")
     all_is_well(drill, asked)
     assert written(drill) == len(asked), states(drill)
+
+
+@pytest.mark.slow_drill
+@pytest.mark.faults_sqlite
+@pytest.mark.fault("SQLite locked for longer than a write waits, while tools run")
+def test_results_wait_for_a_locked_database(drill: Drill) -> None:
+    log = drill.service.data / "logs" / "tools-worker.log"
+    with tools_that_run(drill, "jot") as asked:
+        drill.wait_until_acknowledged(asked)
+        with drill.rows.locked():
+            (drill.service.data / tools.HOLD).unlink()
+            drill.wait(lambda: "a result waits" in log.read_text(), "a write was refused")
+    all_is_well(drill, asked)
+    assert written(drill) == count(drill, "done") == len(asked), states(drill)
 
 
 @pytest.mark.fault("two tabs decide at the same moment")
