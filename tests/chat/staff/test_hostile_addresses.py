@@ -176,14 +176,29 @@ def test_lists_survive_hostile_parameters(rows: AdminRows, model: type[Model]) -
         check(client, list_of(model), query)
 
 
-def values_for(field: Any) -> list[str]:
+WORST = [HUGE, "\0", "x"]
+
+
+def first_of_their_kind() -> set[Any]:
+    """Returns one field of each class: how a value is read is a matter of its class."""
+    found: dict[str, Any] = {}
+    for model in MODELS:
+        for field in own_fields(model):
+            found.setdefault(field.get_internal_type() if field.concrete else type(field).__name__, field)
+    return set(found.values())
+
+
+def values_for(field: Any, *, every: bool) -> list[str]:
+    if not every:
+        return [*WORST, "99999"] if isinstance(field, models.DateField) else WORST
     return DATES if isinstance(field, models.DateField) else [*NUMBERS, str(uuid4()), "{", "None", "True"]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
 def test_lists_survive_hostile_values_of_the_named_lookups(rows: AdminRows, model: type[Model]) -> None:
+    """Every field gets the worst values, and one field of each class gets all of them."""
     page, dated = list_of(model), admin.site._registry[model].date_hierarchy
-    client = rows.client("staff")
+    client, firsts = rows.client("staff"), first_of_their_kind()
     for field in own_fields(model):
         names = [field.name, f"{field.name}__exact", f"{field.name}__isnull"]
         names += [f"{field.name}__id__exact"] if field.is_relation else []
@@ -191,7 +206,7 @@ def test_lists_survive_hostile_values_of_the_named_lookups(rows: AdminRows, mode
         for name in names:
             if {check(client, page, {name: value}) for value in ("1", str(uuid4()))} == {400}:
                 continue  # not one of the named
-            for value in values_for(field):
+            for value in values_for(field, every=field in firsts or field.name == dated):
                 check(client, page, {name: value})
             check(client, page, {name: ["1", "x", ""]})
     for value in DATES if dated else ():
@@ -294,6 +309,7 @@ def test_pages_survive_hostile_numbers(rows: AdminRows) -> None:
 
 @pytest.mark.parametrize("who", ["staff", "clerk", "moderator"])
 def test_pages_survive_hostile_parameters(rows: AdminRows, who: str) -> None:
+    """Superusers ask every page everything; others see less of the same pages, and ask one thing of each."""
     client = rows.client(who)
     few = [
         {"p": "x"},
@@ -303,8 +319,8 @@ def test_pages_survive_hostile_parameters(rows: AdminRows, who: str) -> None:
         {"e": "1"},
     ]
     few += [{"message": "\0"}, {"q": "\0"}, {"next": "//example.org"}, {"nowhere__regex": "("}]
-    for page in every_page_that_exists():
-        for query in few:
+    for number, page in enumerate(every_page_that_exists()):
+        for query in few if who == "staff" else [few[number % len(few)]]:
             check(client, page, query)
 
 
@@ -315,8 +331,9 @@ def test_forms_survive_hostile_initial_values(rows: AdminRows, model: type[Model
     [page] = pages_with(f"{model._meta.app_label}_{model._meta.model_name}_add", "never")
     if check(client, page, {"name": "x"}) == 403:
         return  # nobody adds such rows
+    fields, firsts = own_fields(model), first_of_their_kind()
     for value in ["x", HUGE, LONG, "", "é", "1,x", "2026-99-99", "{", str(uuid4())]:
-        for field in own_fields(model):
+        for field in fields if value in WORST else firsts.intersection(fields):
             check(client, page, {field.name: value})
 
 
@@ -335,11 +352,12 @@ def test_forms_survive_hostile_fields(rows: AdminRows, model: type[Model]) -> No
     [page] = pages_with(f"{model._meta.app_label}_{model._meta.model_name}_add", "never")
     if check(client, page, form={"name": "x"}) == 403:
         return  # nobody adds such rows
+    fields, firsts = own_fields(model), first_of_their_kind()
     for value in ["x", HUGE, LONG, "\0", "\ud7ff", "-1", "2026-99-99", "{"]:
-        form = {field.name: value for field in own_fields(model)}
-        check(client, page, form=form)
-        for name in form:
-            check(client, page, form={"name": "x", "email": "x@example.org", "kind": "pattern", name: value})
+        check(client, page, form={field.name: value for field in fields})
+        for field in fields if value in WORST else firsts.intersection(fields):
+            form = {"name": "x", "email": "x@example.org", "kind": "pattern"}
+            check(client, page, form={**form, field.name: value})
 
 
 # --- The site -----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import pytest
 import redis
+from django.db import connection
 from django.db.models.functions import Now
 from django.test import override_settings
 from hypothesis import HealthCheck, Phase, settings
@@ -460,7 +461,9 @@ def test_no_walk_through_the_faults_loses_or_repeats_anything(machine: type[Live
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=int(os.environ.get("WALKS", walks)),
+            max_examples=int(
+                os.environ.get("WALKS", walks // 4 if connection.vendor == "postgresql" else walks)
+            ),
             stateful_step_count=40,
             # Shrinking takes minutes with a database; SHRINK=1 when hunting.
             phases=[phase for phase in Phase if phase is not Phase.shrink or "SHRINK" in os.environ],
