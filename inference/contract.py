@@ -190,6 +190,7 @@ class GenerationRequest:
     model: str
     # {"role": "system"|"user"|"assistant", "content": str}, oldest first, in the order of
     # inference/text/alternate.py (a question may have "parts" there); an answer at the end is continued.
+    # "pinned": True marks messages whose turn stays when others are left out; older workers ignore it.
     # A question may have "images" there: {"id", "width", "height"}, whose bytes are in `images`.
     # After the last question, steps that called tools: {"role": "assistant", "content", "calls": [{"id",
     # "name", "arguments" (JSON text)}], "thought" (what it thought, if anything)}, each followed by its

@@ -127,6 +127,7 @@ class Message(models.Model):
     hidden_at = models.DateTimeField(
         _("hidden"), null=True, blank=True
     )  # by moderation; the text stays for appeal
+    pinned = models.BooleanField(_("pinned"), default=False, db_default=False)  # prompts always have it
     # Empty: written by the model here, or a question. Else what an answer was imported from or begins with,
     # or that a person edited it (chat/conversations/origins.py).
     source = models.CharField(_("imported from"), max_length=40, blank=True, default="")

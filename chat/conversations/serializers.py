@@ -68,6 +68,7 @@ def message_json(message: Message) -> dict[str, Any]:
         "status": message.status,
         "created_at": message.created_at.isoformat(),
         "hidden": message.hidden_at is not None,
+        "pinned": message.pinned,
         "generation": None,
         "reason": "",
         **({"origin": origin} if origin else {}),

@@ -6,12 +6,17 @@ conversation is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from chat.conversations.models import Message
+
+BRANCH_MESSAGES = 100_000  # more than any branch has
+READ_FIELDS = ("role", "text", "hidden_at", "pinned")  # of messages that are read for a prompt
 
 # From a message up to the first one, at most so many.
 _PATH = """
@@ -70,14 +75,24 @@ def path_to(leaf: Message, limit: int) -> list[Message]:
     return [found[pk] for pk in ids if pk in found]
 
 
-def texts_to(leaf: Message, limit: int) -> list[Message]:
-    """Returns the same messages, those above it with role, text and hiding alone. `leaf`
-    itself is not read again."""
+def texts_and_pins(leaf: Message, limit: int) -> tuple[list[Message], set[UUID]]:
+    """Returns the same messages, those above `leaf` with READ_FIELDS alone, and the ids of pinned ones: all
+    of the conversation where the branch is as long as the limit, so that others may be above them."""
     if leaf.parent_id is None:
-        return [leaf]
+        return [leaf], {leaf.pk} if leaf.pinned else set()
     ids = ids_to(leaf, limit)[:-1]
-    found = Message.objects.only("role", "text", "hidden_at").in_bulk(ids)
-    return [*(found[pk] for pk in ids if pk in found), leaf]
+    wanted = Q(pk__in=ids)
+    if len(ids) + 1 == limit:
+        wanted |= Q(conversation=leaf.conversation_id, pinned=True)
+    found = {message.pk: message for message in Message.objects.only(*READ_FIELDS).filter(wanted).order_by()}
+    pins = {pk for pk, message in {**found, leaf.pk: leaf}.items() if message.pinned}
+    return [*(found[pk] for pk in ids if pk in found), leaf], pins
+
+
+def read_messages(ids: Sequence[UUID]) -> list[Message]:
+    """Returns messages in this order, with READ_FIELDS alone."""
+    found = Message.objects.only(*READ_FIELDS).in_bulk(ids)
+    return [found[pk] for pk in ids if pk in found]
 
 
 def ids_to(leaf: Message, limit: int) -> list[UUID]:

@@ -67,6 +67,7 @@ class ImportedMessage:
     stands_for: str = ""  # a key of STAND_INS, if it had only a picture or a file, which is not imported
     order: int = 0  # among its siblings, if the file says so
     calls: list[ImportedCallData] = field(default_factory=list)
+    pinned: bool = False
     feedback: object = None  # the importer's rating, unparsed; chat/feedback reads it
 
     def say(self, role: str, text: str, stands_for: str = "") -> None:
@@ -153,6 +154,11 @@ NOTES = {
     "feedback": lambda n: ngettext(
         "Feedback on %(count)d answer could not be read and was left out.",
         "Feedback on %(count)d answers could not be read and was left out.",
+        n,
+    ),
+    "pin": lambda n: ngettext(
+        "%(count)d message is no longer pinned: too many were.",
+        "%(count)d messages are no longer pinned: too many were.",
         n,
     ),
     "hidden": lambda n: ngettext(

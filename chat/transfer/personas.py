@@ -84,11 +84,13 @@ def written(owner: User) -> dict[str, Any] | None:
     data: dict[str, Any] = {"instructions": None}
     if instructions.about or instructions.style:
         data["instructions"] = {name: getattr(instructions, name) for name in ("about", "style", "active")}
+    if not instructions.compact:
+        data["compact"] = False
     if chosen := _new_chats_written(owner):
         data["new_chats"] = chosen
     for part, kind in KINDS.items():
         data[part] = [{"name": each.name, kind.text: getattr(each, kind.text)} for each in kind.own(owner)]
-    return {"format": NAME, "version": VERSION, **data} if any(data.values()) else None
+    return {"format": NAME, "version": VERSION, **data} if any(data.values()) or "compact" in data else None
 
 
 def _new_chats_written(owner: User) -> dict[str, Any] | None:
@@ -125,6 +127,7 @@ def bring_in(owner: User, record: dict[str, object]) -> list[Outcome]:
     if not lists or not isinstance(record.get("instructions"), dict | None):
         raise Unreadable(_("Its contents are malformed."))
     outcomes = list(_instructions(owner, dict_of(record.get("instructions"))))
+    outcomes += _compact(owner, record.get("compact"))
     for part, kind in KINDS.items():
         outcomes += _all_of(owner, kind, list_of(record.get(part)))
     outcomes += _new_chats(owner, dict_of(record.get("new_chats")))
@@ -177,6 +180,16 @@ def _instructions(owner: User, data: dict[str, object]) -> Iterator[Outcome]:
             yield what, error.words
         else:
             yield what, ""
+
+
+def _compact(owner: User, compact: object) -> Iterator[Outcome]:
+    """Turns summaries of long conversations off where the exporter had; they are on unless a person did."""
+    here = services.get_custom_instructions(owner)
+    if compact is False and here.compact:
+        services.save_custom_instructions(
+            user=owner, about=here.about, style=here.style, active=here.active, compact=False
+        )
+        yield _("Long conversations are not summarised"), ""
 
 
 def _all_of(owner: User, kind: Kind, data: list[object]) -> Iterator[Outcome]:

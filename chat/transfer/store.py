@@ -23,6 +23,7 @@ from chat.transfer import account, calls, personas
 from chat.transfer.attached_files import Carrier
 from chat.transfer.imported_conversation import ImportedConversation, ImportedMessage, Unreadable
 from chat.transfer.models import Imported
+from chat.transfer.pins import limit_pins
 from chat.transfer.upload import Package
 
 
@@ -58,6 +59,7 @@ def _stored(
         updated_at=draft.updated_at or max(times.values()),
         archived=draft.archived,
     )
+    limit_pins(draft, model)
     keys = {node.key: uuid4() for node in draft.nodes}
     messages = [_message(made, owner, draft.source, node, keys, times[node.key]) for node in draft.nodes]
     Message.objects.bulk_create(messages, batch_size=500)
@@ -98,6 +100,7 @@ def _message(
         text=node.words,
         status=node.status,
         created_at=at,
+        pinned=node.pinned,
         source=(node.source or source)[:SOURCE_CHARS],
         source_model=node.model if node.role == Role.ASSISTANT else "",
     )

@@ -10,13 +10,13 @@ from chat.conversations.access import conversation_for, message_for
 from chat.conversations.serializers import message_json
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.core.load_shedding import request_cost
-from chat.turns import summary_requests
+from chat.turns import pins, summary_requests
 from chat.turns.context_usage import settled_context_usage
 from chat.turns.details import details_of
 from chat.turns.edited_answers import edit_answer
+from chat.turns.message_news import message_now_json
 from chat.turns.model_status import models_json
 from chat.turns.sent_prompt import sent_prompt
-from chat.turns.summary_news import with_summary_json
 
 
 @json_view("GET")
@@ -45,7 +45,17 @@ def summary(request: ApiRequest, pk: UUID) -> Answer:
         summary_requests.edit(message, request.user, request.data.get("text"))
     else:
         summary_requests.undo(message)
-    return {"message": with_summary_json(message)}
+    return {"message": message_now_json(message)}
+
+
+@json_view("PUT", "DELETE")
+def pin(request: ApiRequest, pk: UUID) -> Answer:
+    message = message_for(request.user, pk)
+    if request.method == "PUT":
+        pins.pin(message, request.user)
+    else:
+        pins.unpin(message)
+    return {"message": message_now_json(message)}
 
 
 @json_view("POST")

@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 from django.db.models import F, Sum
 
 from chat.conversations.branches import current_leaf, turns_of
 from chat.conversations.models import Conversation, Message, Role
 from chat.conversations.titles import title_from
-from chat.conversations.tree import texts_to
 from chat.core.text import estimate_tokens
 from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
@@ -25,7 +23,7 @@ from chat.personas.models import ConversationSettings
 from chat.turns import summaries
 from chat.turns.continued_thought import continued_thought
 from chat.turns.models import LIVE, Generation, Part, Summary
-from chat.turns.prompts import HISTORY_MESSAGES, BuiltPrompt, build_prompt, estimate_prompt
+from chat.turns.prompts import BuiltPrompt, build_prompt, estimate_prompt
 from chat.turns.settlement import settle_if_ended
 from inference.contract import Kind
 
@@ -112,12 +110,12 @@ def _measured(branch: _Branch) -> Measured:
 
 
 def _has_another_summary(branch: _Branch, last: Generation) -> bool:
-    """Returns whether the next prompt uses another summary than the last one, or no longer one."""
+    """Returns whether the next prompt uses another summary than the last one, or no longer one, or has other
+    pinned turns that it covers."""
     if not Summary.objects.filter(conversation=branch.conversation).exists():
         return False
-    used = summaries.in_use([*texts_to(branch.leaf, HISTORY_MESSAGES), branch.leaf])
-    read: UUID | None = last.prompt.summary
-    return read != (used.pk if used else None)
+    read, now = last.prompt, branch.prompt.frozen
+    return read.summary != now.summary or set(read.pinned) != set(now.pinned)
 
 
 def _thought_tokens(step: Generation) -> int:
@@ -130,18 +128,20 @@ def _thought_tokens(step: Generation) -> int:
 
 def _turns(branch: _Branch, measured: Measured) -> list[dict[str, Any]]:
     """Returns the turns of a branch, oldest first: their first and last message, the first words, and tokens,
-    which are shares of what was measured."""
+    which are shares of what was measured. Those that are pinned are never left out."""
     texts = {message.pk: text for message, text in branch.prompt.read}
     path = [message for message, _ in branch.prompt.read if message.role != Role.SYSTEM]
     turns = turns_of(path)
     sizes = [sum(estimate_tokens(texts[message.pk]) for message in turn) for turn in turns]
     share = measured.tokens / max(1, sum(sizes))
+    pins = set(branch.prompt.frozen.pinned)
     return [
         {
             "first": str(turn[0].pk),
             "last": str(turn[-1].pk),
             "words": "" if turn[0].hidden_at else title_from(turn[0].text),
             "tokens": round(size * share),
+            **({"pinned": True} if pins.intersection(message.pk for message in turn) else {}),
         }
         for turn, size in zip(turns, sizes, strict=True)
     ][:MOST_TURNS]

@@ -21,6 +21,7 @@ class FrozenPrompt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     messages: int = 0  # of the branch, up to the question and with it
     left_out: tuple[UUID, ...] = ()  # those of them that were hidden
+    pinned: tuple[UUID, ...] = ()  # those of the branch that were pinned
     summary: UUID | None = None  # the version that stands for the oldest of them
     sha256: str = ""  # of the whole prompt as JSON, without thoughts of earlier steps: few servers get those
     sees: bool = False  # whether the model saw images when the prompt was made first

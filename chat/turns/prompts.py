@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
 
 from chat.conversations.models import Message, Role
-from chat.conversations.tree import texts_to
+from chat.conversations.tree import BRANCH_MESSAGES, ids_to, read_messages, texts_and_pins
+from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens
 from chat.files import services as files
 from chat.files.prompt_images import Selected, select_images
@@ -15,8 +19,9 @@ from chat.turns import summaries
 from chat.turns.called_steps import messages_of
 from chat.turns.frozen_prompt import FrozenPrompt, digest
 from chat.turns.models import Generation
+from chat.turns.pins import turns_with
 from inference.contract import tokens_of_image
-from inference.text.alternate import alternate, separate
+from inference.text.alternate import SILENCE, alternate, separate
 
 HISTORY_MESSAGES = 400  # the worker keeps what fits; this bounds the reading
 FIRST_ATTEMPT = FrozenPrompt()
@@ -70,30 +75,42 @@ def build_prompt(
     """
     if question.hidden_at is not None:
         return BuiltPrompt([], FIRST_ATTEMPT)
-    path = texts_to(question, frozen.messages or HISTORY_MESSAGES)
+    path, pins = texts_and_pins(question, frozen.messages or HISTORY_MESSAGES)
     if frozen.messages:
-        summary = summaries.named(frozen.summary, path)
+        pins = set(frozen.pinned)
+        branch = _branch(path, {*pins, *frozen.left_out})
+        summary = summaries.named(frozen.summary, question.conversation_id)
     else:
-        summary = summaries.in_use([*path, question] if is_answered else path, context)
-    hidden = {message.pk for message in path if message.hidden_at is not None} | set(frozen.left_out)
-    composed = {} if content is None else {question.pk: content}
+        latest = summaries.latest_in(question.conversation_id) if len(path) > 2 - is_answered else {}
+        branch = _branch(path, {*pins, *latest})
+        above = branch if is_answered else branch[:-1]
+        summary = summaries.in_use(latest, above, question, context)
     rest = summaries.after(summary, path)
-    unread = [message for message in rest if message.pk not in hidden and message.pk not in composed]
-    if unread:
-        composed |= files.contents(unread)
+    unread = branch[: len(branch) - len(rest)]
+    kept = turns_with(pins, unread) if pins else []
+    is_cut = bool(kept and rest) and rest[0].role == Role.ASSISTANT  # its question is not read
+    rest = [*kept, *rest]
+    hidden = {message.pk for message in [*rest, *path] if message.hidden_at is not None}
+    hidden |= set(frozen.left_out)
+    composed = {} if content is None else {question.pk: content}
+    missing = [message for message in rest if message.pk not in hidden and message.pk not in composed]
+    if missing:
+        composed |= files.contents(missing)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
     prompt += [{"role": Role.SYSTEM, "content": SUMMARY_INTRODUCTION + summary.text}] if summary else []
     sees = frozen.sees if frozen.messages else sees
     images = select_images(rest, composed, sees=sees)
-    prompt += [_said(message, composed.get(message.pk, ""), images) for message in rest]
+    said = [_said(message, composed.get(message.pk, ""), images, pins) for message in rest]
+    silence = [{"role": Role.USER, "content": SILENCE}] if is_cut else []
+    prompt += [*said[: len(kept)], *silence, *said[len(kept) :]]
     begun = [{"role": Role.ASSISTANT, "content": prefix}] if prefix else []
     messages = alternate([*prompt, *(steps or begun)])
-    left_out = tuple(message.pk for message in path if message.pk in hidden)
     return BuiltPrompt(
         messages,
         FrozenPrompt(
             messages=len(path),
-            left_out=left_out,
+            left_out=tuple(pk for pk in branch if pk in hidden),
+            pinned=tuple(pk for pk in branch if pk in pins),
             summary=summary.pk if summary else None,
             sha256=digest(messages),
             sees=sees,
@@ -104,8 +121,18 @@ def build_prompt(
     )
 
 
-def _said(message: Message, content: str, images: Selected) -> dict[str, Any]:
-    said = {"role": message.role, "content": content}
+def _branch(path: Sequence[Message], wanted: Collection[UUID]) -> list[UUID]:
+    """Returns the ids of a path; those of its whole branch where some that are wanted may be above it."""
+    ids = [message.pk for message in path]
+    if len(path) < HISTORY_MESSAGES or set(wanted).issubset(ids):
+        return ids
+    return ids_to(path[-1], BRANCH_MESSAGES)
+
+
+def _said(message: Message, content: str, images: Selected, pins: Collection[UUID]) -> dict[str, Any]:
+    said: dict[str, Any] = {"role": message.role, "content": content}
+    if message.pk in pins:
+        said["pinned"] = True
     shown = images.by_message.get(message.pk)
     return {**said, "images": shown} if shown else said
 
@@ -123,16 +150,24 @@ def estimate_prompt(messages: Prompt) -> int:
 
 
 def prompt_of_summary(last: Message, system: str, words: int, context: int) -> Prompt:
-    """Returns the branch up to and including `last`, after an earlier summary, and the question for one."""
-    path = texts_to(last, HISTORY_MESSAGES)
-    summary = summaries.in_use(path, context)
-    rest = [message for message in summaries.after(summary, path) if message.hidden_at is None]
+    """Returns the branch up to and including `last`, after an earlier summary, and the question for one.
+    Raises BadInput for more messages than a prompt has."""
+    branch = ids_to(last, BRANCH_MESSAGES)
+    summary = summaries.in_use(summaries.latest_in(last.conversation_id), branch[:-1], last, context)
+    ids = summaries.ids_after(summary, branch)
+    if len(ids) > HISTORY_MESSAGES:
+        raise too_long_to_summarise()
+    rest = [message for message in read_messages(ids) if message.hidden_at is None]
     texts = files.contents(rest)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
     prompt += [{"role": Role.SYSTEM, "content": SUMMARY_INTRODUCTION + summary.text}] if summary else []
     prompt += [{"role": message.role, "content": texts[message.pk]} for message in rest]
     prompt.append({"role": Role.USER, "content": SUMMARY_QUESTION.format(words=words)})
     return alternate(prompt)
+
+
+def too_long_to_summarise() -> BadInput:
+    return BadInput(_("This is too long to be summarised at once. Summarise up to an earlier answer."))
 
 
 def separate_questions(messages: Prompt) -> Prompt:

@@ -6,7 +6,7 @@ leaves the messages as they were.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, Role
-from chat.conversations.tree import ids_to
+from chat.conversations.tree import BRANCH_MESSAGES, ids_to
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, NotFound
 from chat.core.signals import text_erased
@@ -25,30 +25,33 @@ from chat.turns.models import Summary, SummaryStatus
 
 NEARLY_FULL = 0.8  # of the context: what will be left out is shown, and summarised after a reply
 SUMMARY_CHARS = 12_000
-BRANCH_MESSAGES = 100_000  # more than any branch has
 LARGEST = 4  # of the context a summary may take one part in so many: nothing is left out of system messages
 
 
 # --- What a prompt uses -----------------------------------------------------------------------------------
 
 
-def latest_on(path: Sequence[Message]) -> list[Summary]:
-    """Returns the highest version of each summary that ends with one of these messages, in their order.
-    Those that failed do not count."""
-    if len(path) < 2:
-        return []
-    places = {message.pk: place for place, message in enumerate(path)}
-    rows = Summary.objects.filter(last__in=list(places)).exclude(status=SummaryStatus.FAILED)
-    latest = {row.last_id: row for row in rows.order_by("version")}
-    return sorted(latest.values(), key=lambda row: places[row.last_id])
+def latest_in(conversation: UUID) -> dict[UUID, Summary]:
+    """Returns the highest version of each summary by the message with which it ends. Those that failed do
+    not count."""
+    rows = Summary.objects.filter(conversation=conversation).exclude(status=SummaryStatus.FAILED)
+    return {row.last_id: row for row in rows.order_by("version")}
 
 
-def in_use(path: Sequence[Message], context: int | None = None) -> Summary | None:
+def on_branch(latest: Mapping[UUID, Summary], branch: Sequence[UUID]) -> list[Summary]:
+    """Returns those of these summaries that end with one of these messages, in their order."""
+    return [latest[pk] for pk in branch if pk in latest]
+
+
+def in_use(
+    latest: Mapping[UUID, Summary], branch: Sequence[UUID], leaf: Message, context: int | None = None
+) -> Summary | None:
     """Returns the summary in use that covers most of a branch and fits a model of this context (None: the
-    model of the conversation). It ends above the branch's last message."""
-    ready = [row for row in latest_on(path[:-1]) if row.status == SummaryStatus.READY]
+    model of the conversation). `branch` are the messages with which it may end, `leaf` is any of their
+    conversation."""
+    ready = [row for row in on_branch(latest, branch) if row.status == SummaryStatus.READY]
     if ready and context is None:
-        context = path[-1].conversation.model.context
+        context = leaf.conversation.model.context
     return next((row for row in reversed(ready) if size_of(row) <= (context or 0) // LARGEST), None)
 
 
@@ -66,16 +69,22 @@ def check_size(tokens: int, message: Message) -> None:
         raise BadInput(words % {"tokens": grouped(tokens), "limit": grouped(limit)})
 
 
-def named(pk: UUID | None, path: Sequence[Message]) -> Summary | None:
+def named(pk: UUID | None, conversation: UUID) -> Summary | None:
     """Returns the version that an earlier attempt read, whatever happened to it since; None if it is gone."""
-    return Summary.objects.filter(pk=pk, last__in=[each.pk for each in path]).first() if pk else None
+    return Summary.objects.filter(pk=pk, conversation=conversation).first() if pk else None
 
 
 def after(summary: Summary | None, path: Sequence[Message]) -> Sequence[Message]:
-    """Returns the messages of a branch that the summary does not cover."""
-    if summary is None:
+    """Returns the messages of a path that the summary does not cover: all where it ends above the path."""
+    ids = [message.pk for message in path]
+    if summary is None or summary.last_id not in ids:
         return path
-    return path[[message.pk for message in path].index(summary.last_id) + 1 :]
+    return path[ids.index(summary.last_id) + 1 :]
+
+
+def ids_after(summary: Summary | None, branch: Sequence[UUID]) -> Sequence[UUID]:
+    """Returns the same of a whole branch, as ids."""
+    return branch if summary is None else branch[branch.index(summary.last_id) + 1 :]
 
 
 # --- On pages ---------------------------------------------------------------------------------------------

@@ -29,11 +29,11 @@ from chat.moderation import services as moderation
 from chat.personas import services as personas
 from chat.quotas import services as quotas
 from chat.turns import redis_client, submission, summaries
+from chat.turns.message_news import announce_after_commit
 from chat.turns.models import Generation, Summary, SummaryStatus
-from chat.turns.prompts import prompt_of_summary
+from chat.turns.prompts import prompt_of_summary, too_long_to_summarise
 from chat.turns.requests import HOLD_BACK, opaque
-from chat.turns.summary_news import announce_after_commit
-from chat.turns.summary_places import place_for, system_text
+from chat.turns.summary_places import MANY_MESSAGES, place_for, system_text
 from inference.contract import EFFORTS, GenerationRequest, ReplyRule, Sampling
 
 logger = logging.getLogger("grokweb.summaries")
@@ -46,19 +46,21 @@ MOST_WAITING = 2  # summaries of one person
 
 
 def consider(step: Generation) -> None:
-    """Asks for a summary after a reply that nearly filled the context, where its person wants summaries."""
+    """Asks for a summary after a reply that nearly filled the context, or read nearly as many messages as a
+    prompt may have, where its person wants summaries."""
     card = ModelCard.objects.filter(slug=step.model).first()
     used = step.prompt_tokens + step.completion_tokens
     if card is None or card.context <= LEAST_CONTEXT:
         return
-    if used < summaries.NEARLY_FULL * card.context and not step.turns_left_out:
+    is_full = used >= summaries.NEARLY_FULL * card.context or step.turns_left_out > 0
+    if not is_full and step.prompt.messages < MANY_MESSAGES:
         return
     answer = Message.objects.select_related("conversation__owner").filter(pk=step.message_id).first()
     if answer is None or answer.conversation.deleted_at or not _may_have(answer.conversation.owner, card):
         return
     if not personas.get_custom_instructions(answer.conversation.owner).compact:
         return
-    end = place_for(answer, card)
+    end = place_for(answer, card, is_full=is_full)
     if end is not None:
         try:
             ask_for(end, answer.conversation.owner, card)
@@ -93,7 +95,7 @@ def ask_for(end: Message, user: User, card: ModelCard) -> Summary:
     messages = _messages(summary, card)
     tokens = sum(estimate_tokens(each["content"]) for each in messages)
     if tokens + longest > card.context:
-        raise BadInput(_("This is too long to be summarised at once. Summarise up to an earlier answer."))
+        raise too_long_to_summarise()
     summary.max_tokens = quotas.reserve(
         user=user,
         allowance=allowance,
@@ -105,7 +107,7 @@ def ask_for(end: Message, user: User, card: ModelCard) -> Summary:
     )
     summary.reserved = tokens + summary.max_tokens
     summary.save(force_insert=True)
-    announce_after_commit(summary)  # before it is submitted: its end must not be announced first
+    announce_after_commit(summary.last)  # before it is submitted: its end must not be announced first
     transaction.on_commit(partial(_submit, request_for(summary, messages)), robust=True)
     logger.info("summary asked for", extra={"generation": str(summary.pk), "model": card.slug})
     return summary

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chat.conversations.branches import turns_of
 from chat.conversations.models import Conversation, Message, Role
-from chat.conversations.tree import texts_to
+from chat.conversations.tree import BRANCH_MESSAGES, ids_to, read_messages
 from chat.core.text import estimate_tokens
 from chat.files import services as files
 from chat.model_cards.models import ModelCard
@@ -15,25 +15,31 @@ from chat.turns import summaries
 from chat.turns.models import Summary, SummaryStatus
 from chat.turns.prompts import HISTORY_MESSAGES
 
-STAYS = 0.4  # of the context: so much of the newest turns is not summarised
+STAYS = 0.4  # of the context, and of a prompt's messages: so much of the newest turns is not summarised
 READ_AT_ONCE = 0.6  # of the context: longer beginnings are summarised in pieces
+MANY_MESSAGES = int(summaries.NEARLY_FULL * HISTORY_MESSAGES)  # then a branch needs a summary, however short
 MOST_FAILURES = 2  # for one place: then it is left alone
 
 
-def place_for(answer: Message, card: ModelCard) -> Message | None:
-    """Returns the message up to which the branch of an answer should be summarised now; None for nowhere."""
-    path = texts_to(answer, HISTORY_MESSAGES)
-    if any(row.status != SummaryStatus.READY for row in summaries.latest_on(path)):
+def place_for(answer: Message, card: ModelCard, *, is_full: bool) -> Message | None:
+    """Returns the message up to which the branch of an answer should be summarised now; None for nowhere.
+
+    `is_full`: the context is. A branch longer than a prompt is read from its oldest message that no summary
+    covers, so that nothing is passed over.
+    """
+    branch = ids_to(answer, BRANCH_MESSAGES)
+    latest = summaries.latest_in(answer.conversation_id)
+    if any(row.status != SummaryStatus.READY for row in summaries.on_branch(latest, branch)):
         return None  # one is being written, or the person wants none of these turns
-    earlier = summaries.in_use(path, card.context)
-    turns = turns_of(summaries.after(earlier, path))
+    earlier = summaries.in_use(latest, branch, answer, card.context)
+    ids = summaries.ids_after(earlier, branch)
+    if not is_full and len(ids) < MANY_MESSAGES:
+        return None
+    turns = turns_of(read_messages(ids[:HISTORY_MESSAGES]))
     sizes = [sum(_tokens(turn)) for turn in turns]
-    staying = len(turns) - 1
-    while staying > 0 and sum(sizes[staying - 1 :]) <= STAYS * card.context:
-        staying -= 1
     end, size = None, estimate_tokens(system_text(answer.conversation))
     size += estimate_tokens(earlier.text) if earlier else 0
-    for turn, tokens in zip(turns[:staying], sizes, strict=False):
+    for turn, tokens in zip(turns[: _not_staying(turns, sizes, len(ids), card)], sizes, strict=False):
         size += tokens
         if size > READ_AT_ONCE * card.context:
             break
@@ -41,7 +47,19 @@ def place_for(answer: Message, card: ModelCard) -> Message | None:
             end = turn[-1]
     if end is None or _failures(end) >= MOST_FAILURES:
         return None
-    return end
+    return Message.objects.select_related("conversation").get(pk=end.pk)
+
+
+def _not_staying(turns: Sequence[list[Message]], sizes: Sequence[int], messages: int, card: ModelCard) -> int:
+    """Returns how many of the oldest turns may be summarised; `messages` are those below the last summary."""
+    first = len(turns) - 1
+    below, tokens = messages - sum(len(turn) for turn in turns[:first]), sum(sizes[first:])
+    while first > 0:
+        below, tokens = below + len(turns[first - 1]), tokens + sizes[first - 1]
+        if tokens > STAYS * card.context or below > STAYS * HISTORY_MESSAGES:
+            break
+        first -= 1
+    return first
 
 
 def _tokens(messages: Sequence[Message]) -> list[int]:

@@ -10,15 +10,15 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from chat.conversations.models import Message
-from chat.conversations.tree import ids_to
+from chat.conversations.tree import BRANCH_MESSAGES, ids_to
 from chat.core.entry_points import check_text
 from chat.core.errors import RefusedByRule
 from chat.core.text import trimmed
 from chat.quotas import services as quotas
-from chat.turns import reply_state, submission, summaries
+from chat.turns import reply_state, submission
+from chat.turns.message_news import announce_after_commit
 from chat.turns.models import UNSETTLED, Summary, SummaryStatus
 from chat.turns.parts import storable
-from chat.turns.summary_news import announce_after_commit
 from inference.contract import Reason
 from inference.wire.log import Log
 
@@ -68,7 +68,7 @@ def settle(pk: UUID, attempt: int, log: Log) -> bool:
             is_estimated=log.end.is_estimated,
         )
         summary = Summary.objects.select_related("last__conversation").get(pk=pk)
-        announce_after_commit(summary)
+        announce_after_commit(summary.last)
     about = {"generation": str(pk), "model": summary.model, "reason": str(log.end.reason)}
     logger.info("summary settled", extra={**about, "status": str(status)})
     return True
@@ -80,4 +80,4 @@ def _has_read_hidden(row: Summary) -> bool:
     last = Message.objects.get(pk=row.last_id)
     hidden = Message.objects.filter(conversation=row.conversation_id, hidden_at__gte=row.created_at - HIDING)
     lately = set(hidden.values_list("pk", flat=True))
-    return bool(lately) and not lately.isdisjoint(ids_to(last, summaries.BRANCH_MESSAGES))
+    return bool(lately) and not lately.isdisjoint(ids_to(last, BRANCH_MESSAGES))

@@ -11,8 +11,8 @@ from django.db import transaction
 
 from chat.quotas import services as quotas
 from chat.turns import redis_client, submission
+from chat.turns.message_news import announce_after_commit
 from chat.turns.models import Summary, SummaryStatus
-from chat.turns.summary_news import announce_after_commit
 from chat.turns.summary_settlement import finish
 
 logger = logging.getLogger("grokweb.summaries")
@@ -25,7 +25,7 @@ def stop(summary: Summary) -> None:
         waiting = Summary.objects.filter(pk=summary.pk, status=SummaryStatus.WAITING)
         if waiting.update(status=SummaryStatus.STOPPED):
             transaction.on_commit(partial(stop_in_redis, summary.pk, summary.attempt), robust=True)
-            announce_after_commit(summary)
+            announce_after_commit(summary.last)
 
 
 def stop_all(**which: Any) -> None:

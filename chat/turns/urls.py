@@ -8,5 +8,6 @@ urlpatterns = [
     path("api/messages/<uuid:pk>/prompt/", api.prompt),
     path("api/messages/<uuid:pk>/summary/", api.summary),
     path("api/messages/<uuid:pk>/edits/", api.edits),
+    path("api/messages/<uuid:pk>/pin/", api.pin),
     path("api/conversations/<uuid:pk>/context/", api.context),
 ]

@@ -31,7 +31,8 @@ def alternate(messages: Sequence[Message]) -> list[Message]:
     tools are followed by their results.
 
     It ends as `messages` do: with the question to answer, or with the answer to continue. Questions that
-    became one stay known as `parts`, for `separate`, and their images as `part_images` by the part's number.
+    became one stay known as `parts`, for `separate`, their images as `part_images` by the part's number, and
+    the numbers of pinned ones as `part_pinned`.
     """
     system = [each for each in messages if each["role"] == "system" and _says(each)]
     talk = [each for each in messages if each["role"] == "user" or (each["role"] != "system" and _says(each))]
@@ -57,7 +58,8 @@ def separate(messages: Sequence[Message]) -> list[Message]:
 def _part(message: Message, number: int) -> Message:
     images = message.get("part_images", {}).get(str(number))
     part = {"role": message["role"], "content": message["parts"][number]}
-    return {**part, "images": images} if images else part
+    part |= {"images": images} if images else {}
+    return part | ({"pinned": True} if number in message.get("part_pinned", []) else {})
 
 
 def _turn_of(place: tuple[int, Message]) -> tuple[str, int]:
@@ -79,13 +81,14 @@ def _joined(turn: list[Message]) -> Message:
     if len(said) == 1:
         return said[0]
     role, parts = turn[0]["role"], [each["content"] for each in said]
-    joined = {"role": role, "content": BLANK_LINE.join(parts) or SILENCE}
+    joined: Message = {"role": role, "content": BLANK_LINE.join(parts) or SILENCE}
+    pinned = [number for number, each in enumerate(said) if each.get("pinned")]
     if role != "user" or not parts:
-        return joined
+        return joined | ({"pinned": True} if pinned else {})
+    joined |= {"parts": parts}
+    joined |= {"part_pinned": pinned} if pinned else {}
     images = {str(number): each["images"] for number, each in enumerate(said) if each.get("images")}
-    if not images:
-        return {**joined, "parts": parts}
-    return {**joined, "parts": parts, "part_images": images, "images": list(chain(*images.values()))}
+    return joined | ({"part_images": images, "images": list(chain(*images.values()))} if images else {})
 
 
 def _says(message: Message) -> bool:

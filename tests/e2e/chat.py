@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -20,6 +21,14 @@ SAMPLE = """
   }, 50);
 })()
 """
+
+# A request as the page's modules make it.
+REQUEST = """async ([method, path]) => {
+  const headers = { "X-CSRFToken": /grokweb_csrf=([^;]+)/.exec(document.cookie)[1] };
+  if (method !== "GET") headers["Content-Type"] = "application/json";
+  const answer = await fetch(path, { method, headers, body: method === "GET" ? undefined : "{}" });
+  return answer.json();
+}"""
 
 # Where Enter begins a line and the button sends.
 ON_PHONE = "matchMedia('(hover: none) and (pointer: coarse)').matches"
@@ -78,6 +87,15 @@ class Chat:
         expect(menu).to_be_visible()
         return menu
 
+    def request(self, method: str, path: str) -> Any:
+        """Makes a request of this person that no control of the page makes; returns its JSON."""
+        return self.page.evaluate(REQUEST, [method, path])
+
+    def summarise(self) -> None:
+        """Has the conversation summarised up to its first answer."""
+        messages = self.request("GET", f"/api/conversations/{self.conversation}/messages/")["messages"]
+        self.request("POST", f"/api/messages/{messages[1]['id']}/summary/")
+
     # --- seeing -------------------------------------------------------------------------------------------
 
     def entry(self, title: str) -> Locator:
@@ -94,9 +112,13 @@ class Chat:
 
     def stored(self) -> str:
         """Returns the text of the newest answer as the server has stored it."""
-        conversation = self.page.url.rstrip("/").rsplit("/", 1)[-1]
-        told = self.page.request.get(f"/api/conversations/{conversation}/messages/").json()
+        told = self.page.request.get(f"/api/conversations/{self.conversation}/messages/").json()
         return str(told["messages"][-1]["text"])
+
+    @property
+    def conversation(self) -> str:
+        """Returns the id of the open conversation."""
+        return self.page.url.rstrip("/").rsplit("/", 1)[-1]
 
     def wait_for_words(self, count: int) -> Chat:
         """Waits until at least `count` words of a slow answer are there, and checks their order."""

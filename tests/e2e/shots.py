@@ -291,6 +291,22 @@ def photograph_temporary(album: Album, windows: Windows, person: Person, how: di
     album.take(chat.page, "temporary")
 
 
+def photograph_long(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
+    """Takes a chat with a summary and a pinned message."""
+    chat = Chat(windows.page(person, **how))
+    page = chat.page
+    chat.ask("echo:Noted.\nsummary:They spoke of bread, of rye above all.").wait_for_end()
+    chat.ask("echo:It keeps for four days.").wait_for_end()
+    chat.summarise()
+    divider = page.locator(".message .summary details").first
+    divider.locator("summary").click()
+    for at in (".user", ".assistant"):
+        page.locator(f".message{at} [data-tool=more]").last.click()
+        page.locator("[role=menuitem]", has=page.locator("use[href='#i-pin']")).click()
+    expect(page.locator(".pinned:visible")).to_have_count(2)
+    album.take(page, "chat-long")
+
+
 def photograph_refusals(album: Album, windows: Windows, person: Person, how: dict[str, Any]) -> None:
     chat = Chat(windows.page(person, **how))
     chat.ask("oom:").wait_for_end()
@@ -328,6 +344,7 @@ def photograph(
             album.take(windows.page(person, path, **how), name, whole=True)
         photograph_transfer(album, windows, person, how)
         photograph_temporary(album, windows, person, how)
+        photograph_long(album, windows, person, how)
         photograph_refusals(album, windows, rest.pop(), how)
         for name, path in STAFF.items():
             album.take(windows.page(admin, path, **how), name)

@@ -77,6 +77,7 @@ def written_message(
     copied = {name: fields[name] for name in names if name in fields}
     fields = {**copied, "model": steps[-1].model if steps else None}
     if not message.hidden_at:
+        fields |= {"pinned": True} if message.pinned else {}
         fields |= {"files": files} if files else {}
         fields |= {"feedback": feedback} if feedback else {}
         fields |= {"calls": calls.written(called)} if called else {}
@@ -180,6 +181,7 @@ def _add(
         node.source = source if (source := text_of(origin.get("source"))) in sources else ""
         node.model = text_of(origin.get("model")) or text_of(data.get("model"))
         node.feedback = data.get("feedback")
+        node.pinned = data.get("pinned") is True
         if role == Role.ASSISTANT:
             node.calls, unread = calls.read(data.get("calls"))
             draft.leave_out("tool", unread)

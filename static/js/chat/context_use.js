@@ -2,7 +2,7 @@
  * Keeps the gauge and the line in the transcript true: what the next prompt will leave out.
  *
  * @import { ChatPage } from "grokweb/chat/context.js"
- * @import { ShownMessage } from "grokweb/wire/objects.js"
+ * @import { Message, ShownMessage } from "grokweb/wire/objects.js"
  */
 
 import { received } from "grokweb/state/chat_state.js";
@@ -40,8 +40,21 @@ export function contextCounted(chat, usage) {
  * @param {ShownMessage} shown @param {"POST" | "PATCH" | "DELETE"} method @param {{ text: string }} [data]
  */
 export async function changeSummary(chat, shown, method, data) {
+  await changeMessage(chat, () => call(method, `/api/messages/${shown.id}/summary/`, data ?? {}));
+}
+
+/**
+ * Pins a message, or unpins it.
+ * @param {ChatPage} chat @param {ShownMessage} shown @param {boolean} pinned
+ */
+export async function changePin(chat, shown, pinned) {
+  await changeMessage(chat, () => call(pinned ? "PUT" : "DELETE", `/api/messages/${shown.id}/pin/`));
+}
+
+/** @param {ChatPage} chat @param {() => Promise<{ message: Message }>} change */
+async function changeMessage(chat, change) {
   try {
-    const { message } = await call(method, `/api/messages/${shown.id}/summary/`, data ?? {});
+    const { message } = await change();
     if (message.conversation !== chat.store.state.id) return;
     chat.store.update(received, [message]);
     fetchContext(chat);

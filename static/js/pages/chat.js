@@ -11,7 +11,7 @@ import {
   continueReply, queueMessage, regenerate, restorePending, send, stop,
 } from "grokweb/chat/asking.js";
 import { connectIfKnown, onConnection, wireConnection } from "grokweb/chat/connection.js";
-import { changeSummary, fetchContext } from "grokweb/chat/context_use.js";
+import { changePin, changeSummary, fetchContext } from "grokweb/chat/context_use.js";
 import { draw, showTitle } from "grokweb/chat/drawing.js";
 import { saveEdited } from "grokweb/chat/editing.js";
 import { handleFrame, onReplyEnded } from "grokweb/chat/frames.js";
@@ -111,6 +111,7 @@ chat.transcript = new Transcript(find("[data-transcript]"), {
     mayAsk: () => chat.composer.mode === "send",
     openVersion: (message, id, button) => openVersion(chat, message, id, button),
     remove: wireRemoveDialog(find("dialog#remove-dialog"), (message) => removeBranch(chat, message)),
+    pin: (...change) => changePin(chat, ...change),
     changeSummary: (...change) => changeSummary(chat, ...change),
     report: (message) => openReport(message.id),
     decide: (call, allow) => { chat.socket.decide(call, allow); },

@@ -26,6 +26,15 @@ export const removeItem = (message, remove) =>
   ({ name: "trash", words: gettext("Delete from here"), danger: true, run: () => remove(message) });
 
 /**
+ * Returns the entry that pins a message, so that each prompt has it, or unpins it.
+ * @param {ShownMessage} message @param {MessageActions["pin"]} pin
+ * @returns {MenuItem}
+ */
+export const pinItem = (message, pin) => (message.pinned
+  ? { name: "pin", words: gettext("Unpin message"), run: () => pin(message, false) }
+  : { name: "pin", words: gettext("Pin message"), run: () => pin(message, true) });
+
+/**
  * Returns the entries for an answer; `button` is the one that opened the menu.
  * @param {ShownMessage} message @param {string} text  as it is shown
  * @param {MessageActions} actions @param {HTMLElement} button
@@ -34,7 +43,9 @@ export const removeItem = (message, remove) =>
 export function answerMenu(message, text, actions, button) {
   const remove = removeItem(message, actions.remove);
   if (message.hidden) return [remove];
-  return [...(text ? textItems(message, actions) : []), ...regenerateItems(message, actions, button), remove];
+  const pin = text || message.pinned ? [pinItem(message, actions.pin)] : [];
+  const items = [...(text ? textItems(message, actions) : []), ...pin];
+  return [...items, ...regenerateItems(message, actions, button), remove];
 }
 
 /** @param {ShownMessage} message @param {MessageActions} actions @returns {MenuItem[]} */

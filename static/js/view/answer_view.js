@@ -19,6 +19,7 @@ import { answerWords, editInPlace } from "grokweb/view/message_editor.js";
 import {
   hasBeginning, longerLimit, originOf, outcome, waiting, wasCut,
 } from "grokweb/view/message_status.js";
+import { pinnedLine } from "grokweb/view/pinned_line.js";
 import { portableHtml } from "grokweb/view/portable_html.js";
 import { SummaryView } from "grokweb/view/summary_view.js";
 import { ThoughtsView } from "grokweb/view/thoughts_view.js";
@@ -53,13 +54,14 @@ export class AnswerView {
     this.body = el("div", { class: "body markdown", dir: "auto" });
     this.wait = el("p", { class: "waiting", hidden: true });
     this.end = el("div", { class: "outcome", hidden: true });
+    this.pinned = pinnedLine();
     this.tools = el("div", { class: "tools" });
     this.summary = new SummaryView(actions.changeSummary);
     this.node = el(
       "li", { class: "message assistant" },
       el("span", { class: "sr-only" }, gettext("Answer:")),
       this.origin, this.restarted, this.thoughts.node, this.calls.node, this.body, this.wait, this.end,
-      this.tools, this.summary.node,
+      this.pinned, this.tools, this.summary.node,
     );
     this.markdown = new MarkdownView(this.body);
   }
@@ -76,6 +78,7 @@ export class AnswerView {
     this.origin.textContent = message.hidden ? "" : originOf(message);
     this.origin.hidden = !this.origin.textContent;
     this.markRestart(message, reply);
+    this.pinned.hidden = !message.pinned;
     this.summary.update(message);
     if (changed || message.status === "live") this.paint();
     this.showFeedback();

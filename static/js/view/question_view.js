@@ -10,11 +10,12 @@ import { gettext } from "grokweb/base/i18n.js";
 import { copyText } from "grokweb/ui/clipboard.js";
 import { el, findOptional } from "grokweb/ui/dom.js";
 import { isSendKey } from "grokweb/ui/enter_key.js";
-import { removeItem } from "grokweb/view/answer_menu.js";
+import { pinItem, removeItem } from "grokweb/view/answer_menu.js";
 import { decorate } from "grokweb/view/decorate.js";
 import { drawFiles } from "grokweb/view/file_chips.js";
 import { editInPlace, questionWords } from "grokweb/view/message_editor.js";
 import { outcome } from "grokweb/view/message_status.js";
+import { pinnedLine } from "grokweb/view/pinned_line.js";
 import { moreButton, textButton, toolButton } from "grokweb/view/tool_button.js";
 import { userTextNodes } from "grokweb/view/user_text_view.js";
 import { versionSwitch } from "grokweb/view/version_switch.js";
@@ -35,9 +36,12 @@ export class QuestionView {
     this.body = el("div", { class: "body markdown" });
     this.files = el("ul", { class: "message-files", "aria-label": gettext("Files"), hidden: true });
     this.state = el("p", { class: "state" });
+    this.pinned = pinnedLine();
     this.tools = el("div", { class: "tools" });
     const said = el("span", { class: "sr-only" }, gettext("You:"));
-    this.node = el("li", { class: "message user" }, said, this.files, this.body, this.state, this.tools);
+    this.node = el(
+      "li", { class: "message user" }, said, this.files, this.body, this.pinned, this.state, this.tools,
+    );
   }
 
   /** @param {ShownMessage} message */
@@ -50,6 +54,7 @@ export class QuestionView {
     this.message = message;
     if (moved) this.drawTools(message);
     this.node.classList.toggle("pending", Boolean(message.pending));
+    this.pinned.hidden = !message.pinned;
     this.state.hidden = !message.state;
     this.state.textContent = message.state ?? "";
     if (message.takeBack) this.state.append(" ", textButton(gettext("Take back"), message.takeBack));
@@ -75,8 +80,15 @@ export class QuestionView {
       tools.push(toolButton("copy", gettext("Copy"), (label) => copyText(this.message?.text ?? "", label)));
       tools.push(toolButton("pencil", gettext("Edit"), () => this.edit()));
     }
-    tools.push(moreButton(() => [removeItem(this.message ?? message, this.actions.remove)]));
+    tools.push(moreButton(() => this.menu(this.message ?? message)));
     this.tools.replaceChildren(...tools.filter((each) => each !== null));
+  }
+
+  /** @param {ShownMessage} message */
+  menu(message) {
+    const { pin, remove } = this.actions;
+    const canPin = message.pinned || !message.hidden;
+    return [...(canPin ? [pinItem(message, pin)] : []), removeItem(message, remove)];
   }
 
   edit() {

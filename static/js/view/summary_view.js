@@ -61,7 +61,7 @@ export class SummaryView {
     const tools = el(
       "div", { class: "summary-tools" },
       textButton(gettext("Edit"), () => this.edit(summary, text, tools)),
-      this.button(gettext("Undo"), "DELETE"),
+      this.button(gettext("Undo the summary"), "DELETE"),
     );
     return el("details", {}, el("summary", { class: "summary-words" }, words), text, tools);
   }

@@ -19,6 +19,7 @@
  * @property {(message: ShownMessage) => void} remove
  * @property {(message: ShownMessage) => void} report
  * @property {(message: ShownMessage, value: number) => void} giveFeedback
+ * @property {(message: ShownMessage, pinned: boolean) => Promise<void>} pin
  * @property {import("grokweb/view/summary_view.js").ChangeSummary} changeSummary
  * @property {(call: string, allow: boolean) => void} decide  whether a call of a tool may be made
  */

@@ -57,6 +57,8 @@ export interface Message {
   status: Status;
   created_at: string;
   hidden: boolean;
+  /** Prompts always have it. */
+  pinned?: boolean;
   generation: { id: string; seq: number; model: string } | null;
   reason: string;
   /** The text started again, with other words than a reader may have seen. */

@@ -115,6 +115,7 @@ def test_a_message_as_json(cast: Cast) -> None:
         "status": "complete",
         "created_at": answer.created_at.isoformat(),
         "hidden": False,
+        "pinned": False,
         "generation": {"id": str(generation.pk), "seq": 7, "model": "scripted"},
         "reason": "",
         "siblings": [str(answer.pk)],

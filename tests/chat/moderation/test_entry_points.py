@@ -90,6 +90,7 @@ ADDRESSES: dict[str, set[str]] = {
             *("api/conversations/<uuid:pk>/messages/", "api/conversations/<uuid:pk>/leaf/"),
             *("s/<slug:token>/open/", "api/conversations/<uuid:pk>/export/"),
             *("api/conversations/<uuid:pk>/settings/", "api/messages/<uuid:pk>/"),
+            *("api/messages/<uuid:pk>/pin/",),
             *("api/messages/<uuid:pk>/prompt/", "api/conversations/<uuid:pk>/context/"),
             *("api/messages/<uuid:pk>/details/", "api/files/<uuid:pk>/", "api/files/<uuid:pk>/text/"),
             *(

@@ -21,7 +21,9 @@ from chat.feedback import services as feedback
 from chat.feedback.models import Feedback
 from chat.files import services as files
 from chat.files.models import File
+from chat.model_cards.models import ModelCard
 from chat.moderation.models import Rule
+from chat.personas.models import CustomInstructions
 from chat.transfer import account, personas
 from chat.transfer.imported_conversation import Unreadable
 from chat.turns.models import Generation
@@ -65,12 +67,14 @@ def settled(cast: Cast) -> None:
     Conversation.objects.filter(pk=first.pk).update(folder=folder, pinned=True)
     second = talk(cast.alice, "Old", "Words", title="Tea")
     Conversation.objects.filter(pk=second.pk).update(archived=True)
+    second.messages.update(pinned=True)
     for number, message in enumerate(Message.objects.order_by("created_at", "-role")):
         at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
         Message.objects.filter(pk=message.pk).update(created_at=at)
     client = cast.client("alice")
     client.post("/settings/answers/personas/new/", {"name": "Pirate", "prompt": "Ahoy!"})
     client.post("/settings/answers/prompts/new/", {"name": "Short", "text": "In short: {{text}}"})
+    # Without "compact": long conversations are not summarised.
     client.post("/settings/answers/", {"about": "I bake.", "style": "Warmly.", "active": "on"})
     cast.alice.theme, cast.alice.density = "dark", "compact"
     cast.alice.save()
@@ -113,6 +117,9 @@ def test_an_imported_archive_equals_the_exported_one(cast: Cast) -> None:
     assert comparable(again) == comparable(packed)
     bread = Conversation.objects.get(owner=cast.bob, title="Bread")
     assert (bread.pinned, bread.folder and bread.folder.name) == (True, "Cooking 🍞")
+    tea = Message.objects.filter(conversation__owner=cast.bob, pinned=True)
+    assert sorted(tea.values_list("text", flat=True)) == ["Old", "Words"]
+    assert CustomInstructions.objects.get(user=cast.bob).compact is False
     assert File.objects.filter(owner=cast.bob).count() == 2  # two versions of a question share one
     report(bring(cast.client("stranger"), again, "all.zip"))  # and once more
     assert everything(cast.client("stranger")) is not None
@@ -403,3 +410,27 @@ def test_the_digests_of_a_zip_are_those_of_its_files(cast: Cast) -> None:
         (name,) = (name for name in archive.namelist() if name.startswith("files/"))
     assert name.split("/")[1] == File.objects.get(owner=cast.alice).sha256
     assert name.endswith("/file CON")
+
+
+def test_pins_beyond_the_limits_are_not_imported(cast: Cast) -> None:
+    ModelCard.objects.update(context_tokens=32_768)
+    long = talk(cast.alice, *(["Keep this"] * 52), title="Pins")
+    long.messages.update(pinned=True)
+    large = talk(cast.alice, "w " * 20_000, "Yes", title="Large")
+    large.messages.filter(role="user").update(pinned=True)
+    result = report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
+    assert {each["title"]: each["notes"] for each in result["imported"]} == {
+        "Pins": ["2 messages are no longer pinned: too many were."],
+        "Large": ["1 message is no longer pinned: too many were."],
+    }
+    assert Message.objects.filter(conversation__owner=cast.bob, pinned=True).count() == 50
+
+
+def test_only_a_person_who_turned_summaries_off_has_that_in_the_archive(cast: Cast) -> None:
+    talk(cast.alice, "One", "Two")
+    assert "personas.json" not in whole(everything(cast.client("alice")))
+    CustomInstructions.objects.create(user=cast.alice, compact=False)
+    packed = everything(cast.client("alice"))
+    assert json.loads(whole(packed)["personas.json"])["compact"] is False
+    kept = report(bring(cast.client("bob"), packed, "all.zip"))["kept"]
+    assert [each["title"] for each in kept] == ["Long conversations are not summarised"]

@@ -95,3 +95,21 @@ def test_the_newest_turns_that_fit_and_not_one_fewer(
         n for n in range(1, len(turns) + 1) if system + sum(sizes[-n:]) <= context - min(limit, context // 2)
     ]
     assert prompt.ids == render([*head, *turns[-max(counts, default=1) :]])
+
+
+def test_pinned_turns_stay_and_are_not_counted_as_left_out() -> None:
+    messages = [said("system", 5, "rules"), *conversation(5)]
+    messages[4]["pinned"] = True  # the answer of the second turn
+    assert kept(messages, context=100, max_new_tokens=40) == ["rules", "u1", "a1", "u3", "a3", "u4"]
+    assert kept(messages, context=100, max_new_tokens=46) == ["rules", "u1", "a1", "u4"]
+    assert fit(messages, render, context=100, max_new_tokens=46).left_out == 3
+    assert fit(messages, render, context=1000, max_new_tokens=46).left_out == 0
+
+
+def test_the_oldest_pinned_turns_go_where_a_model_cannot_read_all_of_them() -> None:
+    messages = conversation(5)
+    for message in messages[:6]:
+        message["pinned"] = True
+    assert kept(messages, context=60, max_new_tokens=20) == ["u2", "a2", "u4"]
+    assert fit(messages, render, context=60, max_new_tokens=20).left_out == 3
+    assert kept(messages, context=40, max_new_tokens=20) == ["u4"]

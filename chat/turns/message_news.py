@@ -1,4 +1,4 @@
-"""Tells the open pages of a conversation's owner what became of a summary."""
+"""Tells the open pages of a conversation's owner that a message has another summary, or was pinned."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from django.db import transaction
 from chat.conversations.models import Message, MessageStatus
 from chat.conversations.serializers import load_siblings, message_json
 from chat.turns import events, frames
-from chat.turns.models import Summary
 
 
-def announce_after_commit(summary: Summary) -> None:
-    transaction.on_commit(partial(announce, summary.last), robust=True)
+def announce_after_commit(message: Message) -> None:
+    transaction.on_commit(partial(announce, message), robust=True)
 
 
 def announce(message: Message) -> None:
-    """Sends the message above the divider to the owner's pages, with the summary as it is now."""
+    """Sends the message to the owner's pages, with its summary and pin as they are now."""
     found = Message.objects.select_related("conversation").filter(pk=message.pk).first()
     if found is not None and found.status != MessageStatus.LIVE:
-        changed = frames.MessageChanged(message=with_summary_json(found))
+        changed = frames.MessageChanged(message=message_now_json(found))
         events.publish_sync(found.conversation.owner_id, changed)
 
 
-def with_summary_json(message: Message) -> dict[str, Any]:
+def message_now_json(message: Message) -> dict[str, Any]:
     """Returns a message with its summary as it is now; null where a page may still show one that is gone."""
     load_siblings([message])
     return {"summary": None, **message_json(message)}

@@ -1,0 +1,27 @@
+"""Keeps the pins of an imported conversation within the limits of pins that are set here."""
+
+from __future__ import annotations
+
+from chat.conversations.models import Role
+from chat.core.text import estimate_tokens
+from chat.model_cards.models import ModelCard
+from chat.transfer.imported_conversation import ImportedConversation
+from chat.turns.pins import LARGEST, MOST_PINS
+
+
+def limit_pins(draft: ImportedConversation, model: ModelCard) -> None:
+    """Drops pins beyond MOST_PINS, and those whose turns take too much of the model's context; the notes
+    count them. Files are not counted: a prompt leaves out pinned turns that it has no room for."""
+    texts = {node.key: node.words for node in draft.nodes}
+    number = tokens = 0
+    for node in draft.nodes:
+        if not node.pinned:
+            continue
+        size = estimate_tokens(node.words)
+        if node.role == Role.ASSISTANT:
+            size += estimate_tokens(texts.get(node.parent or "", ""))
+        if number == MOST_PINS or tokens + size > model.context // LARGEST:
+            node.pinned = False
+            draft.leave_out("pin")
+        else:
+            number, tokens = number + 1, tokens + size
