@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from chat.push import keys
 from grokweb.redis_server import free_port
 from tests import installed_tools
 from tests.e2e.browsing import PATIENCE, Windows, Witness, origin_of
@@ -30,6 +31,7 @@ ENVIRONMENT = {
     "GROKWEB_LEASE_SECONDS": "2",
     "GROKWEB_RECONCILE_SECONDS": "0.5",
     "GROKWEB_RECONCILE_AGE_SECONDS": "2",
+    "GROKWEB_PUSH_KEY": keys.generate(),
 }
 
 
