@@ -9,21 +9,17 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
 from chat.core.api import ApiRequest, json_view
-from chat.core.errors import BadInput, NotFound
+from chat.core.errors import BadInput
 from chat.core.load_shedding import request_cost
 from chat.core.throttling import throttle
-from chat.files import services
+from chat.files import responses, services
 from chat.files.access import file_for
 from chat.files.encodings import menu
-from chat.files.models import File
 
 UPLOADS_AN_HOUR = 240
-# A browser that guesses another type still runs nothing in it here.
-SANDBOX = "default-src 'none'; sandbox"
 
 
 @request_cost(10)
@@ -70,29 +66,13 @@ def encoding(request: ApiRequest, pk: UUID) -> dict[str, Any]:
 
 @json_view("GET")
 def original(request: ApiRequest, pk: UUID) -> HttpResponse:
-    """Sends the original as a download, never inline: a file may be a page with scripts."""
-    found = file_for(request.user, pk)
-    return _bytes(found, "application/octet-stream", as_attachment=True)
+    return responses.download(file_for(request.user, pk))
 
 
 @json_view("GET")
 def image(request: ApiRequest, pk: UUID) -> HttpResponse:
-    """Sends an image for the page to show: the bytes that were encoded here, never those that came in."""
     found = file_for(request.user, pk)
-    if not services.is_shown(found):
-        raise NotFound
-    response = _bytes(found, f"image/{found.report['type']}", as_attachment=False)
-    response["Cross-Origin-Resource-Policy"] = "same-origin"
-    return response
-
-
-def _bytes(found: File, content_type: str, *, as_attachment: bool) -> HttpResponse:
-    response = HttpResponse(services.original(found), content_type=content_type)
-    name = services.download_name(found)
-    response["Content-Disposition"] = content_disposition_header(as_attachment, name) or "attachment"
-    response["Content-Security-Policy"] = SANDBOX
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return responses.inline_image(found, services.download_name(found))
 
 
 def page_extra(request: HttpRequest) -> dict[str, Any]:

@@ -131,6 +131,20 @@ def of_text(*, owner: User, name: str, text: str) -> File:
     )
 
 
+def absent_image(*, owner: User, name: str) -> File:
+    """Builds, without saving, an image of which only the name is known, as an import without bytes brings
+    it.
+    """
+    return File(
+        owner=owner,
+        name=clean_name(name),
+        kind=Kind.IMAGE,
+        size=0,
+        sha256=hashlib.sha256(b"").hexdigest(),
+        state=State.READY,
+    )
+
+
 def ask_to_read(pk: UUID) -> None:
     try:
         current_app.send_task(READ_TASK, args=[str(pk)], retry=False, ignore_result=True)
@@ -328,7 +342,7 @@ def file_json(file: File) -> dict[str, Any]:
         "kind": file.kind,
         "size": file.size,
         "state": file.state,
-        "words": words_for(file.failure_reason),
+        "words": words_for("absent_image" if _is_absent_image(file) else file.failure_reason),
         "remarks": remarks_on(file.report),
         "characters": file.characters,
         "tokens": file.tokens,
@@ -340,6 +354,11 @@ def file_json(file: File) -> dict[str, Any]:
 def is_shown(file: File) -> bool:
     """Returns whether a file is an image whose new bytes are there; of an imported one only the name is."""
     return bool(file.kind == Kind.IMAGE and file.state == State.READY and file.stored)
+
+
+def _is_absent_image(file: File) -> bool:
+    """Returns whether an import brought only the name of an image."""
+    return bool(file.kind == Kind.IMAGE and file.state == State.READY and not file.stored)
 
 
 def _shape(file: File) -> list[int] | None:
@@ -359,7 +378,11 @@ def download_name(file: File) -> str:
 
 
 def original(file: File) -> bytes:
-    """Returns the bytes as they were uploaded; the text if only that is stored."""
+    """Returns the bytes as they were uploaded; the text if only that is stored. Raises NotFound for an image
+    without bytes.
+    """
+    if _is_absent_image(file):
+        raise NotFound
     if not file.stored:
         return file.text.encode()
     try:

@@ -7,6 +7,6 @@ urlpatterns = [
     path("api/files/<uuid:pk>/", api.file),
     path("api/files/<uuid:pk>/text/", api.text),
     path("api/files/<uuid:pk>/encoding/", api.encoding),
-    path("api/files/<uuid:pk>/image/", api.image),
+    path("api/files/<uuid:pk>/image/", api.image, name="file_image"),
     path("api/files/<uuid:pk>/original/", api.original, name="file_original"),
 ]

@@ -36,6 +36,7 @@ def words_for(reason: str) -> str:
         "broken_image": _("This image is broken and cannot be read."),
         "too_many_pixels": _("This image has too many pixels: at most %(limit)s million can be read.")
         % {"limit": grouped(PIXELS // 1_000_000)},
+        "absent_image": _("This image is not here: the file that was imported had only its name."),
         "too_slow": _("Reading it took too long, so it was given up."),
     }
     return words.get(reason, _("It could not be read."))

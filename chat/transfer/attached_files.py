@@ -105,9 +105,14 @@ class Carrier:
             files.remove_bytes(name)
 
     def _copied(self, draft: ImportedConversation, imported: ImportedFile, room: int) -> File | None:
-        """Returns the file with its bytes if the zip has them, else with its text alone."""
-        file = files.of_text(owner=self.owner, name=imported.name, text=imported.text)
-        file.report = validated_report(imported.report)
+        """Returns the file with its bytes if the zip has them, else with its text alone; of an image, then,
+        only its name.
+        """
+        if imported.is_image:
+            file = files.absent_image(owner=self.owner, name=imported.name)
+        else:
+            file = files.of_text(owner=self.owner, name=imported.name, text=imported.text)
+            file.report = validated_report(imported.report)
         size = self.package.size_of(imported.sha256)
         if size is not None and size > settings.FILE_BYTES:
             draft.leave_out("too_large")
@@ -115,9 +120,12 @@ class Carrier:
         if (file.size if size is None else size) > room:
             draft.leave_out("no_room")
             return None
-        if not imported.sha256 or self._took_bytes(file, imported.sha256):
+        if imported.sha256 and self._took_bytes(file, imported.sha256):
             return file
-        draft.leave_out("no_room" if file.size > room else "text_only")
+        if imported.is_image:
+            draft.leave_out("no_image")
+        elif imported.sha256:
+            draft.leave_out("no_room" if file.size > room else "text_only")
         return None if file.size > room else file
 
     def _took_bytes(self, file: File, sha256: str) -> bool:
@@ -140,9 +148,12 @@ class Carrier:
             return False
         copy.seek(0)
         try:
-            file.kind = kind_of(copy.read(HEAD))
+            kind = kind_of(copy.read(HEAD))
         except ChatError:
             return False
+        if file.kind == Kind.IMAGE and kind != Kind.IMAGE:
+            return False  # the rules have read no text of it
+        file.kind = kind
         return True
 
     def _keep_bytes(self, file: File, copy: IO[bytes], size: int, sha256: str) -> None:

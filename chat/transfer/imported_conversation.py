@@ -30,13 +30,16 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ImportedFile:
-    """A file of a message: its text as the model read it, and the digest of its bytes if known."""
+    """A file of a message: its text as the model read it, and the digest of its bytes if known. An image has
+    no text.
+    """
 
     name: str
     text: str
     key: str  # the same for messages that carry the same file
     sha256: str = ""
     report: object = None  # how it was read, as the file has it; chat/files/reports.py reads it
+    is_image: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,13 @@ NOTES = {
     "text_only": lambda n: ngettext(
         "Only the text of %(count)d file was imported: its bytes are missing or changed.",
         "Only the text of %(count)d files was imported: their bytes are missing or changed.",
+        n,
+    ),
+    "no_image": lambda n: ngettext(
+        "%(count)d image was not in the file, or was changed: only its name was imported. "
+        "“Export everything” makes a zip with the images.",
+        "%(count)d images were not in the file, or were changed: only their names were imported. "
+        "“Export everything” makes a zip with the images.",
         n,
     ),
     "feedback": lambda n: ngettext(

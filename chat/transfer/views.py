@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.text import get_text_list
 from django.views.decorators.http import require_safe
@@ -25,6 +26,7 @@ from chat.core.load_shedding import request_cost
 from chat.core.sizes import mb
 from chat.core.throttling import throttle
 from chat.files import services as files
+from chat.files.responses import on_page
 from chat.sharing.paging import pages_of
 from chat.sharing.render import prompt_html
 from chat.sharing.render_jobs import html_of
@@ -66,7 +68,7 @@ def _part(request: HttpRequest, pk: UUID) -> dict[str, Any]:
     number = int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
     if not 1 <= number <= len(parts):
         raise NotFound
-    _name_files(parts[number - 1], messages)
+    _add_files(parts[number - 1], messages)
     _name_tools(parts[number - 1], messages)
     with_thoughts = request.GET.get("thoughts") == "1"
     if with_thoughts:
@@ -97,12 +99,15 @@ def _plain(message: Message) -> dict[str, Any]:
     }
 
 
-def _name_files(part: list[dict[str, Any]], messages: list[Message]) -> None:
-    """Adds the names of files before the first part of a message."""
+def _add_files(part: list[dict[str, Any]], messages: list[Message]) -> None:
+    """Adds images and the names of other files before the first part of a message."""
     here = {each["id"] for each in part if each.get("part", 1) == 1}
     carried = files.of_messages([message for message in messages if message.pk in here])
     for each in part:
-        each["files"] = [file.name for file in carried.get(each["id"], [])] if each["id"] in here else []
+        found = carried.get(each["id"], []) if each["id"] in here and not each["hidden"] else []
+        shown = [file for file in found if files.is_shown(file)]
+        each["files"] = [file.name for file in found if file not in shown]
+        each["images"] = [on_page(file, reverse("file_image", args=[file.pk])) for file in shown]
 
 
 def _name_tools(part: list[dict[str, Any]], messages: list[Message]) -> None:

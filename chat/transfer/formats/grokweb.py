@@ -19,6 +19,7 @@ from chat.conversations.serializers import message_json
 from chat.core.text import is_blank
 from chat.feedback import services as feedback
 from chat.files import services as files
+from chat.files.models import Kind
 from chat.files.services import A_MESSAGE as FILES_A_MESSAGE
 from chat.transfer import account, calls, formats, personas
 from chat.transfer.attached_files import ExportedFiles
@@ -197,12 +198,14 @@ def _add_files(
         text = text_of(each.get("text")) or texts.get(key, "")
         if key:
             texts.setdefault(key, text)
-        fits = len(node.files) < FILES_A_MESSAGE and 0 < len(text) <= MESSAGE_CHARS
+        is_image = each.get("kind") == Kind.IMAGE
+        fits = len(node.files) < FILES_A_MESSAGE and (is_image or 0 < len(text) <= MESSAGE_CHARS)
         if node.role == Role.USER and name and fits:
             sha256 = text_of(each.get("sha256"))
             sha256 = sha256 if _SHA256.fullmatch(sha256) else ""
             key = key or f"{node.key} {place}"
-            node.files.append(ImportedFile(name, storable(text), key, sha256, each.get("report")))
+            text = "" if is_image else storable(text)
+            node.files.append(ImportedFile(name, text, key, sha256, each.get("report"), is_image))
         else:
             draft.leave_out("attachment")
 

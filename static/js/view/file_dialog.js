@@ -31,6 +31,7 @@ export async function openFile(file, changed) {
   find("h2", dialog).textContent = file.name;
   find("a", dialog).href = `/api/files/${file.id}/original/`;
   const original = file.original ? gettext("Download the original") : gettext("Download the text");
+  find("a", dialog).hidden = file.kind === "image" && !file.image;
   const words = file.image ? gettext("Download the image") : original;
   find("a span", dialog).textContent = words;
   find("label", dialog).hidden = true;
@@ -45,18 +46,18 @@ export async function openFile(file, changed) {
  * Shows an image large, in place of the text that a file has else.
  * @param {HTMLDialogElement} dialog @param {AttachedFile} file
  */
-function showImage(dialog, { id, name, image }) {
+function showImage(dialog, { id, name, kind, image }) {
   const [width, height] = image ?? [];
   const large = image ? [el("img", { src: `/api/files/${id}/image/`, alt: name, width, height })] : [];
   find(".large-image", dialog).replaceChildren(...large);
-  find("pre", dialog).hidden = Boolean(image);
+  find("pre", dialog).hidden = kind === "image";
 }
 
 /** @param {HTMLDialogElement} dialog @param {AttachedFile} file */
 async function load(dialog, file) {
   const pre = find("pre", dialog);
   find("[data-about]", dialog).textContent = aboutFile(file);
-  if (file.image) return;
+  if (file.kind === "image") return;
   pre.textContent = gettext("Loading…");
   try {
     const answer = await call("GET", `/api/files/${file.id}/text/`);

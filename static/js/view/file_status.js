@@ -10,7 +10,7 @@ import { fill, gettext } from "grokweb/base/i18n.js";
 export function aboutFile(file) {
   if (file.state === "up") return fill(gettext("%(n)s % sent"), { n: number(Math.round(100 * (file.sent ?? 0))) });
   if (file.state === "reading") return gettext("reading…");
-  if (file.state === "failed") return file.words ?? "";
+  if (file.words) return file.words; // why it could not be read, or that an import had only an image's name
   const tokens = fill(gettext("about %(n)s tokens"), { n: number(file.tokens) });
   const shape = file.image ? [file.image.map((each) => number(each)).join(" × ")] : [];
   return [...shape, bytes(file.size), tokens, ...(file.remarks ?? [])].join(" · ");

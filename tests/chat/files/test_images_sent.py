@@ -10,7 +10,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from chat.accounts.models import User
@@ -19,7 +18,7 @@ from chat.conversations.models import Conversation, Message
 from chat.conversations.purge import purge_deleted
 from chat.core.errors import BadInput
 from chat.files import prompt_images, services
-from chat.files.models import File, Kind
+from chat.files.models import File
 from chat.model_cards.models import ModelCard
 from chat.turns import between_steps, next_step, submission
 from chat.turns.models import Generation
@@ -30,7 +29,7 @@ from chat.turns.sent_prompt import sent_prompt
 from chat.turns.starting import regenerate, send
 from inference.contract import GenerationRequest
 from tests.chat.cast import Cast
-from tests.chat.files import making_images as making
+from tests.chat.files.stored_images import image
 
 pytestmark = pytest.mark.django_db
 
@@ -48,17 +47,6 @@ def _the_model_sees(cast: Cast) -> None:
 @pytest.fixture
 def blind(cast: Cast) -> ModelCard:
     return ModelCard.objects.create(slug="blind", name="Blind", context_tokens=8192)
-
-
-def image(owner: User, name: str = "cat.png") -> File:
-    data = making.written(making.picture(), "PNG")
-    report = {"width": 64, "height": 48, "type": "png"}
-    file = File(
-        owner=owner, name=name, kind=Kind.IMAGE, size=len(data), state="ready", report=report, tokens=6
-    )
-    file.stored = services.storage().save(f"aa/{file.pk.hex}", ContentFile(data))
-    file.save()
-    return file
 
 
 def ask(user: User, *files: File, text: str = "What is it?", **where: Any) -> Message:
