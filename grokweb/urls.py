@@ -8,7 +8,7 @@ from django.views.i18n import JavaScriptCatalog
 
 from chat.core import frames, pwa
 from chat.core import views as core
-from chat.staff import trials
+from chat.staff import images, trials
 from chat.staff import views as staff
 from grokweb import health
 from grokweb.first_setup import views as setup
@@ -37,6 +37,12 @@ urlpatterns = [
     path("admin/models/<slug:slug>/trial/", trials.trial, name="model-trial"),
     path("admin/setup/", admin.site.admin_view(setup.setup_page), name="setup"),
     path("admin/setup/state/", admin.site.admin_view(setup.setup_state), name="setup-state"),
+    path("admin/images/<uuid:pk>/", admin.site.admin_view(images.image), name="staff_image"),
+    path(
+        "admin/shared-images/<uuid:share>/<int:number>/<uuid:pk>/",
+        admin.site.admin_view(images.shared_image),
+        name="staff_shared_image",
+    ),
     path("admin/engine/", admin.site.admin_view(staff.engine_page), name="engine"),
     *(
         re_path(

@@ -7,8 +7,10 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 
 from chat.accounts.models import User
+from chat.conversations.models import Message
 from chat.core.errors import NotFound
-from chat.files.models import File
+from chat.files.models import Attachment, File, Kind
+from chat.moderation.models import Report
 
 
 def file_for(user: User | AnonymousUser, pk: UUID) -> File:
@@ -18,3 +20,21 @@ def file_for(user: User | AnonymousUser, pk: UUID) -> File:
         return File.objects.visible_to(user).get(pk=pk)
     except File.DoesNotExist:
         raise NotFound from None
+
+
+def image_for_staff(user: User, pk: UUID) -> File:
+    """Returns an image of a message that a member of staff may read: any with the right to view
+    conversations, a reported one with the right to view reports.
+
+    It may be hidden, but a deleted conversation has none. The caller records the reading.
+    """
+    messages = Message.objects.filter(conversation__deleted_at=None)
+    if not user.has_perm("conversations.view_conversation"):
+        if not user.has_perm("moderation.view_report"):
+            raise NotFound
+        messages = messages.filter(pk__in=Report.objects.exclude(message_id=None).values("message_id"))
+    carried = Attachment.objects.filter(message__in=messages).values("file")
+    file = File.objects.select_related("owner").filter(pk=pk, pk__in=carried, kind=Kind.IMAGE).first()
+    if file is None:
+        raise NotFound
+    return file

@@ -26,6 +26,7 @@ from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
 from chat.core.errors import BadInput, ChatError
 from chat.core.extensions import BadOptions
 from chat.moderation import rules, services
+from chat.moderation.hooks import reported_images
 from chat.moderation.models import Decision, Report, Rule
 
 SHORT = 80
@@ -276,6 +277,7 @@ class ReportAdmin(ReadOnlyAdmin):
             **links,
             "may_decide": request.user.has_perm(services.DECIDE),
             "can_hide": message is not None,
+            "images": [each for found in reported_images(message.pk) for each in found] if message else [],
             "can_take_down": report.share_id is not None,
             "others": self._others(report),
             "seen": decisions.position(),

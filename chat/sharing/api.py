@@ -29,9 +29,7 @@ def shares(request: ApiRequest, pk: UUID) -> HttpResponse:
         raise BadInput(_("The days must be a whole number, or null for a link without end."))
     if not isinstance(policy, str):
         raise BadInput(_("Please choose who may open the link."))
-    options, thoughts = _options(request), request.data.get("thoughts", False)
-    if not isinstance(thoughts, bool):
-        raise BadInput(_("`thoughts` is neither true nor false."))
+    options, thoughts, images = _options(request), _flag(request, "thoughts"), _flag(request, "images")
     throttle("share", str(request.user.pk), SHARES_AN_HOUR, 3600)
     share = services.create_share(
         conversation=conversation,
@@ -40,8 +38,16 @@ def shares(request: ApiRequest, pk: UUID) -> HttpResponse:
         policy=policy,
         options=options,
         thoughts=thoughts,
+        images=images,
     )
     return JsonResponse({"share": services.share_json(share)}, status=201)
+
+
+def _flag(request: ApiRequest, name: str) -> bool:
+    value = request.data.get(name, False)
+    if not isinstance(value, bool):
+        raise BadInput(_("`%(name)s` is neither true nor false.") % {"name": name})
+    return value
 
 
 def _options(request: ApiRequest) -> dict[str, Any]:
@@ -54,7 +60,7 @@ def _options(request: ApiRequest) -> dict[str, Any]:
 @request_cost(5)
 @json_view("DELETE", "PATCH")
 def share(request: ApiRequest, pk: UUID, token: str) -> HttpResponse:
-    """Turns a link off, changes the options of its policy, or deletes the thoughts from its copy."""
+    """Turns a link off, changes the options of its policy, or deletes thoughts or images from its copy."""
     found = share_of(conversation_for(request.user, pk), token)
     if request.method == "DELETE":
         services.revoke(share=found)
@@ -62,6 +68,10 @@ def share(request: ApiRequest, pk: UUID, token: str) -> HttpResponse:
         if request.data["thoughts"] is not False:
             raise BadInput(_("Thoughts cannot be added to a link. Please make a new one."))
         services.leave_out_thoughts(share=found)
+    elif "images" in request.data:
+        if request.data["images"] is not False:
+            raise BadInput(_("Images cannot be added to a link. Please make a new one."))
+        services.leave_out_images(share=found)
     else:
         throttle("share", str(request.user.pk), SHARES_AN_HOUR, 3600)
         services.change_options(share=found, options=_options(request))

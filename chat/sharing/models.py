@@ -34,6 +34,7 @@ class Share(models.Model):
     )  # a name in chat/sharing/policies/
     options = models.JSONField(_("options"), default=dict, blank=True)  # of the policy, which validates them
     with_thoughts = models.BooleanField(_("with thoughts"), default=False, db_default=False)
+    with_images = models.BooleanField(_("with images"), default=False, db_default=False)
     page_count = models.PositiveIntegerField(_("pages"), default=0)  # rows of SharePage
     created_at = models.DateTimeField(_("created"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -63,7 +64,8 @@ class SharePage(models.Model):
 
     share = models.ForeignKey(Share, models.CASCADE, related_name="pages")
     number = models.PositiveIntegerField(_("number"))  # from 1
-    # [{"id": message uuid, "role": "user"|"assistant", "text": str, …}], oldest first
+    # [{"id": message uuid, "role": "user"|"assistant", "text": str, …}], oldest first; "images" are
+    # [{"id": file uuid, "name": str}]: of images the copy has no bytes, so they go with their message
     messages = models.JSONField(_("messages"))
     message_ids = models.JSONField(_("message ids"))  # ids of these messages, to find a page without its text
 

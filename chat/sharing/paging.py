@@ -42,6 +42,7 @@ def _parts(message: dict[str, Any], chars: int) -> list[dict[str, Any]]:
     parts = [{**message, "text": text, "part": n, "parts": len(texts)} for n, text in enumerate(texts, 1)]
     for later in parts[1:]:
         later.pop("files", None)  # listed once
+        later.pop("images", None)
         later.pop("thoughts", None)
     return parts
 

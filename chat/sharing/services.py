@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet, prefetch_related_objects
 from django.db.models.functions import Now
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,6 +28,7 @@ from chat.core.signals import text_erased
 from chat.core.text import grouped
 from chat.files import services as files
 from chat.files.models import File
+from chat.files.responses import on_page
 from chat.moderation.models import Report
 from chat.moderation.services import report_share
 from chat.sharing import takedowns
@@ -50,9 +52,10 @@ def create_share(
     policy: str = DEFAULT,
     options: Mapping[str, Any] | None = None,
     thoughts: bool = False,
+    images: bool = False,
 ) -> Share:
     """Copies the branch that the owner has open. What is written later is not in it. `thoughts`: with what
-    the model thought before its answers.
+    the model thought before its answers; `images`: with those of the questions, not only their names.
 
     `options`: values of the policy's `fields`; BadOptions says which of them it refuses.
     """
@@ -73,7 +76,7 @@ def create_share(
     _check_size(branch, thought)
     carried = files.of_messages(branch)
     copied = [
-        _copied(message, carried.get(message.pk, []), thought.get(message.pk, ""))
+        _copied(message, carried.get(message.pk, []), thought.get(message.pk, ""), images=images)
         for message in branch
         if _belongs(message)
     ]
@@ -87,6 +90,7 @@ def create_share(
         policy=policy,
         options=stored,
         with_thoughts=thoughts,
+        with_images=images,
         expires_at=timezone.now() + timedelta(days=expires_days) if expires_days else None,
     )
     return store_copy(share, copied)
@@ -136,14 +140,19 @@ def _belongs(message: Message) -> bool:
     return message.role in (Role.USER, Role.ASSISTANT) and message.hidden_at is None and bool(message.text)
 
 
-def _copied(message: Message, carried: list[File], thoughts: str) -> dict[str, Any]:
-    """Returns what is published of a message. Files are named only: their content was for the model."""
+def _copied(message: Message, carried: list[File], thoughts: str, *, images: bool) -> dict[str, Any]:
+    """Returns what is published of a message. Files are named only: their content was for the model. With
+    `images`, the copy refers to those that can be shown.
+    """
     copy: dict[str, Any] = {"id": str(message.pk), "role": message.role, "text": message.text}
     if message.role == Role.ASSISTANT:
         copy["origin"] = origin_of(message)
     if thoughts:
         copy["thoughts"] = thoughts
-    return {**copy, "files": [file.name for file in carried]} if carried else copy
+    shown = [file for file in carried if images and files.is_shown(file)]
+    if shown:
+        copy["images"] = [{"id": str(file.pk), "name": file.name} for file in shown]
+    return {**copy, "files": [file.name for file in carried if file not in shown]} if carried else copy
 
 
 @transaction.atomic
@@ -158,19 +167,35 @@ def change_options(*, share: Share, options: Mapping[str, Any]) -> None:
     locked.save(update_fields=["options"])
 
 
-@transaction.atomic
 def leave_out_thoughts(*, share: Share) -> None:
     """Deletes the thoughts from the copy of an open link; they do not come back."""
+    _leave_out(share, "with_thoughts", lambda each: _without(each, "thoughts"))
+
+
+def leave_out_images(*, share: Share) -> None:
+    """Deletes the images from the copy of an open link, all but their names."""
+    _leave_out(share, "with_images", _images_named)
+
+
+def _images_named(copied: dict[str, Any]) -> dict[str, Any]:
+    names = [each["name"] for each in copied.get("images", [])]
+    return {**_without(copied, "images"), "files": [*names, *copied.get("files", [])]} if names else copied
+
+
+def _without(copied: dict[str, Any], field: str) -> dict[str, Any]:
+    return {name: value for name, value in copied.items() if name != field}
+
+
+@transaction.atomic
+def _leave_out(share: Share, flag: str, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     locked = Share.objects.select_for_update().filter(pk=share.pk, revoked_at=None).first()
     if locked is None:
         raise NotFound
     for page in SharePage.objects.filter(share=locked).iterator(chunk_size=20):
-        page.messages = [
-            {name: value for name, value in each.items() if name != "thoughts"} for each in page.messages
-        ]
+        page.messages = [changed(each) for each in page.messages]
         page.save(update_fields=["messages"])
-    locked.with_thoughts = False
-    locked.save(update_fields=["with_thoughts"])
+    setattr(locked, flag, False)
+    locked.save(update_fields=[flag])
     text_erased.send_robust(Share)
 
 
@@ -226,6 +251,7 @@ def share_json(share: Share) -> dict[str, Any]:
         "policy": share.policy,
         "policy_label": policy_label(share.policy),
         "thoughts": share.with_thoughts,
+        "images": share.with_images,
     }
 
 
@@ -268,12 +294,36 @@ def readable(share: Share, number: int = 1) -> Page:
     hidden = _hidden_since(share)
     origins = origins_in(share, page.messages)
     messages = [
-        {**each, "text": "", "thoughts": "", "files": [], "hidden": True, "origin": ""}
+        {**each, "text": "", "thoughts": "", "files": [], "images": [], "hidden": True, "origin": ""}
         if each["id"] in hidden
         else {"files": [], **each, "hidden": False, "origin": origin_words(origins.get(each["id"]))}
         for each in page.messages
     ]
+    messages = with_images(messages, _address_for(share, number))
     return Page(share, "" if hidden else share.title, number, messages, bool(origins))
+
+
+def _address_for(share: Share, number: int) -> Callable[[str], str]:
+    return lambda pk: reverse("shared_image", args=[share.token, number, pk])
+
+
+def with_images(messages: list[dict[str, Any]], address: Callable[[str], str]) -> list[dict[str, Any]]:
+    """Returns the messages of a page with their images as pages show them. Of one that is gone, as with a
+    deleted question, the name is left.
+    """
+    named = {each["id"] for message in messages for each in message.get("images", [])}
+    if not named:
+        return messages
+    found = {str(file.pk): file for file in File.objects.defer("text").filter(pk__in=named)}
+    shown = {pk: on_page(file, address(pk)) for pk, file in found.items() if files.is_shown(file)}
+    return [_with_images(message, shown) for message in messages]
+
+
+def _with_images(message: dict[str, Any], shown: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    images = message.get("images", [])
+    gone = [each["name"] for each in images if each["id"] not in shown]
+    here = [shown[each["id"]] for each in images if each["id"] in shown]
+    return {**message, "images": here, "files": [*gone, *message.get("files", [])]}
 
 
 def origins_in(share: Share, copied: list[dict[str, Any]]) -> dict[str, Origin]:

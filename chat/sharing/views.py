@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.views import redirect_to_login
@@ -25,9 +26,10 @@ from chat.core.errors import BadInput, NotFound, NotLoggedIn
 from chat.core.extensions import form_of
 from chat.core.load_shedding import request_cost
 from chat.core.throttling import client_address, throttle
+from chat.files.responses import inline_image
 from chat.moderation.models import Report
 from chat.sharing import access_cookie, services
-from chat.sharing.access import ReaderAsked, share_for, unanswered_share_for
+from chat.sharing.access import ReaderAsked, share_for, shared_image_for, unanswered_share_for
 from chat.sharing.csrf import csrf_for_shared_page
 from chat.sharing.models import Share
 from chat.sharing.policies import policy_for
@@ -114,6 +116,16 @@ def _shown(request: HttpRequest, page: services.Page, html: Sequence[str]) -> Ht
         "reported": "reported" in request.GET,
     }
     return render(request, "sharing/shared.html", context)
+
+
+@require_safe
+def image(request: HttpRequest, token: str, number: int, pk: UUID) -> HttpResponse:
+    """Sends an image of a shared page, without a name. To everybody else each end looks the same."""
+    try:
+        found = shared_image_for(request.user, token, access_cookie.value_of(request), number, pk)
+        return inline_image(found)
+    except (NotLoggedIn, NotFound, ReaderAsked):
+        return render(request, "sharing/gone.html", status=404)
 
 
 # --- What a policy asks its reader ------------------------------------------------------------------------

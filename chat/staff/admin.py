@@ -19,6 +19,7 @@ from chat.conversations.models import Conversation, Message
 from chat.core import audit
 from chat.core.admin import ReadOnlyAdmin
 from chat.staff import shares  # noqa: F401 - registers its page
+from chat.staff.images import images_of
 from chat.turns.models import Generation
 
 MESSAGES_A_PAGE = 100
@@ -91,7 +92,12 @@ class ConversationAdmin(ReadOnlyAdmin):
         number: Any = request.GET.get("p", 1)
         if message := self._requested(request, conversation):
             number = rows.filter(created_at__lt=message.created_at).count() // MESSAGES_A_PAGE + 1
-        return {"page_obj": pages.get_page(number)}
+        shown = pages.get_page(number)
+        messages = list(shown)
+        images = images_of(messages)
+        for each in messages:
+            each.extras = {**each.extras, "images": images.get(each.pk, [])}
+        return {"page_obj": shown}
 
     def _requested(self, request: HttpRequest, conversation: Conversation) -> Message | None:
         try:

@@ -8,7 +8,7 @@ class StaffConfig(AppConfig):
     name = "chat.staff"
 
     def ready(self) -> None:
-        from chat.staff import groups, receivers  # noqa: F401 - connects
+        from chat.staff import groups, images, receivers  # noqa: F401 - connects
 
         # After sharing, the last of our apps with models: all permissions exist by then.
         post_migrate.connect(groups.make_moderators, sender=apps.get_app_config("sharing"))

@@ -27,9 +27,10 @@ from chat.core.admin import ReadOnlyAdmin
 from chat.core.errors import ChatError
 from chat.moderation import services as moderation
 from chat.sharing import takedowns
+from chat.sharing.access import may_staff_read
 from chat.sharing.models import Share, SharePage, TakeDown
 from chat.sharing.policies import policies, policy_label
-from chat.sharing.services import origins_in
+from chat.sharing.services import origins_in, with_images
 
 
 class PolicyFilter(admin.SimpleListFilter):
@@ -80,7 +81,8 @@ class ShareAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         share = super().get_object(request, object_id, from_field)
         if share is not None:
-            share.may_read = _is_public(share) or request.user.has_perm("conversations.view_conversation")
+            assert isinstance(request.user, User)
+            share.may_read = may_staff_read(request.user, share)
         return share
 
     def get_urls(self) -> list[URLPattern]:
@@ -139,13 +141,16 @@ class ShareAdmin(ReadOnlyAdmin):
 
 def _copies(share: Share, pages: Iterable[SharePage]) -> list[dict[str, Any]]:
     """Returns the messages of the pages shown, each with the words for its origin."""
-    copied = [message for page in pages for message in page.messages]
+    copied = [message for page in pages for message in _with_images(share, page)]
     origins = origins_in(share, copied)
     return [{**each, "origin": origin_words(origins.get(each["id"]))} for each in copied]
 
 
-def _is_public(share: Share) -> bool:
-    return share.is_open and share.conversation.deleted_at is None
+def _with_images(share: Share, page: SharePage) -> list[dict[str, Any]]:
+    def address(pk: str) -> str:
+        return reverse("staff_shared_image", args=[share.pk, page.number, pk])
+
+    return with_images(page.messages, address)
 
 
 @admin.register(TakeDown)

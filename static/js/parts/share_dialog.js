@@ -78,7 +78,8 @@ export class ShareDialog {
         expires_days: days ? Number(days) : null,
         policy: valueOf(this.form, "policy"),
         options: optionsIn(this.form),
-        thoughts: /** @type {HTMLInputElement} */ (find("[name=thoughts]", this.form)).checked,
+        thoughts: isChecked(this.form, "thoughts"),
+        images: isChecked(this.form, "images"),
       });
       if (this.conversation !== conversation) return;
       this.form.reset();
@@ -109,16 +110,16 @@ export class ShareDialog {
   }
 
   /**
-   * Deletes the thoughts from the copy that a link shows.
-   * @param {Share} share @param {HTMLButtonElement} button
+   * Deletes the thoughts or images from the copy that a link shows.
+   * @param {Share} share @param {"thoughts" | "images"} what @param {HTMLButtonElement} button
    */
-  async leaveOutThoughts(share, button) {
+  async leaveOut(share, what, button) {
     button.disabled = true;
     showError(this.dialog);
     try {
       const path = `/api/conversations/${this.conversation}/share/${share.token}/`;
-      await call("PATCH", path, { thoughts: false });
-      this.shares = this.shares.map((each) => (each === share ? { ...share, thoughts: false } : each));
+      await call("PATCH", path, { [what]: false });
+      this.shares = this.shares.map((each) => (each === share ? { ...share, [what]: false } : each));
       this.draw();
     } catch (error) {
       showError(this.dialog, wordsOf(error));
@@ -160,18 +161,24 @@ export class ShareDialog {
       ? fill(gettext("works until %(date)s"), { date: date(share.expires_at) })
       : gettext("works until you turn it off");
     const address = el("code", { title: url }, url.replace(/^https?:\/\//, ""));
-    const facts = [share.policy_label, until, ...(share.thoughts ? [gettext("with thoughts")] : [])];
+    const facts = [share.policy_label, until];
+    if (share.thoughts) facts.push(gettext("with thoughts"));
+    if (share.images) facts.push(gettext("with images"));
     const about = el("div", { class: "about" }, address, el("small", {}, facts.join(" · ")));
     const row = el("li", {}, about, copy);
     const options = this.options.find((each) => each.dataset.policy === share.policy);
     if (options) row.append(this.changeButton(share, options, row));
-    if (share.thoughts) {
-      const out = el("button", { class: "button plain", type: "button" }, gettext("Leave out thoughts"));
-      out.addEventListener("click", () => this.leaveOutThoughts(share, out));
-      row.append(out);
-    }
+    if (share.thoughts) row.append(this.leaveOutButton(share, "thoughts", gettext("Leave out thoughts")));
+    if (share.images) row.append(this.leaveOutButton(share, "images", gettext("Leave out images")));
     row.append(off);
     return row;
+  }
+
+  /** @param {Share} share @param {"thoughts" | "images"} what @param {string} words */
+  leaveOutButton(share, what, words) {
+    const button = el("button", { class: "button plain", type: "button" }, words);
+    button.addEventListener("click", () => this.leaveOut(share, what, button));
+    return button;
   }
 
   /**
@@ -195,6 +202,9 @@ export class ShareDialog {
     return button;
   }
 }
+
+/** @param {HTMLFormElement} form @param {string} name */
+const isChecked = (form, name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form)).checked;
 
 /**
  * Returns a copy of a policy's fields to fill in again, with ids of its own.

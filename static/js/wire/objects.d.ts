@@ -197,6 +197,8 @@ export interface Share {
   policy_label: string;
   /** Whether its page shows what the model thought before its answers. */
   thoughts: boolean;
+  /** Whether its page shows the images of questions, not only their names. */
+  images: boolean;
   expires_at: string | null;
 }
 

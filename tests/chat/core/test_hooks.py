@@ -30,6 +30,7 @@ HANDLERS = {
     "conversations.message_details": ["feedback", "files", "transfer", "turns"],
     "conversations.page_details": ["files", "personas", "push", "quotas", "turns"],
     "moderation.take_down_share": ["sharing"],
+    "moderation.reported_images": ["staff"],
 }
 
 

@@ -89,6 +89,7 @@ ADDRESSES: dict[str, set[str]] = {
             *("api/search/", "api/export/", "api/prompts/", "api/conversations/bulk/", "robots.txt"),
             *("api/conversations/<uuid:pk>/messages/", "api/conversations/<uuid:pk>/leaf/"),
             *("s/<slug:token>/open/", "api/conversations/<uuid:pk>/export/"),
+            "s/<slug:token>/images/<int:number>/<uuid:pk>/",
             *("api/conversations/<uuid:pk>/settings/", "api/messages/<uuid:pk>/"),
             *("api/messages/<uuid:pk>/pin/",),
             *("api/messages/<uuid:pk>/prompt/", "api/conversations/<uuid:pk>/context/"),
