@@ -20,6 +20,7 @@ from django.db import close_old_connections
 from chat.tools.registry import TOOLS
 from chat.turns import between_steps, call_tickets, carrying_out, hub, model_titles, settlement, submission
 from inference.contract import FINISH_TASK, TITLE_TASK, Resume
+from inference.engines.base import Engine
 from inference.engines.scripted import ScriptedEngine
 from inference.worker.runtime import Runtime
 from tests import tools
@@ -42,6 +43,9 @@ class InProcess:
 
     def start_worker(self, slots: int = 4, resume: Resume = Resume.EXACT) -> Runtime:
         engine = ScriptedEngine(slots=slots, resume=resume)
+        return self.start_engine(engine, slots)
+
+    def start_engine(self, engine: Engine, slots: int) -> Runtime:
         engine.slug = "scripted"  # the model of the tests, whatever it can do
         self.runtime = Runtime(engine, self.publish, wake=lambda: None)
         self.slots = threading.Semaphore(slots)
