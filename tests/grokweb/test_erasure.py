@@ -1,7 +1,7 @@
 """Erased text is in no file of the data directory, after the time that docs/security.md promises.
 
-A whole service with shorter times; canaries in an account, a conversation, a temporary chat, a share and a
-file.
+A whole service with shorter times; canaries in an account, a conversation, a temporary chat, a share, a file
+and summaries.
 """
 
 from __future__ import annotations
@@ -71,6 +71,18 @@ class Person:
                 if frame["type"] == "done":
                     return conversation
 
+    def summarise(self, conversation: str, text: str) -> None:
+        """Has the conversation summarised, and edits the summary."""
+        messages = f"/api/conversations/{conversation}/messages/"
+        answer = self.call("GET", messages)["messages"][-1]["id"]
+        address = f"/api/messages/{answer}/summary/"
+        self.call("POST", address)
+        eventually(
+            lambda: self.call("GET", messages)["messages"][-1]["summary"]["status"] == "ready",
+            "the summary is written",
+        )
+        self.call("PATCH", address, json.dumps({"text": text}).encode())
+
     def upload(self, content: str) -> str:
         lines = [
             "--b",
@@ -126,13 +138,15 @@ def service(tmp_path: Path, service_database_url: str) -> Iterator[Service]:
 
 
 def test_erased_text_leaves_every_file_of_the_data_directory(service: Service, tmp_path: Path) -> None:
-    kinds = ("account", "conversation", "temporary", "share", "file", "kept")
+    kinds = ("account", "conversation", "temporary", "share", "file", "gist", "left", "kept")
     word = {kind: f"{secrets.token_hex(8)}{kind}" for kind in kinds}
     folder = tmp_path  # the data directory, and the database where it lies beside it
     leaver = Person(service, f"{word['account']}@example.org")
     leaver.say(f"remember {word['account']}")
+    leaver.summarise(leaver.say("a long talk"), f"they spoke of {word['left']}")
     bob = Person(service, "bob@example.org")
     plain = bob.say(f"about {word['conversation']} and more")
+    bob.summarise(plain, f"they spoke of {word['gist']}")
     bob.say(f"about {word['temporary']} and more", start={"temporary": True})
     shared = bob.say(f"about {word['share']} and more")
     link = bob.call("POST", f"/api/conversations/{shared}/share/")["share"]
