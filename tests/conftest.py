@@ -63,6 +63,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = folder_of(item)
         if folder in {"e2e", "faults"}:
             item.add_marker(folder)
+        if folder == "faults":
+            item.add_marker("timed")
         if item.get_closest_marker("e2e") and browser.find() is None:
             item.add_marker(pytest.mark.skip(reason=browser.MISSING))
     on_postgresql.mark(items)

@@ -43,12 +43,7 @@ LEFT_OUT = (
     "tests/chat/core/test_pwa.py",
     "tests/chat/sharing/test_long_pages.py",
     "tests/chat/sharing/test_shared_page.py",
-    # Whole services, about their processes, models and limits; drills run them on PostgreSQL.
-    "tests/grokweb/test_hub_model.py",
-    "tests/grokweb/test_model_elsewhere.py",
-    "tests/grokweb/test_model_server.py",
-    "tests/grokweb/test_rate_limiter.py",
-    "tests/grokweb/test_same_time.py",
+    # What comes from npm.
     "tests/grokweb/test_vendor.py",
 )
 

@@ -80,12 +80,18 @@ TESTS_BY_NAME = replace(TESTS, postgresql="database and not e2e and not faults a
 # One after the other, because they measure how long people wait.
 DRILLS = Run(
     ("-v", "-p", "no:cacheprovider"),
-    "faults",
-    "faults and database and not faults_sqlite and not slow_drill and not default_timings",
+    "faults and timed",
+    "faults and timed and database and not faults_sqlite and not slow_drill and not default_timings",
+)
+# Drills outside tests/faults, and what else starts whole services: they only wait until something is so.
+SERVICES = Run(
+    ("-v", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile"),
+    "faults and not timed",
+    "faults and not timed and database and not faults_sqlite and not slow_drill",
 )
 # One after the other, because a real server or a whole model takes every core. No engine uses a database.
 ENGINES = Run(("-v", "-p", "no:cacheprovider"), "engines", None)
-SETS = {"--drills": DRILLS, "--engines": ENGINES, "--unit": UNIT}
+SETS = {"--drills": (DRILLS, SERVICES), "--engines": (ENGINES,), "--unit": (UNIT,)}
 
 
 def run(name: str, arguments: list[str], env: dict[str, str]) -> tuple[int, Counter[str]]:
@@ -106,32 +112,28 @@ def run(name: str, arguments: list[str], env: dict[str, str]) -> tuple[int, Coun
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status. Arguments go to pytest; a key of SETS before them chooses another set."""
-    chosen = SETS.get(arguments[0] if arguments else "", TESTS)
-    arguments = arguments if chosen is TESTS else arguments[1:]
-    is_all = chosen is TESTS and not arguments
-    if chosen is TESTS and arguments:
-        chosen = TESTS_BY_NAME
-    notes: list[str] = []
+    chosen = SETS.get(arguments[0] if arguments else "")
+    arguments = arguments[1:] if chosen else arguments
+    is_all = chosen is None and not arguments
+    runs = chosen or (TESTS if is_all else TESTS_BY_NAME,)
     started = time.monotonic()
     os.environ.pop("DATABASE_URL", None)
+    status, counts, notes = 0, Counter[str](), []
     # A second -m on the command line would replace ours, so it goes before what was asked for.
-    status, counts = run("SQLite", [*chosen.options, "-m", chosen.sqlite, *arguments], {})
+    for each in runs:
+        failed, more = run("SQLite", [*each.options, "-m", each.sqlite, *arguments], {})
+        status, counts = status or failed, counts + more
+    if UNIT in runs:
+        notes.append(
+            "unit tests only: `make test` also runs browsers, PostgreSQL and what SLOW in tests/run.py names"
+        )
     try:
-        if chosen is UNIT:
-            notes.append(
-                "unit tests only, without browser, PostgreSQL and what SLOW in tests/run.py names:"
-                " `make test` runs all"
-            )
-        if chosen.postgresql is not None:
-            with postgresql.Server() as url:
-                without = [*WITHOUT_DATABASE, *(WITHOUT_DIFFERENCE if is_all else [])]
-                kept = [*chosen.options, "-m", chosen.postgresql, *without, *arguments]
-                second, more = run("PostgreSQL", kept, {"DATABASE_URL": url})
-                status, counts = status or second, counts + more
+        failed, more = on_the_other_database(runs, arguments, is_all=is_all)
+        status, counts = status or failed, counts + more
     except postgresql.NoPostgres as reason:
         notes.append(f"PostgreSQL tests not run: {reason}")
         status = status or int(CI)
-    if browser.find() is None and chosen in (TESTS, TESTS_BY_NAME, DRILLS):
+    if browser.find() is None and not {UNIT, ENGINES} & set(runs):
         notes.append(browser.MISSING)
     if CI and is_all and not counts["browser"]:
         notes.append("CI: no browser test ran")
@@ -141,6 +143,22 @@ def main(arguments: list[str]) -> int:
     results = ", ".join(f"{counts[each]} {each}" for each in ("passed", "failed", "skipped"))
     print(f"{results} in {time.monotonic() - started:.0f} s", flush=True)
     return status or int(counts["failed"] > 0)
+
+
+def on_the_other_database(
+    runs: tuple[Run, ...], arguments: list[str], *, is_all: bool
+) -> tuple[int, Counter[str]]:
+    """Runs what is run on PostgreSQL too. Raises NoPostgres."""
+    status, counts = 0, Counter[str]()
+    if not any(each.postgresql for each in runs):
+        return status, counts
+    without = [*WITHOUT_DATABASE, *(WITHOUT_DIFFERENCE if is_all else [])]
+    with postgresql.Server() as url:
+        for each in runs:
+            kept = [*each.options, "-m", str(each.postgresql), *without, *arguments]
+            failed, more = run("PostgreSQL", kept, {"DATABASE_URL": url})
+            status, counts = status or failed, counts + more
+    return status, counts
 
 
 if __name__ == "__main__":

@@ -43,6 +43,13 @@ def test_the_long_tests_of_engines_run_once_without_postgresql(runs: list[tuple[
     assert runs == [("SQLite", "engines")]
 
 
+def test_drills_that_measure_run_alone_and_the_others_on_both_cores(runs: list[tuple[str, str]]) -> None:
+    assert run.main(["--drills"]) == 0
+    assert runs[:2] == [("SQLite", "faults and timed"), ("SQLite", "faults and not timed")]
+    assert [database for database, _ in runs[2:]] == ["PostgreSQL"] * 2
+    assert ["-n" in each.options for each in run.SETS["--drills"]] == [False, True]
+
+
 @pytest.mark.parametrize(("arguments", "databases"), [([], 2), (["--unit"], 1)])
 def test_test_and_unit_leave_drills_and_long_tests_of_engines_out(
     arguments: list[str], databases: int, runs: list[tuple[str, str]]
@@ -57,7 +64,7 @@ def test_unit_tests_say_what_they_leave_out(
     runs: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.main(["--unit"])
-    assert "unit tests only, without browser, PostgreSQL" in capsys.readouterr().out
+    assert "unit tests only: `make test` also runs browsers" in capsys.readouterr().out
     run.main(["--engines"])
     assert "unit tests only" not in capsys.readouterr().out
 

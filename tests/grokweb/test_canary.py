@@ -15,6 +15,8 @@ from tests.faults.rows import Rows
 from tests.grokweb.doors import CANARY, Doors, paths, spellings
 from tests.grokweb.service import Service, eventually
 
+pytestmark = [pytest.mark.faults]
+
 STATUSES = {200, 302, 400, 401, 403, 404, 405, 413, 429, 500, 503}
 
 

@@ -15,6 +15,8 @@ from tests.faults.people import invite
 from tests.grokweb.service import Service, eventually
 from tests.inference.hub.fake_hub import Call, FakeHub, Repository
 
+pytestmark = [pytest.mark.faults, pytest.mark.faults_sqlite]
+
 WEIGHTS = "model.safetensors"
 
 

@@ -12,6 +12,8 @@ from tests.faults.model_worker import ModelWorker
 from tests.faults.people import invite
 from tests.grokweb.service import ROOT, Service, eventually
 
+pytestmark = [pytest.mark.faults, pytest.mark.faults_sqlite]
+
 DEMO = str(ROOT / "inference" / "demo" / "model")
 
 

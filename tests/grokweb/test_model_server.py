@@ -13,6 +13,8 @@ from tests.faults.people import invite
 from tests.grokweb.service import Service, eventually
 from tests.inference.servers.fake_server import MODEL, Call, FakeServer, event, head
 
+pytestmark = [pytest.mark.faults, pytest.mark.faults_sqlite]
+
 SECRET = "sk-never-in-a-log"
 WORDS = "purple elephants dance"
 

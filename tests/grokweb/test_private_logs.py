@@ -12,6 +12,8 @@ from tests.faults.client import Crowd
 from tests.faults.people import invite
 from tests.grokweb.service import PATIENCE, Service, eventually
 
+pytestmark = [pytest.mark.faults]
+
 WORDS = ("xylocarp", "quokkaberry", "zibeline")  # in the question and in the answer; the last is the title
 
 

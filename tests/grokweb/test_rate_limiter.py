@@ -21,6 +21,8 @@ from grokweb.redis_server import free_port
 from tests.faults.people import invite
 from tests.grokweb.service import ROOT, Service, eventually
 
+pytestmark = [pytest.mark.faults, pytest.mark.faults_sqlite, pytest.mark.timed]
+
 RATE, BURST = 20, 200  # GROKWEB_PERSON_RATE and what it allows at once
 FLOOD_SECONDS = 6.0
 

@@ -21,6 +21,8 @@ from tests.faults.rows import Rows
 from tests.grokweb.mailserver import MailServer
 from tests.grokweb.service import Service, eventually
 
+pytestmark = [pytest.mark.faults, pytest.mark.timed]
+
 PASSWORD = "correct horse battery"
 TOKEN = "c" * 32
 ROUNDS = 12
