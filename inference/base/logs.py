@@ -12,7 +12,10 @@ import sys
 import threading
 from typing import Any
 
-import structlog
+from inference.base.hidden_modules import hidden
+
+with hidden("rich", "twisted"):  # structlog would load them for output that nobody asks for: 0.1 s of a start
+    import structlog
 
 from inference.base.log_privacy import private
 
