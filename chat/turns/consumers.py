@@ -52,6 +52,7 @@ class ChatConsumer(Connection):
         self.last_event: int | None = None  # number of the last control event that came
         self.writable: bool | None = None  # whether messages can be stored, as the page has it
         self.storage_changed = False  # since the page heard of it
+        self.models_changed = False  # the same of the state of models
 
     # --- in -----------------------------------------------------------------------------------------------
 
@@ -182,6 +183,9 @@ class ChatConsumer(Connection):
         if self.storage_changed:
             self.storage_changed = False
             await self.send_frame(frames.Storage(writable=bool(self.writable)))
+        if self.models_changed:
+            self.models_changed = False
+            await self.send_frame(frames.ModelsChanged())
         for generation_id, item in self.outbox.take():
             followed = self.watching.get(generation_id)
             if followed is not None:
@@ -254,3 +258,8 @@ class ChatConsumer(Connection):
         if self.writable is not None and writable != self.writable:
             self.writable, self.storage_changed = writable, True
             self.outbox.ready.set()
+
+    async def note_models(self) -> None:
+        """Called by the socket monitor: some model began or ceased to answer."""
+        self.models_changed = True
+        self.outbox.ready.set()

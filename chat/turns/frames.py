@@ -308,6 +308,10 @@ class Storage(FrameOut, tag="storage", kw_only=True, frozen=True):
     writable: bool
 
 
+class ModelsChanged(FrameOut, tag="models", kw_only=True, frozen=True):
+    """Says that some model began or ceased to answer. The JSON API decides which ones a person may know."""
+
+
 class ConversationChanged(FrameOut, tag="conversation", kw_only=True, frozen=True):
     conversation: Json
     deleted: bool
@@ -335,6 +339,7 @@ OUTGOING: Sequence[type[FrameOut]] = (
     CallChanged,
     Error,
     Storage,
+    ModelsChanged,
     ConversationChanged,
     SettingsChanged,
     Folders,

@@ -74,6 +74,12 @@ def announced_models() -> dict[str, dict[str, str]]:
     return fair_queue.announced_models(redis_client.client())
 
 
+def states() -> dict[str, tuple[bool, str]]:
+    """Returns of each announced model whether a worker of it lives, and its problem as shown_problem does."""
+    living = {slug: workers(slug) for slug in announced_models()}
+    return {slug: (bool(found), shown_problem(slug, found)) for slug, found in living.items()}
+
+
 def withdraw_if_removed(slug: str, host: str) -> bool:
     """Ends the announcement of a model whose workers ran on `host`, if the `manage.py up` there has it no
     more and its workers have left. Returns whether it did."""

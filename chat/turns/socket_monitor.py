@@ -1,5 +1,5 @@
 """Checks all sockets of a process every 3 s: closes those of people who logged out or were suspended, and
-tells the others what they missed and whether the disk is full.
+tells the others what they missed, whether the disk is full, and when models begin or cease to answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.db import DatabaseError
 from chat.accounts.sessions import still_allowed
 from chat.core import storage
 from chat.core.rate_limiter import rate_limiter
-from chat.turns import event_numbers
+from chat.turns import event_numbers, redis_client, served_models
 
 logger = logging.getLogger("grokweb.socket_monitor")
 
@@ -36,6 +36,8 @@ class Socket(Protocol):
 
     async def note_storage(self, writable: bool) -> None: ...
 
+    async def note_models(self) -> None: ...
+
 
 class SocketMonitor:
     """The sockets of one event loop and the task that checks them, which runs while there are any."""
@@ -44,6 +46,7 @@ class SocketMonitor:
         self._sockets: dict[Socket, tuple[str, UUID]] = {}
         self._task: asyncio.Task[None] | None = None
         self._numbers: dict[UUID, int] = {}  # of the latest control event, one check ago
+        self._models: dict[str, tuple[bool, str]] | None = None  # their states, one check ago; None: unknown
         self._refreshed_at = time.monotonic()
 
     def enter(self, socket: Socket, session: str, user_id: UUID) -> None:
@@ -58,7 +61,11 @@ class SocketMonitor:
         return sum(1 for _, owner in self._sockets.values() if owner == user_id)
 
     async def _run(self) -> None:
-        checks = (self._check_storage, self._check_sessions, self._check_events, self._refresh_sockets)
+        checks = (
+            *(self._check_storage, self._check_models, self._check_sessions),
+            *(self._check_events, self._refresh_sockets),
+        )
+        self._models = await self._states_of_models()  # pages that are there got them before
         while self._sockets:
             await asyncio.sleep(CHECK_SECONDS)
             for check in checks:
@@ -74,6 +81,22 @@ class SocketMonitor:
         writable = await sync_to_async(storage.accepts, thread_sensitive=False)()
         for socket in list(self._sockets):
             await socket.note_storage(writable)
+
+    async def _check_models(self) -> None:
+        """Tells sockets that some model began or ceased to answer."""
+        before, now = self._models, await self._states_of_models()
+        if now is None or now == before:
+            return
+        self._models = now
+        for socket in list(self._sockets):
+            await socket.note_models()
+
+    async def _states_of_models(self) -> dict[str, tuple[bool, str]] | None:
+        """Returns the states of all models; None where Redis does not tell."""
+        try:
+            return await sync_to_async(served_models.states, thread_sensitive=False)()
+        except redis_client.UNAVAILABLE:
+            return None
 
     async def _check_sessions(self) -> None:
         """Closes the sockets of people who logged out or were suspended."""

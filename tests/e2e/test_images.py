@@ -84,6 +84,8 @@ def test_images_reach_the_model_and_stay_in_the_chat(
     page.reload()
     chat = Chat(page)
     chat.expect_notice("Sleeper cannot see images: it answers without those of this conversation.")
+    asleep = "The model is not running at the moment. Messages wait until it is back."
+    chat.expect_notice(asleep)  # the model of this chat is meant, not that of new ones
     give(chat, making.written(making.picture(), "PNG"), "flag.png", paste=True)
     chat.expect_notice("Sleeper cannot see images. These models can: Scripted test engine.")
     expect(chips).to_have_count(0)

@@ -86,8 +86,10 @@ def test_without_a_model_worker_the_page_says_so_and_waits(chat: Chat, service: 
         chat.ask("are you there?")
         words = chat.page.get_by_text("The model is not running; your message waits.")
         expect(words).to_be_visible(timeout=20_000)
+        notice = "The model is not running at the moment. Messages wait until it is back."
+        chat.expect_notice(notice)  # though the page was open before
         chat.page.reload()
-        chat.expect_notice("The model is not running at the moment. Messages wait until it is back.")
+        chat.expect_notice(notice)
     finally:
         os.kill(pid, signal.SIGCONT)
     expect(chat.answer).to_have_text("are you there?", timeout=30_000)

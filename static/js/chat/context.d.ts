@@ -1,6 +1,7 @@
 /** The objects that the handlers of the chat page share; pages/chat.js makes them. Types only. */
 
 import type { PersonalStorage } from "grokweb/base/storage.js";
+import type { ModelStates } from "grokweb/chat/model_state.js";
 import type { Attachments } from "grokweb/parts/attachments.js";
 import type { Composer } from "grokweb/parts/composer.js";
 import type { ContextGauge } from "grokweb/parts/context_gauge.js";
@@ -35,6 +36,7 @@ export interface ChatPage {
   composer: Composer;
   follow: FollowScroll;
   gauge: ContextGauge;
+  modelStates: ModelStates;
   notices: Notices;
   settingsBar: SettingsBar;
   shareDialog: ShareDialog;

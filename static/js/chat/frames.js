@@ -33,6 +33,7 @@ const HANDLERS = {
   call: onCall,
   error: onError,
   storage: (chat, { writable }) => showStorage(chat, writable),
+  models: (chat) => { chat.modelStates.refresh(); },
   conversation: onConversation,
   conversation_settings: onConversationSettings,
   folders: (chat, { folders }) => chat.sidebar.folders.set(folders),
@@ -52,29 +53,12 @@ export function handleFrame(chat, frame) {
 
 /** @param {ChatPage} chat @param {FrameOf<"hello">} frame */
 function onHello(chat, frame) {
-  const { data, notices } = chat;
+  const { data } = chat;
   // Something changed between the page and its first connection; later ones refresh the page anyway.
   if (data.event_number !== null && frame.event_number !== data.event_number) refresh(chat);
   data.event_number = null;
   showStorage(chat, frame.writable !== false);
-  const words = modelProblem(frame.model);
-  if (words) notices.show("model", words, { kind: "warn" });
-  else notices.clear("model");
-}
-
-/**
- * Returns why the model cannot answer at the moment, or "".
- * @param {{ running: boolean | null, problem?: string }} model
- */
-function modelProblem({ running, problem }) {
-  if (problem === "fetching") {
-    return gettext("The model is being fetched and will answer when it is here. Messages wait until then.");
-  }
-  if (!running) return gettext("The model is not running at the moment. Messages wait until it is back.");
-  if (problem === "server_unavailable") {
-    return gettext("The model's server does not answer at the moment. Messages wait until it is back.");
-  }
-  return problem ? gettext("The model's server refuses requests. Please tell your administrator.") : "";
+  chat.modelStates.greet(frame.model);
 }
 
 /**
@@ -153,8 +137,10 @@ function onRemoved(chat, frame) {
 /** @param {ChatPage} chat @param {FrameOf<"done">} frame */
 function onDone(chat, frame) {
   const { replies, store } = chat;
-  if (frame.status === "complete") chat.notices.clear("model"); // it may have come without a token of its own
   const reply = replies.get(frame.message_id);
+  const elsewhere = reply && reply.conversation !== store.state.id;
+  // It may have come without a token of its own.
+  if (frame.status === "complete" && !elsewhere) chat.modelStates.answered();
   if (reply?.conversation === store.state.id) contextCounted(chat, frame.usage);
   if (reply) replies.take(frame);
   // the reply was settled before this frame

@@ -135,7 +135,7 @@ function showFresh(chat, id, fresh) {
   const { messages, later } = store.state;
   const merged = merge(messages, fresh.messages);
   const waited = new Set(messages.filter((each) => each.status === "live").map((each) => each.id));
-  if (merged.some((each) => waited.has(each.id) && each.status === "complete")) chat.notices.clear("model");
+  if (merged.some((each) => waited.has(each.id) && each.status === "complete")) chat.modelStates.answered();
   if (later) return; // the reader is somewhere in the middle: the end comes when it is asked for
   store.batch(() => {
     const isWhole = merged === fresh.messages;

@@ -15,6 +15,7 @@ import { changePin, changeSummary, fetchContext } from "grokweb/chat/context_use
 import { draw, showTitle } from "grokweb/chat/drawing.js";
 import { saveEdited } from "grokweb/chat/editing.js";
 import { handleFrame, onReplyEnded } from "grokweb/chat/frames.js";
+import { ModelStates } from "grokweb/chat/model_state.js";
 import { go, open, openVersion, removeBranch, startNew, wireHistory } from "grokweb/chat/navigation.js";
 import { wirePaging } from "grokweb/chat/paging.js";
 import { wireAccountMenu } from "grokweb/parts/account_menu.js";
@@ -81,8 +82,9 @@ chat.replies = new Replies({
   changed: (reply, frame) => {
     chat.transcript.grow(reply);
     if (frame.type !== "token") return;
-    notices.clear("model");
-    if (reply.conversation === store.state.id) chat.announcer.follow(reply.messageId, reply.text);
+    if (reply.conversation !== store.state.id) return;
+    chat.modelStates.answered();
+    chat.announcer.follow(reply.messageId, reply.text);
   },
   ended: (reply) => onReplyEnded(chat, reply),
 });
@@ -151,6 +153,7 @@ wireDictation(findOptional("[data-dictate]"), (words) => chat.composer.add(words
 wireSavedPrompts(find("[data-prompts]"), chat.composer, { any: data.personas.prompts, notices });
 
 const showDemo = wireDemoBanner(findOptional("[data-demo]"), user);
+chat.modelStates = new ModelStates(notices, () => chat.settingsBar.fetchModels());
 chat.settingsBar = new SettingsBar(find("[data-settings-bar]"), find("[data-heading]"), {
   models: data.models,
   offers: data.personas,
@@ -165,6 +168,7 @@ chat.settingsBar = new SettingsBar(find("[data-settings-bar]"), find("[data-head
     if (another) fetchContext(chat); // what does not fit changes with the model
     composer.fit();
     showDemo(model.is_demo);
+    chat.modelStates.show(model.slug);
     showLeftOut(notices, model, store.state.messages);
   },
 });

@@ -150,11 +150,17 @@ export class SettingsBar {
     this.changed({ model, tokens: this.tokens });
   }
 
+  /** Gets the models that the person may choose, with their states. */
+  async fetchModels() {
+    this.models = (await call("GET", "/api/models/")).models;
+    return this.models;
+  }
+
   async offerModels() {
     const button = this.buttons.model;
     button.disabled = true;
     try {
-      this.models = (await call("GET", "/api/models/")).models;
+      await this.fetchModels();
     } catch { /* the menu shows what the page knows */ }
     button.disabled = false;
     const current = this.model;

@@ -176,6 +176,11 @@ export interface StorageFrame {
   writable: boolean;
 }
 
+/** Some model began or ceased to answer. */
+export interface ModelsFrame {
+  type: "models";
+}
+
 export interface ConversationFrame {
   type: "conversation";
   conversation: Conversation;
@@ -196,5 +201,5 @@ export interface FoldersFrame {
 export type ReplyFrame = QueuedFrame | TokenFrame | DoneFrame | CallFrame | MessageFrame;
 export type ServerFrame =
   | HelloFrame | AckFrame | MessageFrame | RemovedFrame | EmptiedFrame | MissedFrame | QueuedFrame | TokenFrame
-  | DoneFrame | CallFrame | ErrorFrame | StorageFrame | ConversationFrame | ConversationSettingsFrame | FoldersFrame;
+  | DoneFrame | CallFrame | ErrorFrame | StorageFrame | ModelsFrame | ConversationFrame | ConversationSettingsFrame | FoldersFrame;
 export type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;

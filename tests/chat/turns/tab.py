@@ -20,6 +20,7 @@ class Tab:
         headers = [(b"origin", origin.encode()), (b"cookie", cookie.encode()), (b"accept-language", b"en")]
         self.socket = WebsocketCommunicator(application, "/ws/", headers=headers)
         self.first: dict[str, Any] = {}
+        self.hears_models = False  # a worker that starts meanwhile is news for every tab
 
     async def open(self) -> dict[str, Any]:
         connected, code = await self.socket.connect(timeout=WAIT)
@@ -35,7 +36,7 @@ class Tab:
         if output["type"] == "websocket.close":
             return {"type": "close", "code": output["code"]}
         frame: dict[str, Any] = json.loads(output["text"])
-        return frame
+        return await self.next() if frame["type"] == "models" and not self.hears_models else frame
 
     async def until(self, kind: str) -> dict[str, Any]:
         while True:

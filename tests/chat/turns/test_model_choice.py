@@ -20,7 +20,7 @@ from django.utils import timezone
 from chat.conversations.models import Conversation, Message
 from chat.core.models import StaffAction
 from chat.model_cards.models import ModelCard
-from chat.turns import tasks
+from chat.turns import socket_monitor, tasks
 from chat.turns.models import Generation
 from inference.base.model_list import state
 from inference.wire import queue, scripts
@@ -188,6 +188,32 @@ async def test_the_page_shows_that_the_model_of_new_chats_is_not_running(
     await tab.say(type="send", client_id="first", content="hello", start={"temporary": True})
     ack = await tab.until("ack")
     assert (ack["conversation"]["model"], ack["conversation"]["temporary"]) == ("grok-1", True)
+
+
+async def test_a_tab_hears_when_a_model_begins_and_ceases_to_answer(
+    tabs: Any, cast: Any, site: Any, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_monitor, "CHECK_SECONDS", 0.05)
+    await sync_to_async(announce)(redis_client, "grok-1", runs=False)
+    tab = await tabs("alice")
+    tab.hears_models = True
+
+    async def problem() -> tuple[bool, str]:
+        assert await tab.next() == {"type": "models"}
+        answer = await sync_to_async(cast.client("alice").get)("/api/models/")
+        [found] = [each for each in answer.json()["models"] if each["slug"] == "grok-1"]
+        return found["running"], found["problem"]
+
+    beat: dict[str, Any] = {"slots": 1, "busy": 0, "back_end": "", "fingerprint": "", "metrics": {}}
+    queue.beat(redis_client, "grok-1", "grok-1@gpu", **beat)
+    assert await problem() == (True, "")
+    queue.beat(redis_client, "grok-1", "grok-1@gpu", problem="server_unavailable", **beat)
+    assert await problem() == (True, "server_unavailable")
+    queue.beat(redis_client, "grok-1", "grok-1@gpu", **{**beat, "busy": 1})
+    assert await problem() == (True, "")
+    queue.leave(redis_client, "grok-1", "grok-1@gpu")
+    assert await problem() == (False, "")
+    assert await tab.socket.receive_nothing(timeout=0.5)
 
 
 def test_last_seen_of_a_model_is_written_once_a_minute(
