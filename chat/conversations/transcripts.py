@@ -39,7 +39,21 @@ def transcript(
         "messages": [message_json(m) for m in messages[-PAGE:]],
         "more": len(messages) > PAGE,
         "later": before is not None,
+        **(_beside(messages[-1]) if before is None and messages else {}),
     }
+
+
+def _beside(end: Message) -> dict[str, Any]:
+    """Returns the answer in the other column, if another model was asked beside the one whose answer ends the
+    branch: the newest one that nothing follows."""
+    column = end.extras.get("column")
+    if not column:
+        return {}
+    others = Message.objects.filter(parent=end.parent_id, children=None).exclude(pk=end.pk)
+    found = list(others.order_by("-created_at", "-pk"))
+    load_siblings(found)
+    beside = next((each for each in found if each.extras.get("column") == 3 - column), None)
+    return {"beside": message_json(beside)} if beside else {}
 
 
 def _around(viewer: User, conversation: Conversation, message: Message) -> dict[str, Any]:
@@ -62,4 +76,5 @@ def _page(ids: list[UUID], *, more: bool, later: bool) -> dict[str, Any]:
     found = Message.objects.in_bulk(ids)
     messages = [found[pk] for pk in ids if pk in found]
     load_siblings(messages)
-    return {"messages": [message_json(m) for m in messages], "more": more, "later": later}
+    beside = {} if later or not messages else _beside(messages[-1])
+    return {"messages": [message_json(m) for m in messages], "more": more, "later": later, **beside}

@@ -65,7 +65,7 @@ class ChatConsumer(Connection):
                 frame = frames.parse(text_data)
                 work = self.handlers[type(frame)](self, frame)  # checks everything that needs no database
             if isinstance(frame, frames.Send | frames.Regenerate | frames.Continue):
-                await self.pay(ASK)
+                await self.pay(ASK * (2 if isinstance(frame, frames.Send) and frame.also else 1))
             await work()
         except OverRate as error:
             await self._send_error(error, text_data)
@@ -88,6 +88,7 @@ class ChatConsumer(Connection):
             client_id=frame.client_id,
             options=ReplyOptions.parse(frame.params),
             start=NewConversation.parse(frame.start),
+            also=frame.also,
         )
         return partial(self._start_turn, frame, store)
 
@@ -134,13 +135,15 @@ class ChatConsumer(Connection):
     }
 
     async def _start_turn(self, frame: frames.FrameIn, store: Callable[[], idempotency.Turn]) -> None:
-        """Stores, acknowledges after the commit, follows the reply, tells the person's other tabs."""
+        """Stores, acknowledges after the commit, follows the replies, tells the person's other tabs."""
         turn, ack, number = await self.with_rights(partial(acknowledgement.store, store, ref=frame.ref))
         await self.send_frame(ack)
         if not turn.is_new:  # it may have more steps by now
-            await self._resume(turn.generation.message_id, 0, 0)
+            for generation in turn.generations:
+                await self._resume(generation.message_id, 0, 0)
             return
-        await self._follow([turn.generation], 0)
+        for generation in turn.generations:
+            await self._follow([generation], 0)
         changes = acknowledgement.changes(ack)
         await events.publish(self.user.pk, *changes, number=number, without_channel=self.channel_name)
 

@@ -52,6 +52,7 @@ class Send(FrameIn, tag="send", kw_only=True, frozen=True):
     params: Any = None  # chat/turns/reply_options.py reads it
     start: Any = None  # chat/turns/new_conversation.py reads it
     files: Ids | None = None
+    also: str | None = None  # slug of a second model, which answers beside the first
 
 
 class Regenerate(FrameIn, tag="regenerate", kw_only=True, frozen=True):

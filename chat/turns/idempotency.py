@@ -13,6 +13,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message
 from chat.core.errors import BadInput, Busy, ChatError
 from chat.core.storage import check_room
+from chat.turns.columns import client_id_beside
 from chat.turns.models import Generation
 from chat.turns.settlement import settle_if_ended
 
@@ -24,8 +25,13 @@ class Turn:
     """The rows that a send, a regenerate or a continue stored."""
 
     generation: Generation
-    messages: list[Message]  # the question (if new) and the live reply
+    messages: list[Message]  # the question (if new) and the live replies
     is_new: bool  # False: the same client_id had stored it before
+    beside: Generation | None = None  # the answer of a second model
+
+    @property
+    def generations(self) -> list[Generation]:
+        return [self.generation, self.beside] if self.beside else [self.generation]
 
     @property
     def conversation(self) -> Conversation:
@@ -71,10 +77,15 @@ def _is_stored(user: User, client_id: str) -> bool:
 
 
 def _stored_before(user: User, client_id: str) -> Turn | None:
-    stored = Generation.objects.filter(user=user, client_id=client_id, step=0)
-    generation = stored.select_related("message__conversation__model", "message__parent").first()
+    generation = _first_step(user, client_id)
     if generation is None:
         return None
+    beside = _first_step(user, client_id_beside(client_id)) if generation.parameters.column else None
     question = generation.message.parent
-    messages = [question, generation.message] if question else [generation.message]
-    return Turn(generation, messages, is_new=False)
+    answers = [generation.message, beside.message] if beside else [generation.message]
+    return Turn(generation, [question, *answers] if question else answers, is_new=False, beside=beside)
+
+
+def _first_step(user: User, client_id: str) -> Generation | None:
+    stored = Generation.objects.filter(user=user, client_id=client_id, step=0)
+    return stored.select_related("message__conversation__model", "message__parent").first()

@@ -36,6 +36,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     frequency: Number | None = None
     tools: tuple[str, ...] = ()  # names of those that were offered
     context_limit: int = 0  # tokens, as staff had set it for the model; 0: none
+    column: int = 0  # of an answer beside that of another model (columns.py); 0: alone
     effort: str = ""  # how much the model was asked to think; "": as it does by itself
 
     def sampling_values(self) -> dict[str, Number]:

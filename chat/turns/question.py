@@ -66,11 +66,11 @@ def choose_files(
     question: Question, user: User, conversation: Conversation, *, is_new_conversation: bool
 ) -> list[File]:
     """Returns the files that the question names, without their texts. Raises TooLong and MessageTooLong."""
-    check_length(question.text, conversation)
+    check_length(question.text, conversation.model)
     if not question.file_ids:
         return []
     chosen = files.chosen(user, question.file_ids, None if is_new_conversation else conversation)
-    check_length(question.text, conversation, chosen)
+    check_length(question.text, conversation.model, chosen)
     return chosen
 
 
@@ -91,10 +91,10 @@ def read(question: Question, chosen: list[File]) -> ReadQuestion:
     return ReadQuestion(question.text, chosen, content)
 
 
-def check_length(text: str, conversation: Conversation, attached: Sequence[File] = ()) -> None:
+def check_length(text: str, model: ModelCard, attached: Sequence[File] = ()) -> None:
     if len(text) > MESSAGE_CHARS:
         raise MessageTooLong(length=len(text), limit=MESSAGE_CHARS)
-    limit = model_chars(conversation.model.context)
+    limit = model_chars(model.context)
     length = len(text) + files.characters(attached)
     if length > limit:
         raise TooLong(length=length, limit=limit, with_files=bool(attached))

@@ -6,7 +6,8 @@ Nothing in a transaction here talks to Redis (rule 14); the request is submitted
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,8 +32,8 @@ from chat.model_cards.models import ModelCard
 from chat.personas.models import ConversationSettings
 from chat.quotas import services as quotas
 from chat.tools import services as tools
+from chat.turns import columns, redis_client, steps, submission
 from chat.turns import question as questions
-from chat.turns import redis_client, steps, submission
 from chat.turns.admission import admit, parent_for, settled_answer_for
 from chat.turns.continued_thought import can_continue, cut_thought, store_continued
 from chat.turns.idempotency import Turn, store_once
@@ -50,6 +51,7 @@ logger = logging.getLogger("grokweb.turns")
 
 NO_OPTIONS = ReplyOptions()
 DEFAULT_CONVERSATION = NewConversation()
+AFTER_FIRST = timedelta(milliseconds=1)  # siblings are ordered by time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class _Reply:
     settings: ConversationSettings | None = None  # the conversation's, where they were read already
     continued: Message | None = None  # the answer whose text the reply begins with
     thought: Part | None = None  # the unfinished thought of that answer
+    column: int = 0  # as in Parameters
+    created_at: datetime | None = None  # of its answer; None: now
 
 
 def send(
@@ -77,12 +81,16 @@ def send(
     client_id: str,
     options: ReplyOptions = NO_OPTIONS,
     start: NewConversation = DEFAULT_CONVERSATION,
+    also: str | None = None,
 ) -> Turn:
-    """Stores a message and starts a reply to it. Raises ChatErrors; then nothing is stored."""
+    """Stores a message and starts a reply to it, and one of a second model (`also`) beside it.
+
+    Raises ChatErrors; then nothing is stored.
+    """
     if conversation_id is None:
-        store = partial(_begin_conversation, user, parent_id, question, client_id, options, start)
+        store = partial(_begin_conversation, user, parent_id, question, client_id, options, start, also)
     else:
-        store = partial(_ask_in, conversation_id, user, parent_id, question, client_id, options)
+        store = partial(_ask_in, conversation_id, user, parent_id, question, client_id, options, also)
     return store_once(user, client_id, store, after=parent_id)
 
 
@@ -110,6 +118,7 @@ def _begin_conversation(
     client_id: str,
     options: ReplyOptions,
     start: NewConversation,
+    also: str | None,
 ) -> Turn:
     check_not_suspended(user)
     conversation, own_settings = start.create(user, question.text)
@@ -130,7 +139,7 @@ def _begin_conversation(
         options=options,
         settings=own_settings,
     )
-    return _new_turn(asked, read, [asked.pk], _store_reply(reply))
+    return _new_turn(read, [asked.pk], reply, also)
 
 
 @transaction.atomic
@@ -141,6 +150,7 @@ def _ask_in(
     question: Question,
     client_id: str,
     options: ReplyOptions,
+    also: str | None,
 ) -> Turn:
     check_not_suspended(user)
     conversation = conversation_for(user, conversation_id)
@@ -166,16 +176,43 @@ def _ask_in(
     )
     beside = conversation.messages.filter(parent=parent).order_by("created_at", "pk")
     siblings = list(beside.values_list("pk", flat=True))  # an edit stands beside other questions
-    return _new_turn(asked, read, siblings, _store_reply(reply))
+    return _new_turn(read, siblings, reply, also)
 
 
-def _new_turn(asked: Message, read: ReadQuestion, siblings: list[UUID], generation: Generation) -> Turn:
+def _new_turn(read: ReadQuestion, siblings: list[UUID], reply: _Reply, also: str | None) -> Turn:
     """Sets what load_siblings would read back from the rows just written: nobody has judged the messages, and
-    the answer is the only one."""
-    answer = generation.message
+    an answer without a second model's is the only one."""
+    asked = reply.question
     asked.siblings, asked.extras = siblings, files.extras(read.files)
+    if also is not None:
+        generation, beside = _store_columns(reply, also, read)
+        return Turn(generation, [asked, generation.message, beside.message], is_new=True, beside=beside)
+    generation = _store_reply(reply)
+    answer = generation.message
     answer.siblings, answer.extras = [answer.pk], {**files.extras([]), **steps.extras([generation])}
     return Turn(generation, [asked, answer], is_new=True)
+
+
+def _store_columns(reply: _Reply, also: str, read: ReadQuestion) -> tuple[Generation, Generation]:
+    """Stores both answers; the next question follows the first one, unless the person chooses the other."""
+    user, conversation = reply.user, reply.question.conversation
+    options = replace(reply.options, model=also)
+    model = model_of_reply(user, conversation, options)
+    questions.check_images(read.files, model, user)
+    questions.check_length(read.text, model, read.files)
+    first = _store_reply(replace(reply, column=columns.FIRST))
+    second = replace(
+        reply,
+        client_id=columns.client_id_beside(reply.client_id),
+        model=model,
+        allowance=admit(user, model),  # counts the first one, too
+        options=options,
+        column=columns.SECOND,
+        created_at=first.message.created_at + AFTER_FIRST,
+    )
+    beside = _store_reply(second)
+    set_leaf(user, first.message)
+    return first, beside
 
 
 @transaction.atomic
@@ -223,6 +260,7 @@ def _answer_again(
         options=options,
         continued=continued,
         thought=thought,
+        column=columns.column_of(answer),
     )
     generation = _store_reply(reply)
     return Turn(generation, [generation.message], is_new=True)
@@ -269,6 +307,7 @@ def _store_reply(reply: _Reply) -> Generation:
         parameters=msgspec.structs.replace(
             _parameters(user, resolved, granted, prefix),
             began_again=reply.thought is not None and thought is None,
+            column=reply.column,
         ),
         prompt=prompt.frozen,
         reserved=prompt_tokens + granted,
@@ -302,6 +341,7 @@ def _store_answer(reply: _Reply, prefix: str) -> Message:
         text=prefix,
         source=continued.source if continued else "",
         source_model=continued.source_model if continued else "",
+        **({"created_at": reply.created_at} if reply.created_at else {}),
     )
 
 

@@ -91,5 +91,6 @@ def extras(steps: Sequence[Generation]) -> dict[str, Any]:
     return {
         "generation": {"id": str(steps[0].pk), "seq": seq, "model": last.model},
         "reason": last.reason,
+        **({"column": column} if (column := steps[0].parameters.column) else {}),
         **({"restarted": True} if last.run or steps[0].parameters.began_again else {}),
     }

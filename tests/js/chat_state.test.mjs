@@ -102,8 +102,8 @@ test("a message that waits for the end of the reply comes last", () => {
   assert.match(list[2].state ?? "", /^Will be sent/);
 });
 
-test("a stop is remembered until another reply is stopped", () => {
-  assert.equal(stopAsked(OPEN, "a").stopping, "a");
+test("each reply that is stopped is remembered", () => {
+  assert.deepEqual(stopAsked(stopAsked(OPEN, "a"), "b").stopping, ["a", "b"]);
 });
 
 test("a store tells its subscribers of a change once, and of none where nothing changed", () => {
@@ -133,4 +133,39 @@ test("a batch that fails still tells what it changed", () => {
   store.subscribe((state) => heard.push(state.revision));
   assert.throws(() => store.batch(() => { store.update(revised); throw new Error("x"); }), /^Error: x$/);
   assert.deepEqual(heard, [1]);
+});
+
+// --- Two answers side by side ------------------------------------------------------------------------------
+
+const FIRST = message("a1", "q", 3, { column: 1 });
+const SECOND = message("a2", "q", 4, { column: 2 });
+const PAIR = received(opened(INITIAL, "c", { messages: [PAGE.messages[0]] }), [FIRST, SECOND]);
+/** @param {ChatState} state */
+const sides = (state) => shownMessages(state, null).map((each) => [each.id, each.side].join(":")).join(" ");
+
+test("an answer in another column stands beside the end of the branch, in the order of the columns", () => {
+  assert.equal(sides(PAIR), "q: a1:chosen a2:other");
+  const chosen = replaced(PAIR, { messages: [PAGE.messages[0], SECOND], beside: FIRST });
+  assert.equal(sides(chosen), "q: a1:other a2:chosen");
+  assert.equal(patched(PAIR, "a2", { text: "x" }).beside?.text, "x");
+});
+
+test("a newer answer in a column takes the place of the older one and ends the branch", () => {
+  assert.equal(sides(received(PAIR, [message("a3", "q", 5, { column: 1 })])), "q: a3:chosen a2:other");
+  assert.equal(sides(received(PAIR, [message("a3", "q", 5, { column: 2 })])), "q: a1:other a3:chosen");
+});
+
+test("the columns end with the next question, another version and another page", () => {
+  assert.equal(ids(received(PAIR, [message("next", "a1", 6, { role: "user" })]).messages), "q a1 next");
+  assert.equal(received(PAIR, [message("next", "a1", 6, { role: "user" })]).beside, null);
+  assert.equal(received(PAIR, [message("alone", "q", 6)]).beside, null);
+  assert.equal(replaced(PAIR, { messages: [] }).beside, null);
+  assert.equal(sides({ ...PAIR, connected: true, pending: [question({ epoch: PAIR.epoch, parent: "a1" })] }),
+    "q: a1: n: n-reply:");
+});
+
+test("an answer asked for again takes the place of its own column alone", () => {
+  const pending = { type: "continue", client_id: "r", conversation: "c", epoch: PAIR.epoch, message_id: "a2" };
+  const list = shownMessages(asked({ ...PAIR, connected: true }, /** @type {Pending} */ (pending)), null);
+  assert.deepEqual(list.map((each) => [each.id, each.text]), [["q", "q"], ["a1", "a1"], ["r-reply", "a2"]]);
 });

@@ -9,18 +9,18 @@
  */
 
 import { randomId } from "grokweb/base/random_id.js";
-import { draw, liveMessage } from "grokweb/chat/drawing.js";
+import { draw, liveMessages } from "grokweb/chat/drawing.js";
 import { toNewest } from "grokweb/chat/paging.js";
-import { asked, stopAsked } from "grokweb/state/chat_state.js";
+import { asked, pendingHere, stopAsked } from "grokweb/state/chat_state.js";
 
 /** @param {Pending} pending @returns {AskingFrame} */
 function frameOf(pending) {
   const { type, client_id, message_id = "", params } = pending;
   if (type === "continue") return { type, client_id, message_id };
   if (type === "regenerate") return { type, client_id, message_id, ...(params && { params }) };
-  const { conversation, parent = null, content = "", start } = pending;
+  const { conversation, parent = null, content = "", start, also } = pending;
   const files = pending.files?.map((each) => each.id);
-  const options = { ...(files?.length && { files }), ...(start && { start }) };
+  const options = { ...(files?.length && { files }), ...(start && { start }), ...(also && { also }) };
   return { type, client_id, conversation, parent, content, ...options };
 }
 
@@ -44,6 +44,7 @@ export async function send(chat, text, { edited = null, files = [] } = {}) {
   ask(chat, {
     type: "send", client_id: randomId(), conversation: id, epoch, content: text.trim(), files,
     parent: edited ? edited.parent ?? null : messages.at(-1)?.id ?? null,
+    also: edited ? undefined : chat.alsoAsk.take(),
     start: id ? undefined : chat.temporary.newConversation(chat.settingsBar.newConversation),
   });
   chat.follow.toEnd();
@@ -57,7 +58,7 @@ export async function send(chat, text, { edited = null, files = [] } = {}) {
  */
 export function queueMessage(chat, text, { files }) {
   const { id } = chat.store.state;
-  if (id === null || !liveMessage(chat)) { send(chat, text, { files }); return; }
+  if (id === null || !liveMessages(chat).length) { send(chat, text, { files }); return; }
   chat.queued.add(id, text, files);
   draw(chat);
   chat.follow.toEnd();
@@ -87,7 +88,8 @@ export function sendQueued(chat, conversation, reply) {
  * @param {ReplyOptions} [params]
  */
 function askBeside(chat, type, message, params) {
-  if (chat.composer.mode !== "send") return;
+  // One of two answers side by side is asked for again or continued while the other is written.
+  if (message.side ? pendingHere(chat.store.state).length : chat.composer.mode !== "send") return;
   chat.notices.clear("error");
   const { id: conversation, epoch } = chat.store.state;
   ask(chat, { type, client_id: randomId(), conversation, message_id: message.id, epoch, params });
@@ -106,12 +108,18 @@ export const regenerate = (chat, message, params) => askBeside(chat, "regenerate
  */
 export const continueReply = (chat, message) => askBeside(chat, "continue", message);
 
-/** @param {ChatPage} chat */
+/**
+ * Stops one reply.
+ * @param {ChatPage} chat @param {{ id: string }} message
+ */
+export function stopReply(chat, message) {
+  chat.socket.stop(message.id);
+  chat.store.update(stopAsked, message.id);
+}
+
+/** Stops the replies of the open conversation. @param {ChatPage} chat */
 export function stop(chat) {
-  const live = liveMessage(chat);
-  if (!live) return;
-  chat.socket.stop(live.id);
-  chat.store.update(stopAsked, live.id);
+  for (const live of liveMessages(chat)) stopReply(chat, live);
 }
 
 /**
@@ -129,9 +137,13 @@ export function restorePending(chat, unsent) {
  * Puts the text of a question that could not be sent back into the message box it came from.
  * @param {ChatPage} chat @param {Pending} pending @param {boolean} here  whether that box is on the page
  */
-export function giveBack({ composer, drafts, attachments }, pending, here) {
-  const { content = "", files } = pending;
-  if (here) { composer.giveBack(content, files); return; }
+export function giveBack({ alsoAsk, composer, drafts, attachments }, pending, here) {
+  const { content = "", files, also } = pending;
+  if (here) {
+    composer.giveBack(content, files);
+    if (also) alsoAsk.choose(also);
+    return;
+  }
   const key = pending.conversation ?? "new";
   drafts.set(key, [content, drafts.get(key)].filter(Boolean).join("\n\n"));
   attachments.giveBack(files, key);

@@ -2,6 +2,7 @@
 
 import type { PersonalStorage } from "grokweb/base/storage.js";
 import type { ModelStates } from "grokweb/chat/model_state.js";
+import type { AlsoAsk } from "grokweb/parts/also_ask.js";
 import type { Attachments } from "grokweb/parts/attachments.js";
 import type { Composer } from "grokweb/parts/composer.js";
 import type { ContextGauge } from "grokweb/parts/context_gauge.js";
@@ -31,6 +32,7 @@ export interface ChatPage {
 
   main: HTMLElement;
   announcer: Announcer;
+  alsoAsk: AlsoAsk;
   attachments: Attachments;
   closeDrawer: () => void;
   composer: Composer;

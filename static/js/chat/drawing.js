@@ -6,18 +6,18 @@
  */
 
 import { gettext } from "grokweb/base/i18n.js";
-import { pendingHere, shownMessages } from "grokweb/state/chat_state.js";
+import { allMessages, pendingHere, shownMessages } from "grokweb/state/chat_state.js";
 import { find } from "grokweb/ui/dom.js";
 import { reducedMotion } from "grokweb/ui/follow_scroll.js";
 
 const SLIDE = { duration: 260, easing: "cubic-bezier(0.2, 0, 0, 1)" };
 
 /**
- * Returns the message of the open conversation whose reply is being written.
+ * Returns the messages of the open conversation whose replies are being written.
  * @param {ChatPage} chat
  */
-export const liveMessage = ({ store, replies }) =>
-  store.state.messages.findLast((each) => each.status === "live" && replies.get(each.id));
+export const liveMessages = ({ store, replies }) =>
+  allMessages(store.state).filter((each) => each.status === "live" && replies.get(each.id));
 
 /**
  * Returns the message that waits for the end of the reply in the open conversation.
@@ -39,9 +39,9 @@ function queuedHere(chat) {
 function composerMode(chat) {
   const { state } = chat.store;
   if (pendingHere(state).length) return "wait";
-  const live = liveMessage(chat);
-  if (!live) return "send";
-  return live.id === state.stopping ? "stopping" : "stop";
+  const live = liveMessages(chat);
+  if (!live.length) return "send";
+  return live.every((each) => state.stopping.includes(each.id)) ? "stopping" : "stop";
 }
 
 /** @param {ChatPage} chat */

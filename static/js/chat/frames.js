@@ -12,7 +12,7 @@ import { contextCounted, fetchContext } from "grokweb/chat/context_use.js";
 import { draw, showTitle } from "grokweb/chat/drawing.js";
 import { go, gone, refresh } from "grokweb/chat/navigation.js";
 import {
-  answered, created, isHere, isPendingIn, patched, received, revised,
+  allMessages, answered, created, isHere, isPendingIn, patched, received, revised,
 } from "grokweb/state/chat_state.js";
 import { withCall, withCalls } from "grokweb/state/calls.js";
 import { continuing, otherParts } from "grokweb/state/reducer.js";
@@ -85,14 +85,15 @@ function refreshAfterFrame(chat) {
 /** @param {ChatPage} chat @param {FrameOf<"ack">} frame */
 function onAck(chat, frame) {
   const { store, replies, sidebar } = chat;
-  const { conversation, messages, message_id: replyId } = frame;
+  const { conversation, messages } = frame;
   chat.notices.clear("storage"); // it was stored
   const pending = store.state.pending.find((each) => each.client_id === frame.client_id);
   const here = pending ? isHere(store.state, pending) : conversation.id === store.state.id;
   store.update(answered, frame.client_id);
   sidebar.put(conversation);
-  if (messages.find((each) => each.id === replyId)?.status === "live") {
-    replies.track(replyId, frame.generation_id, conversation.id, { subscribed: true });
+  for (const { id, status, generation, column } of messages) {
+    if (status !== "live") continue;
+    replies.track(id, generation?.id, conversation.id, { subscribed: true, column });
     sidebar.dot(conversation.id, "live");
   }
   if (here && store.state.id === null) adopt(chat, conversation);
@@ -121,7 +122,8 @@ function adopt(chat, conversation) {
 function onMessage(chat, frame) {
   const { message } = frame;
   if (message.status === "live") {
-    chat.replies.track(message.id, message.generation?.id, message.conversation);
+    const { id, generation, conversation, column } = message;
+    chat.replies.track(id, generation?.id, conversation, { column });
     chat.sidebar.dot(message.conversation, "live");
   } else chat.replies.take(frame);
   if (message.conversation !== chat.store.state.id) return;
@@ -138,10 +140,11 @@ function onRemoved(chat, frame) {
 function onDone(chat, frame) {
   const { replies, store } = chat;
   const reply = replies.get(frame.message_id);
+  const isBeside = frame.message_id === store.state.beside?.id;
   const elsewhere = reply && reply.conversation !== store.state.id;
   // It may have come without a token of its own.
-  if (frame.status === "complete" && !elsewhere) chat.modelStates.answered();
-  if (reply?.conversation === store.state.id) contextCounted(chat, frame.usage);
+  if (frame.status === "complete" && !elsewhere && !isBeside) chat.modelStates.answered();
+  if (reply?.conversation === store.state.id && !isBeside) contextCounted(chat, frame.usage);
   if (reply) replies.take(frame);
   // the reply was settled before this frame
   else store.update(patched, frame.message_id, { reason: frame.reason, words: frame.words });
@@ -150,7 +153,7 @@ function onDone(chat, frame) {
 /** @param {ChatPage} chat @param {FrameOf<"call">} frame */
 function onCall({ replies, store }, frame) {
   replies.take(frame);
-  const message = store.state.messages.find((each) => each.id === frame.message_id);
+  const message = allMessages(store.state).find((each) => each.id === frame.message_id);
   if (message) store.update(patched, message.id, { calls: withCall(message.calls ?? [], frame.call) });
 }
 
@@ -165,10 +168,10 @@ export function onReplyEnded(chat, reply) {
   store.batch(() => {
     chat.sidebar.dot(conversation, here && !document.hidden ? null : "new");
     if (here) {
-      announcer.follow(messageId, text, true);
+      if (messageId !== store.state.beside?.id) announcer.follow(messageId, text, true);
       const early = words || gettext("The answer has ended early.");
       announcer.say(status === "complete" ? gettext("The answer is complete.") : early);
-      const before = saved ? undefined : store.state.messages.find((each) => each.id === messageId);
+      const before = saved ? undefined : allMessages(store.state).find((each) => each.id === messageId);
       const begun = before?.text ?? "";
       const others = saved ? {} : { parts: otherParts(continuing(before?.parts ?? [], parts), begun) };
       const calls = saved ? reply.calls : withCalls(before?.calls ?? [], reply.calls);
@@ -180,9 +183,23 @@ export function onReplyEnded(chat, reply) {
       store.update(patched, messageId, changes);
     }
     if (reply.broken) refresh(chat);
-    sendQueued(chat, conversation, { id: messageId, status });
+    sendQueuedAfter(chat, reply);
   });
   if (!here) notifyElsewhere(chat, conversation, status);
+}
+
+/**
+ * Sends what waited for a reply. Beside another answer it waits for both and follows the chosen one; in a
+ * conversation that is not open, until that is opened.
+ * @param {ChatPage} chat @param {TrackedReply} reply
+ */
+function sendQueuedAfter(chat, { messageId, conversation, column, status }) {
+  const { id, messages, beside } = chat.store.state;
+  const end = messages.at(-1);
+  const inColumns = end && beside && [end.id, beside.id].includes(messageId);
+  if (column && conversation !== id) return;
+  if (!inColumns) sendQueued(chat, conversation, { id: messageId, status });
+  else if (end.status !== "live" && beside.status !== "live") sendQueued(chat, conversation, end);
 }
 
 /**

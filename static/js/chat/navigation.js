@@ -2,7 +2,7 @@
  * Opens conversations, new chats and other branches, and fetches the open one again after frames were missed.
  *
  * @import { ChatPage } from "grokweb/chat/context.js"
- * @import { Conversation, ConversationDetail, Message } from "grokweb/wire/objects.js"
+ * @import { Conversation, ConversationDetail } from "grokweb/wire/objects.js"
  * @import { MessagePage, ShownMessage } from "grokweb/wire/objects.js"
  */
 
@@ -10,7 +10,7 @@ import { gettext } from "grokweb/base/i18n.js";
 import { sendQueued } from "grokweb/chat/asking.js";
 import { fetchContext } from "grokweb/chat/context_use.js";
 import { showTitle } from "grokweb/chat/drawing.js";
-import { left, opened, replaced } from "grokweb/state/chat_state.js";
+import { allMessages, left, opened, replaced } from "grokweb/state/chat_state.js";
 import { merge } from "grokweb/state/reducer.js";
 import { wordsOf } from "grokweb/ui/dom.js";
 import { ApiError, call } from "grokweb/wire/api.js";
@@ -20,11 +20,20 @@ const CONVERSATION_NOTICES = ["files", "error", "sidebar", "report", "elsewhere"
 
 const hasKeyboard = () => !matchMedia("(hover: none)").matches;
 
-/** @param {ChatPage} chat @param {Message[]} messages */
-function trackLive({ replies }, messages) {
-  for (const message of messages) {
-    if (message.status === "live") replies.track(message.id, message.generation?.id, message.conversation);
+/** @param {ChatPage} chat @param {MessagePage} page */
+function trackLive({ replies }, { messages, beside }) {
+  for (const { id, status, generation, conversation, column } of beside ? [...messages, beside] : messages) {
+    if (status === "live") replies.track(id, generation?.id, conversation, { column });
   }
+}
+
+/**
+ * Returns the end of a page of messages once no answer there is being written.
+ * @param {MessagePage} page
+ */
+function endedEnd({ messages, beside }) {
+  const last = messages.at(-1);
+  return last && last.status !== "live" && beside?.status !== "live" ? last : null;
 }
 
 /**
@@ -46,10 +55,10 @@ export function open(chat, conversation, page, detail) {
     chat.settingsBar.open(conversation, detail.conversation_settings, detail.model);
     chat.temporary.open(conversation);
     for (const key of CONVERSATION_NOTICES) notices.clear(key);
-    trackLive(chat, page.messages);
-    const last = page.messages.at(-1);
+    trackLive(chat, page);
+    const last = endedEnd(page);
     // the reply ended meanwhile
-    if (id && last && last.status !== "live" && !page.later) sendQueued(chat, id, last);
+    if (id && last && !page.later) sendQueued(chat, id, last);
   });
   chat.follow.toEnd();
 }
@@ -133,17 +142,18 @@ export async function refresh(chat) {
 function showFresh(chat, id, fresh) {
   const { store, replies } = chat;
   const { messages, later } = store.state;
+  const { beside = null } = fresh;
   const merged = merge(messages, fresh.messages);
   const waited = new Set(messages.filter((each) => each.status === "live").map((each) => each.id));
   if (merged.some((each) => waited.has(each.id) && each.status === "complete")) chat.modelStates.answered();
   if (later) return; // the reader is somewhere in the middle: the end comes when it is asked for
   store.batch(() => {
     const isWhole = merged === fresh.messages;
-    store.update(replaced, { messages: merged, ...(isWhole && { more: Boolean(fresh.more) }) });
-    for (const message of merged) if (message.status !== "live") replies.forget(message.id);
-    trackLive(chat, merged);
-    const last = merged.at(-1);
-    if (last && last.status !== "live") sendQueued(chat, id, last);
+    store.update(replaced, { messages: merged, beside, ...(isWhole && { more: Boolean(fresh.more) }) });
+    for (const { id: pk, status } of allMessages(store.state)) if (status !== "live") replies.forget(pk);
+    trackLive(chat, { messages: merged, beside });
+    const last = endedEnd({ messages: merged, beside });
+    if (last) sendQueued(chat, id, last);
   });
 }
 
@@ -186,11 +196,11 @@ async function showVersion(chat, message, id, button, epoch) {
   const top = transcript.topOf(message.id);
   try {
     const path = `/api/conversations/${store.state.id}/leaf/`;
-    const { messages, more } = await call("PUT", path, { message: id });
+    const { messages, more, beside = null } = await call("PUT", path, { message: id });
     if (!isWanted()) return;
     store.batch(() => {
-      store.update(replaced, { messages, more, later: false });
-      trackLive(chat, messages);
+      store.update(replaced, { messages, beside, more, later: false });
+      trackLive(chat, { messages, beside });
       chat.follow.following = false;
     });
     transcript.putAt(id, top, button);
@@ -198,6 +208,16 @@ async function showVersion(chat, message, id, button, epoch) {
   } catch (error) {
     chat.notices.show("error", wordsOf(error), { kind: "bad" });
   }
+}
+
+/**
+ * Lets the next question follow one of two answers that stand side by side.
+ * @param {ChatPage} chat @param {ShownMessage} message
+ */
+export async function chooseAnswer(chat, message) {
+  await openVersion(chat, message, message.id, "");
+  chat.announcer.say(gettext("Your next message follows this answer."));
+  if (hasKeyboard()) chat.composer.area.focus();
 }
 
 /**

@@ -49,8 +49,8 @@ function loadLater(chat) {
  */
 export function toNewest(chat) {
   const { store, follow } = chat;
-  return fetchPage(chat, "", ({ messages, more, later }) => {
-    store.update(replaced, { messages, more: Boolean(more), later: Boolean(later) });
+  return fetchPage(chat, "", ({ messages, beside = null, more, later }) => {
+    store.update(replaced, { messages, beside, more: Boolean(more), later: Boolean(later) });
     follow.toEnd();
   });
 }

@@ -8,7 +8,7 @@
 import { PersonalStorage } from "grokweb/base/storage.js";
 import { gettext } from "grokweb/base/i18n.js";
 import {
-  continueReply, queueMessage, regenerate, restorePending, send, stop,
+  continueReply, queueMessage, regenerate, restorePending, send, stop, stopReply,
 } from "grokweb/chat/asking.js";
 import { connectIfKnown, onConnection, wireConnection } from "grokweb/chat/connection.js";
 import { changePin, changeSummary, fetchContext } from "grokweb/chat/context_use.js";
@@ -16,9 +16,12 @@ import { draw, showTitle } from "grokweb/chat/drawing.js";
 import { saveEdited } from "grokweb/chat/editing.js";
 import { handleFrame, onReplyEnded } from "grokweb/chat/frames.js";
 import { ModelStates } from "grokweb/chat/model_state.js";
-import { go, open, openVersion, removeBranch, startNew, wireHistory } from "grokweb/chat/navigation.js";
+import {
+  chooseAnswer, go, open, openVersion, removeBranch, startNew, wireHistory,
+} from "grokweb/chat/navigation.js";
 import { wirePaging } from "grokweb/chat/paging.js";
 import { wireAccountMenu } from "grokweb/parts/account_menu.js";
+import { AlsoAsk } from "grokweb/parts/also_ask.js";
 import { Attachments } from "grokweb/parts/attachments.js";
 import { Composer } from "grokweb/parts/composer.js";
 import { ContextGauge } from "grokweb/parts/context_gauge.js";
@@ -82,7 +85,7 @@ chat.replies = new Replies({
   changed: (reply, frame) => {
     chat.transcript.grow(reply);
     if (frame.type !== "token") return;
-    if (reply.conversation !== store.state.id) return;
+    if (reply.conversation !== store.state.id || reply.messageId === store.state.beside?.id) return;
     chat.modelStates.answered();
     chat.announcer.follow(reply.messageId, reply.text);
   },
@@ -110,6 +113,8 @@ chat.transcript = new Transcript(find("[data-transcript]"), {
     continueReply: (message) => continueReply(chat, message),
     sendEdited: (message, text) => send(chat, text, { edited: message, files: message.files }),
     saveEdited: (message, text) => saveEdited(chat, message, text),
+    chooseAnswer: (message) => { chooseAnswer(chat, message); },
+    stopReply: (message) => stopReply(chat, message),
     mayAsk: () => chat.composer.mode === "send",
     openVersion: (message, id, button) => openVersion(chat, message, id, button),
     remove: wireRemoveDialog(find("dialog#remove-dialog"), (message) => removeBranch(chat, message)),
@@ -172,6 +177,8 @@ chat.settingsBar = new SettingsBar(find("[data-settings-bar]"), find("[data-head
     showLeftOut(notices, model, store.state.messages);
   },
 });
+
+chat.alsoAsk = new AlsoAsk(/** @type {HTMLButtonElement} */ (find("[data-also]")), chat.settingsBar);
 
 // --- Sidebar, dialogs, menus -------------------------------------------------------------------------------
 

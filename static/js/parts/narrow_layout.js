@@ -28,9 +28,13 @@ export function wireNarrowLayout(row, heading, personaName) {
   const arrange = () => (narrow.matches ? heading.append(model) : row.prepend(model));
   arrange();
   narrow.addEventListener("change", arrange);
+  const also = find("[data-also]", row);
   options.addEventListener("click", () => openMenu(options, [
     { name: "chat", words: fill(gettext("Persona: %(name)s"), { name: personaName() }), run: () => persona.click() },
     { name: "settings", words: gettext("Settings of the answers"), run: () => sampling.click() },
     { name: "text", words: gettext("Prompts"), run: () => prompts.click() },
+    ...(also.hidden ? [] : [
+      { name: "again", words: gettext("Also ask…"), run: () => also.click() },
+    ]),
   ]));
 }

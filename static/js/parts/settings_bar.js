@@ -156,13 +156,21 @@ export class SettingsBar {
     return this.models;
   }
 
-  async offerModels() {
-    const button = this.buttons.model;
+  /**
+   * Gets them for the menu of `button`; without an answer it shows what the page knows.
+   * @param {HTMLButtonElement} button
+   */
+  async refreshModels(button) {
     button.disabled = true;
     try {
       await this.fetchModels();
-    } catch { /* the menu shows what the page knows */ }
+    } catch { /* as the page knows them */ }
     button.disabled = false;
+  }
+
+  async offerModels() {
+    const button = this.buttons.model;
+    await this.refreshModels(button);
     const current = this.model;
     const chosen = current?.slug;
     const isLeftOut = current && !this.models.some((each) => each.slug === chosen); // hidden or retired

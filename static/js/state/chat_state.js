@@ -8,7 +8,7 @@
  */
 
 import { gettext } from "grokweb/base/i18n.js";
-import { place } from "grokweb/state/reducer.js";
+import { inColumns, placed } from "grokweb/state/columns.js";
 
 /**
  * A question, another answer ("regenerate") or more of one ("continue"), asked and not yet answered by the
@@ -22,6 +22,7 @@ import { place } from "grokweb/state/reducer.js";
  * @property {string} [content]  send
  * @property {AttachedFile[]} [files]  send
  * @property {NewConversation} [start]  send
+ * @property {string} [also]  send: a second model, which answers beside the first
  * @property {string} [message_id]  regenerate, continue
  * @property {ReplyOptions} [params]  regenerate
  */
@@ -33,9 +34,10 @@ import { place } from "grokweb/state/reducer.js";
  * @property {number} revision  rises with each frame about the messages; an answer asked before it may be
  *   older
  * @property {Message[]} messages
+ * @property {Message | null} beside  the answer of a second model beside the last message
  * @property {boolean} more  there are messages above
  * @property {boolean} later  there are messages below
- * @property {string | null} stopping  id of the reply that the reader has stopped
+ * @property {string[]} stopping  ids of the replies that the reader has stopped
  * @property {boolean} connected
  * @property {boolean} wasConnected  at least once since the page was opened
  * @property {Pending[]} pending  in the order in which they were asked
@@ -43,7 +45,7 @@ import { place } from "grokweb/state/reducer.js";
 
 /** @type {ChatState} */
 export const INITIAL = Object.freeze({
-  id: null, epoch: 0, revision: 0, messages: [], more: false, later: false, stopping: null,
+  id: null, epoch: 0, revision: 0, messages: [], beside: null, more: false, later: false, stopping: [],
   connected: false, wasConnected: false, pending: [],
 });
 
@@ -54,8 +56,8 @@ export const INITIAL = Object.freeze({
  * @param {ChatState} state @param {string | null} id @param {MessagePage} page
  * @returns {ChatState}
  */
-export const opened = (state, id, { messages, more, later }) =>
-  ({ ...state, id, epoch: state.epoch + 1, messages, more: Boolean(more), later: Boolean(later) });
+export const opened = (state, id, { messages, beside = null, more, later }) =>
+  ({ ...state, id, epoch: state.epoch + 1, messages, beside, more: Boolean(more), later: Boolean(later) });
 
 /**
  * Another conversation has been asked for: answers for this one come too late.
@@ -84,14 +86,15 @@ export const revised = (state) => ({ ...state, revision: state.revision + 1 });
  * @returns {ChatState}
  */
 export const received = (state, messages) =>
-  ({ ...state, messages: messages.reduce(place, state.messages), revision: state.revision + 1 });
+  ({ ...state, ...messages.reduce(placed, state), revision: state.revision + 1 });
 
 /**
- * The messages are these now; `page` also tells what is above and below them, where that has changed.
+ * The messages are these now; `page` also tells what is above, below and beside them, where that has changed.
  * @param {ChatState} state @param {Partial<MessagePage>} page
  * @returns {ChatState}
  */
-export const replaced = (state, page) => ({ ...state, ...page });
+export const replaced = (state, page) =>
+  ({ ...state, ...(page.messages && { beside: null }), ...page });
 
 /**
  * Older messages came in above.
@@ -106,8 +109,8 @@ export const prepended = (state, { messages, more }) =>
  * @param {ChatState} state @param {MessagePage} page
  * @returns {ChatState}
  */
-export const appended = (state, { messages, later }) =>
-  ({ ...state, messages: [...state.messages, ...messages], later: Boolean(later) });
+export const appended = (state, { messages, beside = null, later }) =>
+  ({ ...state, messages: [...state.messages, ...messages], beside, later: Boolean(later) });
 
 /**
  * Some fields of a message changed; one that is not shown changes nothing.
@@ -115,6 +118,7 @@ export const appended = (state, { messages, later }) =>
  * @returns {ChatState}
  */
 export function patched(state, id, changes) {
+  if (state.beside?.id === id) return { ...state, beside: { ...state.beside, ...changes } };
   const at = state.messages.findIndex((each) => each.id === id);
   if (at < 0) return state;
   return { ...state, messages: state.messages.with(at, { ...state.messages[at], ...changes }) };
@@ -125,7 +129,7 @@ export function patched(state, id, changes) {
  * @param {ChatState} state @param {string} id
  * @returns {ChatState}
  */
-export const stopAsked = (state, id) => ({ ...state, stopping: id });
+export const stopAsked = (state, id) => ({ ...state, stopping: [...state.stopping, id] });
 
 /**
  * The websocket opened or was lost.
@@ -165,12 +169,22 @@ export function isHere(state, pending) {
   return state.id === null && pending.epoch === state.epoch;
 }
 
+/** Returns the messages of the open branch, and the answer beside its end. @param {ChatState} state */
+export const allMessages = ({ messages, beside }) => (beside ? [...messages, beside] : messages);
+
 /** @param {ChatState} state */
 export const pendingHere = (state) => state.pending.filter((each) => isHere(state, each));
 
 /** @param {ChatState} state @param {string} conversation */
 export const isPendingIn = (state, conversation) =>
   state.pending.some((each) => each.conversation === conversation);
+
+/** Tells whether a question was asked that the server has not answered yet. @param {ChatState} state */
+const asksFurther = (state) => pendingHere(state).some((each) => each.type === "send");
+
+/** @param {Pending} pending @param {Partial<ShownMessage>} begun @returns {ShownMessage} */
+const replyTo = (pending, begun) =>
+  ({ id: `${pending.client_id}-reply`, role: "assistant", text: "", ...begun, status: "live" });
 
 /** @param {ShownMessage[]} list @param {string | null | undefined} id */
 function indexOrEnd(list, id) {
@@ -187,23 +201,24 @@ function indexOrEnd(list, id) {
  */
 export function shownMessages(state, queued) {
   /** @type {ShownMessage[]} */
-  const list = [...state.messages];
+  const list = asksFurther(state) ? [...state.messages] : inColumns(state);
   const offline = !state.connected && state.wasConnected;
   const note = offline ? gettext("Not sent yet. It will be sent when the connection is back.") : "";
   for (const pending of pendingHere(state)) {
-    let begun = "";
+    /** @type {Partial<ShownMessage>} */
+    let begun = { text: "" };
     if (pending.type === "send") { // an edit takes the place of what was there
       const { client_id: id, content = "", files, parent } = pending;
       list.splice(parent === null ? 0 : indexOrEnd(list, parent) + 1);
       list.push({ id, role: "user", text: content, files, pending: true, state: note });
     } else { // so does another answer
       const at = indexOrEnd(list, pending.message_id);
-      if (pending.type === "continue") begun = list[at]?.text ?? "";
-      list.splice(at);
+      const { text = "", side, column, generation } = list[at] ?? {};
+      begun = { text: pending.type === "continue" ? text : "", ...(side && { side, column, generation }) };
+      list.splice(at, begun.side ? 1 : list.length, replyTo(pending, begun));
+      continue;
     }
-    if (state.connected || pending.type !== "send") {
-      list.push({ id: `${pending.client_id}-reply`, role: "assistant", text: begun, status: "live" });
-    }
+    if (state.connected) list.push(replyTo(pending, begun));
   }
   if (queued) {
     const { content, files, takeBack } = queued;

@@ -3,7 +3,7 @@
  *
  * @import { Reply } from "grokweb/state/reducer.js"
  * @import { ServerFrame } from "grokweb/wire/frames.js"
- * @typedef {Reply & { conversation: string }} TrackedReply
+ * @typedef {Reply & { conversation: string, column?: number }} TrackedReply
  */
 
 import { apply, blank, messageIdOf, reconnected } from "grokweb/state/reducer.js";
@@ -32,10 +32,11 @@ export class Replies {
   /**
    * Follows a reply. `subscribed`: the server sends it without a resume, as after an ack.
    * @param {string} id @param {string | undefined} generationId @param {string} conversation
+   * @param {{ subscribed?: boolean, column?: number }} [options]  its column beside another answer
    */
-  track(id, generationId, conversation, { subscribed = false } = {}) {
+  track(id, generationId, conversation, { subscribed = false, column } = {}) {
     if (this.all.has(id)) return;
-    this.all.set(id, { ...blank(id, generationId), conversation });
+    this.all.set(id, { ...blank(id, generationId), conversation, column });
     if (!subscribed) this.resume(id, 0, 0);
   }
 

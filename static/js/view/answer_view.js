@@ -14,6 +14,7 @@ import { copyText } from "grokweb/ui/clipboard.js";
 import { el, findOptional } from "grokweb/ui/dom.js";
 import { answerMenu } from "grokweb/view/answer_menu.js";
 import { CallsView } from "grokweb/view/calls_view.js";
+import { ColumnHead } from "grokweb/view/column_head.js";
 import { MarkdownView } from "grokweb/view/markdown_view.js";
 import { answerWords, editInPlace } from "grokweb/view/message_editor.js";
 import {
@@ -29,6 +30,7 @@ import { versionSwitch } from "grokweb/view/version_switch.js";
 /** Fields that change what a finished answer shows. @type {(keyof ShownMessage)[]} */
 const SHOWN_FIELDS = [
   "text", "parts", "calls", "status", "hidden", "words", "reason", "restarted", "siblings", "differs",
+  "side",
 ];
 
 const RESTARTED = () => gettext("This answer was interrupted and started again from its beginning.");
@@ -47,6 +49,7 @@ export class AnswerView {
     this.last = false;
     /** @type {HTMLButtonElement[]} */
     this.thumbs = [];
+    this.head = new ColumnHead(actions);
     this.origin = el("p", { class: "origin", dir: "auto", hidden: true });
     this.restarted = el("p", { class: "origin", hidden: true });
     this.thoughts = new ThoughtsView();
@@ -60,8 +63,8 @@ export class AnswerView {
     this.node = el(
       "li", { class: "message assistant" },
       el("span", { class: "sr-only" }, gettext("Answer:")),
-      this.origin, this.restarted, this.thoughts.node, this.calls.node, this.body, this.wait, this.end,
-      this.pinned, this.tools, this.summary.node,
+      this.head.node, this.origin, this.restarted, this.thoughts.node, this.calls.node, this.body, this.wait,
+      this.end, this.pinned, this.tools, this.summary.node,
     );
     this.markdown = new MarkdownView(this.body);
   }
@@ -74,7 +77,9 @@ export class AnswerView {
     this.message = message;
     this.reply = reply;
     this.last = last;
+    this.head.update(message);
     this.node.classList.toggle("last", last);
+    this.node.classList.toggle("column-answer", Boolean(message.side));
     this.origin.textContent = message.hidden ? "" : originOf(message);
     this.origin.hidden = !this.origin.textContent;
     this.markRestart(message, reply);
@@ -158,7 +163,7 @@ export class AnswerView {
   drawTools(message, text, retry) {
     const { regenerate, openVersion } = this.actions;
     this.tools.hidden = false;
-    const tools = [versionSwitch(message, openVersion)];
+    const tools = [message.side ? null : versionSwitch(message, openVersion)];
     if (text) {
       tools.push(toolButton("copy", gettext("Copy"), (label) => copyText(text, label, portableHtml(this.body))));
     }

@@ -14,6 +14,8 @@
  * @property {(message: ShownMessage, text: string) => void} sendEdited
  * @property {(message: ShownMessage, text: string) => Promise<void>} saveEdited  stores another version of an
  *   answer; rejected if the server refuses it
+ * @property {(message: ShownMessage) => void} chooseAnswer  of two side by side
+ * @property {(message: ShownMessage) => void} stopReply
  * @property {() => boolean} mayAsk  whether nothing is being asked or written
  * @property {(message: ShownMessage, id: string, button: string) => Promise<void>} openVersion
  * @property {(message: ShownMessage) => void} remove
@@ -65,8 +67,10 @@ export class Transcript {
       const next = before ? before.nextSibling : this.list.firstChild;
       if (view.node !== next) this.list.insertBefore(view.node, next);
       before = view.node;
-      view.update(message, replies.get(message.id), i === messages.length - 1);
+      const isEnd = i === messages.length - 1 || Boolean(message.side);
+      view.update(message, replies.get(message.id), isEnd);
     });
+    this.list.classList.toggle("in-columns", messages.some((each) => each.side));
     this.drawLeftOut();
     this.follow.settle();
   }

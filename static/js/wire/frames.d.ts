@@ -27,6 +27,8 @@ export interface SendFrame {
   files?: string[];
   params?: ReplyOptions;
   start?: NewConversation;
+  /** Slug of a second model, which answers beside the first. */
+  also?: string;
 }
 
 export interface RegenerateFrame {

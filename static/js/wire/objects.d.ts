@@ -60,6 +60,8 @@ export interface Message {
   /** Prompts always have it. */
   pinned?: boolean;
   generation: { id: string; seq: number; model: string } | null;
+  /** 1 or 2, of an answer that was asked for beside that of another model. */
+  column?: number;
   reason: string;
   /** The text started again, with other words than a reader may have seen. */
   restarted?: boolean;
@@ -92,6 +94,8 @@ export interface ShownMessage extends Partial<Omit<Message, "id" | "role" | "tex
   /** A line below a pending message. */
   state?: string;
   takeBack?: () => void;
+  /** Of two answers side by side: whether the next question follows this one. */
+  side?: "chosen" | "other";
 }
 
 export interface Conversation {
@@ -232,6 +236,8 @@ export interface MessagePage {
   messages: Message[];
   more?: boolean;
   later?: boolean;
+  /** The answer of a second model beside the last message. */
+  beside?: Message | null;
 }
 
 export interface ConversationPage {
