@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from inference.contract import Delta, Ended, ErrorCode, Kind, Reason, ReplyRule
-from inference.engines.scripted import ScriptedEngine, read_script
+from inference.engines.script_language import read_script
+from inference.engines.scripted import ScriptedEngine
 from tests.inference.engine_fakes import request
 from tests.inference.listening import SOON, Listener, unexpected
 
