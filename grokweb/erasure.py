@@ -25,7 +25,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_delete
 
 from chat.search import index
-from grokweb.backup import places
+from grokweb.backup import places, schedule
 
 logger = logging.getLogger("grokweb.erasure")
 
@@ -85,6 +85,7 @@ def sweep() -> None:
     else:
         cache.set(DUE, 1, None)
     places.sweep(settings.DATA_DIR, places.LINKS, places.COPY)
+    schedule.sweep(settings.DATA_DIR)
 
 
 def _merge_index() -> bool:

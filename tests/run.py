@@ -1,9 +1,9 @@
 """`make test`, `make unit`, `make drills` and `make engines`: on SQLite, then on PostgreSQL; one last line.
 
-`make test` runs everything but the fault drills (marker `faults`), which start services and break them, and
-the long tests of engines (marker `engines`). `make drills` (`--drills`) and `make engines` (`--engines`) run
-those. `make unit` (`--unit`) is for every commit: without browser, PostgreSQL, whole services and the tests
-in SLOW. `make coverage` measures which lines the unit tests reach.
+`make test` runs everything but the fault drills and whole services (marker `faults`), and the long tests of
+engines (marker `engines`). `make drills` (`--drills`) and `make engines` (`--engines`) run those. `make unit`
+(`--unit`) is for every commit: without browser, PostgreSQL, whole services and the tests in SLOW. `make
+coverage` measures which lines the unit tests reach.
 """
 
 from __future__ import annotations
@@ -77,11 +77,12 @@ TESTS = Run(
     "postgresql and not e2e and not faults and not engines",
 )
 TESTS_BY_NAME = replace(TESTS, postgresql="database and not e2e and not faults and not engines")
+TIMED_DRILLS = "faults and timed"
 # One after the other, because they measure how long people wait.
 DRILLS = Run(
     ("-v", "-p", "no:cacheprovider"),
-    "faults and timed",
-    "faults and timed and database and not faults_sqlite and not slow_drill and not default_timings",
+    TIMED_DRILLS,
+    f"{TIMED_DRILLS} and database and not faults_sqlite and not slow_drill and not default_timings",
 )
 # Drills outside tests/faults, and what else starts whole services: they only wait until something is so.
 SERVICES = Run(

@@ -24,7 +24,8 @@ def file_for(user: User | AnonymousUser, pk: UUID) -> File:
 
 def image_for_staff(user: User, pk: UUID) -> File:
     """Returns an image of a message that a member of staff may read: any with the right to view
-    conversations, a reported one with the right to view reports.
+    conversations, one of a reported message with the right to view reports. A report of a shared page gives
+    no right: its link may leave the images out.
 
     It may be hidden, but a deleted conversation has none. The caller records the reading.
     """
@@ -32,7 +33,8 @@ def image_for_staff(user: User, pk: UUID) -> File:
     if not user.has_perm("conversations.view_conversation"):
         if not user.has_perm("moderation.view_report"):
             raise NotFound
-        messages = messages.filter(pk__in=Report.objects.exclude(message_id=None).values("message_id"))
+        reported = Report.objects.filter(share_id=None).exclude(message_id=None)
+        messages = messages.filter(pk__in=reported.values("message_id"))
     carried = Attachment.objects.filter(message__in=messages).values("file")
     file = File.objects.select_related("owner").filter(pk=pk, pk__in=carried, kind=Kind.IMAGE).first()
     if file is None:

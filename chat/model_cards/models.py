@@ -91,6 +91,7 @@ class ModelCard(models.Model):
     is_withdrawn = models.BooleanField(
         _("withdrawn"),
         default=False,
+        db_default=False,  # for workers that were started before the column was made
         help_text=_(
             "Its table in models.toml was removed, or nobody ran it for two days: no menu offers it."
         ),

@@ -58,7 +58,9 @@ def withdraw_unseen(announced: Collection[str]) -> None:
     service = state.published(settings.RUN_DIR)
     expected = {*announced, configured_slug(), *(service.models if service else ())}
     unseen = ModelCard.objects.filter(is_withdrawn=False, last_seen_at__lt=Now() - WITHDRAWN_AFTER)
-    unseen.filter(is_default=False).exclude(slug__in=expected).update(is_withdrawn=True)
+    slugs = list(unseen.filter(is_default=False).exclude(slug__in=expected).values_list("slug", flat=True))
+    if slugs:  # reconcile asks every two seconds: an update would take SQLite's write lock each time
+        ModelCard.objects.filter(slug__in=slugs).update(is_withdrawn=True)
 
 
 def announced_context(slug: str) -> int | None:

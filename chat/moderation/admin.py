@@ -268,6 +268,8 @@ class ReportAdmin(ReadOnlyAdmin):
         assert isinstance(request.user, User)
         message = Message.objects.filter(pk=report.message_id).first() if report.message_id else None
         links = {}
+        # A shared page may leave images out: staff who may see them there find them on the share's page.
+        own = message if report.share_id is None else None
         if message and request.user.has_perm("conversations.view_conversation"):
             page = reverse("admin:conversations_conversation_change", args=[message.conversation_id])
             links["message_url"] = f"{page}?message={message.pk}#m-{message.pk}"
@@ -277,7 +279,7 @@ class ReportAdmin(ReadOnlyAdmin):
             **links,
             "may_decide": request.user.has_perm(services.DECIDE),
             "can_hide": message is not None,
-            "images": [each for found in reported_images(message.pk) for each in found] if message else [],
+            "images": [each for found in reported_images(own.pk) for each in found] if own else [],
             "can_take_down": report.share_id is not None,
             "others": self._others(report),
             "seen": decisions.position(),

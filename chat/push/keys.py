@@ -11,7 +11,7 @@ KEY_BYTES = 32
 
 
 class UnusableKey(Exception):
-    """A text is no private key."""
+    """Says that a text is no private key."""
 
 
 def encode(raw: bytes) -> str:

@@ -11,7 +11,8 @@ ENDPOINT_CHARS = 1024  # those of the large push services have at most about 600
 
 
 class PushDevice(models.Model):
-    """One browser of one person, as long as its session lasts. Its messages are encrypted with its keys."""
+    """Holds how to reach one browser of one person, as long as its session lasts. Messages are encrypted
+    with its keys."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="push_devices", verbose_name=_("user")

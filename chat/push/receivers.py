@@ -23,7 +23,7 @@ def notify(generation_id: UUID, **_: Any) -> None:
 
 @receiver(user_logged_out)
 def forget_this(request: HttpRequest | None, user: User | None, **_: Any) -> None:
-    """Django sends it while the session still has its key."""
+    """Forgets this browser. Django sends the signal while the session still has its key."""
     session = getattr(request, "session", None)
     if user is not None and session is not None and session.session_key:
         services.turn_off(user=user, session_key=session.session_key)

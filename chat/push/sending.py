@@ -53,7 +53,7 @@ class Outcome:
 
 
 def send(address: Address, message: bytes) -> Outcome:
-    """Never raises an OutboundError."""
+    """Sends it and returns how that ended. Never raises an OutboundError."""
     try:
         target = parse_url(address.endpoint)
         if not target.secure:

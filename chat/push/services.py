@@ -30,7 +30,8 @@ def turn_on(*, user: User, session_key: str, endpoint: object, p256dh: object, a
     address = _checked_endpoint(endpoint)
     keys = _checked_keys(p256dh, auth)
     with transaction.atomic():
-        PushDevice.objects.filter(user=user, endpoint=address).exclude(session_key=session_key).delete()
+        # Also a row of whoever used this browser before, without logging out.
+        PushDevice.objects.filter(endpoint=address).exclude(session_key=session_key).delete()
         device, _made = PushDevice.objects.update_or_create(
             session_key=session_key,
             defaults={

@@ -27,7 +27,7 @@ from chat.core.errors import BadInput, Busy, NotFound
 from chat.core.signals import text_erased
 from chat.core.text import grouped
 from chat.files import services as files
-from chat.files.models import File
+from chat.files.models import Attachment, File, Kind
 from chat.files.responses import on_page
 from chat.moderation.models import Report
 from chat.moderation.services import report_share
@@ -309,20 +309,24 @@ def _address_for(share: Share, number: int) -> Callable[[str], str]:
 
 def with_images(messages: list[dict[str, Any]], address: Callable[[str], str]) -> list[dict[str, Any]]:
     """Returns the messages of a page with their images as pages show them. Of one that is gone, as with a
-    deleted question, the name is left.
+    deleted question, the name is left, also where another version of the question still has it.
     """
-    named = {each["id"] for message in messages for each in message.get("images", [])}
-    if not named:
+    with_some = [message["id"] for message in messages if message.get("images")]
+    if not with_some:
         return messages
-    found = {str(file.pk): file for file in File.objects.defer("text").filter(pk__in=named)}
-    shown = {pk: on_page(file, address(pk)) for pk, file in found.items() if files.is_shown(file)}
+    attached = Attachment.objects.filter(message__in=with_some, file__kind=Kind.IMAGE)
+    shown = {
+        (str(each.message_id), str(each.file_id)): on_page(each.file, address(str(each.file_id)))
+        for each in attached.select_related("file").defer("file__text")
+        if files.is_shown(each.file)
+    }
     return [_with_images(message, shown) for message in messages]
 
 
-def _with_images(message: dict[str, Any], shown: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    images = message.get("images", [])
-    gone = [each["name"] for each in images if each["id"] not in shown]
-    here = [shown[each["id"]] for each in images if each["id"] in shown]
+def _with_images(message: dict[str, Any], shown: Mapping[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+    images = [(each["name"], shown.get((message["id"], each["id"]))) for each in message.get("images", [])]
+    gone = [name for name, image in images if image is None]
+    here = [image for _, image in images if image is not None]
     return {**message, "images": here, "files": [*gone, *message.get("files", [])]}
 
 

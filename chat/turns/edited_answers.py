@@ -19,6 +19,7 @@ from chat.conversations.serializers import conversation_json, message_json
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, MessageTooLong
 from chat.core.size_limits import MESSAGE_CHARS
+from chat.core.storage import check_room
 from chat.core.throttling import throttle
 from chat.turns import events
 from chat.turns.admission import settled_answer_for
@@ -37,6 +38,7 @@ def edit_answer(*, user: User, message_id: UUID, text: object) -> Message:
     """
     check_not_suspended(user)
     content = _checked(text)
+    check_room()
     throttle("edit-answer", str(user.pk), EDITS_AN_HOUR, 3600)
     settle_if_ended(message_id)  # a page learns of the end a moment before the row does
     return _store(user, message_id, content)
@@ -56,6 +58,8 @@ def _store(user: User, message_id: UUID, content: str) -> Message:
     answer, question = settled_answer_for(user, message_id)
     if answer.hidden_at or question.hidden_at:
         raise BadInput(_("This message was removed by a moderator, so it cannot be edited."))
+    # Two clicks take turns, so that the second one finds what the first one stored.
+    Conversation.objects.select_for_update(no_key=True).only("pk").get(pk=answer.conversation_id)
     before = Message.objects.filter(parent=question, source=EDITED, author=user, text=content, hidden_at=None)
     if saved := before.select_related("conversation").first():
         open_branch(user, saved)

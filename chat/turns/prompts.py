@@ -143,9 +143,10 @@ def prompt_of(question: Message, prefix: str = "", system: str = "", *, sees: bo
 
 
 def estimate_prompt(messages: Prompt) -> int:
-    """Estimates the tokens of a prompt, with those of its images."""
+    """Estimates the tokens of a prompt, with those of its images and of the thoughts of earlier steps."""
     images = [image for message in messages for image in message.get("images", [])]
-    words = sum(estimate_tokens(message["content"]) for message in messages)
+    texts = (message[part] for message in messages for part in ("content", "thought") if part in message)
+    words = sum(map(estimate_tokens, texts))
     return words + sum(tokens_of_image(each["width"], each["height"]) for each in images)
 
 

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from grokweb.backup import places
 from grokweb.backup.errors import BackupError
 from grokweb.settings.backups import BackupPlan
 from inference.base import private_files
@@ -27,7 +28,8 @@ STARTING = timedelta(minutes=1)  # for which a process may not have its lock yet
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Times are ISO 8601 in UTC, "" for never. `why` is in English, for operators."""
+    """Holds what became of the last one: times in ISO 8601 and UTC, "" for never; `why` in English, for
+    operators."""
 
     folder: str = ""
     began: str = ""
@@ -85,9 +87,18 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")  # texts in the order of time
 
 
+def sweep(data: Path) -> None:
+    """Removes what a killed backup left in the folder that was used last, also after backups were switched
+    off."""
+    if folder := read(data).folder:
+        places.sweep(Path(folder), places.COPY)
+
+
 def begin(data: Path, plan: BackupPlan) -> None:
     """Raises OSError, for example on a full disk."""
     known = read(data)
+    if known.folder != str(plan.folder):
+        sweep(data)
     made = known.made if known.folder == str(plan.folder) else ""
     _write(data, State(str(plan.folder), began=_now(), made=made))
 

@@ -65,7 +65,7 @@ def make(plan: BackupPlan) -> tuple[Path, Manifest]:
             raise
         schedule.succeed(data)
         last.note(data)
-        _remove_old(plan.folder, plan.keep)
+        _remove_old(made[0], plan.keep)
     return made
 
 
@@ -94,10 +94,11 @@ def _first_letters() -> str:
     return f"grokweb-scheduled-{salted_hmac('grokweb.backup', '', algorithm='sha256').hexdigest()[:8]}-"
 
 
-def _remove_old(folder: Path, keep: int) -> None:
+def _remove_old(made: Path, keep: int) -> None:
+    """Keeps the one just made, whatever stamps a wrong clock gave to others."""
     name = re.compile(rf"{_first_letters()}\d{{8}}T\d{{6}}Z\.zip")
-    found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
-    for path in found[:-keep]:
+    others = sorted(path for path in made.parent.iterdir() if name.fullmatch(path.name) and path != made)
+    for path in others[: len(others) - keep + 1]:
         try:
             path.unlink()
         except OSError as error:

@@ -36,7 +36,7 @@ HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """The parts of EMAIL_URL. The password is shown nowhere."""
+    """Holds the parts of EMAIL_URL. The password is shown nowhere."""
 
     host: str = ""
     port: int = 587

@@ -103,7 +103,7 @@ def _stored_language() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Recommended:
-    """A model by name, with what it needs, and whether it fits this machine now."""
+    """Describes a model by name, with what it needs, and whether it fits this machine now."""
 
     repository: str
     licence: str

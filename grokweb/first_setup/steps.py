@@ -24,7 +24,7 @@ TRIES, MAILS, WINDOW = 20, 5, 60  # questions to servers, and test messages, of 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A step that was carried out: its words, and what the page shows because of it.
+    """Holds a step that was carried out: its words, and what the page shows because of it.
 
     `leads_to`: the address that follows; "" shows the page at once.
     """
@@ -36,7 +36,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A step that was refused. `language` of the words; lines for operators are in English."""
+    """Holds a step that was refused, with the language of its words; lines for operators are in English."""
 
     words: str
     language: str = ""

@@ -112,7 +112,11 @@ class ServerPool:
         self._adopt_context()
         if replica.probed:
             if replica.problem == ErrorCode.SERVER_KEY:  # many servers list their models to everybody
-                await probe.ask_for_a_token(replica.server, self.model)
+                try:
+                    await probe.ask_for_a_token(replica.server, self.model)
+                except Refused:  # the key is accepted now, the model is not
+                    replica.problem = ErrorCode.SERVER_REFUSED
+                    return
             replica.succeeded()
             return
         try:

@@ -156,6 +156,8 @@ def announced_models(client: redis.Redis) -> dict[str, dict[str, str]]:
         said: Any = client.hgetall(scripts.key("model", slug))
         if said:
             cards[slug] = said
+            if client.ttl(scripts.key("model", slug)) < 0:  # of a worker older than ANNOUNCED_SECONDS
+                client.expire(scripts.key("model", slug), ANNOUNCED_SECONDS)
         else:
             client.srem(scripts.key("models"), slug)
     return cards

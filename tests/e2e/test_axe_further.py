@@ -190,7 +190,7 @@ def test_the_palette_and_the_folders_have_no_accessibility_faults(
     chat.menu_of("salad").get_by_role("menuitem", name="Move to a folder").click()
     look.at(page, "the list of folders")
     page.get_by_role("menuitem", name="New folder…").click()
-    page.get_by_label("Name").fill("Recipes")
+    page.get_by_role("textbox", name="Name").fill("Recipes")
     look.at(page, "a new folder")
     page.keyboard.press("Enter")
     expect(chat.sidebar.get_by_role("list", name="Recipes")).to_contain_text("salad")

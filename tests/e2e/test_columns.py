@@ -36,7 +36,7 @@ def test_two_answers_are_written_side_by_side_and_one_is_chosen(windows: Windows
     page.get_by_role("button", name="Also ask…").click()
     page.get_by_role("menuitemradio", name="Scripted test engine").click()
     expect(page.get_by_role("button", name="Also asks Scripted test engine")).to_be_visible()
-    chat.ask("slow:90:60")
+    chat.ask("slow:200:60")
     expect(columns).to_have_count(2)
     expect(page.get_by_role("button", name="Also ask…")).to_be_visible()  # it was for one question
     for body in columns.locator(".body").all():
@@ -47,9 +47,9 @@ def test_two_answers_are_written_side_by_side_and_one_is_chosen(windows: Windows
     page.reload()
     columns.nth(1).get_by_role("button", name="Stop", exact=True).click()
     expect(columns.nth(1)).to_contain_text("You stopped this reply.")
-    expect(columns.nth(0).locator(".body")).to_have_text(words(90))
+    expect(columns.nth(0).locator(".body")).to_have_text(words(200))
     columns.nth(1).get_by_role("button", name="Continue", exact=True).click()
-    expect(columns.nth(1).locator(".body")).to_have_text(words(90))
+    expect(columns.nth(1).locator(".body")).to_have_text(words(200))
     chat.wait_for_end()
     expect(columns.nth(1)).to_contain_text("Your next message follows this answer.")
     assert axe.findings(page) == []
@@ -64,6 +64,6 @@ def test_two_answers_are_written_side_by_side_and_one_is_chosen(windows: Windows
     expect(other.page.locator(".column-answer")).to_have_count(2)
     chat.ask("next").wait_for_end()
     for each in (chat, other):
-        expect(each.answers.locator(".body")).to_have_text([words(90), "next"])
+        expect(each.answers.locator(".body")).to_have_text([words(200), "next"])
         expect(each.answers.first.locator(".place")).to_have_text("1 of 3")
         expect(each.page.locator(".column-answer")).to_have_count(0)

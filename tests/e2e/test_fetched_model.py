@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.browsing import Windows, Witness, origin_of
+from tests.e2e.browsing import Windows, Witness, origin_of, until
 from tests.e2e.chat import Chat
 from tests.e2e.people import invite
 from tests.grokweb.service import Service, eventually
@@ -47,6 +47,8 @@ def test_people_see_the_notice_and_staff_the_progress_until_the_model_is_here(
             chat.wait_for_end()
             engine.goto("/admin/model_cards/modelcard/tiny/change/")
             licence = engine.get_by_role("link", name="apache-2.0")
+            # The card takes over what the worker announces within a pass of reconcile.
+            until(engine, lambda: engine.reload() and licence.count(), "the card says the licence")
             expect(licence).to_have_attribute("href", f"{hub.url}/acme/tiny")
             assert witness.unexpected() == []
         finally:

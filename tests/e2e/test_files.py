@@ -78,7 +78,7 @@ def test_a_file_is_sent_with_a_message(chat: Chat, witness: Witness, tmp_path: P
     page.keyboard.press("Escape")
 
     chat.page.locator(".message.user").hover()
-    page.get_by_role("button", name="Edit").click()
+    chat.page.locator(".message.user").get_by_role("button", name="Edit").click()
     form = page.locator("form.edit")
     form.get_by_label("Your message").fill("And again?")
     form.get_by_label("Your message").press("Enter")

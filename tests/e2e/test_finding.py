@@ -71,7 +71,7 @@ def test_text_typed_while_the_palette_loads_enters_its_search_field(chat: Chat) 
     for route in asked:
         route.continue_()
     expect(page.get_by_role("dialog", name="Search").get_by_role("combobox")).to_have_value("new ch")
-    expect(page.get_by_role("option", name="New chat")).to_be_visible()
+    expect(page.get_by_role("option", name="New chat", exact=True)).to_be_visible()
     expect(page.locator("#text")).to_have_value("")
 
 
@@ -105,7 +105,7 @@ def test_conversations_can_be_pinned_moved_and_archived(
 
     chat.menu_of("salad").get_by_role("menuitem", name="Move to a folder").click()
     page.get_by_role("menuitem", name="New folder…").click()
-    page.get_by_label("Name").fill("Recipes")
+    page.get_by_role("textbox", name="Name").fill("Recipes")
     page.keyboard.press("Enter")
     folder = chat.sidebar.get_by_role("list", name="Recipes")
     expect(folder).to_contain_text("salad")

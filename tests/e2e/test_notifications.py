@@ -69,6 +69,7 @@ def test_a_browser_is_switched_on_and_shows_a_message_unless_a_page_is_visible(
     expect(switch).to_be_checked()
 
     deliver(page, MESSAGE | {"conversation": "seen"})
+    page.wait_for_timeout(1_000)  # the worker asks which pages are visible while this one is
     page.goto("about:blank")
     deliver(page, MESSAGE)
     page.goto("/settings/")

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
             model_name="modelcard",
             name="is_withdrawn",
             field=models.BooleanField(
+                db_default=False,
                 default=False,
                 help_text="Its table in models.toml was removed, or nobody ran it for two days: no menu offers it.",
                 verbose_name="withdrawn",

@@ -169,7 +169,7 @@ export function gone(chat, id) {
 }
 
 /** The requests for versions: one after the other, so that the server keeps the last. */
-let versionRequests = Promise.resolve();
+let versionRequests = Promise.resolve(false); // whether the version is shown
 let lastVersion = ""; // only this one is still wanted
 
 /**
@@ -192,12 +192,12 @@ export function openVersion(chat, message, id, button) {
 async function showVersion(chat, message, id, button, epoch) {
   const { store, transcript } = chat;
   const isWanted = () => id === lastVersion && epoch === store.state.epoch;
-  if (!isWanted()) return;
+  if (!isWanted()) return false;
   const top = transcript.topOf(message.id);
   try {
     const path = `/api/conversations/${store.state.id}/leaf/`;
     const { messages, more, beside = null } = await call("PUT", path, { message: id });
-    if (!isWanted()) return;
+    if (!isWanted()) return false;
     store.batch(() => {
       store.update(replaced, { messages, beside, more, later: false });
       trackLive(chat, { messages, beside });
@@ -205,8 +205,10 @@ async function showVersion(chat, message, id, button, epoch) {
     });
     transcript.putAt(id, top, button);
     fetchContext(chat);
+    return true;
   } catch (error) {
     chat.notices.show("error", wordsOf(error), { kind: "bad" });
+    return false;
   }
 }
 
@@ -215,7 +217,7 @@ async function showVersion(chat, message, id, button, epoch) {
  * @param {ChatPage} chat @param {ShownMessage} message
  */
 export async function chooseAnswer(chat, message) {
-  await openVersion(chat, message, message.id, "");
+  if (!(await openVersion(chat, message, message.id, ""))) return;
   chat.announcer.say(gettext("Your next message follows this answer."));
   if (hasKeyboard()) chat.composer.area.focus();
 }

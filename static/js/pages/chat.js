@@ -158,7 +158,11 @@ wireDictation(findOptional("[data-dictate]"), (words) => chat.composer.add(words
 wireSavedPrompts(find("[data-prompts]"), chat.composer, { any: data.personas.prompts, notices });
 
 const showDemo = wireDemoBanner(findOptional("[data-demo]"), user);
-chat.modelStates = new ModelStates(notices, () => chat.settingsBar.fetchModels());
+chat.modelStates = new ModelStates(notices, async () => {
+  const models = await chat.settingsBar.fetchModels();
+  chat.alsoAsk.draw();
+  return models;
+});
 chat.settingsBar = new SettingsBar(find("[data-settings-bar]"), find("[data-heading]"), {
   models: data.models,
   offers: data.personas,

@@ -17,7 +17,6 @@ export class AlsoAsk {
     this.settingsBar = settingsBar;
     /** @type {string | null} */
     this.slug = null;
-    button.hidden = settingsBar.models.length < 2;
     button.addEventListener("click", () => this.offer());
     this.draw();
   }
@@ -51,6 +50,7 @@ export class AlsoAsk {
   }
 
   draw() {
+    this.button.hidden = this.settingsBar.models.length < 2;
     const name = this.settingsBar.models.find((each) => each.slug === this.slug)?.name ?? this.slug ?? "";
     const words = this.slug ? fill(gettext("Also asks %(model)s"), { model: name }) : gettext("Also ask…");
     find("b", this.button).textContent = words;

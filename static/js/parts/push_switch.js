@@ -16,11 +16,12 @@ export async function wirePushSwitch(section) {
   const said = find("[role=status]", section);
   section.hidden = false;
   box.disabled = true;
-  if (!navigator.serviceWorker || !globalThis.PushManager || !globalThis.Notification) {
+  const known = await subscription().catch(() => undefined); // refused where site data is blocked
+  if (known === undefined || !globalThis.PushManager || !globalThis.Notification) {
     said.textContent = gettext("This browser cannot show notifications of this site. On an iPhone or iPad, add the site to the home screen first.");
     return;
   }
-  box.checked = section.dataset.isOn === "1" && Boolean(await subscription());
+  box.checked = section.dataset.isOn === "1" && Boolean(known);
   box.disabled = false;
   box.addEventListener("change", async () => {
     box.disabled = true;
@@ -39,6 +40,7 @@ export async function wirePushSwitch(section) {
 
 /** @returns {Promise<PushSubscription | null>} */
 async function subscription() {
+  if (!navigator.serviceWorker) throw new Error("this browser has no service workers");
   const registration = await navigator.serviceWorker.getRegistration("/");
   return (await registration?.pushManager.getSubscription()) ?? null;
 }
@@ -65,7 +67,7 @@ async function turnOn(key) {
 
 async function turnOff() {
   await call("DELETE", ADDRESS);
-  await (await subscription())?.unsubscribe();
+  await (await subscription())?.unsubscribe().catch(() => false); // the server's row decides
 }
 
 /** @param {string} text  base64url */

@@ -119,7 +119,8 @@ export class ShareDialog {
     try {
       const path = `/api/conversations/${this.conversation}/share/${share.token}/`;
       await call("PATCH", path, { [what]: false });
-      this.shares = this.shares.map((each) => (each === share ? { ...share, [what]: false } : each));
+      this.shares = this.shares.map((each) =>
+        (each.token === share.token ? { ...each, [what]: false } : each));
       this.draw();
     } catch (error) {
       showError(this.dialog, wordsOf(error));

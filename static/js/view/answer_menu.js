@@ -37,7 +37,7 @@ export const pinItem = (message, pin) => (message.pinned
 /**
  * Returns the entries for an answer; `button` is the one that opened the menu.
  * @param {ShownMessage} message @param {string} text  as it is shown
- * @param {MessageActions} actions @param {HTMLElement} button
+ * @param {MessageActions & { edit: () => void }} actions @param {HTMLElement} button
  * @returns {MenuItem[]}
  */
 export function answerMenu(message, text, actions, button) {
@@ -48,10 +48,16 @@ export function answerMenu(message, text, actions, button) {
   return [...items, ...regenerateItems(message, actions, button), remove];
 }
 
-/** @param {ShownMessage} message @param {MessageActions} actions @returns {MenuItem[]} */
-function textItems(message, { report }) {
+/**
+ * @param {ShownMessage} message @param {MessageActions & { edit: () => void }} actions
+ * @returns {MenuItem[]}
+ */
+function textItems(message, { edit, report }) {
   const { id, text } = message;
-  const items = [{ name: "copy", words: gettext("Copy as text"), run: () => { copyAsText(text); } }];
+  const items = [
+    { name: "pencil", words: gettext("Edit"), run: edit },
+    { name: "copy", words: gettext("Copy as text"), run: () => { copyAsText(text); } },
+  ];
   if (canRead()) {
     items.push(isReading(id)
       ? { name: "close", words: gettext("Stop reading"), run: stopReading }

@@ -167,13 +167,13 @@ export class AnswerView {
     if (text) {
       tools.push(toolButton("copy", gettext("Copy"), (label) => copyText(text, label, portableHtml(this.body))));
     }
-    if (text) tools.push(toolButton("pencil", gettext("Edit"), () => this.edit()));
     if (!retry && !message.hidden) tools.push(toolButton("again", gettext("Ask again"), () => regenerate(message)));
     // An imported answer is not the model's here: feedback on it would say nothing about the model.
     this.thumbs = text && !message.origin
       ? [this.thumb("good", gettext("Good answer"), 1), this.thumb("poor", gettext("Poor answer"), -1)]
       : [];
-    const more = moreButton(() => answerMenu(this.message ?? message, text, this.actions, more));
+    const edit = () => this.edit();
+    const more = moreButton(() => answerMenu(this.message ?? message, text, { ...this.actions, edit }, more));
     tools.push(...this.thumbs, more);
     this.tools.replaceChildren(...tools.filter((each) => each !== null));
   }
@@ -188,7 +188,7 @@ export class AnswerView {
       save: (text) => actions.saveEdited(message, text),
       closed: () => {
         node.classList.remove("editing");
-        findOptional("[data-tool=pencil]", this.tools)?.focus({ preventScroll: true });
+        findOptional("[data-tool=more]", this.tools)?.focus({ preventScroll: true });
       },
     });
   }

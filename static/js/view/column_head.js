@@ -7,7 +7,7 @@
  */
 
 import { gettext } from "grokweb/base/i18n.js";
-import { el } from "grokweb/ui/dom.js";
+import { el, findOptional } from "grokweb/ui/dom.js";
 import { textButton } from "grokweb/view/tool_button.js";
 
 export class ColumnHead {
@@ -25,6 +25,7 @@ export class ColumnHead {
     const key = side ? JSON.stringify([id, side, status, generation?.model]) : "";
     if (key === this.drawn) return;
     this.drawn = key;
+    const hadFocus = this.node.contains(document.activeElement);
     this.node.hidden = !side;
     this.node.replaceChildren();
     if (!side) return;
@@ -37,7 +38,9 @@ export class ColumnHead {
       this.node.append(textButton(gettext("Continue with this one"), () => this.actions.chooseAnswer(message)));
     }
     if (status === "live" && message.siblings) {
-      this.node.append(textButton(gettext("Stop"), () => this.actions.stopReply(message)));
+      const stop = textButton(gettext("Stop"), () => { stop.disabled = true; this.actions.stopReply(message); });
+      this.node.append(stop);
     }
+    if (hadFocus) findOptional("button", this.node)?.focus({ preventScroll: true });
   }
 }

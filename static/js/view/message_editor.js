@@ -47,6 +47,8 @@ export function editInPlace(body, text, { words, isSaveKey, save, closed }) {
   let saving = false;
   const enable = () => {
     submit.disabled = saving || isBlank(area.value) || area.value.trim() === text.trim();
+    area.readOnly = saving; // what is saved is what is shown
+    cancel.disabled = saving;
   };
   const fit = () => {
     area.style.height = "auto";
@@ -74,7 +76,11 @@ export function editInPlace(body, text, { words, isSaveKey, save, closed }) {
     if (!submit.disabled) trySave();
   });
   form.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") { event.stopPropagation(); event.preventDefault(); close(); }
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      event.preventDefault();
+      if (!saving) close();
+    }
     if (event.target === area && isSaveKey(event)) { event.preventDefault(); form.requestSubmit(); }
   });
   body.replaceWith(form);

@@ -17,7 +17,7 @@
  * @property {(message: ShownMessage) => void} chooseAnswer  of two side by side
  * @property {(message: ShownMessage) => void} stopReply
  * @property {() => boolean} mayAsk  whether nothing is being asked or written
- * @property {(message: ShownMessage, id: string, button: string) => Promise<void>} openVersion
+ * @property {(message: ShownMessage, id: string, button: string) => Promise<boolean>} openVersion
  * @property {(message: ShownMessage) => void} remove
  * @property {(message: ShownMessage) => void} report
  * @property {(message: ShownMessage, value: number) => void} giveFeedback

@@ -13,7 +13,7 @@ import { effortWords } from "grokweb/view/effort.js";
  * Makes the switch; null for a message without other versions. `open(message, id, button)` shows another one.
  * A click while that takes its time goes on from the version asked for, so that quick clicks all count.
  * @param {ShownMessage} message
- * @param {(message: ShownMessage, id: string, button: string) => Promise<void>} open
+ * @param {(message: ShownMessage, id: string, button: string) => Promise<boolean>} open
  */
 export function versionSwitch(message, open) {
   const all = message.siblings ?? [];

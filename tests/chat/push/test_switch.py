@@ -51,6 +51,9 @@ def test_a_browser_is_turned_on_and_off_by_its_person_alone(cast: Cast, push_key
     assert subscribe(cast.client("anonymous")).status_code == 401
     assert [subscribe(each).json() for each in (alice, phone)] == [{"on": True}] * 2
     assert owners() == ["Alice"]  # the same browser, logged in anew
+    assert subscribe(cast.client("bob")).json() == {"on": True}
+    assert owners() == ["Bob"]  # who used it before without logging out is told nothing there
+    assert subscribe(phone).json() == {"on": True}
     assert subscribe(alice, "https://push.example.net/send/other").json() == {"on": True}
     assert owners() == ["Alice", "Alice"]
     assert cast.client("bob").delete("/api/push/").json() == {"on": False}

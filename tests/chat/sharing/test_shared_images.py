@@ -135,6 +135,19 @@ def test_an_image_of_a_deleted_question_leaves_its_name(
     assert ('<bdi dir="ltr">cat.png</bdi>' in page, "/images/" in page) == (True, False)
 
 
+def test_an_image_that_only_another_version_of_the_question_has_leaves_its_name(
+    cast: Cast, conversation: Conversation, share: Share, django_capture_on_commit_callbacks: Any
+) -> None:
+    asked = conversation.messages.get(role="user")
+    edited = conversation.messages.create(role="user", author=cast.alice, text="What is that?")
+    files.attach(edited, list(File.objects.all()))
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_branch(asked)
+    assert status(cast, share) == 404
+    page = page_of(cast, share)
+    assert ('<bdi dir="ltr">cat.png</bdi>' in page, "/images/" in page) == (True, False)
+
+
 def test_a_password_is_asked_before_an_image_is_sent(cast: Cast, conversation: Conversation) -> None:
     options = {"password": PASSWORD}
     share = services.create_share(

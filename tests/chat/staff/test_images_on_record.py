@@ -13,6 +13,7 @@ from chat.files import services as files
 from chat.files.models import File
 from chat.moderation import services as moderation
 from chat.moderation.models import Report
+from chat.sharing import services as sharing
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 from tests.chat.files.stored_images import BYTES, image
@@ -97,6 +98,15 @@ def test_a_hidden_image_is_for_staff_alone(cast: Cast, asked: Message, report: R
 def test_an_image_of_a_deleted_conversation_is_for_nobody(cast: Cast, asked: Message, report: Report) -> None:
     Conversation.objects.update(deleted_at=timezone.now())
     assert cast.client("staff").get(address()).status_code == 404
+    assert cast.client("moderator").get(address()).status_code == 404
+    page = cast.client("moderator").get(f"/admin/moderation/report/{report.pk}/change/").content.decode()
+    assert "/admin/images/" not in page
+    assert looks() == []
+
+
+def test_a_report_of_a_shared_page_shows_no_image_of_the_question(cast: Cast, asked: Message) -> None:
+    share = sharing.create_share(conversation=asked.conversation, owner=cast.alice)  # without images
+    report = sharing.report(share=share, reporter=None, reason="harmful", message_id=str(asked.pk))
     assert cast.client("moderator").get(address()).status_code == 404
     page = cast.client("moderator").get(f"/admin/moderation/report/{report.pk}/change/").content.decode()
     assert "/admin/images/" not in page

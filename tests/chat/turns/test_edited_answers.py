@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from chat.conversations.branches import current_leaf
 from chat.conversations.models import Conversation, Message
+from chat.core import storage
 from chat.moderation.models import Report, Rule
 from chat.quotas.models import UsageEntry
 from chat.turns import edited_answers
@@ -185,3 +186,13 @@ async def test_other_tabs_get_it_and_a_continuation_keeps_the_mark(
     assert more["messages"][-1]["origin"] == {**ORIGIN, "continued": True}
     await tab.say(**send("next", conversation=ack["conversation"]["id"], parent=edited["id"]))
     assert (await tab.until("ack"))["messages"][0]["parent"] == edited["id"]
+
+
+@pytest.mark.django_db
+def test_no_edit_is_stored_in_the_room_that_answers_need(
+    cast: Cast, kept: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.DISKS, "low", 2**60)
+    refused = edit(cast.client("alice"), answer_of(kept).pk, "Mine")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (507, "storage_full")
+    assert kept.messages.count() == 2

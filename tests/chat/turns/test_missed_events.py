@@ -23,11 +23,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def conversation_of(tab: Any, broker: Any) -> Conversation:
-    broker.start_worker()
     await tab.say(**send("one"))
     ack = await tab.until("ack")
     await tab.reply()
     return await Conversation.objects.aget(pk=ack["conversation"]["id"])
+
+
+@pytest.fixture(autouse=True)
+def worker(broker: Any) -> None:
+    """Starts before any tab opens: none is told later that the model runs."""
+    broker.start_worker()
 
 
 @pytest.fixture(autouse=True)

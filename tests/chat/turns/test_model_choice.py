@@ -5,6 +5,7 @@ And what hidden and retired models answer.
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import time
 from datetime import timedelta
@@ -197,6 +198,8 @@ async def test_a_tab_hears_when_a_model_begins_and_ceases_to_answer(
     await sync_to_async(announce)(redis_client, "grok-1", runs=False)
     tab = await tabs("alice")
     tab.hears_models = True
+    while socket_monitor.socket_monitor()._models is None:  # it compares with what it read first
+        await asyncio.sleep(0.01)
 
     async def problem() -> tuple[bool, str]:
         assert await tab.next() == {"type": "models"}
@@ -499,3 +502,11 @@ def test_staff_cannot_change_what_workers_announce(cast: Any, site: Any) -> None
     )
     assert cast.client("staff").get(f"{ADMIN}/add/").status_code == 403
     assert cast.client("staff").post(f"{ADMIN}/scripted/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_what_a_worker_of_an_older_version_announced_ends_too(redis_client: redis.Redis) -> None:
+    key = scripts.key("model", "grok-0")
+    redis_client.hset(key, mapping={"name": "Grok-0"})
+    redis_client.sadd(scripts.key("models"), "grok-0")
+    assert "grok-0" in queue.announced_models(redis_client)
+    assert 0 < redis_client.ttl(key) <= queue.ANNOUNCED_SECONDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,27 @@ def test_old_ones_are_removed_only_after_a_new_one_was_made(home: Installation, 
     assert second > first
     assert said_by_doctor(home).startswith("ok")
     assert sorted(path.name for path in folder.iterdir()) == sorted([*OTHERS, second.name])
+
+
+def test_the_one_just_made_stays_whatever_a_wrong_clock_named_others(
+    home: Installation, folder: Path
+) -> None:
+    home.filled()
+    home.done("backup", "--scheduled")
+    [first] = backups(folder)
+    future = first.rename(folder / re.sub(r"\d{8}T", "29990101T", first.name))
+    home.done("backup", "--scheduled")
+    [second] = backups(folder)
+    assert second != future
+
+
+def test_what_a_killed_one_left_is_removed_after_the_folder_was_changed(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    left = old / ".grokweb-backup-left"
+    left.mkdir(parents=True)
+    schedule.begin(tmp_path, BackupPlan(old, 6, 1))
+    schedule.begin(tmp_path, BackupPlan(tmp_path / "new", 6, 1))
+    assert list(old.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_not_created(home: Installation, folder: Path) -> None:
