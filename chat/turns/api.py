@@ -17,6 +17,7 @@ from chat.turns.edited_answers import edit_answer
 from chat.turns.message_news import message_now_json
 from chat.turns.model_status import models_json
 from chat.turns.sent_prompt import sent_prompt
+from chat.turns.settlement import settle_if_ended
 
 
 @json_view("GET")
@@ -26,7 +27,9 @@ def models(request: ApiRequest) -> Answer:
 
 @json_view("GET")
 def details(request: ApiRequest, pk: UUID) -> Answer:
-    return {"details": details_of(message_for(request.user, pk))}
+    message = message_for(request.user, pk)
+    settle_if_ended(message.pk)  # a page learns of the end a moment before the row does
+    return {"details": details_of(message)}
 
 
 @request_cost(5)

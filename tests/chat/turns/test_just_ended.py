@@ -54,6 +54,11 @@ async def test_it_can_get_feedback(cast: Any, ended: Message) -> None:
     assert answer.status_code == 200
 
 
+async def test_its_details_have_its_tokens(cast: Any, ended: Message) -> None:
+    answer = await ask(cast.client("alice"), "get", f"/api/messages/{ended.pk}/details/")
+    assert answer.json()["details"]["completion_tokens"] == 3
+
+
 async def test_it_can_be_reported(cast: Any, ended: Message) -> None:
     body = {"message_id": str(ended.pk), "reason": "other", "note": ""}
     answer = await ask(cast.client("alice"), "post", "/api/reports/", **body)

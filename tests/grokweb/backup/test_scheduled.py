@@ -114,28 +114,29 @@ def test_a_folder_that_is_not_there_is_not_created(home: Installation, folder: P
 # --- When one is due ----------------------------------------------------------------------------------------
 
 
-def ago(**span: float) -> str:
-    return (datetime.now(UTC) - timedelta(**span)).isoformat(timespec="microseconds")
+def ago(hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="microseconds")
 
 
 @pytest.mark.parametrize(
-    ("state", "is_due"),
-    [
-        ({}, True),
-        ({"folder": "/elsewhere", "began": ago(hours=1), "made": ago(minutes=50)}, True),
-        ({"began": ago(hours=5), "made": ago(hours=4)}, False),
-        ({"began": ago(hours=6.1), "made": ago(hours=6)}, True),
-        ({"began": ago(hours=-300), "made": ago(hours=-300)}, True),  # by a clock that was wrong
-        ({"began": ago(minutes=20), "made": ago(hours=9), "why": "the disk is full"}, False),
-        ({"began": ago(minutes=31), "made": ago(hours=9), "why": "the disk is full"}, True),
-        ({"began": ago(minutes=31), "made": ""}, True),  # its process was killed
+    ("began", "made", "known", "is_due"),
+    [  # hours ago
+        (None, None, {"folder": ""}, True),
+        (1, 0.8, {"folder": "/elsewhere"}, True),
+        (5, 4, {}, False),
+        (6.1, 6, {}, True),
+        (-300, -300, {}, True),  # by a clock that was wrong
+        (0.3, 9, {"why": "the disk is full"}, False),
+        (0.6, 9, {"why": "the disk is full"}, True),
+        (0.6, None, {}, True),  # its process was killed
     ],
 )
 def test_the_next_one_is_due_after_the_interval_and_after_a_failure_sooner(
-    tmp_path: Path, state: dict[str, str], is_due: bool
+    tmp_path: Path, began: float | None, made: float | None, known: dict[str, str], is_due: bool
 ) -> None:
     plan = BackupPlan(Path("/srv/backups"), hours=6, keep=7)
-    written = {"folder": "/srv/backups", "began": "", "made": "", "why": "", **state}
+    times = {name: ago(at) if at is not None else "" for name, at in (("began", began), ("made", made))}
+    written = {"folder": "/srv/backups", "why": "", **times, **known}
     (tmp_path / schedule.FILE_NAME).write_text(json.dumps(written))
     assert schedule.is_due(tmp_path, plan) is is_due
     assert not schedule.is_due(tmp_path, BackupPlan(Path("/srv/backups"), hours=0, keep=7))
