@@ -504,7 +504,7 @@ def test_staff_cannot_change_what_workers_announce(cast: Any, site: Any) -> None
     assert cast.client("staff").post(f"{ADMIN}/scripted/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_what_a_worker_of_an_older_version_announced_ends_too(redis_client: redis.Redis) -> None:
+def test_announcements_of_older_workers_end_too(redis_client: redis.Redis) -> None:
     key = scripts.key("model", "grok-0")
     redis_client.hset(key, mapping={"name": "Grok-0"})
     redis_client.sadd(scripts.key("models"), "grok-0")

@@ -94,7 +94,7 @@ def test_the_one_just_made_stays_whatever_a_wrong_clock_named_others(
     assert second != future
 
 
-def test_what_a_killed_one_left_is_removed_after_the_folder_was_changed(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_one_go_after_the_folder_was_changed(tmp_path: Path) -> None:
     old = tmp_path / "old"
     left = old / ".grokweb-backup-left"
     left.mkdir(parents=True)
