@@ -24,6 +24,7 @@ def test_a_footnote_leads_there_and_back(chat: Chat) -> None:
     answer(chat, NOTES)
     address = chat.page.url
     reference = chat.answer.locator("sup").get_by_role("link", name="2")
+    expect(reference).to_have_attribute("href", re.compile("^#note-[1-9]"))  # the script for them is loaded
     reference.click()
     note = chat.answer.locator(".notes li").last
     expect(note).to_have_text(re.compile("^Red"))
