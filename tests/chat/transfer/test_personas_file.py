@@ -46,7 +46,7 @@ def settled(cast: Cast) -> Persona:
     client = cast.client("alice")
     write(client, "personas/new/", PIRATE)
     write(client, "prompts/new/", TRANSLATE)
-    write(client, "", {**SAILS, "active": "on"})
+    write(client, "", {**SAILS, "active": "on", "compact": "on"})
     return Persona.objects.get(owner=cast.alice)
 
 
