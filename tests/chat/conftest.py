@@ -33,10 +33,12 @@ def model_card(request: pytest.FixtureRequest) -> ModelCard | None:
 
 @pytest.fixture
 def migrate() -> Iterator[Callable[[str, str | None], Any]]:
-    """Migrates an app (None: to before its first) and returns its models; at the end to the newest."""
+    """Migrates an app (None: to before its first; "newest"), returns its models; at the end to the newest."""
 
     def to(app: str, name: str | None) -> Any:
-        return MigrationExecutor(connection).migrate([(app, name)]).apps
+        executor = MigrationExecutor(connection)
+        targets = executor.loader.graph.leaf_nodes(app) if name == "newest" else [(app, name)]
+        return executor.migrate(targets).apps
 
     yield to
     executor = MigrationExecutor(connection)

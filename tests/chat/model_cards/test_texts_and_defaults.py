@@ -62,7 +62,7 @@ def test_an_announcement_and_an_upgrade_change_no_words_of_staff(
     page = cast.client("staff").get(PAGE).content.decode()
     assert '<a href="https://acme.example/licence" rel="noreferrer">Acme 1</a>' in page
     migrate("model_cards", "0004_preferredmodel")
-    migrate("model_cards", "0005_texts_defaults_and_licence")
+    migrate("model_cards", "newest")
     model_card.refresh_from_db()
     assert (model_card.shown_name, model_card.context) == ("Announced", 2048)
 
