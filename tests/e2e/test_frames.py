@@ -68,10 +68,12 @@ class Neighbour:
 
 
 @pytest.fixture
-def neighbour() -> Iterator[Neighbour]:
-    made = Neighbour()
+def neighbours() -> Iterator[dict[str, Neighbour]]:
+    """Provides one for each attack: a knock tells which it was."""
+    made = {name: Neighbour() for name in ATTACKS}
     yield made
-    made.close()
+    for each in made.values():
+        each.close()
 
 
 # Each tries to reach {tcp} or {udp}, or what is around the frame.
@@ -93,12 +95,12 @@ ATTACKS = {
     "form": "<form id=f method=post action='http://{tcp}/'></form><script>f.submit()</script>",
     "frame": "<iframe src='http://{tcp}/'></iframe>"
     "<iframe srcdoc=\"<script>location = 'http://{tcp}/'</script>\"></iframe>",
-    # Later, because Chromium ends the frame's process for it.
+    "own api": "<script>fetch('{origin}/api/usage/', {{ credentials: 'include' }}).catch(() => 0)</script>",
+    # Last and later, because Chromium ends the process of the frames for it.
     "peer": '<iframe srcdoc="<script>setTimeout(() => {{'
     "const peer = new RTCPeerConnection({{ iceServers: [{{ urls: 'stun:{udp}' }}] }});"
     "peer.createDataChannel('x');"
     'peer.createOffer().then((offer) => peer.setLocalDescription(offer)) }}, 1000)</script>"></iframe>',
-    "own api": "<script>fetch('{origin}/api/usage/', {{ credentials: 'include' }}).catch(() => 0)</script>",
 }
 PROBE = """<p id=told></p><script>
 const attempts = {
@@ -203,12 +205,14 @@ def test_a_page_reaches_nothing_around_it(chat: Chat, windows: Windows) -> None:
     expect(shown(chat).locator("#told")).to_have_text("null reached: ")
 
 
-@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_nothing_leaves_the_frame(chat: Chat, windows: Windows, neighbour: Neighbour, attack: str) -> None:
-    windows.witness.allow(*BLOCKED, neighbour.tcp)
+def test_nothing_leaves_the_frames(chat: Chat, windows: Windows, neighbours: dict[str, Neighbour]) -> None:
+    windows.witness.allow(*BLOCKED, *(each.tcp for each in neighbours.values()))
     cookies: list[dict[str, str]] = []
-    code = attack.format(tcp=neighbour.tcp, udp=neighbour.udp, origin=windows.origin)
-    answer(chat, fenced(f"<p id=here>here</p>{code}"))
+    codes = [
+        fenced(f"<p id=here>here</p>{attack.format(tcp=at.tcp, udp=at.udp, origin=windows.origin)}")
+        for attack, at in zip(ATTACKS.values(), neighbours.values(), strict=True)
+    ]
+    answer(chat, "\n\n".join(codes))
     address = chat.page.url
 
     def remember(request: Request) -> None:
@@ -216,10 +220,14 @@ def test_nothing_leaves_the_frame(chat: Chat, windows: Windows, neighbour: Neigh
             cookies.append(request.headers)
 
     chat.page.on("request", remember)
-    shown(chat)
+    buttons = chat.answer.get_by_role("button", name="Show preview")
+    for left in range(len(codes), 0, -1):
+        expect(buttons).to_have_count(left)
+        buttons.first.click()
+    expect(chat.answer.locator("iframe")).to_have_count(len(codes))
     # As long as a browser may take to begin a connection; Playwright takes a frame that ends for its page.
     windows.page(None).wait_for_timeout(2500)
-    assert neighbour.knocks == []
+    assert {name: each.knocks for name, each in neighbours.items() if each.knocks} == {}
     assert cookies == []
     assert chat.page.url == address
     assert len(chat.page.context.pages) == 1
