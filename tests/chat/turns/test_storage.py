@@ -76,27 +76,27 @@ async def test_pages_get_a_frame_when_the_disk_is_full_and_when_it_is_free(
     assert await late.until("storage") == {"type": "storage", "writable": True}
 
 
+# PostgreSQL's error of a full disk, on whichever of the pool's connections a reply is settled.
+REFUSES = """
+CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER refuses BEFORE UPDATE ON turns_generation FOR EACH STATEMENT EXECUTE FUNCTION refuses()
+"""
+
+
 @asynccontextmanager
-async def read_only_database() -> AsyncIterator[None]:
-    """For the thread that runs the tasks here."""
+async def full_disk() -> AsyncIterator[None]:
+    """Within it no reply can be settled; on SQLite, by the thread that runs the tasks here."""
     on, off = (
         ("PRAGMA query_only = ON", "PRAGMA query_only = OFF")
         if connection.vendor == "sqlite"
-        else ("SET default_transaction_read_only = on", "SET default_transaction_read_only = off")
+        else (REFUSES, "DROP FUNCTION refuses CASCADE")
     )
     await sync_to_async(execute)(on)
     try:
         yield
     finally:
         await sync_to_async(execute)(off)
-        await sync_to_async(forget_connections)()
-
-
-def forget_connections() -> None:
-    """Closes the pool: a connection that was given back while it was read-only must not be lent again."""
-    if connection.vendor == "postgresql":
-        connection.close()
-        connection.close_pool()  # type: ignore[attr-defined]
 
 
 def execute(statement: str) -> None:
@@ -112,7 +112,7 @@ async def test_a_reply_that_cannot_be_stored_is_settled_once_there_is_room(tabs:
     await tab.say(**send("echo:one two three"))
     ack = await tab.until("ack")
     text, _done = await tab.reply()
-    async with read_only_database():
+    async with full_disk():
         await sync_to_async(finish_generation)(ack["generation_id"], 1)  # no exception: it waits
         await sync_to_async(reconcile)()
     row = await Generation.objects.aget(pk=ack["generation_id"])
