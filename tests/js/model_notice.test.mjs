@@ -78,3 +78,14 @@ test("nothing is said of a model that is in no menu, or whose state is unknown",
   states.show("usual");
   assert.deepEqual([seen.notice, seen.asked], ["", 1]);
 });
+
+test("that there is no model is said until one is told of", () => {
+  for (const isToldByFrame of [true, false]) {
+    const { seen, states } = page();
+    states.sayNone();
+    assert.equal(seen.notice, "No model is set up on this server yet.");
+    if (isToldByFrame) states.greet(RUNNING);
+    else states.answered();
+    assert.equal(seen.notice, "");
+  }
+});

@@ -27,6 +27,12 @@ export class ModelStates {
     this.isAsking = false;
   }
 
+  /** Says that the server has no model; what it tells later of one takes this back. */
+  sayNone() {
+    this.shown = gettext("No model is set up on this server yet.");
+    this.notices.show("model", this.shown, { kind: "warn", stay: true });
+  }
+
   /**
    * Takes what the first frame of a connection says of the model of new chats.
    * @param {ModelState} model

@@ -259,9 +259,7 @@ if (wanted && data.conversation) {
   go(chat, data.conversation.id, { message: wanted });
 }
 restorePending(chat, unsent);
-if (!data.model) {
-  notices.show("model", gettext("No model is set up on this server yet."), { kind: "warn", stay: true });
-}
+if (!data.model) chat.modelStates.sayNone();
 connectIfKnown(chat);
 keepOfflinePage();
 performance.mark("grokweb.usable"); // every key and button works; `make bench ONLY=page` reads this
