@@ -24,7 +24,7 @@ with on_invalid_setting():
 
 from inference.base.logs import catch_what_python_prints
 from inference.contract import CHAT_QUEUE, JOBS_QUEUE, TOOLS_QUEUE
-from inference.wire.broker import COMMON, notice_lost_connections
+from inference.wire.broker import COMMON, notice_lost_acknowledgements
 
 logger = logging.getLogger("grokweb.tasks")
 
@@ -118,5 +118,5 @@ app.conf.update(
         },
     },
 )
-notice_lost_connections(app)
+notice_lost_acknowledgements(app)
 app.autodiscover_tasks()

@@ -38,7 +38,6 @@ REASONS = {
     "inference/servers/admission.py": "opens nothing: passes on the transport that it is given",
     "inference/servers/client.py": "speaks HTTP over the guarded transport that it is given",
     "inference/servers/pool.py": "opens nothing: names the type of the transport",
-    "inference/wire/broker.py": "opens nothing: asks whether Redis has closed the connection of a worker",
     "inference/worker/runtime.py": "opens nothing: asks for the name of this machine",
     "inference/xai_import/reader.py": "a pair of sockets between parent and child",
     "inference/xai_import/child.py": "a pair of sockets between parent and child",

@@ -1,12 +1,11 @@
 """Celery's settings for web side and model workers (rule 6): JSON only, early acknowledgement, no results.
 
-A worker of either side ignores SIGHUP, and learns of a lost Redis while all its threads are busy.
+A worker of either side ignores SIGHUP, and goes on after acknowledgements that Redis did not get.
 """
 
 from __future__ import annotations
 
 import signal
-import socket
 from typing import Any
 
 from celery import Celery, bootsteps, signals
@@ -14,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from inference import settings
 
-LOST_SECONDS = 1.0  # between two looks at a connection that kombu does not read
+LOST_SECONDS = 1.0  # between two looks for acknowledgements that were lost
 
 
 @signals.celeryd_after_setup.connect
@@ -49,24 +48,24 @@ COMMON: dict[str, Any] = {
 }
 
 
-def notice_lost_connections(app: Celery) -> None:
-    """Adds LostConnections to the workers of an application."""
-    app.steps["consumer"].add(LostConnections)
+def notice_lost_acknowledgements(app: Celery) -> None:
+    """Adds LostAcknowledgements to the workers of an application."""
+    app.steps["consumer"].add(LostAcknowledgements)
 
 
-class LostConnections(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
-    """Connects a worker again whose Redis went away while every thread had its task.
+class LostAcknowledgements(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+    """Connects a worker again after acknowledgements that Redis did not get.
 
-    kombu does not poll its connection then, so it learns nothing of that. If the acknowledgements of these
-    tasks failed too, the worker would believe for ever that it may take no other one.
+    kombu counts such a message as one whose task may still begin, and takes no other while it has as many of
+    them as the worker has threads. It does not read its connection then either, so it learns nothing of a
+    Redis that went away, and the worker would wait for ever.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
     timer: Any = None
 
     def start(self, consumer: Any) -> None:
-        if hasattr(consumer.task_consumer.channel, "_in_poll"):  # of kombu's Redis transport
-            self.timer = consumer.timer.call_repeatedly(LOST_SECONDS, self.check, (consumer,))
+        self.timer = consumer.timer.call_repeatedly(LOST_SECONDS, self.check, (consumer,))
 
     def stop(self, consumer: Any) -> None:
         if self.timer is not None:
@@ -74,19 +73,14 @@ class LostConnections(bootsteps.StartStopStep):  # type: ignore[misc]  # celery 
             self.timer = None
 
     def check(self, consumer: Any) -> None:
-        """Raises redis.ConnectionError, for which Celery connects again."""
-        polled = consumer.task_consumer.channel._in_poll
-        if polled and is_closed(getattr(polled, "_sock", None)):
-            raise RedisConnectionError("Redis closed the connection while all threads were busy")
+        """Raises redis.ConnectionError, for which Celery connects again and forgets these messages.
 
+        A message waits for its acknowledgement only while its task is among those that the worker holds.
+        """
+        # Loads the worker, which a web process does not need.
+        from celery.worker.state import reserved_requests
 
-def is_closed(connected: socket.socket | None) -> bool:
-    """Returns whether the other side has closed the connection; reads nothing from it."""
-    if connected is None:
-        return False
-    try:
-        return connected.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+        qos = consumer.task_consumer.channel.qos
+        room = qos.can_consume_max_estimate()
+        if room is not None and qos.prefetch_count - room > len(reserved_requests):
+            raise RedisConnectionError("acknowledgements of tasks were lost")

@@ -25,7 +25,7 @@ from inference.contract import CHAT_QUEUE, SERVE_TASK, model_queue
 from inference.engines import load_engine
 from inference.engines.base import Engine
 from inference.wire import scripts
-from inference.wire.broker import COMMON, notice_lost_connections
+from inference.wire.broker import COMMON, notice_lost_acknowledgements
 from inference.wire.outbound_counts import count_outbound
 from inference.worker.fetching import fetch_configured_model, withdraw_failed_fetch
 from inference.worker.runtime import Runtime
@@ -36,7 +36,7 @@ logger = logging.getLogger("grokweb.worker")
 # Not as the current app, with which `chat` sends: a test loads both. A worker makes it current itself.
 app = Celery("grokweb-model", broker=settings.REDIS_URL, fixups=(), set_as_current=False)
 app.conf.update(COMMON, include=["inference.worker.tasks"], task_default_queue="model")
-notice_lost_connections(app)
+notice_lost_acknowledgements(app)
 
 
 def _engine_of_settings() -> Engine:

@@ -11,7 +11,7 @@ from tests.faults.client import Reply, divided
 from tests.faults.drill import Drill
 
 SCRIPT = "think:20:slow:60:40"
-LONG = "think:50:slow:59:40"
+LONG = "think:50:slow:59:100"
 
 
 def thoughts_are_whole(replies: Sequence[Reply]) -> None:
@@ -53,15 +53,16 @@ def test_redis_lost_within_thoughts(drill: Drill) -> None:
 @pytest.mark.faults_sqlite
 @pytest.mark.fault("model worker SIGKILL in a continued thought")
 def test_worker_killed_within_continued_thoughts(drill: Drill) -> None:
-    cut = drill.ask(LONG)
-    drill.wait_until_writing(2, replies=8)
-    for reply in cut:
+    asked = drill.ask(LONG)
+    drill.wait_until_writing(2, replies=6)
+    for reply in drill.in_the_middle():
         drill.stop(reply)
     drill.wait_until_done()
+    cut = [reply for reply in asked if reply.done and reply.done["status"] == "stopped"]
     more = [drill.go_on(reply) for reply in cut]
-    drill.wait(lambda: sum(reply.seq >= 3 for reply in more) >= 6, "six continued thoughts")
+    drill.wait(lambda: sum(reply.seq >= 3 for reply in more) >= 4, "four continued thoughts")
     drill.kill("model-worker")
-    drill.ended_well(others=tuple(cut))
+    drill.ended_well(others=tuple(asked))
     thought, answer = divided(LONG)
     for before, reply in zip(cut, more, strict=True):
         assert before.state.everything + reply.state.everything == thought + answer

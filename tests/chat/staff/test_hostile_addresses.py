@@ -287,10 +287,6 @@ def names() -> set[str]:
     return {str(each.name) for each in patterns() if each.name} - {"logout"}
 
 
-def every_page(ids: list[Any]) -> list[str]:
-    return sorted({page for name in names() for pk in ids for page in pages_with(name, pk)})
-
-
 def every_page_that_exists() -> list[str]:
     """Pages of lists, and of one row of each kind."""
     found = {"/admin/engine/"}
@@ -304,14 +300,17 @@ def every_page_that_exists() -> list[str]:
 
 
 def test_pages_survive_hostile_numbers(rows: AdminRows) -> None:
+    """Pages of one row get every number, others some: what reads it is the same."""
     client = rows.client("staff")
-    for page in every_page(IDS):
-        check(client, page)
+    for name in sorted(names()):
+        for pk in IDS if name.endswith("_change") else [HUGE, "x", "\0", "_00"]:
+            for page in pages_with(name, pk):
+                check(client, page)
 
 
 @pytest.mark.parametrize("who", ["staff", "clerk", "moderator"])
 def test_pages_survive_hostile_parameters(rows: AdminRows, who: str) -> None:
-    """Superusers ask every page everything; others see less of the same pages, and ask one thing of each."""
+    """Superusers ask each page a third of the queries in turn; others, who see less of them, one."""
     client = rows.client(who)
     few = [
         {"p": "x"},
@@ -322,7 +321,7 @@ def test_pages_survive_hostile_parameters(rows: AdminRows, who: str) -> None:
     ]
     few += [{"message": "\0"}, {"q": "\0"}, {"next": "//example.org"}, {"nowhere__regex": "("}]
     for number, page in enumerate(every_page_that_exists()):
-        for query in few if who == "staff" else [few[number % len(few)]]:
+        for query in few[number % 3 :: 3] if who == "staff" else [few[number % len(few)]]:
             check(client, page, query)
 
 

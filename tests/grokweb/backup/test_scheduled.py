@@ -39,6 +39,7 @@ def said_by_doctor(home: Installation) -> str:
     return next(line for line in lines if " backup: " in line)
 
 
+@pytest.mark.faults
 def test_a_running_service_makes_one_that_can_be_restored(home: Installation, folder: Path) -> None:
     home.environment["GROKWEB_BACKUP_CHECK_SECONDS"] = "1"
     found = home.filled()
