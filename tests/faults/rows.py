@@ -73,14 +73,15 @@ class Rows:
         return True
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Holds SQLite's write lock for the length of the block."""
+    def locked(self, change: str) -> Iterator[None]:
+        """Holds SQLite's write lock for the length of the block, at whose end the change is committed."""
         lite = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=20, isolation_level=None)
         lite.execute("BEGIN IMMEDIATE")
+        lite.execute(change)
         try:
             yield
         finally:
-            lite.execute("ROLLBACK")
+            lite.execute("COMMIT")
             lite.close()
 
     def one(self, sql: str) -> int:

@@ -177,7 +177,8 @@ def test_results_wait_for_a_locked_database(drill: Drill) -> None:
     log = drill.service.data / "logs" / "tools-worker.log"
     with tools_that_run(drill, "jot") as asked:
         drill.wait_until_acknowledged(asked)
-        with drill.rows.locked():
+        # Leases as with the default timings: those of drills are shorter than a write waits.
+        with drill.rows.locked("UPDATE turns_toolcall SET lease_until = DATETIME('now', '+1 hour')"):
             (drill.service.data / tools.HOLD).unlink()
             drill.wait(lambda: "a result waits" in log.read_text(), "a write was refused")
     all_is_well(drill, asked)
