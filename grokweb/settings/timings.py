@@ -35,7 +35,7 @@ REDIS_REST_SECONDS = env.number(
 )
 CALL_LEASE_SECONDS = env.number(
     "GROKWEB_CALL_LEASE_SECONDS",
-    15,
+    30,  # longer than a write waits for SQLite's lock
     "Seconds after which a call of a tool is lost if the process that runs it does not report it.",
     low=0.5,
     high=300,

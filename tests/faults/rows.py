@@ -24,6 +24,11 @@ CHARGED_FOR_FAILURES = """
 """
 COUNTED = "SELECT COALESCE(SUM(used), 0) FROM quotas_usagecounter"
 
+OPEN_TRANSACTIONS = """
+    SELECT COUNT(*) FROM pg_stat_activity
+    WHERE datname = CURRENT_DATABASE() AND state LIKE 'idle in transaction%'
+"""
+
 
 class Rows:
     def __init__(self, url: str) -> None:
@@ -59,9 +64,9 @@ class Rows:
             connection.execute(sql)
 
     def can_be_written(self) -> bool:
-        """Returns whether no process holds SQLite's only write lock; PostgreSQL locks rows alone."""
+        """Returns whether no process holds SQLite's only write lock, or rows of PostgreSQL."""
         if not self.url.startswith("sqlite"):
-            return True
+            return self.one(OPEN_TRANSACTIONS) == 0
         lite = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=0.2, isolation_level=None)
         try:
             lite.execute("BEGIN IMMEDIATE")
