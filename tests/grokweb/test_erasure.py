@@ -153,8 +153,9 @@ def test_erased_text_leaves_every_file_of_the_data_directory(service: Service, t
     assert word["share"] in bob.call("GET", f"/s/{link['token']}/").decode()
     carrier = bob.say("Read this.", files=[bob.upload(f"a file about {word['file']}")])
     bob.say(f"this {word['kept']} stays")
-    for kind, canary in word.items():
-        eventually(lambda canary=canary: places_of(canary, folder), f"{kind} is somewhere")  # type: ignore[misc]
+    # With PostgreSQL only files stay here: what Redis has of the others may have been rewritten by now.
+    for kind in ["file"] if service.environment["DATABASE_URL"].startswith("postgres") else kinds:
+        eventually(lambda kind=kind: places_of(word[kind], folder), f"{kind} is somewhere")  # type: ignore[misc]
 
     form = f"password={PASSWORD.replace(' ', '+')}".encode()
     leaver.call("POST", "/settings/delete-account/", form, "application/x-www-form-urlencoded")
