@@ -189,7 +189,7 @@ class Palette {
 
   /** @param {Command} command */
   command({ name, words, run }) {
-    return this.option(`command ${name}`, run, icon(name), el("span", { class: "what" }, words));
+    return this.option(`command ${words}`, run, icon(name), el("span", { class: "what" }, words));
   }
 
   /** @param {Result} result */
