@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from chat.push import keys
 from grokweb.settings.accounts import DEFAULT_FROM_EMAIL
 from grokweb.settings.addresses import SITE_URLS
 from inference.base import env
 from inference.base.env import InvalidSetting
 from inference.base.outbound import Listed
+from inference.base.secret_file import read_secret
 
 
 def configured_key() -> str:
@@ -21,21 +20,9 @@ def configured_key() -> str:
         "there are none.",
     )
     path = env.text("GROKWEB_PUSH_KEY_FILE", "", "File that holds this key, instead of GROKWEB_PUSH_KEY.")
-    if key and path:
-        raise InvalidSetting("set GROKWEB_PUSH_KEY or GROKWEB_PUSH_KEY_FILE, not both")
-    name = "GROKWEB_PUSH_KEY"
-    if path:
-        name = f"GROKWEB_PUSH_KEY_FILE={path}"
-        try:
-            key = Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise InvalidSetting(f"{name}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise InvalidSetting(f"{name} is not a text file") from None
-        if not key:
-            raise InvalidSetting(f"{name} is empty: write the key into it")
+    key = read_secret("GROKWEB_PUSH_KEY", key, path)
     if key:
-        _check(name, key)
+        _check(f"GROKWEB_PUSH_KEY_FILE={path}" if path else "GROKWEB_PUSH_KEY", key)
     return key
 
 

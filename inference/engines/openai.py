@@ -15,14 +15,15 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 
 from inference import settings
 from inference.base import exit_status
+from inference.base.env import InvalidSetting
 from inference.base.outbound import Limits, Listed, Policy
+from inference.base.secret_file import read_secret
 from inference.contract import (
     Capabilities,
     Delta,
@@ -85,17 +86,10 @@ class OpenAIServer:
 
 def read_key() -> str:
     """Returns the key for the servers, "" for none. Raises ModelUnusable for one that cannot be used."""
-    path, key = settings.MODEL_KEY_FILE, settings.MODEL_KEY
-    if path and key:
-        raise ModelUnusable("set GROKWEB_MODEL_KEY or GROKWEB_MODEL_KEY_FILE, not both")
-    if path:
-        try:
-            key = Path(path).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise ModelUnusable(f"GROKWEB_MODEL_KEY_FILE={path}: {reason}") from None
-        if not key:
-            raise ModelUnusable(f"GROKWEB_MODEL_KEY_FILE={path} is empty: write the key into it")
+    try:
+        key = read_secret("GROKWEB_MODEL_KEY", settings.MODEL_KEY, settings.MODEL_KEY_FILE)
+    except InvalidSetting as error:
+        raise ModelUnusable(str(error)) from None
     check_key(key)
     return key
 

@@ -49,7 +49,7 @@ def test_a_key_that_is_there_is_not_replaced(tmp_path: Path) -> None:
         (None, "No such file"),
         ("", "is empty"),
         ("secret-word", "push_key` makes one"),
-        (b"\xff", "text file"),
+        (b"\xff", "not text"),
     ],
 )
 def test_a_wrong_file_is_named_without_its_content(
