@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from chat.files.prompt_images import Selected, select_images
 from chat.turns import summaries
 from chat.turns.called_steps import messages_of
 from chat.turns.frozen_prompt import FrozenPrompt, digest
-from chat.turns.models import Generation
+from chat.turns.models import Generation, Summary
 from chat.turns.pins import turns_with
 from inference.contract import tokens_of_image
 from inference.text.alternate import SILENCE, alternate, separate
@@ -75,6 +75,52 @@ def build_prompt(
     """
     if question.hidden_at is not None:
         return BuiltPrompt([], FIRST_ATTEMPT)
+    history = _history(question, frozen, context, is_answered=is_answered)
+    hidden = history.hidden | set(frozen.left_out)
+    texts = {} if content is None else {question.pk: content}
+    missing = [each for each in history.read if each.pk not in hidden and each.pk not in texts]
+    if missing:
+        texts |= files.contents(missing)
+    sees = frozen.sees if frozen.messages else sees
+    images = select_images(history.read, texts, sees=sees)
+    prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
+    begun = [{"role": Role.ASSISTANT, "content": prefix}] if prefix else []
+    messages = alternate([*prompt, *_said_in(history, texts, images), *(steps or begun)])
+    summary = history.summary
+    return BuiltPrompt(
+        messages,
+        FrozenPrompt(
+            messages=history.length,
+            left_out=tuple(pk for pk in history.branch if pk in hidden),
+            pinned=tuple(pk for pk in history.branch if pk in history.pins),
+            summary=summary.pk if summary else None,
+            sha256=digest(messages),
+            sees=sees,
+            images=images.number,
+            images_left_out=images.left_out,
+        ),
+        [(message, texts.get(message.pk, "")) for message in history.read],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """Holds what a prompt is made of: the branch, the summary of its beginning, and the messages to read."""
+
+    branch: Sequence[UUID]  # as far as anything of it matters
+    length: int  # messages that may be read
+    pins: Collection[UUID]
+    hidden: set[UUID]
+    summary: Summary | None
+    kept: Sequence[Message]  # pinned turns above `rest`
+    rest: Sequence[Message]
+
+    @property
+    def read(self) -> list[Message]:
+        return [*self.kept, *self.rest]
+
+
+def _history(question: Message, frozen: FrozenPrompt, context: int | None, *, is_answered: bool) -> _History:
     path, pins = texts_and_pins(question, frozen.messages or HISTORY_MESSAGES)
     if frozen.messages:
         pins = set(frozen.pinned)
@@ -86,39 +132,22 @@ def build_prompt(
         above = branch if is_answered else branch[:-1]
         summary = summaries.in_use(latest, above, question, context)
     rest = summaries.after(summary, path)
-    unread = branch[: len(branch) - len(rest)]
-    kept = turns_with(pins, unread) if pins else []
-    is_cut = bool(kept and rest) and rest[0].role == Role.ASSISTANT  # its question is not read
-    rest = [*kept, *rest]
-    hidden = {message.pk for message in [*rest, *path] if message.hidden_at is not None}
-    hidden |= set(frozen.left_out)
-    composed = {} if content is None else {question.pk: content}
-    missing = [message for message in rest if message.pk not in hidden and message.pk not in composed]
-    if missing:
-        composed |= files.contents(missing)
-    prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
-    prompt += [{"role": Role.SYSTEM, "content": SUMMARY_INTRODUCTION + summary.text}] if summary else []
-    sees = frozen.sees if frozen.messages else sees
-    images = select_images(rest, composed, sees=sees)
-    said = [_said(message, composed.get(message.pk, ""), images, pins) for message in rest]
-    silence = [{"role": Role.USER, "content": SILENCE}] if is_cut else []
-    prompt += [*said[: len(kept)], *silence, *said[len(kept) :]]
-    begun = [{"role": Role.ASSISTANT, "content": prefix}] if prefix else []
-    messages = alternate([*prompt, *(steps or begun)])
-    return BuiltPrompt(
-        messages,
-        FrozenPrompt(
-            messages=len(path),
-            left_out=tuple(pk for pk in branch if pk in hidden),
-            pinned=tuple(pk for pk in branch if pk in pins),
-            summary=summary.pk if summary else None,
-            sha256=digest(messages),
-            sees=sees,
-            images=images.number,
-            images_left_out=images.left_out,
-        ),
-        [(message, composed.get(message.pk, "")) for message in rest],
-    )
+    kept = turns_with(pins, branch[: len(branch) - len(rest)]) if pins else []
+    hidden = {message.pk for message in [*kept, *path] if message.hidden_at is not None}
+    return _History(branch, len(path), pins, hidden, summary, kept, rest)
+
+
+def _said_in(history: _History, texts: Mapping[UUID, str], images: Selected) -> Prompt:
+    """Returns the messages of the branch, its summary first.
+
+    SILENCE stands between pinned turns and an answer whose question is not read: it is no part of them.
+    """
+    summary = history.summary
+    said = [{"role": Role.SYSTEM, "content": SUMMARY_INTRODUCTION + summary.text}] if summary else []
+    said += [_said(each, texts.get(each.pk, ""), images, history.pins) for each in history.kept]
+    if history.kept and history.rest and history.rest[0].role == Role.ASSISTANT:
+        said.append({"role": Role.USER, "content": SILENCE})
+    return said + [_said(each, texts.get(each.pk, ""), images, history.pins) for each in history.rest]
 
 
 def _branch(path: Sequence[Message], wanted: Collection[UUID]) -> list[UUID]:

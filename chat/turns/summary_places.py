@@ -36,7 +36,7 @@ def place_for(answer: Message, card: ModelCard, *, is_full: bool) -> Message | N
     if not is_full and len(ids) < MANY_MESSAGES:
         return None
     turns = turns_of(read_messages(ids[:HISTORY_MESSAGES]))
-    sizes = [sum(_tokens(turn)) for turn in turns]
+    sizes = _sizes(turns)
     end, size = None, estimate_tokens(system_text(answer.conversation))
     size += estimate_tokens(earlier.text) if earlier else 0
     for turn, tokens in zip(turns[: _not_staying(turns, sizes, len(ids), card)], sizes, strict=False):
@@ -62,9 +62,10 @@ def _not_staying(turns: Sequence[list[Message]], sizes: Sequence[int], messages:
     return first
 
 
-def _tokens(messages: Sequence[Message]) -> list[int]:
-    texts = files.contents([message for message in messages if message.hidden_at is None])
-    return [estimate_tokens(text) for text in texts.values()]
+def _sizes(turns: Sequence[Sequence[Message]]) -> list[int]:
+    """Estimates the tokens of each turn with its files, which are read at once."""
+    texts = files.contents([each for turn in turns for each in turn if each.hidden_at is None])
+    return [sum(estimate_tokens(texts.get(each.pk, "")) for each in turn) for turn in turns]
 
 
 def _failures(end: Message) -> int:
