@@ -52,7 +52,7 @@ def _beside(end: Message) -> dict[str, Any]:
     others = Message.objects.filter(parent=end.parent_id, children=None).exclude(pk=end.pk)
     found = list(others.order_by("-created_at", "-pk"))
     load_siblings(found)
-    beside = next((each for each in found if each.extras.get("column") == 3 - column), None)
+    beside = next((each for each in found if each.extras.get("column") not in (None, column)), None)
     return {"beside": message_json(beside)} if beside else {}
 
 

@@ -14,7 +14,7 @@ from chat.turns import pins, summary_requests
 from chat.turns.context_usage import settled_context_usage
 from chat.turns.details import details_of
 from chat.turns.edited_answers import edit_answer
-from chat.turns.message_news import message_now_json
+from chat.turns.message_updates import current_message_json
 from chat.turns.model_status import models_json
 from chat.turns.sent_prompt import sent_prompt
 from chat.turns.settlement import settle_if_ended
@@ -48,7 +48,7 @@ def summary(request: ApiRequest, pk: UUID) -> Answer:
         summary_requests.edit(message, request.user, request.data.get("text"))
     else:
         summary_requests.undo(message)
-    return {"message": message_now_json(message)}
+    return {"message": current_message_json(message)}
 
 
 @json_view("PUT", "DELETE")
@@ -58,7 +58,7 @@ def pin(request: ApiRequest, pk: UUID) -> Answer:
         pins.pin(message, request.user)
     else:
         pins.unpin(message)
-    return {"message": message_now_json(message)}
+    return {"message": current_message_json(message)}
 
 
 @json_view("POST")

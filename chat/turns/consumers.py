@@ -52,7 +52,7 @@ class ChatConsumer(Connection):
         self.last_event: int | None = None  # number of the last control event that came
         self.writable: bool | None = None  # whether messages can be stored, as the page has it
         self.storage_changed = False  # since the page heard of it
-        self.models_changed = False  # the same of the state of models
+        self.models_changed = False  # whether the page must still hear that the states of models changed
 
     # --- in -----------------------------------------------------------------------------------------------
 

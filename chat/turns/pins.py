@@ -21,7 +21,7 @@ from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens, grouped
 from chat.core.throttling import throttle
 from chat.files import services as files
-from chat.turns.message_news import announce_after_commit
+from chat.turns.message_updates import announce_after_commit
 
 MOST_PINS = 50  # of a conversation
 LARGEST = 4  # of the context pinned turns may take one part in so many

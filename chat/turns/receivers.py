@@ -28,7 +28,7 @@ from chat.files.models import Attachment
 from chat.moderation.signals import message_hidden, message_shown
 from chat.personas.services import conversation_settings_json
 from chat.personas.signals import conversation_settings_changed
-from chat.turns import events, frames, message_news, summaries, summary_stopping
+from chat.turns import events, frames, message_updates, summaries, summary_stopping
 from chat.turns.models import Summary
 from chat.turns.settlement import settle_if_ended
 from chat.turns.socket_monitor import CLOSE_CODES
@@ -108,7 +108,7 @@ def delete_summaries_of_file(instance: Attachment, **_: Any) -> None:
 
 def _delete_covering(message: Message) -> None:
     for end in summaries.delete_covering(message):
-        transaction.on_commit(partial(message_news.announce, end), robust=True)
+        transaction.on_commit(partial(message_updates.announce, end), robust=True)
 
 
 @receiver(pre_delete, sender=Summary)

@@ -66,9 +66,8 @@ def finish(generation_id: UUID, attempt: int) -> bool:
     if settled:
         _report(generation_id)
         _consider_summary(generation_id)
-        reply_settled.send_robust(
-            Generation, generation_id=generation_id
-        )  # the reply is settled whatever it says
+        # Robust: whatever a receiver does, the reply is settled.
+        reply_settled.send_robust(Generation, generation_id=generation_id)
     elif log.end is not None:
         summary_settlement.settle(generation_id, attempt, log)
     if not Generation.objects.live().filter(pk=generation_id).exists():

@@ -29,7 +29,7 @@ from chat.moderation import services as moderation
 from chat.personas import services as personas
 from chat.quotas import services as quotas
 from chat.turns import redis_client, submission, summaries
-from chat.turns.message_news import announce_after_commit
+from chat.turns.message_updates import announce_after_commit
 from chat.turns.models import Generation, Summary, SummaryStatus
 from chat.turns.prompts import prompt_of_summary, too_long_to_summarise
 from chat.turns.requests import HOLD_BACK, opaque

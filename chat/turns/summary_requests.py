@@ -11,7 +11,7 @@ from chat.conversations.models import Message, MessageStatus, Role
 from chat.core.errors import BadInput, NotFound
 from chat.core.throttling import throttle
 from chat.model_cards.access import check_answers
-from chat.turns import message_news, summaries, summary_asking, summary_stopping
+from chat.turns import message_updates, summaries, summary_asking, summary_stopping
 from chat.turns.models import SummaryStatus
 
 
@@ -42,7 +42,7 @@ def edit(message: Message, user: User, text: object) -> None:
     """Raises ChatErrors."""
     check_not_suspended(user)
     summaries.edit(message=message, user=user, text=text)
-    message_news.announce(message)
+    message_updates.announce(message)
 
 
 def undo(message: Message) -> None:
@@ -57,4 +57,4 @@ def undo(message: Message) -> None:
 @transaction.atomic
 def _change(message: Message, *, used: bool) -> None:
     if summaries.set_used(summaries.latest_for(message), used=used):
-        transaction.on_commit(lambda: message_news.announce(message), robust=True)
+        transaction.on_commit(lambda: message_updates.announce(message), robust=True)

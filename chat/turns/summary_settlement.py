@@ -16,7 +16,7 @@ from chat.core.errors import RefusedByRule
 from chat.core.text import trimmed
 from chat.quotas import services as quotas
 from chat.turns import reply_state, submission
-from chat.turns.message_news import announce_after_commit
+from chat.turns.message_updates import announce_after_commit
 from chat.turns.models import UNSETTLED, Summary, SummaryStatus
 from chat.turns.parts import storable
 from inference.contract import Reason

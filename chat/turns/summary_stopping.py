@@ -11,7 +11,7 @@ from django.db import transaction
 
 from chat.quotas import services as quotas
 from chat.turns import redis_client, submission
-from chat.turns.message_news import announce_after_commit
+from chat.turns.message_updates import announce_after_commit
 from chat.turns.models import Summary, SummaryStatus
 from chat.turns.summary_settlement import finish
 

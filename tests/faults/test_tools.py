@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from uuid import UUID
@@ -140,9 +139,8 @@ def between_two_steps(drill: Drill) -> Iterator[list[Reply]]:
     """Runs the block when results are stored and nobody begins the steps that read them."""
     with ExitStack() as stack:
         with tools_that_run(drill, "jot") as asked:
-            # The chat worker settles the first steps, and sends the tickets of their calls after the commit.
-            drill.wait(lambda: count(drill, "queued", "running") == len(asked), "all calls are known")
-            time.sleep(0.5)
+            # The chat worker settles the first steps; it tells pages of calls once it has sent their tickets.
+            drill.wait(lambda: all(reply.state.calls for reply in asked), "pages show all calls")
             stack.enter_context(drill.suspended("chat-worker"))
         drill.wait(
             lambda: count(drill, "done") >= 2 and not count(drill, "waiting", "queued", "running"), "results"

@@ -117,7 +117,7 @@ def test_an_export_keeps_the_mark_when_it_is_imported(cast: Cast, kept: Conversa
 
 
 @pytest.mark.django_db
-def test_the_same_text_again_opens_the_version_that_has_it(cast: Cast, kept: Conversation) -> None:
+def test_saving_the_same_text_again_opens_its_version(cast: Cast, kept: Conversation) -> None:
     first = answer_of(kept)
     ids = {edit(cast.client("alice"), first.pk, "My own words").json()["message"]["id"] for _ in range(2)}
     assert len(ids) == 1

@@ -20,11 +20,11 @@ def announce(message: Message) -> None:
     """Sends the message to the owner's pages, with its summary and pin as they are now."""
     found = Message.objects.select_related("conversation").filter(pk=message.pk).first()
     if found is not None and found.status != MessageStatus.LIVE:
-        changed = frames.MessageChanged(message=message_now_json(found))
+        changed = frames.MessageChanged(message=current_message_json(found))
         events.publish_sync(found.conversation.owner_id, changed)
 
 
-def message_now_json(message: Message) -> dict[str, Any]:
+def current_message_json(message: Message) -> dict[str, Any]:
     """Returns a message with its summary as it is now; null where a page may still show one that is gone."""
     load_siblings([message])
     return {"summary": None, **message_json(message)}
