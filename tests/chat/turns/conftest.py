@@ -17,6 +17,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
+from chat.model_cards.models import ModelCard
 from chat.tools.registry import TOOLS
 from chat.turns import between_steps, call_tickets, carrying_out, hub, model_titles, settlement, submission
 from inference.contract import FINISH_TASK, TITLE_TASK, Resume
@@ -159,3 +160,11 @@ async def tabs(cast: Any, broker: InProcess) -> AsyncIterator[Any]:
     for tab in opened:
         await tab.socket.disconnect(timeout=WAIT)
     await hub.hub().close()
+
+
+@pytest.fixture
+def site(model_card: ModelCard, settings: Any) -> Any:
+    """No model is the staff's choice, and `scripted` is the configured one that nobody has seen."""
+    ModelCard.objects.update(is_default=False)
+    settings.MODEL_SLUG, settings.MODEL_WORKER_SINCE = "scripted", 0
+    return settings
