@@ -52,10 +52,10 @@ export function answerMenu(message, text, actions, button) {
  * @param {ShownMessage} message @param {MessageActions & { edit: () => void }} actions
  * @returns {MenuItem[]}
  */
-function textItems(message, { edit, report }) {
+function textItems(message, { edit, mayAsk, report }) {
   const { id, text } = message;
   const items = [
-    { name: "pencil", words: gettext("Edit"), run: edit },
+    ...(mayAsk() ? [{ name: "pencil", words: gettext("Edit"), run: edit }] : []), // not while an answer is written
     { name: "copy", words: gettext("Copy as text"), run: () => { copyAsText(text); } },
   ];
   if (canRead()) {
