@@ -15,7 +15,7 @@ from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput
 from chat.core.load_shedding import request_cost
 from chat.core.throttling import throttle
-from chat.files import responses, services
+from chat.files import attaching, deleting, file_storage, read_jobs, responses, serializers, uploading
 from chat.files.access import file_for
 from chat.files.encodings import menu
 
@@ -29,29 +29,29 @@ def files(request: ApiRequest) -> HttpResponse:
     upload = request.FILES.get("file")
     if upload is None or upload.file is None or len(request.FILES) > 1:
         raise BadInput(_("Please choose one file."))
-    file = services.store(
+    file = uploading.store(
         owner=request.user, content=upload.file, name=upload.name or "", size=upload.size or 0
     )
-    return JsonResponse({"file": services.file_json(file)}, status=201)
+    return JsonResponse({"file": serializers.file_json(file)}, status=201)
 
 
 @json_view("GET", "DELETE")
 def file(request: ApiRequest, pk: UUID) -> dict[str, Any] | HttpResponse:
     found = file_for(request.user, pk)
     if request.method == "DELETE":
-        services.take_back(found)
+        deleting.take_back(found)
         return HttpResponse(status=204)
-    return {"file": services.file_json(found)}
+    return {"file": serializers.file_json(found)}
 
 
 @json_view("GET")
 def text(request: ApiRequest, pk: UUID) -> dict[str, Any]:
     found = file_for(request.user, pk)
     return {
-        "file": services.file_json(found),
+        "file": serializers.file_json(found),
         "text": found.text,
         "encoding": found.report.get("encoding", ""),
-        "encodings": menu() if services.can_be_read_again(found) else [],
+        "encodings": menu() if read_jobs.can_be_read_again(found) else [],
     }
 
 
@@ -60,8 +60,8 @@ def text(request: ApiRequest, pk: UUID) -> dict[str, Any]:
 def encoding(request: ApiRequest, pk: UUID) -> dict[str, Any]:
     found = file_for(request.user, pk)
     throttle("upload", str(request.user.pk), UPLOADS_AN_HOUR, 3600)  # as expensive as an upload
-    services.read_again(found, str(request.data.get("encoding", "")))
-    return {"file": services.file_json(found)}
+    read_jobs.read_again(found, str(request.data.get("encoding", "")))
+    return {"file": serializers.file_json(found)}
 
 
 @json_view("GET")
@@ -72,8 +72,8 @@ def original(request: ApiRequest, pk: UUID) -> HttpResponse:
 @json_view("GET")
 def image(request: ApiRequest, pk: UUID) -> HttpResponse:
     found = file_for(request.user, pk)
-    return responses.inline_image(found, services.download_name(found))
+    return responses.inline_image(found, file_storage.download_name(found))
 
 
 def page_extra(request: HttpRequest) -> dict[str, Any]:
-    return {"files": {"max_bytes": settings.FILE_BYTES, "max_count": services.A_MESSAGE}}
+    return {"files": {"max_bytes": settings.FILE_BYTES, "max_count": attaching.A_MESSAGE}}

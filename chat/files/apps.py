@@ -10,9 +10,9 @@ class FilesConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.conversations.hooks import message_details, page_details
-        from chat.files import receivers, services
+        from chat.files import receivers, serializers
         from chat.files.api import page_extra
 
-        message_details.register(services.load)
+        message_details.register(serializers.load)
         page_details.register(page_extra)
         receivers.connect()

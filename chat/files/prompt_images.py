@@ -15,14 +15,14 @@ from uuid import UUID
 
 from chat.conversations.models import Message, Role
 from chat.core.errors import NotFound
+from chat.files.file_storage import is_shown, original
 from chat.files.models import Attachment, File, Kind
-from chat.files.services import is_shown, original
 
 logger = logging.getLogger("grokweb.files")
 
 MOST_IMAGES = 10  # of a prompt, the newest
 MOST_BYTES = 3 << 20  # of them together; base64 makes four bytes of three
-MARK = "Image: "  # before the name of each image in a prompt's text (files/services.py)
+MARK = "Image: "  # before the name of each image in a prompt's text (files/prompt_text.py)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.signals import post_delete
 
-from chat.files import services
+from chat.files import deleting, file_storage
 from chat.files.models import Attachment, File
 
 
@@ -17,9 +17,9 @@ def connect() -> None:
 
 
 def after_attachment(instance: Attachment, **_: Any) -> None:
-    transaction.on_commit(lambda: services.remove_unattached(instance.file_id), robust=True)
+    transaction.on_commit(lambda: deleting.remove_unattached(instance.file_id), robust=True)
 
 
 def after_file(instance: File, **_: Any) -> None:
     if instance.stored:
-        transaction.on_commit(lambda: services.remove_bytes(instance.stored), robust=True)
+        transaction.on_commit(lambda: file_storage.remove_bytes(instance.stored), robust=True)

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 
 from chat.core.errors import NotFound
-from chat.files import services
+from chat.files import file_storage
 from chat.files.models import File
 
 # A browser that guesses another type still runs nothing in it here.
@@ -19,7 +19,7 @@ SIDE = 480  # pixels; the longest side of an image on a page without scripts
 def download(file: File) -> HttpResponse:
     """Sends the original as a download, never inline: a file may be a page with scripts."""
     response = _answer(file, "application/octet-stream")
-    name = services.download_name(file)
+    name = file_storage.download_name(file)
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     return response
 
@@ -29,7 +29,7 @@ def inline_image(file: File, name: str | None = None) -> HttpResponse:
 
     Raises NotFound for anything else. Only a reader who may know the file's name gets it.
     """
-    if not services.is_shown(file):
+    if not file_storage.is_shown(file):
         raise NotFound
     response = _answer(file, f"image/{file.report['type']}")
     response["Content-Disposition"] = (content_disposition_header(False, name) if name else "") or "inline"
@@ -38,7 +38,7 @@ def inline_image(file: File, name: str | None = None) -> HttpResponse:
 
 
 def _answer(file: File, content_type: str) -> HttpResponse:
-    response = HttpResponse(services.original(file), content_type=content_type)
+    response = HttpResponse(file_storage.original(file), content_type=content_type)
     response["Content-Security-Policy"] = SANDBOX
     response["X-Content-Type-Options"] = "nosniff"
     return response

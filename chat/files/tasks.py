@@ -6,21 +6,22 @@ from uuid import UUID
 
 from celery import shared_task
 
-from chat.files import services
+from chat.files import deleting, read_jobs
 
 
-@shared_task(name=services.READ_TASK)
+@shared_task(name=read_jobs.READ_TASK)
 def read_file(pk: str) -> None:
-    services.read(UUID(pk))
+    read_jobs.read(UUID(pk))
 
 
 @shared_task(name="jobs.sweep_files")
 def sweep_files() -> None:
     """Called by beat (grokweb/celery.py)."""
-    services.sweep()
+    deleting.delete_unsent()
+    read_jobs.repeat_lost()
 
 
 @shared_task(name="jobs.sweep_stored_files")
 def sweep_stored_files() -> None:
     """Called by beat less often: it lists every stored file."""
-    services.sweep_storage()
+    deleting.sweep_storage()

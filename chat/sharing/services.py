@@ -26,7 +26,7 @@ from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, Busy, NotFound
 from chat.core.signals import text_erased
 from chat.core.text import grouped
-from chat.files import services as files
+from chat.files import attaching, file_storage
 from chat.files.models import Attachment, File, Kind
 from chat.files.responses import on_page
 from chat.moderation.models import Report
@@ -74,7 +74,7 @@ def create_share(
         raise Busy(_("The last reply is still being written. Please share when it has ended."))
     thought = thought_texts_of(branch) if thoughts else {}
     _check_size(branch, thought)
-    carried = files.of_messages(branch)
+    carried = attaching.of_messages(branch)
     copied = [
         _copied(message, carried.get(message.pk, []), thought.get(message.pk, ""), images=images)
         for message in branch
@@ -149,7 +149,7 @@ def _copied(message: Message, carried: list[File], thoughts: str, *, images: boo
         copy["origin"] = origin_of(message)
     if thoughts:
         copy["thoughts"] = thoughts
-    shown = [file for file in carried if images and files.is_shown(file)]
+    shown = [file for file in carried if images and file_storage.is_shown(file)]
     if shown:
         copy["images"] = [{"id": str(file.pk), "name": file.name} for file in shown]
     return {**copy, "files": [file.name for file in carried if file not in shown]} if carried else copy
@@ -318,7 +318,7 @@ def with_images(messages: list[dict[str, Any]], address: Callable[[str], str]) -
     shown = {
         (str(each.message_id), str(each.file_id)): on_page(each.file, address(str(each.file_id)))
         for each in attached.select_related("file").defer("file__text")
-        if files.is_shown(each.file)
+        if file_storage.is_shown(each.file)
     }
     return [_with_images(message, shown) for message in messages]
 

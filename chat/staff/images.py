@@ -14,7 +14,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Message
 from chat.core import audit
 from chat.core.errors import NotFound
-from chat.files import services as files
+from chat.files import attaching, file_storage
 from chat.files.access import image_for_staff
 from chat.files.models import File
 from chat.files.responses import inline_image, on_page
@@ -63,7 +63,9 @@ def images_of(messages: Sequence[Message]) -> dict[UUID, list[dict[str, Any]]]:
     """Returns what templates/admin/_images.html shows, by message."""
     return {
         key: [
-            on_page(file, reverse("staff_image", args=[file.pk])) for file in carried if files.is_shown(file)
+            on_page(file, reverse("staff_image", args=[file.pk]))
+            for file in carried
+            if file_storage.is_shown(file)
         ]
-        for key, carried in files.of_messages(messages).items()
+        for key, carried in attaching.of_messages(messages).items()
     }

@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message
-from chat.files import services as files
+from chat.files import file_storage
 from chat.files.models import File as Carried
 from chat.transfer import account, export, personas
 from chat.transfer.export import dumped, lent_connection, next_pieces, safe_file_name
@@ -122,7 +122,7 @@ def _files_of(owner: User, key: UUID) -> list[Carried]:
 def _bytes_into(archive: zipfile.ZipFile, outlet: _Outlet, file: Carried) -> Iterator[bytes]:
     """Writes the bytes unchanged, named by their digest: an import finds them by it (upload.py)."""
     try:
-        content = files.storage().open(file.stored, "rb")
+        content = file_storage.storage().open(file.stored, "rb")
     except FileNotFoundError:
         return  # deleted meanwhile
     entry = _entry(f"files/{file.sha256}/{safe_file_name(file.name)}")

@@ -20,7 +20,7 @@ from django.db import transaction
 from chat.accounts.models import User
 from chat.core import storage
 from chat.core.errors import ChatError
-from chat.files import services as files
+from chat.files import file_storage, imported_files, read_jobs, uploading
 from chat.files.kinds import HEAD, kind_of
 from chat.files.models import Attachment, File, Kind, State
 from chat.files.reports import validated_report
@@ -64,7 +64,7 @@ class Carrier:
     def copy(self, draft: ImportedConversation) -> None:
         """Brings the bytes over. Not in the transaction: SQLite's writers share one lock."""
         by_key = {each.key: each for node in draft.nodes for each in node.files}
-        room = settings.FILES_BYTES - files.bytes_of(self.owner) if by_key else 0
+        room = settings.FILES_BYTES - uploading.bytes_of(self.owner) if by_key else 0
         for key, each in by_key.items():
             if file := self._copied(draft, each, room):
                 self._made[key] = file
@@ -85,33 +85,33 @@ class Carrier:
         Attachment.objects.bulk_create(attached.values(), batch_size=500)
         for file in self._made.values():
             if file.state == State.READING:
-                transaction.on_commit(partial(files.ask_to_read, file.pk), robust=True)
+                transaction.on_commit(partial(read_jobs.ask_to_read, file.pk), robust=True)
 
     def _fit_again(self, draft: ImportedConversation) -> None:
         """Drops files that no longer fit: an upload may have used the space meanwhile."""
         User.objects.select_for_update().get(
             pk=self.owner.pk
         )  # so that two imports cannot both take the last space
-        over = files.bytes_of(self.owner) + sum(file.size for file in self._made.values())
+        over = uploading.bytes_of(self.owner) + sum(file.size for file in self._made.values())
         while self._made and over > settings.FILES_BYTES:
             _key, file = self._made.popitem()
             over -= file.size
             if file.stored:
-                files.remove_bytes(file.stored)
+                file_storage.remove_bytes(file.stored)
             draft.leave_out("no_room")
 
     def undo(self) -> None:
         for name in self.stored:
-            files.remove_bytes(name)
+            file_storage.remove_bytes(name)
 
     def _copied(self, draft: ImportedConversation, imported: ImportedFile, room: int) -> File | None:
         """Returns the file with its bytes if the zip has them, else with its text alone; of an image, then,
         only its name.
         """
         if imported.is_image:
-            file = files.absent_image(owner=self.owner, name=imported.name)
+            file = imported_files.absent_image(owner=self.owner, name=imported.name)
         else:
-            file = files.of_text(owner=self.owner, name=imported.name, text=imported.text)
+            file = imported_files.of_text(owner=self.owner, name=imported.name, text=imported.text)
             file.report = validated_report(imported.report)
         size = self.package.size_of(imported.sha256)
         if size is not None and size > settings.FILE_BYTES:
@@ -159,9 +159,9 @@ class Carrier:
     def _keep_bytes(self, file: File, copy: IO[bytes], size: int, sha256: str) -> None:
         storage.check_room("files", size)
         file.size, file.sha256 = size, sha256
-        name = files.place_of(file)
+        name = file_storage.place_of(file)
         self.stored.append(name)
         copy.seek(0)
-        file.stored = self.stored[-1] = files.storage().save(name, Wrapped(copy))
+        file.stored = self.stored[-1] = file_storage.storage().save(name, Wrapped(copy))
         if file.kind == Kind.IMAGE:  # nobody sees bytes of an image that came in: they are encoded anew first
             file.state, file.report = State.READING, {}

@@ -25,7 +25,7 @@ from chat.core.errors import NotFound
 from chat.core.load_shedding import request_cost
 from chat.core.sizes import mb
 from chat.core.throttling import throttle
-from chat.files import services as files
+from chat.files import attaching, file_storage
 from chat.files.responses import on_page
 from chat.sharing.paging import pages_of
 from chat.sharing.render import prompt_html
@@ -102,10 +102,10 @@ def _plain(message: Message) -> dict[str, Any]:
 def _add_files(part: list[dict[str, Any]], messages: list[Message]) -> None:
     """Adds images and the names of other files before the first part of a message."""
     here = {each["id"] for each in part if each.get("part", 1) == 1}
-    carried = files.of_messages([message for message in messages if message.pk in here])
+    carried = attaching.of_messages([message for message in messages if message.pk in here])
     for each in part:
         found = carried.get(each["id"], []) if each["id"] in here and not each["hidden"] else []
-        shown = [file for file in found if files.is_shown(file)]
+        shown = [file for file in found if file_storage.is_shown(file)]
         each["files"] = [file.name for file in found if file not in shown]
         each["images"] = [on_page(file, reverse("file_image", args=[file.pk])) for file in shown]
 

@@ -20,7 +20,7 @@ from chat.conversations.tree import BRANCH_MESSAGES, end_of, ids_to, read_messag
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens, grouped
 from chat.core.throttling import throttle
-from chat.files import services as files
+from chat.files import prompt_text
 from chat.turns.message_updates import announce_after_commit
 
 MOST_PINS = 50  # of a conversation
@@ -92,5 +92,5 @@ def turns_with(pins: Collection[UUID], branch: Sequence[UUID]) -> list[Message]:
 
 def tokens_of(messages: Sequence[Message]) -> int:
     """Estimates the tokens of messages with their files."""
-    texts = files.contents([message for message in messages if message.hidden_at is None])
+    texts = prompt_text.contents([message for message in messages if message.hidden_at is None])
     return sum(estimate_tokens(text) for text in texts.values())

@@ -13,7 +13,7 @@ from chat.conversations.models import Message, Role
 from chat.conversations.tree import BRANCH_MESSAGES, ids_to, read_messages, texts_and_pins
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens
-from chat.files import services as files
+from chat.files import prompt_text
 from chat.files.prompt_images import Selected, select_images
 from chat.turns import summaries
 from chat.turns.called_steps import messages_of
@@ -80,7 +80,7 @@ def build_prompt(
     texts = {} if content is None else {question.pk: content}
     missing = [each for each in history.read if each.pk not in hidden and each.pk not in texts]
     if missing:
-        texts |= files.contents(missing)
+        texts |= prompt_text.contents(missing)
     sees = frozen.sees if frozen.messages else sees
     images = select_images(history.read, texts, sees=sees)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
@@ -188,7 +188,7 @@ def prompt_of_summary(last: Message, system: str, words: int, context: int) -> P
     if len(ids) > HISTORY_MESSAGES:
         raise too_long_to_summarise()
     rest = [message for message in read_messages(ids) if message.hidden_at is None]
-    texts = files.contents(rest)
+    texts = prompt_text.contents(rest)
     prompt = [{"role": Role.SYSTEM, "content": system}] if system else []
     prompt += [{"role": Role.SYSTEM, "content": SUMMARY_INTRODUCTION + summary.text}] if summary else []
     prompt += [{"role": message.role, "content": texts[message.pk]} for message in rest]

@@ -16,7 +16,7 @@ from chat.core.errors import BadInput, MessageTooLong, TooLong
 from chat.core.size_limits import MESSAGE_CHARS
 from chat.core.sizes import model_chars
 from chat.core.text import trimmed
-from chat.files import services as files
+from chat.files import attaching, prompt_text
 from chat.files.models import File
 from chat.model_cards import images
 from chat.model_cards.models import ModelCard
@@ -58,7 +58,7 @@ class ReadQuestion:
         message = Message.objects.create(
             conversation=conversation, parent=parent, role=Role.USER, author=user, text=self.text
         )
-        files.attach(message, self.files)
+        attaching.attach(message, self.files)
         return message
 
 
@@ -69,7 +69,7 @@ def choose_files(
     check_length(question.text, conversation.model)
     if not question.file_ids:
         return []
-    chosen = files.chosen(user, question.file_ids, None if is_new_conversation else conversation)
+    chosen = attaching.chosen(user, question.file_ids, None if is_new_conversation else conversation)
     check_length(question.text, conversation.model, chosen)
     return chosen
 
@@ -79,14 +79,14 @@ def check_images(chosen: Sequence[File], model: ModelCard, user: User) -> None:
 
     One that was sent before stays with an edited message: it is left out, like those of earlier messages.
     """
-    if files.has_new_image(chosen):
+    if attaching.has_new_image(chosen):
         images.check_sees(model, user)
 
 
 def read(question: Question, chosen: list[File]) -> ReadQuestion:
     """Reads the texts of the chosen files. Raises RefusedByRule."""
-    files.load_texts(chosen)
-    content = files.with_files(question.text, chosen)
+    prompt_text.load_texts(chosen)
+    content = prompt_text.with_files(question.text, chosen)
     check_text("message", content)
     return ReadQuestion(question.text, chosen, content)
 
@@ -95,6 +95,6 @@ def check_length(text: str, model: ModelCard, attached: Sequence[File] = ()) -> 
     if len(text) > MESSAGE_CHARS:
         raise MessageTooLong(length=len(text), limit=MESSAGE_CHARS)
     limit = model_chars(model.context)
-    length = len(text) + files.characters(attached)
+    length = len(text) + prompt_text.characters(attached)
     if length > limit:
         raise TooLong(length=length, limit=limit, with_files=bool(attached))

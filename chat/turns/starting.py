@@ -26,7 +26,7 @@ from chat.conversations.titles import title_from
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput
 from chat.core.text import estimate_tokens
-from chat.files import services as files
+from chat.files import prompt_text, serializers
 from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.models import ModelCard
 from chat.personas.models import ConversationSettings
@@ -183,13 +183,13 @@ def _new_turn(read: ReadQuestion, siblings: list[UUID], reply: _Reply, also: str
     """Sets what load_siblings would read back from the rows just written: nobody has judged the messages, and
     an answer without a second model's is the only one."""
     asked = reply.question
-    asked.siblings, asked.extras = siblings, files.extras(read.files)
+    asked.siblings, asked.extras = siblings, serializers.extras(read.files)
     if also is not None:
         generation, beside = _store_columns(reply, also, read)
         return Turn(generation, [asked, generation.message, beside.message], is_new=True, beside=beside)
     generation = _store_reply(reply)
     answer = generation.message
-    answer.siblings, answer.extras = [answer.pk], {**files.extras([]), **steps.extras([generation])}
+    answer.siblings, answer.extras = [answer.pk], {**serializers.extras([]), **steps.extras([generation])}
     return Turn(generation, [asked, answer], is_new=True)
 
 
@@ -247,7 +247,7 @@ def _answer_again(
 ) -> Turn:
     model = model_of_reply(user, answer.conversation, options)
     allowance = admit(user, model)
-    content = files.content(question)
+    content = prompt_text.content(question)
     check_text("message", content)  # rules may be newer than the question
     Conversation.objects.filter(pk=answer.conversation_id).update(updated_at=Now())
     reply = _Reply(

@@ -8,7 +8,7 @@ from chat.conversations.branches import turns_of
 from chat.conversations.models import Conversation, Message, Role
 from chat.conversations.tree import BRANCH_MESSAGES, ids_to, read_messages
 from chat.core.text import estimate_tokens
-from chat.files import services as files
+from chat.files import prompt_text
 from chat.model_cards.models import ModelCard
 from chat.personas import services as personas
 from chat.turns import summaries
@@ -64,7 +64,7 @@ def _not_staying(turns: Sequence[list[Message]], sizes: Sequence[int], messages:
 
 def _sizes(turns: Sequence[Sequence[Message]]) -> list[int]:
     """Estimates the tokens of each turn with its files, which are read at once."""
-    texts = files.contents([each for turn in turns for each in turn if each.hidden_at is None])
+    texts = prompt_text.contents([each for turn in turns for each in turn if each.hidden_at is None])
     return [sum(estimate_tokens(texts.get(each.pk, "")) for each in turn) for turn in turns]
 
 

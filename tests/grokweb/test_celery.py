@@ -9,7 +9,7 @@ from uuid import uuid4
 import redis
 
 import inference.worker.celery_app  # noqa: F401 - a second app in this process must not take over
-from chat.files.services import READ_TASK, ask_to_read
+from chat.files.read_jobs import READ_TASK, ask_to_read
 from inference.contract import JOBS_QUEUE
 from inference.settings import REDIS_PREFIX
 

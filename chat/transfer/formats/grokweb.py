@@ -18,9 +18,9 @@ from chat.conversations.origins import A_FILE, EDITED
 from chat.conversations.serializers import message_json
 from chat.core.text import is_blank
 from chat.feedback import services as feedback
-from chat.files import services as files
+from chat.files import attaching
+from chat.files.attaching import A_MESSAGE as FILES_A_MESSAGE
 from chat.files.models import Kind
-from chat.files.services import A_MESSAGE as FILES_A_MESSAGE
 from chat.transfer import account, calls, formats, personas
 from chat.transfer.attached_files import ExportedFiles
 from chat.transfer.export import File, batches, dumped, safe_name
@@ -140,7 +140,7 @@ def _pieces(conversation: Conversation, viewer: User, thoughts: bool) -> Iterato
     keys = conversation.messages.order_by("created_at", "pk").values_list("pk", flat=True)
     between, exported = "", ExportedFiles()
     for messages in batches(list(keys)):
-        carried = files.of_messages(messages)
+        carried = attaching.of_messages(messages)
         feedback_given = feedback.feedback_by_message(user=viewer, messages=messages)
         called = calls.calls_of(messages)
         thought = thoughts_of(messages) if thoughts else {}

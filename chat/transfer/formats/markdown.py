@@ -14,7 +14,7 @@ from chat.conversations.branches import current_leaf
 from chat.conversations.models import Message, MessageStatus, Role
 from chat.conversations.origins import origin_of, origin_words
 from chat.conversations.tree import ids_to
-from chat.files import services as files
+from chat.files import attaching
 from chat.transfer import calls
 from chat.transfer.export import File, batches, safe_name
 from chat.transfer.formats.base import Format
@@ -47,7 +47,7 @@ def _pieces(conversation: Conversation, viewer: User, thoughts: bool) -> Iterato
     yield "\n*" + _("The answers in this conversation come from an AI, not from a person.") + "*\n"
     leaf = current_leaf(viewer, conversation)
     for messages in batches(ids_to(leaf, MESSAGES) if leaf else []):
-        carried, called = files.of_messages(messages), calls.calls_of(messages)
+        carried, called = attaching.of_messages(messages), calls.calls_of(messages)
         thought = thought_texts_of(messages) if thoughts else {}
         for message in messages:
             origin = origin_words(origin_of(message))

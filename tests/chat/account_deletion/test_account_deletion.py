@@ -25,7 +25,7 @@ from chat.conversations.models import Message
 from chat.core import audit
 from chat.core.models import StaffAction
 from chat.feedback.services import save_feedback
-from chat.files import services as files
+from chat.files import attaching, file_storage, uploading
 from chat.files.models import File
 from chat.moderation.models import Report
 from chat.moderation.services import report_message
@@ -56,7 +56,7 @@ def all_rows() -> str:
 
 
 def stored_files() -> list[str]:
-    kept = files.storage()
+    kept = file_storage.storage()
     return [f"{folder}/{name}" for folder in kept.listdir("")[0] for name in kept.listdir(folder)[1]]
 
 
@@ -70,8 +70,10 @@ def full(cast: Cast) -> Cast:
     save_feedback(user=cast.alice, message=answer, value=-1, reason="wrong", note=SECRET)
     create_share(conversation=conversation, owner=cast.alice)
     content = io.BytesIO(SECRET.encode())
-    files.attach(question, [files.store(owner=cast.alice, content=content, name=f"{SECRET}.txt", size=8)])
-    files.store(owner=cast.alice, content=io.BytesIO(b"unsent"), name="b.txt", size=6)
+    attaching.attach(
+        question, [uploading.store(owner=cast.alice, content=content, name=f"{SECRET}.txt", size=8)]
+    )
+    uploading.store(owner=cast.alice, content=io.BytesIO(b"unsent"), name="b.txt", size=6)
     Generation.objects.create(
         message=answer,
         user=cast.alice,

@@ -14,7 +14,7 @@ from chat.conversations.branches import delete_branch
 from chat.conversations.lifecycle import delete_expired
 from chat.conversations.models import Conversation
 from chat.conversations.purge import PURGE_AFTER, purge_deleted
-from chat.files import services as files
+from chat.files import attaching, deleting
 from chat.files.models import File
 from tests.chat.cast import PASSWORD, Cast
 from tests.chat.conversations.building import talk
@@ -56,7 +56,7 @@ def test_an_image_goes_from_the_disk_and_that_of_others_stays(
     hers, his = uuid4().bytes, uuid4().bytes
     for owner, data in ((cast.alice, hers), (cast.bob, his)):
         asked = talk(owner, "What is it?", "A cat.").messages.get(role="user")
-        files.attach(asked, [image(owner, data=data)])
+        attaching.attach(asked, [image(owner, data=data)])
     assert is_on_the_disk(hers)
     end(cast)
     assert not is_on_the_disk(hers)
@@ -68,6 +68,6 @@ def test_an_image_goes_from_the_disk_and_that_of_others_stays(
 def test_an_image_that_was_never_sent_goes_after_a_day(cast: Cast) -> None:
     data = uuid4().bytes
     file = image(cast.alice, data=data)
-    File.objects.filter(pk=file.pk).update(created_at=timezone.now() - 2 * files.UNSENT_FOR)
-    files.sweep()
+    File.objects.filter(pk=file.pk).update(created_at=timezone.now() - 2 * deleting.UNSENT_FOR)
+    deleting.delete_unsent()
     assert not is_on_the_disk(data)

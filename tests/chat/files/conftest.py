@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from chat.files import services
+from chat.files import read_jobs
 from tests.chat.cast import Cast
 from tests.chat.files.uploading import put
 
@@ -17,7 +17,7 @@ from tests.chat.files.uploading import put
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
     """Files that a worker was asked to read."""
     found: list[UUID] = []
-    monkeypatch.setattr(services, "ask_to_read", found.append)
+    monkeypatch.setattr(read_jobs, "ask_to_read", found.append)
     return found
 
 
@@ -33,7 +33,7 @@ def attached(
         assert answer.status_code == 201, answer.content
         pk = answer.json()["file"]["id"]
         assert asked == [UUID(pk)]
-        services.read(asked.pop())
+        read_jobs.read(asked.pop())
         return cast.client(who).get(f"/api/files/{pk}/").json()["file"]
 
     return attach

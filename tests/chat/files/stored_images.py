@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 
 from chat.accounts.models import User
-from chat.files import services
+from chat.files import file_storage
 from chat.files.models import File, Kind
 from tests.chat.files import making_images as making
 
@@ -20,7 +20,7 @@ def image(owner: User, name: str = "cat.png", data: bytes = BYTES) -> File:
     file = File(owner=owner, name=name, kind=Kind.IMAGE, size=len(data), state="ready", tokens=6)
     file.report = {"width": 64, "height": 48, "type": "png"}
     file.sha256 = hashlib.sha256(data).hexdigest()
-    file.stored = services.storage().save(f"aa/{file.pk.hex}", ContentFile(data))
+    file.stored = file_storage.storage().save(f"aa/{file.pk.hex}", ContentFile(data))
     file.save()
     return file
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from chat.files import services
+from chat.files import read_jobs
 from chat.files.decoding import ENCODINGS
 from chat.files.models import File
 from tests.chat.cast import Cast
@@ -109,7 +109,7 @@ def test_a_guessed_encoding_is_shown_and_can_be_changed(
     with django_capture_on_commit_callbacks(execute=True):
         status, answer = choose(cast, "alice", result["id"], "mac_roman")
     assert (status, answer["file"]["state"]) == (200, "reading")
-    services.read(asked.pop())
+    read_jobs.read(asked.pop())
     fresh = cast.client("alice").get(f"/api/files/{result['id']}/text/").json()
     assert (fresh["text"], fresh["encoding"]) == ("Où ?", "mac_roman")
     assert fresh["file"]["remarks"] == ["read as Mac Roman"]
@@ -122,7 +122,7 @@ def test_an_encoding_that_does_not_fit_is_reported_and_can_be_undone(
     for encoding, state in (("utf-8", "failed"), ("cp1252", "ready")):
         with django_capture_on_commit_callbacks(execute=True):
             assert choose(cast, "alice", result["id"], encoding)[0] == 200
-        services.read(asked.pop())
+        read_jobs.read(asked.pop())
         fresh = cast.client("alice").get(f"/api/files/{result['id']}/text/").json()
         assert (fresh["file"]["state"], fresh["encoding"]) == (state, encoding)
 

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from PIL import Image, ImageChops
 
-from chat.files import services
+from chat.files import uploading
 from chat.files.bounds import IMAGE_BYTES, IMAGE_SIDE
 from chat.files.child import image_answer
 from chat.files.kinds import HEAD, kind_of
@@ -184,7 +184,7 @@ def test_the_bytes_that_came_in_are_replaced(cast: Cast, attached: Attached) -> 
     stored = list(folder.rglob(f"{file.pk.hex}*"))
     assert stored == [folder / file.stored]
     assert b"Secret" not in stored[0].read_bytes()
-    assert file.size == stored[0].stat().st_size == result["size"] == services.bytes_of(cast.alice)
+    assert file.size == stored[0].stat().st_size == result["size"] == uploading.bytes_of(cast.alice)
 
 
 def test_an_image_is_shown_runs_nothing_and_stays_in_no_cache(cast: Cast, attached: Attached) -> None:

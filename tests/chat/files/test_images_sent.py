@@ -17,7 +17,7 @@ from chat.conversations.lifecycle import delete_conversation
 from chat.conversations.models import Conversation, Message
 from chat.conversations.purge import purge_deleted
 from chat.core.errors import BadInput
-from chat.files import prompt_images, services
+from chat.files import file_storage, prompt_images
 from chat.files.models import File
 from chat.model_cards.models import ModelCard
 from chat.turns import between_steps, next_step, submission
@@ -78,7 +78,7 @@ def test_a_question_carries_its_image_to_workers_that_know_images(cast: Cast) ->
     assert request.messages[0]["content"] == "Image: cat.png\n\nWhat is it?"
     assert request.messages[0]["images"] == [{"id": str(cat.pk), "width": 64, "height": 48}]
     [carried] = request.images
-    assert base64.b64decode(carried["data"]) == services.original(cat)
+    assert base64.b64decode(carried["data"]) == file_storage.original(cat)
     assert request.required_version == 5
     assert GenerationRequest.from_json(request.to_json()) == request
 
@@ -140,7 +140,7 @@ def test_a_model_without_images_answers_again_without_them(cast: Cast, blind: Mo
 def test_a_lost_image_does_not_stop_the_reply(cast: Cast) -> None:
     cat = image(cast.alice)
     asked = ask(cast.alice, cat)
-    services.storage().delete(cat.stored)
+    file_storage.storage().delete(cat.stored)
     assert request_of(asked).images == ()
 
 
@@ -151,7 +151,7 @@ def test_a_store_that_cannot_be_read_does_not_stop_the_reply(
     def fail(*_: Any) -> None:
         raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(type(services.storage()), "open", fail)
+    monkeypatch.setattr(type(file_storage.storage()), "open", fail)
     cat = image(cast.alice)
     request = request_of(ask(cast.alice, cat))
     assert request.images == ()
@@ -205,4 +205,4 @@ def test_an_image_goes_with_its_conversation(cast: Cast, django_capture_on_commi
     Conversation.objects.update(deleted_at=timezone.now() - timedelta(hours=1))
     with django_capture_on_commit_callbacks(execute=True):
         purge_deleted()
-    assert not services.storage().exists(cat.stored)
+    assert not file_storage.storage().exists(cat.stored)

@@ -22,7 +22,7 @@ from chat.conversations.purge import purge_deleted
 from chat.core.errors import BadInput, ChatError, MessageTooLong, NotFound, RefusedByRule, TooLong
 from chat.core.size_limits import MESSAGE_CHARS
 from chat.core.sizes import model_chars
-from chat.files import services
+from chat.files import attaching, deleting, file_storage, imported_files, read_jobs
 from chat.files.models import File
 from chat.model_cards.models import ModelCard
 from chat.moderation.models import Rule
@@ -40,9 +40,9 @@ pytestmark = pytest.mark.django_db
 
 
 def make(owner: User, name: str = "notes.txt", text: str = "milk and eggs", state: str = "ready") -> File:
-    file = services.of_text(owner=owner, name=name, text=text)
+    file = imported_files.of_text(owner=owner, name=name, text=text)
     file.state = state
-    file.stored = services.storage().save(f"aa/{file.pk.hex}", ContentFile(text.encode()))
+    file.stored = file_storage.storage().save(f"aa/{file.pk.hex}", ContentFile(text.encode()))
     file.save()
     return file
 
@@ -205,7 +205,7 @@ def test_files_go_with_what_carried_them(
             Conversation.objects.update(deleted_at=timezone.now() - timedelta(hours=1))
             purge_deleted()
     assert not File.objects.filter(pk=file.pk).exists()
-    assert not services.storage().exists(file.stored)
+    assert not file_storage.storage().exists(file.stored)
     assert File.objects.filter(pk=other.pk).exists() is (how != "account")
 
 
@@ -220,7 +220,7 @@ def test_a_file_stays_while_another_version_has_it(
     with django_capture_on_commit_callbacks(execute=True):
         delete_branch(second)
     assert File.objects.filter(pk=file.pk).exists()
-    assert services.storage().exists(file.stored)
+    assert file_storage.storage().exists(file.stored)
 
 
 def test_a_sent_file_is_not_taken_back(cast: Cast) -> None:
@@ -239,19 +239,20 @@ def test_the_sweep(cast: Cast, asked: list[UUID], django_capture_on_commit_callb
     File.objects.filter(pk__in=[forgotten.pk, sent.pk]).update(created_at=now - timedelta(hours=25))
     File.objects.filter(pk=waiting.pk).update(created_at=now - timedelta(minutes=3))
     File.objects.filter(pk=dead.pk).update(created_at=now - timedelta(minutes=20))
-    orphan, young = (services.storage().save(f"bb/{uuid4().hex}", ContentFile(b"x")) for _ in range(2))
+    orphan, young = (file_storage.storage().save(f"bb/{uuid4().hex}", ContentFile(b"x")) for _ in range(2))
     old = (now - timedelta(hours=2)).timestamp()
-    os.utime(services.storage().path(orphan), (old, old))
+    os.utime(file_storage.storage().path(orphan), (old, old))
     with django_capture_on_commit_callbacks(execute=True):
-        services.sweep()
-        services.sweep_storage()
+        deleting.delete_unsent()
+        read_jobs.repeat_lost()
+        deleting.sweep_storage()
     assert set(File.objects.values_list("pk", flat=True)) == {sent.pk, fresh.pk, waiting.pk, dead.pk}
-    assert not services.storage().exists(forgotten.stored)
+    assert not file_storage.storage().exists(forgotten.stored)
     assert asked == [waiting.pk]
     dead.refresh_from_db()
     assert dead.state == "failed"
-    assert not services.storage().exists(orphan)
-    assert services.storage().exists(young)
+    assert not file_storage.storage().exists(orphan)
+    assert file_storage.storage().exists(young)
 
 
 # --- The gauge --------------------------------------------------------------------------------------------
@@ -333,6 +334,6 @@ def test_odd_files_in_an_import_are_left_out(cast: Cast, files: object) -> None:
     exported["messages"][0]["files"] = files
     answer = cast.client("bob").post("/api/import/", {"file": ContentFile(json.dumps(exported), "a.json")})
     (came,) = answer.json()["report"]["imported"]
-    assert File.objects.count() <= services.A_MESSAGE
+    assert File.objects.count() <= attaching.A_MESSAGE
     if files != "no list":
         assert "left out" in came["notes"][0]

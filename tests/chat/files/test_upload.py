@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from chat.files import services
+from chat.files import file_storage
 from chat.files.models import File
 from chat.files.names import CHARS, clean_name
 from tests.chat.cast import PASSWORD, Cast
@@ -88,7 +88,7 @@ def test_a_broken_store_leaves_no_bytes_behind(cast: Cast, monkeypatch: pytest.M
     with pytest.raises(RuntimeError):
         put(cast.client("alice"), b"text")
     assert kept
-    assert not services.storage().exists(kept[0])
+    assert not file_storage.storage().exists(kept[0])
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_taken_back_before_it_is_sent(
     with django_capture_on_commit_callbacks(execute=True):
         assert cast.client("alice").delete(f"/api/files/{result['id']}/").status_code == 204
     assert not File.objects.exists()
-    assert not services.storage().exists(stored)
+    assert not file_storage.storage().exists(stored)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from chat.conversations.branches import delete_branch
 from chat.conversations.models import Conversation, Message
 from chat.core.models import StaffAction
-from chat.files import services as files
+from chat.files import attaching
 from chat.files.models import File
 from chat.moderation import services as moderation
 from chat.sharing import services
@@ -26,7 +26,7 @@ PASSWORD = "open sesame"
 @pytest.fixture
 def conversation(cast: Cast) -> Conversation:
     found = talk(cast.alice, "What is it?", "A cat.")
-    files.attach(found.messages.get(role="user"), [image(cast.alice), image(cast.alice, "dog.png")])
+    attaching.attach(found.messages.get(role="user"), [image(cast.alice), image(cast.alice, "dog.png")])
     return found
 
 
@@ -140,7 +140,7 @@ def test_an_image_that_only_another_version_of_the_question_has_leaves_its_name(
 ) -> None:
     asked = conversation.messages.get(role="user")
     edited = conversation.messages.create(role="user", author=cast.alice, text="What is that?")
-    files.attach(edited, list(File.objects.all()))
+    attaching.attach(edited, list(File.objects.all()))
     with django_capture_on_commit_callbacks(execute=True):
         delete_branch(asked)
     assert status(cast, share) == 404
@@ -166,7 +166,7 @@ def test_members_images_are_for_members(cast: Cast, conversation: Conversation) 
 
 def test_a_link_sends_no_other_image(cast: Cast, share: Share) -> None:
     other = talk(cast.alice, "And this?").messages.get(role="user")
-    files.attach(other, [image(cast.alice, "other.png")])
+    attaching.attach(other, [image(cast.alice, "other.png")])
     image(cast.alice, "unsent.png")
     client = cast.client("anonymous")
     for url in (address(share, "other.png"), address(share, "unsent.png"), address(share, number=2)):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from chat.conversations.models import Conversation, Message
 from chat.core.models import StaffAction
-from chat.files import services as files
+from chat.files import attaching
 from chat.files.models import File
 from chat.moderation import services as moderation
 from chat.moderation.models import Report
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def asked(cast: Cast) -> Message:
     found = talk(cast.alice, "What is it?", "A cat.").messages.get(role="user")
-    files.attach(found, [image(cast.alice, "private name.png")])
+    attaching.attach(found, [image(cast.alice, "private name.png")])
     return found
 
 

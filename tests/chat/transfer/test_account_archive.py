@@ -19,7 +19,7 @@ from chat.conversations import bulk, folders
 from chat.conversations.models import Conversation, Folder, Message
 from chat.feedback import services as feedback
 from chat.feedback.models import Feedback
-from chat.files import services as files
+from chat.files import attaching, file_storage, read_jobs, serializers, uploading
 from chat.files.models import File
 from chat.model_cards.models import ModelCard
 from chat.moderation.models import Rule
@@ -39,10 +39,10 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 def attach(cast: Cast, message: Message, content: bytes, name: str = "notes.txt") -> File:
     """Alice's file, read as a worker does."""
-    file = files.store(owner=cast.alice, content=ContentFile(content), name=name, size=len(content))
-    files.read(file.pk)
+    file = uploading.store(owner=cast.alice, content=ContentFile(content), name=name, size=len(content))
+    read_jobs.read(file.pk)
     file.refresh_from_db()
-    files.attach(message, [file])
+    attaching.attach(message, [file])
     return file
 
 
@@ -60,7 +60,7 @@ def settled(cast: Cast) -> None:
     asked, answered = first.messages.get(role="user"), first.messages.get(role="assistant")
     recipe = attach(cast, asked, making.pdf("Flour and water"), "recipe.pdf")
     (edited,) = say(first, "Look at this again")
-    files.attach(edited, [recipe])
+    attaching.attach(edited, [recipe])
     attach(cast, edited, "crème brûlée".encode("cp1252"), "list.txt")
     Generation.objects.create(message=answered, user=cast.alice, model="scripted", seed=1)
     feedback.save_feedback(user=cast.alice, message=answered, value=-1, reason="wrong", note="Too dry")
@@ -143,7 +143,7 @@ def test_remarks_about_reading_a_file_survive_the_transfer(cast: Cast) -> None:
     report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
     for owner in (cast.alice, cast.bob):
         file = File.objects.get(owner=owner)
-        result.append(files.file_json(file)["remarks"])
+        result.append(serializers.file_json(file)["remarks"])
     assert result[0] == result[1] != []
 
 
@@ -230,7 +230,7 @@ def test_a_file_over_the_limit_is_left_out(cast: Cast, settings: Any) -> None:
 
 
 def stored_files() -> set[str]:
-    kept = files.storage()
+    kept = file_storage.storage()
     if not kept.exists(""):
         return set()
     return {f"{folder}/{name}" for folder in kept.listdir("")[0] for name in kept.listdir(folder)[1]}

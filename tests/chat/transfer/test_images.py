@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from chat.conversations.models import Conversation
-from chat.files import services as files
+from chat.files import attaching, read_jobs
 from chat.files.models import File
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
@@ -29,7 +29,7 @@ NOT_THERE = (
 @pytest.fixture
 def conversation(cast: Cast) -> Conversation:
     found = talk(cast.alice, "What is it?", "A cat.", title="Cats")
-    files.attach(found.messages.get(role="user"), [image(cast.alice)])
+    attaching.attach(found.messages.get(role="user"), [image(cast.alice)])
     return found
 
 
@@ -37,7 +37,7 @@ def conversation(cast: Cast) -> Conversation:
 def reading(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
     """Files that a worker was asked to read."""
     found: list[UUID] = []
-    monkeypatch.setattr(files, "ask_to_read", found.append)
+    monkeypatch.setattr(read_jobs, "ask_to_read", found.append)
     return found
 
 
@@ -75,7 +75,7 @@ def test_an_export_of_everything_brings_images_back(
     assert (result["left_out"], result["imported"][0]["notes"]) == ([], [])
     pk = result["imported"][0]["id"]
     assert listed(cast, "bob", pk)["state"] == "reading"  # encoded anew before anybody sees it
-    files.read(reading.pop())
+    read_jobs.read(reading.pop())
     file = listed(cast, "bob", pk)
     assert (file["name"], file["kind"], file["image"]) == ("cat.png", "image", [64, 48])
     answer = cast.client("bob").get(f"/api/files/{file['id']}/image/")

@@ -108,7 +108,7 @@ def fill() -> dict[str, Any]:
     from chat.conversations.branches import set_leaf
     from chat.conversations.lifecycle import create_conversation
     from chat.conversations.models import Message, Role
-    from chat.files import services as files
+    from chat.files import attaching, uploading
     from chat.files.models import Kind, State
     from chat.model_cards.models import ModelCard
     from chat.model_cards.selection import default_model
@@ -119,9 +119,9 @@ def fill() -> dict[str, Any]:
     asked = Message.objects.create(conversation=talk, role=Role.USER, text=QUESTION, author=alice)
     answer = Message.objects.create(conversation=talk, parent=asked, role=Role.ASSISTANT, text=ANSWER)
     set_leaf(alice, answer)
-    file = files.store(owner=alice, content=BytesIO(FILE), name="notes.txt", size=len(FILE))
+    file = uploading.store(owner=alice, content=BytesIO(FILE), name="notes.txt", size=len(FILE))
     type(file).objects.filter(pk=file.pk).update(state=State.READY, kind=Kind.TEXT, text=FILE.decode())
-    files.attach(asked, [file])
+    attaching.attach(asked, [file])
     return {
         "cookie": _cookie(alice),
         "conversation": str(talk.pk),
