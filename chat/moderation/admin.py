@@ -25,7 +25,7 @@ from chat.core import audit, decisions
 from chat.core.admin import AuditedAdmin, ReadOnlyAdmin
 from chat.core.errors import BadInput, ChatError
 from chat.core.extensions import BadOptions
-from chat.moderation import rules, services
+from chat.moderation import breadth, deciding, rule_kinds, rules
 from chat.moderation.hooks import reported_images
 from chat.moderation.models import Decision, Report, Rule
 
@@ -68,16 +68,16 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         if options is None or "applies" not in data:
             return data
         try:
-            services.check_rule(kind, options)
+            rule_kinds.check_rule(kind, options)
         except BadInput as error:
             raise ValidationError({_first(kind): error.words}) from None
         try:
-            services.check_applies(kind, options, data["applies"])
+            rule_kinds.check_applies(kind, options, data["applies"])
         except BadInput as error:
             raise ValidationError({"applies": error.words}) from None
         try:
             if self._refuses_more(data):
-                services.check_breadth(kind, options, data["applies"])
+                breadth.check_breadth(kind, options, data["applies"])
             tried = _trial_words(kind, options, data["trial"]) if data.get("trial") else ""
         except BadInput as error:
             raise ValidationError({_first(kind): error.words}) from None
@@ -125,7 +125,7 @@ def _first(kind: str) -> str:
 
 
 def _trial_words(kind: str, options: dict[str, Any], text: str) -> str:
-    found = services.findings_of(kind, options, text)
+    found = rule_kinds.findings_of(kind, options, text)
     words = [_("The rule matches this text.") if found else _("The rule does not match this text.")]
     if found:
         pieces = [text[each.start : each.end] for each in found[:FOUND]]
@@ -149,7 +149,7 @@ class RuleAdmin(AuditedAdmin):
 
     @admin.display(description=gettext_lazy("options"))
     def summary(self, rule: Rule) -> str:
-        return services.summary_of(rule)
+        return rule_kinds.summary_of(rule)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, form=form_of_kinds(), **kwargs)
@@ -277,7 +277,7 @@ class ReportAdmin(ReadOnlyAdmin):
             links["share_url"] = reverse("admin:sharing_share_change", args=[report.share_id])
         return {
             **links,
-            "may_decide": request.user.has_perm(services.DECIDE),
+            "may_decide": request.user.has_perm(deciding.DECIDE),
             "can_hide": message is not None,
             "images": [each for found in reported_images(own.pk) for each in found] if own else [],
             "can_take_down": report.share_id is not None,
@@ -300,10 +300,10 @@ class ReportAdmin(ReadOnlyAdmin):
             raise Http404
         assert isinstance(request.user, User)
         # Each of the three buttons sends its own name.
-        action = next((name for name in services.ACTIONS if name in request.POST), "")
+        action = next((name for name in deciding.ACTIONS if name in request.POST), "")
         note, owner_reason = (request.POST.get(name, "") for name in ("decision_note", "owner_reason"))
         try:
-            services.decide(
+            deciding.decide(
                 report=report,
                 by=request.user,
                 action=action,

@@ -12,7 +12,7 @@ from chat.conversations.access import message_for
 from chat.core import throttling
 from chat.core.api import Answer, ApiRequest, json_view
 from chat.core.errors import BadInput, NotFound
-from chat.moderation import services
+from chat.moderation import reporting
 
 REPORTS_AN_HOUR = 30
 
@@ -21,7 +21,7 @@ REPORTS_AN_HOUR = 30
 def reports(request: ApiRequest) -> Answer:
     message = message_for(request.user, _uuid(request.data.get("message_id")))
     throttling.throttle("report", str(request.user.pk), REPORTS_AN_HOUR, 3600)
-    report = services.report_message(
+    report = reporting.report_message(
         reporter=request.user,
         message=message,
         reason=_text(request.data, "reason"),

@@ -8,6 +8,6 @@ class ModerationConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.core.entry_points import register_checker
-        from chat.moderation.services import check_texts
+        from chat.moderation.blocking import check_texts
 
         register_checker(check_texts)

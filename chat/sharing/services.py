@@ -30,7 +30,7 @@ from chat.files import attaching, file_storage
 from chat.files.models import Attachment, File, Kind
 from chat.files.responses import on_page
 from chat.moderation.models import Report
-from chat.moderation.services import report_share
+from chat.moderation.reporting import report_share
 from chat.sharing import takedowns
 from chat.sharing.models import Share, SharePage
 from chat.sharing.paging import pages_of

@@ -21,7 +21,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation
 from chat.core import audit
 from chat.core.errors import BadInput, ChatError, NotAllowed
-from chat.moderation.services import DECIDE
+from chat.moderation.deciding import DECIDE
 from chat.sharing.models import Share, SharePage, TakeDown
 
 TELLING_CHARS = 80  # a message this long identifies a conversation; shorter ones do so only together

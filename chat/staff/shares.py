@@ -25,7 +25,7 @@ from chat.conversations.origins import origin_words
 from chat.core import audit, decisions
 from chat.core.admin import ReadOnlyAdmin
 from chat.core.errors import ChatError
-from chat.moderation import services as moderation
+from chat.moderation import deciding
 from chat.sharing import takedowns
 from chat.sharing.access import may_staff_read
 from chat.sharing.models import Share, SharePage, TakeDown
@@ -109,7 +109,7 @@ class ShareAdmin(ReadOnlyAdmin):
             )
             bound = TakeDown.objects.filter(share=found, lifted_at=None).first()
             more = {
-                "may_take_down": found.taken_down_at is None and request.user.has_perm(moderation.DECIDE),
+                "may_take_down": found.taken_down_at is None and request.user.has_perm(deciding.DECIDE),
                 "may_read": found.may_read,
                 "seen": decisions.position(),
                 "page_obj": shown,
@@ -125,7 +125,7 @@ class ShareAdmin(ReadOnlyAdmin):
         assert isinstance(request.user, User)
         note, owner_reason = (request.POST.get(name, "") for name in ("decision_note", "owner_reason"))
         try:
-            moderation.take_share_down(
+            deciding.take_share_down(
                 share_id=share.pk,
                 by=request.user,
                 note=note,
@@ -192,7 +192,7 @@ class TakeDownAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         found = self.get_object(request, object_id)
-        open_for = found is not None and found.lifted_at is None and request.user.has_perm(moderation.DECIDE)
+        open_for = found is not None and found.lifted_at is None and request.user.has_perm(deciding.DECIDE)
         return super().change_view(
             request, object_id, form_url, {"may_lift": open_for, **(extra_context or {})}
         )

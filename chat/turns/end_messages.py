@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from chat.moderation import services as moderation
+from chat.moderation import blocking
 from inference.contract import ErrorCode, Reason
 
 
 def message_for_end(reason: str, error: str) -> str:
     """Returns the sentence in the reader's language, "" for a reply that is complete or was stopped."""
     if reason == Reason.REFUSED:
-        return moderation.reply_words(error)
+        return blocking.reply_words(error)
     if reason != Reason.FAILED:
         return ""
     messages: dict[str, str] = {

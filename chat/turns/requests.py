@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from chat.files.prompt_images import read_images
-from chat.moderation import services as moderation
+from chat.moderation import blocking
 from chat.quotas import services as quotas
 from chat.tools import services as tools
 from chat.turns import model_titles
@@ -47,7 +47,7 @@ def request_without_images(
     if messages is None:
         messages = prompt_for(generation).messages
     terms = terms or quotas.terms_for(generation.user)
-    rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
+    rules = tuple(ReplyRule(**rule) for rule in blocking.reply_rules())
     return GenerationRequest(
         generation_id=str(generation.pk),
         attempt=generation.attempt,

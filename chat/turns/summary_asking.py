@@ -25,7 +25,7 @@ from chat.model_cards.access import answers
 from chat.model_cards.capabilities import capabilities_of
 from chat.model_cards.limits import answer_tokens
 from chat.model_cards.models import ModelCard
-from chat.moderation import services as moderation
+from chat.moderation import blocking
 from chat.personas import services as personas
 from chat.quotas import services as quotas
 from chat.turns import redis_client, submission, summaries
@@ -134,7 +134,7 @@ def _messages(summary: Summary, card: ModelCard) -> list[dict[str, Any]]:
 def request_for(summary: Summary, messages: Sequence[dict[str, Any]] | None = None) -> GenerationRequest:
     terms = quotas.terms_for(summary.user)
     card = ModelCard.objects.get(slug=summary.model)
-    rules = tuple(ReplyRule(**rule) for rule in moderation.reply_rules())
+    rules = tuple(ReplyRule(**rule) for rule in blocking.reply_rules())
     return GenerationRequest(
         generation_id=str(summary.pk),
         attempt=summary.attempt,

@@ -18,7 +18,7 @@ from django.urls import reverse
 from chat.conversations.models import Conversation
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, RefusedByRule
-from chat.moderation import services as moderation
+from chat.moderation import blocking
 from chat.moderation.models import Rule
 from chat.moderation.rules import RULES
 from chat.search.backends import BACKENDS, backend_for
@@ -249,7 +249,7 @@ def test_a_rule_has_its_fields_in_the_form_and_refuses(cast: Cast) -> None:
     with pytest.raises(RefusedByRule):
         check_text("message", "I am SHOUTING")
     check_text("message", "I am LOUD")
-    assert moderation.reply_rules() == [{"rule_id": str(rule.pk), "pattern": "(?-i:[A-Z]{5})"}]
+    assert blocking.reply_rules() == [{"rule_id": str(rule.pk), "pattern": "(?-i:[A-Z]{5})"}]
     assert "5 letters" in client.get(reverse("admin:moderation_rule_changelist")).content.decode()
 
 

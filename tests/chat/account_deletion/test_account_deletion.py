@@ -28,7 +28,7 @@ from chat.feedback.services import save_feedback
 from chat.files import attaching, file_storage, uploading
 from chat.files.models import File
 from chat.moderation.models import Report
-from chat.moderation.services import report_message
+from chat.moderation.reporting import report_message
 from chat.sharing.services import create_share
 from chat.turns import redis_client
 from chat.turns.models import Generation, Status

@@ -14,7 +14,7 @@ from chat.core import audit
 from chat.core.errors import BadInput, ChatError, NotAllowed
 from chat.core.models import StaffAction
 from chat.model_cards.models import ModelCard
-from chat.moderation import hooks, services, signals
+from chat.moderation import deciding, hooks, reporting, signals
 from chat.moderation.models import Decision, Report
 from chat.sharing.models import Share
 from chat.sharing.services import store_copy
@@ -41,7 +41,7 @@ def send(cast: Cast, who: str, **body: Any) -> Any:
 
 
 def report_of(share: Share, cast: Cast, message: Message | None = None) -> Any:
-    return services.report_share(
+    return reporting.report_share(
         reporter=None,
         share_id=share.pk,
         text="assistant: Poison",
@@ -90,7 +90,7 @@ def test_reporting_twice_is_once_while_it_is_open(cast: Cast, message: Message) 
     first = send(cast, "alice", message_id=str(message.pk), reason="other", note="")
     again = send(cast, "alice", message_id=str(message.pk), reason="harmful", note="again")
     assert first.json() == again.json()
-    services.decide(report=Report.objects.get(), by=cast.staff, action="dismissed")
+    deciding.decide(report=Report.objects.get(), by=cast.staff, action="dismissed")
     send(cast, "alice", message_id=str(message.pk), reason="harmful", note="")
     assert Report.objects.count() == 2
 
@@ -113,8 +113,8 @@ def test_a_live_reply_is_reported_when_it_has_ended(cast: Cast, message: Message
 
 
 def test_dismissing_changes_nothing_but_the_report(cast: Cast, message: Message) -> None:
-    report = services.report_message(reporter=cast.alice, message=message, reason="other")
-    services.decide(report=report, by=cast.moderator, action="dismissed", note="fine")
+    report = reporting.report_message(reporter=cast.alice, message=message, reason="other")
+    deciding.decide(report=report, by=cast.moderator, action="dismissed", note="fine")
     message.refresh_from_db()
     report.refresh_from_db()
     assert (report.status, message.hidden_at) == ("dismissed", None)
@@ -132,9 +132,9 @@ def test_hiding_takes_the_text_from_readers_and_keeps_it_for_appeal(
 
     signals.message_hidden.connect(listener)
     try:
-        report = services.report_message(reporter=cast.alice, message=message, reason="harmful")
+        report = reporting.report_message(reporter=cast.alice, message=message, reason="harmful")
         with django_capture_on_commit_callbacks(execute=True):
-            services.decide(report=report, by=cast.moderator, action="hidden")
+            deciding.decide(report=report, by=cast.moderator, action="hidden")
             assert result == []
         assert result == [(message.pk, True)]
     finally:
@@ -150,7 +150,7 @@ def test_hiding_takes_the_text_from_readers_and_keeps_it_for_appeal(
 def test_taking_a_share_down_closes_it(cast: Cast, message: Message, share: Share) -> None:
     address = share.get_absolute_url()
     assert cast.client("anonymous").get(address).status_code == 200
-    services.decide(report=report_of(share, cast), by=cast.moderator, action="taken_down")
+    deciding.decide(report=report_of(share, cast), by=cast.moderator, action="taken_down")
     for who in ("anonymous", "alice", "bob"):
         assert cast.client(who).get(address).status_code == 404
     share.refresh_from_db()
@@ -166,7 +166,7 @@ def test_if_the_share_cannot_be_closed_nothing_is_decided(cast: Cast, share: Sha
     hooks.take_down_share.register(broken)
     try:
         with pytest.raises(RuntimeError):
-            services.decide(report=report, by=cast.staff, action="taken_down")
+            deciding.decide(report=report, by=cast.staff, action="taken_down")
     finally:
         hooks.take_down_share.unregister(broken)
     report.refresh_from_db()
@@ -177,43 +177,43 @@ def test_if_the_share_cannot_be_closed_nothing_is_decided(cast: Cast, share: Sha
 
 
 def test_a_decision_can_be_taken_back(cast: Cast, message: Message) -> None:
-    first = services.report_message(reporter=cast.alice, message=message, reason="other")
-    second = services.report_message(reporter=cast.bob, message=message, reason="other")
+    first = reporting.report_message(reporter=cast.alice, message=message, reason="other")
+    second = reporting.report_message(reporter=cast.bob, message=message, reason="other")
     for report in (first, second):
-        services.decide(report=report, by=cast.staff, action="hidden")
-    services.decide(report=first, by=cast.staff, action="dismissed")
+        deciding.decide(report=report, by=cast.staff, action="hidden")
+    deciding.decide(report=first, by=cast.staff, action="dismissed")
     message.refresh_from_db()
     assert message.hidden_at is not None  # the other report still hides it
-    services.decide(report=second, by=cast.staff, action="dismissed")
+    deciding.decide(report=second, by=cast.staff, action="dismissed")
     message.refresh_from_db()
     assert message.hidden_at is None
 
 
 def test_dismissing_an_open_report_does_not_show_what_another_hid(cast: Cast, message: Message) -> None:
-    first = services.report_message(reporter=cast.alice, message=message, reason="other")
-    second = services.report_message(reporter=cast.bob, message=message, reason="other")
-    services.decide(report=first, by=cast.staff, action="hidden")
-    services.decide(report=second, by=cast.staff, action="dismissed")
+    first = reporting.report_message(reporter=cast.alice, message=message, reason="other")
+    second = reporting.report_message(reporter=cast.bob, message=message, reason="other")
+    deciding.decide(report=first, by=cast.staff, action="hidden")
+    deciding.decide(report=second, by=cast.staff, action="dismissed")
     message.refresh_from_db()
     assert message.hidden_at is not None
 
 
 def test_decisions_that_make_no_sense(cast: Cast, message: Message, share: Share) -> None:
-    about_message = services.report_message(reporter=cast.alice, message=message, reason="other")
+    about_message = reporting.report_message(reporter=cast.alice, message=message, reason="other")
     about_share = report_of(share, cast)
     for report, action in [(about_message, "taken_down"), (about_share, "hidden"), (about_share, "open")]:
         with pytest.raises(BadInput):
-            services.decide(report=report, by=cast.staff, action=action)
+            deciding.decide(report=report, by=cast.staff, action=action)
     message.delete()
     with pytest.raises(ChatError, match="no longer exists"):
-        services.decide(report=about_message, by=cast.staff, action="hidden")
-    services.decide(report=about_message, by=cast.staff, action="dismissed")
+        deciding.decide(report=about_message, by=cast.staff, action="hidden")
+    deciding.decide(report=about_message, by=cast.staff, action="dismissed")
 
 
 def test_a_message_of_a_shared_page_can_be_hidden_where_it_came_from(
     cast: Cast, message: Message, share: Share
 ) -> None:
-    services.decide(report=report_of(share, cast, message), by=cast.moderator, action="hidden")
+    deciding.decide(report=report_of(share, cast, message), by=cast.moderator, action="hidden")
     message.refresh_from_db()
     assert message.hidden_at is not None
 
@@ -221,18 +221,18 @@ def test_a_message_of_a_shared_page_can_be_hidden_where_it_came_from(
 @pytest.mark.parametrize("who", ["alice", "bob", "stranger"])
 def test_only_moderators_decide(cast: Cast, message: Message, share: Share, who: str) -> None:
     by: User = getattr(cast, who)
-    report = services.report_message(reporter=cast.alice, message=message, reason="other")
+    report = reporting.report_message(reporter=cast.alice, message=message, reason="other")
     with pytest.raises(NotAllowed):
-        services.decide(report=report, by=by, action="dismissed")
+        deciding.decide(report=report, by=by, action="dismissed")
     with pytest.raises(NotAllowed):
-        services.take_share_down(share_id=share.pk, by=by)
+        deciding.take_share_down(share_id=share.pk, by=by)
     assert not StaffAction.objects.exists()
 
 
 def test_everything_decided_is_on_record(cast: Cast, message: Message, share: Share) -> None:
-    report = services.report_message(reporter=cast.alice, message=message, reason="other")
-    services.decide(report=report, by=cast.moderator, action="hidden", note="clear")
-    services.take_share_down(share_id=share.pk, by=cast.moderator, note="also", owner_reason="Insults.")
+    report = reporting.report_message(reporter=cast.alice, message=message, reason="other")
+    deciding.decide(report=report, by=cast.moderator, action="hidden", note="clear")
+    deciding.take_share_down(share_id=share.pk, by=cast.moderator, note="also", owner_reason="Insults.")
     hidden, down = StaffAction.objects.order_by("pk")
     assert (hidden.verb, hidden.target, hidden.actor) == (
         "report hidden",

@@ -10,7 +10,7 @@ from django import forms
 
 from chat.core.entry_points import RuleScope, check_text
 from chat.core.errors import BadInput, RefusedByRule
-from chat.moderation import services
+from chat.moderation import blocking, rule_kinds
 from chat.moderation.models import Rule
 from chat.moderation.rules import RULES
 from chat.moderation.rules.base import RuleKind
@@ -77,7 +77,7 @@ def form(kind: str, **fields: str) -> dict[str, str]:
 @pytest.mark.parametrize("options", [{}, {"most": "many"}, {"most": 19}])
 def test_options_that_the_fields_refuse_are_refused_without_a_check_of_the_kind(options: Options) -> None:
     with pytest.raises(BadInput, match="Letters at most"):
-        services.check_rule("long_words", options)
+        rule_kinds.check_rule("long_words", options)
 
 
 def test_a_rule_without_the_options_of_its_kind_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
@@ -97,7 +97,7 @@ def test_a_kind_that_raises_is_skipped_and_named_in_the_log_without_the_text(
     check_text("message", "my account is 4711")
     with pytest.raises(RefusedByRule):
         check_text("message", "forbidden")
-    (found,) = services.findings(RuleScope.PEOPLE, "a forbidden word")
+    (found,) = blocking.findings(RuleScope.PEOPLE, "a forbidden word")
     assert found[1] == Finding(2, 11)
     assert "kind of rule faulty failed: LookupError" in caplog.text
     assert f"blocking rule {broken.pk} was skipped" in caplog.text
@@ -108,7 +108,7 @@ def test_rules_without_a_usable_pattern_are_not_sent_to_the_model_workers() -> N
     rule("faulty")
     rule("bad_pattern")
     good = rule("pattern", pattern="forbidden")
-    assert services.reply_rules() == [{"rule_id": str(good.pk), "pattern": "forbidden"}]
+    assert blocking.reply_rules() == [{"rule_id": str(good.pk), "pattern": "forbidden"}]
 
 
 def test_the_list_of_rules_opens_although_a_rule_lacks_its_options(cast: Cast) -> None:

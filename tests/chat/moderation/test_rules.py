@@ -10,7 +10,7 @@ from django.db import connection
 
 from chat.core.entry_points import check_text
 from chat.core.errors import BadInput, RefusedByRule
-from chat.moderation import services
+from chat.moderation import blocking, rule_kinds
 from chat.moderation.models import Rule
 from tests.chat.cast import Cast
 
@@ -75,7 +75,7 @@ def test_rules_for_prompts_and_replies_are_kept_apart(db: None) -> None:
     two = rule("two", "reply", words="Stopped.")
     three = rule("three", "both")
     rule("four", "both", active=False)
-    assert services.reply_rules() == [
+    assert blocking.reply_rules() == [
         {"rule_id": str(three.pk), "pattern": "three"},
         {"rule_id": str(two.pk), "pattern": "two"},
     ]
@@ -83,9 +83,9 @@ def test_rules_for_prompts_and_replies_are_kept_apart(db: None) -> None:
     for refused in ("one", "three"):
         with pytest.raises(RefusedByRule):
             check_text("message", refused)
-    assert services.reply_words(str(two.pk)) == "Stopped."
+    assert blocking.reply_words(str(two.pk)) == "Stopped."
     for unknown in (str(three.pk), "999999", "", "no-number"):
-        assert services.reply_words(unknown)
+        assert blocking.reply_words(unknown)
 
 
 def test_a_rule_saved_in_the_admin_counts_for_the_next_message(cast: Cast) -> None:
@@ -147,7 +147,7 @@ def test_an_unusable_rule_in_the_database_is_skipped(db: None, caplog: pytest.Lo
     check_text("message", "x and never")
     with pytest.raises(RefusedByRule):
         check_text("message", "it works")
-    assert [each["pattern"] for each in services.reply_rules()] == ["works"]
+    assert [each["pattern"] for each in blocking.reply_rules()] == ["works"]
     assert "cannot be used" in caplog.text
 
 
@@ -167,4 +167,4 @@ def test_a_pattern_that_would_hang_python_s_engine_does_not_hang(db: None) -> No
 
 def test_unknown_kinds_are_refused() -> None:
     with pytest.raises(BadInput):
-        services.check_rule("no-such-kind", {"pattern": "x"})
+        rule_kinds.check_rule("no-such-kind", {"pattern": "x"})

@@ -14,7 +14,7 @@ import pytest
 
 from chat.core.entry_points import RuleScope, check_text
 from chat.core.errors import RefusedByRule
-from chat.moderation import services
+from chat.moderation import blocking, rule_kinds
 from chat.moderation.models import Rule
 from chat.moderation.rules.secrets import SHAPES
 from inference.base.findings import Finding
@@ -64,7 +64,7 @@ EXAMPLES = [(kind, key) for kind, keys in KEYS.items() for key in keys]
 
 
 def found(text: str, *, also_random: bool = True) -> list[tuple[str, str]]:
-    findings = services.findings_of("secrets", {"random": also_random}, text)
+    findings = rule_kinds.findings_of("secrets", {"random": also_random}, text)
     return [(each.kind, text[each.start : each.end]) for each in findings]
 
 
@@ -149,12 +149,12 @@ def test_findings_of_all_rules_are_sorted_by_place(cast: Cast) -> None:
     keys = Rule.objects.create(name="keys", kind="secrets")
     fish = Rule.objects.create(name="fish", options={"pattern": "fish"})
     text = f"fish {key} FISH"
-    assert services.findings(RuleScope.PEOPLE, text) == [
+    assert blocking.findings(RuleScope.PEOPLE, text) == [
         (fish, Finding(0, 4)),
         (keys, Finding(5, 5 + len(key), "npm_token")),
         (fish, Finding(6 + len(key), 10 + len(key))),
     ]
-    assert services.findings(RuleScope.MODEL, text) == []
+    assert blocking.findings(RuleScope.MODEL, text) == []
 
 
 def test_staff_add_it_and_try_it_in_the_form_of_the_table(cast: Cast) -> None:
@@ -179,7 +179,7 @@ def test_staff_add_it_and_try_it_in_the_form_of_the_table(cast: Cast) -> None:
 @pytest.mark.parametrize(("kind", "key"), EXAMPLES)
 def test_a_worker_refuses_a_reply_with_a_key_and_knows_its_kind(cast: Cast, kind: str, key: str) -> None:
     rule = Rule.objects.create(name="keys", kind="secrets", applies="reply")
-    rules = compile_rules(tuple(ReplyRule(**each) for each in services.reply_rules()))
+    rules = compile_rules(tuple(ReplyRule(**each) for each in blocking.reply_rules()))
     text = f"Use {key} for it.".encode()
     match = rules.search(text, known=0, hold_back=0, final=True)
     assert match is not None
@@ -189,7 +189,7 @@ def test_a_worker_refuses_a_reply_with_a_key_and_knows_its_kind(cast: Cast, kind
 
 def test_case_matters_in_replies_too(cast: Cast) -> None:
     Rule.objects.create(name="keys", kind="secrets", applies="reply")
-    rules = compile_rules(tuple(ReplyRule(**each) for each in services.reply_rules()))
+    rules = compile_rules(tuple(ReplyRule(**each) for each in blocking.reply_rules()))
     shouted = KEYS["aws_key"][0].lower().encode()
     assert rules.search(shouted, known=0, hold_back=0, final=True) is None
 
@@ -199,6 +199,6 @@ def test_a_kind_that_is_gone_refuses_nothing_and_is_logged(
 ) -> None:
     Rule.objects.create(name="old", kind="removed", options={"x": 1})
     check_text("message", "anything")
-    assert services.reply_rules() == []
+    assert blocking.reply_rules() == []
     assert "cannot be used" in caplog.text
     assert cast.client("staff").get("/admin/moderation/rule/").status_code == 200

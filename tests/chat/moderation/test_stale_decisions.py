@@ -14,7 +14,7 @@ from chat.accounts import services as accounts
 from chat.accounts.models import User
 from chat.conversations.models import Message
 from chat.core.models import StaffAction
-from chat.moderation import services
+from chat.moderation import reporting
 from chat.moderation.models import Decision, Report, Rule
 from chat.quotas.models import QuotaPolicy
 from chat.sharing.models import Share
@@ -34,7 +34,7 @@ def message(cast: Any) -> Message:
 
 @pytest.fixture
 def report(cast: Any, message: Message) -> Report:
-    return services.report_message(reporter=cast.alice, message=message, reason="harmful")
+    return reporting.report_message(reporter=cast.alice, message=message, reason="harmful")
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_going_there_and_back_is_seen_too(cast: Any, report: Report) -> None:
 def test_a_decision_on_another_report_of_the_same_message_counts(
     cast: Any, report: Report, message: Message, share: Share
 ) -> None:
-    other = services.report_share(
+    other = reporting.report_share(
         reporter=None,
         share_id=share.pk,
         text="Poison",
@@ -139,7 +139,7 @@ def test_a_take_down_by_report_counts_for_the_page_of_the_share_and_the_other_wa
     cast: Any, share: Share
 ) -> None:
     about = {"author": cast.alice, "reason": "other", "text": "Poison"}
-    report = services.report_share(reporter=None, share_id=share.pk, **about)
+    report = reporting.report_share(reporter=None, share_id=share.pk, **about)
     by_share, by_report = Page(cast.client(SECOND), share, "take-down"), decide(cast, SECOND, report)
     decide(cast, FIRST, report).send(taken_down="x")
     assert is_refused(by_share.send(owner_reason="Insults."), "share taken down")

@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.conversations.models import Message
+from chat.moderation.deciding import decide
 from chat.moderation.models import Report
-from chat.moderation.services import decide
 from chat.sharing import services
 from chat.sharing.models import Share
 from tests.chat.cast import Cast

@@ -12,7 +12,7 @@ from chat.conversations.models import Conversation, Message
 from chat.core.models import StaffAction
 from chat.files import attaching
 from chat.files.models import File
-from chat.moderation import services as moderation
+from chat.moderation import deciding
 from chat.sharing import services
 from chat.sharing.models import Share
 from tests.chat.cast import Cast
@@ -185,7 +185,7 @@ def test_staff_see_it_on_record_also_when_it_is_taken_down(cast: Cast, share: Sh
         f"file:{pk}",
         {"owner": f"user:{cast.alice.pk}", "share": str(share.pk)},
     )
-    moderation.take_share_down(share_id=share.pk, by=cast.moderator, owner_reason="because")
+    deciding.take_share_down(share_id=share.pk, by=cast.moderator, owner_reason="because")
     assert [cast.client(who).get(url).status_code for who in ("moderator", "staff", "alice")] == [
         404,
         200,

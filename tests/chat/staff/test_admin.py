@@ -22,7 +22,7 @@ from chat.conversations.models import Conversation, Message
 from chat.core import audit
 from chat.core.models import StaffAction
 from chat.model_cards.models import ModelCard
-from chat.moderation import services as moderation
+from chat.moderation import deciding, reporting
 from chat.moderation.models import Report, Rule
 from chat.quotas import services as quotas
 from chat.quotas.models import QuotaPolicy
@@ -58,13 +58,13 @@ class Scene:
         self.share = store_copy(
             Share(conversation=self.conversation, owner=cast.alice, title="Soup"), snapshot
         )
-        self.report = moderation.report_message(
+        self.report = reporting.report_message(
             reporter=cast.alice, message=self.reply, reason="harmful", note="burnt"
         )
-        self.shared_report = moderation.report_share(
+        self.shared_report = reporting.report_share(
             reporter=None, share_id=self.share.pk, text="Hot & good", author=cast.alice, reason="other"
         )
-        moderation.decide(report=self.shared_report, by=cast.staff, action="dismissed")
+        deciding.decide(report=self.shared_report, by=cast.staff, action="dismissed")
         self.rule = Rule.objects.create(name="fish", options={"pattern": "fish"})
         self.policy = QuotaPolicy.objects.create(user=cast.alice, tokens_per_day=1000)
         quotas.reserve(

@@ -20,7 +20,7 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation
 from chat.core.models import StaffAction
 from chat.core.site import Site
-from chat.moderation import services as moderation
+from chat.moderation import reporting
 from chat.moderation.models import Rule
 from chat.quotas.models import QuotaPolicy, UsageCounter
 from chat.sharing import services as sharing
@@ -91,7 +91,7 @@ class AdminRows:
             message=reply, user=cast.alice, model="scripted", seed=1, status=Status.COMPLETE
         )
         self.share = sharing.create_share(conversation=talk, owner=cast.alice)
-        self.report = moderation.report_message(reporter=cast.alice, message=reply, reason="harmful", note="")
+        self.report = reporting.report_message(reporter=cast.alice, message=reply, reason="harmful", note="")
         self.rule = Rule.objects.create(name="fish", options={"pattern": "fish"})
         self.take_down = TakeDown.objects.create(
             owner=cast.alice, conversation=talk, share=self.share, reason="a" * 40, message_digests={}

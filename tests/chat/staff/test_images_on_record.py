@@ -11,7 +11,7 @@ from chat.conversations.models import Conversation, Message
 from chat.core.models import StaffAction
 from chat.files import attaching
 from chat.files.models import File
-from chat.moderation import services as moderation
+from chat.moderation import deciding, reporting
 from chat.moderation.models import Report
 from chat.sharing import services as sharing
 from tests.chat.cast import Cast
@@ -30,7 +30,7 @@ def asked(cast: Cast) -> Message:
 
 @pytest.fixture
 def report(cast: Cast, asked: Message) -> Report:
-    return moderation.report_message(reporter=cast.alice, message=asked, reason="harmful")
+    return reporting.report_message(reporter=cast.alice, message=asked, reason="harmful")
 
 
 def address() -> str:
@@ -57,7 +57,7 @@ def test_staff_who_may_read_the_message_see_its_images_on_record(
     cast: Cast, asked: Message, who: str, reported: bool, status: int
 ) -> None:
     if reported:
-        moderation.report_message(reporter=cast.alice, message=asked, reason="harmful")
+        reporting.report_message(reporter=cast.alice, message=asked, reason="harmful")
     answer = cast.client(who).get(address())
     assert answer.status_code == status
     if status != 200:
@@ -89,7 +89,7 @@ def test_the_pages_list_images_without_names_and_record_nothing_until_one_is_ope
 def test_a_hidden_image_is_for_staff_alone(cast: Cast, asked: Message, report: Report) -> None:
     own = f"/api/files/{File.objects.get().pk}/image/"
     assert cast.client("alice").get(own).status_code == 200
-    moderation.decide(report=report, by=cast.moderator, action="hidden")
+    deciding.decide(report=report, by=cast.moderator, action="hidden")
     assert cast.client("alice").get(own).status_code == 404
     assert cast.client("alice").get(own.replace("image", "original")).status_code == 404
     assert cast.client("moderator").get(address()).content == BYTES

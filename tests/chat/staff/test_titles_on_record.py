@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from chat.conversations.lifecycle import delete_conversation
 from chat.core.models import StaffAction
-from chat.moderation import services as moderation
+from chat.moderation import deciding
 from chat.moderation.hooks import take_down_share
 from chat.moderation.models import Report
 from chat.sharing import services
@@ -107,7 +107,7 @@ def test_a_report_that_is_decided_is_read_on_its_page_only(cast: Cast, share: Sh
     report = Report.objects.get()
     client = cast.client("moderator")
     assert ANSWER in client.get("/admin/moderation/report/").content.decode()  # to be decided
-    moderation.decide(report=report, by=cast.staff, action="dismissed")
+    deciding.decide(report=report, by=cast.staff, action="dismissed")
     for listed in ("/admin/moderation/report/", "/admin/moderation/decision/", "/admin/"):
         assert ANSWER not in client.get(listed).content.decode()
     assert ANSWER in client.get(f"/admin/moderation/report/{report.pk}/change/").content.decode()

@@ -18,7 +18,8 @@ from chat.accounts import services as accounts
 from chat.conversations.lifecycle import delete_conversation
 from chat.conversations.models import Message
 from chat.conversations.titles import rename_conversation
-from chat.moderation.services import decide, report_message
+from chat.moderation.deciding import decide
+from chat.moderation.reporting import report_message
 from chat.turns.models import Generation
 from grokweb.asgi import application
 from tests.chat.turns.exchange import asked_twice, eventually, send
