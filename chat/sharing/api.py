@@ -13,7 +13,7 @@ from chat.core.api import ApiRequest, json_view
 from chat.core.errors import BadInput
 from chat.core.load_shedding import request_cost
 from chat.core.throttling import throttle
-from chat.sharing import services
+from chat.sharing import copying, links
 from chat.sharing.access import share_of
 from chat.sharing.policies import DEFAULT
 
@@ -31,7 +31,7 @@ def shares(request: ApiRequest, pk: UUID) -> HttpResponse:
         raise BadInput(_("Please choose who may open the link."))
     options, thoughts, images = _options(request), _flag(request, "thoughts"), _flag(request, "images")
     throttle("share", str(request.user.pk), SHARES_AN_HOUR, 3600)
-    share = services.create_share(
+    share = copying.create_share(
         conversation=conversation,
         owner=request.user,
         expires_days=days,
@@ -40,7 +40,7 @@ def shares(request: ApiRequest, pk: UUID) -> HttpResponse:
         thoughts=thoughts,
         images=images,
     )
-    return JsonResponse({"share": services.share_json(share)}, status=201)
+    return JsonResponse({"share": links.share_json(share)}, status=201)
 
 
 def _flag(request: ApiRequest, name: str) -> bool:
@@ -63,16 +63,16 @@ def share(request: ApiRequest, pk: UUID, token: str) -> HttpResponse:
     """Turns a link off, changes the options of its policy, or deletes thoughts or images from its copy."""
     found = share_of(conversation_for(request.user, pk), token)
     if request.method == "DELETE":
-        services.revoke(share=found)
+        links.revoke(share=found)
     elif "thoughts" in request.data:
         if request.data["thoughts"] is not False:
             raise BadInput(_("Thoughts cannot be added to a link. Please make a new one."))
-        services.leave_out_thoughts(share=found)
+        copying.leave_out_thoughts(share=found)
     elif "images" in request.data:
         if request.data["images"] is not False:
             raise BadInput(_("Images cannot be added to a link. Please make a new one."))
-        services.leave_out_images(share=found)
+        copying.leave_out_images(share=found)
     else:
         throttle("share", str(request.user.pk), SHARES_AN_HOUR, 3600)
-        services.change_options(share=found, options=_options(request))
+        links.change_options(share=found, options=_options(request))
     return HttpResponse(status=204)

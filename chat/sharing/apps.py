@@ -21,7 +21,7 @@ class SharingConfig(AppConfig):
 def shares(conversation: "Conversation") -> dict[str, Any]:
     """Returns the shares of a conversation for the owner's page and /api/conversations/<id>/."""
     from chat.sharing import takedowns
-    from chat.sharing.services import open_shares, share_json
+    from chat.sharing.links import open_shares, share_json
 
     bound = takedowns.in_force(conversation)
     return {

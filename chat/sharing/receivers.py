@@ -11,19 +11,19 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation
 from chat.conversations.signals import all_deleted, conversation_deleted
 from chat.moderation.hooks import take_down_share
-from chat.sharing import services
+from chat.sharing import links
 
 
 @receiver(conversation_deleted)
 def on_conversation_deleted(conversation: Conversation, **_: Any) -> None:
-    services.close_shares(conversation)
+    links.close_shares(conversation)
 
 
 @receiver(all_deleted)
 def on_all_deleted(owner: User, **_: Any) -> None:
-    services.close_all(owner)
+    links.close_all(owner)
 
 
 @take_down_share.register
 def close_taken_down(share_id: UUID, reason: str) -> bool:
-    return services.take_down(share_id, reason)
+    return links.take_down(share_id, reason)

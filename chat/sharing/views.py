@@ -28,7 +28,7 @@ from chat.core.load_shedding import request_cost
 from chat.core.throttling import client_address, throttle
 from chat.files.responses import inline_image
 from chat.moderation.models import Report
-from chat.sharing import access_cookie, services
+from chat.sharing import access_cookie, reading, reporting
 from chat.sharing.access import ReaderAsked, share_for, shared_image_for, unanswered_share_for
 from chat.sharing.csrf import csrf_for_shared_page
 from chat.sharing.models import Share
@@ -88,8 +88,8 @@ def _share(request: HttpRequest, token: str) -> Share:
     return share_for(request.user, token, access_cookie.value_of(request))
 
 
-def _found(request: HttpRequest, token: str) -> services.Page:
-    return services.readable(_share(request, token), _number(request.GET.get("page", "1")))
+def _found(request: HttpRequest, token: str) -> reading.Page:
+    return reading.readable(_share(request, token), _number(request.GET.get("page", "1")))
 
 
 def _number(given: str) -> int:
@@ -98,7 +98,7 @@ def _number(given: str) -> int:
     return int(given)
 
 
-def _shown(request: HttpRequest, page: services.Page, html: Sequence[str]) -> HttpResponse:
+def _shown(request: HttpRequest, page: reading.Page, html: Sequence[str]) -> HttpResponse:
     share, card = page.share, page.share.conversation.model
     context = {
         "share": share,
@@ -207,4 +207,4 @@ def _report(request: HttpRequest, share: Share, data: dict[str, Any], number: in
     throttle("share-report-address", address, REPORTS_AN_HOUR_OF_ADDRESS, 3600)
     throttle("share-reports", str(share.pk), REPORTS_AN_HOUR_OF_ONE, 3600)
     reporter = request.user if request.user.is_authenticated else None
-    return services.report(share=share, reporter=reporter, page=number, **words)
+    return reporting.report(share=share, reporter=reporter, page=number, **words)

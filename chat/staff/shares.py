@@ -30,7 +30,7 @@ from chat.sharing import takedowns
 from chat.sharing.access import may_staff_read
 from chat.sharing.models import Share, SharePage, TakeDown
 from chat.sharing.policies import policies, policy_label
-from chat.sharing.services import origins_in, with_images
+from chat.sharing.reading import origins_in, with_images
 
 
 class PolicyFilter(admin.SimpleListFilter):

@@ -41,7 +41,7 @@ def main() -> None:
     from chat.conversations.lifecycle import create_conversation
     from chat.conversations.models import Message, Role
     from chat.model_cards.models import ModelCard
-    from chat.sharing.services import create_share
+    from chat.sharing.copying import create_share
 
     owner = User.objects.create_user(f"p{os.urandom(6).hex()}@example.org")
     model = ModelCard.objects.first() or ModelCard.objects.create(

@@ -29,7 +29,7 @@ from chat.files import attaching, file_storage, uploading
 from chat.files.models import File
 from chat.moderation.models import Report
 from chat.moderation.reporting import report_message
-from chat.sharing.services import create_share
+from chat.sharing.copying import create_share
 from chat.turns import redis_client
 from chat.turns.models import Generation, Status
 from tests.chat.cast import PASSWORD, Cast

@@ -10,7 +10,7 @@ from django.test import Client
 
 from chat.conversations.bulk import BULK
 from chat.conversations.models import Conversation
-from chat.sharing.services import create_share
+from chat.sharing.copying import create_share
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 from tests.chat.turns.exchange import eventually, send

@@ -16,8 +16,8 @@ from chat.core.models import StaffAction
 from chat.model_cards.models import ModelCard
 from chat.moderation import deciding, hooks, reporting, signals
 from chat.moderation.models import Decision, Report
+from chat.sharing.copying import store_copy
 from chat.sharing.models import Share
-from chat.sharing.services import store_copy
 from tests.chat.cast import Cast
 
 

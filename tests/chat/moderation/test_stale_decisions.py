@@ -17,8 +17,8 @@ from chat.core.models import StaffAction
 from chat.moderation import reporting
 from chat.moderation.models import Decision, Report, Rule
 from chat.quotas.models import QuotaPolicy
+from chat.sharing.copying import store_copy
 from chat.sharing.models import Share
-from chat.sharing.services import store_copy
 from tests.chat.at_once import at_once
 from tests.chat.conversations.building import talk
 

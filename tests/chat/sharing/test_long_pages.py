@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from chat.accounts.models import User
 from chat.conversations.models import Message
 from chat.moderation.models import Report
-from chat.sharing import services
+from chat.sharing import copying
 from chat.sharing.models import Share, SharePage
 from chat.sharing.paging import PAGE_CHARS, PAGE_MESSAGES, pages_of
 from tests.chat.cast import Cast
@@ -35,7 +35,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shared(owner: User, *texts: str) -> Share:
-    return services.create_share(conversation=talk(owner, *texts), owner=owner)
+    return copying.create_share(conversation=talk(owner, *texts), owner=owner)
 
 
 def opened(cast: Cast, share: Share, number: int | str = 1) -> Any:
@@ -52,7 +52,7 @@ def numbers_linked(page: Any) -> dict[Any, Any]:
 
 def test_a_reader_follows_the_links_to_every_message(cast: Cast) -> None:
     conversation, said = long_talk(cast.alice, 3 * PAGE_MESSAGES + 1)
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     number, read = 1, ""
     for turned in range(1, 10):  # noqa: B007 - read after the loop
         answer = opened(cast, share, number)
@@ -76,7 +76,7 @@ def test_a_short_page_has_no_links_to_others(cast: Cast) -> None:
 @pytest.mark.parametrize("number", ["0", "4", "-1", "x", "", "1e9", "9" * 30, "٢"])
 def test_a_page_that_does_not_exist_is_not_found(cast: Cast, number: str) -> None:
     conversation, _ = long_talk(cast.alice, 3 * PAGE_MESSAGES)
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     assert opened(cast, share, 3).status_code == 200
     assert opened(cast, share, number).status_code == 404
 
@@ -127,7 +127,7 @@ def test_a_view_reads_one_page_of_the_copy_however_long_it_is(
 def test_conversations_too_long_for_one_share_are_refused(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.sharing.services.COPIED_CHARS", 1000)
+    monkeypatch.setattr("chat.sharing.copying.COPIED_CHARS", 1000)
     conversation = talk(cast.alice, "Hi", "x" * 1000)
     answer = cast.client("alice").post(
         f"/api/conversations/{conversation.pk}/share/", "{}", content_type="application/json"
@@ -141,7 +141,7 @@ def test_conversations_too_long_for_one_share_are_refused(
 
 def test_the_report_keeps_the_page_that_the_reader_saw(cast: Cast) -> None:
     conversation, _ = long_talk(cast.alice, 2 * PAGE_MESSAGES)
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     client = cast.client("anonymous")
     page = client.get(f"{share.get_absolute_url()}?page=2").content.decode()
     assert '<input type="hidden" name="page" value="2">' in page
@@ -154,7 +154,7 @@ def test_the_report_keeps_the_page_that_the_reader_saw(cast: Cast) -> None:
 
 def test_a_message_of_any_page_can_be_reported(cast: Cast) -> None:
     conversation, said = long_talk(cast.alice, 2 * PAGE_MESSAGES)
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     last = said[-1]
     answer = cast.client("anonymous").post(
         f"{share.get_absolute_url()}report/",

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from chat.conversations.models import Conversation
-from chat.sharing import access_cookie, services
+from chat.sharing import access_cookie, copying, links
 from chat.sharing.models import Share
 from chat.sharing.policies import POLICIES, policies, policy_for
 from chat.sharing.policies.base import Policy
@@ -33,7 +33,7 @@ def conversation(cast: Cast) -> Conversation:
 
 @pytest.fixture
 def share(conversation: Conversation) -> Share:
-    return services.create_share(
+    return copying.create_share(
         conversation=conversation,
         owner=conversation.owner,
         policy="password",
@@ -171,7 +171,7 @@ def test_a_page_that_asks_is_not_reported_by_who_has_not_read_it(cast: Cast, sha
 def test_a_closed_link_answers_like_one_that_never_was(cast: Cast, share: Share) -> None:
     client = cast.client("anonymous")
     answer(client, share, PASSWORD)
-    services.revoke(share=share)
+    links.revoke(share=share)
     unknown = client.post(reverse("answer_shared", args=["x" * 32]), {"password": PASSWORD})
     for response in (client.get(share.get_absolute_url()), answer(client, share, PASSWORD), unknown):
         assert response.status_code == 404
@@ -180,7 +180,7 @@ def test_a_closed_link_answers_like_one_that_never_was(cast: Cast, share: Share)
 
 
 def test_a_password_for_a_public_share_redirects_to_the_page(cast: Cast, conversation: Conversation) -> None:
-    plain = services.create_share(conversation=conversation, owner=cast.alice)
+    plain = copying.create_share(conversation=conversation, owner=cast.alice)
     response = answer(cast.client("anonymous"), plain, PASSWORD)
     assert (response.status_code, response["Location"]) == (302, plain.get_absolute_url())
     assert not response.cookies
@@ -190,7 +190,7 @@ def test_a_password_for_a_public_share_redirects_to_the_page(cast: Cast, convers
 
 
 def test_the_cookie_belongs_to_one_page(cast: Cast, share: Share, conversation: Conversation) -> None:
-    second = services.create_share(
+    second = copying.create_share(
         conversation=conversation, owner=cast.alice, policy="password", options={"password": PASSWORD}
     )
     cookie = answer(cast.client("anonymous"), share, PASSWORD).cookies[access_cookie.COOKIE]
@@ -238,7 +238,7 @@ def test_only_the_owner_changes_a_password(cast: Cast, share: Share, who: str, s
 
 
 def test_a_closed_link_cannot_be_changed(cast: Cast, share: Share) -> None:
-    services.revoke(share=share)
+    links.revoke(share=share)
     address = f"/api/conversations/{share.conversation_id}/share/{share.token}/"
     change = json.dumps({"options": {"password": OTHER}})
     response = cast.client("alice").patch(address, change, content_type="application/json")

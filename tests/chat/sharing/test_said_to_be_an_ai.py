@@ -10,7 +10,7 @@ import pytest
 
 from chat.conversations.models import Conversation
 from chat.model_cards.models import ModelCard
-from chat.sharing.services import create_share
+from chat.sharing.copying import create_share
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 

@@ -14,7 +14,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from chat.conversations.lifecycle import delete_conversation
 from chat.conversations.models import Conversation, Message, MessageStatus
 from chat.moderation.hooks import take_down_share
-from chat.sharing import services
+from chat.sharing import copying, links
 from chat.sharing.models import Share, SharePage
 from chat.sharing.policies import policy_for
 from tests.chat.cast import Cast
@@ -114,7 +114,7 @@ def test_a_live_reply_is_waited_for(cast: Cast) -> None:
 
 
 def revoke(share: Share) -> None:
-    services.revoke(share=share)
+    links.revoke(share=share)
 
 
 def expire(share: Share) -> None:
@@ -139,7 +139,7 @@ ENDS = [revoke, expire, take_down, delete_shared, lose_policy]
 @pytest.mark.parametrize("end", ENDS)
 def test_every_end_looks_like_no_link_at_all(cast: Cast, end: Any) -> None:
     conversation = talk(cast.alice, "Hi", "Hello there")
-    share = services.create_share(conversation=conversation, owner=cast.alice, expires_days=7)
+    share = copying.create_share(conversation=conversation, owner=cast.alice, expires_days=7)
     client = cast.client("anonymous")
     assert client.get(share.get_absolute_url()).status_code == 200
     end(share)
@@ -159,7 +159,7 @@ def test_deleting_the_conversation_removes_the_copies(
     cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     conversation = talk(cast.alice, "Hi", "Hello there")
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     with django_capture_on_commit_callbacks(execute=True):
         cast.client("alice").delete(f"/api/conversations/{conversation.pk}/")
     share.refresh_from_db()
@@ -170,7 +170,7 @@ def test_deleting_the_conversation_removes_the_copies(
 
 def test_taken_down_for_the_owner_too_and_kept_for_an_appeal(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi", "Hello there")
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     take_down(share)
     share.refresh_from_db()
     first = share.taken_down_at

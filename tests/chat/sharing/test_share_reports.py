@@ -13,7 +13,7 @@ from django.utils import timezone
 from chat.conversations.models import Message
 from chat.moderation.deciding import decide
 from chat.moderation.models import Report
-from chat.sharing import services
+from chat.sharing import copying, links
 from chat.sharing.models import Share
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def share(cast: Cast) -> Share:
     conversation = talk(cast.alice, "Hi", "Something bad", "And?", "Something worse")
-    return services.create_share(conversation=conversation, owner=cast.alice)
+    return copying.create_share(conversation=conversation, owner=cast.alice)
 
 
 def post_form(client: Client, share: Share, **fields: Any) -> Any:
@@ -95,7 +95,7 @@ def test_a_form_with_a_zero_byte_is_stored_without_it(cast: Cast, share: Share) 
 
 
 def test_a_dead_link_cannot_be_reported(cast: Cast, share: Share) -> None:
-    services.revoke(share=share)
+    links.revoke(share=share)
     assert post_form(cast.client("anonymous"), share).status_code == 404
     answer = post_json(cast.client("anonymous"), share)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
@@ -107,7 +107,7 @@ def test_only_by_post(cast: Cast, share: Share) -> None:
 
 
 def test_members_pages_are_reported_by_members(cast: Cast) -> None:
-    share = services.create_share(
+    share = copying.create_share(
         conversation=talk(cast.alice, "Hi", "Hello"), owner=cast.alice, policy="members"
     )
     answer = post_form(cast.client("anonymous"), share)

@@ -13,7 +13,7 @@ from chat.core.models import StaffAction
 from chat.files import attaching
 from chat.files.models import File
 from chat.moderation import deciding
-from chat.sharing import services
+from chat.sharing import copying, links
 from chat.sharing.models import Share
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
@@ -32,7 +32,7 @@ def conversation(cast: Cast) -> Conversation:
 
 @pytest.fixture
 def share(cast: Cast, conversation: Conversation) -> Share:
-    return services.create_share(conversation=conversation, owner=cast.alice, images=True)
+    return copying.create_share(conversation=conversation, owner=cast.alice, images=True)
 
 
 def address(share: Share, name: str = "cat.png", number: int = 1) -> str:
@@ -66,7 +66,7 @@ def test_a_page_shows_the_images_and_sends_them_without_a_name(cast: Cast, share
 
 
 def test_a_link_made_without_images_names_them_only(cast: Cast, conversation: Conversation) -> None:
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     page = page_of(cast, share)
     assert '<bdi dir="ltr">cat.png</bdi>, <bdi dir="ltr">dog.png</bdi>' in page
     assert "/images/" not in page
@@ -90,7 +90,7 @@ def test_the_owner_chooses_images_and_leaves_them_out_again(cast: Cast, conversa
 
 
 def revoked(share: Share) -> None:
-    services.revoke(share=share)
+    links.revoke(share=share)
 
 
 def expired(share: Share) -> None:
@@ -98,7 +98,7 @@ def expired(share: Share) -> None:
 
 
 def taken_down(share: Share) -> None:
-    services.take_down(share.pk, "because")
+    links.take_down(share.pk, "because")
 
 
 def hidden(share: Share) -> None:
@@ -150,7 +150,7 @@ def test_an_image_that_only_another_version_of_the_question_has_leaves_its_name(
 
 def test_a_password_is_asked_before_an_image_is_sent(cast: Cast, conversation: Conversation) -> None:
     options = {"password": PASSWORD}
-    share = services.create_share(
+    share = copying.create_share(
         conversation=conversation, owner=cast.alice, policy="password", options=options, images=True
     )
     assert status(cast, share) == 404
@@ -160,7 +160,7 @@ def test_a_password_is_asked_before_an_image_is_sent(cast: Cast, conversation: C
 
 
 def test_members_images_are_for_members(cast: Cast, conversation: Conversation) -> None:
-    share = services.create_share(conversation=conversation, owner=cast.alice, policy="members", images=True)
+    share = copying.create_share(conversation=conversation, owner=cast.alice, policy="members", images=True)
     assert [status(cast, share, who) for who in ("anonymous", "bob")] == [404, 200]
 
 

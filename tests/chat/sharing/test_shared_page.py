@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from chat.accounts.models import User
 from chat.conversations.models import Message, MessageStatus, Role
 from chat.model_cards.models import ModelCard
-from chat.sharing import services
+from chat.sharing import copying
 from chat.sharing.models import Share
 from chat.sharing.render import ATTRIBUTES, MARKDOWN_CHARS, TAGS, prompt_html, reply_html
 from tests.chat.cast import Cast
@@ -29,7 +29,7 @@ REMOVED = "This message was removed by a moderator."
 
 def shared(owner: User, *texts: str, **choices: Any) -> Share:
     conversation = talk(owner, *texts, title=choices.pop("title", "A talk"))
-    return services.create_share(conversation=conversation, owner=owner, **choices)
+    return copying.create_share(conversation=conversation, owner=owner, **choices)
 
 
 def renders() -> float:
@@ -86,7 +86,7 @@ def test_only_the_open_branch_is_copied(cast: Cast) -> None:
     conversation = talk(cast.alice)
     first = say(conversation, "Which colour?", "Red.", "Sure?", "Yes, red.")
     say(conversation, "Blue.", under=first[0])
-    page = opened(cast, services.create_share(conversation=conversation, owner=cast.alice)).content.decode()
+    page = opened(cast, copying.create_share(conversation=conversation, owner=cast.alice)).content.decode()
     assert "Blue." in page
     assert "Red." not in page
     assert "Sure?" not in page
@@ -110,7 +110,7 @@ def test_hidden_system_and_empty_messages_are_left_out(cast: Cast) -> None:
     Message.objects.filter(pk=hidden.pk).update(hidden_at=timezone.now())
     failed = say(conversation, "Again?", "", under=hidden)[-1]
     Message.objects.filter(pk=failed.pk).update(status=MessageStatus.FAILED)
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     assert [each["text"] for each in share.pages.get().messages] == ["Hi", "Again?"]
 
 
@@ -130,7 +130,7 @@ def test_the_title_goes_with_the_question_it_was_made_of(cast: Cast, when: str) 
     hide = Message.objects.filter(pk=asked.pk)
     if when == "before":
         hide.update(hidden_at=timezone.now())
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     if when == "after":
         assert "How to hurt Bob" in opened(cast, share).content.decode()
         hide.update(hidden_at=timezone.now())

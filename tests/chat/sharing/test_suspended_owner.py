@@ -12,8 +12,8 @@ from pytest_django import Settings
 from chat.accounts.models import User
 from chat.accounts.services import lift_suspension, suspend
 from chat.moderation.models import Report
+from chat.sharing.copying import create_share
 from chat.sharing.models import Share
-from chat.sharing.services import create_share
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 

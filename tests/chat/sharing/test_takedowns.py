@@ -15,8 +15,8 @@ from chat.conversations.titles import rename_conversation
 from chat.core import audit
 from chat.core.models import StaffAction
 from chat.moderation.models import Report
+from chat.sharing.copying import create_share
 from chat.sharing.models import Share, TakeDown
-from chat.sharing.services import create_share
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import say, talk
 

@@ -26,8 +26,8 @@ from chat.moderation import deciding, reporting
 from chat.moderation.models import Report, Rule
 from chat.quotas import services as quotas
 from chat.quotas.models import QuotaPolicy
+from chat.sharing.copying import store_copy
 from chat.sharing.models import Share
-from chat.sharing.services import store_copy
 from chat.turns.models import Generation, Status
 from tests.chat.cast import PASSWORD, Cast
 

@@ -23,7 +23,7 @@ from chat.core.site import Site
 from chat.moderation import reporting
 from chat.moderation.models import Rule
 from chat.quotas.models import QuotaPolicy, UsageCounter
-from chat.sharing import services as sharing
+from chat.sharing import copying
 from chat.sharing.models import TakeDown
 from chat.turns.models import Generation, Status
 
@@ -90,7 +90,7 @@ class AdminRows:
         Generation.objects.create(
             message=reply, user=cast.alice, model="scripted", seed=1, status=Status.COMPLETE
         )
-        self.share = sharing.create_share(conversation=talk, owner=cast.alice)
+        self.share = copying.create_share(conversation=talk, owner=cast.alice)
         self.report = reporting.report_message(reporter=cast.alice, message=reply, reason="harmful", note="")
         self.rule = Rule.objects.create(name="fish", options={"pattern": "fish"})
         self.take_down = TakeDown.objects.create(

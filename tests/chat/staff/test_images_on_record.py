@@ -13,7 +13,8 @@ from chat.files import attaching
 from chat.files.models import File
 from chat.moderation import deciding, reporting
 from chat.moderation.models import Report
-from chat.sharing import services as sharing
+from chat.sharing import copying
+from chat.sharing import reporting as share_reports
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
 from tests.chat.files.stored_images import BYTES, image
@@ -105,8 +106,8 @@ def test_an_image_of_a_deleted_conversation_is_for_nobody(cast: Cast, asked: Mes
 
 
 def test_a_report_of_a_shared_page_shows_no_image_of_the_question(cast: Cast, asked: Message) -> None:
-    share = sharing.create_share(conversation=asked.conversation, owner=cast.alice)  # without images
-    report = sharing.report(share=share, reporter=None, reason="harmful", message_id=str(asked.pk))
+    share = copying.create_share(conversation=asked.conversation, owner=cast.alice)  # without images
+    report = share_reports.report(share=share, reporter=None, reason="harmful", message_id=str(asked.pk))
     assert cast.client("moderator").get(address()).status_code == 404
     page = cast.client("moderator").get(f"/admin/moderation/report/{report.pk}/change/").content.decode()
     assert "/admin/images/" not in page

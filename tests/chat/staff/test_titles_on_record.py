@@ -13,7 +13,7 @@ from chat.core.models import StaffAction
 from chat.moderation import deciding
 from chat.moderation.hooks import take_down_share
 from chat.moderation.models import Report
-from chat.sharing import services
+from chat.sharing import copying, links
 from chat.sharing.models import Share
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import talk
@@ -27,11 +27,11 @@ ANSWER = "That was Tuesday."
 @pytest.fixture
 def share(cast: Cast) -> Share:
     conversation = talk(cast.alice, "Hi", ANSWER, title=TITLE)
-    return services.create_share(conversation=conversation, owner=cast.alice, expires_days=7)
+    return copying.create_share(conversation=conversation, owner=cast.alice, expires_days=7)
 
 
 def turn_off(share: Share) -> None:
-    services.revoke(share=share)
+    links.revoke(share=share)
 
 
 def expire(share: Share) -> None:
@@ -127,7 +127,7 @@ def test_searching_reports_is_on_record(cast: Cast, share: Share) -> None:
 
 def test_a_long_share_is_read_by_staff_in_pages(cast: Cast) -> None:
     conversation = talk(cast.alice, *(f"message-{n}. " + "x" * 20_000 for n in range(6)))
-    share = services.create_share(conversation=conversation, owner=cast.alice)
+    share = copying.create_share(conversation=conversation, owner=cast.alice)
     client = cast.client("moderator")
     first, last = (client.get(page_of(share), {"p": p}).content.decode() for p in (1, share.page_count))
     assert "message-0." in first

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from chat.conversations.models import Conversation, Message
 from chat.moderation.models import Rule
-from chat.sharing import services as sharing
+from chat.sharing import copying
 from chat.sharing.models import SharePage
 from chat.turns.models import Part
 from chat.turns.prompts import prompt_of
@@ -67,7 +67,7 @@ async def test_the_archive_of_an_account_has_no_thought(answer: Message, cast: A
 
 
 async def test_a_shared_page_and_its_continuation_have_no_thought(answer: Message, cast: Any) -> None:
-    share = await sync_to_async(sharing.create_share)(conversation=answer.conversation, owner=cast.alice)
+    share = await sync_to_async(copying.create_share)(conversation=answer.conversation, owner=cast.alice)
     page = (await got(cast, share.get_absolute_url(), "anonymous")).decode()
     assert "Four" in page
     assert CANARY not in page
@@ -166,5 +166,5 @@ async def test_a_hidden_answer_takes_its_shared_thoughts_along(answer: Message, 
 async def test_a_rule_for_answers_holds_for_thoughts_that_are_shared(answer: Message, cast: Any) -> None:
     await Rule.objects.acreate(name="canary", options={"pattern": CANARY}, applies="reply")
     assert (await shared(cast, answer)).status_code == 422
-    created = await sync_to_async(sharing.create_share)(conversation=answer.conversation, owner=cast.alice)
+    created = await sync_to_async(copying.create_share)(conversation=answer.conversation, owner=cast.alice)
     assert created.with_thoughts is False
