@@ -132,6 +132,7 @@ SERVICES = {
     "rule_kinds",
     "uploading",
     "starting",
+    "new_reply",
     "settlement",
     "stopping",
     "reconcile",
