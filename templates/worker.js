@@ -38,11 +38,30 @@ async function kept(what) {
 {% if has_push %}
 
 // Notifications that an answer is ready. What they say came encrypted, and without words of the chat.
+const PATIENCE = 300; // milliseconds; browsers permit focus and windows only shortly after a click
 addEventListener("push", (event) => event.waitUntil(notify(event.data)));
+addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event.oldSubscription)));
 addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil(openConversation(event.notification.data));
 });
+
+/** The browser ended its subscription by itself: another one takes its place, if its person still wants any. */
+async function renew(old) {
+  const address = "{% url 'push' %}";
+  const headers = { accept: "application/json", "content-type": "application/json" };
+  const asked = await fetch(address, { headers });
+  if (!asked.ok) return; // logged out
+  const { wanted, key, token } = await asked.json();
+  if (!wanted) return;
+  // Where the browser has made one already, it returns that one.
+  const made = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+  const { endpoint, keys } = made.toJSON();
+  const body = JSON.stringify({ old: old?.endpoint, endpoint, p256dh: keys.p256dh, auth: keys.auth });
+  const sent = await fetch(address, { method: "PUT", headers: { ...headers, "x-csrftoken": token }, body })
+    .catch(() => Response.error());
+  if (!sent.ok) await made.unsubscribe(); // the settings then show that the switch is off
+}
 
 /** Shows nothing to somebody who looks at a page of ours: the settings, for example, tell the server nothing. */
 async function notify(data) {
@@ -66,7 +85,21 @@ function read(data) {
 async function openConversation(id) {
   const path = /^[0-9a-f-]{36}$/.test(id) ? `/c/${id}/` : "/";
   const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
-  const open = pages.find((page) => new URL(page.url).pathname === path);
+  const places = await Promise.all(pages.map(placeOf));
+  const open = pages.find((_page, at) => places[at] === path);
   await (open ? open.focus() : clients.openWindow(path));
+}
+
+/**
+ * Asks a page for its path (static/js/chat/connection.js). `url` is the address with which it was loaded: the
+ * standard says so, and a new chat begins at another one.
+ */
+function placeOf(page) {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }) => resolve(data);
+    setTimeout(() => resolve(new URL(page.url).pathname), PATIENCE);
+    page.postMessage("path", [port2]);
+  });
 }
 {% endif %}

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.contrib.sessions.backends.base import SessionBase
+
 from chat.accounts.models import User
 from chat.accounts.sessions import LOGGED_OUT, OK, still_allowed
 from chat.push.models import PushDevice
+
+# In a session whose person turned notifications on, and not off since: it outlives the row of a browser that
+# its push service had forgotten when we sent, so that the browser may renew its subscription.
+WANTED = "push_wanted"
 
 
 def device_of(user: User, session_key: str) -> PushDevice | None:
@@ -15,6 +21,11 @@ def device_of(user: User, session_key: str) -> PushDevice | None:
 
 def devices_of(user: User) -> list[PushDevice]:
     return list(PushDevice.objects.filter(user=user).order_by("pk"))
+
+
+def are_wanted(user: User, session: SessionBase) -> bool:
+    """Returns whether this person turned notifications on in this browser, reachable or not."""
+    return bool(session.get(WANTED)) or device_of(user, session.session_key or "") is not None
 
 
 def has_devices(user_id: UUID) -> bool:

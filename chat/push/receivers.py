@@ -26,7 +26,7 @@ def forget_this(request: HttpRequest | None, user: User | None, **_: Any) -> Non
     """Forgets this browser. Django sends the signal while the session still has its key."""
     session = getattr(request, "session", None)
     if user is not None and session is not None and session.session_key:
-        services.turn_off(user=user, session_key=session.session_key)
+        services.turn_off(user=user, session=session)
 
 
 @receiver(sessions_ended)
@@ -35,5 +35,5 @@ def forget_ended(user: User, **_: Any) -> None:
 
 
 @receiver([password_changed, password_reset, password_set])
-def forget_all(user: User, **_: Any) -> None:
-    services.forget_all(user)
+def forget_all(user: User, request: HttpRequest | None = None, **_: Any) -> None:
+    services.forget_all(user, getattr(request, "session", None))

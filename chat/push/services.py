@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import get_language
@@ -22,16 +23,33 @@ MOST_FAILURES = 5  # in a row: then a browser is forgotten
 SWEPT = 500  # rows looked at in one query
 
 
-def turn_on(*, user: User, session_key: str, endpoint: object, p256dh: object, auth: object) -> PushDevice:
-    """Stores how to notify this browser. Raises NotFound without a key, BadInput, TooManyRequests."""
+def turn_on(
+    *,
+    user: User,
+    session: SessionBase,
+    endpoint: object,
+    p256dh: object,
+    auth: object,
+    old: object = None,
+) -> PushDevice:
+    """Stores how to notify this browser. Raises NotFound without a key, BadInput, TooManyRequests.
+
+    `old` is the address that the browser has just replaced by itself. It ends rows of this person alone:
+    anybody may name any address.
+    """
     if not settings.PUSH_KEY:
         raise NotFound
     throttle("push", str(user.pk), CHANGES_AN_HOUR, 3600)
+    if not isinstance(old, str | None):
+        raise BadInput(_("The address for notifications that your browser gave cannot be used."))
     address = _checked_endpoint(endpoint)
     keys = _checked_keys(p256dh, auth)
+    session_key = session.session_key or ""
     with transaction.atomic():
         # Also a row of whoever used this browser before, without logging out.
         PushDevice.objects.filter(endpoint=address).exclude(session_key=session_key).delete()
+        if old is not None:
+            PushDevice.objects.filter(user=user, endpoint=old).exclude(session_key=session_key).delete()
         device, _made = PushDevice.objects.update_or_create(
             session_key=session_key,
             defaults={
@@ -46,11 +64,13 @@ def turn_on(*, user: User, session_key: str, endpoint: object, p256dh: object, a
         newest = PushDevice.objects.filter(user=user).order_by("-pk").values_list("pk", flat=True)
         others = [pk for pk in newest if pk != device.pk]
         PushDevice.objects.filter(pk__in=others[MOST_DEVICES - 1 :]).delete()
+    session[access.WANTED] = True
     return device
 
 
-def turn_off(*, user: User, session_key: str) -> None:
-    PushDevice.objects.filter(user=user, session_key=session_key).delete()
+def turn_off(*, user: User, session: SessionBase) -> None:
+    session.pop(access.WANTED, None)
+    PushDevice.objects.filter(user=user, session_key=session.session_key or "").delete()
 
 
 def _checked_endpoint(value: object) -> str:
@@ -95,7 +115,10 @@ def note_failure(pk: int) -> None:
     PushDevice.objects.filter(pk=pk, failures__gte=MOST_FAILURES).delete()
 
 
-def forget_all(user: User) -> None:
+def forget_all(user: User, session: SessionBase | None) -> None:
+    """Forgets every browser of a person whose password changed. `session` is the one that lives on."""
+    if session is not None:
+        session.pop(access.WANTED, None)
     PushDevice.objects.filter(user=user).delete()
 
 

@@ -1,19 +1,26 @@
-"""The switch for notifications, and what the service worker shows.
+"""The switch for notifications, what the service worker shows, and what it does by itself.
 
-The push service of the browser's maker cannot be reached here: the page's subscription is a stand-in, and
-DevTools delivers the message in its place.
+The push service of the browser's maker cannot be reached here: subscriptions are stand-ins, and DevTools
+delivers the message in its place. Events that only a browser makes (a click on a notification, the end of
+a subscription) are dispatched in the service worker that runs. There the browser refuses `waitUntil` of an
+event that a script made, and windows without a real click: the test gets their calls instead.
 """
 
 from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Worker, expect
 
+from chat.accounts.models import User
+from chat.push.models import PushDevice
+from chat.push.notifying import message_for
 from tests.chat.push.browsers import Browser
 from tests.e2e import axe
 from tests.e2e.browsing import Windows, until
+from tests.e2e.chat import Chat
 from tests.e2e.people import Person
 
 STAND_IN = """(subscription) => {
@@ -29,9 +36,53 @@ STAND_IN = """(subscription) => {
 }"""
 CONVERSATION = "9b2d7c1e-52f0-4c1b-8d61-0f6f0c9d1a77"
 MESSAGE = {"title": "GrokWeb", "body": "An answer is ready.", "conversation": CONVERSATION}
+# In a page or in the service worker.
 SHOWN = """async () => {
-  const registration = await navigator.serviceWorker.getRegistration("/");
+  const registration = self.registration ?? await navigator.serviceWorker.getRegistration("/");
   return (await registration.getNotifications()).map(({ title, body, data }) => [title, body, data]);
+}"""
+# The browser ended the subscription `old` by itself; the worker gets `made` when it asks for another one.
+RENEWED = """async ([old, made]) => {
+  const seen = { subscribed: [], asked: [], unsubscribed: 0 };
+  PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
+    seen.subscribed.push(applicationServerKey);
+    return {
+      toJSON: () => ({ endpoint: made.endpoint, keys: made }),
+      unsubscribe: async () => seen.unsubscribed++,
+    };
+  };
+  self.reallyFetch ??= self.fetch;
+  self.fetch = async (address, init) => {
+    const answer = await self.reallyFetch(address, init);
+    seen.asked.push([init.method ?? "GET", answer.status, init.body ? JSON.parse(init.body) : null]);
+    return answer;
+  };
+  let work;
+  const event = Object.assign(new ExtendableEvent("pushsubscriptionchange"), {
+    oldSubscription: { endpoint: old }, waitUntil: (promise) => { work = promise; },
+  });
+  dispatchEvent(event);
+  await work;
+  return seen;
+}"""
+# The person clicks on the notification of a conversation. Pages have the address with which they were
+# loaded, as in browsers other than Chromium.
+CLICKED = """async (tag) => {
+  const seen = { opened: [], focused: [] };
+  const url = Object.getOwnPropertyDescriptor(Client.prototype, "url");
+  Object.defineProperty(Client.prototype, "url", {
+    ...url, get() { return url.get.call(this).replace(/[/]c[/].*/, "/"); },
+  });
+  clients.openWindow = async (path) => { seen.opened.push(path); };
+  WindowClient.prototype.focus = async function () { seen.focused.push(new URL(this.url).pathname); };
+  const [notification] = await registration.getNotifications({ tag });
+  let work;
+  const event = Object.assign(new NotificationEvent("notificationclick", { notification }), {
+    waitUntil: (promise) => { work = promise; },
+  });
+  dispatchEvent(event);
+  await work;
+  return seen;
 }"""
 
 
@@ -44,6 +95,12 @@ def deliver(page: Page, message: dict[str, str]) -> None:
     where = {"origin": found[0]["scopeURL"].rstrip("/"), "registrationId": found[0]["registrationId"]}
     session.send("ServiceWorker.deliverPushMessage", {**where, "data": json.dumps(message)})
     session.detach()
+
+
+def worker_of(page: Page) -> Worker:
+    """Returns the service worker, which pages register a moment after they were loaded."""
+    until(page, lambda: page.context.service_workers, "the service worker runs")
+    return page.context.service_workers[0]
 
 
 def test_a_browser_is_switched_on_and_shows_a_message_unless_a_page_is_visible(
@@ -80,3 +137,79 @@ def test_a_browser_is_switched_on_and_shows_a_message_unless_a_page_is_visible(
     expect(section.get_by_role("status")).to_have_text("Notifications are off.")
     page.reload()
     expect(switch).not_to_be_checked()
+
+
+def switch_in_settings(page: Page) -> tuple[Locator, Locator]:
+    page.goto("/settings/#notifications")
+    section = page.get_by_role("region", name="Notifications")
+    return section, section.get_by_label("Tell me when an answer is ready")
+
+
+def test_a_subscription_that_the_browser_ended_is_renewed_while_its_person_wants_it(
+    windows: Windows, person: Person
+) -> None:
+    page = windows.page(person)
+    first, second = (Browser().subscription(f"https://push.example.net/send/{name}") for name in "ab")
+    page.context.add_init_script(f"({STAND_IN})({json.dumps(first)})")
+    page.context.grant_permissions(["notifications"])
+    section, switch = switch_in_settings(page)
+    switch.check()
+    expect(section.get_by_role("status")).to_have_text("This browser will tell you.")
+    key = page.locator("[data-push]").get_attribute("data-push")
+
+    worker = worker_of(page)
+    assert worker.evaluate(RENEWED, [first["endpoint"], second]) == {
+        "subscribed": [key],
+        "asked": [["GET", 200, None], ["PUT", 200, {"old": first["endpoint"], **second}]],
+        "unsubscribed": 0,
+    }
+    unusable = {**second, "endpoint": "https://127.0.0.1/send"}
+    assert worker.evaluate(RENEWED, [second["endpoint"], unusable]) == {
+        "subscribed": [key],
+        "asked": [["GET", 200, None], ["PUT", 400, {"old": second["endpoint"], **unusable}]],
+        "unsubscribed": 1,
+    }
+    page.reload()
+    expect(switch).to_be_checked()
+    switch.uncheck()
+    expect(section.get_by_role("status")).to_have_text("Notifications are off.")
+    assert worker_of(page).evaluate(RENEWED, [second["endpoint"], first]) == {
+        "subscribed": [],
+        "asked": [["GET", 200, None]],
+        "unsubscribed": 0,
+    }
+
+
+def test_a_click_shows_the_open_page_of_the_conversation_or_opens_one_and_reads_its_id_alone(
+    windows: Windows, person: Person
+) -> None:
+    chat = Chat(windows.page(person))
+    page = chat.page
+    page.context.grant_permissions(["notifications"])
+    chat.ask("echo:a secret soup").wait_for_end()
+    conversation = chat.conversation
+    message = json.loads(message_for(PushDevice(), User(), UUID(conversation)))
+    path, hostile = f"/c/{conversation}/", {**message, "conversation": "//other.example.net/"}
+    worker = worker_of(page)
+
+    page.goto("about:blank")
+    deliver(page, message)
+    deliver(page, hostile)
+    until(page, lambda: len(worker.evaluate(SHOWN)) == 2, "both notifications are shown")
+    page.goto("/settings/")
+    assert sorted(worker.evaluate(SHOWN)) == [
+        ["GrokWeb", "An answer is ready.", hostile["conversation"]],
+        ["GrokWeb", "An answer is ready.", conversation],
+    ]
+    assert worker.evaluate(CLICKED, hostile["conversation"]) == {"opened": ["/"], "focused": []}
+    assert worker.evaluate(CLICKED, conversation) == {"opened": [path], "focused": []}
+    until(page, lambda: worker.evaluate(SHOWN) == [], "a click takes the notification away")
+
+    page.goto("about:blank")
+    deliver(page, message)
+    until(page, lambda: worker.evaluate(SHOWN), "the notification is shown")
+    page.context.new_page().goto("/settings/")
+    page.goto("/")
+    chat.sidebar.locator(f'a[href="{path}"]').click()  # without another page load
+    expect(chat.answer).to_have_text("a secret soup")
+    assert worker.evaluate(CLICKED, conversation) == {"opened": [], "focused": ["/"]}

@@ -59,6 +59,9 @@ export function wireConnection({ socket, store, replies, sidebar }, hasPush = fa
     const tell = () => socket.show(!document.hidden);
     document.addEventListener("visibilitychange", tell);
     tell();
+    // The service worker (templates/worker.js) looks for the page of a conversation.
+    const answer = (/** @type {MessageEvent} */ { ports }) => ports[0]?.postMessage(location.pathname);
+    navigator.serviceWorker?.addEventListener("message", answer);
   }
   addEventListener("online", () => socket.reconnectNow());
   addEventListener("offline", () => socket.drop()); // the socket itself would say nothing for minutes

@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from chat.accounts.models import User
-from chat.push import services, tasks
+from chat.push import encryption, services, tasks
 from chat.push.models import PushDevice
 from chat.transfer import account
 from tests.chat.cast import PASSWORD, Cast
@@ -38,7 +38,7 @@ def owners() -> list[str]:
 
 def test_without_a_key_nothing_of_it_exists(cast: Cast) -> None:
     alice = cast.client("alice")
-    assert subscribe(alice).status_code == 404
+    assert [subscribe(alice).status_code, alice.get("/api/push/").status_code] == [404, 404]
     pages = [alice.get(path).content.decode() for path in ("/settings/", "/", "/worker.js")]
     assert [("otification" in page, '"push"' in page, "data-push" in page) for page in pages] == [
         (False, False, False)
@@ -118,6 +118,112 @@ def test_the_switch_cannot_be_turned_without_end(cast: Cast, push_key: str) -> N
     alice = cast.client("alice")
     codes = [subscribe(alice).status_code for _ in range(services.CHANGES_AN_HOUR + 1)]
     assert codes == [200] * services.CHANGES_AN_HOUR + [429]
+
+
+# --- The browser renews its subscription by itself ----------------------------------------------------------
+
+
+def addresses(who: str) -> list[str]:
+    rows = PushDevice.objects.filter(user__display_name=who).order_by("pk")
+    return [row.removeprefix(f"{ADDRESS}/") for row in rows.values_list("endpoint", flat=True)]
+
+
+def renew(client: Client, old: Any, new: str) -> int:
+    status: int = subscribe(client, f"{ADDRESS}/{new}", old=old).status_code
+    return status
+
+
+def is_wanted(client: Client) -> bool:
+    wanted: bool = client.get("/api/push/").json()["wanted"]
+    return wanted
+
+
+def test_a_renewed_subscription_replaces_the_old_one_of_its_person_alone(cast: Cast, push_key: str) -> None:
+    alice, phone, bob = cast.client("alice"), login(), cast.client("bob")
+    for client, name in ((alice, "laptop"), (phone, "phone"), (bob, "bob")):
+        subscribe(client, f"{ADDRESS}/{name}")
+    assert renew(phone, f"{ADDRESS}/phone", "phone2") == 200
+    assert (addresses("Alice"), addresses("Bob")) == (["laptop", "phone2"], ["bob"])
+    again = login()  # the same browser in another session
+    assert renew(again, f"{ADDRESS}/laptop", "laptop2") == 200
+    assert addresses("Alice") == ["phone2", "laptop2"]
+    assert renew(phone, f"{ADDRESS}/bob", "phone3") == 200
+    assert (addresses("Alice"), addresses("Bob")) == (["phone3", "laptop2"], ["bob"])
+
+
+@pytest.mark.parametrize("old", [None, "", f"{ADDRESS}/unknown", "not an address", "é" * 5000])
+def test_an_unknown_old_address_makes_a_new_subscription(cast: Cast, push_key: str, old: Any) -> None:
+    assert renew(cast.client("alice"), old, "new") == 200
+    assert addresses("Alice") == ["new"]
+
+
+def test_renewals_have_the_bounds_of_the_switch(cast: Cast, push_key: str) -> None:
+    alice = cast.client("alice")
+    for number in range(services.MOST_DEVICES):
+        assert renew(login(), f"{ADDRESS}/unknown", str(number)) == 200
+    for old in (5, ["a"], {"a": 1}, True):
+        assert renew(alice, old, "new") == 400
+    assert subscribe(alice, "https://127.0.0.1/send", old=f"{ADDRESS}/4").status_code == 400
+    assert addresses("Alice") == ["0", "1", "2", "3", "4"]
+    assert renew(alice, f"{ADDRESS}/unknown", "new") == 200
+    assert addresses("Alice") == ["1", "2", "3", "4", "new"]
+    changes = services.MOST_DEVICES + 4 + 1 + 1
+    codes = [renew(alice, None, "new") for _ in range(services.CHANGES_AN_HOUR - changes + 1)]
+    assert codes == [200] * (services.CHANGES_AN_HOUR - changes) + [429]
+
+
+def test_the_service_worker_gets_a_key_and_a_token_and_only_our_pages_may_use_it(
+    cast: Cast, push_key: str
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    assert client.get("/api/push/").status_code == 401
+    client.force_login(cast.alice)
+    answer = client.get("/api/push/")
+    assert answer["Cache-Control"] == "private, no-store"
+    token = answer.json()["token"]
+    key = encryption.public_key(push_key)
+    assert answer.json() == {"wanted": False, "key": key, "token": token}
+
+    def put(**headers: str) -> int:
+        data = json.dumps(Browser().subscription(ADDRESS))
+        answer = client.put("/api/push/", data, content_type="application/json", headers=headers)
+        return answer.status_code
+
+    assert put() == 403
+    assert put(**{"x-csrftoken": "a" * 64}) == 403
+    assert put(**{"x-csrftoken": token, "origin": "https://other.example.org"}) == 403
+    assert owners() == []
+    assert put(**{"x-csrftoken": token, "origin": "http://testserver"}) == 200
+    assert owners() == ["Alice"]
+
+
+def test_a_browser_that_was_forgotten_may_renew_until_it_is_turned_off(cast: Cast, push_key: str) -> None:
+    alice = cast.client("alice")
+    subscribe(alice)
+    services.forget(PushDevice.objects.get().pk)
+    assert is_wanted(alice)
+    assert 'data-is-on="0"' in alice.get("/settings/").content.decode()
+    alice.delete("/api/push/")
+    assert not is_wanted(alice)
+
+
+def test_a_person_who_logs_in_anew_is_asked_anew(cast: Cast, push_key: str) -> None:
+    alice = login()
+    subscribe(alice)
+    alice.post("/accounts/logout/")
+    for email in ("bob@example.org", "alice@example.org"):
+        alice.post("/accounts/login/", {"login": email, "password": PASSWORD})
+        assert not is_wanted(alice)
+        alice.post("/accounts/logout/")
+
+
+def test_a_new_password_ends_the_wish_for_notifications(cast: Cast, push_key: str) -> None:
+    alice = login()
+    subscribe(alice)
+    assert is_wanted(alice)
+    words = {"oldpassword": PASSWORD, "password1": f"{PASSWORD} 2", "password2": f"{PASSWORD} 2"}
+    alice.post("/accounts/password/change/", words)
+    assert not is_wanted(alice)
 
 
 # --- It turns itself off ------------------------------------------------------------------------------------
