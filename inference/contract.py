@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -58,6 +58,16 @@ def is_default(instance: Any, each: dataclasses.Field[Any]) -> bool:
 def tokens_of_image(width: int, height: int) -> int:
     """Estimates the tokens of an image; both sides plan with it, and the charge is what a server counts."""
     return math.ceil(width / IMAGE_PATCH) * math.ceil(height / IMAGE_PATCH)
+
+
+def without_thoughts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the messages of a request without what steps thought before they called tools."""
+    return [{name: value for name, value in each.items() if name != "thought"} for each in messages]
+
+
+def count_thoughts(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Returns of how many steps the messages have the thoughts."""
+    return sum(bool(each.get("thought")) for each in messages)
 
 
 def model_queue(slug: str) -> str:
@@ -351,6 +361,7 @@ class Ended:
     completion_tokens: int | None = None
     estimated: bool = False  # the counts are estimates: the server reported none, or impossible ones
     left_out: int = 0  # the oldest turns of the prompt that did not fit into the context
+    thoughts: int = 0  # earlier steps of the reply whose thoughts were part of the prompt
 
 
 @dataclass(frozen=True, slots=True)

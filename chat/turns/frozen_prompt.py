@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from chat.turns.struct_field import StructField
+from inference.contract import without_thoughts
 
 
 class FrozenPrompt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -24,6 +25,7 @@ class FrozenPrompt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     pinned: tuple[UUID, ...] = ()  # those of the branch that were pinned
     summary: UUID | None = None  # the version that stands for the oldest of them
     sha256: str = ""  # of the whole prompt as JSON, without thoughts of earlier steps: few servers get those
+    thoughts: int = 0  # earlier steps whose thoughts were sent, as the worker reports when the step has ended
     sees: bool = False  # whether the model saw images when the prompt was made first
     images: int = 0  # of the prompt
     images_left_out: int = 0  # of the branch: the model does not see them, or there are too many
@@ -34,5 +36,4 @@ class FrozenPromptField(StructField):
 
 
 def digest(messages: Sequence[dict[str, Any]]) -> str:
-    said = [{name: value for name, value in each.items() if name != "thought"} for each in messages]
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(without_thoughts(messages))).hexdigest()

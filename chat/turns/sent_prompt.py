@@ -13,26 +13,34 @@ from django.utils.translation import gettext as _
 from chat.conversations.models import Message, Role
 from chat.core.errors import BadInput
 from chat.turns.called_steps import messages_of
+from chat.turns.continued_thought import continued_thought
 from chat.turns.models import Generation
-from chat.turns.prompts import BuiltPrompt, build_prompt, separate_questions
+from chat.turns.prompts import BuiltPrompt, Prompt, build_prompt, separate_questions
+from inference.contract import count_thoughts, without_thoughts
 
 
 def sent_prompt(message: Message) -> dict[str, Any] | None:
     """Returns the prompt of an answer's last step as pages show it; None where that is not known, as for an
     imported answer. Raises BadInput for a message that is no answer.
 
-    `exact`: its hash is that of the prompt which was sent. `left_out`: so many of its oldest turns did not
-    fit. `images_left_out`: so many images of the branch were not sent.
+    `exact`: its hash is that of the prompt which was sent, and it has the thoughts that were sent.
+    `left_out`: so many of its oldest turns did not fit. `images_left_out`: so many images of the branch were
+    not sent.
     """
     if message.role != Role.ASSISTANT or message.parent is None:
         raise BadInput(_("That message is not a reply."))
     step = Generation.objects.steps_of(message).last()
     if step is None or not step.prompt.sha256:
         return None
-    built = _rebuilt(step, message)
+    built, begun = _rebuilt(step, message), continued_thought(step)
+    messages = built.messages if step.prompt.thoughts else without_thoughts(built.messages)
+    is_whole = count_thoughts(messages) == step.prompt.thoughts and not (begun and message.hidden_at)
+    shown = _shown(step, messages)
+    if begun and not message.hidden_at:
+        shown.append({"role": str(Role.ASSISTANT), "text": "", "shown": True, "thought": begun})
     return {
-        "messages": _shown(step, built),
-        "exact": built.frozen.sha256 == step.prompt.sha256,
+        "messages": shown,
+        "exact": is_whole and built.frozen.sha256 == step.prompt.sha256,
         "left_out": step.turns_left_out,
         "images": step.prompt.images,
         "images_left_out": step.prompt.images_left_out,
@@ -43,13 +51,13 @@ def _rebuilt(step: Generation, message: Message) -> BuiltPrompt:
     assert message.parent is not None
     step.message = message
     if step.step:
-        earlier = messages_of(step)
+        earlier = [] if message.hidden_at else messages_of(step)
         return build_prompt(message.parent, "", step.parameters.system, frozen=step.prompt, steps=earlier)
     begun = "" if message.hidden_at else message.text[: step.parameters.prefix_characters]
     return build_prompt(message.parent, begun, step.parameters.system, frozen=step.prompt)
 
 
-def _shown(step: Generation, built: BuiltPrompt) -> list[dict[str, Any]]:
+def _shown(step: Generation, messages: Prompt) -> list[dict[str, Any]]:
     """Returns the messages in order; text of the staff has `shown` false and is empty."""
     shown: list[dict[str, Any]] = []
     system = step.parameters.system
@@ -59,17 +67,18 @@ def _shown(step: Generation, built: BuiltPrompt) -> list[dict[str, Any]]:
             shown.append({"role": Role.SYSTEM, "text": "", "shown": False})
         if own:
             shown.append({"role": Role.SYSTEM, "text": own, "shown": True})
-    if built.messages and built.messages[0]["role"] == Role.SYSTEM:  # a summary, or of an import
-        more = built.messages[0]["content"][len(system) :].strip()
+    if messages and messages[0]["role"] == Role.SYSTEM:  # a summary, or of an import
+        more = messages[0]["content"][len(system) :].strip()
         shown += [{"role": Role.SYSTEM, "text": more, "shown": True}] if more else []
-    rest = [each for each in built.messages if each["role"] != Role.SYSTEM]
+    rest = [each for each in messages if each["role"] != Role.SYSTEM]
     return shown + [_message(each) for each in separate_questions(rest)]
 
 
 def _message(message: dict[str, Any]) -> dict[str, Any]:
     calls = [f"{call['name']}({call['arguments']})" for call in message.get("calls", [])]
     text = "\n\n".join(part for part in (message["content"], "\n".join(calls)) if part)
-    return {"role": str(message["role"]), "text": text, "shown": True}
+    thought = {"thought": message["thought"]} if message.get("thought") else {}
+    return {"role": str(message["role"]), "text": text, "shown": True, **thought}
 
 
 def _own_part(step: Generation) -> str:

@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from uuid import UUID
 
+import msgspec
 from django.db import DatabaseError, transaction
 from django.db.models import TextField, Value
 from django.db.models.functions import Concat, Now
@@ -23,6 +24,7 @@ from chat.turns import (
     summary_settlement,
 )
 from chat.turns.call_errors import CallError
+from chat.turns.frozen_prompt import FrozenPrompt
 from chat.turns.models import NOT_BEGUN, CallStatus, Generation, Part, Status, ToolCall
 from chat.turns.parts import parts_of, storable
 from chat.turns.signals import reply_settled
@@ -107,9 +109,9 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
     once; returns whether this call did."""
     assert log.end is not None
     status = STATUS_OF[log.end.reason]
-    known = Generation.objects.filter(pk=generation_id).values_list("step", "has_parts").first()
+    known = Generation.objects.filter(pk=generation_id).values_list("step", "has_parts", "prompt").first()
     # Before its settlement a step has parts where it continues a thought: they are the first ones.
-    step, continues = known or (0, False)
+    step, continues, prompt = known or (0, False, FrozenPrompt())
     reason = next_step.reason_of(log.end.reason, step)
     goes_on = reason is Reason.CALLS
     body = log.end.body
@@ -125,6 +127,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
             logged_tokens=None if log.end.completion_tokens == log.seq else log.seq,
             is_usage_estimated=log.end.is_estimated,
             turns_left_out=log.end.left_out,
+            prompt=msgspec.structs.replace(prompt, thoughts=log.end.thoughts),
             prefill_ms=int(body.get("prefill_ms", 0)),
             decode_ms=int(body.get("decode_ms", 0)),
             queued_ms=log.end.queued_ms,

@@ -324,4 +324,5 @@ class OpenAIEngine:
             completion_tokens=outcome.completion_tokens,
             estimated=outcome.is_estimated,
             left_out=outcome.left_out,
+            thoughts=outcome.thoughts,
         )

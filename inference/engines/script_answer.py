@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from inference.contract import EFFORTS, GenerationRequest
+from inference.contract import EFFORTS, GenerationRequest, count_thoughts
 from inference.engines.script_language import Script, script_of
 from inference.text.alternate import separate
 from inference.text.detokenize import TextStream
@@ -23,6 +23,7 @@ class Answer:
     stream: TextStream
     prompt_tokens: int
     left_out: int  # turns
+    thoughts: int  # steps whose thoughts are part of the prompt
     max_new: int
     made: int  # words generated
     due: float = 0.0  # when the next word is; time.monotonic()
@@ -62,6 +63,7 @@ def answer_to(request: GenerationRequest, emitted: Sequence[int], context: int) 
         ),
         prompt_tokens=_words_of(request.messages),
         left_out=_left_out(request, request.context_within(context)),
+        thoughts=count_thoughts(request.messages),
         max_new=request.max_new_tokens if room >= min(request.max_new_tokens, LEAST_ANSWER) else 0,
         made=len(emitted),
         due=now,

@@ -309,6 +309,7 @@ class ScriptedEngine:
                 error=str(error),
                 prompt_tokens=prompt,
                 left_out=answer.left_out if answer else 0,
+                thoughts=answer.thoughts if answer else 0,
                 fingerprint=self.fingerprint,
                 decode_ms=round((time.monotonic() - answer.started) * 1000) if answer else 0,
                 completion_tokens=completion,

@@ -13,8 +13,18 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inference.contract import MOST_RESTARTS, ErrorCode, GenerationRequest, Kind, Piece, Reason, Resume
-from inference.servers.body import completion_body, without_thoughts
+from inference.contract import (
+    MOST_RESTARTS,
+    ErrorCode,
+    GenerationRequest,
+    Kind,
+    Piece,
+    Reason,
+    Resume,
+    count_thoughts,
+    without_thoughts,
+)
+from inference.servers.body import completion_body
 from inference.servers.chunks import Chunk, Usage
 from inference.servers.client import LAST_USAGE_SECONDS
 from inference.servers.errors import Broken, Busy, KeyRefused, Refused, ServerError
@@ -44,6 +54,7 @@ class Outcome:
     prefill_ms: int = 0
     decode_ms: int = 0
     left_out: int = 0  # turns that did not fit
+    thoughts: int = 0  # steps whose thoughts were sent
     is_given_back: bool = False  # it has not ended: it waits for its next attempt
 
 
@@ -277,6 +288,7 @@ class Answering:
             completion_tokens=completion,
             is_estimated=is_estimated,
             left_out=self._left_out,
+            thoughts=count_thoughts(self._messages),
             prefill_ms=round((first - self._started) * 1000),
             decode_ms=round((now - first) * 1000),
         )

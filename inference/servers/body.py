@@ -112,10 +112,6 @@ def _message(
     return {**said, **thought, "tool_calls": calls}
 
 
-def without_thoughts(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in each.items() if name != "thought"} for each in messages]
-
-
 def content_with_images(text: str, images: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     """Returns the parts of a question: its images, then its text, in which their names are."""
     urls = [f"data:image/{each['type']};base64,{each['data']}" for each in images]

@@ -60,6 +60,11 @@ class End:
         return int(self.body.get("left_out", 0))
 
     @property
+    def thoughts(self) -> int:
+        """Returns of how many earlier steps of the reply the model read the thoughts."""
+        return int(self.body.get("thoughts", 0))
+
+    @property
     def is_estimated(self) -> bool:
         """Returns whether the token counts are estimates."""
         return bool(self.body.get("estimated"))

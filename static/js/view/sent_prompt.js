@@ -2,7 +2,8 @@
  * The prompt that was sent for an answer, in the dialog of its details. It is fetched when it is opened.
  *
  * @typedef {object} SentPrompt  GET /api/messages/<id>/prompt/
- * @property {{ role: string, text: string, shown: boolean }[]} messages
+ * @property {{ role: string, text: string, shown: boolean, thought?: string }[]} messages  `thought`: sent
+ *     with it
  * @property {boolean} exact  it is what was sent, by its hash
  * @property {number} left_out  the oldest turns that did not fit
  * @property {number} images  that were sent with it
@@ -73,9 +74,12 @@ function drawPrompt(prompt) {
 }
 
 /** @param {SentPrompt["messages"][number]} message */
-function drawMessage({ role, text, shown }) {
-  const body = shown
-    ? el("div", { class: "prompt-text", dir: "auto" }, text)
-    : el("p", { class: "hint" }, gettext("Not shown: these words are by the staff of this site."));
-  return el("li", {}, el("strong", {}, (ROLES[role] ?? ROLES.tool)()), body);
+function drawMessage({ role, text, shown, thought }) {
+  const name = el("strong", {}, (ROLES[role] ?? ROLES.tool)());
+  if (!shown) return el("li", {}, name, el("p", { class: "hint" }, gettext("Not shown: these words are by the staff of this site.")));
+  const item = el("li", {}, name);
+  if (thought) item.append(el("p", { class: "hint" }, gettext("Thoughts")), el("div", { class: "prompt-text", dir: "auto" }, thought));
+  if (thought && text) item.append(el("p", { class: "hint" }, gettext("Text and calls of tools")));
+  if (text || !thought) item.append(el("div", { class: "prompt-text", dir: "auto" }, text));
+  return item;
 }

@@ -14,6 +14,7 @@ from chat.model_cards.models import ModelCard
 from chat.turns import reconcile, redis_client
 from chat.turns.models import Generation, Part
 from chat.turns.requests import request_for
+from chat.turns.sent_prompt import sent_prompt
 from inference.contract import Resume
 from tests.chat.turns.exchange import asked, details, eventually, saved, send
 from tests.faults.client import Reply, words
@@ -131,6 +132,8 @@ async def test_a_thought_goes_on_where_it_was_cut_and_is_shown_whole(
     assert "restarted" not in message
     facts = await details(cast, more["message_id"])
     assert (facts["thought_tokens"], facts["completion_tokens"]) == (MORE, MORE + ANSWER)
+    prompt = (await sync_to_async(sent_prompt)(await Message.objects.aget(pk=more["message_id"]))) or {}
+    assert prompt["messages"][-1] == {"role": "assistant", "text": "", "shown": True, "thought": old.text}
     assert (await shown(ack))["parts"] == [begun]
     await other.say(type="resume", message_id=more["message_id"], after=0)
     assert await other.until("done") == told.done

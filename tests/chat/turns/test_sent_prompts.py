@@ -14,6 +14,7 @@ from chat.conversations.models import Conversation, Message
 from chat.personas.models import CustomInstructions, Persona
 from chat.turns.models import Generation
 from tests.chat.conversations.building import talk
+from tests.chat.turns.calling import Page, call, ended
 from tests.chat.turns.exchange import asked, cut, saved
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -150,6 +151,34 @@ async def test_a_continued_answer_begins_with_its_text(tabs: Any, broker: Any, c
     await saved(again)
     told = await sent(cast, again["message_id"])
     assert (told["exact"], texts(told)[-1]) == (True, ("assistant", answer.text))
+
+
+@pytest.mark.usefixtures("called_tools")
+async def test_thoughts_of_earlier_steps_are_shown_if_they_were_sent(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"think:1:echo:hm look {call()}")
+    message, _calls = await ended(page, await page.ask())
+    told = await sent(cast, message.pk)
+    _question, looked, result = told["messages"]
+    assert (told["exact"], looked["thought"], result.get("thought")) == (True, "hm ", None)
+    assert looked["text"].startswith("look\n\necho(")
+    step = await Generation.objects.aget(message=message, step=1)
+    step.prompt = msgspec.structs.replace(step.prompt, thoughts=0)  # as of a server that reads no thoughts
+    await step.asave(update_fields=["prompt"])
+    told = await sent(cast, message.pk)
+    assert (told["exact"], any("thought" in each for each in told["messages"])) == (True, False)
+
+
+@pytest.mark.usefixtures("called_tools")
+async def test_a_hidden_answer_shows_nothing_of_its_steps(tabs: Any, broker: Any, cast: Any) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"think:1:echo:hm look {call()}")
+    message, _calls = await ended(page, await page.ask())
+    await Message.objects.filter(pk=message.pk).aupdate(hidden_at=timezone.now())
+    told = await sent(cast, message.pk)
+    assert (told["exact"], texts(told)) == (False, [("user", page.reply.content)])
 
 
 @pytest.mark.parametrize(("who", "status"), [("bob", 404), ("staff", 404), ("anonymous", 401)])

@@ -122,10 +122,11 @@ def counts(field: str, *, refuses_without: bool = False, counts_tokens: bool = T
 def test_thoughts_of_earlier_steps_go_to_servers_that_read_them(probe: Answer, sent: set[str]) -> None:
     with FakeServer(says_yes, probe=probe) as server, Driver(server.base) as driver:
         driver.wait_until(lambda: driver.replica(0).probed)
-        driver.ask(request(messages=THOUGHTFUL, tools=(ECHO,)))
+        _, end = driver.ask(request(messages=THOUGHTFUL, tools=(ECHO,)))
     step = server.calls[0].body["messages"][1]
     others = {name: step[name] for name in step.keys() - {"role", "content", "tool_calls"}}
     assert others == dict.fromkeys(sent, THOUGHTFUL[1]["thought"])
+    assert end.thoughts == len(sent)
 
 
 def test_thoughts_that_do_not_fit_are_left_out_and_the_reply_goes_on() -> None:
@@ -133,7 +134,7 @@ def test_thoughts_that_do_not_fit_are_left_out_and_the_reply_goes_on() -> None:
     with FakeServer(says_yes, probe=counts("reasoning_content")) as server, Driver(server.base) as driver:
         driver.wait_until(lambda: driver.replica(0).probed)
         text, end = driver.ask(request(messages=long, tools=(ECHO,)))
-    assert (text, end.reason, end.left_out) == ("yes", Reason.STOP, 0)
+    assert (text, end.reason, end.left_out, end.thoughts) == ("yes", Reason.STOP, 0, 0)
     assert [each.keys() for each in server.calls[0].body["messages"]] == [
         {"role", "content"},
         {"role", "content", "tool_calls"},
