@@ -6,22 +6,25 @@ from chat.conversations.models import Role
 from chat.core.text import estimate_tokens
 from chat.model_cards.models import ModelCard
 from chat.transfer.imported_conversation import ImportedConversation
-from chat.turns.pins import LARGEST, MOST_PINS
+from chat.turns.pin_limits import LARGEST, MOST_PINS
 
 
 def limit_pins(draft: ImportedConversation, model: ModelCard) -> None:
-    """Drops pins beyond MOST_PINS, and those whose turns take too much of the model's context; the notes
-    count them. Files are not counted: a prompt leaves out pinned turns that it has no room for."""
+    """Drops pins beyond MOST_PINS, and those whose turns take too much of the model's context on a branch;
+    the notes count them. Files are not counted: a prompt leaves out pinned turns that it has no room for."""
     texts = {node.key: node.words for node in draft.nodes}
-    number = tokens = 0
-    for node in draft.nodes:
-        if not node.pinned:
-            continue
-        size = estimate_tokens(node.words)
-        if node.role == Role.ASSISTANT:
-            size += estimate_tokens(texts.get(node.parent or "", ""))
-        if number == MOST_PINS or tokens + size > model.context // LARGEST:
-            node.pinned = False
-            draft.leave_out("pin")
-        else:
-            number, tokens = number + 1, tokens + size
+    tokens: dict[str | None, int] = {None: 0}  # of the pinned turns from the first message down to this one
+    number = 0
+    for node in draft.nodes:  # parents come before their answers
+        above = tokens[node.parent]
+        size = 0
+        if node.pinned:
+            size = estimate_tokens(node.words)
+            if node.role == Role.ASSISTANT:
+                size += estimate_tokens(texts.get(node.parent or "", ""))
+            if number == MOST_PINS or above + size > model.context // LARGEST:
+                node.pinned, size = False, 0
+                draft.leave_out("pin")
+            else:
+                number += 1
+        tokens[node.key] = above + size

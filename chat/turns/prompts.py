@@ -19,7 +19,7 @@ from chat.turns import summaries
 from chat.turns.called_steps import messages_of
 from chat.turns.frozen_prompt import FrozenPrompt, digest
 from chat.turns.models import Generation, Summary
-from chat.turns.pins import turns_with
+from chat.turns.pinned_turns import turns_with
 from inference.contract import tokens_of_image
 from inference.text.alternate import SILENCE, alternate, separate
 

@@ -426,6 +426,17 @@ def test_pins_beyond_the_limits_are_not_imported(cast: Cast) -> None:
     assert Message.objects.filter(conversation__owner=cast.bob, pinned=True).count() == 50
 
 
+def test_pins_of_different_branches_are_imported_as_each_branch_has_room_for_them(cast: Cast) -> None:
+    ModelCard.objects.update(context_tokens=4096)
+    talked = talk(cast.alice, "w " * 1000, "One")  # 668 tokens, of 1,024
+    say(talked, "v " * 1000, "Two")  # a branch of its own
+    talked.messages.filter(role="assistant").update(pinned=True)
+    result = report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
+    assert notes_of(result) == []
+    pinned = Message.objects.filter(conversation__owner=cast.bob, pinned=True)
+    assert set(pinned.values_list("text", flat=True)) == {"One", "Two"}
+
+
 def test_only_a_person_who_turned_summaries_off_has_that_in_the_archive(cast: Cast) -> None:
     talk(cast.alice, "One", "Two")
     assert "personas.json" not in whole(everything(cast.client("alice")))

@@ -122,7 +122,24 @@ def test_at_most_a_quarter_of_the_context_and_fifty_messages_are_pinned(cast: An
     assert pin(cast, other)["pinned"] is True  # of another branch
     _, messages = long_talk(cast.alice, 52)
     Message.objects.filter(pk__in=[each.pk for each in messages[:50]]).update(pinned=True)
-    assert pin(cast, messages[51]) == (400, "At most 50 messages of a conversation can be pinned.")
+    assert pin(cast, messages[51]) == (
+        400,
+        "At most 50 messages of a conversation can be pinned, on all its branches together.",
+    )
+
+
+def test_a_pin_counts_on_every_branch_that_its_message_is_part_of(cast: Any, model_card: Any) -> None:
+    type(model_card).objects.update(context_tokens=4096)
+    talked = talk(cast.alice, "v " * 600, "two", "w " * 1000, "four")  # 403 and 670 tokens, of 1,024
+    names = said(talked)
+    assert pin(cast, names["four"])["pinned"] is True
+    other, _answer = say(talked, "another way", "and its answer", under=names["two"])
+    assert pin(cast, other)["pinned"] is True  # it is on the open branch alone
+    status, words = pin(cast, names["two"])
+    assert status == 400
+    assert words.startswith("This message is on another branch, too, whose pinned ones would have about ")
+    assert pin(cast, names["four"], pinned=False)["pinned"] is False
+    assert pin(cast, names["two"])["pinned"] is True
 
 
 @pytest.mark.parametrize(("who", "status"), [("bob", 404), ("staff", 404), ("anonymous", 401)])
