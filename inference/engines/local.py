@@ -176,7 +176,7 @@ def _open_grok1(files: ModelFiles, slots: int, threads: int, cache_bytes: int, c
 
 def _open_stock(files: ModelFiles, slots: int, context: int, checks: Path | None, dtype: str) -> Opened:
     from inference.hf_models.self_check import find_way  # imports transformers: seconds
-    from inference.hf_models.step import APART, TOGETHER, HfStep
+    from inference.hf_models.step import APART, PROMPTS_IN_TURN, TOGETHER, HfStep
 
     load_config, load_tokenizer, load_model = _loaders(files.model_type)
     vocab_size = int(load_config(files.path).get_text_config().vocab_size)
@@ -200,7 +200,7 @@ def _open_stock(files: ModelFiles, slots: int, context: int, checks: Path | None
         slots,
         files.context,
         lambda: HfStep(model, slots, files.context, way),
-        batched=way == TOGETHER,
+        batched=way in (TOGETHER, PROMPTS_IN_TURN),
         rewinds=way != APART,
     )
 

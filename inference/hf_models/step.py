@@ -1,9 +1,10 @@
 """Runs a network of transformers as the engine's step: prompt chunks and single tokens of many rows.
 
-There are three ways, of which self_check.py takes the first that computes what one whole pass computes:
+There are four ways, of which self_check.py takes the first that computes what one whole pass computes:
 
-* "together": one cache for all rows (rows.py). Rows that feed one token share a forward pass, and each chunk
-  of a prompt is a pass of its own. Masks are made for rows at any positions (masks.py).
+* "together": one cache for all rows (rows.py). Rows that feed one token share a forward pass, and so do
+  chunks of several prompts (passes.py). Masks are made for rows at any positions (masks.py).
+* "prompts in turn": the same, except that each chunk of a prompt is a pass of its own.
 * "in turn": the same cache, and one pass for each row. For classes that ask the cache for their position,
   such as Llama 4, whose attention depends on it.
 * "apart": a cache of the class's own kind for each row, and one pass for each row. For state-space layers and
@@ -24,28 +25,32 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from inference.hf_models.masks import ragged
+from inference.hf_models.passes import Costs, costs_of, pass_in_turn, places_of, share_passes
 from inference.hf_models.rows import Rows
 from inference.networks.batch import Bounds, Run, runs_of
 
-TOGETHER, IN_TURN, APART = WAYS = ("together", "in turn", "apart")
+TOGETHER, PROMPTS_IN_TURN, IN_TURN, APART = WAYS = ("together", "prompts in turn", "in turn", "apart")
 
 
 class Caches(Protocol):
-    """Feeds runs of one length to a network."""
+    """Feeds the runs of a pass to a network."""
 
-    def forward(self, batch: list[Run], ids: Tensor, keep: list[int]) -> Tensor:
-        """`ids` [n, T]; returns logits after the tokens `keep` of each: [n, len(keep), V]."""
+    def forward(self, batch: list[Run], ids: Tensor, positions: Tensor, keep: list[int]) -> Tensor:
+        """`ids` and `positions` [n, T]; returns logits after the tokens `keep` of each: [n, len(keep), V]."""
 
 
 class HfStep:
     """A causal model of transformers with rows of `context` tokens. Calls from one thread at a time."""
 
-    def __init__(self, model: Any, rows: int, context: int, way: str = TOGETHER) -> None:
+    def __init__(
+        self, model: Any, rows: int, context: int, way: str = TOGETHER, costs: Costs | None = None
+    ) -> None:
+        """`costs` decide which prompts share a pass; by default those of the model on its device."""
         self.model = model
         self.bounds = Bounds(rows, context, int(model.config.get_text_config().vocab_size))
         network = _Network(model)
         self.caches: Caches = _Own(network, rows) if way == APART else _Shared(network, Rows(rows, context))
-        self._together = way == TOGETHER
+        self._way, self._costs = way, costs or costs_of(model)
         self.filled = [0] * rows  # tokens each row holds
 
     @property
@@ -65,21 +70,40 @@ class HfStep:
         runs = runs_of(ids, row, pos, out_at, self.bounds, self.filled)
         asked = set(out_at)
         logits: dict[int, Tensor] = {}
-        singles = [run for run in runs if run.length == 1 and self._together]
-        batches = [[run] for run in runs if run not in singles] + ([singles] if singles else [])
         with torch.inference_mode():
-            for batch in batches:
-                keep = [i for i in range(batch[0].length) if any(run.start + i in asked for run in batch)]
-                fed = torch.tensor(
-                    [ids[run.start : run.start + run.length] for run in batch], device=self.model.device
-                )
-                out = self.caches.forward(batch, fed, keep)
-                for run, answers in zip(batch, out, strict=True):
-                    logits |= {run.start + i: answer for i, answer in zip(keep, answers, strict=True)}
+            for batch in self._passes(runs):
+                logits |= self._pass(batch, ids, pos, asked)
+                for run in batch:
                     self.filled[run.row] = run.pos + run.length
         if not out_at:
             return torch.zeros(0, self.bounds.vocab_size)
         return torch.stack([logits[place] for place in out_at]).float()
+
+    def _passes(self, runs: list[Run]) -> list[list[Run]]:
+        if self._way == TOGETHER:
+            return share_passes(runs, self._costs)
+        return pass_in_turn(runs, singles_share=self._way == PROMPTS_IN_TURN)
+
+    def _pass(
+        self, batch: list[Run], ids: Sequence[int], pos: Sequence[int], asked: set[int]
+    ) -> dict[int, Tensor]:
+        """Feeds the runs of one pass; returns the logits [V] after those of their tokens that are asked."""
+        places = places_of(batch)  # [n][T]
+        columns = [
+            {run.start + i: len(row) - run.length + i for i in range(run.length) if run.start + i in asked}
+            for run, row in zip(batch, places, strict=True)
+        ]
+        keep = sorted({column for wanted in columns for column in wanted.values()})
+        fed, positions = (
+            torch.tensor([[numbers[place] for place in row] for row in places], device=self.model.device)
+            for numbers in (ids, pos)
+        )
+        out = self.caches.forward(batch, fed, positions, keep)  # [n, len(keep), V]
+        return {
+            place: answers[keep.index(column)]
+            for wanted, answers in zip(columns, out, strict=True)
+            for place, column in wanted.items()
+        }
 
 
 class _Network:
@@ -109,11 +133,8 @@ class _Shared:
     def __init__(self, network: _Network, cache: Rows) -> None:
         self._network, self.cache = network, cache
 
-    def forward(self, batch: list[Run], ids: Tensor, keep: list[int]) -> Tensor:
-        length = ids.shape[1]
-        first = torch.tensor([run.pos for run in batch], device=ids.device)
-        positions = first[:, None] + torch.arange(length, device=ids.device)  # [n, T]
-        self.cache.turn_to([run.row for run in batch], positions, max(run.pos for run in batch) + length)
+    def forward(self, batch: list[Run], ids: Tensor, positions: Tensor, keep: list[int]) -> Tensor:
+        self.cache.turn_to([run.row for run in batch], positions, max(run.pos + run.length for run in batch))
         with ragged(positions):
             return self._network(ids, positions, self.cache, keep)
 
@@ -126,7 +147,7 @@ class _Own:
         self._caches: list[Any] = [None] * rows
         self._held: list[Tensor] = [torch.empty(1, 0, dtype=torch.long)] * rows  # the ids of each row
 
-    def forward(self, batch: list[Run], ids: Tensor, keep: list[int]) -> Tensor:
+    def forward(self, batch: list[Run], ids: Tensor, positions: Tensor, keep: list[int]) -> Tensor:
         (run,) = batch
         held = self._held[run.row].to(ids.device)[:, : run.pos]
         if run.pos == 0 or run.pos < self._held[run.row].shape[1]:

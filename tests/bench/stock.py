@@ -17,8 +17,10 @@ from tests.bench.many import Engine
 from tests.bench.report import Figure, figure
 from tests.inference.hf_folders import make_folder
 
-ROUNDS, TOKENS, PEOPLE = 5, 64, 16
+ROUNDS, PEOPLE = 5, 16
 QUESTION = "Tell me about the sea."
+# A question, and tokens of the answer: the second is mostly reading.
+SHAPES = ((QUESTION, 64), (QUESTION * 5, 32))
 SIZES = {
     "hidden_size": 512,
     "num_hidden_layers": 6,
@@ -42,28 +44,33 @@ class Generate:
 
         torch.set_num_threads(1)
         self.model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        messages = [{"role": "user", "content": QUESTION}]
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        made = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
-        self.prompt = torch.tensor([made["input_ids"]])
-        self.mask = torch.ones_like(self.prompt)
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
 
-    def speed(self) -> float:
+    def prompt(self, question: str) -> Any:
+        """Returns ids [1, T]."""
+        messages = [{"role": "user", "content": question}]
+        made = self._tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+        )
+        return made["input_ids"]
+
+    def speed(self, question: str, tokens: int) -> float:
         begun = time.process_time()
+        prompt = self.prompt(question)
         self.model.generate(
-            self.prompt,
-            attention_mask=self.mask,
-            min_new_tokens=TOKENS,
-            max_new_tokens=TOKENS,
+            prompt,
+            attention_mask=prompt.new_ones(prompt.shape),
+            min_new_tokens=tokens,
+            max_new_tokens=tokens,
             do_sample=False,
         )
-        return TOKENS / (time.process_time() - begun)
+        return tokens / (time.process_time() - begun)
 
 
-def speed(engine: Engine, people: int) -> float:
+def speed(engine: Engine, people: int, question: str, tokens: int) -> float:
     """Returns tokens a second of so many replies at once."""
     begun = time.process_time()
-    names = [engine.submit(QUESTION, tokens=TOKENS) for _ in range(people)]
+    names = [engine.submit(question, tokens=tokens) for _ in range(people)]
     engine.until_ends(names)
     return sum(engine.made[name] for name in names) / (time.process_time() - begun)
 
@@ -72,17 +79,22 @@ def compare(kind: str) -> list[Figure]:
     with tempfile.TemporaryDirectory() as place:
         folder = make_folder(Path(place) / kind, kind, sizes=SIZES | dict(KINDS[kind]))
         theirs, engine = Generate(folder), Engine(folder, slots=PEOPLE)
-        prompt = f"{TOKENS} tokens after {theirs.prompt.shape[1]}"
-        theirs.speed()
-        speed(engine, PEOPLE)  # both warm
-        one, sixteen, alone = [], [], []
-        for _ in range(ROUNDS):
-            one.append(speed(engine, 1))
-            alone.append(theirs.speed())
-            sixteen.append(speed(engine, PEOPLE))
-        engine.engine.stop()
+        try:
+            return [each for shape in SHAPES for each in compare_shape(kind, theirs, engine, *shape)]
+        finally:
+            engine.engine.stop()
+
+
+def compare_shape(kind: str, theirs: Generate, engine: Engine, question: str, tokens: int) -> list[Figure]:
+    theirs.speed(question, tokens)
+    speed(engine, PEOPLE, question, tokens)  # both warm
+    one, sixteen, alone = [], [], []
+    for _ in range(ROUNDS):
+        one.append(speed(engine, 1, question, tokens))
+        alone.append(theirs.speed(question, tokens))
+        sixteen.append(speed(engine, PEOPLE, question, tokens))
     words = {"unit": "tokens/s", "better": "higher", "against": alone}
-    name = f"stock {kind}, {prompt}"
+    name = f"stock {kind}, {tokens} tokens after {theirs.prompt(question).shape[1]}"
     return [
         figure(f"{name}: one reply against generate()", one, floor=1.0, aim=1.5, **words),
         figure(

@@ -12,8 +12,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from inference.engines.local import LocalEngine
 from inference.hf_models.loading import load_model
+from inference.hf_models.passes import Costs
 from inference.hf_models.self_check import find_way
-from inference.hf_models.step import WAYS, HfStep
+from inference.hf_models.step import HfStep
 from inference.hf_models.tokenizer import HfTokenizer
 from tests.inference.engine_fakes import request
 from tests.inference.hf_architectures import APART, IN_TURN, TOGETHER
@@ -37,12 +38,13 @@ def whole_pass(model: Any, ids: list[int]) -> Any:
     return model(torch.tensor([ids]), use_cache=False).logits[0]
 
 
+@pytest.mark.parametrize("weights", [1.0, 1e6], ids=["passes alone", "passes shared"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_step_equals_one_whole_pass(kind: str) -> None:
+def test_step_equals_one_whole_pass(kind: str, weights: float) -> None:
     """Chunks, strangers, single tokens of rows that are no neighbours, a row taken back and used again."""
     model = model_of(kind)
     way = find_way(model, Path("folder"))
-    step = HfStep(model, rows=4, context=64, way=way)
+    step = HfStep(model, rows=4, context=64, way=way, costs=Costs(weights, width=1_024))
     generator = torch.Generator().manual_seed(5)
     talks = {
         row: torch.randint(4, VOCAB, (length,), generator=generator).tolist()
@@ -71,7 +73,8 @@ def test_step_equals_one_whole_pass(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_fastest_way_is_found(kind: str) -> None:
     """A later way is correct too, and slower: in this table each architecture has its own."""
-    expected = WAYS[next(i for i, table in enumerate((TOGETHER, IN_TURN, APART)) if kind in table)]
+    tables = {"together": TOGETHER, "in turn": IN_TURN, "apart": APART}
+    expected = next(way for way, table in tables.items() if kind in table)
     assert find_way(model_of(kind), Path("folder")) == expected
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,20 @@ def test_an_fp8_folder_is_served(folder: Path) -> None:
     assert torch.equal(experts[3], expected["model.layers.0.mlp.experts.3.down_proj.weight"])
     LocalEngine(folder, slots=1, threads=1)
     assert json.loads((folder / "config.json").read_text())["quantization_config"] == quantised
+
+
+def test_the_text_part_of_a_llama_4_that_reads_images_is_served(tmp_path: Path) -> None:
+    text = make_folder(tmp_path / "text", "llama4_text", sizes=IN_TURN["llama4_text"])
+    whole = shutil.copytree(text, tmp_path / "whole")
+    part = json.loads((text / "config.json").read_text())
+    released = {"model_type": "llama4", "architectures": ["Llama4ForConditionalGeneration"]}
+    (whole / "config.json").write_text(json.dumps(released | {"text_config": part, "vision_config": {}}))
+    weights = {f"language_model.{name}": one for name, one in load_file(text / "model.safetensors").items()}
+    weights["vision_model.class_embedding"] = torch.zeros(8)
+    save_file(weights, whole / "model.safetensors", {"format": "pt"})
+    expected = load_model(text, slots=1).state_dict()
+    found = load_model(whole, slots=1).state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    engine = LocalEngine(whole, slots=1, threads=1)
+    assert (engine.capabilities.batched, engine.capabilities.prefix_cache) == (False, True)

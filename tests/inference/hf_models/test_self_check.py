@@ -39,6 +39,16 @@ def test_a_model_that_mixes_the_rows_of_a_pass_gets_one_row_at_a_time() -> None:
     assert find_way(model, FOLDER) == "in turn"
 
 
+def test_a_model_that_mixes_prompts_gets_a_pass_for_each(caplog: pytest.LogCaptureFixture) -> None:
+    def mix(out: torch.Tensor) -> torch.Tensor:
+        return out + out.mean(0, keepdim=True).roll(1, -1) if out.shape[1] > 1 < out.shape[0] else out
+
+    with caplog.at_level("INFO", self_check.log.name):
+        assert find_way(spoil(model_of("llama"), mix), FOLDER) == "prompts in turn"
+    assert "tiny cannot be computed together: logits differ" in caplog.text
+    assert "tiny passed the self-check; its passes: prompts in turn" in caplog.text
+
+
 def test_a_model_that_depends_on_the_chunks_is_refused_by_name() -> None:
     model = spoil(model_of("llama"), lambda out: out * out.shape[1] ** 0.5)
     with pytest.raises(ModelUnusable) as refused:
