@@ -41,8 +41,9 @@ class FileQuerySet(models.QuerySet["File"]):
             conversation__in=Conversation.objects.visible_to(user), hidden_at=None
         )
         carried = Attachment.objects.filter(message__in=open_to).values("file")
-        own = self.filter(owner=user)
-        return own.filter(models.Q(attachments=None) | models.Q(pk__in=carried))
+        # No join: a file of several messages would come several times.
+        sent = Attachment.objects.filter(file=models.OuterRef("pk"))
+        return self.filter(models.Q(pk__in=carried) | ~models.Exists(sent), owner=user)
 
     def unsent(self) -> FileQuerySet:
         return self.filter(attachments=None)

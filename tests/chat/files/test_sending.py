@@ -172,6 +172,15 @@ def test_an_edit_keeps_its_files_and_another_conversation_cannot_take_them(cast:
         ask(cast.alice, file)
 
 
+def test_a_file_of_several_versions_is_opened(cast: Cast) -> None:
+    file = make(cast.alice)
+    for text in ("one", "two", "three"):
+        attaching.attach(talk(cast.alice, text).messages.get(), [file])
+    answer = cast.client("alice").get(f"/api/files/{file.pk}/text/")
+    assert (answer.status_code, answer.json()["text"]) == (200, "milk and eggs")
+    assert cast.client("bob").get(f"/api/files/{file.pk}/text/").status_code == 404
+
+
 def test_messages_list_their_files_unless_they_are_hidden(cast: Cast) -> None:
     asked = ask(cast.alice, make(cast.alice))
     address = f"/api/conversations/{asked.conversation_id}/messages/"
