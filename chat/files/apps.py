@@ -1,4 +1,4 @@
-"""Registers the hooks and signals by which files join messages, which belong to an app to the left."""
+"""Registers the hooks and signals by which files join messages and decisions of apps to the left."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -10,9 +10,12 @@ class FilesConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.conversations.hooks import message_details, page_details
-        from chat.files import receivers, serializers
+        from chat.files import hiding, receivers, serializers
         from chat.files.api import page_extra
+        from chat.moderation import hooks
 
         message_details.register(serializers.load)
         page_details.register(page_extra)
+        hooks.hide_images.register(hiding.hide_images)
+        hooks.show_images.register(hiding.show_images)
         receivers.connect()

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from chat.accounts.models import User
 from chat.conversations.models import Conversation, Message, Role
 from chat.core.errors import BadInput, NotFound
+from chat.files.hiding import check_not_hidden
 from chat.files.models import Attachment, File, Kind, State
 
 A_MESSAGE = 10  # files
@@ -37,6 +38,8 @@ def chosen(user: User, ids: Sequence[UUID], conversation: Conversation | None) -
     for file in files:
         if file.state != State.READY:
             raise BadInput(_("“%(name)s” is not ready to be sent.") % {"name": file.name})
+    if conversation is not None:
+        check_not_hidden(files, conversation)
     return files
 
 

@@ -24,6 +24,11 @@ def place_of(file: File) -> str:
 
 
 def is_shown(file: File) -> bool:
+    """Returns whether a file is an image that people and models get."""
+    return has_pixels(file) and not file.is_hidden
+
+
+def has_pixels(file: File) -> bool:
     """Returns whether a file is an image whose new bytes are there; of an imported one only the name is."""
     return bool(file.kind == Kind.IMAGE and file.state == State.READY and file.stored)
 

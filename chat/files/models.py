@@ -58,6 +58,8 @@ class File(models.Model):
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     size = models.PositiveIntegerField(_("size in bytes"))
     sha256 = models.CharField(max_length=64)
+    # Of an image, the digest of the bytes that came in, by which same_images.py recognises it.
+    uploaded_sha256 = models.CharField(max_length=64, blank=True, default="", db_default="")
     # In the storage "files"; empty where only the text came in (an import). Of an image that was read, it is
     # the new encoding: the bytes that came in, with all that was beside the pixels, are deleted.
     stored = models.CharField(max_length=100, blank=True)
@@ -71,6 +73,8 @@ class File(models.Model):
     characters = models.PositiveIntegerField(default=0)
     tokens = models.PositiveIntegerField(_("tokens, estimated"), default=0)
     created_at = models.DateTimeField(_("created"), db_default=Now())
+    # Of an image, the message with which staff hid it, which may be deleted since (hiding.py).
+    hidden_with = models.UUIDField(null=True, blank=True)
 
     objects = FileQuerySet.as_manager()
 
@@ -81,11 +85,21 @@ class File(models.Model):
         indexes = [
             models.Index(
                 fields=["created_at"], condition=models.Q(state=State.READING), name="file_being_read"
-            )
+            ),
+            models.Index(
+                fields=["hidden_with"],
+                condition=models.Q(hidden_with__isnull=False),
+                name="file_hidden_with",
+            ),
         ]
 
     def __str__(self) -> str:
         return str(self.pk)  # names are private, and this is written to logs
+
+    @property
+    def is_hidden(self) -> bool:
+        """Returns whether staff hid this image, also in messages that are not hidden."""
+        return self.hidden_with is not None
 
 
 class Attachment(models.Model):

@@ -66,7 +66,8 @@ def read_images(messages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], 
     """Returns the images that the messages of a prompt name, as a request carries them."""
     named = [each["id"] for message in messages for each in message.get("images", [])]
     files = File.objects.defer("text").in_bulk([UUID(each) for each in named]) if named else {}
-    carried = (_carried(files[UUID(each)]) for each in dict.fromkeys(named) if UUID(each) in files)
+    found = [files[UUID(each)] for each in dict.fromkeys(named) if UUID(each) in files]
+    carried = (_carried(file) for file in found if not file.is_hidden)
     return tuple(each for each in carried if each)
 
 

@@ -81,6 +81,7 @@ def _stored_image(file: File, outcome: reading.Outcome) -> dict[str, Any]:
         "stored": storage().save(f"{place_of(file)}-2", ContentFile(outcome.image)),
         "size": len(outcome.image),
         "sha256": hashlib.sha256(outcome.image).hexdigest(),
+        "uploaded_sha256": file.sha256,
         "tokens": tokens_of_image(outcome.report["width"], outcome.report["height"]),
     }
 

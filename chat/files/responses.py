@@ -17,7 +17,12 @@ SIDE = 480  # pixels; the longest side of an image on a page without scripts
 
 
 def download(file: File) -> HttpResponse:
-    """Sends the original as a download, never inline: a file may be a page with scripts."""
+    """Sends the original as a download, never inline: a file may be a page with scripts.
+
+    Raises NotFound for an image that staff hid.
+    """
+    if file.is_hidden:
+        raise NotFound
     response = _answer(file, "application/octet-stream")
     name = file_storage.download_name(file)
     response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
@@ -27,9 +32,17 @@ def download(file: File) -> HttpResponse:
 def inline_image(file: File, name: str | None = None) -> HttpResponse:
     """Sends an image for a page to show: the bytes that were encoded here, never those that came in.
 
-    Raises NotFound for anything else. Only a reader who may know the file's name gets it.
+    Raises NotFound for anything else, and for an image that staff hid. Only a reader who may know the file's
+    name gets it.
     """
-    if not file_storage.is_shown(file):
+    if file.is_hidden:
+        raise NotFound
+    return image_for_staff_page(file, name)
+
+
+def image_for_staff_page(file: File, name: str | None = None) -> HttpResponse:
+    """Sends an image as `inline_image` does, hidden or not."""
+    if not file_storage.has_pixels(file):
         raise NotFound
     response = _answer(file, f"image/{file.report['type']}")
     response["Content-Disposition"] = (content_disposition_header(False, name) if name else "") or "inline"

@@ -34,13 +34,19 @@ def file_json(file: File) -> dict[str, Any]:
         "kind": file.kind,
         "size": file.size,
         "state": file.state,
-        "words": words_for("absent_image" if is_absent_image(file) else file.failure_reason),
+        "words": words_for(_why_not_shown(file)),
         "remarks": remarks_on(file.report),
         "characters": file.characters,
         "tokens": file.tokens,
-        "original": bool(file.stored),
+        "original": bool(file.stored) and not file.is_hidden,
         "image": _shape(file),
     }
+
+
+def _why_not_shown(file: File) -> str:
+    if file.is_hidden:
+        return "hidden_image"
+    return "absent_image" if is_absent_image(file) else file.failure_reason
 
 
 def _shape(file: File) -> list[int] | None:

@@ -1,4 +1,6 @@
-"""States in the reader's language why a file could not be read (File.failure_reason, set by child.py)."""
+"""States in the reader's language why a file could not be read (File.failure_reason, set by child.py), or is
+not shown.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +39,7 @@ def words_for(reason: str) -> str:
         "too_many_pixels": _("This image has too many pixels: at most %(limit)s million can be read.")
         % {"limit": grouped(PIXELS // 1_000_000)},
         "absent_image": _("This image is not here: the file that was imported had only its name."),
+        "hidden_image": _("A moderator removed this image."),
         "too_slow": _("Reading it took too long, so it was given up."),
     }
     return words.get(reason, _("It could not be read."))

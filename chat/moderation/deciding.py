@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -45,17 +46,19 @@ def decide(
     (chat/core/decisions.py).
 
     A report may be decided again. Dismissing one whose message was hidden shows the message again, unless
-    another report hid it, too. A link once taken down stays so, and its owner, who reads `owner_reason`, can
-    make no new one until staff lift that (chat/sharing/takedowns.py).
+    another report hid it, too. The images of a message are hidden and shown with it in its whole conversation
+    (chat/files/hiding.py). A link once taken down stays so, and its owner, who reads `owner_reason`, can make
+    no new one until staff lift that (chat/sharing/takedowns.py).
     """
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not decide on reports."))
     report = _locked(report)
     check_not_stale(seen=seen, targets=_targets(report), by=by, verbs=VERBS)
+    images = 0
     if action == Report.Status.DISMISSED:
-        show_again(report)
+        images = show_again(report)
     elif action == Report.Status.HIDDEN:
-        hide(report)
+        images = hide(report)
     elif action == Report.Status.TAKEN_DOWN:
         if report.share_id is None:
             raise BadInput(_("This report is not about a shared page."))
@@ -65,9 +68,12 @@ def decide(
     before, report.status = report.status, action
     report.save(update_fields=["status"])
     decision = Decision.objects.create(report=report, by=by, action=action, note=trimmed(note))
-    detail = {"was": before, "message": report.message_id, "share": report.share_id, "note": trimmed(note)}
+    about: dict[str, Any] = {"message": report.message_id, "share": report.share_id}
+    detail = {"was": before, **about, "note": trimmed(note)}
     if trimmed(owner_reason):
         detail["told_owner"] = trimmed(owner_reason)
+    if images:
+        detail["images"] = images
     audit.record(by, f"report {action}", audit.on_model(report), **detail)
     return decision
 

@@ -1,4 +1,4 @@
-"""Hides the message of a report, and shows it again."""
+"""Hides the message of a report with its images, and shows them again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from django.utils.translation import gettext as _
 
 from chat.conversations.models import Message
 from chat.core.errors import BadInput, ChatError
-from chat.moderation import signals
+from chat.moderation import hooks, signals
 from chat.moderation.models import Report
 
 
-def hide(report: Report) -> None:
+def hide(report: Report) -> int:
+    """Returns how many images were hidden with the message."""
     if report.message_id is None:
         raise BadInput(_("This report is not about a single message."))
     message = Message.objects.filter(pk=report.message_id).first()
@@ -22,17 +23,21 @@ def hide(report: Report) -> None:
         raise ChatError(_("That message no longer exists. You can dismiss the report."))
     Message.objects.filter(pk=message.pk, hidden_at=None).update(hidden_at=Now())
     _tell(signals.message_hidden, message)
+    return sum(hooks.hide_images(message.pk))
 
 
-def show_again(report: Report) -> None:
+def show_again(report: Report) -> int:
+    """Returns how many images are shown again; other messages may have them when this one is deleted."""
     if report.status != Report.Status.HIDDEN or report.message_id is None:
-        return
+        return 0
     same = Report.objects.filter(message_id=report.message_id, status=Report.Status.HIDDEN)
+    if same.exclude(pk=report.pk).exists():
+        return 0
     message = Message.objects.filter(pk=report.message_id).first()
-    if message is None or same.exclude(pk=report.pk).exists():
-        return
-    Message.objects.filter(pk=message.pk).update(hidden_at=None)
-    _tell(signals.message_shown, message)
+    if message is not None:
+        Message.objects.filter(pk=message.pk).update(hidden_at=None)
+        _tell(signals.message_shown, message)
+    return sum(hooks.show_images(report.message_id))
 
 
 def _tell(signal: Any, message: Message) -> None:

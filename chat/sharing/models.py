@@ -83,8 +83,8 @@ class TakeDown(models.Model):
     """Forbids new links to a conversation whose shared page staff took down, until staff lift it.
 
     The digests (chat/sharing/takedowns.py) recognise the messages where their ids differ, as after an export
-    and an import; they outlive the conversation, and go when this is lifted, or
-    with its owner.
+    and an import, and the images that the page showed; they outlive the conversation, and go when this is
+    lifted, or with its owner.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -99,6 +99,7 @@ class TakeDown(models.Model):
     )
     reason = models.CharField(_("reason"), max_length=300, blank=True)  # shown to the owner
     message_digests = models.JSONField(_("message digests"), default=dict)  # digest -> whether it is long
+    image_digests = models.JSONField(_("image digests"), default=list, blank=True)
     taken_down_at = models.DateTimeField(_("taken down"), db_default=Now())
     lifted_at = models.DateTimeField(_("lifted"), null=True, blank=True)
 

@@ -12,7 +12,7 @@ from chat.conversations.models import Message, Role
 from chat.conversations.origins import Origin, origin_of, origin_words
 from chat.core.errors import NotFound
 from chat.files import file_storage
-from chat.files.models import Attachment, Kind
+from chat.files.models import Attachment, File, Kind
 from chat.files.responses import on_page
 from chat.sharing.models import Share, SharePage
 from chat.sharing.render import prompt_html
@@ -70,9 +70,14 @@ def _address_for(share: Share, number: int) -> Callable[[str], str]:
     return lambda pk: reverse("shared_image", args=[share.token, number, pk])
 
 
-def with_images(messages: list[dict[str, Any]], address: Callable[[str], str]) -> list[dict[str, Any]]:
+def with_images(
+    messages: list[dict[str, Any]],
+    address: Callable[[str], str],
+    is_shown: Callable[[File], bool] = file_storage.is_shown,
+) -> list[dict[str, Any]]:
     """Returns the messages of a page with their images as pages show them. Of one that is gone, as with a
-    deleted question, the name is left, also where another version of the question still has it.
+    deleted question, the name is left, also where another version of the question still has it; so is that
+    of an image that staff hid. Staff see that, too, with another `is_shown`.
     """
     with_some = [message["id"] for message in messages if message.get("images")]
     if not with_some:
@@ -81,7 +86,7 @@ def with_images(messages: list[dict[str, Any]], address: Callable[[str], str]) -
     shown = {
         (str(each.message_id), str(each.file_id)): on_page(each.file, address(str(each.file_id)))
         for each in attached.select_related("file").defer("file__text")
-        if file_storage.is_shown(each.file)
+        if is_shown(each.file)
     }
     return [_with_images(message, shown) for message in messages]
 

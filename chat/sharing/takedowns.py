@@ -1,7 +1,7 @@
-"""Keeps what staff took down from being shared again: by its conversation, and by its words elsewhere.
+"""Keeps what staff took down from being shared again: by its conversation; elsewhere by words and images.
 
-Known limits: words that were changed are other words, and a conversation that somebody else imported is
-somebody else's. Both are found only if readers report the new page.
+Known limits: words and images that were changed are other ones, and a conversation that somebody else
+imported is somebody else's. Both are found only if readers report the new page.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from chat.accounts.models import User
 from chat.conversations.models import Conversation
 from chat.core import audit
 from chat.core.errors import BadInput, ChatError, NotAllowed
+from chat.files.models import File
+from chat.files.same_images import digests_of as digests_of_files
 from chat.moderation.deciding import DECIDE
 from chat.sharing.models import Share, SharePage, TakeDown
 
@@ -36,17 +38,20 @@ class TakenDown(ChatError):
 
 @transaction.atomic
 def bind(share: Share, reason: str) -> None:
-    """Closes this link and the other open ones of its conversation that show any of the same messages."""
+    """Closes this link and the other open ones of its conversation that show any of the same messages or
+    images.
+    """
     lock(share.conversation_id)
-    digests, ids = _contents(share)
+    digests, images, ids = _contents(share)
     TakeDown.objects.create(
         owner_id=share.owner_id,
         conversation_id=share.conversation_id,
         share=share,
         reason=reason,
         message_digests=digests,
+        image_digests=sorted(images),
     )
-    same = [each.pk for each in _open_beside(share) if ids & _ids_of(each)]
+    same = [each.pk for each in _open_beside(share) if ids & _ids_of(each) or images & _images_of(each)]
     Share.objects.filter(pk__in=[share.pk, *same], taken_down_at=None).update(taken_down_at=Now())
 
 
@@ -59,11 +64,11 @@ def lock(conversation_id: UUID) -> None:
 
 @transaction.atomic
 def lift(*, take_down: TakeDown, by: User) -> None:
-    """Allows new links, and forgets what recognised the words. The links that were closed stay closed."""
+    """Allows new links, and forgets what recognised words and images. Links that were closed stay closed."""
     if not by.has_perm(DECIDE):
         raise NotAllowed(_("You may not take shared pages down."))
     standing = TakeDown.objects.filter(pk=take_down.pk, lifted_at=None)
-    if not standing.update(lifted_at=Now(), message_digests={}):
+    if not standing.update(lifted_at=Now(), message_digests={}, image_digests=[]):
         raise BadInput(_("This take-down is lifted already."))
     audit.record(
         by, "lift take-down", audit.on_model(take_down), share=take_down.share_id, owner=_owner(take_down)
@@ -84,6 +89,10 @@ def check_not_taken_down(conversation: Conversation, messages: list[dict[str, An
     for take_down in found:
         if take_down.conversation_id == conversation.pk or _shows_again(shown, take_down.message_digests):
             raise TakenDown(words(take_down))
+    images = digests_of_images(messages)
+    for take_down in found:
+        if images.intersection(take_down.image_digests):
+            raise TakenDown(words_on_images(take_down))
 
 
 def _shows_again(shown: dict[str, bool], taken_down: dict[str, bool]) -> bool:
@@ -96,9 +105,22 @@ def _shows_again(shown: dict[str, bool], taken_down: dict[str, bool]) -> bool:
 def words(take_down: TakeDown) -> str:
     """Returns the notice to the owner, in the reader's language, with the reason."""
     notice = _("Staff took down a shared page of this conversation, so no new link to it can be made.")
-    if take_down.reason:
-        notice += " " + _("Reason: %(reason)s") % {"reason": shown_reason(take_down)}
-    return notice
+    return _with_reason(notice, take_down)
+
+
+def words_on_images(take_down: TakeDown) -> str:
+    """Returns the notice to the owner of a conversation that has an image of a page taken down."""
+    notice = _(
+        "Staff took down a shared page with an image that this conversation has, too. A link can be made "
+        "without images."
+    )
+    return _with_reason(notice, take_down)
+
+
+def _with_reason(notice: str, take_down: TakeDown) -> str:
+    if not take_down.reason:
+        return notice
+    return f"{notice} " + _("Reason: %(reason)s") % {"reason": shown_reason(take_down)}
 
 
 def shown_reason(take_down: TakeDown) -> str:
@@ -120,9 +142,16 @@ def digests_of(messages: Iterable[dict[str, Any]]) -> dict[str, bool]:
     }
 
 
-def _contents(share: Share) -> tuple[dict[str, bool], set[str]]:
+def digests_of_images(messages: Iterable[dict[str, Any]]) -> set[str]:
+    """Returns what recognises the images that these messages of a page show, as far as they still exist."""
+    shown = {UUID(image["id"]) for message in messages for image in message.get("images", [])}
+    return digests_of_files(File.objects.filter(pk__in=shown).defer("text")) if shown else set()
+
+
+def _contents(share: Share) -> tuple[dict[str, bool], set[str], set[str]]:
+    """Returns digests of the messages and images that a share shows, and the ids of the messages."""
     messages = [each for page in share.pages.iterator(chunk_size=20) for each in page.messages]
-    return digests_of(messages), {each["id"] for each in messages}
+    return digests_of(messages), digests_of_images(messages), {each["id"] for each in messages}
 
 
 def _open_beside(share: Share) -> Iterable[Share]:
@@ -133,6 +162,13 @@ def _open_beside(share: Share) -> Iterable[Share]:
 def _ids_of(share: Share) -> set[str]:
     rows = SharePage.objects.filter(share=share).values_list("message_ids", flat=True)
     return {each for ids in rows for each in ids}
+
+
+def _images_of(share: Share) -> set[str]:
+    if not share.with_images:
+        return set()
+    pages = share.pages.iterator(chunk_size=20)
+    return {digest for page in pages for digest in digests_of_images(page.messages)}
 
 
 def _owner(take_down: TakeDown) -> str:

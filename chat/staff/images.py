@@ -17,7 +17,7 @@ from chat.core.errors import NotFound
 from chat.files import attaching, file_storage
 from chat.files.access import image_for_staff
 from chat.files.models import File
-from chat.files.responses import inline_image, on_page
+from chat.files.responses import image_for_staff_page, on_page
 from chat.moderation.hooks import reported_images
 from chat.sharing.access import shared_image_for_staff
 
@@ -28,7 +28,7 @@ def image(request: HttpRequest, pk: UUID) -> HttpResponse:
     assert isinstance(request.user, User)
     try:
         found = image_for_staff(request.user, pk)
-        response = inline_image(found)
+        response = image_for_staff_page(found)
     except NotFound:
         raise Http404 from None
     record(request, found)
@@ -41,7 +41,7 @@ def shared_image(request: HttpRequest, share: UUID, number: int, pk: UUID) -> Ht
     assert isinstance(request.user, User)
     try:
         found = shared_image_for_staff(request.user, share, number, pk)
-        response = inline_image(found)
+        response = image_for_staff_page(found)
     except NotFound:
         raise Http404 from None
     record(request, found, share=share)
@@ -65,7 +65,7 @@ def images_of(messages: Sequence[Message]) -> dict[UUID, list[dict[str, Any]]]:
         key: [
             on_page(file, reverse("staff_image", args=[file.pk]))
             for file in carried
-            if file_storage.is_shown(file)
+            if file_storage.has_pixels(file)
         ]
         for key, carried in attaching.of_messages(messages).items()
     }

@@ -25,6 +25,7 @@ from chat.conversations.origins import origin_words
 from chat.core import audit, decisions
 from chat.core.admin import ReadOnlyAdmin
 from chat.core.errors import ChatError
+from chat.files.file_storage import has_pixels
 from chat.moderation import deciding
 from chat.sharing import takedowns
 from chat.sharing.access import may_staff_read
@@ -150,7 +151,7 @@ def _with_images(share: Share, page: SharePage) -> list[dict[str, Any]]:
     def address(pk: str) -> str:
         return reverse("staff_shared_image", args=[share.pk, page.number, pk])
 
-    return with_images(page.messages, address)
+    return with_images(page.messages, address, has_pixels)
 
 
 @admin.register(TakeDown)

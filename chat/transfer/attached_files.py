@@ -45,11 +45,11 @@ class ExportedFiles:
 
 def _described(file: File) -> dict[str, Any]:
     """Returns the description of a file in an export; `sha256` only if the archive has its bytes under that
-    digest.
+    digest: those of an image that staff hid stay here.
     """
     fields = {"id": str(file.pk), "name": file.name, "size": file.size, "kind": file.kind}
     fields |= {"report": file.report} if file.report else {}
-    return {**fields, "sha256": file.sha256} if file.stored else fields
+    return {**fields, "sha256": file.sha256} if file.stored and not file.is_hidden else fields
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Tells the open pages of a conversation's owner that a message has another summary, or was pinned."""
+"""Tells the open pages of a conversation's owner that a message has another summary, pin or image."""
 
 from __future__ import annotations
 

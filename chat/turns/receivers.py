@@ -25,6 +25,7 @@ from chat.conversations.signals import (
     folders_changed,
 )
 from chat.files.models import Attachment
+from chat.files.signals import images_changed
 from chat.moderation.signals import message_hidden, message_shown
 from chat.personas.services import conversation_settings_json
 from chat.personas.signals import conversation_settings_changed
@@ -93,6 +94,11 @@ def settle_ended(messages: Sequence[Message]) -> None:
 def stop_answering(message: Message, **_: Any) -> None:
     """A question that was hidden is not answered any further."""
     stop_all(message__parent=message)
+
+
+@receiver(images_changed)
+def publish_images(message: Message, **_: Any) -> None:
+    message_updates.announce(message)
 
 
 @receiver(message_hidden)

@@ -35,6 +35,20 @@ FROM_SLEEPER = """
 from chat.conversations.models import Conversation
 Conversation.objects.filter(model="sleeper").delete()
 """
+# As if staff had hidden another version of the question, with the same image.
+HIDE_LAKE = """
+from django.utils import timezone
+from chat.conversations.models import Message, Role
+from chat.files.attaching import attach
+from chat.files.hiding import hide_images
+from chat.files.models import File
+lake = File.objects.get(name="lake.jpg")
+conversation = lake.attachments.get().message.conversation
+fields = {"role": Role.USER, "text": "rude", "hidden_at": timezone.now()}
+hidden = Message.objects.create(conversation=conversation, **fields)
+attach(hidden, [lake])
+hide_images(hidden.pk)
+"""
 LOADED = "(image) => image.complete && image.naturalWidth"
 
 
@@ -76,6 +90,10 @@ def test_images_reach_the_model_and_stay_in_the_chat(
     expect(dialog.get_by_role("img", name="lake.jpg")).to_be_visible()
     expect(dialog.locator("pre")).to_be_hidden()
     page.keyboard.press("Escape")
+    in_service(service, HIDE_LAKE)
+    expect(page.locator(".message-files li").first).to_contain_text("A moderator removed this image.")
+    expect(lake).to_have_count(0)
+    expect(page.locator(".message-files").get_by_role("img", name="flag.png")).to_be_visible()
 
     page.get_by_role("button", name="Attach files").click()
     expect(page.get_by_role("menuitem", name="Take a photo")).to_be_visible()

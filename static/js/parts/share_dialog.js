@@ -88,7 +88,9 @@ export class ShareDialog {
       this.draw();
       find("button", this.list).focus();
     } catch (error) {
-      if (error instanceof ApiError && error.code === "taken_down") this.forbid(error.message);
+      // With images, these may be the reason: a link without them may be possible.
+      const isFinal = !isChecked(this.form, "images");
+      if (error instanceof ApiError && error.code === "taken_down" && isFinal) this.forbid(error.message);
       else showError(this.dialog, wordsOf(error));
     } finally {
       button.disabled = false;

@@ -32,7 +32,7 @@ export class QuestionView {
     /** @type {string | null} */
     this.text = null;
     /** @type {string | null} */
-    this.fileIds = null;
+    this.drawnFiles = null;
     this.body = el("div", { class: "body markdown" });
     this.files = el("ul", { class: "message-files", "aria-label": gettext("Files"), hidden: true });
     this.state = el("p", { class: "state" });
@@ -47,9 +47,9 @@ export class QuestionView {
   /** @param {ShownMessage} message */
   update(message) {
     this.showText(message.hidden ? outcome(message) : message.text);
-    const fileIds = String(message.files?.map((each) => each.id));
-    if (this.fileIds !== fileIds) drawFiles(this.files, message.files);
-    this.fileIds = fileIds;
+    const files = String(message.files?.map((each) => [each.id, each.words])); // staff may hide an image
+    if (this.drawnFiles !== files) drawFiles(this.files, message.files);
+    this.drawnFiles = files;
     const moved = !this.message || String(this.message.siblings) !== String(message.siblings);
     this.message = message;
     if (moved) this.drawTools(message);

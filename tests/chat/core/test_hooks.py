@@ -30,6 +30,8 @@ HANDLERS = {
     "conversations.message_details": ["feedback", "files", "transfer", "turns"],
     "conversations.page_details": ["files", "personas", "push", "quotas", "turns"],
     "moderation.take_down_share": ["sharing"],
+    "moderation.hide_images": ["files"],
+    "moderation.show_images": ["files"],
     "moderation.reported_images": ["staff"],
 }
 
