@@ -107,6 +107,7 @@ PROGRAM = """
 import asyncio, ctypes, sys, threading, time
 from asgiref.sync import sync_to_async
 from grokweb import watchdog, web
+from twisted.internet import reactor
 what, fd = sys.argv[1], int(sys.argv[sys.argv.index("--pulse") + 1])
 
 async def application(scope, receive, send):
@@ -133,7 +134,7 @@ def start():
                 await sync_to_async(time.sleep)(0.05)
         loop.call_later(1, lambda: asyncio.ensure_future(work()))
 
-web.reactor.callWhenRunning(start)
+reactor.callWhenRunning(start)
 web.WebServer(application, ["tcp:port=0:interface=127.0.0.1"]).run()
 """
 

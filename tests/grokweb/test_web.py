@@ -439,7 +439,7 @@ def test_a_port_in_use_ends_with_a_failure(server: Running) -> None:
 
 async def test_behind_a_proxy_the_last_address_counts() -> None:
     """A visitor's own entries come first in the header; the proxy appends what it saw."""
-    from grokweb import web
+    from grokweb import asgi_wrappers
 
     seen: list[Any] = []
 
@@ -447,8 +447,10 @@ async def test_behind_a_proxy_the_last_address_counts() -> None:
         seen.append(scope["client"])
 
     headers = [(b"x-forwarded-for", b"198.51.100.9, 203.0.113.5")]
-    await web.behind_proxy(application)({"headers": headers, "client": ["127.0.0.1", 1]}, None, None)
-    await web.behind_proxy(application)({"headers": [], "client": ["127.0.0.1", 1]}, None, None)
+    await asgi_wrappers.behind_proxy(application)(
+        {"headers": headers, "client": ["127.0.0.1", 1]}, None, None
+    )
+    await asgi_wrappers.behind_proxy(application)({"headers": [], "client": ["127.0.0.1", 1]}, None, None)
     assert seen == [["203.0.113.5", 0], ["127.0.0.1", 1]]
 
 
