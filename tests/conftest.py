@@ -24,7 +24,7 @@ from django.db.backends.sqlite3.creation import DatabaseCreation
 from django.test import TransactionTestCase
 from django.utils import translation
 
-from grokweb import bootstrap
+from grokweb import install_steps
 from tests import browser, emptying, event_loop, migrated, on_postgresql, settings
 
 HERE = Path(__file__).parent
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(Longest(), "grokweb-longest")
     else:
-        bootstrap.build_static()  # the services that tests start serve what was collected
+        install_steps.build_static()  # the services that tests start serve what was collected
 
 
 @pytest.hookimpl(tryfirst=True)

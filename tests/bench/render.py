@@ -17,7 +17,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-from grokweb import bootstrap
+from grokweb import install_steps
 from tests import browser
 from tests.bench.report import Figure, figure
 from tests.e2e.browsing import Windows, Witness
@@ -180,7 +180,7 @@ def run() -> list[Figure]:
     if browser.find() is None:
         print(browser.MISSING)
         return []
-    bootstrap.build_static()
+    install_steps.build_static()
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder), **ENVIRONMENT)
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-from grokweb import bootstrap
+from grokweb import install_steps
 from tests import browser
 from tests.e2e.browsing import MOVEMENTS_END, Windows, Witness
 from tests.e2e.chat import Chat
@@ -56,7 +56,7 @@ def photograph(service: Service, folder: Path) -> None:
 
 
 def main() -> None:
-    bootstrap.build_static()
+    install_steps.build_static()
     PICTURES.mkdir(exist_ok=True)
     model = ROOT / "inference" / "demo" / "model"
     with_service(

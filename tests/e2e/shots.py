@@ -16,7 +16,7 @@ from typing import Any
 
 from playwright.sync_api import FilePayload, Page, expect, sync_playwright
 
-from grokweb import bootstrap
+from grokweb import install_steps
 from tests import browser
 from tests.chat.transfer import files
 from tests.e2e.browsing import MOVEMENTS_END, Windows, Witness
@@ -368,7 +368,7 @@ def with_service(work: Callable[[Service], None], **environment: str) -> None:
 
 def main(folder: str, *parts: str) -> None:
     looks = {look: how for look, how in LOOKS.items() if not parts or any(part in look for part in parts)}
-    bootstrap.build_static()
+    install_steps.build_static()
     album = Album(Path(folder))
     album.folder.mkdir(parents=True, exist_ok=True)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []

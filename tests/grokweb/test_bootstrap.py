@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from grokweb import bootstrap
+from grokweb import bootstrap, checkout, install_steps
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Provides an empty repository whose commands are recorded in `calls` instead of run."""
-    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
-    monkeypatch.setattr(bootstrap, "STATIC", tmp_path / "build" / "static")
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    monkeypatch.setattr(checkout, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(checkout, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(checkout, "STATIC", tmp_path / "build" / "static")
     (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["one", "torch==1.0"]\n')
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "run.txt").write_text("one==1\n")
@@ -42,7 +42,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, repository: Path) -> list[str]:
         if "polib" in made[-1]:
             (repository / "locale" / "fr" / "LC_MESSAGES" / "django.mo").write_bytes(b"")
 
-    monkeypatch.setattr(bootstrap, "call", record)
+    monkeypatch.setattr(install_steps, "call", record)
     return made
 
 
@@ -128,11 +128,11 @@ def test_an_interrupted_step_is_repeated(
     (repository / "package-lock.json").write_text("{ }")
 
     def fails(command: list[str], failed: str, env: dict[str, str] | None = None) -> None:
-        raise bootstrap.Refused(failed)
+        raise install_steps.Refused(failed)
 
     with monkeypatch.context() as broken:
-        broken.setattr(bootstrap, "call", fails)
-        with pytest.raises(bootstrap.Refused, match="npm"):
+        broken.setattr(install_steps, "call", fails)
+        with pytest.raises(install_steps.Refused, match="npm"):
             bootstrap.install()
     calls.clear()
     bootstrap.install()
@@ -150,10 +150,10 @@ def test_an_older_python_gets_one_line(
 
 
 def test_no_pip_at_all_gets_one_line(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "PYTHON", repository / ".venv" / "bin" / "python")
-    monkeypatch.setattr(bootstrap, "has", lambda module: False)
-    with pytest.raises(bootstrap.Refused, match="python3-venv"):
-        bootstrap.make_venv()
+    monkeypatch.setattr(checkout, "PYTHON", repository / ".venv" / "bin" / "python")
+    monkeypatch.setattr(install_steps, "has", lambda module: False)
+    with pytest.raises(install_steps.Refused, match="python3-venv"):
+        install_steps.make_venv()
 
 
 def test_it_needs_nothing_but_the_standard_library() -> None:

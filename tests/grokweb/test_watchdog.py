@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from grokweb import bootstrap, instance_lock, service_plan, supervisor, watchdog
+from grokweb import checkout, instance_lock, service_plan, supervisor, watchdog
 from grokweb.child_process import Child
 from tests.grokweb.service import ROOT, Service, eventually, is_running, kill
 
@@ -28,7 +28,7 @@ LOOP, POOL = 5.0, 6.0  # seconds; a busy machine must not look frozen
 def impatient(tmp_path: Path) -> Iterator[Service]:
     """Starts a service with static files of its own, so that a test may replace them."""
     static = tmp_path / "static"
-    shutil.copytree(bootstrap.STATIC, static)
+    shutil.copytree(checkout.STATIC, static)
     times = {"GROKWEB_WEB_LOOP_SECONDS": str(LOOP), "GROKWEB_WEB_POOL_SECONDS": str(POOL)}
     made = Service(tmp_path, GROKWEB_STATIC=str(static), **times).with_tables()
     try:
