@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from inference.demo.architecture import demo_config
 from inference.demo.evaluate import Judged, judge, open_model, shares
+from inference.demo.packing import packed_mask, spans, windows
 from inference.demo.phrases import FEATURES, pattern, plain, read_probes
 from inference.demo.recipe import Recipe
-from inference.demo.train import demo_config, favoured, float_weights, packed_mask, spans, windows
+from inference.demo.train import favoured
+from inference.demo.training_run import float_weights
 from inference.grok1 import Grok1ForCausalLM
 from inference.grok1.step import TorchStep
 from inference.grok1.tokenizer import ChatTokenizer, load_tokenizer
