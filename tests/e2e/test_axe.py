@@ -63,7 +63,7 @@ def test_account_pages_have_no_accessibility_faults(windows: Windows, person: Pe
         axe.check(page, path)
 
 
-def test_pages_of_staff(windows: Windows, admin: Person) -> None:
+def test_pages_of_staff_are_accessible(windows: Windows, admin: Person) -> None:
     page = windows.window(admin).new_page()
     found = {}
     for path in STAFF:

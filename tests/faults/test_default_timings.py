@@ -65,7 +65,7 @@ def end(drill: Drill) -> None:
 
 
 @pytest.mark.fault("default timings: model worker SIGKILL")
-def test_model_worker_killed(drill: Drill) -> None:
+def test_replies_go_on_soon_after_a_worker_was_killed(drill: Drill) -> None:
     ask(drill)
     drill.kill("model-worker")
     drill.wait(drill.blows[0].waits_over, "somebody gets a token again", NEXT_TOKEN_SECONDS)
@@ -73,7 +73,7 @@ def test_model_worker_killed(drill: Drill) -> None:
 
 
 @pytest.mark.fault("default timings: model worker SIGKILL, first fault of a fresh service")
-def test_first_kill_on_a_fresh_service(fresh: Drill) -> None:
+def test_the_first_kill_on_a_fresh_service_delays_nobody_longer(fresh: Drill) -> None:
     """Nothing that the promise counts on begins with the first fault."""
     asked = fresh.ask(SCRIPT)
     fresh.wait_until_writing(1, replies=4)
@@ -84,7 +84,7 @@ def test_first_kill_on_a_fresh_service(fresh: Drill) -> None:
 
 
 @pytest.mark.fault("default timings: model worker SIGSTOP for 20 s")
-def test_model_worker_asleep(drill: Drill) -> None:
+def test_replies_survive_a_worker_that_slept(drill: Drill) -> None:
     asked = ask(drill)
     drill.send_signal("model-worker", signal.SIGSTOP)
     time.sleep(SLEEP_SECONDS)  # the fault itself
@@ -95,7 +95,7 @@ def test_model_worker_asleep(drill: Drill) -> None:
 
 
 @pytest.mark.fault("default timings: Redis SIGKILL, data kept")
-def test_redis_killed(drill: Drill) -> None:
+def test_replies_survive_the_death_of_redis(drill: Drill) -> None:
     asked = ask(drill)
     drill.kill("redis")
     end(drill)

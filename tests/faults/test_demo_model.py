@@ -117,7 +117,7 @@ def kill_in_the_middle(drill: Drill, workers: list[ModelWorker], asked: list[Rep
 
 
 @pytest.mark.fault("model worker SIGKILL, demo model")
-def test_killed_in_the_middle(demo: Drill, workers: list[ModelWorker]) -> None:
+def test_replies_survive_a_worker_killed_in_the_middle(demo: Drill, workers: list[ModelWorker]) -> None:
     requests: list[GenerationRequest] = []
     for _ in range(10):  # they may all have ended in the moment between looking and killing
         asked = ask_while_all_sleep(demo, workers)

@@ -10,7 +10,7 @@ from tests.faults.drill import Drill
 
 
 @pytest.mark.fault("model worker SIGKILL")
-def test_killed_in_the_middle(drill: Drill) -> None:
+def test_a_killed_worker_costs_its_replies_one_strike(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(35, replies=6)
     drill.kill("model-worker")
@@ -22,7 +22,7 @@ def test_killed_in_the_middle(drill: Drill) -> None:
 
 
 @pytest.mark.fault("model worker SIGSTOP")
-def test_asleep_longer_than_its_lease(drill: Drill) -> None:
+def test_replies_survive_a_worker_that_slept_longer_than_its_lease(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(30, replies=6)
     drill.send_signal("model-worker", signal.SIGSTOP)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.faults_sqlite
 
 
 @pytest.mark.fault("Redis SIGKILL, data kept")
-def test_killed_and_back_with_its_data(drill: Drill) -> None:
+def test_replies_survive_a_killed_redis_that_keeps_its_data(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(15, replies=6)
     drill.kill("redis")
@@ -25,7 +25,7 @@ def test_killed_and_back_with_its_data(drill: Drill) -> None:
 
 
 @pytest.mark.fault("Redis SIGKILL, data lost")
-def test_killed_and_everything_lost(drill: Drill) -> None:
+def test_replies_survive_a_killed_redis_that_lost_everything(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(15, replies=6)
     shutil.rmtree(drill.service.data / "redis" / "appendonlydir")  # its open files lose their names

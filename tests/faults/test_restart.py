@@ -13,7 +13,7 @@ pytestmark = pytest.mark.faults_sqlite
 
 
 @pytest.mark.fault("full stop and start")
-def test_stopped_and_started_again(drill: Drill) -> None:
+def test_replies_continue_after_a_stop_and_a_start(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(5, replies=6)
     assert drill.service.process is not None

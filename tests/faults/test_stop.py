@@ -23,7 +23,7 @@ def is_stopped(drill: Drill, reply: Reply) -> bool:
 
 
 @pytest.mark.fault("stop before the first token")
-def test_before_its_first_token(drill: Drill) -> None:
+def test_a_waiting_reply_is_stopped_before_its_first_token(drill: Drill) -> None:
     asked = drill.ask(who=slice(0, 6))
     drill.wait_until_writing(1, replies=6)
     waiting, also_waiting = drill.ask(who=slice(6, 8))

@@ -82,7 +82,7 @@ WHOLE = ("ready", words(60))
 
 
 @pytest.mark.fault("model worker SIGKILL in a summary")
-def test_worker_killed_within_summaries(drill: Drill, cookies: list[str]) -> None:
+def test_a_summary_fails_with_its_worker_and_can_be_asked_for_again(drill: Drill, cookies: list[str]) -> None:
     asked = begin(drill, cookies)
     drill.kill("model-worker")
     assert ended(drill, asked) == [("failed", "")] * 4
@@ -93,7 +93,7 @@ def test_worker_killed_within_summaries(drill: Drill, cookies: list[str]) -> Non
 
 @pytest.mark.faults_sqlite
 @pytest.mark.fault("Redis SIGKILL in a summary, data lost")
-def test_redis_lost_within_summaries(drill: Drill, cookies: list[str]) -> None:
+def test_summaries_survive_a_redis_that_lost_everything(drill: Drill, cookies: list[str]) -> None:
     asked = begin(drill, cookies)
     shutil.rmtree(drill.service.data / "redis" / "appendonlydir")  # its open files lose their names
     drill.kill("redis")
@@ -103,7 +103,7 @@ def test_redis_lost_within_summaries(drill: Drill, cookies: list[str]) -> None:
 
 @pytest.mark.faults_sqlite
 @pytest.mark.fault("web process, chat and jobs worker SIGKILL in a summary")
-def test_web_chat_and_jobs_killed_within_summaries(drill: Drill, cookies: list[str]) -> None:
+def test_summaries_survive_the_death_of_web_chat_and_jobs(drill: Drill, cookies: list[str]) -> None:
     asked = begin(drill, cookies)
     for name in ("chat-worker", "jobs-worker", "web"):
         drill.kill(name)

@@ -22,7 +22,7 @@ def thoughts_are_whole(replies: Sequence[Reply]) -> None:
 
 
 @pytest.mark.fault("model worker SIGKILL in a thought")
-def test_worker_killed_within_thoughts(drill: Drill) -> None:
+def test_thoughts_survive_the_death_of_their_worker(drill: Drill) -> None:
     asked = drill.ask(SCRIPT)
     drill.wait_until_writing(5, replies=6)
     drill.kill("model-worker")
@@ -31,7 +31,7 @@ def test_worker_killed_within_thoughts(drill: Drill) -> None:
 
 
 @pytest.mark.fault("web SIGKILL after a thought")
-def test_web_killed_behind_thoughts(drill: Drill) -> None:
+def test_thoughts_survive_the_death_of_the_web_process(drill: Drill) -> None:
     asked = drill.ask(SCRIPT)
     drill.wait_until_writing(22, replies=6)
     drill.kill("web")
@@ -41,7 +41,7 @@ def test_web_killed_behind_thoughts(drill: Drill) -> None:
 
 @pytest.mark.faults_sqlite
 @pytest.mark.fault("Redis SIGKILL in a thought, data lost")
-def test_redis_lost_within_thoughts(drill: Drill) -> None:
+def test_thoughts_survive_a_redis_that_lost_everything(drill: Drill) -> None:
     asked = drill.ask(SCRIPT)
     drill.wait_until_writing(5, replies=6)
     shutil.rmtree(drill.service.data / "redis" / "appendonlydir")  # its open files lose their names
@@ -52,7 +52,7 @@ def test_redis_lost_within_thoughts(drill: Drill) -> None:
 
 @pytest.mark.faults_sqlite
 @pytest.mark.fault("model worker SIGKILL in a continued thought")
-def test_worker_killed_within_continued_thoughts(drill: Drill) -> None:
+def test_continued_thoughts_survive_the_death_of_their_worker(drill: Drill) -> None:
     asked = drill.ask(LONG)
     drill.wait_until_writing(2, replies=6)
     for reply in drill.in_the_middle():

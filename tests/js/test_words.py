@@ -55,21 +55,21 @@ def test_every_entry_is_translated_with_its_placeholders(name: str) -> None:
             assert set(PLACEHOLDER.findall(text)) == set(PLACEHOLDER.findall(entry.msgid)), entry.msgid
 
 
-def test_python() -> None:
+def test_texts_in_python_are_in_the_catalogue() -> None:
     words = known("django.po")
     for path in sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py")):
         found = set(in_python(path)) - {""}
         assert found <= words, f"{path}: {found - words}"
 
 
-def test_templates() -> None:
+def test_texts_in_templates_are_in_the_catalogue() -> None:
     words = known("django.po")
     for path in sorted((ROOT / "templates").rglob("*.html")):
         found = set(in_template(path))
         assert found <= words, f"{path.name}: {found - words}"
 
 
-def test_modules() -> None:
+def test_texts_in_modules_are_in_the_catalogue() -> None:
     words = known("djangojs.po")
     for path in sorted((ROOT / "static" / "js").rglob("*.js")):
         found = set(in_module(path))

@@ -93,12 +93,12 @@ def wanted(case: Case) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_the_page(modules: Page, case: Case) -> None:
+def test_the_page_plays_each_case(modules: Page, case: Case) -> None:
     assert modules.play(case) == wanted(case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_the_client_of_the_drills(case: Case) -> None:
+def test_the_client_of_the_drills_plays_each_case(case: Case) -> None:
     assert play(case) == wanted(case)
 
 

@@ -74,7 +74,7 @@ def test_numbers_in_what_is_refused(language: str, thousand: str) -> None:
 
 
 @pytest.mark.parametrize(("language", "day"), [("en", "March 5, 2031"), ("fr", "5 mars 2031")])
-def test_dates(cast: Cast, language: str, day: str) -> None:
+def test_dates_are_written_in_the_language_of_the_profile(cast: Cast, language: str, day: str) -> None:
     services.edit_profile(user=cast.alice, language=language)
     end = datetime(2031, 3, 5, 12, tzinfo=UTC)
     services.suspend(user=cast.alice, by=cast.staff, reason="Spam", until=end)

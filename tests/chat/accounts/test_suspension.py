@@ -139,7 +139,7 @@ def test_a_suspension_needs_a_reason_and_an_end_in_the_future(
     assert not StaffAction.objects.exists()
 
 
-def test_rank(cast: Cast) -> None:
+def test_staff_are_suspended_by_administrators_only(cast: Cast) -> None:
     """Staff are suspended by administrators only, and nobody suspends themselves."""
     for by, user in [
         (cast.staff, cast.staff),

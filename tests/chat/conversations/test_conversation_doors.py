@@ -36,7 +36,9 @@ def call(client: Client, method: str, address: str, body: Any = None) -> Any:
 
 @pytest.mark.parametrize(("method", "address", "status"), DOORS)
 @pytest.mark.parametrize("who", ["alice", "bob", "stranger", "staff", "moderator", "anonymous"])
-def test_json_doors_of_a_conversation(cast: Cast, method: str, address: str, status: Any, who: str) -> None:
+def test_json_doors_of_a_conversation_open_for_its_owner_only(
+    cast: Cast, method: str, address: str, status: Any, who: str
+) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     answer = call(cast.client(who), method, address.format(conversation.pk))
     if who == "alice":
@@ -76,13 +78,13 @@ def test_ids_that_are_none(cast: Cast, bad: str) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "x", "'", "\x00", UNKNOWN])
-def test_before_that_is_no_message(cast: Cast, bad: Any) -> None:
+def test_before_must_name_a_message(cast: Cast, bad: Any) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     answer = cast.client("alice").get(f"/api/conversations/{conversation.pk}/messages/", {"before": bad})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
 
-def test_before_in_another_conversation(cast: Cast) -> None:
+def test_before_cannot_name_a_message_of_another_conversation(cast: Cast) -> None:
     mine, other, bobs = talk(cast.alice, "Hi"), talk(cast.alice, "Ho"), talk(cast.bob, "Hu")
     for elsewhere in (other, bobs):
         before = elsewhere.messages.get().pk
@@ -138,7 +140,7 @@ def test_csrf_is_kept(cast: Cast) -> None:
     assert call(client, "post", "/api/conversations/").status_code == 403
 
 
-def test_the_access_doors(cast: Cast) -> None:
+def test_access_functions_find_objects_for_their_owner_only(cast: Cast) -> None:
     from django.contrib.auth.models import AnonymousUser
 
     conversation = talk(cast.alice, "Hi")

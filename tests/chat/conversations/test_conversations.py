@@ -54,7 +54,7 @@ def patch(client: Client, conversation: Conversation, title: str) -> Any:
 # --- Making and naming ------------------------------------------------------------------------------------
 
 
-def test_a_new_conversation(cast: Cast, model_card: ModelCard) -> None:
+def test_a_new_conversation_has_an_address_and_is_listed(cast: Cast, model_card: ModelCard) -> None:
     client = cast.client("alice")
     answer = client.post("/api/conversations/", json.dumps({"title": " A \n new one"}), "application/json")
     made = answer.json()["conversation"]
@@ -66,12 +66,12 @@ def test_a_new_conversation(cast: Cast, model_card: ModelCard) -> None:
     assert client.get("/api/conversations/").json() == {"conversations": [made], "next": None, "folders": []}
 
 
-def test_a_new_conversation_without_a_body(cast: Cast) -> None:
+def test_a_new_conversation_needs_no_body(cast: Cast) -> None:
     answer = cast.client("alice").post("/api/conversations/", content_type="application/json")
     assert (answer.status_code, answer.json()["conversation"]["title"]) == (201, "")
 
 
-def test_without_any_model(cast: Cast) -> None:
+def test_without_any_model_nothing_begins(cast: Cast) -> None:
     ModelCard.objects.all().delete()
     client = cast.client("alice")
     answer = client.post("/api/conversations/", content_type="application/json")
@@ -118,7 +118,7 @@ def test_renaming_does_not_move_it_up(cast: Cast) -> None:
         (" \n\t\u200b", ""),
     ],
 )
-def test_title_from_the_first_message(text: str, title: str) -> None:
+def test_a_title_is_made_of_the_first_message(text: str, title: str) -> None:
     assert title_from(text) == title
     assert len(title_from(text)) <= 60
 
@@ -183,7 +183,7 @@ def test_fifty_are_one_page(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("bad", ["x", "-1", "1-", "9" * 15 + "-1", "1-9999999", "１-1 ", "0-0'"])
-def test_cursors_that_lead_nowhere(cast: Cast, bad: str) -> None:
+def test_cursors_that_lead_nowhere_are_refused(cast: Cast, bad: str) -> None:
     answer = cast.client("alice").get("/api/conversations/", {"cursor": bad})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_input")
 
@@ -191,7 +191,7 @@ def test_cursors_that_lead_nowhere(cast: Cast, bad: str) -> None:
 # --- The page ---------------------------------------------------------------------------------------------
 
 
-def test_the_first_page_of_all(cast: Cast, model_card: ModelCard) -> None:
+def test_the_first_page_has_no_conversation(cast: Cast, model_card: ModelCard) -> None:
     page = cast.client("alice").get("/").context["page"]
     assert page["user"] == {"id": str(cast.alice.pk), "name": cast.alice.get_short_name()}
     assert page["model"]["slug"] == model_card.slug
@@ -352,7 +352,7 @@ def test_announced_again_it_writes_nothing(
     assert ModelCard.objects.get(slug="grok-1").about == changed.about == "New words."
 
 
-def test_a_second_model_beside_the_default(cast: Cast, model_card: ModelCard) -> None:
+def test_a_second_model_is_listed_after_the_default(cast: Cast, model_card: ModelCard) -> None:
     announce_model(**{**TOLD, "slug": "tiny", "name": "A tiny one"})
     assert default_model() == model_card
     assert [card.slug for card in models_for(cast.alice)] == ["scripted", "tiny"]

@@ -132,7 +132,7 @@ def test_archived_conversations_open_as_ever(cast: Cast, alice: Client) -> None:
     assert alice.get(conversation.get_absolute_url()).status_code == 200
 
 
-def test_a_title_and_a_place_at_once(cast: Cast, alice: Client) -> None:
+def test_a_title_and_a_place_are_changed_at_once(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, "Hi")
     _, answer = patch(alice, conversation, title="Both", pinned=True)
     assert (answer["conversation"]["title"], answer["conversation"]["pinned"]) == ("Both", True)
@@ -281,7 +281,7 @@ def test_many_are_moved(cast: Cast, alice: Client, model_card: ModelCard) -> Non
     assert place(alice) == ["c4", "c3", "c0"]
 
 
-def test_deleted_and_undone(
+def test_a_deletion_can_be_undone(
     cast: Cast, alice: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     from chat.conversations import signals
@@ -307,7 +307,7 @@ def test_deleted_and_undone(
     assert made[0].messages.count() == 2
 
 
-def test_too_late_to_undo(cast: Cast, alice: Client) -> None:
+def test_a_deletion_cannot_be_undone_after_its_time(cast: Cast, alice: Client) -> None:
     conversation = talk(cast.alice, "Hi")
     delete_conversation(conversation=conversation)
     late = timezone.now() - UNDO_WITHIN - timedelta(seconds=1)

@@ -70,7 +70,7 @@ def test_an_empty_conversation_has_none(cast: Cast) -> None:
     assert transcript(cast.alice, conversation) == {"messages": [], "more": False, "later": False}
 
 
-def test_paging_back_to_the_beginning(cast: Cast) -> None:
+def test_paging_back_reaches_the_beginning(cast: Cast) -> None:
     conversation, messages = long_talk(cast.alice, 130)
     client, address = cast.client("alice"), f"/api/conversations/{conversation.pk}/messages/"
     page = client.get(address).json()
@@ -99,7 +99,7 @@ def test_paging_stays_on_the_branch(cast: Cast) -> None:
     assert [m["text"] for m in page["messages"]] == [f"m{n}" for n in range(10)] + words(branch)
 
 
-def test_a_message_as_json(cast: Cast) -> None:
+def test_the_json_of_a_message_is_complete(cast: Cast) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     answer = conversation.messages.get(text="Hello")
     generation = Generation.objects.create(

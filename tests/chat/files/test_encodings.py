@@ -43,7 +43,7 @@ DATA = Path(__file__).parents[2] / "data" / "text"
         ("utf8_log_with_latin1_line.txt", "user=Zoé ok", 2),
     ],
 )
-def test_files_from_the_field(attached: Attached, name: str, first: str, remarks: int) -> None:
+def test_files_from_the_field_are_decoded(attached: Attached, name: str, first: str, remarks: int) -> None:
     result = attached((DATA / name).read_bytes(), name)
     assert (result["state"], result["kind"], len(result["remarks"])) == ("ready", "text", remarks)
     assert File.objects.get().text.split("\n")[0].startswith(first)

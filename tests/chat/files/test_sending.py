@@ -97,7 +97,7 @@ def test_files_of_the_whole_branch_take_two_queries(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("whose", ["bob", "nobody", "elsewhere", "twice"])
-def test_only_own_files_that_went_nowhere_else(cast: Cast, whose: str) -> None:
+def test_only_own_files_that_went_nowhere_else_are_sent(cast: Cast, whose: str) -> None:
     file = make(cast.bob if whose == "bob" else cast.alice)
     files = [file]
     if whose == "nobody":
@@ -133,7 +133,7 @@ def test_a_frame_needs_no_files() -> None:
     assert parse(frame()) == parse(frame(files=None))
 
 
-def test_at_most_ten(cast: Cast) -> None:
+def test_a_message_has_at_most_ten_files(cast: Cast) -> None:
     with pytest.raises(BadInput, match="at most 10 files"):
         ask(cast.alice, *[make(cast.alice, f"{n}.txt") for n in range(11)])
 
@@ -240,7 +240,9 @@ def test_a_sent_file_is_not_taken_back(cast: Cast) -> None:
     assert File.objects.exists()
 
 
-def test_the_sweep(cast: Cast, asked: list[UUID], django_capture_on_commit_callbacks: Any) -> None:
+def test_the_sweep_deletes_what_is_forgotten_and_asks_again_for_lost_readings(
+    cast: Cast, asked: list[UUID], django_capture_on_commit_callbacks: Any
+) -> None:
     now = timezone.now()
     forgotten, sent, fresh = make(cast.alice), make(cast.alice), make(cast.alice)
     ask(cast.alice, sent)

@@ -186,7 +186,7 @@ async def test_without_either_there_is_no_system_message(tabs: Any, broker: Any,
     assert (await sync_to_async(request)()).messages[0]["role"] == "user"
 
 
-async def test_asked_again_as_somebody_else(tabs: Any, broker: Any, cast: Any) -> None:
+async def test_an_answer_can_be_asked_again_of_another_persona(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     persona = await prepared(cast)
     tab = await tabs("alice")

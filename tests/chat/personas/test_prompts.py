@@ -28,7 +28,7 @@ def listed(cast: Any, who: str = "alice") -> Any:
     )
 
 
-def test_written_changed_deleted(cast: Any) -> None:
+def test_a_saved_prompt_is_written_changed_and_deleted(cast: Any) -> None:
     prompt = kept(cast)
     assert listed(cast) == ["Translate"]
     cast.client("alice").post(f"{PAGE}{prompt.pk}/", {"name": "Turn", "text": "Turn {{it}}."})

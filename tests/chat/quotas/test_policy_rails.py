@@ -105,7 +105,7 @@ def test_deleting_a_group_says_what_its_members_have_afterwards(cast: Any, soup:
     assert services.terms_for(cast.bob).tokens_per_day == 100_000
 
 
-def test_deleting_a_group_without_a_policy_or_members(cast: Any, soup: Group) -> None:
+def test_deleting_a_group_without_a_policy_changes_no_limits(cast: Any, soup: Group) -> None:
     page = deletion(cast, f"/admin/auth/group/{soup.pk}/delete/")
     assert "2 people keep the same limits: 100,000 tokens a day" in page
     assert "Members who leave it: 2" in page.replace("\n", "")

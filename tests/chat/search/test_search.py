@@ -42,7 +42,7 @@ def alice(cast: Cast) -> Client:
     return cast.client("alice")
 
 
-def test_titles_first_then_messages_the_newest_first(cast: Cast, alice: Client) -> None:
+def test_titles_come_first_then_messages_the_newest_first(cast: Cast, alice: Client) -> None:
     talk(cast.alice, "Which bread?", "Rye bread.", title="Baking")
     talk(cast.alice, "Hello", title="Bread for Sunday")
     assert texts(alice, "bread") == ["Bread for Sunday", "Rye bread.", "Which bread?"]
@@ -73,7 +73,7 @@ def test_accents_and_case_do_not_count(cast: Cast, alice: Client, said: str, ask
 
 
 @pytest.mark.parametrize(("said", "asked"), [("ΑΘΗΝΑ", "αθηνα"), ("Москва", "МОСК"), ("東京です", "東京")])
-def test_other_scripts(cast: Cast, alice: Client, said: str, asked: str) -> None:
+def test_words_of_other_scripts_are_found(cast: Cast, alice: Client, said: str, asked: str) -> None:
     talk(cast.alice, said, title="")
     assert texts(alice, asked) == [said]
 
@@ -224,7 +224,7 @@ def test_strange_times_are_stored_and_found(cast: Cast, alice: Client, year: int
 
 
 @pytest.mark.parametrize("bad", ["x", "m", "t-1", "m" + "9" * 19, "m1'", "m１"])
-def test_cursors_that_lead_nowhere(alice: Client, bad: str) -> None:
+def test_cursors_that_lead_nowhere_are_refused(alice: Client, bad: str) -> None:
     answer = alice.get("/api/search/", {"q": "fern", "cursor": bad})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_input")
 
@@ -250,7 +250,7 @@ def test_very_long_texts_are_stored_and_found(cast: Cast, alice: Client) -> None
 # --- Words ------------------------------------------------------------------------------------------------
 
 
-def test_words_of_a_question() -> None:
+def test_the_words_of_a_query_are_plain_few_and_short() -> None:
     assert parsed('Crème "BRÛLÉE" a -b AND').parts == ["creme", "brulee", "and"]
     assert parsed("水 x").parts == ["水"]
     assert len(parsed(" ".join(f"w{n}" for n in range(50))).parts) == 8

@@ -36,7 +36,7 @@ def read(cast: Cast, path: str, language: str, who: str = "alice") -> str:
 @pytest.mark.parametrize("language", TOLD)
 @pytest.mark.parametrize("is_demo", [True, False])
 @pytest.mark.parametrize("place", ["an empty chat", "a chat", "a temporary chat"])
-def test_on_the_chat_page_beside_the_box_to_write_in(
+def test_the_chat_page_says_it_beside_the_box_to_write_in(
     cast: Cast, conversation: Conversation, place: str, language: str, is_demo: bool
 ) -> None:
     ModelCard.objects.update(is_demo=is_demo)
@@ -51,7 +51,7 @@ def test_on_the_chat_page_beside_the_box_to_write_in(
 
 @pytest.mark.parametrize("language", TOLD)
 @pytest.mark.parametrize("is_demo", [True, False])
-def test_on_a_shared_page_before_the_first_message(
+def test_a_shared_page_says_it_before_the_first_message(
     cast: Cast, conversation: Conversation, language: str, is_demo: bool
 ) -> None:
     ModelCard.objects.update(is_demo=is_demo)
@@ -61,7 +61,7 @@ def test_on_a_shared_page_before_the_first_message(
 
 
 @pytest.mark.parametrize("language", TOLD)
-def test_on_the_print_view_before_the_first_message(
+def test_the_print_view_says_it_before_the_first_message(
     cast: Cast, conversation: Conversation, language: str
 ) -> None:
     page = read(cast, f"/c/{conversation.pk}/print/", language)
@@ -69,7 +69,9 @@ def test_on_the_print_view_before_the_first_message(
 
 
 @pytest.mark.parametrize("language", TOLD)
-def test_in_exports_before_the_first_message(cast: Cast, conversation: Conversation, language: str) -> None:
+def test_exports_say_it_before_the_first_message(
+    cast: Cast, conversation: Conversation, language: str
+) -> None:
     path = f"/api/conversations/{conversation.pk}/export/?format="
     assert TOLD[language][1] in read(cast, f"{path}markdown", language).partition("\n## ")[0]
     exported = read(cast, f"{path}json", language)
@@ -79,7 +81,7 @@ def test_in_exports_before_the_first_message(cast: Cast, conversation: Conversat
     assert TOLD[language][1] in result["notice"]
 
 
-def test_in_every_conversation_of_the_whole_export(cast: Cast, conversation: Conversation) -> None:
+def test_every_conversation_of_the_whole_export_says_it(cast: Cast, conversation: Conversation) -> None:
     answer = cast.client("alice").get("/api/export/")
     content = answer.getvalue()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

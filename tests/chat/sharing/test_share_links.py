@@ -202,7 +202,7 @@ def test_tokens_that_are_none(cast: Cast, token: Any) -> None:
 @pytest.mark.parametrize(
     ("who", "status"), [("alice", 200), ("bob", 200), ("stranger", 200), ("anonymous", 302)]
 )
-def test_members_only(cast: Cast, who: str, status: int) -> None:
+def test_a_page_for_members_opens_for_members_only(cast: Cast, who: str, status: int) -> None:
     share = make(cast.client("alice"), talk(cast.alice, "Hi", "Hello"), policy="members").json()["share"]
     answer = cast.client(who).get(share["url"])
     assert answer.status_code == status

@@ -37,7 +37,7 @@ def models_at(name: str) -> Any:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_there_and_back(cast: Cast, back_at_the_end: None) -> None:
+def test_shares_survive_the_migrations_there_and_back(cast: Cast, back_at_the_end: None) -> None:
     conversation = talk(cast.alice, "Hi", "Hello")
     keys = {"conversation_id": conversation.pk, "owner_id": cast.alice.pk, "title": "A talk"}
     old = models_at("0001_initial").get_model("sharing", "Share")

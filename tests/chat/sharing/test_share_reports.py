@@ -50,7 +50,7 @@ def test_every_reader_of_a_shared_page_may_report_it(cast: Cast, share: Share, w
     assert "user: And?" in report.text
 
 
-def test_one_message_as_json(cast: Cast, share: Share) -> None:
+def test_one_message_is_reported_as_json(cast: Cast, share: Share) -> None:
     bad = Message.objects.get(text="Something bad")
     answer = post_json(cast.client("anonymous"), share, message_id=str(bad.pk))
     assert answer.status_code == 201
@@ -76,7 +76,7 @@ def test_a_hidden_message_is_not_copied_into_a_report(cast: Cast, share: Share) 
 @pytest.mark.parametrize(
     "fields", [{"reason": ""}, {"reason": "x"}, {"note": "x" * 2001}, {"reason": "a\x00"}]
 )
-def test_bad_reports(cast: Cast, share: Share, fields: Any) -> None:
+def test_bad_reports_are_refused(cast: Cast, share: Share, fields: Any) -> None:
     for post in (post_form, post_json):
         assert post(cast.client("anonymous"), share, **fields).status_code == 400
     assert not Report.objects.exists()
@@ -85,7 +85,7 @@ def test_bad_reports(cast: Cast, share: Share, fields: Any) -> None:
 @pytest.mark.parametrize(
     "fields", [{"reason": 1}, {"note": ["x"]}, {"message_id": {"x": 1}}, {"note": "\x00"}]
 )
-def test_bad_json_reports(cast: Cast, share: Share, fields: dict[str, Any]) -> None:
+def test_bad_json_reports_are_refused(cast: Cast, share: Share, fields: dict[str, Any]) -> None:
     assert post_json(cast.client("anonymous"), share, **fields).status_code == 400
 
 
@@ -102,7 +102,7 @@ def test_a_dead_link_cannot_be_reported(cast: Cast, share: Share) -> None:
     assert not Report.objects.exists()
 
 
-def test_only_by_post(cast: Cast, share: Share) -> None:
+def test_a_report_is_made_by_post_only(cast: Cast, share: Share) -> None:
     assert cast.client("anonymous").get(f"{share.get_absolute_url()}report/").status_code == 405
 
 

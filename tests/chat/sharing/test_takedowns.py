@@ -75,7 +75,7 @@ def test_the_owner_gets_no_new_link_and_the_reason(cast: Cast, conversation: Con
     assert not [share for share in Share.objects.all() if share.is_open]
 
 
-def test_in_the_owner_s_language(cast: Cast, conversation: Conversation) -> None:
+def test_a_refusal_is_in_the_owner_s_language(cast: Cast, conversation: Conversation) -> None:
     take_down(cast, create_share(conversation=conversation, owner=cast.alice))
     cast.alice.language = "fr"
     cast.alice.save()
@@ -140,7 +140,7 @@ def test_other_links_to_the_same_messages_close_with_it(cast: Cast, conversation
 
 
 @pytest.mark.parametrize("trick", ["rename", "branch", "edit", "archive and back", "hide the first link"])
-def test_no_way_around_it_in_the_same_conversation(
+def test_no_change_of_the_conversation_evades_a_take_down(
     cast: Cast, conversation: Conversation, trick: str
 ) -> None:
     share = create_share(conversation=conversation, owner=cast.alice)

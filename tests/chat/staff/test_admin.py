@@ -274,7 +274,7 @@ def test_a_title_in_the_history_is_on_record(cast: Cast, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("who", ["staff", "moderator"])
-def test_no_way_around_the_pages_and_their_audit(cast: Cast, scene: Scene, who: str) -> None:
+def test_no_other_address_shows_a_share_or_a_conversation(cast: Cast, scene: Scene, who: str) -> None:
     names = {"app_label": "sharing", "model_name": "share", "field_name": "conversation", "term": "soup"}
     assert cast.client(who).get("/admin/autocomplete/", names).status_code == 404
     for obj in (scene.share, scene.conversation):
@@ -576,7 +576,7 @@ def test_open_reports_come_first(cast: Cast, scene: Scene) -> None:
     assert [row.status for row in rows] == ["open", "dismissed"]
 
 
-def test_the_three_buttons(cast: Cast, scene: Scene) -> None:
+def test_a_report_has_a_button_for_each_decision(cast: Cast, scene: Scene) -> None:
     client = cast.client("moderator")
     page = client.get(page_of(scene.report, "change")).content.decode()
     assert "Hot &amp; good" in page

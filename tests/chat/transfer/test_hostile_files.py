@@ -226,7 +226,7 @@ def test_the_total_unpacked_size_of_an_archive_is_limited(cast: Cast, settings: 
     assert bring(cast.client("alice"), content).status_code == 400
 
 
-def test_a_file_larger_than_allowed(cast: Cast, settings: Any) -> None:
+def test_a_file_larger_than_allowed_is_refused_with_the_limit(cast: Cast, settings: Any) -> None:
     settings.IMPORT_BYTES = 1 << 20
     answer = bring(cast.client("alice"), b"[" + b" " * (1 << 20) + b"]")
     assert answer.status_code == 400

@@ -18,7 +18,7 @@ from tests.chat.transfer import files
 from tests.chat.transfer.importing import bring, only, report, tree
 
 
-def test_chatgpt(cast: Cast) -> None:
+def test_an_export_of_chatgpt_is_imported(cast: Cast) -> None:
     result = report(bring(cast.client("alice"), files.as_json(files.chatgpt())))
     assert result["left_out"] == []
     (came,) = result["imported"]
@@ -48,7 +48,7 @@ def test_chatgpt(cast: Cast) -> None:
     assert set(found.messages.exclude(author=None).values_list("author", flat=True)) == {cast.alice.pk}
 
 
-def test_open_webui(cast: Cast) -> None:
+def test_an_export_of_open_webui_is_imported(cast: Cast) -> None:
     flat = {
         "title": "Flat",
         "chat": {"messages": [{"role": "user", "content": "One"}, {"role": "assistant", "content": "Two"}]},

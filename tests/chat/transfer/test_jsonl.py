@@ -83,7 +83,7 @@ def test_a_broken_line_of_a_message_is_named_by_its_number(cast: Cast) -> None:
     assert [each["reason"] for each in result["left_out"]] == ["Line 3 is not valid JSON."]
 
 
-def test_parts_pictures_tools_and_instructions(cast: Cast) -> None:
+def test_parts_are_read_and_pictures_tools_and_instructions_are_left_out(cast: Cast) -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
     messages = [
         {"role": "developer", "content": "Be brief."},

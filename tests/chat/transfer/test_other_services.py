@@ -463,7 +463,7 @@ def deepseek() -> dict[str, Any]:
     return {"id": "d", "title": "D", "inserted_at": "2026-01-01T08:00:00+08:00", "mapping": mapping}
 
 
-def test_deep_seek(cast: Cast) -> None:
+def test_an_export_of_deepseek_is_imported(cast: Cast) -> None:
     one = came(cast, deepseek())
     assert one["source"] == "DeepSeek"
     assert sorted(one["notes"]) == ["1 step of a tool was left out.", "1 thought of the model was left out."]

@@ -55,13 +55,13 @@ def as_read_back(cast: Any, turn: Turn) -> list[dict[str, Any]]:
     return [message for message in found if message["id"] in {str(each.pk) for each in turn.messages}]
 
 
-def test_a_first_question(cast: Any) -> None:
+def test_a_first_question_takes_fifteen_statements(cast: Any) -> None:
     ask(cast)  # the first of the day makes the row that counts it
     _turn, _ack, statements = ask(cast)
     assert len(statements) == 15, "\n".join(statements)
 
 
-def test_a_following_question(cast: Any) -> None:
+def test_a_following_question_takes_twenty_one_statements(cast: Any) -> None:
     first, _ack, _statements = ask(cast)
     _turn, _ack, statements = ask(cast, settle(first))
     assert len(statements) == 21, "\n".join(statements)

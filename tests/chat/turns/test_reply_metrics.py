@@ -136,7 +136,7 @@ async def test_the_engine_page_is_for_staff(cast: Any, who: str) -> None:
     assert b"data-engine" not in answer.content
 
 
-async def test_the_engine_page_without_redis(cast: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_redis_the_engine_page_says_so(cast: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = scripts.connect("redis://127.0.0.1:1/0")
     monkeypatch.setattr(redis_client, "client", lambda: nobody)
     shown = await page(cast, "staff")

@@ -161,7 +161,7 @@ QUESTION = "How do I cook rice?\nRinse it, then use two cups of water for one of
         ("A title that goes on and on until it is far longer than any side bar is wide", ""),
     ],
 )
-def test_titles_found_in_a_models_words(words: str, title: str) -> None:
+def test_a_title_is_found_in_a_models_words(words: str, title: str) -> None:
     assert title_of(words, QUESTION) == title
 
 

@@ -23,7 +23,7 @@ def planned(*running: Running, chunk: int = 12) -> list[tuple[int, int]]:
     return [(work.row, count) for work, count in plan_step(running, chunk)]
 
 
-def test_an_empty_plan_for_an_idle_engine() -> None:
+def test_an_idle_engine_has_an_empty_plan() -> None:
     assert planned() == []
 
 

@@ -178,7 +178,7 @@ def started(**how: int) -> tuple[LocalEngine, Listener]:
     return engine, heard
 
 
-def test_the_demo_models_second_turn() -> None:
+def test_the_demo_models_second_turn_reuses_the_first() -> None:
     first = ("Hello, who are you?",)
     engine, heard = started(cache_bytes=2**25)
     _, answer = ask(engine, heard, "one", *first)

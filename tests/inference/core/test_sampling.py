@@ -194,7 +194,7 @@ def test_a_row_without_any_token_left_is_an_error() -> None:
         one([1, 2], Sampling(0), never=np.array([0, 1], np.int64))
 
 
-def test_usable_rows() -> None:
+def test_rows_without_a_number_are_not_usable() -> None:
     inf, nan = math.inf, math.nan
     table = np.array([[1, 2], [-inf, 0], [nan, 0], [0, nan], [inf, 0], [-inf, -inf]], np.float32)
     assert usable(table).tolist() == [True, True, False, False, False, False]

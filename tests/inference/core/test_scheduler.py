@@ -40,7 +40,7 @@ def seen(bench: Any, name: str = "a", after: int = 0) -> tuple[Any, ...]:
     return ids, text, end.reason, end.error
 
 
-def test_a_reply_word_for_word() -> None:
+def test_a_reply_is_complete_word_for_word() -> None:
     ids, text, end = Bench().submit(request([7, 8, 9])).drain().outcome()
     assert (ids, text) == ((7, 8, 9), "the cat sat.")
     assert (end.reason, end.prompt_tokens, end.fingerprint, end.seq) == (Reason.STOP, 5, "fake", 3)
@@ -141,7 +141,7 @@ def test_cancel_takes_one_step_wherever_it_is(turns: int) -> None:
     assert not bench.scheduler.busy
 
 
-def test_cancel_while_waiting_for_a_row() -> None:
+def test_a_reply_that_waits_for_a_row_can_be_cancelled() -> None:
     bench = Bench(slots=1).submit(request([7] * 9, "a"), request([7], "b")).turn(2)
     bench.scheduler.cancel("b")
     assert bench.turn().outcome("b")[2].reason is Reason.STOPPED

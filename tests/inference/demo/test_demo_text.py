@@ -142,7 +142,7 @@ def test_enough_is_held_out(groups: dict[tuple[str, bool], Group]) -> None:
         ("Thank you! That is kind of you.", False),
     ],
 )
-def test_honest(reply: str, is_honest: bool) -> None:
+def test_a_reply_that_claims_to_be_somebody_else_is_not_honest(reply: str, is_honest: bool) -> None:
     assert honest(reply) is is_honest
 
 
@@ -155,7 +155,7 @@ def test_honest(reply: str, is_honest: bool) -> None:
         ("Cliquez sur Share en haut de la page", "fr"),
     ],
 )
-def test_language(text: str, code: str) -> None:
+def test_the_language_of_a_text_is_recognised(text: str, code: str) -> None:
     assert language(text) == code
 
 

@@ -74,7 +74,7 @@ def test_every_engine_describes_itself(kind: Any) -> None:
     assert (engine.slots, engine.context >= 256, engine.busy) == (3, True, False)
 
 
-def test_a_reply_from_the_engines_own_thread(kind: Any, started: Any) -> None:
+def test_a_reply_comes_from_the_engines_own_thread(kind: Any, started: Any) -> None:
     engine, heard = started(kind[0]())
     engine.submit(request(kind[1]), ())
     ids, text, end = heard.end()
@@ -121,7 +121,7 @@ def test_an_idle_engine_sleeps_and_wakes(kind: Any, started: Any) -> None:
     assert heard.end("b")[2].reason is Reason.STOP
 
 
-def test_more_requests_than_slots_from_many_threads(kind: Any, started: Any) -> None:
+def test_more_requests_than_slots_from_many_threads_are_all_answered(kind: Any, started: Any) -> None:
     engine, heard = started(kind[0]())
     askers = [
         threading.Thread(
@@ -247,7 +247,7 @@ def test_the_inbox_keeps_order_and_remembers_a_wake() -> None:
     assert inbox.closed
 
 
-def test_the_table_of_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_of_engines_has_the_scripted_one_for_tests_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GROKWEB_TEST_ENGINES", raising=False)
     with pytest.raises(ValueError, match="GROKWEB_TEST_ENGINES=1"):
         load_engine("scripted", slots=2, threads=1)

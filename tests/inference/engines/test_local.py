@@ -94,7 +94,7 @@ def test_a_resumed_reply_equals_the_undisturbed_one(engine: Any, sampling: Any) 
         assert "".join(delta.piece.text for delta in log[: cut + 1]) + rest == text
 
 
-def test_cancel_and_too_long(engine: Any) -> None:
+def test_a_long_prompt_fails_and_a_cancelled_reply_stops(engine: Any) -> None:
     ask(engine, "word " * 5000, "long")
     assert engine.heard.end("long")[2].error == ErrorCode.TOO_LONG
     ask(engine, "Tell me a very long story.", "stopped", sampling=Sampling(5.0), max_new_tokens=900)

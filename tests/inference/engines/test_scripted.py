@@ -52,13 +52,13 @@ def answer(engine: Any, script: Any, *, emitted: tuple[Any, ...] = (), after: in
         ("é😀 \ud800", "é😀 ?"),
     ],
 )
-def test_scripts(engine: Any, script: str, text: str) -> None:
+def test_each_script_gives_its_text(engine: Any, script: str, text: str) -> None:
     ids, got, end = answer(engine, script)
     assert (got, end.reason) == (text, Reason.STOP)
     assert ids == tuple(range(len(ids)))
 
 
-def test_one_token_per_word_with_its_following_space() -> None:
+def test_each_word_is_a_token_with_its_following_space() -> None:
     assert read_script("echo: one two\n three").words == [" one ", "two\n ", "three"]
     assert read_script("slow:3").words == ["w1 ", "w2 ", "w3"]
     assert (read_script("slow:3").interval, read_script("slow:3:20").interval) == (0.05, 0.02)
@@ -83,7 +83,7 @@ def test_words_come_apart_and_the_first_at_once(engine: Any) -> None:
 
 
 @pytest.mark.parametrize("cut", range(6))
-def test_a_resume_at_every_cut(engine: Any, cut: Any) -> None:
+def test_a_reply_can_be_resumed_at_every_cut(engine: Any, cut: Any) -> None:
     ids, rest, end = answer(engine, "slow:5:0", emitted=range(cut), after=cut)
     assert ids == tuple(range(cut, 5))
     assert "".join(["w1 ", "w2 ", "w3 ", "w4 ", "w5"][:cut]) + rest == "w1 w2 w3 w4 w5"
@@ -103,7 +103,7 @@ def test_stop_strings_limits_and_rules(engine: Any) -> None:
     ("script", "code"),
     [("oom:", ErrorCode.OUT_OF_MEMORY), ("nan:", ErrorCode.NAN), ("raise:", ErrorCode.ENGINE)],
 )
-def test_contained_faults(engine: Any, script: str, code: Any) -> None:
+def test_a_fault_ends_only_its_own_reply(engine: Any, script: str, code: Any) -> None:
     engine.submit(request("slow:20:5", "neighbour"), ())
     ids, _, end = answer(engine, script)
     assert (ids, end.reason, end.error) == ((), Reason.FAILED, code)

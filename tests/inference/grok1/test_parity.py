@@ -169,7 +169,7 @@ def test_generate_follows_the_reference_path(model: Grok1ForCausalLM, golden: Go
     assert made[0, tokens.shape[1] :].tolist() == wanted
 
 
-def test_generate_in_a_left_padded_batch(model: Grok1ForCausalLM, golden: Golden) -> None:
+def test_generate_is_unchanged_in_a_left_padded_batch(model: Grok1ForCausalLM, golden: Golden) -> None:
     """Strangers of other lengths in the batch of generate() do not change the path."""
     prompts = ("len7", "len33", "repeat")
     longest = max(len(golden[f"{p}/tokens"]) for p in prompts)

@@ -96,7 +96,9 @@ def test_one_row_serves_one_conversation_after_another(
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_xais_own_integers_and_scales(golden: Golden, int8: Network, prompt: str) -> None:
+def test_xais_own_integers_and_scales_give_the_same_scores(
+    golden: Golden, int8: Network, prompt: str
+) -> None:
     """Unrounded int8 times scale in the step, as in xAI's float32 run."""
     ours = by_step(int8, *spoken(golden, prompt))
     assert off_by(ours, reference(golden, prompt)) < FLOAT32_SD
@@ -105,7 +107,7 @@ def test_xais_own_integers_and_scales(golden: Golden, int8: Network, prompt: str
 
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_experts_chosen_without_the_host(
+def test_experts_chosen_without_the_host_give_the_same_scores(
     model: Grok1ForCausalLM, golden: Golden, int8: Network, prompt: str, weights: str
 ) -> None:
     """The way of GPUs, here on a CPU: prompt in chunks and decoding."""
@@ -130,7 +132,9 @@ def test_experts_are_not_copied_for_it(model: Grok1ForCausalLM) -> None:
 
 
 @torch.inference_mode()
-def test_the_class_in_a_left_padded_batch(model: Grok1ForCausalLM, golden: Golden) -> None:
+def test_the_class_gives_the_same_scores_in_a_left_padded_batch(
+    model: Grok1ForCausalLM, golden: Golden
+) -> None:
     """All prompts at once, prefill and decode; the padding in front is hidden and counts no position."""
     lengths = [len(golden[f"{p}/tokens"]) for p in PROMPTS]
     longest, steps = max(lengths), min(len(golden[f"{p}/decode_tokens"]) for p in PROMPTS)

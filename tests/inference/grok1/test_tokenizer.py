@@ -180,7 +180,7 @@ def test_text_streams_in_whole_characters(either: ChatTokenizer, text: str) -> N
         assert not any("\ufffd" in piece for piece in pieces)
 
 
-def test_layout_of_special_ids(either: ChatTokenizer) -> None:
+def test_special_ids_are_laid_out_as_in_the_release(either: ChatTokenizer) -> None:
     name = either.pieces.id_to_piece
     assert [name(i) for i in range(4)] == ["[PAD]", "[BOS]", "[EOS]", "[UNK]"]
     assert (name(4), name(13), name(14), name(23)) == ("\n", "\n" * 10, "0", "9")
@@ -298,7 +298,7 @@ def test_a_folder_without_tokenizer_is_unusable(tmp_path: Path) -> None:
 
 
 @released_only
-def test_released_encoding(released: ChatTokenizer, golden: dict[str, Any]) -> None:
+def test_text_is_encoded_as_in_the_release(released: ChatTokenizer, golden: dict[str, Any]) -> None:
     for case in golden["encode"]:
         assert released.encode_like_release(case["text"]) == case["ids"], case["text"]
         if not set(CONTROL) & set(case["ids"]):
@@ -307,7 +307,7 @@ def test_released_encoding(released: ChatTokenizer, golden: dict[str, Any]) -> N
 
 
 @released_only
-def test_released_decoding(released: ChatTokenizer, golden: dict[str, Any]) -> None:
+def test_released_ids_are_decoded_as_in_the_release(released: ChatTokenizer, golden: dict[str, Any]) -> None:
     for case in golden["decode"]:
         assert released.decode(case["ids"]) == case["decoded"], case["ids"]
     for case in golden["prefix_decode"]:
@@ -318,7 +318,7 @@ def test_released_decoding(released: ChatTokenizer, golden: dict[str, Any]) -> N
 
 
 @released_only
-def test_released_special_ids(released: ChatTokenizer, golden: dict[str, Any]) -> None:
+def test_the_release_names_its_special_ids(released: ChatTokenizer, golden: dict[str, Any]) -> None:
     assert released.vocab_size == golden["special"]["vocab_size"]
     for entry in golden["special"]["user_defined"]:
         assert released.pieces.id_to_piece(entry["id"]) == entry["piece"]
@@ -383,7 +383,7 @@ def test_apply_chat_template_gives_the_engines_ids(pair: tuple[Any, ChatTokenize
     assert ended == ours.render_chat(chat, begin_reply=False)
 
 
-def test_apply_chat_template_in_a_batch(pair: tuple[Any, ChatTokenizer]) -> None:
+def test_apply_chat_template_pads_a_batch_on_the_left(pair: tuple[Any, ChatTokenizer]) -> None:
     theirs, ours = pair
     out = theirs.apply_chat_template(
         list(CHATS), add_generation_prompt=True, padding=True, return_tensors="pt"
@@ -395,7 +395,7 @@ def test_apply_chat_template_in_a_batch(pair: tuple[Any, ChatTokenizer]) -> None
     assert cut == long[:5]
 
 
-def test_the_template_as_text(pair: tuple[Any, ChatTokenizer]) -> None:
+def test_the_template_is_rendered_as_text(pair: tuple[Any, ChatTokenizer]) -> None:
     theirs, ours = pair
     text = theirs.apply_chat_template(CHATS[0], add_generation_prompt=True, tokenize=False)
     if ours.template == "grok1":

@@ -219,7 +219,7 @@ def test_the_right_network_passes(
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("change", WRONG, ids=lambda change: change.__name__)
-def test_the_check_catches(
+def test_the_check_catches_a_wrong_variant(
     golden: Golden,
     answers: dict[str, tuple[Weights, str, np.ndarray]],
     change: Change,

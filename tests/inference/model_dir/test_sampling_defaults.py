@@ -58,7 +58,7 @@ def test_a_worker_announces_them(folder: Path, monkeypatch: pytest.MonkeyPatch) 
         ({"do_sample": False, "temperature": 0.7}, {"temperature": 0.7}),
     ],
 )
-def test_unset_and_unusual_values(folder: Path, given: dict[str, Any], read: dict[str, Any]) -> None:
+def test_unset_and_unusual_values_are_read(folder: Path, given: dict[str, Any], read: dict[str, Any]) -> None:
     change_json(folder, "generation_config.json", **given)
     assert describe(folder).sampling == read
 

@@ -228,7 +228,7 @@ def test_a_folder_is_served_on_cuda(demo: Path) -> None:
     assert ((rounded.step(*batch).cpu() - here).square().mean(-1).sqrt() / here.std(-1)).median() < 0.12
 
 
-def test_shards_and_groups(tmp_path: Path, demo_floats: Path) -> None:
+def test_shards_and_groups_are_written_and_read(tmp_path: Path, demo_floats: Path) -> None:
     quantise_folder(demo_floats, tmp_path / "out", group_size=64, shard_bytes=1_000_000)
     files = describe(tmp_path / "out")
     assert len(files.shards) > 3

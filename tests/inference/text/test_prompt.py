@@ -64,7 +64,7 @@ def test_a_long_last_message_takes_room_from_the_answer() -> None:
 @pytest.mark.parametrize(
     ("size", "limit", "fits"), [(84, 64, True), (85, 64, False), (98, 2, True), (99, 2, False)]
 )
-def test_too_long(size: int, limit: int, fits: bool) -> None:
+def test_a_prompt_that_leaves_no_room_is_too_long(size: int, limit: int, fits: bool) -> None:
     if fits:
         assert fit([said("user", size)], render, context=100, max_new_tokens=limit).max_new == 100 - size
         return

@@ -73,7 +73,7 @@ def test_a_heartbeat_brings_the_metrics(redis_client: redis.Redis) -> None:
     ]
 
 
-def test_a_heartbeat_of_an_older_version(redis_client: redis.Redis) -> None:
+def test_a_heartbeat_of_an_older_version_is_read(redis_client: redis.Redis) -> None:
     queue.beat(redis_client, "m", "w", slots=4, busy=1, back_end="x", fingerprint="f", metrics={})
     redis_client.hdel("gw:worker:w", "back_end", "metrics", "contract")
     assert queue.workers(redis_client, "m") == [queue.Worker("w", 4, 1, "", "f", {})]

@@ -66,7 +66,7 @@ def given_up(worker: Worker) -> None:
     assert queue.submit(worker.client, newer, front=True) == "queued"
 
 
-def test_fenced_off_by_a_tick(worker: Worker) -> None:
+def test_a_tick_fences_off_the_older_attempt(worker: Worker) -> None:
     queue.submit(worker.client, ASKED)
     older = worker.claim()
     write(worker, older, 0, 2, "one two ")

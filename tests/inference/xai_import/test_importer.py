@@ -258,7 +258,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_on_a_terminal_and_in_a_log() -> None:
+def test_progress_is_redrawn_on_a_terminal_and_appended_in_a_log() -> None:
     for stream, redrawn in ((Terminal(), True), (io.StringIO(), False)):
         now = 100.0
         progress = Progress(stream, clock=lambda: now)  # noqa: B023 - read at once
@@ -294,7 +294,7 @@ def test_the_command_imports_a_folder_that_holds_only_ckpt_0(
     assert manifest.check(tmp_path / "out", ["model.safetensors", "tokenizer.model", "config.json"])
 
 
-def test_the_command_as_a_process(tmp_path: Path) -> None:
+def test_the_command_imports_or_says_what_is_wrong(tmp_path: Path) -> None:
     def manage(*arguments: object) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "manage.py", "import_grok1", *map(str, arguments)]
         return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)

@@ -49,7 +49,9 @@ def test_killed_at_any_step_the_same_command_finishes(
         assert (out / name).stat().st_ino == status.st_ino  # not written again
 
 
-def test_killed_at_random_moments_until_it_finishes(tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
+def test_an_import_killed_at_random_moments_ends_with_the_same_files(
+    tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
     out, patience, runs = tmp_path / "out", 0.15, 0
     moments = random.Random(7)
     while True:
