@@ -1,6 +1,6 @@
 """`python die_with_parent.py PARENT COMMAND…` becomes COMMAND, which ends when its parent does.
 
-Standard library only. Used by supervisor.py and redis_server.py. On Linux the kernel ends the process
+Standard library only. Used by processes.py and redis_server.py. On Linux the kernel ends the process
 when the thread that started it ends, for any reason (PR_SET_PDEATHSIG survives exec); elsewhere reaper.py
 does.
 """

@@ -44,7 +44,7 @@ class ModelRefused(ValueError):
 
 
 class ModelWorkers:
-    """Compares the file with the children of the supervisor; `popen`, `add` and `start` are its own."""
+    """Compares the file with the service's processes, which `popen`, `add`, `start` and `forget` change."""
 
     def __init__(
         self,

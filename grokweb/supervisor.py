@@ -8,33 +8,27 @@ itself is killed, die_with_parent.py and reaper.py end its processes.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from grokweb import watchdog
-from grokweb.child_process import FIRST_DELAY, LONGEST_DELAY, Child, describe_end
+from grokweb.child_process import FIRST_DELAY, Child, describe_end
 from grokweb.fetch_status import FetchStatus
 from grokweb.model_workers import NAME as MODEL_WORKER
-from grokweb.model_workers import ModelRefused, ModelWorkers
+from grokweb.model_workers import ModelWorkers
 from grokweb.private_file import write_private
-from grokweb.process_log import ProcessLog
+from grokweb.processes import Processes
 from grokweb.readiness import Readiness
-from grokweb.redis_server import CHILD, EmbeddedRedis, RedisUnavailable
+from grokweb.redis_server import EmbeddedRedis, RedisUnavailable
 from grokweb.service_plan import Plan, commands, environment
 from grokweb.terminal import say
 from inference.base import disk_space, exit_status
 from inference.base.model_list.entries import secret_names
 
-REAPER = str(Path(__file__).with_name("reaper.py"))
 FAILED_STARTS = 3  # the start is given up when the web process ends this often before it ever answered
 
 # Seconds for each phase of a stop; with a handover of 8 s they add up to less than 15.
@@ -54,134 +48,41 @@ DISK_WORDS: dict[disk_space.State, str] = {
 class Supervisor:
     def __init__(self, plan: Plan, lock: IO[str]) -> None:
         self.plan = plan
-        self.children: dict[str, Child] = {}
         self.redis: EmbeddedRedis | None = None
         self.environment = environment(plan)
         self.stop_asked: float | None = None
         self.kill_asked = False
         self.failure = ""
         self.failed_with = 1  # exit status after a failure
+        self.processes = Processes(
+            plan,
+            lock,
+            self.environment,
+            secrets=self._secrets,
+            refuse=lambda child, words: self.models.refuse(child, words),
+            disk_words=self._disk_words,
+            say=say,
+        )
         self.models = ModelWorkers(
             plan,
             environment=self.environment,
-            popen=lambda command, env: self._popen(command, env=env),
-            add=self._add,
-            start=self._start,
-            forget=self._forget,
+            popen=self.processes.popen,
+            add=self.processes.add,
+            start=self.processes.start,
+            forget=self.processes.forget,
             say=say,
         )
         self.readiness = Readiness(plan, self._redis_url, self._worker_started, self.models.default_slug)
         self.fetch_status = FetchStatus()
-        self.watch: watchdog.Watch | None = None
         self.disks = disk_space.of_data(plan.data)
         self.disk: disk_space.State = "ok"
         self.disk_due = 0.0
-        self.files_missing = False  # a file in run/ could not be written
-        self.reaper, self.reaper_pipe = self._start_reaper(lock)
 
-    # --- Children -----------------------------------------------------------------------------------------
+    def _secrets(self) -> set[str]:
+        return set(secret_names(self.models.models.entries.values()))
 
-    def _start_reaper(self, lock: IO[str]) -> tuple[subprocess.Popen[bytes], IO[str]]:
-        read, write = os.pipe()
-        reaper = subprocess.Popen(
-            [sys.executable, "-I", "-S", REAPER, str(read)],
-            pass_fds=(read, lock.fileno()),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        os.close(read)
-        return reaper, os.fdopen(write, "w", buffering=1)
-
-    def _spawn(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Must run in the main thread: on Linux a process ends with the thread that started it."""
-        if name != "web":
-            return self._popen(command, env=self._without_secrets())
-        read, write = watchdog.pipe()
-        self.watch = watchdog.Watch(self.plan.loop_seconds, self.plan.pool_seconds, read)
-        try:
-            command = [*command, "--pulse", str(write)]
-            return self._popen(command, pass_fds=(write,), env=self._without_secrets())
-        finally:
-            os.close(write)
-
-    def _without_secrets(self) -> dict[str, str]:
-        """Returns the environment of processes that ask no model's server."""
-        secret = secret_names(self.models.models.entries.values())
-        return {name: value for name, value in self.environment.items() if name not in secret}
-
-    def _popen(
-        self, command: Sequence[str], pass_fds: Sequence[int] = (), env: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", CHILD, str(os.getpid()), *command],
-            pass_fds=pass_fds,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches only the supervisor
-            env=self.environment if env is None else env,
-        )
-
-    def _add(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> Child:
-        log = ProcessLog(name, self.plan.data / "logs" / f"{name}.log", say)
-        child = self.children[name] = Child(name, start, log)
-        return child
-
-    def _forget(self, child: Child) -> None:
-        """Takes a child away that has ended for good."""
-        if self.children.get(child.name) is child:
-            del self.children[child.name]
-
-    def _start(self, child: Child) -> None:
-        child.due = child.kill_at = None
-        child.started = time.monotonic()
-        try:
-            child.process = child.start()
-        except ModelRefused as error:
-            self.models.refuse(child, str(error))
-            return
-        except OSError as error:  # a directory that cannot be created, no memory for a process
-            self._restart_later(child, f"{child.name} cannot be started: {error.strerror or error}")
-            return
-        self.reaper_pipe.write(f"+{child.process.pid}\n")
-        child.log.follow(child.process)
-        self._note_pid(child)
-
-    def _note_pid(self, child: Child) -> None:
-        """Writes the pid file, for operators and other commands; a full disk is no reason to end."""
-        path = self.plan.run / f"{child.name}.pid"
-        try:
-            if child.process is None:
-                path.unlink(missing_ok=True)
-            else:
-                path.write_text(f"{child.process.pid}\n")
-        except OSError:
-            self.files_missing = True
-
-    def _restart_later(self, child: Child, what: str, words: str = "") -> None:
-        """Plans a restart; each delay is twice the one before."""
-        child.due = time.monotonic() + child.delay
-        disk = f" (the disk {DISK_WORDS[self.disk]})" if self.disk in ("full", "read-only") else ""
-        say(f"{what}; starting it again in {child.delay:g} s{words}{disk}")
-        child.delay = min(child.delay * 2, LONGEST_DELAY)
-
-    def _reap(self, child: Child) -> int:
-        """Cleans up after a process that has ended. Returns its exit status."""
-        assert child.process is not None
-        status = child.process.returncode
-        if child.name != "redis":  # what it started ends with it
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.process.pid, signal.SIGKILL)
-        self.reaper_pipe.write(f"-{child.process.pid}\n")
-        child.log.finish()
-        child.process = None
-        if child.name == "web" and self.watch is not None:
-            self.watch.close()
-            self.watch = None
-        self._note_pid(child)
-        return status
+    def _disk_words(self) -> str:
+        return f" (the disk {DISK_WORDS[self.disk]})" if self.disk in ("full", "read-only") else ""
 
     # --- Starting -----------------------------------------------------------------------------------------
 
@@ -192,7 +93,7 @@ class Supervisor:
         server = self.redis = EmbeddedRedis(self.plan.data / "redis")
         self.environment["REDIS_URL"] = server.url
         self._publish_redis()
-        self._start(self._add("redis", lambda: server.spawn(output=subprocess.PIPE)))
+        self.processes.start(self.processes.add("redis", lambda: server.spawn(output=subprocess.PIPE)))
 
     def _publish_redis(self) -> None:
         """Writes Redis' address for other commands; the processes have it in their environment."""
@@ -203,17 +104,17 @@ class Supervisor:
             else:
                 write_private(published, f"{self.redis.url}\n")
         except OSError:
-            self.files_missing = True
+            self.processes.files_missing = True
 
     def start_first(self) -> None:
         """Starts Redis, web process and model workers; the others wait, so that the page answers soon."""
         self.start_redis()
         for name, command in commands(self.plan).items():
             if name not in self.plan.without:
-                self._add(name, lambda n=name, c=command: self._spawn(n, c))  # type: ignore[misc]
+                self.processes.add(name, lambda n=name, c=command: self.processes.spawn(n, c))  # type: ignore[misc]
         self.models.prepare()
         for name in self.first():
-            self._start(self.children[name])
+            self.processes.start(self.processes.children[name])
         self.readiness.watch()
         if self.redis is not None:
             threading.Thread(
@@ -222,15 +123,15 @@ class Supervisor:
 
     def first(self) -> list[str]:
         """Returns the processes that people wait for: the page's, and the models'."""
-        return [name for name in self.children if name == "web"] + self.model_workers()
+        return [name for name in self.processes.children if name == "web"] + self.model_workers()
 
     def model_workers(self) -> list[str]:
         return [child.name for child in self.models.children.values()]
 
     def start_rest(self) -> None:
-        for child in self.children.values():
+        for child in self.processes.children.values():
             if child.process is None and child.due is None and not child.refused:
-                self._start(child)
+                self.processes.start(child)
 
     def _redis_url(self) -> str:
         return self.environment.get("REDIS_URL", "") or self.plan.redis_url
@@ -306,22 +207,22 @@ class Supervisor:
 
     def _check_children(self) -> None:
         now = time.monotonic()
-        for child in list(self.children.values()):
+        for child in list(self.processes.children.values()):
             if child.process is not None and child.process.poll() is not None:
                 self._died(child, now)
             elif child.due is not None and now >= child.due:
-                self._start(child)
+                self.processes.start(child)
         self._end_frozen(now)
 
     def _end_frozen(self, now: float) -> None:
         """Ends a web process that no longer works; the next check restarts it as after any death."""
-        web = self.children.get("web")
-        if self.watch is None or web is None or web.process is None or not web.alive:
+        web = self.processes.children.get("web")
+        if self.processes.watch is None or web is None or web.process is None or not web.alive:
             return
         if web.kill_at is not None:
             if now >= web.kill_at:
                 web.process.kill()
-        elif trouble := self.watch.trouble():
+        elif trouble := self.processes.watch.trouble():
             web.log.note(f"{trouble}: this process is ended and started again")
             web.process.terminate()
             web.kill_at = now + WEB_SECONDS
@@ -335,20 +236,20 @@ class Supervisor:
         before, self.disk = self.disk, self.disks.status("data").state
         if self.disk != before:
             say(f"the disk of {self.plan.data} {DISK_WORDS[self.disk]}")
-        if self.disk in ("ok", "low") and (self.files_missing or before in ("full", "read-only")):
+        if self.disk in ("ok", "low") and (self.processes.files_missing or before in ("full", "read-only")):
             self._resume_writes(now)
 
     def _resume_writes(self, now: float) -> None:
         """Writes the missing files and restarts waiting processes, after the disk accepts writes again."""
-        self.files_missing = False
+        self.processes.files_missing = False
         self._publish_redis()
-        for child in self.children.values():
-            self._note_pid(child)
+        for child in self.processes.children.values():
+            self.processes.note_pid(child)
             if child.due is not None:
                 child.due, child.delay = now, FIRST_DELAY
 
     def _died(self, child: Child, now: float) -> None:
-        status = self._reap(child)
+        status = self.processes.reap(child)
         child.deaths += 1
         if child.asked:
             return  # models.toml was changed: grokweb/model_workers.py forgets or replaces it
@@ -370,7 +271,7 @@ class Supervisor:
         if now - child.started >= self.plan.healthy:
             child.delay = FIRST_DELAY
         words = f"; it said: {child.log.last_line}" if status > 0 and child.log.last_line else ""
-        self._restart_later(child, f"{child.name} {describe_end(status)}", words)
+        self.processes.restart_later(child, f"{child.name} {describe_end(status)}", words)
 
     # --- Stopping -----------------------------------------------------------------------------------------
 
@@ -381,28 +282,12 @@ class Supervisor:
         first = [*workers, "beat", "jobs-worker", "tools-worker"]
         self._end(first, wait_for=[*workers, "beat"], seconds=handover)
         self.models.withdraw()
-        rest = [name for name in self.children if name != "redis"]
+        rest = [name for name in self.processes.children if name != "redis"]
         self._end(rest, wait_for=rest, seconds=WEB_SECONDS)
         self._end(["redis"], wait_for=["redis"], seconds=REDIS_SECONDS)
         with suppress(OSError):
             (self.plan.run / "redis.url").unlink(missing_ok=True)
-        self.reaper_pipe.close()
-        with suppress(subprocess.TimeoutExpired):
-            self.reaper.wait(2)
+        self.processes.end_reaper()
 
     def _end(self, names: list[str], *, wait_for: list[str], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        named = [self.children[name] for name in names if name in self.children]
-        for child in named:
-            if child.alive and child.process is not None and not child.asked:
-                child.asked = True
-                child.process.terminate()
-        awaited = [child for child in named if child.name in wait_for]
-        while any(child.alive for child in awaited) and time.monotonic() < deadline and not self.kill_asked:
-            time.sleep(0.02)
-        for child in awaited:
-            if child.process is not None:
-                if child.alive:
-                    child.process.kill()
-                child.process.wait()
-                self._reap(child)
+        self.processes.end(names, wait_for=wait_for, seconds=seconds, is_hurried=lambda: self.kill_asked)

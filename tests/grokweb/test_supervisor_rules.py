@@ -46,8 +46,10 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[supervi
 @pytest.fixture
 def child(running: supervisor.Supervisor) -> Make:
     def make(name: str, program: str) -> Child:
-        made = running._add(name, lambda: running._spawn(name, [sys.executable, "-S", "-c", program]))
-        running._start(made)
+        made = running.processes.add(
+            name, lambda: running.processes.spawn(name, [sys.executable, "-S", "-c", program])
+        )
+        running.processes.start(made)
         return made
 
     return make
@@ -68,7 +70,7 @@ def test_each_death_doubles_the_delay_up_to_half_a_minute(
         delays.append(dying.delay)
         wait_for_death(running, dying)
         assert dying.due is not None
-        running._start(dying)
+        running.processes.start(dying)
     assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert "web ended with status 1; starting it again in 0.5 s; it said: no luck" in running.said
 
@@ -98,7 +100,7 @@ def test_a_web_process_that_never_starts_stops_the_service(
     for _ in range(supervisor.FAILED_STARTS - 1):
         wait_for_death(running, dying)
         assert not running.failure
-        running._start(dying)
+        running.processes.start(dying)
     wait_for_death(running, dying)
     assert "cannot" in running.failure
 
@@ -180,8 +182,8 @@ def test_a_process_that_cannot_be_started_is_tried_again(running: supervisor.Sup
     def start() -> subprocess.Popen[bytes]:
         raise OSError(28, "No space left on device")
 
-    child = running._add("redis", start)
-    running._start(child)
+    child = running.processes.add("redis", start)
+    running.processes.start(child)
     assert (child.process, child.delay) == (None, 1.0)
     assert child.due is not None
     assert "redis cannot be started: No space left on device; starting it again in 0.5 s" in running.said
@@ -196,7 +198,9 @@ def test_postponed_work_is_done_when_the_disk_has_space(
     running.disks = disk_space.Disks({"data": (disk.folder,)}, low=1)
     with disk.full():
         alive = child("web", "import time; time.sleep(60)")
-        waiting = running._add("beat", lambda: running._spawn("beat", [sys.executable, "-c", "pass"]))
+        waiting = running.processes.add(
+            "beat", lambda: running.processes.spawn("beat", [sys.executable, "-c", "pass"])
+        )
         waiting.due, waiting.delay = 1e12, 30.0
         check_disk_again(running)
         assert not pid_in(running, "web")

@@ -156,9 +156,16 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[superviso
 
 
 def start(rules: supervisor.Supervisor, what: str) -> Child:
-    child = rules._add("web", lambda: rules._spawn("web", [sys.executable, "-c", PROGRAM, what]))
-    rules._start(child)
+    child = rules.processes.add(
+        "web", lambda: rules.processes.spawn("web", [sys.executable, "-c", PROGRAM, what])
+    )
+    rules.processes.start(child)
     return child
+
+
+def has_beaten(rules: supervisor.Supervisor) -> bool:
+    watch = rules.processes.watch
+    return watch is not None and watch.beaten
 
 
 def tended(rules: supervisor.Supervisor, words: str) -> bool:
@@ -187,9 +194,7 @@ def test_the_terminal_says_why_a_web_process_is_ended(
 
 def test_a_process_that_works_is_left_alone(rules: supervisor.Supervisor) -> None:
     child = start(rules, "busy")
-    eventually(
-        lambda: tended(rules, "") or (rules.watch is not None and rules.watch.beaten), "its first beat"
-    )
+    eventually(lambda: tended(rules, "") or has_beaten(rules), "its first beat")
     until = time.monotonic() + 2 * POOL
     while time.monotonic() < until:
         rules._check_children()
@@ -199,10 +204,10 @@ def test_a_process_that_works_is_left_alone(rules: supervisor.Supervisor) -> Non
 
 
 def test_a_slow_start_is_tolerated(rules: supervisor.Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
-    child = rules._add(
-        "web", lambda: rules._spawn("web", [sys.executable, "-c", "import time; time.sleep(3600)"])
+    child = rules.processes.add(
+        "web", lambda: rules.processes.spawn("web", [sys.executable, "-c", "import time; time.sleep(3600)"])
     )
-    rules._start(child)
+    rules.processes.start(child)
     until = time.monotonic() + 2 * LOOP
     while time.monotonic() < until:
         rules._check_children()
