@@ -45,6 +45,7 @@ hypothesis.settings.load_profile("grokweb")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults_sqlite: a fault drill that does not depend on the database")
+    config.addinivalue_line("markers", "untimed: a drill that measures no waits: it may run beside others")
     config.addinivalue_line("markers", "slow_drill: a drill of ten seconds or more; on SQLite only")
     asyncio.set_event_loop_policy(event_loop.Policy())  # pytest-asyncio and asgiref make their loops with it
     config.pluginmanager.register(Results(), "grokweb-results")
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = folder_of(item)
         if folder in {"e2e", "faults"}:
             item.add_marker(folder)
-        if folder == "faults":
+        if folder == "faults" and not item.get_closest_marker("untimed"):
             item.add_marker("timed")
         if item.get_closest_marker("e2e") and browser.find() is None:
             item.add_marker(pytest.mark.skip(reason=browser.MISSING))

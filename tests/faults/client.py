@@ -32,6 +32,9 @@ class Reply:
     content: str
     client_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     model: str = ""  # empty: the one of new chats
+    also: str = ""  # a second model, which answers beside it
+    beside: Reply | None = None  # that answer, once the question is acknowledged
+    conversation: str = ""
     continues: str = ""  # the message that it continues, instead of a question
     state: State = field(default_factory=State)
     places: list[int] = field(default_factory=list)
@@ -190,9 +193,9 @@ class Tab:
             self.errors.append(frame)
             return
         if frame["type"] == "ack":
-            for reply in self.replies:
+            for reply in list(self.replies):
                 if reply.client_id == frame["client_id"]:
-                    reply.acknowledged(frame["message_id"], frame["generation_id"])
+                    self._acknowledged(reply, frame)
             return
         named = frame.get("message_id") or frame.get("message", {}).get("id")
         for reply in self.replies:
@@ -206,9 +209,21 @@ class Tab:
                     }
                 )
 
-    async def ask(self, content: str, model: str = "") -> Reply:
-        """A new conversation's first message."""
-        reply = Reply(content, model=model)
+    def _acknowledged(self, reply: Reply, ack: Frame) -> None:
+        reply.conversation = ack["conversation"]["id"]
+        reply.acknowledged(ack["message_id"], ack["generation_id"])
+        if not reply.also:
+            return
+        second = ack["messages"][-1]
+        beside = reply.beside or Reply(reply.content, model=reply.also, conversation=reply.conversation)
+        beside.acknowledged(second["id"], second["generation"]["id"])
+        if reply.beside is None:
+            reply.beside = beside
+            self.replies.append(beside)
+
+    async def ask(self, content: str, model: str = "", also: str = "") -> Reply:
+        """A new conversation's first message, to one model or two."""
+        reply = Reply(content, model=model, also=also)
         self.replies.append(reply)
         reply.sent_at = time.perf_counter()
         await self._send_question(reply)
@@ -244,6 +259,8 @@ class Tab:
         question: Frame = {"type": "send", "conversation": None, "parent": None}
         if reply.model:
             question["start"] = {"model": reply.model}
+        if reply.also:
+            question["also"] = reply.also
         await self._send({**question, "content": reply.content, "client_id": reply.client_id})
 
     async def _send(self, frame: Frame) -> None:
@@ -270,11 +287,11 @@ class Crowd:
         self._do(all_connected())
         return self
 
-    def ask(self, content: str, who: slice = slice(None), model: str = "") -> list[Reply]:
+    def ask(self, content: str, who: slice = slice(None), model: str = "", also: str = "") -> list[Reply]:
         """Everybody (of `who`) asks the same at the same moment."""
 
         async def together() -> list[Reply]:
-            return await asyncio.gather(*(tab.ask(content, model) for tab in self.tabs[who]))
+            return await asyncio.gather(*(tab.ask(content, model, also) for tab in self.tabs[who]))
 
         return self._do(together())
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import installed_tools
+from tests import installed_tools, migrated
 from tests.faults.drill import Drill
 from tests.faults.people import invite
 from tests.faults.running import ENVIRONMENT, PEOPLE, running
@@ -81,6 +82,8 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def service(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("drills")
     tools = installed_tools.environment(folder)
+    if database_url.startswith("sqlite"):
+        migrated.copy_sqlite(Path(database_url.removeprefix("sqlite:///")))  # shortens the first start
     running = Service(folder, DATABASE_URL=database_url, **ENVIRONMENT, **tools)
     try:
         yield running.start().wait_until_ready()

@@ -32,7 +32,7 @@ class ModelWorker:
 
     def start(self) -> ModelWorker:
         worker = [sys.executable, "-m", "inference.worker"]
-        slots = self._environment["GROKWEB_SLOTS"]
+        slots = self._environment.get("GROKWEB_SLOTS", "4")
         which = ["-Q", model_queue(self.slug), "-n", f"{self._name}@%h", "--concurrency", slots]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
