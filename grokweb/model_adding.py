@@ -14,8 +14,17 @@ from django.conf import settings
 
 from grokweb import data_directory, model_check
 from inference.base import private_files
+from inference.base.lines import english, joined
 from inference.base.model_list import editing
-from inference.base.model_list.entries import DEMO, LONGEST_SLUG, Entry, ModelList, make_entry, read
+from inference.base.model_list.entries import (
+    DEMO,
+    FILE_NAME,
+    LONGEST_SLUG,
+    Entry,
+    ModelList,
+    make_entry,
+    read,
+)
 from inference.engines.entry import Asked
 
 KEYS = "keys"  # folder in the data directory: a file for each key that was given to the setup page
@@ -63,12 +72,20 @@ def add_model(
         _check_key(entry, secret)
         if entry.slug in before.entries or entry.slug in before.wrong:
             raise ValueError(
-                f"models.toml: [{entry.slug}] is there already: remove it first, or choose another slug"
+                english(
+                    "%(file)s: [%(slug)s] is there already: remove it first, or choose another slug",
+                    file=FILE_NAME,
+                    slug=entry.slug,
+                )
             )
     asked = _ask(entry, secret, held_back)
     demo = _demo_that_stays(before, entry)
     if model_check.is_configured() and entry.slug == str(settings.MODEL_SLUG):
-        raise ValueError(f"[{entry.slug}] GROKWEB_MODEL serves this model already: give another --slug")
+        raise ValueError(
+            english(
+                "[%(slug)s] GROKWEB_MODEL serves this model already: give another --slug", slug=entry.slug
+            )
+        )
     key_file = _write_key(data, entry, secret) if secret else None
     if key_file is not None:
         entry = make_entry(entry.slug, {**fields, "key": str(key_file)})
@@ -119,7 +136,7 @@ def _ask(entry: Entry, secret: str, held_back: Set[str]) -> Asked:
     is_unseen = entry.key in held_back and not os.environ.get(entry.key)
     asked = Asked() if is_unseen else model_check.ask_entry(entry, os.environ, secret)
     if asked.problems:
-        raise ValueError("; ".join(asked.problems))
+        raise ValueError(joined(asked.problems))
     return asked
 
 
@@ -135,9 +152,9 @@ def _free_slug(slug: str, source: str, before: ModelList) -> str:
 def _check_key(entry: Entry, secret: str) -> None:
     """Raises ValueError, which does not repeat the key."""
     if not secret.isascii() or not secret.isprintable() or len(secret) > LONGEST_KEY or " " in secret:
-        raise ValueError("the key has characters that no key has: copy it again")
+        raise ValueError(english("the key has characters that no key has: copy it again"))
     if not entry.is_remote:
-        raise ValueError(f"[{entry.slug}] key: only a model behind a URL has one")
+        raise ValueError(english("[%(slug)s] key: only a model behind a URL has one", slug=entry.slug))
 
 
 def _write_key(data: Path, entry: Entry, secret: str) -> Path:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inference import settings as live
+from inference.base.lines import english, line_of
 from inference.base.model_list.entries import FILE_NAME, Entry, ModelList, model_of
 from inference.engines import ask_model, describe_model
 from inference.engines.entry import Asked, ModelAbout
@@ -44,11 +45,19 @@ def problems_of(models: ModelList, environment: Mapping[str, str], *, asks: bool
             slug = describe_model(live.MODEL).slug
             problems = ask_model(live.MODEL).problems if asks else ()
         except ValueError as error:
-            yield f"GROKWEB_MODEL={live.MODEL}: {error}"
+            yield _of_setting(line_of(error))
             return
-        yield from (f"GROKWEB_MODEL={live.MODEL}: {words}" for words in problems)
+        yield from map(_of_setting, problems)
         if slug in models.entries:
-            yield f"{FILE_NAME}: [{slug}] GROKWEB_MODEL serves this model already: remove one of them"
+            yield english(
+                "%(file)s: [%(slug)s] GROKWEB_MODEL serves this model already: remove one of them",
+                file=FILE_NAME,
+                slug=slug,
+            )
+
+
+def _of_setting(words: str) -> str:
+    return english("%(setting)s: %(why)s", setting=f"GROKWEB_MODEL={live.MODEL}", why=words)
 
 
 def ask_entry(entry: Entry, environment: Mapping[str, str], secret: str = "") -> Asked:
@@ -65,8 +74,7 @@ def ask_entry(entry: Entry, environment: Mapping[str, str], secret: str = "") ->
         asked = ask_model(source, secret or _key_of(entry, environment))
     except ValueError as error:
         return _wrong(entry, "key", error)
-    lines = tuple(f"{FILE_NAME}: [{entry.slug}] source: {words}" for words in asked.problems)
-    return replace(asked, problems=lines)
+    return replace(asked, problems=tuple(_of_field(entry, "source", words) for words in asked.problems))
 
 
 def _problems_seen(entry: Entry) -> tuple[str, ...]:
@@ -82,7 +90,13 @@ def _problems_seen(entry: Entry) -> tuple[str, ...]:
 
 
 def _wrong(entry: Entry, name: str, error: ValueError) -> Asked:
-    return Asked((f"{FILE_NAME}: [{entry.slug}] {name}: {error}",), is_usable=False)
+    return Asked((_of_field(entry, name, line_of(error)),), is_usable=False)
+
+
+def _of_field(entry: Entry, name: str, words: str) -> str:
+    return english(
+        "%(file)s: [%(slug)s] %(field)s: %(why)s", file=FILE_NAME, slug=entry.slug, field=name, why=words
+    )
 
 
 def _key_of(entry: Entry, environment: Mapping[str, str]) -> str:
@@ -92,12 +106,13 @@ def _key_of(entry: Entry, environment: Mapping[str, str]) -> str:
         return ""
     if not key.startswith("/"):
         if not environment.get(key):
-            raise ValueError(f"{key} is not in the environment: set it, or name a file")
+            raise ValueError(english("%(name)s is not in the environment: set it, or name a file", name=key))
         return environment[key]
     try:
         text = Path(key).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{key}: {getattr(error, 'strerror', None) or 'it is not text'}") from None
+        why = getattr(error, "strerror", None) or english("it is not text")
+        raise ValueError(english("%(file)s: %(why)s", file=key, why=why)) from None
     if not text:
-        raise ValueError(f"{key} is empty: write the key into it")
+        raise ValueError(english("%(file)s is empty: write the key into it", file=key))
     return text

@@ -15,9 +15,11 @@ from contextlib import suppress
 from grokweb.child_process import Child
 from grokweb.service_plan import Plan, model_command
 from grokweb.terminal import Say
+from inference.base.lines import english, line_of
 from inference.base.model_list import state
 from inference.base.model_list.entries import (
     DEMO,
+    FILE_NAME,
     OWN_SECRETS,
     Entry,
     ModelList,
@@ -34,6 +36,7 @@ NAME = "model-worker"  # of the worker of GROKWEB_MODEL; the others are called m
 LOOK_SECONDS = 1.0  # between two looks at the file
 KILL_SECONDS = 2.0  # after the time for a hand-over
 
+NOT_SERVED = english("its model cannot be served")
 NOT_READ = (-1,)  # what no file looks like
 
 Popen = Callable[[Sequence[str], Mapping[str, str]], "subprocess.Popen[bytes]"]
@@ -109,7 +112,8 @@ class ModelWorkers:
         return child.name == NAME and self.plan.model_slug not in self.models.entries
 
     def refuse(self, child: Child, line: str) -> None:
-        child.refused = line or "its model cannot be served"
+        slug = child.entry.slug if child.entry is not None else ""
+        child.refused = state.take_refusal(self.plan.run, slug, line) if line else NOT_SERVED
         self.say(f"{child.name}: {child.refused}; correct it and write models.toml again; the others go on")
 
     # --- The file -----------------------------------------------------------------------------------------
@@ -131,7 +135,7 @@ class ModelWorkers:
         try:
             models = read(self.plan.data)
         except Unreadable as error:
-            self._tell((f"{error}; the models run on as they are",))
+            self._tell((english("%(why)s; the models run on as they are", why=line_of(error)),))
             return
         self._take(models)
         for slug, child in list(self.children.items()):
@@ -149,8 +153,12 @@ class ModelWorkers:
         if plan.is_configured:
             if plan.model_slug in models.entries:
                 problems.append(
-                    f"models.toml: [{plan.model_slug}] GROKWEB_MODEL serves this model already: remove the "
-                    "table, or GROKWEB_MODEL"
+                    english(
+                        "%(file)s: [%(slug)s] GROKWEB_MODEL serves this model already: remove the table, or "
+                        "GROKWEB_MODEL",
+                        file=FILE_NAME,
+                        slug=plan.model_slug,
+                    )
                 )
             wanted[plan.model_slug] = self.of_settings
         elif not wanted:
@@ -191,7 +199,7 @@ class ModelWorkers:
                 secret=secret_names(self.models.entries.values()),
             )
         except ValueError as error:
-            raise ModelRefused(str(error)) from None
+            raise ModelRefused(line_of(error)) from None
         return self.popen(command, environment)
 
     def _end(self, slug: str, child: Child, now: float) -> None:

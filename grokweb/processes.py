@@ -22,6 +22,7 @@ from grokweb.process_log import ProcessLog
 from grokweb.redis_server import CHILD
 from grokweb.service_plan import Plan
 from grokweb.terminal import Say
+from inference.base.lines import line_of
 
 REAPER = str(Path(__file__).with_name("reaper.py"))
 
@@ -94,7 +95,7 @@ class Processes:
         try:
             child.process = child.start()
         except ModelRefused as error:
-            self.refuse(child, str(error))
+            self.refuse(child, line_of(error))
             return
         except OSError as error:  # a directory that cannot be created, no memory for a process
             self.restart_later(child, f"{child.name} cannot be started: {error.strerror or error}")

@@ -14,11 +14,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chat.core.lines import ShownLine, shown_line
 from chat.model_cards.models import ModelCard
 from chat.model_cards.selection import Rule, choose_for_new_chats
 from chat.turns import served_models
 from chat.turns.models import Generation
 from chat.turns.served_models import Fetch, FetchState
+from inference.base.lines import english
 from inference.base.model_list import state
 from inference.wire.metrics import Times
 
@@ -76,7 +78,7 @@ class FetchLine:
     state: str
     percent: int
     facts: list[tuple[str, str]]  # what, and how much
-    error: str  # as the worker's log has it, in English
+    error: ShownLine
 
 
 FETCH_STATES = {
@@ -98,7 +100,7 @@ def fetches() -> list[FetchLine]:
             str(FETCH_STATES[progress.state]),
             progress.percent,
             _fetch_facts(progress),
-            progress.error,
+            shown_line(progress.error),
         )
         for slug, progress in served_models.fetches().items()
     ]
@@ -142,13 +144,14 @@ def new_chats() -> NewChats | None:
     return NewChats(choice.card.slug, choice.card.shown_name, choice.rule, WHY[choice.rule])
 
 
-def problems() -> list[str]:
-    """Lists what `manage.py up` here says of models.toml and of models that cannot be served, in English."""
+def problems() -> list[ShownLine]:
+    """Lists what `manage.py up` here says of models.toml and of models that cannot be served."""
     service = state.published(settings.RUN_DIR)
     if service is None:
         return []
     refused = {slug: worker.problem for slug, worker in service.models.items() if worker.step is REFUSED}
-    return [*service.problems, *(f"[{slug}] {problem}" for slug, problem in refused.items())]
+    of_models = (english("[%(slug)s] %(why)s", slug=slug, why=why) for slug, why in refused.items())
+    return [shown_line(line) for line in (*service.problems, *of_models)]
 
 
 def models() -> list[ModelPart]:

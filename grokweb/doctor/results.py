@@ -27,5 +27,10 @@ def problem(words: str) -> CheckResult:
 
 def reason(error: BaseException) -> str:
     """Returns the first line of an error, without characters that control a terminal."""
-    first = str(error).strip().splitlines()[:1] or [type(error).__name__]
+    return printable(str(error) or type(error).__name__)
+
+
+def printable(text: str) -> str:
+    """Returns the first line of a text, without characters that control a terminal."""
+    first = text.strip().splitlines()[:1] or [""]
     return "".join(letter if letter.isprintable() else "?" for letter in first[0])[:200]

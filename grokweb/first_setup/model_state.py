@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from chat.core.lines import ShownLine, shown_line
 from chat.model_cards.selection import configured_slug
 from chat.staff.engine import FETCH_STATES
 from chat.turns import redis_client, served_models
@@ -20,13 +21,17 @@ from inference.contract import Reason
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """`kind`: "answers", "fetching", "starting" or "problem". `detail` is in English."""
+    """`kind`: "answers", "fetching", "starting" or "problem". `detail` is a line of a worker or of `up`."""
 
     slug: str
     kind: str
     words: str
     percent: int = 0
     detail: str = ""
+
+    @property
+    def shown_detail(self) -> ShownLine:
+        return shown_line(self.detail)
 
 
 def default_state() -> ModelState:

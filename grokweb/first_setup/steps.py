@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 
 from chat.accounts.models import User
 from chat.core.errors import ChatError
+from chat.core.lines import shown_line
 from chat.core.throttling import throttle
 from grokweb.first_setup import backups, leading, mail, model_choice, stored_settings
 from grokweb.first_setup.refusal import Refusal
 from inference.base import settings_file
+from inference.base.lines import line_of
 
 TRIES, MAILS, WINDOW = 20, 5, 60  # questions to servers, and test messages, of one person in so many seconds
 
@@ -36,7 +38,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Holds a step that was refused, with the language of its words; lines for operators are in English."""
+    """Holds a step that was refused, with the language of its words if it may not be the reader's."""
 
     words: str
     language: str = ""
@@ -54,7 +56,8 @@ def carried_out(step: Step, request: HttpRequest, person: User) -> Done | Refuse
     except ChatError as error:
         return Refused(error.words, status=error.http_status)
     except ValueError as error:  # lines for operators: ModelUnusable, CannotEdit, Unreadable
-        return Refused(str(error), "en")
+        line = shown_line(line_of(error))
+        return Refused(line.words, line.language)
     except OSError as error:
         return Refused(_("It could not be stored: %(why)s") % {"why": error.strerror or type(error).__name__})
 

@@ -44,9 +44,10 @@ def setup_state(request: HttpRequest) -> HttpResponse:
     """Answers with the state of the model of new chats, which the page asks for while it waits."""
     _administrator(request)
     state = model_state.default_state()
+    detail = state.shown_detail
     return JsonResponse(
         {"slug": state.slug, "kind": state.kind, "words": state.words, "percent": state.percent}
-        | {"detail": state.detail}
+        | {"detail": detail.words, "detail_language": detail.language}
     )
 
 

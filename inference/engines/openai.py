@@ -22,6 +22,7 @@ import httpx2 as httpx
 from inference import settings
 from inference.base import exit_status
 from inference.base.env import InvalidSetting
+from inference.base.lines import english, joined, line_of
 from inference.base.outbound import Limits, Listed, Policy
 from inference.base.secret_file import read_secret
 from inference.contract import (
@@ -68,7 +69,7 @@ class OpenAIServer:
     def create(self, model: str, *, slots: int, threads: int, cache_bytes: int, context: int) -> Engine:
         asked = self.ask(model)
         if not asked.is_usable:
-            raise ModelUnusable("; ".join(asked.problems))
+            raise ModelUnusable(joined(asked.problems))
         return OpenAIEngine(parse_address(model), key=read_key(), slots=slots, context=context)
 
     def ask(self, model: str, key: str | None = None) -> Asked:
@@ -89,7 +90,7 @@ def read_key() -> str:
     try:
         key = read_secret("GROKWEB_MODEL_KEY", settings.MODEL_KEY, settings.MODEL_KEY_FILE)
     except InvalidSetting as error:
-        raise ModelUnusable(str(error)) from None
+        raise ModelUnusable(line_of(error)) from None
     check_key(key)
     return key
 
@@ -97,7 +98,9 @@ def read_key() -> str:
 def check_key(key: str) -> None:
     """Raises ModelUnusable for a key that no header can carry."""
     if not key.isascii() or (key and not key.isprintable()):
-        raise ModelUnusable("the key of the model's server has characters that cannot be sent: check it")
+        raise ModelUnusable(
+            english("the key of the model's server has characters that cannot be sent: check it")
+        )
 
 
 def guarded_transport(served: ServedModel) -> httpx.AsyncBaseTransport:

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from inference import settings
+from inference.base.lines import english, line_of
 from inference.base.outbound import BadAnswer, Limits, Listed, OutboundError, Policy, Refused, Unreachable
 from inference.hub.files import RemoteFile
 from inference.hub.names import HubName
@@ -36,7 +37,6 @@ FILE = Limits(silent_seconds=60, total_seconds=None, body_bytes=None, decoded_by
 TRIES = 6
 LONGEST_WAIT = 300.0  # seconds that a hub may ask us to wait
 AGAIN_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-KEPT = "what was fetched is kept: start again to continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,11 @@ class Hub:
             if isinstance(error, ModelUnusable):
                 raise
             raise ModelUnusable(
-                f"{self.name}: {self.endpoint} answers, but not as a hub: check HF_ENDPOINT"
+                english(
+                    "%(name)s: %(endpoint)s answers, but not as a hub: check HF_ENDPOINT",
+                    name=self.name,
+                    endpoint=self.endpoint,
+                )
             ) from None
         finally:
             huggingface_hub.close_session()
@@ -172,8 +176,8 @@ class Hub:
         """Returns the one line that names the model, the cause and the next step."""
         if isinstance(error, StatusError):
             kind = RevisionGone if error.code == "RevisionNotFound" else ModelUnusable
-            return kind(f"{self.name}: {self._status_words(error)}")
-        return ModelUnusable(f"{self.name}: {self._connection_words(error)}")
+            return kind(english("%(name)s: %(why)s", name=self.name, why=self._status_words(error)))
+        return ModelUnusable(english("%(name)s: %(why)s", name=self.name, why=self._connection_words(error)))
 
     def _pause(self, error: Exception, failed: int) -> float:
         asked = error.retry_after if isinstance(error, StatusError) else ""
@@ -181,38 +185,83 @@ class Hub:
             return float(min(2 ** (failed - 1), 30))
         if int(asked) > LONGEST_WAIT:
             raise ModelUnusable(
-                f"{self.name}: the hub asks to wait {int(asked):,} seconds (status {error}); {KEPT} then"
+                english(
+                    "%(name)s: the hub asks to wait %(seconds)s seconds (status %(status)s); what was "
+                    "fetched is kept: start again to continue then",
+                    name=self.name,
+                    seconds=f"{int(asked):,}",
+                    status=error,
+                )
             )
         return float(asked)
 
     def _status_words(self, error: StatusError) -> str:
         status, code = error.status, error.code
         if code == "RevisionNotFound":
-            return f"it has no revision {self.name.revision or 'main'}: see {self.page}/tree/main"
+            revision = self.name.revision or "main"
+            return english(
+                "it has no revision %(revision)s: see %(page)s/tree/main", revision=revision, page=self.page
+            )
         if code == "GatedRepo" or status == 403:
             return self.gated_words()
         if status == 401 and self._token:
-            return "the hub does not accept HF_TOKEN: make another one on its page settings/tokens"
+            return english("the hub does not accept HF_TOKEN: make another one on its page settings/tokens")
         if status in (401, 404):
-            private = "" if self._token else ", or is private: then set HF_TOKEN"
-            return f"{self.endpoint} has no such model{private}; check the name at {self.page}"
+            return self._absent_words()
         if status == 429:
-            return f"the hub refuses more requests for now (status 429); {KEPT} later"
-        return f"the hub answers with status {status}; {KEPT} later"
+            return english(
+                "the hub refuses more requests for now (status 429); what was fetched is kept: start again "
+                "to continue later"
+            )
+        return english(
+            "the hub answers with status %(status)s; what was fetched is kept: start again to continue later",
+            status=status,
+        )
+
+    def _absent_words(self) -> str:
+        if self._token:
+            return english(
+                "%(endpoint)s has no such model; check the name at %(page)s",
+                endpoint=self.endpoint,
+                page=self.page,
+            )
+        return english(
+            "%(endpoint)s has no such model, or is private: then set HF_TOKEN; check the name at %(page)s",
+            endpoint=self.endpoint,
+            page=self.page,
+        )
 
     def gated_words(self) -> str:
         if self._token:
-            return f"the account of HF_TOKEN may not read it: accept its conditions at {self.page}"
-        return f"it needs an account that accepted its conditions: do so at {self.page}, then set HF_TOKEN"
+            return english(
+                "the account of HF_TOKEN may not read it: accept its conditions at %(page)s", page=self.page
+            )
+        return english(
+            "it needs an account that accepted its conditions: do so at %(page)s, then set HF_TOKEN",
+            page=self.page,
+        )
 
     def _connection_words(self, error: Exception) -> str:
         cause = error.__cause__
         if isinstance(cause, Refused):
-            host = "list a host of your own network in GROKWEB_HUB_HOSTS"
-            return f"the hub leads to a place that is not allowed: {cause}; {host}"
+            return english(
+                "the hub leads to a place that is not allowed: %(why)s; list a host of your own network in "
+                "GROKWEB_HUB_HOSTS",
+                why=line_of(cause),
+            )
         if isinstance(cause, Unreachable):
-            return f"{self.endpoint} cannot be reached: {cause}; check the network and HF_ENDPOINT; {KEPT}"
-        return f"the transfer failed {TRIES} times: {cause or type(error).__name__}; {KEPT}"
+            return english(
+                "%(endpoint)s cannot be reached: %(why)s; check the network and HF_ENDPOINT; what was "
+                "fetched is kept: start again to continue",
+                endpoint=self.endpoint,
+                why=line_of(cause),
+            )
+        return english(
+            "the transfer failed %(number)s times: %(why)s; what was fetched is kept: start again to "
+            "continue",
+            number=TRIES,
+            why=line_of(cause) if cause else type(error).__name__,
+        )
 
     def _client(self, limits: Limits) -> httpx2.Client:
         return httpx2.Client(
@@ -228,7 +277,9 @@ def hub_of_settings(name: HubName) -> Hub:
     try:
         listed = Listed.parse(settings.HUB_HOSTS)
     except ValueError as error:
-        raise ModelUnusable(f"GROKWEB_HUB_HOSTS: {error}") from None
+        raise ModelUnusable(
+            english("%(where)s: %(why)s", where="GROKWEB_HUB_HOSTS", why=line_of(error))
+        ) from None
     return Hub(name, endpoint=settings.HF_ENDPOINT, token=read_token(), listed=listed)
 
 
@@ -244,9 +295,9 @@ def read_token() -> str:
             reason = getattr(error, "strerror", None) or "it is not text"
             raise ModelUnusable(f"{where}: {reason}") from None
         if not token:
-            raise ModelUnusable(f"{where} is empty: write the token into it")
+            raise ModelUnusable(english("%(where)s is empty: write the token into it", where=where))
     if not token.isascii() or (token and not token.isprintable()) or " " in token:
-        raise ModelUnusable(f"{where} has characters that no token has: check it")
+        raise ModelUnusable(english("%(where)s has characters that no token has: check it", where=where))
     return token
 
 
@@ -261,7 +312,12 @@ def checked_endpoint(endpoint: str) -> str:
     except (ValueError, OutboundError):
         is_sound = False
     if not is_sound:  # it may hold a password, so it is not shown
-        raise ModelUnusable("HF_ENDPOINT is not the address of a hub, such as https://huggingface.co")
+        raise ModelUnusable(
+            english(
+                "HF_ENDPOINT is not the address of a hub, such as %(example)s",
+                example="https://huggingface.co",
+            )
+        )
     return url
 
 

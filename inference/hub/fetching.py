@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from inference.base.lines import english, line_of
 from inference.hub.client import Hub, Repository, RevisionGone, hub_of_settings
 from inference.hub.files import RemoteFile, small_files, weight_files
 from inference.hub.names import MODELS, RECORD, HubName, fetched_folder, parse_name
@@ -70,7 +71,7 @@ def fetch(
         meter.turn_to(State.DONE, done=meter.progress.total)
         return folder
     except ModelUnusable as error:
-        report(replace(meter.progress, state=State.FAILED, error=str(error)))
+        report(replace(meter.progress, state=State.FAILED, error=line_of(error)))
         raise
 
 
@@ -112,7 +113,9 @@ def _ensure_free(name: HubName, root: Path) -> None:
     """
     folder = root / name.folder
     if folder.is_symlink() or folder.exists():
-        raise ModelUnusable(f"{name}: {folder} is there but is not complete: remove it")
+        raise ModelUnusable(
+            english("%(name)s: %(folder)s is there but is not complete: remove it", name=name, folder=folder)
+        )
 
 
 def _fetch(
@@ -127,7 +130,8 @@ def _fetch(
     meter.turn_to(State.PLANNING)
     try:
         repository = _pinned(name, staging, hub)
-        check_gate(repository, f"{name}: {hub.gated_words()}", has_token=hub.has_token)
+        gate = english("%(name)s: %(why)s", name=name, why=hub.gated_words())
+        check_gate(repository, gate, has_token=hub.has_token)
         transfer = Transfer(hub, repository, staging, meter.add)
         small = small_files(repository.files, str(name))
         for file in small:
@@ -280,7 +284,10 @@ def _lock(file: Path, meter: Meter, at_most: float = float("inf")) -> Iterator[N
                     meter.turn_to(State.WAITING)
                 if time.monotonic() > deadline:
                     raise ModelUnusable(
-                        f"{meter.progress.name}: another process is fetching it: end that one first"
+                        english(
+                            "%(name)s: another process is fetching it: end that one first",
+                            name=meter.progress.name,
+                        )
                     ) from None
                 time.sleep(POLL_SECONDS)
         yield

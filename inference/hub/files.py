@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference.base.lines import english
 from inference.model_dir import grok2_tensors
 from inference.model_dir.headers import INDEX, WHOLE, ModelUnusable, json_object
 
@@ -58,10 +59,17 @@ def small_files(files: Mapping[str, RemoteFile], what: str) -> list[RemoteFile]:
     """Returns what is fetched before the weights, config.json first; raises ModelUnusable."""
     if "config.json" not in files:
         kinds = {Path(name).suffix.lower() for name in files}
-        rest = (
-            "; it holds GGUF files, which llama-server serves (docs/engines.md)" if ".gguf" in kinds else ""
+        if ".gguf" in kinds:
+            raise ModelUnusable(
+                english(
+                    "%(name)s has no config.json: it is no model that transformers saved; it holds GGUF "
+                    "files, which llama-server serves (docs/engines.md)",
+                    name=what,
+                )
+            )
+        raise ModelUnusable(
+            english("%(name)s has no config.json: it is no model that transformers saved", name=what)
         )
-        raise ModelUnusable(f"{what} has no config.json: it is no model that transformers saved{rest}")
     chosen = sorted((files[name] for name in SMALL if name in files), key=lambda file: file.name)
     for file in chosen:
         _check(file, what, MOST_SMALL_BYTES)
@@ -79,7 +87,11 @@ def weight_files(files: Mapping[str, RemoteFile], folder: Path, what: str) -> li
     for file in chosen:
         _check(file, what, MOST_WEIGHT_BYTES)
     if sum(file.size for file in chosen) > MOST_WEIGHT_BYTES:
-        raise ModelUnusable(f"{what}: its weights are larger than any model: {_gb(chosen)} GB")
+        raise ModelUnusable(
+            english(
+                "%(name)s: its weights are larger than any model: %(size)s GB", name=what, size=_gb(chosen)
+            )
+        )
     return chosen
 
 
@@ -97,14 +109,33 @@ def _named_weights(files: Mapping[str, RemoteFile], index: Path, what: str) -> l
         names, missing = [WHOLE], []
     if missing and not index.is_file():
         others = sorted(name for name in files if name.endswith((".bin", ".pt", ".pth", ".gguf", ".h5")))
-        rest = f"; {others[0]} is not fetched, because its format can run code" if others else ""
-        raise ModelUnusable(f"{what} has no {WHOLE}: name a repository with safetensors files{rest}")
+        raise ModelUnusable(_no_weights(what, others))
     if missing:
         raise ModelUnusable(
-            f"{what}: {len(missing)} of {len(names)} weight files are missing on the hub: {missing[0]}; "
-            "name another revision (after an @) or another repository"
+            english(
+                "%(name)s: %(count)s of %(all)s weight files are missing on the hub: %(file)s; name another "
+                "revision (after an @) or another repository",
+                name=what,
+                count=len(missing),
+                all=len(names),
+                file=missing[0],
+            )
         )
     return names
+
+
+def _no_weights(what: str, others: list[str]) -> str:
+    if not others:
+        return english(
+            "%(name)s has no %(file)s: name a repository with safetensors files", name=what, file=WHOLE
+        )
+    return english(
+        "%(name)s has no %(file)s: name a repository with safetensors files; %(other)s is not fetched, "
+        "because its format can run code",
+        name=what,
+        file=WHOLE,
+        other=others[0],
+    )
 
 
 def _gb(files: list[RemoteFile]) -> str:
@@ -119,12 +150,32 @@ def _indexed(index: Path, what: str) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         names = []
     if not names or not all(WEIGHTS.fullmatch(name) for name in names):
-        raise ModelUnusable(f"{what}: its {INDEX} names no weight files; name another revision (after an @)")
+        raise ModelUnusable(
+            english(
+                "%(name)s: its %(file)s names no weight files; name another revision (after an @)",
+                name=what,
+                file=INDEX,
+            )
+        )
     return names
 
 
 def _check(file: RemoteFile, what: str, most: int) -> None:
     if not 0 <= file.size <= most:
-        raise ModelUnusable(f"{what}: {file.name} has {file.size:,} bytes; at most {most:,} are fetched")
+        raise ModelUnusable(
+            english(
+                "%(name)s: %(file)s has %(size)s bytes; at most %(most)s are fetched",
+                name=what,
+                file=file.name,
+                size=f"{file.size:,}",
+                most=f"{most:,}",
+            )
+        )
     if not (SHA256.fullmatch(file.sha256) or SHA1.fullmatch(file.git_sha1)):
-        raise ModelUnusable(f"{what}: the hub gives no checksum for {file.name}, so it cannot be verified")
+        raise ModelUnusable(
+            english(
+                "%(name)s: the hub gives no checksum for %(file)s, so it cannot be verified",
+                name=what,
+                file=file.name,
+            )
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference import settings
+from inference.base.lines import english
 from inference.model_dir.headers import ModelUnusable, json_object
 
 MODELS = settings.DATA_DIR / "models"  # the folders of fetched models
@@ -54,11 +55,19 @@ def parse_name(configured: str) -> HubName:
     owner, slash, name = repo.partition("/")
     if not slash or not all(_is_sound(part, PART) for part in (owner, name)):
         raise ModelUnusable(
-            f"{_shown(configured)} is not the name of a model on a hub: write owner/name, as in {EXAMPLE}"
+            english(
+                "%(name)s is not the name of a model on a hub: write owner/name, as in %(example)s",
+                name=_shown(configured),
+                example=EXAMPLE,
+            )
         )
     if mark and not _is_sound(revision, REVISION):
         raise ModelUnusable(
-            f"{_shown(configured)}: after the @ comes a branch, a tag or a commit, as in {EXAMPLE}@main"
+            english(
+                "%(name)s: after the @ comes a branch, a tag or a commit, as in %(example)s",
+                name=_shown(configured),
+                example=f"{EXAMPLE}@main",
+            )
         )
     return HubName(owner, name, revision)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.base.disk_space import LOW_BYTES, disk_status
+from inference.base.lines import english, line_of, replace_in
 from inference.hub.client import Repository
 from inference.hub.files import RemoteFile
 from inference.hub.names import HubName
@@ -50,13 +51,29 @@ def check_disk(name: HubName, missing: int, folder: Path) -> None:
     status = disk_status(folder)
     if not status.writable:
         raise ModelUnusable(
-            f"{name}: the disk of {folder} is {status.state}; set GROKWEB_DATA to another one"
+            english(
+                "%(name)s: the disk of %(folder)s is full; set GROKWEB_DATA to another one",
+                name=name,
+                folder=folder,
+            )
+            if status.state == "full"
+            else english(
+                "%(name)s: the disk of %(folder)s is read-only; set GROKWEB_DATA to another one",
+                name=name,
+                folder=folder,
+            )
         )
     room = status.free - LOW_BYTES
     if missing > room:
         raise ModelUnusable(
-            f"{name}: not enough disk space in {folder}: {missing / 1e9:.1f} GB are still to fetch, "
-            f"{max(0, room) / 1e9:.1f} GB can be used; make room, or set GROKWEB_DATA to a larger disk"
+            english(
+                "%(name)s: not enough disk space in %(folder)s: %(missing)s GB are still to fetch, %(room)s "
+                "GB can be used; make room, or set GROKWEB_DATA to a larger disk",
+                name=name,
+                folder=folder,
+                missing=f"{missing / 1e9:.1f}",
+                room=f"{max(0, room) / 1e9:.1f}",
+            )
         )
 
 
@@ -91,7 +108,7 @@ def check_served(
                 files = fit_context(files, memory.slots, memory.context, free, dtype)
                 ensure_memory(files, memory.slots, free, dtype)
         except ModelUnusable as error:
-            raise ModelUnusable(str(error).replace(str(outline), str(name))) from error
+            raise ModelUnusable(replace_in(line_of(error), str(outline), str(name))) from error
     return files
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+
+from inference.base.lines import from_data, to_data
 
 SECONDS = 0.5  # between two reports
 WINDOW_SECONDS = 10.0  # over which the rate is measured
@@ -37,8 +40,9 @@ class Progress:
     error: str = ""
 
     def to_fields(self) -> dict[str, str]:
-        """Returns this as Redis stores it."""
-        return {each.name: str(getattr(self, each.name)) for each in fields(self)}
+        """Returns this as Redis stores it, with what pages translate the error from."""
+        told = {each.name: str(getattr(self, each.name)) for each in fields(self)}
+        return {**told, "error_line": json.dumps(to_data(self.error))}
 
     @classmethod
     def from_fields(cls, said: Mapping[str, str]) -> Progress | None:
@@ -52,7 +56,7 @@ class Progress:
                 rate=float(said.get("rate", 0)),
                 licence=said.get("licence", ""),
                 context=int(said.get("context", 0)),
-                error=said.get("error", ""),
+                error=from_data(said.get("error", ""), json.loads(said.get("error_line", "null"))),
             )
         except (KeyError, ValueError):
             return None

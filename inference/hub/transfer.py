@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 
 from inference.base.disk_space import is_unwritable
+from inference.base.lines import english
 from inference.hub.client import Hub, Repository
 from inference.hub.files import RemoteFile
 from inference.model_dir.headers import LONGEST_HEADER, ModelUnusable
@@ -51,7 +52,13 @@ class Transfer:
         self.bring(file, min(file.size, HEADER_GUESS))
         length = int.from_bytes(self._first(file, 8), "little")
         if length > min(LONGEST_HEADER, file.size):
-            raise HeaderWrong(f"{self._hub.name}: {file.name} is no safetensors file; name another revision")
+            raise HeaderWrong(
+                english(
+                    "%(name)s: %(file)s is no safetensors file; name another revision",
+                    name=self._hub.name,
+                    file=file.name,
+                )
+            )
         self.bring(file, min(file.size, 8 + length))
         return self._first(file, 8 + length)
 
@@ -77,8 +84,12 @@ class Transfer:
         if (file.sha256 and sha256 != file.sha256) or (not file.sha256 and git_sha1 != file.git_sha1):
             place.unlink()
             raise ChecksumWrong(
-                f"{self._hub.name}: {file.name} is not what the hub's checksum says; it was removed: "
-                "start again to fetch it anew"
+                english(
+                    "%(name)s: %(file)s is not what the hub's checksum says; it was removed: start again to "
+                    "fetch it anew",
+                    name=self._hub.name,
+                    file=file.name,
+                )
             )
         if place is part:
             part.replace(whole)
@@ -118,7 +129,11 @@ class Transfer:
         found = RANGE.fullmatch(answer.headers.get("content-range", ""))
         if found is None or int(found[1]) != start or int(found[2]) >= max(end, 1):
             raise ModelUnusable(
-                f"{self._hub.name}: the hub sends another part of {file.name} than was asked for"
+                english(
+                    "%(name)s: the hub sends another part of %(file)s than was asked for",
+                    name=self._hub.name,
+                    file=file.name,
+                )
             )
         if int(found[3]) != file.size:
             raise self._wrong_length(file, f"{int(found[3]):,}")
@@ -126,8 +141,14 @@ class Transfer:
 
     def _wrong_length(self, file: RemoteFile, found: str) -> ModelUnusable:
         return ModelUnusable(
-            f"{self._hub.name}: the hub lists {file.size:,} bytes for {file.name}, but sends {found}; "
-            "try again later, or name another revision (after an @)"
+            english(
+                "%(name)s: the hub lists %(size)s bytes for %(file)s, but sends %(found)s; try again later, "
+                "or name another revision (after an @)",
+                name=self._hub.name,
+                size=f"{file.size:,}",
+                file=file.name,
+                found=found,
+            )
         )
 
 
@@ -171,8 +192,12 @@ def disk_words(folder: Path) -> Iterator[None]:
         if not (is_unwritable(error) or isinstance(error, PermissionError)):
             raise
         raise ModelUnusable(
-            f"{folder} cannot be written to: {error.strerror}; "
-            "make room and start again: what was fetched is kept"
+            english(
+                "%(folder)s cannot be written to: %(why)s; make room and start again: what was fetched is "
+                "kept",
+                folder=folder,
+                why=error.strerror,
+            )
         ) from error
 
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from inference.base.lines import english, line_of
 from inference.model_dir import manifest
 from inference.model_dir.describe import ModelFiles, ModelUnusable, describe
 from inference.model_dir.headers import BYTES
@@ -59,7 +60,7 @@ def vouch(files: ModelFiles) -> None:
         if not manifest.check(files.path, needed):
             log.warning("%s has no %s: nothing vouches for its weights", files.path, manifest.NAME)
     except manifest.ManifestMismatch as error:
-        raise ModelUnusable(str(error)) from error
+        raise ModelUnusable(line_of(error)) from error
 
 
 def serving_dtype(files: ModelFiles) -> str:
@@ -164,9 +165,16 @@ def ensure_memory(
         return
     weights = needed_bytes(files, 0, dtype, packed=packed)
     raise ModelUnusable(
-        f"not enough memory for {files.name}: needs {_gb(needed)} GB ({_gb(needed - weights)} GB of it to "
-        f"remember {slots} conversations), {_gb(free)} GB free; "
-        + _remedy(files, slots, weights, needed, free)
+        english(
+            "not enough memory for %(name)s: needs %(needed)s GB (%(cache)s GB of it to remember %(slots)s "
+            "conversations), %(free)s GB free; %(remedy)s",
+            name=files.name,
+            needed=_gb(needed),
+            cache=_gb(needed - weights),
+            slots=slots,
+            free=_gb(free),
+            remedy=_remedy(files, slots, weights, needed, free),
+        )
     )
 
 
@@ -179,17 +187,24 @@ def _remedy(files: ModelFiles, slots: int, weights: int, needed: int, free: int)
     context = int(room / (slots * token)) // CONTEXT_STEP * CONTEXT_STEP if token and slots else 0
     fewer = int(room / (token * files.context)) if token else 0
     ways = [
-        f"GROKWEB_CONTEXT={context} (now {files.context})" if context >= SHORTEST_CONTEXT else "",
-        f"GROKWEB_SLOTS={fewer} (now {slots})" if 0 < fewer < slots else "",
+        _changed("GROKWEB_CONTEXT", context, files.context) if context >= SHORTEST_CONTEXT else "",
+        _changed("GROKWEB_SLOTS", fewer, slots) if 0 < fewer < slots else "",
     ]
-    if not any(ways) and room > SHORTEST_CONTEXT * token > 0:
-        ways = [f"GROKWEB_SLOTS=1 with GROKWEB_CONTEXT={SHORTEST_CONTEXT}"]
-    named = " or ".join(filter(None, ways))
-    if named:
-        return f"{named} would fit"
-    return (
-        f"its weights alone take {_gb(weights)} GB, so neither GROKWEB_CONTEXT nor GROKWEB_SLOTS would help"
+    ways = list(filter(None, ways))
+    if not ways and room > SHORTEST_CONTEXT * token > 0:
+        ways = [english("GROKWEB_SLOTS=1 with GROKWEB_CONTEXT=%(tokens)s", tokens=SHORTEST_CONTEXT)]
+    if len(ways) == 2:
+        return english("%(first)s or %(second)s would fit", first=ways[0], second=ways[1])
+    if ways:
+        return english("%(way)s would fit", way=ways[0])
+    return english(
+        "its weights alone take %(size)s GB, so neither GROKWEB_CONTEXT nor GROKWEB_SLOTS would help",
+        size=_gb(weights),
     )
+
+
+def _changed(setting: str, value: int, now: int) -> str:
+    return english("%(setting)s=%(value)s (now %(now)s)", setting=setting, value=value, now=now)
 
 
 def free_memory() -> int | None:

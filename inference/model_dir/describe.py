@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inference.base.lines import english
 from inference.model_dir import grok1_tensors, grok2_tensors
 from inference.model_dir import unsupported as wrongfolders
 from inference.model_dir.grok2_tensors import GROK2
@@ -88,7 +89,11 @@ def describe(path: Path) -> ModelFiles:
     try:
         return _describe(path)
     except OSError as error:
-        raise ModelUnusable(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
+        raise ModelUnusable(
+            english(
+                "%(folder)s cannot be read: %(why)s", folder=path, why=error.strerror or type(error).__name__
+            )
+        ) from error
 
 
 def _describe(path: Path) -> ModelFiles:
@@ -136,7 +141,7 @@ def _describe(path: Path) -> ModelFiles:
 def _config(path: Path) -> dict[str, Any]:
     """Returns config.json of a folder whose kind is served."""
     if not path.exists():
-        raise ModelUnusable(f"no model at {path}: there is no such folder")
+        raise ModelUnusable(english("no model at %(folder)s: there is no such folder", folder=path))
     if not path.is_dir():
         wrongfolders.refuse_file(path)
     if not (path / "config.json").exists():
@@ -161,9 +166,19 @@ def _tokenizer_file(model_type: str, path: Path) -> str:
         others = [
             name for name in ("tokenizer.model", "vocab.json", "tekken.json") if (path / name).is_file()
         ]
-        wanted = " or ".join(known)
-        rest = f": {others[0]} alone is not read here; get {wanted}, too" if others else ""
-        raise ModelUnusable(f"no {wanted} in {path}{rest}")
+        wanted = known[0]
+        for name in known[1:]:
+            wanted = english("%(first)s or %(second)s", first=wanted, second=name)
+        if others:
+            raise ModelUnusable(
+                english(
+                    "no %(wanted)s in %(folder)s: %(file)s alone is not read here; get %(wanted)s, too",
+                    wanted=wanted,
+                    folder=path,
+                    file=others[0],
+                )
+            )
+        raise ModelUnusable(english("no %(wanted)s in %(folder)s", wanted=wanted, folder=path))
     for name in (tokenizer, "chat_template.jinja"):
         if (path / name).is_file():
             refuse_pointer(path / name)

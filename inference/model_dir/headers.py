@@ -11,6 +11,8 @@ import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from inference.base.lines import english
+
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 # The dtypes of quantised weights and of other formats, which are named in a refusal and never read.
 BITS = {
@@ -63,13 +65,19 @@ def json_object(file: Path) -> dict[str, Any]:
         refuse_pointer(file)
         value = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelUnusable(f"no readable {file.name} in {file.parent}") from error
+        raise ModelUnusable(
+            english("no readable %(file)s in %(folder)s", file=file.name, folder=file.parent)
+        ) from error
     except (ValueError, RecursionError) as error:
         if isinstance(error, ModelUnusable):
             raise
-        raise ModelUnusable(f"{file.name} in {file.parent} is not JSON (half-written?)") from error
+        raise ModelUnusable(
+            english("%(file)s in %(folder)s is not JSON (half-written?)", file=file.name, folder=file.parent)
+        ) from error
     if not isinstance(value, dict):
-        raise ModelUnusable(f"{file.name} in {file.parent} is not a JSON object")
+        raise ModelUnusable(
+            english("%(file)s in %(folder)s is not a JSON object", file=file.name, folder=file.parent)
+        )
     return value
 
 
@@ -78,8 +86,12 @@ def refuse_pointer(file: Path) -> None:
     with file.open("rb") as data:
         if data.read(len(LFS)) == LFS:
             raise ModelUnusable(
-                f"{file.name} in {file.parent} is a Git LFS pointer, not the file itself: "
-                "run `git lfs pull` there, or download the model again"
+                english(
+                    "%(file)s in %(folder)s is a Git LFS pointer, not the file itself: run `git lfs pull` "
+                    "there, or download the model again",
+                    file=file.name,
+                    folder=file.parent,
+                )
             )
 
 
@@ -89,22 +101,38 @@ def weight_files(path: Path) -> tuple[Path, ...]:
     if not (path / INDEX).is_file():
         if single:
             return single
-        raise ModelUnusable(f"no {WHOLE} in {path}{_other_weights(path)}")
+        raise ModelUnusable(
+            english("no %(file)s in %(folder)s: %(why)s", file=WHOLE, folder=path, why=_other_weights(path))
+        )
     weight_map = json_object(path / INDEX).get("weight_map")
     names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
     if not names or any(name != Path(name).name or not name.endswith(".safetensors") for name in names):
-        raise ModelUnusable(f"{INDEX} in {path} names no weight files of this folder")
+        raise ModelUnusable(
+            english("%(file)s in %(folder)s names no weight files of this folder", file=INDEX, folder=path)
+        )
     missing = [name for name in names if not (path / name).is_file()]
     if single and len(missing) == len(names):
         return single  # only the index was left behind
     if single and names != [WHOLE]:
         raise ModelUnusable(
-            f"{path} holds both {WHOLE} and an index of {len(names)} other weight files: "
-            f"one of them is out of date; remove {WHOLE}, or {INDEX} and its files"
+            english(
+                "%(folder)s holds both %(file)s and an index of %(count)s other weight files: one of them "
+                "is out of date; remove %(file)s, or %(index)s and its files",
+                folder=path,
+                file=WHOLE,
+                count=len(names),
+                index=INDEX,
+            )
         )
     if missing:
         raise ModelUnusable(
-            f"{len(missing)} of {len(names)} weight files are missing in {path}: {missing[0]}"
+            english(
+                "%(count)s of %(all)s weight files are missing in %(folder)s: %(file)s",
+                count=len(missing),
+                all=len(names),
+                folder=path,
+                file=missing[0],
+            )
         )
     return tuple(path / name for name in names)
 
@@ -114,13 +142,22 @@ def _other_weights(path: Path) -> str:
     names = sorted(file.name for file in path.iterdir())
     shards = [name for name in names if name.endswith(".safetensors") and not name.startswith("adapter_")]
     if shards:
-        return f": {shards[0]} is there, but no {INDEX} that lists it; download the folder again, complete"
+        return english(
+            "%(file)s is there, but no %(index)s that lists it; download the folder again, complete",
+            file=shards[0],
+            index=INDEX,
+        )
     for name in names:
         if name.endswith((".gguf", ".GGUF")):
-            return f": {name} is GGUF, which is not read here; get the safetensors files of the same model"
+            return english(
+                "%(file)s is GGUF, which is not read here; get the safetensors files of the same model",
+                file=name,
+            )
         if name.endswith((".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")):
-            return f": {name} is not opened here (its format can run code); get the safetensors files"
-    return ": get the weights of the model, too"
+            return english(
+                "%(file)s is not opened here (its format can run code); get the safetensors files", file=name
+            )
+    return english("get the weights of the model, too")
 
 
 def read_headers(files: tuple[Path, ...]) -> dict[str, Stored]:
@@ -137,13 +174,13 @@ def read_headers(files: tuple[Path, ...]) -> dict[str, Stored]:
 def _header(file: Path) -> dict[str, Stored]:
     """Returns every tensor of one file; its length must be what its header says."""
     size = file.stat().st_size
-    broken = f"{file.name} in {file.parent} is damaged or half-written"
+    broken = english("%(file)s in %(folder)s is damaged or half-written", file=file.name, folder=file.parent)
     try:
         refuse_pointer(file)
         with file.open("rb") as data:
             (length,) = struct.unpack("<Q", data.read(8))
             if length > min(size - 8, LONGEST_HEADER):
-                raise ModelUnusable(f"{broken}: its header is longer than the file")
+                raise ModelUnusable(english("%(broken)s: its header is longer than the file", broken=broken))
             entries = json.loads(data.read(length))
         entries.pop("__metadata__", None)
         found, end = {}, 0
@@ -162,7 +199,14 @@ def _header(file: Path) -> dict[str, Stored]:
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ModelUnusable):
             raise
-        raise ModelUnusable(f"{broken}: its header cannot be read") from error
+        raise ModelUnusable(english("%(broken)s: its header cannot be read", broken=broken)) from error
     if 8 + length + end != size:
-        raise ModelUnusable(f"{broken}: {size:,} bytes, its header promises {8 + length + end:,}")
+        raise ModelUnusable(
+            english(
+                "%(broken)s: %(size)s bytes, its header promises %(promised)s",
+                broken=broken,
+                size=f"{size:,}",
+                promised=f"{8 + length + end:,}",
+            )
+        )
     return found

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from inference.base.lines import english
+
 NAME = "manifest.json"
 FORMAT = 1
 CHUNK = 4 * 2**20  # bytes read at once
@@ -85,15 +87,47 @@ def check(folder: Path, needed: Iterable[str]) -> bool:
         return False
     for name in needed:
         if name not in files:
-            raise ManifestMismatch(f"{name} in {folder} is not in its {NAME}")
+            raise ManifestMismatch(
+                english(
+                    "%(file)s in %(folder)s is not in its %(manifest)s",
+                    file=name,
+                    folder=folder,
+                    manifest=NAME,
+                )
+            )
     for name, entry in files.items():  # sizes first: a truncated file is found at once
         size = (folder / name).stat().st_size if (folder / name).is_file() else -1
         if size != entry["bytes"]:
-            found = "missing" if size < 0 else f"{size:,} bytes"
-            raise ManifestMismatch(f"{name} in {folder} is {found}, its {NAME} says {entry['bytes']:,} bytes")
+            raise ManifestMismatch(_of_other_size(folder, name, size, entry["bytes"]))
     with ThreadPoolExecutor(READERS) as readers:
         hashes = readers.map(lambda name: sha256_of(folder / name), files)
         for (name, entry), found in zip(files.items(), hashes, strict=True):
             if found != entry["sha256"]:
-                raise ManifestMismatch(f"{name} in {folder} was changed: its SHA-256 is not that of {NAME}")
+                raise ManifestMismatch(
+                    english(
+                        "%(file)s in %(folder)s was changed: its SHA-256 is not that of %(manifest)s",
+                        file=name,
+                        folder=folder,
+                        manifest=NAME,
+                    )
+                )
     return True
+
+
+def _of_other_size(folder: Path, name: str, size: int, wanted: int) -> str:
+    if size < 0:
+        return english(
+            "%(file)s in %(folder)s is missing, its %(manifest)s says %(wanted)s bytes",
+            file=name,
+            folder=folder,
+            manifest=NAME,
+            wanted=f"{wanted:,}",
+        )
+    return english(
+        "%(file)s in %(folder)s is %(size)s bytes, its %(manifest)s says %(wanted)s bytes",
+        file=name,
+        folder=folder,
+        size=f"{size:,}",
+        manifest=NAME,
+        wanted=f"{wanted:,}",
+    )

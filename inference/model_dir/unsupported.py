@@ -11,13 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from inference.base.lines import english
 from inference.model_dir.grok1_tensors import FLOATS
 from inference.model_dir.headers import ModelUnusable
 
-GGUF = (
-    "is GGUF, which is not read here; give the folder with the safetensors files of the same model, or run "
-    "`llama-server -m FILE --port 8080` (llama.cpp) and give GROKWEB_MODEL=http://localhost:8080/v1#NAME"
-)
+SERVED = "GROKWEB_MODEL=http://HOST:PORT/v1#NAME"
 # Classes of transformers that lose their state between two parts of a prompt, by model type.
 FORGETFUL = frozenset(("falcon_mamba", "jamba", "mamba", "nemotron_h", "recurrent_gemma", "rwkv", "xlstm"))
 # transformers, MLX, GPTQ's own tool, ExLlama and others: the key of config.json, or the file, that says so.
@@ -34,8 +32,10 @@ def refuse_file(path: Path) -> None:
     with path.open("rb") as data:
         is_gguf = data.read(4) == b"GGUF"
     if is_gguf or path.suffix.lower() == ".gguf":
-        raise ModelUnusable(f"{path} {GGUF}")
-    raise ModelUnusable(f"no model at {path}: it is a file; give the folder that holds config.json")
+        raise ModelUnusable(_gguf_words(path))
+    raise ModelUnusable(
+        english("no model at %(path)s: it is a file; give the folder that holds config.json", path=path)
+    )
 
 
 def refuse_without_config(path: Path) -> None:
@@ -46,26 +46,52 @@ def refuse_without_config(path: Path) -> None:
     if "ckpt-0" in names or any(re.fullmatch(r"tensor\d{5}_\d{3}", name) for name in names):
         release = path / "ckpt-0" if "ckpt-0" in names else path
         raise ModelUnusable(
-            f"{path} is xAI's release of Grok-1: turn it into a model folder with "
-            f"`manage.py import_grok1 {release} OUT_DIR`, and give that"
+            english(
+                "%(path)s is xAI's release of Grok-1: turn it into a model folder with `manage.py "
+                "import_grok1 %(release)s OUT_DIR`, and give that",
+                path=path,
+                release=release,
+            )
         )
     if (path / "snapshots").is_dir():
         raise ModelUnusable(_cache_words(path))
     cached = [name for name in names if name.startswith("models--")]
     if cached:
         raise ModelUnusable(
-            f"{path} is a cache of several models; give one folder of it, {cached[0]}/snapshots/…"
+            english(
+                "%(path)s is a cache of several models; give one folder of it, %(folder)s",
+                path=path,
+                folder=f"{cached[0]}/snapshots/…",
+            )
         )
     if (name := _first(names, ".gguf")) is not None:
-        raise ModelUnusable(f"{name} in {path} {GGUF}")
+        raise ModelUnusable(_gguf_words(english("%(file)s in %(folder)s", file=name, folder=path)))
     if "params.json" in names or _first(names, ".pth") is not None:
         raise ModelUnusable(
-            f"no config.json in {path}: it holds a model in its maker's own format; "
-            "give the folder of the same model as transformers saves it"
+            english(
+                "no config.json in %(path)s: it holds a model in its maker's own format; give the folder of "
+                "the same model as transformers saves it",
+                path=path,
+            )
         )
     within = [name for name in names if (path / name / "config.json").is_file()]
     if within:
-        raise ModelUnusable(f"no config.json in {path}, but there is one in {within[0]}: give that folder")
+        raise ModelUnusable(
+            english(
+                "no config.json in %(path)s, but there is one in %(folder)s: give that folder",
+                path=path,
+                folder=within[0],
+            )
+        )
+
+
+def _gguf_words(what: object) -> str:
+    return english(
+        "%(what)s is GGUF, which is not read here; give the folder with the safetensors files of the same "
+        "model, or run `llama-server -m FILE --port 8080` (llama.cpp) and give "
+        "GROKWEB_MODEL=http://localhost:8080/v1#NAME",
+        what=what,
+    )
 
 
 def adapter_words(path: Path) -> str:
@@ -74,16 +100,28 @@ def adapter_words(path: Path) -> str:
         base = json.loads((path / "adapter_config.json").read_text())["base_model_name_or_path"]
     except (OSError, ValueError, KeyError, TypeError):
         base = None
-    named = f" for {base}" if isinstance(base, str) and re.fullmatch(r"[\w./-]{1,100}", base) else ""
-    return f"{path} holds an adapter alone{named}: merge it into its model (peft: merge_and_unload)"
+    if isinstance(base, str) and re.fullmatch(r"[\w./-]{1,100}", base):
+        return english(
+            "%(path)s holds an adapter alone for %(base)s: merge it into its model (peft: merge_and_unload)",
+            path=path,
+            base=base,
+        )
+    return english(
+        "%(path)s holds an adapter alone: merge it into its model (peft: merge_and_unload)", path=path
+    )
 
 
 def refuse_by_type(model_type: str, path: Path) -> None:
     """Raises ModelUnusable for state-space models that transformers can only run on whole prompts."""
     if model_type in FORGETFUL:
         raise ModelUnusable(
-            f"{path} is a state-space model ({model_type}), which loses its state here between parts of a "
-            "prompt; run it on a server of its own and give GROKWEB_MODEL=http://HOST:PORT/v1#NAME"
+            english(
+                "%(path)s is a state-space model (%(type)s), which loses its state here between parts of a "
+                "prompt; run it on a server of its own and give %(served)s",
+                path=path,
+                type=model_type,
+                served=SERVED,
+            )
         )
 
 
@@ -102,10 +140,13 @@ def quantised_as(config: Mapping[str, Any], path: Path) -> str:
 
 
 def quantised_words(path: Path, detail: str = "") -> str:
-    return (
-        f"{path} holds quantised weights{detail}; of this model type only float ones are served: "
-        "get the float32, float16 or bfloat16 weights of the same model (or FP8, MXFP4), or run it with vLLM "
-        "and give GROKWEB_MODEL=http://HOST:PORT/v1#NAME"
+    return english(
+        "%(path)s holds quantised weights%(detail)s; of this model type only float ones are served: get the "
+        "float32, float16 or bfloat16 weights of the same model (or FP8, MXFP4), or run it with vLLM and "
+        "give %(served)s",
+        path=path,
+        detail=detail,
+        served=SERVED,
     )
 
 
@@ -135,11 +176,18 @@ def cached_name(path: Path) -> str | None:
 def _cache_words(path: Path) -> str:
     found = sorted(file.name for file in (path / "snapshots").iterdir() if file.is_dir())
     if not found:
-        return f"{path} is a Hugging Face cache folder without any snapshot: download the model again"
+        return english(
+            "%(path)s is a Hugging Face cache folder without any snapshot: download the model again",
+            path=path,
+        )
     main = path / "refs" / "main"
     named = main.read_text().strip() if main.is_file() else ""
     chosen = named if named in found else found[0]
-    return f"{path} is the parent of a Hugging Face cache folder: give {path / 'snapshots' / chosen}"
+    return english(
+        "%(path)s is the parent of a Hugging Face cache folder: give %(folder)s",
+        path=path,
+        folder=path / "snapshots" / chosen,
+    )
 
 
 def _first(names: list[str], ending: str) -> str | None:

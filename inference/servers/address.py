@@ -13,6 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from inference.base.lines import english
 from inference.model_dir.headers import ModelUnusable
 
 EXAMPLE = "http://localhost:11434/v1#qwen3:30b"
@@ -47,41 +48,78 @@ def parse_address(configured: str) -> ServedModel:
     urls, mark, model = configured.partition("#")
     model = model.strip()
     if not mark or not model:
-        raise ModelUnusable(f"the name of the model is missing: write it after a #, as in {EXAMPLE}")
+        raise ModelUnusable(
+            english(
+                "the name of the model is missing: write it after a #, as in %(example)s", example=EXAMPLE
+            )
+        )
     if len(model) > LONGEST_MODEL or not model.isprintable():
         raise ModelUnusable(
-            f"the model's name (after the #) must be up to {LONGEST_MODEL} printable characters"
+            english(
+                "the model's name (after the #) must be up to %(number)s printable characters",
+                number=LONGEST_MODEL,
+            )
         )
     parts = [part.strip() for part in urls.split(",")]
     if len(parts) > MOST_REPLICAS:
-        raise ModelUnusable(f"{len(parts)} servers: at most {MOST_REPLICAS} can serve one model")
+        raise ModelUnusable(
+            english(
+                "%(number)s servers: at most %(most)s can serve one model",
+                number=len(parts),
+                most=MOST_REPLICAS,
+            )
+        )
     bases = tuple(_base(part, number) for number, part in enumerate(parts, 1))
     if len(set(bases)) < len(bases):
-        raise ModelUnusable("a server is named twice: name each replica once")
+        raise ModelUnusable(english("a server is named twice: name each replica once"))
     return ServedModel(bases, model)
 
 
 def _base(url: str, number: int) -> str:
     """Returns one server's base URL. Messages name it by its number: a URL may hold a password."""
-    which = f"server {number}"
+    which = english("server %(number)s", number=number)
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ModelUnusable(f"{which}: a URL has printable ASCII characters only; an example: {EXAMPLE}")
+        raise ModelUnusable(
+            english(
+                "%(server)s: a URL has printable ASCII characters only; an example: %(example)s",
+                server=which,
+                example=EXAMPLE,
+            )
+        )
     try:
         split = urlsplit(url)
         _ = split.port  # raises ValueError for a port that is no number
     except ValueError as error:
-        raise ModelUnusable(f"{which}: {error}; an example: {EXAMPLE}") from None
+        raise ModelUnusable(
+            english("%(server)s: %(why)s; an example: %(example)s", server=which, why=error, example=EXAMPLE)
+        ) from None
     _check(split, which)
     path = split.path.rstrip("/") or DEFAULT_PATH
     return f"{split.scheme.lower()}://{split.netloc.lower()}{path}"
 
 
-def _check(split: SplitResult, which: str) -> None:
+def _check(split: SplitResult, server: str) -> None:
     if split.scheme.lower() not in {"http", "https"}:
-        raise ModelUnusable(f"{which}: only http:// and https:// are possible; an example: {EXAMPLE}")
+        raise ModelUnusable(
+            english(
+                "%(server)s: only http:// and https:// are possible; an example: %(example)s",
+                server=server,
+                example=EXAMPLE,
+            )
+        )
     if not split.hostname:
-        raise ModelUnusable(f"{which} has no host; an example: {EXAMPLE}")
+        raise ModelUnusable(
+            english("%(server)s has no host; an example: %(example)s", server=server, example=EXAMPLE)
+        )
     if split.username is not None or split.password is not None:
-        raise ModelUnusable(f"{which}: put the key into GROKWEB_MODEL_KEY, not into the URL")
+        raise ModelUnusable(
+            english("%(server)s: put the key into GROKWEB_MODEL_KEY, not into the URL", server=server)
+        )
     if split.query:
-        raise ModelUnusable(f"{which}: leave out the part after the ?; an example: {EXAMPLE}")
+        raise ModelUnusable(
+            english(
+                "%(server)s: leave out the part after the ?; an example: %(example)s",
+                server=server,
+                example=EXAMPLE,
+            )
+        )

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,9 @@ from celery import Celery, signals
 
 from inference import settings
 from inference.base import exit_status
+from inference.base.lines import english, line_of
 from inference.base.logs import catch_what_python_prints, celery_level, line_formatter
+from inference.base.model_list import state
 from inference.contract import CHAT_QUEUE, SERVE_TASK, model_queue
 from inference.engines import load_engine
 from inference.engines.base import Engine
@@ -83,6 +86,15 @@ def log_to_stderr(**_: Any) -> None:
     catch_what_python_prints()
 
 
+def tell_refusal(error: ValueError) -> None:
+    """Prints in one line why the model cannot be used, and keeps the same for `manage.py up`."""
+    line = english("model: %(why)s", why=line_of(error))
+    if settings.MODEL_SLUG:
+        with suppress(OSError):  # it is for the translation alone; `up` also reads what is printed
+            state.note_refusal(settings.RUN_DIR, settings.MODEL_SLUG, line)
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
 @signals.worker_init.connect
 def _load(**_: Any) -> None:
     global _runtime
@@ -92,7 +104,7 @@ def _load(**_: Any) -> None:
         engine = make_engine()
         engine.slug = settings.MODEL_SLUG or engine.slug
     except ValueError as error:  # ModelUnusable is one: a person can act on its line
-        print(f"model: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        tell_refusal(error)
         os._exit(exit_status.MODEL_UNUSABLE)
     except Exception:
         # A Celery signal swallows exceptions; a worker without an engine must not look alive.

@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
         path = bring(share, device)
         step = load(path, share, device)
     except ValueError as error:  # ModelUnusable is one: a person can act on its line
-        print(f"model: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        celery_app.tell_refusal(error)
         return exit_status.MODEL_UNUSABLE
     if share.rank == 0:
         serve(path, share, step, celery)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from inference.base import exit_status
+from inference.base.lines import Line
 from inference.base.model_list import editing, state
 from tests.faults.client import Crowd, words
 from tests.faults.people import invite
@@ -143,6 +144,10 @@ def test_a_model_that_cannot_be_served_ends_no_service_and_is_tried_again(
         "model-worker.keyless: models.toml: [keyless] key: NO_KEY is not in the environment",
     ):
         eventually(lambda line=line: service.said(line), line)  # type: ignore[misc]
+    told = state.published(service.data / "run")
+    assert told is not None
+    assert isinstance(told.models["broken"].problem, Line)  # pages translate it
+    assert isinstance(told.models["keyless"].problem, Line)
     listed = models(service, "list").stdout
     assert "broken" in listed
     assert f"cannot be served: model: no model at {tmp_path}/nowhere" in listed

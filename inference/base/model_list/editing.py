@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from inference.base import private_files
+from inference.base.lines import english
 from inference.base.model_list.entries import (
     DEFAULT,
     FILE_NAME,
@@ -42,7 +43,11 @@ def add(data: Path, entries: list[Entry], *, default: str = "") -> None:
         for entry in entries:
             if entry.slug in before.entries or entry.slug in before.wrong:
                 raise CannotEdit(
-                    f"{FILE_NAME}: [{entry.slug}] is there already: remove it first, or choose another slug"
+                    english(
+                        "%(file)s: [%(slug)s] is there already: remove it first, or choose another slug",
+                        file=FILE_NAME,
+                        slug=entry.slug,
+                    )
                 )
         added = "\n".join(_table(entry) for entry in entries)
         text = f"{text.rstrip()}\n\n{added}" if text.strip() else f"{FIRST_LINES}\n{added}"
@@ -56,7 +61,9 @@ def set_default(data: Path, slug: str) -> None:
 
     def change(text: str, before: ModelList) -> str:
         if slug not in before.entries:
-            raise CannotEdit(f"{FILE_NAME}: there is no [{slug}] that can be used")
+            raise CannotEdit(
+                english("%(file)s: there is no [%(slug)s] that can be used", file=FILE_NAME, slug=slug)
+            )
         return _with_default(text, slug)
 
     _edit(data, change)
@@ -67,7 +74,11 @@ def set_key(data: Path, entry: Entry, key: str) -> None:
 
     def change(text: str, before: ModelList) -> str:
         if before.entries.get(entry.slug) != entry:
-            raise CannotEdit(f"{FILE_NAME}: [{entry.slug}] was changed meanwhile: try again")
+            raise CannotEdit(
+                english(
+                    "%(file)s: [%(slug)s] was changed meanwhile: try again", file=FILE_NAME, slug=entry.slug
+                )
+            )
         return _with_key(text, entry.slug, key)
 
     _edit(data, change, new=[replace(entry, key=key)])
@@ -97,7 +108,11 @@ def _edit(
         expected = {slug: entry for slug, entry in before.entries.items() if slug != gone}
         expected |= {entry.slug: entry for entry in new or []}
         if not _says(changed, expected, before.wrong - {gone}):
-            raise CannotEdit(f"{FILE_NAME}: its lines are too unusual for this command: edit it by hand")
+            raise CannotEdit(
+                english(
+                    "%(file)s: its lines are too unusual for this command: edit it by hand", file=FILE_NAME
+                )
+            )
         private_files.replace(path, changed)
 
 

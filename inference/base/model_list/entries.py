@@ -20,6 +20,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from inference.base.lines import english, line_of
+
 FILE_NAME = "models.toml"
 DEFAULT = "default"
 DEMO = "demo"  # the source that means the demo model
@@ -72,7 +74,7 @@ class _Wrong(ValueError):
     """A field cannot be used: its name, and what to do."""
 
     def __init__(self, name: str, words: str) -> None:
-        super().__init__(f"{name}: {words}")
+        super().__init__(english("%(field)s: %(why)s", field=name, why=words))
 
 
 def path_in(data: Path) -> Path:
@@ -92,11 +94,19 @@ def read(data: Path) -> ModelList:
     except OSError as error:
         raise Unreadable(f"{FILE_NAME}: {error.strerror or error}") from None
     if len(raw) > LARGEST_FILE:
-        raise Unreadable(f"{FILE_NAME}: it is larger than {LARGEST_FILE} bytes: remove what is no model")
+        raise Unreadable(
+            english(
+                "%(file)s: it is larger than %(size)s bytes: remove what is no model",
+                file=FILE_NAME,
+                size=LARGEST_FILE,
+            )
+        )
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise Unreadable(f"{FILE_NAME}: it is not UTF-8 text: write it again as UTF-8") from None
+        raise Unreadable(
+            english("%(file)s: it is not UTF-8 text: write it again as UTF-8", file=FILE_NAME)
+        ) from None
     return parse(text)
 
 
@@ -105,7 +115,7 @@ def parse(text: str) -> ModelList:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number of thousands of digits is no TOMLDecodeError
-        raise Unreadable(f"{FILE_NAME}: {error}: correct this line") from None
+        raise Unreadable(english("%(file)s: %(why)s: correct this line", file=FILE_NAME, why=error)) from None
     entries: dict[str, Entry] = {}
     problems: list[str] = []
     wrong: set[str] = set()
@@ -116,12 +126,22 @@ def parse(text: str) -> ModelList:
             entries[name] = _entry(name, value)
         except _Wrong as error:
             wrong.add(name)
-            problems.append(f"{FILE_NAME}: [{_shown(name)}] {error}")
+            problems.append(
+                english("%(file)s: [%(slug)s] %(why)s", file=FILE_NAME, slug=_shown(name), why=line_of(error))
+            )
     default = document.get(DEFAULT, "")
     if isinstance(default, dict):
         default = ""  # the table [default] is a problem already
     elif default != "" and (not isinstance(default, str) or default not in entries.keys() | wrong):
-        problems.append(f"{FILE_NAME}: {DEFAULT}: no table has this slug; the slugs are: {_all(entries)}")
+        slugs = ", ".join(entries) or english("none")
+        problems.append(
+            english(
+                "%(file)s: %(field)s: no table has this slug; the slugs are: %(slugs)s",
+                file=FILE_NAME,
+                field=DEFAULT,
+                slugs=slugs,
+            )
+        )
         default = ""
     return ModelList(entries, default, tuple(problems), frozenset(wrong))
 
@@ -131,11 +151,7 @@ def make_entry(slug: str, values: Mapping[str, Any]) -> Entry:
     try:
         return _entry(slug, dict(values))
     except _Wrong as error:
-        raise ValueError(f"[{_shown(slug)}] {error}") from None
-
-
-def _all(entries: Mapping[str, Entry]) -> str:
-    return ", ".join(entries) or "none"
+        raise ValueError(english("[%(slug)s] %(why)s", slug=_shown(slug), why=line_of(error))) from None
 
 
 def _shown(name: str) -> str:
@@ -144,30 +160,51 @@ def _shown(name: str) -> str:
 
 def _entry(slug: str, table: object) -> Entry:
     if not isinstance(table, dict):
-        raise _Wrong("table", f"a model is a table: write [{_shown(slug)}] on a line of its own")
+        raise _Wrong(
+            "table", english("a model is a table: write [%(slug)s] on a line of its own", slug=_shown(slug))
+        )
     if slug == DEFAULT or not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
-        raise _Wrong("slug", f"use a-z, 0-9 and single dashes, at most {LONGEST_SLUG}, not “{DEFAULT}”")
+        raise _Wrong(
+            "slug",
+            english(
+                "use a-z, 0-9 and single dashes, at most %(number)s, not “%(default)s”",
+                number=LONGEST_SLUG,
+                default=DEFAULT,
+            ),
+        )
     known = [each.name for each in fields(Entry) if each.name != "slug"]
     for name in table:
         if name not in CHECKS:
-            raise _Wrong(_shown(name), f"there is no such field; the fields are: {', '.join(known)}")
+            raise _Wrong(
+                _shown(name),
+                english("there is no such field; the fields are: %(fields)s", fields=", ".join(known)),
+            )
     if "source" not in table:
-        raise _Wrong("source", "it is missing: write a folder, a URL with #model, or demo")
+        raise _Wrong("source", english("it is missing: write a folder, a URL with #model, or demo"))
     return Entry(slug, **{name: CHECKS[name](name, value) for name, value in table.items()})
 
 
 def _source(name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise _Wrong(name, "it must be a text: a folder, a URL with #model, or demo")
+        raise _Wrong(name, english("it must be a text: a folder, a URL with #model, or demo"))
     if len(value) > LONGEST_SOURCE:
-        raise _Wrong(name, f"it has {len(value)} characters; at most {LONGEST_SOURCE} are possible")
+        raise _Wrong(
+            name,
+            english(
+                "it has %(number)s characters; at most %(most)s are possible",
+                number=len(value),
+                most=LONGEST_SOURCE,
+            ),
+        )
     return value.strip()
 
 
 def _number(low: int, high: int) -> Callable[[str, object], int]:
     def check(name: str, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise _Wrong(name, f"it must be a whole number from {low} to {high}")
+            raise _Wrong(
+                name, english("it must be a whole number from %(low)s to %(high)s", low=low, high=high)
+            )
         return value
 
     return check
@@ -175,13 +212,13 @@ def _number(low: int, high: int) -> Callable[[str, object], int]:
 
 def _device(name: str, value: object) -> str:
     if not isinstance(value, str) or not DEVICE.fullmatch(value):
-        raise _Wrong(name, "it must be auto, cpu, cuda, or cuda: with a number, as in cuda:1")
+        raise _Wrong(name, english("it must be auto, cpu, cuda, or cuda: with a number, as in cuda:1"))
     return value
 
 
 def _dtype(name: str, value: object) -> str:
     if not isinstance(value, str) or value not in DTYPES:
-        raise _Wrong(name, f"it must be one of: {', '.join(DTYPES)}")
+        raise _Wrong(name, english("it must be one of: %(names)s", names=", ".join(DTYPES)))
     return value
 
 
@@ -189,7 +226,10 @@ def _key(name: str, value: object) -> str:
     """Refuses anything that may be the key itself, and does not repeat it."""
     is_path = isinstance(value, str) and value.startswith("/") and value.isprintable()
     if not isinstance(value, str) or not (VARIABLE.fullmatch(value) or is_path):
-        raise _Wrong(name, "it must be the NAME of an environment variable, or the path of a file, not a key")
+        raise _Wrong(
+            name,
+            english("it must be the NAME of an environment variable, or the path of a file, not a key"),
+        )
     return value
 
 
@@ -281,8 +321,13 @@ def worker_environment(
 def _secret(entry: Entry, environment: Mapping[str, str]) -> str:
     if not environment.get(entry.key):
         raise ValueError(
-            f"{FILE_NAME}: [{entry.slug}] key: {entry.key} is not in the environment: set it where "
-            "`manage.py up` is started, or name a file"
+            english(
+                "%(file)s: [%(slug)s] key: %(name)s is not in the environment: set it where `manage.py up` "
+                "is started, or name a file",
+                file=FILE_NAME,
+                slug=entry.slug,
+                name=entry.key,
+            )
         )
     return environment[entry.key]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-REASONS = {
+from inference.base.lines import english
+
+REASONS: dict[str, str] = {
     # Refused: the address
     "url_too_long": "the address is longer than 8,192 characters",
     "characters": "the address contains spaces, control or invisible characters, or a backslash",
@@ -14,10 +16,12 @@ REASONS = {
     "idna": "the host name has letters that are read in more than one way: write it in its xn-- form",
     "unusual_ipv4": "the host is a number: write an IPv4 address as four plain decimal numbers",
     "zone": "the IPv6 address names a network interface",
-    "local_name": "the name belongs to this machine or a local network, and the operator has not listed it",
-    "loopback": "the address is this machine, and the operator has not listed it",
-    "private": "the address is in a private network, and the operator has not listed it",
-    "link_local": "the address is in the local link, and the operator has not listed it",
+    "local_name": english(
+        "the name belongs to this machine or a local network, and the operator has not listed it"
+    ),
+    "loopback": english("the address is this machine, and the operator has not listed it"),
+    "private": english("the address is in a private network, and the operator has not listed it"),
+    "link_local": english("the address is in the local link, and the operator has not listed it"),
     "shared": "the address is a provider's shared address, and the operator has not listed it",
     "benchmark": "the address is for measurements, and the operator has not listed it",
     "metadata": "the address serves a cloud's metadata",
@@ -38,13 +42,13 @@ REASONS = {
     "headers_too_large": "the headers of the answer are larger than allowed",
     "body_too_large": "the answer is larger than allowed",
     "decoded_too_large": "the decompressed answer is larger than allowed",
-    "silence": "the server sent nothing for longer than allowed",
+    "silence": english("the server sent nothing for longer than allowed"),
     "total_time": "the whole request took longer than allowed",
     # Unreachable
-    "lookup": "the name of the server has no address",
-    "connect": "no connection to the server",
-    "certificate": "the server's certificate is not valid for its name",
-    "tls": "no encrypted connection to the server",
+    "lookup": english("the name of the server has no address"),
+    "connect": english("no connection to the server"),
+    "certificate": english("the server's certificate is not valid for its name"),
+    "tls": english("no encrypted connection to the server"),
     # Bad answers
     "malformed": "the answer is not well-formed HTTP",
     "cut": "the answer ended before its end",

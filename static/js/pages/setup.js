@@ -45,9 +45,12 @@ async function refresh(line) {
   const state = await answer.json();
   line.dataset.state = state.kind;
   const words = line.querySelector("[data-words]");
-  const detail = line.querySelector("[data-detail]");
+  const detail = /** @type {HTMLElement | null} */ (line.querySelector("[data-detail]"));
   if (words && words.textContent !== state.words) words.textContent = state.words;
-  if (detail) detail.textContent = state.detail;
+  if (detail) {
+    detail.textContent = state.detail;
+    detail.lang = state.detail_language || document.documentElement.lang;
+  }
   const name = line.parentElement?.querySelector("strong");
   if (name) name.textContent = state.slug;
   const bar = line.parentElement?.querySelector("progress");

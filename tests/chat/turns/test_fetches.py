@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from chat.turns import served_models, tasks
+from inference.base.lines import english
 from inference.base.model_list import state
 from inference.hub.progress import Progress, State
 from inference.wire import queue
@@ -56,6 +57,10 @@ def test_staff_see_why_a_fetch_failed(cast: Any, redis_client: redis.Redis) -> N
     assert 'It could not be fetched. <span lang="en">hf:acme/tiny: no &lt;such&gt; model</span>' in page
     withdraw_fetch(redis_client, SLUG)
     assert "data-fetch" not in engine_page(cast)
+    why = english("%(name)s: another process is fetching it: end that one first", name="hf:acme/tiny")
+    announce(redis_client, Progress("hf:acme/tiny", State.FAILED, error=why))
+    french = "hf:acme/tiny : un autre processus le télécharge : arrêtez-le d’abord"
+    assert f"<span>{french}</span>" in engine_page(cast, "fr")
 
 
 def test_a_failed_fetch_is_shown_until_up_has_no_such_model(

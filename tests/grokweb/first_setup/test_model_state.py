@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from inference.base.lines import english
 from inference.base.model_list import state
 from inference.base.model_list.entries import path_in
 from inference.base.model_list.state import ServiceState, Step, WorkerState
@@ -36,8 +37,8 @@ def test_opening_the_page_asks_no_server_and_blames_no_key_that_only_the_workers
     assert "[a] key: /nowhere: No such file" in client.get(PAGE).content.decode()
 
 
-def shown(client: Client) -> tuple[str, str]:
-    found = client.get(f"{PAGE}state/").json()
+def shown(client: Client, language: str = "en") -> tuple[str, str]:
+    found = client.get(f"{PAGE}state/", headers={"Accept-Language": language}).json()
     return found["kind"], f"{found['words']} {found['detail']}".strip()
 
 
@@ -54,5 +55,12 @@ def test_the_state_of_the_model_is_the_real_one(client: Client, settings: Any) -
     assert shown(client) == ("starting", "Its worker is starting.")
     up_says(Step.REFUSED, "model: no model at /nowhere")
     assert shown(client) == ("problem", "It cannot be served. model: no model at /nowhere")
+    why = english(
+        "model: %(why)s", why=english("no %(wanted)s in %(folder)s", wanted="config.json", folder="/m")
+    )
+    up_says(Step.REFUSED, why)
+    assert shown(client, "fr")[1].endswith(" modèle : pas de config.json dans /m")
+    page = client.get("/admin/engine/", headers={"Accept-Language": "fr"}).content.decode()
+    assert "data-problem>[new] modèle : pas de config.json dans /m<" in page
     up_says(Step.RESTARTING, "it died")
     assert shown(client) == ("problem", "Its worker ended and starts again. it died")

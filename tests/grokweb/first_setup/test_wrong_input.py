@@ -9,7 +9,7 @@ from django.test import Client
 
 from inference.base import settings_file
 from inference.base.model_list.entries import path_in
-from tests.grokweb.first_setup.page_client import line, post, verbs
+from tests.grokweb.first_setup.page_client import PAGE, line, post, verbs
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,18 @@ def test_a_wrong_input_is_refused_in_one_line_and_changes_nothing(
     assert list((settings.DATA_DIR / "keys").glob("*")) == []
     assert settings_file.stored() == {}
     assert set(verbs()) <= {"ask model server"}
+
+
+@pytest.mark.parametrize(
+    ("step", "fields", "says"),
+    [
+        ("server", {"url": "ftp://a", "model": "x"}, "serveur 1 : seuls http:// et https:// sont possibles"),
+        ("server", {"url": "http://a", "model": "x", "key": "two words"}, "la clé a des caractères"),
+        ("name", {"name": "nonsense"}, "nonsense n’est pas le nom d’un modèle sur un dépôt"),
+    ],
+)
+def test_a_line_for_operators_is_refused_in_the_readers_language(
+    client: Client, step: str, fields: dict[str, str], says: str
+) -> None:
+    answer = client.post(PAGE, {"step": step, **fields}, headers={"Accept-Language": "fr"})
+    assert says in line(answer)

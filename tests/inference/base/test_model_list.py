@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.base.lines import english, to_data
 from inference.base.model_list import editing, state
 from inference.base.model_list.entries import (
     FILE_NAME,
@@ -284,3 +285,18 @@ def test_a_published_state_is_read_back_and_read_again_when_it_changes(tmp_path:
     (tmp_path / "models.json").write_text("{}")
     os.utime(tmp_path / "models.json", (1, 1))
     assert state.published(tmp_path) is None
+
+
+def test_a_worker_tells_up_why_its_model_is_refused_with_what_pages_translate_it_from(tmp_path: Path) -> None:
+    why = english("model: %(why)s", why=english("no %(wanted)s in %(folder)s", wanted="x", folder="/m"))
+    state.note_refusal(tmp_path, "tiny", why)
+    assert state.take_refusal(tmp_path, "tiny", "another line") == "another line"
+    state.note_refusal(tmp_path, "tiny", why)
+    taken = state.take_refusal(tmp_path, "tiny", str(why))
+    assert list(tmp_path.iterdir()) == []
+    worker = state.WorkerState(state.Step.REFUSED, 1.0, taken)
+    state.publish(tmp_path, state.ServiceState("tiny", {"tiny": worker}, ("a plain line",)))
+    told = state.published(tmp_path)
+    assert told is not None
+    assert told.problems == ("a plain line",)
+    assert to_data(told.models["tiny"].problem) == to_data(why)
