@@ -19,7 +19,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from chat.accounts import attempts, hooks, language, mailing, services, suspension
-from chat.accounts.lookalikes import plain_address
+from chat.accounts.lookalikes import normalised_address
 from chat.accounts.models import User
 from chat.core.errors import BadInput, MailUnavailable
 from chat.core.throttling import client_address
@@ -46,7 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
                 _("This site sends no e-mail, so it cannot check addresses. Please ask its administrators.")
             )
         try:
-            return plain_address(str(super().clean_email(email)))
+            return normalised_address(str(super().clean_email(email)))
         except BadInput as error:
             raise ValidationError(error.words) from None
 
@@ -56,7 +56,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """
         if email := credentials.get("email"):
             with suppress(BadInput):  # in that case it belongs to nobody
-                credentials["email"] = plain_address(email)
+                credentials["email"] = normalised_address(email)
         return super().authenticate(request, **credentials)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
@@ -102,7 +102,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         attempts.forget(request, str(credentials.get("email", "")).lower())
 
     def send_mail(self, template_prefix: str, email: str, values: dict[str, Any]) -> None:
-        """Links and names are of the first of GROKWEB_URLS, whatever Host a request named.
+        """Sends a mail whose links and names are of the first of GROKWEB_URLS, whatever Host a request named.
 
         Django lets any port of an allowed host pass, so a stranger could have somebody else's link led there.
         """

@@ -1,4 +1,4 @@
-"""Admin pages of people: find, add, correct, suspend, delete. Only administrators may change staff."""
+"""Configures the admin pages of people. Only administrators may change staff."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ admin.site.unregister(UserSession)  # people see their own on their settings pag
 
 @admin.register(Group)
 class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
-    """Django's page of groups, audited. Before a group is deleted it shows the consequences for its
+    """Shows Django's page of groups, with audit. Before a group is deleted it shows the consequences for its
     members.
     """
 
@@ -69,7 +69,7 @@ class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
 
 @admin.register(Authenticator)
 class SecondFactorAdmin(AuditedAdmin):
-    """Admin page for people who lost their second factor: view and delete. The secret itself is never
+    """Lets staff view and delete the second factor of people who lost theirs. The secret itself is never
     shown.
     """
 
@@ -327,13 +327,13 @@ def _check_another_remains(person: User) -> None:
 
 def _sound_email(email: str, person: User | None = None) -> str:
     try:
-        return services.sound_email(email, person)
+        return services.checked_email(email, person)
     except BadInput as error:
         raise ValidationError(error.words) from None
 
 
 def _sound_name(name: str, person: User | None = None) -> str:
     try:
-        return services.sound_name(name, person)
+        return services.checked_name(name, person)
     except ChatError as error:
         raise ValidationError(error.words) from None

@@ -41,7 +41,7 @@ SALT = "chat.accounts.attempts"
 
 @dataclass
 class Attempt:
-    """An attempt that was let in; `forget` removes it from the counts once it succeeded."""
+    """Holds an attempt that was let in; `rollback` removes it from the counts once it succeeded."""
 
     usages: list[ratelimit.RateLimitUsage] = field(default_factory=list)
 

@@ -140,7 +140,7 @@ def _tell_ended(user: User) -> None:
 
 
 def sweep() -> None:
-    """Sessions that ran out, and what was noted of sessions that are gone."""
+    """Deletes expired sessions, and what was stored about sessions that are gone."""
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
     standing = Session.objects.filter(session_key=OuterRef("session_key"))
     UserSession.objects.filter(~Exists(standing)).delete()

@@ -26,7 +26,7 @@ from chat.core.errors import MailUnavailable
 
 
 class NeedsMail:
-    """A form that ends in an e-mail; it is refused while none can be sent, whatever the address."""
+    """Refuses a form that ends in an e-mail while none can be sent, whatever the address."""
 
     def clean(self) -> Any:
         cleaned = super().clean()  # type: ignore[misc]

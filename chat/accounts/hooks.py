@@ -1,4 +1,4 @@
-"""Calls from accounts to later apps (chat/core/hooks.py)."""
+"""Defines the hooks that accounts calls and later apps register functions for (chat/core/hooks.py)."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def latin_reading(name: str) -> str:
     return read if read != name.casefold() and read.isascii() else ""
 
 
-def plain_name(name: str) -> str:
+def normalised_name(name: str) -> str:
     """Returns `name` as it is stored: on one line, without invisible characters, in plain letters (NFKC).
 
     Raises BadInput for one that could be taken for another: mixed scripts, marks that change letters.
@@ -95,12 +95,12 @@ def plain_name(name: str) -> str:
 def is_misleading(name: str) -> bool:
     """Returns whether a stored name would be refused or changed today; staff see a warning then."""
     try:
-        return plain_name(name) != name
+        return normalised_name(name) != name
     except BadInput:
         return True
 
 
-def plain_address(email: str) -> str:
+def normalised_address(email: str) -> str:
     """Returns an e-mail address as it is stored: lower case, its domain in ASCII (xn--…), so that no two
     addresses look the same. Raises BadInput for an address with deceptive letters.
     """

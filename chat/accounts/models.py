@@ -1,4 +1,4 @@
-"""The table of people: e-mail, display name, language, appearance, and suspension with reason and end."""
+"""Stores people: e-mail, display name, language, appearance, and suspension with reason and end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from chat.accounts.lookalikes import plain_address
+from chat.accounts.lookalikes import normalised_address
 from chat.core.errors import BadInput
 
 
@@ -30,7 +30,7 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
         """Creates a user for Django's `createsuperuser`, which shows a ValidationError as a message."""
         try:
-            email = plain_address(email)
+            email = normalised_address(email)
         except BadInput as error:
             raise ValidationError(error.words) from None
         if self.filter(email=email).exists():

@@ -1,4 +1,4 @@
-"""Verbs on people: create, rename, suspend, lift, delete. Each staff action is audited in its transaction."""
+"""Creates, changes, suspends and deletes people. Each staff action is audited in its transaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from chat.accounts import administrators, hooks, signals
-from chat.accounts.lookalikes import latin_reading, plain_address, plain_name
+from chat.accounts.lookalikes import latin_reading, normalised_address, normalised_name
 from chat.accounts.models import Density, Theme, User
 from chat.core import audit
 from chat.core.decisions import check_not_stale
@@ -42,13 +42,13 @@ def create_user(
     group: str = "",
 ) -> User:
     """Creates a person who can log in at once: their address counts as verified."""
-    email = sound_email(email)
+    email = checked_email(email)
     if len(group) > GROUP_LENGTH:
         raise BadInput(_("The name is longer than %d characters.") % GROUP_LENGTH)
     user = User.objects.create_user(
         email,
         password,
-        display_name=sound_name(one_line(display_name)[:NAME_LENGTH]),
+        display_name=checked_name(one_line(display_name)[:NAME_LENGTH]),
         is_staff=is_staff or is_superuser,
         is_superuser=is_superuser,
     )
@@ -68,7 +68,7 @@ def discard_unconfirmed(pk: UUID) -> None:
 @transaction.atomic
 def change_email(*, user: User, email: str) -> None:
     """Replaces a person's addresses by one verified address, on behalf of staff."""
-    email = sound_email(email, user)
+    email = checked_email(email, user)
     EmailAddress.objects.filter(user=user).delete()
     EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
     user.email = email
@@ -85,7 +85,7 @@ def edit_profile(
 ) -> None:
     """Changes what people may change about themselves; None leaves a field as it is."""
     if display_name is not None:
-        user.display_name = sound_name(display_name, user)
+        user.display_name = checked_name(display_name, user)
     if language is not None:
         if language and language not in dict(settings.LANGUAGES):
             raise BadInput(_("That language is not offered."))
@@ -189,9 +189,9 @@ def _check_rank(user: User, by: User) -> None:
         raise NotAllowed(_("Only an administrator may do this to a member of staff."))
 
 
-def sound_email(email: str, user: User | None = None) -> str:
+def checked_email(email: str, user: User | None = None) -> str:
     """Returns the address as it is stored; raises BadInput if it is invalid, deceptive, or taken."""
-    email = plain_address(email)
+    email = normalised_address(email)
     try:
         validate_email(email)
         MaxLengthValidator(EMAIL_LENGTH)(email)  # SQLite would store a longer one
@@ -206,7 +206,7 @@ def sound_email(email: str, user: User | None = None) -> str:
     return email
 
 
-def sound_name(name: str, user: User | None = None) -> str:
+def checked_name(name: str, user: User | None = None) -> str:
     """Returns the display name as it is stored. Raises BadInput if it imitates another person's.
 
     Two people may have the same name, but not in look-alike letters. An unchanged name is not checked again:
@@ -214,7 +214,7 @@ def sound_name(name: str, user: User | None = None) -> str:
     """
     if user is not None and name == user.display_name:
         return name
-    name = plain_name(name)
+    name = normalised_name(name)
     if len(name) > NAME_LENGTH:
         raise BadInput(_("That name is longer than 80 characters."))
     check_text("display_name", name)

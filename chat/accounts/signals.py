@@ -1,4 +1,4 @@
-"""Announcements from accounts to the apps on the right, sent after commit."""
+"""Defines the signals that accounts sends to later apps, after the commit."""
 
 from __future__ import annotations
 

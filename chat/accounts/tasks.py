@@ -1,4 +1,4 @@
-"""Celery tasks of accounts."""
+"""Defines the Celery tasks of accounts."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from chat.accounts import devices
 
 @shared_task(name="jobs.sweep_sessions")
 def sweep_sessions() -> None:
-    """Called by beat (grokweb/celery.py)."""
+    """Deletes what is left of ended sessions; beat calls it (grokweb/celery.py)."""
     devices.sweep()

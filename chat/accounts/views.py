@@ -1,4 +1,4 @@
-"""The settings page, the profile as JSON, and the language switch, which saves the choice."""
+"""Serves the settings page, the profile as JSON, and the language switch, which saves the choice."""
 
 from __future__ import annotations
 

@@ -265,7 +265,7 @@ def _best(sample: bytes, detected: str) -> tuple[float, str]:
 
 
 def _mixed(data: bytes) -> Decoded:
-    """Lines in UTF-8 and as many in another encoding: what is UTF-8 can be read."""
+    """Decodes UTF-8 among text of another encoding. Raises Unreadable where most of it is not UTF-8."""
     read = _read(data, "utf-8", guessed=True)
     if read.flaws > sum(len(run) for run in _SEQUENCES.findall(read.text)):
         raise Unreadable

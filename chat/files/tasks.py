@@ -16,12 +16,12 @@ def read_file(pk: str) -> None:
 
 @shared_task(name="jobs.sweep_files")
 def sweep_files() -> None:
-    """Called by beat (grokweb/celery.py)."""
+    """Repeats lost reading tasks and deletes unsent files; beat calls it (grokweb/celery.py)."""
     deleting.delete_unsent()
     read_jobs.repeat_lost()
 
 
 @shared_task(name="jobs.sweep_stored_files")
 def sweep_stored_files() -> None:
-    """Called by beat less often: it lists every stored file."""
+    """Deletes bytes without a row; beat calls it less often, because it lists every stored file."""
     deleting.sweep_storage()

@@ -1,4 +1,4 @@
-"""Admin pages of quota policies and usage."""
+"""Configures the admin pages of quota policies and usage."""
 
 from __future__ import annotations
 

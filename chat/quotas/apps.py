@@ -1,4 +1,4 @@
-"""Quotas show today's usage on pages of the apps to the left."""
+"""Registers the hooks by which quotas show today's usage on pages of earlier apps."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

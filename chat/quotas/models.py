@@ -81,7 +81,7 @@ class QuotaPolicy(models.Model):
 
 
 class UsageCounter(models.Model):
-    """A person's day: tokens used, and tokens reserved by replies that still run."""
+    """Counts a person's day: tokens used, and tokens reserved by replies that still run."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="usage_counters")
     day = models.DateField(_("day"))
@@ -99,7 +99,8 @@ class UsageCounter(models.Model):
 
 
 class UsageEntry(models.Model):
-    """A reply's reservation and, once settled, its tokens (0 if it failed). It outlives the conversation.
+    """Stores a reply's reservation and, once settled, its tokens (0 if it failed), also when the conversation
+    is deleted.
 
     The counter is charged with tokens × price, rounded up.
     """

@@ -1,4 +1,4 @@
-"""Tokens a day: reserved when a message is sent, settled once when its reply ends. Failed replies are free.
+"""Reserves tokens when a message is sent and charges them once, when its reply ends. Failed replies are free.
 
 reserve and settle run inside the transactions of chat/turns/new_reply.py and settlement.py, so a message, its
 reservation and its generation stand or fall together.

@@ -18,7 +18,7 @@ Row = tuple[int, UUID, UUID | None]  # number, conversation, message; a higher n
 
 
 class Backend:
-    """An index that is maintained by database triggers or by the back end itself."""
+    """Describes an index, which database triggers or the back end itself maintain."""
 
     label: ClassVar[str | Promise] = ""
     create: ClassVar[Sequence[str]] = ()  # SQL statements that create the triggers after each migration

@@ -95,5 +95,5 @@ class Postgresql(Backend):
 
 
 def _quoted(term: str) -> str:
-    """A term in a tsquery; none has an apostrophe."""
+    """Returns a term as a tsquery has it; no term has an apostrophe."""
     return "'" + term.replace("\\", "\\\\") + "'"

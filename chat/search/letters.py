@@ -1,4 +1,4 @@
-"""Classes of letters, as bodies of bracket expressions that Python's `re` and PostgreSQL read alike.
+"""Defines classes of letters, as bodies of bracket expressions that Python's `re` and PostgreSQL read alike.
 
 Fixed tables and not `\\w`, which differs by version and locale: what is stored under one rule would not be
 found under another. Unassigned characters count as their neighbours do.

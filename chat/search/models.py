@@ -6,8 +6,8 @@ from django.db import models
 
 
 class Entry(models.Model):
-    """An indexed title or message. SQLite has its words in the FTS5 table `search_words`, PostgreSQL in a
-    column `words` of this table.
+    """Stores an indexed title or message. Its words are in the FTS5 table `search_words` of SQLite, or in a
+    column `words` of this table on PostgreSQL.
 
     There are no foreign keys: the triggers remove entries, and Django's own cascade would fetch them first.
     """

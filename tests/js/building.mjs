@@ -1,5 +1,5 @@
 /**
- * Messages for tests: fields that a test does not name are filled in.
+ * Makes messages for tests; fields that a test does not name are filled in.
  *
  * @import { Message } from "grokweb/wire/objects.js"
  */

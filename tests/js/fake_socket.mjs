@@ -1,4 +1,4 @@
-/** A websocket that a test speaks through. */
+/** Stands for a websocket; a test speaks through it. */
 export class FakeSocket {
   readyState = 1;
   /** @type {any[]} frames, in the order in which they were sent */

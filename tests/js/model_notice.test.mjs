@@ -8,7 +8,7 @@ const AWAY = "The model is not running at the moment. Messages wait until it is 
 const SILENT = "The model's server does not answer at the moment. Messages wait until it is back.";
 const RUNNING = { slug: "usual", running: true, problem: "" };
 
-/** A page: what its notice says, and what the server will answer. */
+/** Stands for a page: holds what its notice says, and what the server will answer. */
 function page() {
   const seen = { notice: "", shows: 0, answers: /** @type {any[]} */ ([]), asked: 0 };
   const notices = {

@@ -11,7 +11,7 @@ import { FakeSocket } from "./fake_socket.mjs";
  * @import { SocketHandlers } from "grokweb/wire/socket.js"
  */
 
-/** A page's socket, the websockets it has opened, and a clock that the test winds. */
+/** Holds a page's socket, the websockets it has opened, and a clock that the test advances. */
 class World {
   now = 0;
   made = 0; // timers

@@ -8,7 +8,7 @@ import { PendingStorage, QueuedMessages } from "grokweb/state/unsent_messages.js
  * @import { AttachedFile } from "grokweb/wire/objects.js"
  */
 
-/** The methods of sessionStorage that the modules call; Object.keys() gives its keys, as in browsers. */
+/** Has the methods of sessionStorage that the modules call; Object.keys() gives its keys, as in browsers. */
 class FakeStorage {
   /** @param {string} key */
   getItem(key) { return /** @type {any} */ (this)[key] ?? null; }

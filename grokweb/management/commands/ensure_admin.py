@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from chat.accounts import services
-from chat.accounts.lookalikes import plain_address
+from chat.accounts.lookalikes import normalised_address
 from chat.accounts.models import User
 from chat.core.errors import ChatError
 from grokweb import prepare_stamp
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            named = plain_address(prepare_stamp.ADMIN_EMAIL)
+            named = normalised_address(prepare_stamp.ADMIN_EMAIL)
         except ChatError as error:
             raise CommandError(f"GROKWEB_ADMIN_EMAIL={prepare_stamp.ADMIN_EMAIL}: {error}") from None
         if named and User.objects.filter(email__iexact=named).exists():
