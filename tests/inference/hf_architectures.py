@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.inference.hf_folders import KINDS
+from tests.inference.hf_folders import KINDS, VOCAB
 
 LATENTS: dict[str, Any] = {
     "q_lora_rank": 16,
@@ -48,15 +48,27 @@ TOGETHER: dict[str, dict[str, Any]] = {
     },
     "deepseek_v3": {**LATENTS, **ROUTED, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1},
     "glm4_moe": {**ROUTED, "first_k_dense_replace": 1, "head_dim": 8, "n_group": 1, "topk_group": 1},
+    "glm4_moe_lite": {**LATENTS, **ROUTED, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1},
+    "minimax_m2": {"num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 8},
     "phimoe": {**WINDOW, "num_local_experts": 4},
     "ernie4_5_moe": {"moe_num_experts": 4, "moe_k": 2, "moe_intermediate_size": 24},
     "llama": {},
     "qwen2": {},
     "qwen3": {"head_dim": 8},
     "mistral": WINDOW,
+    "ministral3": {"head_dim": 8},
     "gemma": {"head_dim": 8},
     "gemma2": {**WINDOW, "head_dim": 8, "query_pre_attn_scalar": 8},
     "gemma3_text": {**WINDOW, "head_dim": 8, "query_pre_attn_scalar": 8, "num_hidden_layers": 7},
+    "gemma4_text": {
+        **WINDOW,
+        "head_dim": 8,
+        "global_head_dim": 8,
+        "num_hidden_layers": 6,
+        "hidden_size_per_layer_input": 0,
+        "vocab_size_per_layer_input": VOCAB,
+        "num_kv_shared_layers": 0,
+    },
     "phi3": WINDOW,
     "granite": {},
     "olmo2": {},
@@ -90,6 +102,13 @@ APART: dict[str, dict[str, Any]] = {
         "layer_types": ["mamba", "attention"],
     },
     "qwen3_next": {
+        **DELTA,
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 24,
+        "shared_expert_intermediate_size": 24,
+    },
+    "qwen3_5_moe_text": {
         **DELTA,
         "num_experts": 4,
         "num_experts_per_tok": 2,
