@@ -73,7 +73,7 @@ INNER = {
     "wire": {"contract", "base", "settings"},
     "text": {"contract", "base"},
     "model_dir": {"contract", "base"},
-    "networks": set(),
+    "networks": {"model_dir"},
     "hub": {"base", "settings", "outbound", "model_dir"},
     "servers": {"contract", "base", "text", "model_dir"},
     "grok1": {"base", "model_dir", "networks"},

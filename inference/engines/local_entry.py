@@ -36,6 +36,10 @@ class ModelFolder:
         return bound_context(describe(Path(model)), wanted).context
 
     def create(self, model: str, *, slots: int, threads: int, cache_bytes: int, context: int) -> Engine:
+        from inference.model_dir.describe import describe
+        from inference.model_dir.read_ahead import read_ahead
+
+        read_ahead(describe(Path(model)).shards)
         from inference.engines.local import LocalEngine  # torch
         from inference.settings import DATA_DIR, DTYPE
 

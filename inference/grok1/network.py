@@ -17,6 +17,7 @@ from inference.model_dir.describe import ModelFiles, ModelUnusable
 from inference.model_dir.grok1_tensors import SCALE
 from inference.model_dir.headers import json_object
 from inference.networks.int8 import Int8Matrix, Weight, stack
+from inference.networks.tensor_reader import TensorReader
 
 T = TypeVar("T")
 
@@ -223,12 +224,21 @@ class _Each(Sequence[T]):
 
 
 def _read(files: ModelFiles, dtype: torch.dtype, device: str) -> dict[str, Tensor]:
-    """Reads every tensor, floats in `dtype`."""
+    """Maps every tensor that has the dtype it is served in; reads and converts the others.
+
+    A map of what is only converted would be in memory beside the result, until the last tensor goes.
+    """
     weights: dict[str, Tensor] = {}
+    reader = TensorReader(files.shards)
     for shard in files.shards:
         with _opened(files, shard, device) as tensors:
             for name in tensors.keys():  # noqa: SIM118 - no mapping
-                weights[name] = as_served(name, tensors.get_tensor(name), dtype)
+                wanted = served_dtype(name, reader.dtype(name), dtype)
+                if device == "cpu" and wanted != reader.dtype(name):
+                    weights[name] = torch.empty(reader.shape(name), dtype=wanted)
+                    reader.fill(name, weights[name])
+                else:
+                    weights[name] = tensors.get_tensor(name).to(wanted)
     return weights
 
 
@@ -245,6 +255,11 @@ def _opened(files: ModelFiles, shard: Path, device: str = "cpu") -> Iterator[Any
 
 def as_served(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """Returns a tensor in the dtype that is served; the same memory where it has it."""
-    if tensor.dtype == torch.int8 or name.endswith(SCALE):
-        return tensor
-    return tensor.to(torch.float32 if "router" in name or "norm" in name else dtype)
+    return tensor.to(served_dtype(name, tensor.dtype, dtype))
+
+
+def served_dtype(name: str, stored: torch.dtype, dtype: torch.dtype) -> torch.dtype:
+    """Returns the dtype of a tensor where floats are served in `dtype`."""
+    if stored == torch.int8 or name.endswith(SCALE):
+        return stored
+    return torch.float32 if "router" in name or "norm" in name else dtype

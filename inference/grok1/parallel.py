@@ -19,11 +19,10 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from inference.base import exit_status
-from inference.grok1.network import Constants, Layer, Network, as_served
+from inference.grok1.network import Constants, Layer, Network, TensorsOnDisk, as_served
 from inference.grok1.step import TorchStep
 from inference.model_dir.describe import ModelUnusable, describe
 from inference.model_dir.headers import json_object
@@ -111,12 +110,9 @@ def load_share(path: Path, share: Share, dtype: torch.dtype, device: torch.devic
     share.check(config)
     weights: dict[str, Tensor] = {}
     try:
-        for shard in files.shards:
-            with safe_open(shard, framework="pt") as tensors:
-                for name in tensors.keys():  # noqa: SIM118 - no mapping
-                    part = share.of(name, tensors.get_tensor(name))  # a memory map: the rest is not read
-                    weights[name] = as_served(name, part, dtype).to(device)
-    except (OSError, SafetensorError, RuntimeError) as error:
+        for name, tensor in TensorsOnDisk(files).items():  # maps: what is in no part is not read
+            weights[name] = as_served(name, share.of(name, tensor), dtype).to(device)
+    except RuntimeError as error:
         raise ModelUnusable(
             f"the weights in {files.path} cannot be read: {str(error).splitlines()[0]}"
         ) from error

@@ -18,6 +18,7 @@ NAME = "grokweb_int8_stock"  # of the experts' implementation
 KEPT = ("gate", "router", "shared_expert_gate", "lm_head")  # last parts of names of modules that stay floats
 EXPERTS = ("gate_up_proj", "up_proj", "down_proj")
 SCALE = "_scale"
+AT_ONCE = 2**21  # weights that are rounded at once
 
 
 class Int8Linear(nn.Module):
@@ -97,11 +98,15 @@ def _scales(*shape: int, device: torch.device) -> Tensor:
 
 def store(floats: Tensor, values: Tensor, scale: Tensor) -> None:
     """Quantises floats into int8 `values` of the same shape. `scale` is expanded over the inputs: the
-    dimension in which it does not move."""
+    dimension in which it does not move. Some outputs at a time: rounding copies its floats several times."""
     inputs = next(i for i in range(scale.dim()) if scale.stride(i) == 0)
-    made, scales = quantise(floats.movedim(inputs, -1).contiguous())
-    values.movedim(inputs, -1).copy_(made)
-    scale.select(inputs, 0).copy_(scales.squeeze(-1))
+    rows, places, scales = floats.movedim(inputs, -1), values.movedim(inputs, -1), scale.select(inputs, 0)
+    at_once = max(1, AT_ONCE * len(rows) // max(1, rows.numel()))
+    for first in range(0, len(rows), at_once):
+        some = slice(first, first + at_once)
+        made, fitting = quantise(rows[some].contiguous())
+        places[some].copy_(made)
+        scales[some].copy_(fitting.squeeze(-1))
 
 
 def int8_experts(experts: Any, x: Tensor, chosen: Tensor, gates: Tensor) -> Tensor:

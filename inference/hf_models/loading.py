@@ -1,7 +1,7 @@
 """Loads the network of a folder into a class of transformers, from safetensors alone, running no code.
 
-The network is made with memory that nothing has touched, and each tensor of the files is copied, or made
-int8, to where it belongs: parts of merged tensors, such as the experts of a layer, are views of them. So
+The network is made with memory that nothing has touched, and each tensor of the files is read to where it
+belongs, or made int8 there: parts of merged tensors, such as the experts of a layer, are views of them. So
 nothing is in memory twice. transformers' own table says what is merged; where it does more than merging, its
 own loader is used, which needs up to twice the memory.
 """
@@ -79,15 +79,21 @@ def _fill(
     for name in int8:
         state.pop(f"{name}_scale", None)
     values = names_in_files(model, state | {name: one.values for name, one in int8.items()}, found)
-    scales = names_in_files(model, state | {name: one.scale for name, one in int8.items()}, found)
+    scales = (
+        names_in_files(model, state | {name: one.scale for name, one in int8.items()}, found)
+        if int8
+        else values
+    )
     owned = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     if any(view.untyped_storage().data_ptr() not in owned for view in (*values.values(), *scales.values())):
         return False
     reader = Reader(files.shards, _block_size(model.config))
     for name, view in values.items():
-        for index, part in reader.parts(name):
-            place, scale = (view, scales[name]) if index is None else (view[index], scales[name][index])
-            _put(part, place, scale)
+        if view.dtype != torch.int8 and not reader.is_packed(name):
+            reader.fill(name, view)
+            continue
+        for index, part in reader.parts(name, whole_matrices=_shares_scales(scales[name])):
+            _put(part, view[index], scales[name][index])
     model.tie_weights()
     return True
 
@@ -95,6 +101,11 @@ def _fill(
 def _block_size(config: Any) -> Sequence[int]:
     given = getattr(config, "quantization_config", None) or {}
     return given.get("weight_block_size") or FP8_BLOCK
+
+
+def _shares_scales(scale: Tensor) -> bool:
+    """Returns whether the rows of a matrix share its scales, as where a class has its experts transposed."""
+    return scale.dim() > 1 and scale.stride(-2) == 0
 
 
 def _put(floats: Tensor, place: Tensor, scale: Tensor) -> None:

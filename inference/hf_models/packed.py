@@ -1,20 +1,18 @@
 """Reads tensors of a folder by name, in floats: packed ones (FP8, MXFP4) are unpacked as they are read.
 
-A tensor is read from a file that is opened for it alone, so that its pages leave the memory with it; one of
-several experts is read expert by expert.
+Nothing of a file stays in memory (networks/tensor_reader.py); packed experts are read one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
-from inference.model_dir.headers import Stored, read_headers
+from inference.model_dir.headers import Stored
+from inference.networks.tensor_reader import Index, TensorReader
 
 BLOCKS, SCALES = "_blocks", "_scales"  # MXFP4: two numbers a byte, and an exponent for each 32 of them
 FP8 = ("F8_E4M3", "F8_E5M2")
@@ -54,37 +52,51 @@ class Reader:
 
     def __init__(self, shards: tuple[Path, ...], block: Sequence[int] = FP8_BLOCK) -> None:
         """`block`: rows and columns of FP8 weights that share a factor."""
-        self._places = {name: shard for shard in shards for name in read_headers((shard,))}
-        self._found = read_headers(shards)
+        self._files = TensorReader(shards)
         self._block = block
 
-    def parts(self, name: str) -> Iterator[tuple[int | None, Tensor]]:
-        """Yields a tensor as a whole (index None), or one of three dimensions in parts along its first."""
-        if name + BLOCKS in self._places:
-            for e in range(self._found[name + BLOCKS].shape[0]):
-                yield e, unpacked_fp4(self._at(name + BLOCKS, e), self._at(name + SCALES, e))
-        elif len(self._found[name].shape) == 3:
-            for e in range(self._found[name].shape[0]):
-                yield e, self._at(name, e)
+    def is_packed(self, name: str) -> bool:
+        return name + BLOCKS in self._files.places or self._factor(name) is not None
+
+    def fill(self, name: str, out: Tensor) -> None:
+        """Reads a tensor that is not packed into `out`, converted to its dtype."""
+        self._files.fill(name, out)
+
+    def parts(self, name: str, *, whole_matrices: bool = False) -> Iterator[tuple[Index, Tensor]]:
+        """Yields a tensor in parts and their places in it: matrices, or some rows of large ones.
+
+        A part is valid until the next one is asked for.
+        """
+        files, factor = self._files, self._factor(name)
+        if name + BLOCKS in files.places:
+            for e in range(files.shape(name + BLOCKS)[0]):
+                yield (e,), unpacked_fp4(files.whole(name + BLOCKS, e), files.whole(name + SCALES, e))
+        elif factor is not None:
+            yield from self._fp8(name, factor)
+        elif not whole_matrices:
+            yield from files.parts(name)
+        elif len(files.shape(name)) == 3:
+            for e in range(files.shape(name)[0]):
+                yield (e,), files.whole(name, e)
         else:
-            factor = next((name + end for end in FP8_SCALES if name + end in self._places), None)
-            if self._found[name].dtype in FP8 and factor:
-                yield None, unpacked_fp8(self._whole(name), self._whole(factor), self._block)
-            else:
-                yield None, self._whole(name)
+            yield (), files.whole(name)
 
-    def _whole(self, name: str) -> Tensor:
-        with self._opened(name) as tensors:
-            whole: Tensor = tensors.get_tensor(name)
-        return whole
+    def _fp8(self, name: str, factor: str) -> Iterator[tuple[Index, Tensor]]:
+        files, (first, *_) = self._files, self._files.shape(name)
+        if len(files.shape(name)) == 2:
+            yield (), unpacked_fp8(files.whole(name), files.whole(factor), self._block)
+            return
+        each = files.shape(factor)[:1] == (first,)
+        for e in range(first):
+            factors = files.whole(factor, e) if each else files.whole(factor)
+            yield (e,), unpacked_fp8(files.whole(name, e), factors, self._block)
 
-    def _at(self, name: str, index: int) -> Tensor:
-        with self._opened(name) as tensors:
-            one: Tensor = tensors.get_slice(name)[index : index + 1]
-        return one[0]
-
-    def _opened(self, name: str) -> Any:
-        return safe_open(self._places[name], framework="pt", device="cpu")
+    def _factor(self, name: str) -> str | None:
+        """Returns the name of the factors of an FP8 tensor; None where it has none."""
+        places = self._files.places
+        if name not in places or places[name].stored.dtype not in FP8:
+            return None
+        return next((name + end for end in FP8_SCALES if name + end in places), None)
 
 
 def unpacked_fp4(blocks: Tensor, scales: Tensor) -> Tensor:

@@ -50,6 +50,14 @@ class Stored(NamedTuple):
         return (self.numbers * BITS[self.dtype] + 7) // 8
 
 
+class Place(NamedTuple):
+    """The bytes of a tensor in a file: they lie together, in the order of its numbers."""
+
+    file: Path
+    start: int
+    stored: Stored
+
+
 def first_line(error: BaseException) -> str:
     """Returns what an error says, as one line that is not empty; a line that only introduces is joined."""
     if isinstance(error, KeyError):
@@ -162,16 +170,21 @@ def _other_weights(path: Path) -> str:
 
 def read_headers(files: tuple[Path, ...]) -> dict[str, Stored]:
     """Returns every tensor of these files by name."""
-    found: dict[str, Stored] = {}
+    return {name: place.stored for name, place in read_places(files).items()}
+
+
+def read_places(files: tuple[Path, ...]) -> dict[str, Place]:
+    """Returns where every tensor of these files is, by name."""
+    found: dict[str, Place] = {}
     for file in files:
-        for name, stored in _header(file).items():
+        for name, place in _header(file).items():
             if name in found:
                 raise ModelUnusable(f"{name} lies in two weight files of {file.parent}")
-            found[name] = stored
+            found[name] = place
     return found
 
 
-def _header(file: Path) -> dict[str, Stored]:
+def _header(file: Path) -> dict[str, Place]:
     """Returns every tensor of one file; its length must be what its header says."""
     size = file.stat().st_size
     broken = english("%(file)s in %(folder)s is damaged or half-written", file=file.name, folder=file.parent)
@@ -189,11 +202,13 @@ def _header(file: Path) -> dict[str, Stored]:
             if stored.dtype not in BITS:
                 raise ModelUnusable(f"{name} in {file} is {stored.dtype}, a dtype unknown here")
             first, last = entry["data_offsets"]
+            if not isinstance(first, int) or first < 0:
+                raise ModelUnusable(f"{broken}: {name} begins at {first}")
             if last - first != stored.bytes:
                 raise ModelUnusable(
                     f"{broken}: {name} has {last - first} bytes for shape {list(stored.shape)}"
                 )
-            found[name], end = stored, max(end, last)
+            found[name], end = Place(file, 8 + length + first, stored), max(end, last)
     except OSError as error:
         raise ModelUnusable(f"{file.name} in {file.parent} cannot be read: {error.strerror}") from error
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

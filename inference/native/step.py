@@ -199,6 +199,8 @@ def _in_int8(matrix: Tensor) -> Int8Matrix:
 
 def _floats(weight: Tensor) -> tuple[int, Tensor]:
     """Returns (kind, contiguous): bfloat16 where that is exact (most released weights), else float32."""
+    if weight.dtype == torch.bfloat16:
+        return BFLOAT16, weight.contiguous()
     if all(torch.equal(rows.bfloat16().float(), rows.float()) for rows in torch.split(weight, ROWS_AT_ONCE)):
         return BFLOAT16, weight.bfloat16().contiguous()
     return FLOAT32, weight.float().contiguous()

@@ -20,6 +20,7 @@ BENCHMARKS = (
     "endtoend",
     "importer",
     "loading",
+    "memory",
 )
 
 

@@ -1,4 +1,4 @@
-"""Measures, on one thread, the time from a folder to the first token, the memory, and the gain of int8."""
+"""Measures, on one thread, the time from a folder to the first token, and the gain of int8."""
 
 from __future__ import annotations
 
@@ -34,37 +34,10 @@ SIZES = {
     "embedding_multiplier": 39.191835884530846,
 }
 
-OLMOE = {
-    "hidden_size": 768,
-    "intermediate_size": 1_024,
-    "num_hidden_layers": 4,
-    "num_experts": 12,
-    "num_experts_per_tok": 2,
-    "initializer_range": 0.02,
-}
-
-# What a worker does between `import torch` and the first token, and the memory it then has in use.
-CHILD = """
-import json, queue, sys, time
-import torch
-torch.set_num_threads(1)
-begun = time.perf_counter()
-from inference.contract import Delta, Ended, GenerationRequest, Sampling
-from inference.engines import load_engine
-import inference.engines.local
-
-def resident(key):
-    with open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
-
-if len(sys.argv) > 3:  # what transformers takes is not counted
-    import transformers.models.olmoe.modeling_olmoe
-    import inference.hf_models.loading
-torch.mm(torch.ones(64, 64), torch.ones(64, 64))
-bare = resident("VmRSS")
-engine = load_engine(sys.argv[1], slots=1, threads=1)
+# Asks `engine` one question; `first` is when the first piece of the answer came.
+ASK = """
 events = queue.SimpleQueue()
-engine.start(lambda some: [events.put((time.perf_counter(), event)) for event in some])
+engine.start(lambda some: [events.put((time.time(), event)) for event in some])
 words = {"role": "user", "content": sys.argv[2]}
 engine.submit(GenerationRequest("a", 1, engine.slug, (words,), 8, 0, Sampling(0)), ())
 first = 0.0
@@ -76,20 +49,49 @@ while True:
         break
 engine.stop()
 assert first, event
-print(json.dumps({
+"""
+# What a worker does between `import torch` and the first token, and the memory that it takes for it.
+CHILD = f"""
+import json, queue, sys, time
+import torch
+torch.set_num_threads(1)
+begun = time.time()
+from inference.contract import Delta, Ended, GenerationRequest, Sampling
+from inference.engines import load_engine
+import inference.engines.local
+
+def resident(key):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+
+if len(sys.argv) > 3:  # what transformers takes is not counted
+    import transformers.models.olmoe.modeling_olmoe
+    import inference.hf_models.self_check
+    import inference.hf_models.loading
+torch.mm(torch.ones(64, 64), torch.ones(64, 64))
+bare = resident("VmRSS")
+engine = load_engine(sys.argv[1], slots=1, threads=1)
+{ASK}
+print(json.dumps({{
     "seconds": first - begun,
     "bytes": resident("VmHWM") - bare,
+    "stays": resident("VmRSS") - bare,
+    "mapped": resident("RssFile"),
     "cache": engine._scheduler._step._step.cache_bytes,
-}))
+    "packed": engine.back_end.startswith("native"),
+}}))
 """
 
 
-def start(folder: Path, words: str, dtype: str = "") -> dict[str, float]:
-    """Serve one reply in a process of its own; `dtype` for a folder of transformers."""
+def start(
+    folder: Path, words: str, dtype: str = "", child: str = CHILD, **environment: str
+) -> dict[str, float]:
+    """Serves one reply in a process of its own and returns what it prints; `dtype` for a folder of
+    transformers. Bytes are of memory at most and at the end, less what the process had before loading."""
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), words, *filter(None, [dtype])],
+        [sys.executable, "-c", child, str(folder), words, *filter(None, [dtype])],
         cwd=ROOT,
-        env={**os.environ, "GROKWEB_DTYPE": dtype or "auto"},
+        env={**os.environ, "GROKWEB_DTYPE": dtype or "auto", **environment},
         capture_output=True,
         text=True,
         timeout=600,
@@ -120,46 +122,6 @@ def make_folder(out: Path, sizes: dict[str, Any] = SIZES, *, released: bool = Fa
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     (out / "config.json").write_text(json.dumps(sizes))
     shutil.copyfile(DEMO / "tokenizer.model", out / "tokenizer.model")
-
-
-def memory(folder: Path, name: str) -> Figure:
-    """The most a process had in use, mapped pages too, less its cache and what it had before loading."""
-    from inference.model_dir.describe import describe
-
-    words = " ".join(f"word {number}" for number in range(20))  # tokens enough to reach every expert
-    took = start(folder, words)
-    weights = describe(folder).weight_bytes
-    return figure(
-        f"memory of weights: {name}",
-        [(took["bytes"] - took["cache"]) / 1e6],
-        "MB",
-        against=[weights / 1e6],
-        floor=1.15,
-    )
-
-
-def stock_memory(place: Path) -> list[Figure]:
-    """Measures the same for a folder of transformers: an OLMoE of 113 million float32 weights."""
-    from inference.model_dir.admission import OVERHEAD_BYTES, needed_bytes
-    from inference.model_dir.describe import describe
-    from tests.inference.hf_folders import make_folder as make_stock
-
-    folder = make_stock(place / "stock", "olmoe", sizes=OLMOE)
-    words = " ".join(f"word {number}" for number in range(20))
-    figures = []
-    for dtype in ("float32", "bfloat16", "int8"):
-        took = start(folder, words, dtype)
-        weights = needed_bytes(describe(folder), 0, dtype) - OVERHEAD_BYTES
-        figures.append(
-            figure(
-                f"memory of weights: OLMoE of a float32 folder in {dtype}",
-                [(took["bytes"] - took["cache"]) / 1e6],
-                "MB",
-                against=[weights / 1e6],
-                floor=1.15,
-            )
-        )
-    return figures
 
 
 def decode(floats: Path, int8: Path) -> list[Figure]:
@@ -215,7 +177,5 @@ def run() -> list[Figure]:
         from inference.grok1.quantize import quantise_folder
 
         quantise_folder(floats, int8)
-        figures += [memory(floats, "float32"), memory(int8, "int8")]
-        figures += stock_memory(Path(place))
         figures += decode(floats, int8)
     return figures

@@ -14,14 +14,16 @@ from transformers import AutoModelForCausalLM
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
 from inference.engines.local import LocalEngine
+from inference.hf_models import int8
 from inference.hf_models.loading import load_model
-from inference.hf_models.packed import unpacked_fp8
+from inference.hf_models.packed import Reader, unpacked_fp8
 from inference.hf_models.self_check import find_way
 from inference.model_dir.admission import needed_bytes
 from inference.model_dir.describe import describe
-from inference.networks.int8 import Int8Matrix
+from inference.networks.int8 import Int8Matrix, quantise
 from tests.inference.hf_architectures import APART, IN_TURN, TOGETHER
 from tests.inference.hf_folders import change_json, make_folder
+from tests.inference.peak_memory import peak_of
 
 ALL = TOGETHER | IN_TURN | APART
 FAST = {"gpt_oss", "deepseek_v3", "qwen3_next"}
@@ -56,8 +58,8 @@ def test_a_network_is_the_one_that_transformers_loads(folder: Path) -> None:
 def test_int8_weights_are_within_half_a_step_of_the_floats(folder: Path) -> None:
     ours = load_model(folder, slots=1, dtype="int8")
     floats = dict(stock(folder, torch.float32).named_parameters())
-    int8 = {name: one for name, one in ours.named_buffers() if one.dtype == torch.int8}
-    for name, values in int8.items():
+    quantised = {name: one for name, one in ours.named_buffers() if one.dtype == torch.int8}
+    for name, values in quantised.items():
         scale = ours.get_buffer(f"{name}_scale")
         wanted = floats[name]
         if wanted.shape != values.shape:  # a class that has its experts transposed
@@ -74,20 +76,20 @@ def test_int8_weights_are_within_half_a_step_of_the_floats(folder: Path) -> None
 @pytest.mark.parametrize("folder", ["gpt_oss", "deepseek_v3"], indirect=True)
 def test_in_int8_projections_and_experts_are_and_the_rest_is_not(folder: Path) -> None:
     model = load_model(folder, slots=1, dtype="int8")
-    int8 = {name for name, one in model.named_buffers() if one.dtype == torch.int8}
+    quantised = {name for name, one in model.named_buffers() if one.dtype == torch.int8}
     last = f"model.layers.{model.config.num_hidden_layers - 1}"
-    assert {f"{last}.self_attn.o_proj.weight", f"{last}.mlp.experts.down_proj"} <= int8
+    assert {f"{last}.self_attn.o_proj.weight", f"{last}.mlp.experts.down_proj"} <= quantised
     kept = {name for name, _ in model.named_parameters()}
     assert "model.embed_tokens.weight" in kept
     assert "lm_head.weight" in kept
-    assert not any("norm" in name or "router" in name or ".gate." in name for name in int8)
+    assert not any("norm" in name or "router" in name or ".gate." in name for name in quantised)
 
 
 @pytest.mark.parametrize("folder", ["olmoe"], indirect=True)
 def test_an_engine_in_int8_has_another_fingerprint_and_needs_less_memory(folder: Path) -> None:
-    float32, int8 = (LocalEngine(folder, slots=1, threads=1, dtype=dtype) for dtype in ("", "int8"))
-    assert "int8-float32" in int8.fingerprint
-    assert int8.fingerprint != float32.fingerprint
+    float32, eight = (LocalEngine(folder, slots=1, threads=1, dtype=dtype) for dtype in ("", "int8"))
+    assert "int8-float32" in eight.fingerprint
+    assert eight.fingerprint != float32.fingerprint
     files = describe(folder)
     saved = needed_bytes(files, 1) - needed_bytes(files, 1, "int8")
     numbers = sum(
@@ -130,6 +132,20 @@ def test_fp8_blocks_are_multiplied_with_their_factors() -> None:
     assert torch.equal(unpacked_fp8(values, one), (values.float() * 0.25).bfloat16())
 
 
+@pytest.mark.parametrize("shape", [(3, 2, 3), (3,), (1,)], ids=["blocks", "experts", "all"])
+def test_experts_of_one_fp8_tensor_are_multiplied_with_their_factors(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    generator = torch.Generator().manual_seed(4)
+    values = torch.randn(3, 200, 300, generator=generator).to(torch.float8_e4m3fn)
+    factors = torch.rand(shape, generator=generator)
+    file = tmp_path / "model.safetensors"
+    save_file({"experts": values, "experts_scale_inv": factors}, file, {"format": "pt"})
+    for e, (index, matrix) in enumerate(Reader((file,)).parts("experts")):
+        assert index == (e,)
+        assert torch.equal(matrix, unpacked_fp8(values[e], factors.expand(3, *shape[1:])[e]))
+
+
 @pytest.mark.parametrize("folder", ["olmoe"], indirect=True)
 def test_an_fp8_folder_is_served(folder: Path) -> None:
     weights, expected = load_file(folder / "model.safetensors"), {}
@@ -164,3 +180,47 @@ def test_the_text_part_of_a_llama_4_that_reads_images_is_served(tmp_path: Path) 
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
     engine = LocalEngine(whole, slots=1, threads=1)
     assert (engine.capabilities.batched, engine.capabilities.prefix_cache) == (False, True)
+
+
+SETUP = """
+import torch, transformers.models.olmoe.modeling_olmoe
+from inference.hf_models.loading import load_model
+torch.ones(9).bfloat16()
+"""
+HEAVY = {
+    "vocab_size": 16_384,
+    "hidden_size": 1_024,
+    "intermediate_size": 256,
+    "num_hidden_layers": 1,
+    "num_experts": 16,
+    "num_experts_per_tok": 2,
+    "initializer_range": 0.02,
+}
+
+
+def test_a_model_that_is_converted_is_in_memory_once(tmp_path: Path) -> None:
+    """Its head, a third of it, comes last: read whole, it would stand beside all that was converted."""
+    folder = make_folder(tmp_path / "olmoe", "olmoe", sizes=HEAVY)
+    peak = peak_of(SETUP, "load_model(folder, slots=1, dtype='bfloat16')", folder)
+    weights = describe(folder).parameters * 2
+    assert peak < 1.25 * weights + 20e6  # and modules that are imported meanwhile
+
+
+def test_int8_is_the_same_whatever_is_rounded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(4)
+    floats = torch.randn(50, 30, generator=generator)
+    results = []
+    for at_once in (2**21, 70):
+        monkeypatch.setattr(int8, "AT_ONCE", at_once)
+        for turned in (False, True):  # the second as a class that has its matrices transposed
+            values, scale = torch.empty(50, 30, dtype=torch.int8), torch.empty(50, 1)
+            spread = scale.expand(50, 30)
+            if turned:
+                int8.store(floats.T, values.T, spread.T)
+            else:
+                int8.store(floats, values, spread)
+            results.append((values, scale))
+    expected = quantise(floats)
+    for values, scale in results:
+        assert torch.equal(values, expected[0])
+        assert torch.equal(scale, expected[1].float())

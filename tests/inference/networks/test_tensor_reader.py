@@ -1,0 +1,84 @@
+"""Tensors are read as safetensors reads them, whatever the pieces, the dtype and the place they go to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from inference.model_dir.headers import ModelUnusable
+from inference.networks import tensor_reader
+from inference.networks.tensor_reader import DTYPES, TensorReader
+
+SHAPES = {"scalar": (), "vector": (70,), "matrix": (37, 6), "wide": (3, 90), "experts": (4, 9, 5)}
+
+
+@pytest.fixture(params=[2**24, 60], ids=["whole", "in pieces of 60 bytes"])
+def shards(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two files with tensors of every kind; a large header puts their beginnings at odd places."""
+    monkeypatch.setattr(tensor_reader, "PIECE", request.param)
+    generator = torch.Generator().manual_seed(3)
+    files = []
+    for number, dtypes in enumerate((list(DTYPES.values())[:7], list(DTYPES.values())[7:])):
+        tensors = {
+            f"{name}-{dtype}": torch.randint(0, 2, shape, generator=generator).to(dtype)
+            for name, shape in SHAPES.items()
+            for dtype in dtypes
+        }
+        files.append(tmp_path / f"{number}.safetensors")
+        save_file(tensors, files[-1], {"format": "pt"})
+    return files
+
+
+def stored(shards: list[Path]) -> dict[str, torch.Tensor]:
+    return {name: tensor for shard in shards for name, tensor in load_file(shard).items()}
+
+
+def same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Compares bits: torch compares no numbers of eight bits."""
+    bits = [tensor.contiguous().view(-1).view(torch.uint8) for tensor in (one, other)]
+    return one.dtype == other.dtype and one.shape == other.shape and torch.equal(*bits)
+
+
+def test_every_tensor_is_the_one_that_safetensors_reads(shards: list[Path]) -> None:
+    reader = TensorReader(shards)
+    for name, expected in stored(shards).items():
+        assert same(reader.whole(name), expected), name
+        filled = torch.empty_like(expected)
+        reader.fill(name, filled)
+        assert same(filled, expected), name
+        joined = torch.empty_like(expected)
+        for index, part in reader.parts(name):
+            joined[index].copy_(part)
+        assert same(joined, expected), name
+
+
+def test_tensors_are_converted_to_the_dtype_of_their_place(shards: list[Path]) -> None:
+    reader = TensorReader(shards)
+    for name, expected in stored(shards).items():
+        filled = torch.empty(expected.shape)
+        reader.fill(name, filled)
+        assert torch.equal(filled, expected.float()), name
+
+
+def test_a_place_may_be_a_part_of_a_merged_or_transposed_tensor(shards: list[Path]) -> None:
+    reader = TensorReader(shards)
+    name = "experts-torch.float32"
+    expected = stored(shards)[name]
+    merged, turned = torch.zeros(4, 18, 5), torch.zeros(4, 5, 9)
+    reader.fill(name, merged[:, 9:])
+    reader.fill(name, turned.transpose(1, 2))
+    assert torch.equal(merged, torch.cat([torch.zeros(4, 9, 5), expected], 1))
+    assert torch.equal(turned, expected.transpose(1, 2))
+    assert torch.equal(reader.whole(name, 2), expected[2])
+
+
+def test_a_file_that_becomes_shorter_is_refused(shards: list[Path]) -> None:
+    reader = TensorReader(shards)
+    for shard in shards:
+        shard.write_bytes(shard.read_bytes()[:-400])
+    last = max(reader.places, key=lambda name: reader.places[name].start)
+    with pytest.raises(ModelUnusable, match="has become shorter while it was read"):
+        reader.whole(last)
