@@ -38,7 +38,7 @@ async function kept(what) {
 {% if has_push %}
 
 // Notifications that an answer is ready. What they say came encrypted, and without words of the chat.
-const PATIENCE = 300; // milliseconds; browsers permit focus and windows only shortly after a click
+const PATIENCE = 500; // milliseconds; browsers permit focus and windows only shortly after a click
 addEventListener("push", (event) => event.waitUntil(notify(event.data)));
 addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event.oldSubscription)));
 addEventListener("notificationclick", (event) => {
