@@ -27,7 +27,10 @@ EVERY_CASE = (
     "tests/chat/sharing/test_suspended_owner.py",
     "tests/chat/sharing/test_takedowns.py",
     "tests/chat/staff/test_admin.py",
+    "tests/chat/staff/test_decisions.py",
     "tests/chat/staff/test_hostile_addresses.py",
+    "tests/chat/staff/test_people.py",
+    "tests/chat/staff/test_private_conversations.py",
     "tests/chat/staff/test_titles_on_record.py",
     "tests/chat/transfer/test_hostile_files.py",
     "tests/chat/transfer/test_jsonl.py",
@@ -42,6 +45,7 @@ LEFT_OUT = (
     "tests/chat/accounts/test_wording.py",
     "tests/chat/core/test_pwa.py",
     "tests/chat/sharing/test_long_pages.py",
+    "tests/chat/sharing/test_shared_markup.py",
     "tests/chat/sharing/test_shared_page.py",
     # What comes from npm.
     "tests/grokweb/test_vendor.py",
