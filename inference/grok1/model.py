@@ -241,14 +241,8 @@ class Grok1Model(Grok1PreTrainedModel):  # type: ignore[no-untyped-call]
             # [B, 1, T, S], added to the scores: the caller's own (packed windows in training)
             mask: Tensor | None = attention_mask
         else:
-            made = create_causal_mask(
-                config=self.config,
-                inputs_embeds=x.float(),  # the mask is added to float32 scores
-                attention_mask=attention_mask,
-                past_key_values=past_key_values,
-                position_ids=position_ids,
-            )  # [B, 1, T, S] or None
-            mask = self._hide_pad_keys(input_ids, cast("Tensor | None", made), seen)
+            mask = self._causal_mask(x, attention_mask, past_key_values, position_ids)  # [B, 1, T, S]
+            mask = self._hide_pad_keys(input_ids, mask, seen)
 
         rope = rope_tables(position_ids, self.config.head_dim, self.config.rope_theta)  # [B, T, D] each
         h = x * self.config.embedding_multiplier
@@ -265,6 +259,22 @@ class Grok1Model(Grok1PreTrainedModel):  # type: ignore[no-untyped-call]
             past_key_values=past_key_values,
             hidden_states=tuple(stream) if output_hidden_states else None,
         )
+
+    def _causal_mask(
+        self,
+        x: Tensor,
+        attention_mask: Tensor | None,
+        past_key_values: Cache | None,
+        position_ids: Tensor,
+    ) -> Tensor | None:
+        made = create_causal_mask(
+            config=self.config,
+            inputs_embeds=x.float(),  # the mask is added to float32 scores
+            attention_mask=attention_mask,
+            past_key_values=past_key_values,
+            position_ids=position_ids,
+        )
+        return cast("Tensor | None", made)
 
     def _hide_pad_keys(self, input_ids: Tensor | None, mask: Tensor | None, seen: int) -> Tensor | None:
         """Hide token 0 as a key among the tokens of a prompt (a call of several); a single step sees it."""
