@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,25 +21,22 @@ from inference.base.outbound import (
     OutboundError,
     Policy,
     Refused,
-    Unreachable,
 )
 from tests.inference.outbound_cases import (
     BROKEN,
     CHUNKED,
     ENDLESS,
-    HOSTILE_REDIRECTS,
     IMPATIENT,
     PLAIN,
     SAYING_HELLO,
     SILENT,
-    SMALL,
     forever,
     silent,
     slowly,
 )
+from tests.inference.outbound_clients import client_for, failure, failure_of
 from tests.inference.outbound_servers import (
     HOST,
-    Authority,
     Script,
     Server,
     answer,
@@ -48,24 +44,6 @@ from tests.inference.outbound_servers import (
     redirects,
     says,
 )
-
-
-def client_for(*servers: Server, purpose: str = "hub", limits: Limits = SMALL, **options: Any) -> Client:
-    listed = Listed.parse(f"{HOST}:{server.port}" for server in servers)
-    return Client(Policy(purpose, listed=listed, limits=limits, **options))
-
-
-def failure(run: Callable[[], object]) -> tuple[type[OutboundError], str]:
-    with pytest.raises(OutboundError) as error:
-        run()
-    assert error.value.__cause__ is None
-    return type(error.value), error.value.reason
-
-
-def failure_of(script: Script, *, limits: Limits = SMALL, **options: Any) -> tuple[type[OutboundError], str]:
-    with Server(script) as server:
-        client = client_for(server, limits=limits, **options)
-        return failure(lambda: client.get(server.url).read())
 
 
 def body_of(script: Script, **options: Any) -> bytes:
@@ -259,191 +237,6 @@ def test_a_request_that_would_smuggle_is_refused(method: str, headers: dict[str,
     with Server(says(answer())) as server, recorded_connections() as seen:
         assert failure(lambda: client_for(server).open(method, server.url, headers)) == (Refused, expected)
     assert seen == []
-
-
-# --- Redirects ---------------------------------------------------------------------------------------------
-
-
-def test_a_redirect_is_followed_and_keeps_its_headers_within_one_origin() -> None:
-    def script(sock: socket.socket, request: bytes) -> None:
-        moved = answer(b"", "Location: sub/b?x=1", status="307 Temporary Redirect")
-        sock.sendall(moved if request.startswith(b"POST /a HTTP") else answer(b"there"))
-
-    with Server(script) as server:
-        got = client_for(server).open("POST", f"{server.url}/a", {"Authorization": "Bearer x"}, b"question")
-        assert got.read() == b"there"
-    assert server.requests[1].startswith(b"POST /sub/b?x=1 HTTP")
-    assert b"Bearer x" in server.requests[1]
-    assert server.requests[1].endswith(b"question")
-
-
-@pytest.mark.parametrize(
-    ("status", "method", "expected"),
-    [
-        (301, "POST", "GET"),
-        (302, "POST", "GET"),
-        (303, "POST", "GET"),
-        (303, "HEAD", "HEAD"),
-        (301, "HEAD", "HEAD"),
-    ],
-)
-def test_a_redirect_changes_the_method_as_in_browsers(status: int, method: str, expected: str) -> None:
-    def script(sock: socket.socket, request: bytes) -> None:
-        moved = answer(b"", "Location: /b", status=f"{status} Moved")
-        sock.sendall(moved if b" /a HTTP" in request else answer(b""))
-
-    with Server(script) as server:
-        client_for(server).open(method, f"{server.url}/a", body=b"x" if method == "POST" else None).read()
-    assert server.requests[1].startswith(f"{expected} /b HTTP".encode())
-    assert server.requests[1].endswith(b"\r\n\r\n")
-
-
-def test_a_redirect_to_another_origin_loses_every_credential() -> None:
-    secrets = {
-        "Authorization": "Bearer canary",
-        "Cookie": "canary=1",
-        "X-Api-Key": "canary",
-        "Accept": "text/x",
-    }
-    with Server(says(answer(b"there"))) as other, Server(redirects(f"{other.url}/b")) as server:
-        assert client_for(server, other).open("GET", server.url, secrets).read() == b"there"
-    assert server.requests[0].count(b"canary") == 3
-    assert b"canary" not in other.requests[0]
-    assert b"Accept: text/x" in other.requests[0]
-
-
-def test_a_redirect_with_a_body_to_another_origin_is_refused() -> None:
-    with Server(says(answer())) as other, Server(redirects(other.url, "307 Moved")) as server:
-        send = client_for(server, other).open
-        assert failure(lambda: send("POST", server.url, body=b"q")) == (Refused, "redirect_with_body")
-    assert other.requests == []
-
-
-@pytest.mark.parametrize(("location", "expected"), HOSTILE_REDIRECTS)
-def test_a_redirect_is_checked_as_a_first_address_is(location: str, expected: str) -> None:
-    with recorded_connections() as seen:
-        assert failure_of(redirects(location)) == (Refused, expected)
-    assert len(seen) == 1
-
-
-def test_a_loop_of_redirects_ends() -> None:
-    with Server(redirects("/again")) as server:
-        assert failure(lambda: client_for(server).get(server.url)) == (Refused, "too_many_redirects")
-    assert len(server.requests) == 6
-
-
-def test_a_redirect_without_a_place_is_an_ordinary_answer() -> None:
-    with Server(says(answer(b"choose", status="302 Found"))) as server:
-        got = client_for(server).get(server.url)
-        assert (got.status, got.read()) == (302, b"choose")
-
-
-def test_an_engine_follows_no_redirect() -> None:
-    with Server(redirects("/again")) as server:
-        client = client_for(server, purpose="engine")
-        assert failure(lambda: client.get(server.url)) == (Refused, "redirect")
-    assert len(server.requests) == 1
-
-
-# --- Names and certificates --------------------------------------------------------------------------------
-
-
-def test_the_name_is_looked_up_once_and_a_later_answer_changes_nothing() -> None:
-    """A name that first leads to an allowed address and then to a private one: DNS rebinding."""
-    with Server(says(answer(b"first"))) as server:
-        answers = iter([["127.0.0.1"], ["127.0.0.2"]])
-        policy = Policy("hub", listed=Listed.parse([f"127.0.0.1:{server.port}"]))
-        client = Client(policy, lambda host, port: next(answers))
-        url = f"http://rebind.example.com:{server.port}/"
-        with recorded_connections() as seen:
-            assert client.get(url).read() == b"first"
-            assert failure(lambda: client.get(url)) == (Refused, "loopback")
-    assert seen == [("127.0.0.1", server.port)]
-    assert f"Host: rebind.example.com:{server.port}\r\n".encode() in server.requests[0]
-
-
-def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
-    with Server(says(answer(b"second"))) as server:
-        client = Client(
-            Policy("hub", listed=Listed.parse(["127.0.0.0/8"])), lambda host, port: ["127.0.0.9", "127.0.0.1"]
-        )
-        assert client.get(f"http://two.example.com:{server.port}/").read() == b"second"
-
-
-def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Server(says(answer(b"direct"))) as server, Server(says(answer(b"proxy"))) as proxy:
-        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
-            monkeypatch.setenv(name, proxy.url)
-        assert client_for(server).get(server.url).read() == b"direct"
-    assert proxy.requests == []
-
-
-def test_nothing_listens() -> None:
-    with socket.create_server((HOST, 0)) as taken:
-        port = taken.getsockname()[1]
-    policy = Policy("hub", listed=Listed.parse([f"{HOST}:{port}"]))
-    assert failure(lambda: Client(policy).get(f"http://{HOST}:{port}")) == (Unreachable, "connect")
-
-
-def secure_client(server: Server, authority: Authority, limits: Limits = SMALL) -> Client:
-    policy = Policy("hub", listed=Listed.parse(["127.0.0.0/8"]), tls=authority.trusting(), limits=limits)
-    return Client(policy, lambda host, port: [HOST])
-
-
-@pytest.mark.parametrize("name", ["secure.example.com", HOST])
-def test_the_certificate_is_checked_against_the_name_of_the_url(authority: Authority, name: str) -> None:
-    with Server(says(answer(b"secret")), authority.serving(name)) as server:
-        client = secure_client(server, authority)
-        assert client.get(f"https://{name}:{server.port}/").read() == b"secret"
-
-
-@pytest.mark.parametrize(
-    ("names", "options"),
-    [(["other.example.com"], {}), ([HOST], {}), (["secure.example.com"], {"expired": True})],
-)
-def test_a_wrong_certificate_is_refused(
-    authority: Authority, names: list[str], options: dict[str, bool]
-) -> None:
-    with Server(says(answer()), authority.serving(*names, **options)) as server:
-        url = f"https://secure.example.com:{server.port}/"
-        expected = (Unreachable, "certificate")
-        assert failure(lambda: secure_client(server, authority).get(url)) == expected
-    assert server.requests == []
-
-
-def test_an_unknown_authority_is_refused(authority: Authority, tmp_path: Path) -> None:
-    with Server(says(answer()), Authority(tmp_path).serving("secure.example.com")) as server:
-        url = f"https://secure.example.com:{server.port}/"
-        expected = (Unreachable, "certificate")
-        assert failure(lambda: secure_client(server, authority).get(url)) == expected
-
-
-def test_a_server_without_tls_is_unreachable_over_https(authority: Authority) -> None:
-    with Server(says(answer())) as server:
-        url = f"https://secure.example.com:{server.port}/"
-        assert failure(lambda: secure_client(server, authority).get(url)) == (Unreachable, "tls")
-
-
-def test_a_handshake_that_stalls_ends(authority: Authority) -> None:
-    with socket.create_server((HOST, 0)) as mute:
-        policy = Policy(
-            "hub",
-            listed=Listed.parse([f"{HOST}:{mute.getsockname()[1]}"]),
-            limits=Limits(connect_seconds=0.2),
-            tls=authority.trusting(),
-        )
-        url = f"https://{HOST}:{mute.getsockname()[1]}/"
-        assert failure(lambda: Client(policy).get(url)) == (Unreachable, "tls")
-
-
-def test_a_redirect_from_https_to_http_is_refused(authority: Authority) -> None:
-    with (
-        Server(says(answer())) as plain,
-        Server(redirects(plain.url), authority.serving("secure.example.com")) as server,
-    ):
-        url = f"https://secure.example.com:{server.port}/"
-        assert failure(lambda: secure_client(server, authority).get(url)) == (Refused, "downgrade")
-    assert plain.requests == []
 
 
 # --- Counting ----------------------------------------------------------------------------------------------
