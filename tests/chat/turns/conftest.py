@@ -163,6 +163,14 @@ async def tabs(cast: Any, broker: InProcess) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
+def short_context(model_card: ModelCard, settings: Any) -> None:
+    """Gives the model a context that some long turns fill, and reconcile no time to wait."""
+    type(model_card).objects.update(context_tokens=4096)
+    settings.RECONCILE_AGE_SECONDS = -60
+    settings.REDIS_REST_SECONDS = 0.001
+
+
+@pytest.fixture
 def site(model_card: ModelCard, settings: Any) -> Any:
     """No model is the staff's choice, and `scripted` is the configured one that nobody has seen."""
     ModelCard.objects.update(is_default=False)
