@@ -42,9 +42,8 @@ def store(*, owner: User, content: IO[bytes], name: str, size: int) -> File:
     try:
         file.stored = storage().save(file.stored, content)
         with transaction.atomic():
-            User.objects.select_for_update().get(
-                pk=owner.pk
-            )  # so that two uploads cannot both take the last space
+            # So that two uploads cannot both take the last space.
+            User.objects.select_for_update().get(pk=owner.pk)
             _check_room(owner, size)
             file.save(force_insert=True)
             transaction.on_commit(lambda: read_jobs.ask_to_read(file.pk), robust=True)

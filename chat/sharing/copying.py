@@ -58,19 +58,7 @@ def create_share(
     stored = chosen.options(options or {})
     if expires_days is not None and not 1 <= expires_days <= EXPIRY_DAYS:
         raise BadInput(_("A link can live for 1 to %(days)d days.") % {"days": EXPIRY_DAYS})
-    leaf = current_leaf(owner, conversation)
-    branch = path_to(leaf, SNAPSHOT_MESSAGES) if leaf else []
-    prefetch_related_objects(branch, "steps")
-    if is_any_live(branch):
-        raise Busy(_("The last reply is still being written. Please share when it has ended."))
-    thought = thought_texts_of(branch) if thoughts else {}
-    _check_size(branch, thought)
-    carried = attaching.of_messages(branch)
-    copied = [
-        _copied(message, carried.get(message.pk, []), thought.get(message.pk, ""), images=images)
-        for message in branch
-        if _belongs(message)
-    ]
+    copied = _copied_branch(_open_branch(owner, conversation), thoughts=thoughts, images=images)
     if not copied:
         raise BadInput(_("There is nothing to share yet."))
     _check_rules(conversation.title, copied)
@@ -85,6 +73,28 @@ def create_share(
         expires_at=timezone.now() + timedelta(days=expires_days) if expires_days else None,
     )
     return store_copy(share, copied)
+
+
+def _open_branch(owner: User, conversation: Conversation) -> list[Message]:
+    """Returns the branch that the owner has open. Raises Busy while its last reply is being written."""
+    leaf = current_leaf(owner, conversation)
+    branch = path_to(leaf, SNAPSHOT_MESSAGES) if leaf else []
+    prefetch_related_objects(branch, "steps")
+    if is_any_live(branch):
+        raise Busy(_("The last reply is still being written. Please share when it has ended."))
+    return branch
+
+
+def _copied_branch(branch: list[Message], *, thoughts: bool, images: bool) -> list[dict[str, Any]]:
+    """Returns what is published of a branch. Raises BadInput where that is too much for one share."""
+    thought = thought_texts_of(branch) if thoughts else {}
+    _check_size(branch, thought)
+    carried = attaching.of_messages(branch)
+    return [
+        _copied(message, carried.get(message.pk, []), thought.get(message.pk, ""), images=images)
+        for message in branch
+        if _belongs(message)
+    ]
 
 
 @transaction.atomic

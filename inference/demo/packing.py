@@ -51,11 +51,8 @@ def windows(recipe: Recipe, tokenizer: ChatTokenizer, size: int) -> Iterator[tup
             torch.tensor(weights[: size + 1]),
             torch.tensor(owner[: size + 1]),
         )
-        ids, weights, owner = (
-            [],
-            [],
-            [],
-        )  # the rest is dropped: every window starts with the start of a conversation
+        # The rest is dropped: every window starts with the start of a conversation.
+        ids, weights, owner = [], [], []
 
 
 def batches(recipe: Recipe, tokenizer: ChatTokenizer, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
