@@ -25,7 +25,7 @@ from django.test import TransactionTestCase
 from django.utils import translation
 
 from grokweb import install_steps
-from tests import browser, emptying, event_loop, migrated, on_postgresql, settings
+from tests import browser, emptying, event_loop, migrated, on_postgresql, settings, unit
 
 HERE = Path(__file__).parent
 # Without the mark `django_db` or one of these a test reaches no database: pytest-django refuses queries, and
@@ -69,6 +69,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("e2e") and browser.find() is None:
             item.add_marker(pytest.mark.skip(reason=browser.MISSING))
     on_postgresql.mark(items)
+    unit.mark(items)
 
 
 class Longest:

@@ -2,8 +2,8 @@
 
 `make test` runs everything but the fault drills and whole services (marker `faults`), and the long tests of
 engines (marker `engines`). `make drills` (`--drills`) and `make engines` (`--engines`) run those. `make unit`
-(`--unit`) is for every commit: without browser, PostgreSQL, whole services and the tests in SLOW. `make
-coverage` measures which lines the unit tests reach.
+(`--unit`) is for every commit: the first cases of the fast tests (tests/unit.py). `make coverage` measures
+which lines they reach.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests import browser, on_postgresql, postgresql
+from tests import browser, on_postgresql, postgresql, unit
 
 ROOT = Path(__file__).resolve().parent.parent
 CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
@@ -27,35 +27,6 @@ NOTHING_COLLECTED = 5
 WITHOUT_DATABASE = [f"--ignore=tests/{folder}" for folder in ("e2e", "inference", "js", "protocol")]
 WITHOUT_DIFFERENCE = [f"--ignore={file}" for file in on_postgresql.LEFT_OUT]
 PYTEST = [sys.executable, "-m", "pytest"]
-# What `make unit` leaves out beside browser and drills: whole services and processes, long computations, and
-# files that take more than seven seconds of a core.
-SLOW = (
-    "tests/chat/account_deletion/test_account_deletion.py",
-    "tests/chat/accounts/test_attempts.py",
-    "tests/chat/files/test_encodings.py",
-    "tests/chat/files/test_reading.py",
-    "tests/chat/files/test_upload.py",
-    "tests/chat/search/test_search.py",
-    "tests/chat/search/test_terms.py",
-    "tests/chat/sharing/test_long_pages.py",
-    "tests/chat/sharing/test_shared_markup.py",
-    "tests/chat/sharing/test_shared_page.py",
-    "tests/chat/staff/test_admin.py",
-    "tests/chat/staff/test_hostile_addresses.py",
-    "tests/chat/staff/test_people.py",
-    "tests/chat/staff/test_private_conversations.py",
-    "tests/chat/transfer/test_account_archive.py",
-    "tests/chat/transfer/test_hostile_files.py",
-    "tests/chat/transfer/test_other_services.py",
-    "tests/grokweb",
-    "tests/inference/demo",
-    "tests/inference/grok1",
-    "tests/inference/model_dir/test_describe.py",
-    "tests/inference/native",
-    "tests/inference/text/test_alternate.py",
-    "tests/inference/worker",
-    "tests/inference/xai_import",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +39,8 @@ class Run:
 
 
 UNIT = Run(
-    ("-q", "-n", "2", "--dist", "worksteal", *(f"--ignore={path}" for path in SLOW)),
-    "not e2e and not faults and not engines",
+    ("-q", "-n", "2", "--dist", "worksteal", *(f"--ignore={path}" for path in unit.LEFT_OUT)),
+    "unit and not e2e and not faults and not engines",
     None,
 )
 # Whole files, because their tests share services and models; in the order of tests/conftest.py, which puts
@@ -129,7 +100,8 @@ def main(arguments: list[str]) -> int:
         status, counts = status or failed, counts + more
     if UNIT in runs:
         notes.append(
-            "unit tests only: `make test` also runs browsers, PostgreSQL and what SLOW in tests/run.py names"
+            "unit tests only: `make test` also runs browsers, PostgreSQL, every case and what is slow"
+            " (tests/unit.py)"
         )
     try:
         failed, more = on_the_other_database(runs, arguments, is_all=is_all)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import on_postgresql, postgresql, run
+from tests import on_postgresql, postgresql, run, unit
 
 
 class NoServer:
@@ -70,7 +70,7 @@ def test_unit_tests_say_what_they_leave_out(
 
 
 def test_paths_that_the_unit_tests_leave_out_exist() -> None:
-    assert [path for path in run.SLOW if not (run.ROOT / path).exists()] == []
+    assert [path for path in unit.SLOW if not (run.ROOT / path).exists()] == []
 
 
 def test_files_with_a_rule_of_their_own_on_postgresql_exist() -> None:

@@ -19,6 +19,7 @@ from chat.quotas.models import UsageEntry
 from chat.turns import edited_answers
 from chat.turns.models import Generation
 from chat.turns.prompts import prompt_of
+from inference.base import disk_space
 from tests.chat.cast import Cast
 from tests.chat.conversations.building import live_reply, say, talk
 from tests.chat.turns.exchange import asked, send
@@ -192,7 +193,7 @@ async def test_other_tabs_get_it_and_a_continuation_keeps_the_mark(
 def test_no_edit_is_stored_in_the_room_that_answers_need(
     cast: Cast, kept: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage.DISKS, "low", 2**60)
+    monkeypatch.setattr(storage, "DISKS", disk_space.Disks(storage.DISKS.folders, low=2**60))
     refused = edit(cast.client("alice"), answer_of(kept).pk, "Mine")
     assert (refused.status_code, refused.json()["error"]["code"]) == (507, "storage_full")
     assert kept.messages.count() == 2
