@@ -219,9 +219,8 @@ def empty_database_url(make_database: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
-    """Returns options for the system's chromium; as root it must run without its sandbox."""
-    args = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return {**browser_type_launch_args, "executable_path": browser.find(), "args": args}
+    """Returns options for the system's chromium."""
+    return {**browser_type_launch_args, "executable_path": browser.find(), "args": browser.OPTIONS}
 
 
 @pytest.fixture(autouse=True)

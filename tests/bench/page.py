@@ -6,7 +6,6 @@ cache, and all of the page's requests count until nothing has come for a while.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,9 +76,9 @@ def visit(chromium: Browser, origin: str, **window: Any) -> Opened:
 
 def measure(service: Service) -> list[Opened]:
     people = invite(ROUNDS + 1, service.environment)
-    origin, sandbox = f"http://localhost:{service.port}", ["--no-sandbox"] if os.geteuid() == 0 else []
+    origin = f"http://localhost:{service.port}"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser.find(), args=sandbox)
+        chromium = playwright.chromium.launch(executable_path=browser.find(), args=browser.OPTIONS)
         rounds = [visit(chromium, origin, person=person) for person in people[1:]]
         chromium.close()
     return rounds[1:]  # the first one also waits for the browser and the service

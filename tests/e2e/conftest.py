@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from chat.push import keys
 from grokweb.redis_server import free_port
@@ -29,20 +29,25 @@ ENVIRONMENT = {
     "GROKWEB_USER_LIVE_LIMIT": "3",
     # A model that is gone is missed after two leases. The timings agree as chat/turns/checks.py asks.
     "GROKWEB_LEASE_SECONDS": "2",
-    "GROKWEB_RECONCILE_SECONDS": "0.5",
+    "GROKWEB_RECONCILE_SECONDS": "1",
     "GROKWEB_RECONCILE_AGE_SECONDS": "2",
     "GROKWEB_PUSH_KEY": keys.generate(),
 }
 
 
 @pytest.fixture(scope="package")
-def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
+def driver() -> Iterator[Playwright]:
     """Closed with the folder: Playwright's event loop would be in the way of tests with one of their own."""
     expect.set_options(timeout=PATIENCE * 1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**browser_type_launch_args)
-        yield browser
-        browser.close()
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="package")
+def chromium(driver: Playwright, browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
+    browser = driver.chromium.launch(**browser_type_launch_args)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="package")

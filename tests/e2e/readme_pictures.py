@@ -5,7 +5,6 @@ A service with the demo model is started, and one person asks it a few questions
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -32,9 +31,8 @@ SHOWN = (
 def photograph(service: Service, folder: Path) -> None:
     _, person = invite(1, service.environment)
     origin = f"http://localhost:{service.port}"
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser.find(), args=sandbox)
+        chromium = playwright.chromium.launch(executable_path=browser.find(), args=browser.OPTIONS)
         windows = Windows(chromium, origin, Witness(origin))
         chat = Chat(windows.page(person, size=SIZE))
         for question in EARLIER:

@@ -6,7 +6,6 @@ they are for people to look at.
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import tempfile
@@ -371,13 +370,12 @@ def main(folder: str, *parts: str) -> None:
     install_steps.build_static()
     album = Album(Path(folder))
     album.folder.mkdir(parents=True, exist_ok=True)
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
 
     def everything(service: Service) -> None:
         people = invite(2 * len(looks), service.environment)
         origin = f"http://localhost:{service.port}"
         with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=browser.find(), args=sandbox)
+            chromium = playwright.chromium.launch(executable_path=browser.find(), args=browser.OPTIONS)
             photograph(album, Windows(chromium, origin, Witness(origin)), people, looks)
             chromium.close()
 
@@ -385,7 +383,7 @@ def main(folder: str, *parts: str) -> None:
         admin, *_ = invite(1, service.environment)
         origin = f"http://localhost:{service.port}"
         with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=browser.find(), args=sandbox)
+            chromium = playwright.chromium.launch(executable_path=browser.find(), args=browser.OPTIONS)
             windows = Windows(chromium, origin, Witness(origin))
             for look, how in looks.items():
                 album.look = look

@@ -9,14 +9,18 @@ event that a script made, and windows without a real click: the test gets their 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from playwright.sync_api import Locator, Page, Worker, expect
+import pytest
+from playwright import sync_api
+from playwright.sync_api import Locator, Page, Playwright, Worker, expect
 
 from chat.accounts.models import User
 from chat.push.models import PushDevice
 from chat.push.notifying import message_for
+from tests import browser
 from tests.chat.push.browsers import Browser
 from tests.e2e import axe
 from tests.e2e.browsing import Windows, until
@@ -86,6 +90,18 @@ CLICKED = """async (tag) => {
   await work;
   return seen;
 }"""
+
+
+@pytest.fixture(scope="module")
+def chromium(driver: Playwright, browser_type_launch_args: dict[str, Any]) -> Iterator[sync_api.Browser]:
+    """Yields a Chromium with windows: without them it shows no notifications."""
+    if browser.find_with_windows() is None:
+        pytest.skip(browser.NO_NOTIFICATIONS)
+    opened = driver.chromium.launch(
+        **{**browser_type_launch_args, "executable_path": browser.find_with_windows()}
+    )
+    yield opened
+    opened.close()
 
 
 def deliver(page: Page, message: dict[str, str]) -> None:
