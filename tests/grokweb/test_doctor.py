@@ -257,7 +257,8 @@ def test_the_doctor_warns_when_postgresql_logs_statements(database_doctor: Docto
 
 def test_a_database_that_is_away(doctor: Doctor) -> None:
     lines = doctor("database", "integrity", DATABASE_URL=f"postgres://me:{SECRET}@127.0.0.1:1/nothing")
-    assert lines["database"].startswith("problem: does not answer")
+    assert lines["database"].startswith("problem: does not answer (")
+    assert "Connection refused" in lines["database"]
     assert doctor.status == 1
 
 

@@ -176,7 +176,7 @@ def test_lists_survive_hostile_parameters(rows: AdminRows, model: type[Model]) -
         check(client, list_of(model), query)
 
 
-WORST = [HUGE, "\0", "x"]
+WORST = ["\0", HUGE, "x"]
 
 
 def first_of_their_kind() -> set[Any]:
@@ -190,13 +190,13 @@ def first_of_their_kind() -> set[Any]:
 
 def values_for(field: Any, *, every: bool) -> list[str]:
     if not every:
-        return [*WORST, "99999"] if isinstance(field, models.DateField) else WORST
+        return [*WORST[:2], "99999"] if isinstance(field, models.DateField) else WORST[:2]
     return DATES if isinstance(field, models.DateField) else [*NUMBERS, str(uuid4()), "{", "None", "True"]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_name)
 def test_lists_survive_hostile_values_of_the_named_lookups(rows: AdminRows, model: type[Model]) -> None:
-    """Every field gets the worst values, and one field of each class gets all of them."""
+    """Every field gets the two worst values, and one field of each class gets all of them."""
     page, dated = list_of(model), admin.site._registry[model].date_hierarchy
     client, firsts = rows.client("staff"), first_of_their_kind()
     for field in own_fields(model):
@@ -206,9 +206,11 @@ def test_lists_survive_hostile_values_of_the_named_lookups(rows: AdminRows, mode
         for name in names:
             if {check(client, page, {name: value}) for value in ("1", str(uuid4()))} == {400}:
                 continue  # not one of the named
-            for value in values_for(field, every=field in firsts or field.name == dated):
+            every = field in firsts or field.name == dated
+            for value in values_for(field, every=every):
                 check(client, page, {name: value})
-            check(client, page, {name: ["1", "x", ""]})
+            if every:
+                check(client, page, {name: ["1", "x", ""]})
     for value in DATES if dated else ():
         check(client, page, {f"{dated}__year": "2026", f"{dated}__month": value})
         check(client, page, {f"{dated}__year": "2026", f"{dated}__month": "2", f"{dated}__day": value})
