@@ -185,22 +185,33 @@ class ModelWorkers:
     def _spawn(self, name: str, entry: Entry) -> subprocess.Popen[bytes]:
         """Computes the environment at each start: threads are shared by the models that are there now."""
         command = model_command(entry.slug, entry.slots or self.plan.slots)
+        sharing = self._sharing()
         if name == NAME:
             others = secret_names(self.models.entries.values()) - OWN_SECRETS
             own = {key: value for key, value in self.environment.items() if key not in others}
-            return self.popen(command, {**own, "GROKWEB_MODEL_SLUG": entry.slug})
+            threads = threads_of(sharing[entry.slug], sharing, self.plan.threads)
+            return self.popen(
+                command, {**own, "GROKWEB_MODEL_SLUG": entry.slug, "GROKWEB_THREADS": str(threads)}
+            )
         try:
             environment = worker_environment(
                 entry,
                 self.environment,
                 demo=self.plan.demo,
                 data=self.plan.data,
-                threads=threads_of(entry, self.models.entries, self.plan.threads),
+                threads=threads_of(entry, sharing, self.plan.threads),
                 secret=secret_names(self.models.entries.values()),
             )
         except ValueError as error:
             raise ModelRefused(line_of(error)) from None
         return self.popen(command, environment)
+
+    def _sharing(self) -> dict[str, Entry]:
+        """Returns the models that share the processors: those of models.toml and that of the settings."""
+        slug = self.plan.model_slug
+        if self.plan.is_configured:
+            return {**self.models.entries, slug: Entry(slug, self.environment.get("GROKWEB_MODEL", DEMO))}
+        return {slug: self.of_settings, **self.models.entries}
 
     def _end(self, slug: str, child: Child, now: float) -> None:
         """Asks a worker to hand over (rule 11), and kills it if it does not end in time."""

@@ -35,7 +35,7 @@ class Plan:
     models: ModelList = field(default_factory=ModelList)  # models.toml as it was at the start
     default_name: str = ""  # of the model of new chats; empty: that of GROKWEB_MODEL
     demo: str = ""  # folder of the demo model
-    threads: int = 1  # that the workers of models.toml share
+    threads: int = 1  # that the models that are computed here share
     tools: bool = False  # whether a process for calls of tools runs: it is one more Django in memory
     without: frozenset[str] = frozenset()
     healthy: float = 30.0  # seconds of life after which a restart is not delayed

@@ -100,7 +100,13 @@ TEST_ENGINES = env.flag(
 SLOTS = env.integer(
     "GROKWEB_SLOTS", 4, "Replies that one model worker computes at the same time.", low=1, high=256
 )
-THREADS = env.integer("GROKWEB_THREADS", 1, "CPU threads of the engine.", low=1, high=256)
+THREADS = env.integer(
+    "GROKWEB_THREADS",
+    1,
+    "CPU threads of an engine. `manage.py up` divides them among its models, or without it all processors.",
+    low=1,
+    high=256,
+)
 CACHE_MB = env.integer(
     "GROKWEB_CACHE_MB",
     256,

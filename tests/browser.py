@@ -31,6 +31,9 @@ def find() -> str | None:
 
 @cache
 def find_with_windows() -> str | None:
+    given = os.environ.get("GROKWEB_CHROMIUM", "")
+    if given and "headless" not in given:
+        return find()
     return _installed(WITH_WINDOWS) or _playwrights_own(PLAYWRIGHTS[-1])
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from django.utils.translation import get_language, gettext
 
-from inference.base.lines import Line
-
-PLACEHOLDER = re.compile(r"%\(\w+\)s")
+from inference.base.lines import PLACEHOLDER, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +37,12 @@ def _translated(said: str) -> str | None:
     if not isinstance(said, Line):
         return None
     template = said.template
-    if any(letter.isalpha() for letter in PLACEHOLDER.sub("", template)):  # else it only joins others
+    only_joins = not any(letter.isalpha() for letter in PLACEHOLDER.sub("", template))
+    if not only_joins:
         template = gettext(template)
         if template == said.template:
             return None
-    values = {name: _translated(value) or value for name, value in said.values.items()}
-    return template % values
+    known = {name: _translated(value) for name, value in said.values.items()}
+    if only_joins and not any(known.values()):
+        return None
+    return template % {name: known[name] or value for name, value in said.values.items()}

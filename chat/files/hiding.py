@@ -1,8 +1,8 @@
 """Hides the images of a message that staff hid, wherever its conversation has them.
 
-The versions of an edited question carry the same file, and its owner may have uploaded the image again. A row
-keeps the message with which it was hidden: so the image stays hidden when that message is deleted, and is
-shown again when the decision is taken back.
+The versions of an edited question carry the same file, and its owner may have uploaded the image again. What
+was hidden, and with which message, is kept for the conversation: so the image stays hidden and is not sent
+there again when that message is deleted, and is shown again when each decision is taken back.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chat.conversations.models import Conversation, Message
 from chat.core.errors import BadInput
-from chat.files.models import Attachment, File
+from chat.files.models import Attachment, File, HiddenImage
 from chat.files.same_images import digests_of, with_digests
 from chat.files.signals import images_changed
 
@@ -28,10 +28,19 @@ def hide_images(message_id: UUID) -> int:
     returns how many files.
     """
     digests = digests_of(File.objects.defer("text").filter(attachments__message=message_id))
-    conversations = Message.objects.filter(pk=message_id).values_list("conversation", flat=True)
-    found = _locked(_carried_in(set(conversations)).filter(with_digests(digests))) if digests else []
+    conversation = Message.objects.filter(pk=message_id).values_list("conversation", flat=True).first()
+    if not digests or conversation is None:
+        return 0
+    HiddenImage.objects.bulk_create(
+        [
+            HiddenImage(conversation_id=conversation, hidden_with=message_id, digest=each)
+            for each in sorted(digests)
+        ],
+        ignore_conflicts=True,
+    )
+    found = _locked(_carried_in([conversation]).filter(with_digests(digests)))
     changed = [file.pk for file in found if not file.is_hidden]
-    File.objects.filter(pk__in=changed).update(hidden_with=message_id)
+    File.objects.filter(pk__in=changed).update(is_hidden=True)
     _announce(changed, message_id)
     return len(changed)
 
@@ -39,14 +48,16 @@ def hide_images(message_id: UUID) -> int:
 @transaction.atomic
 def show_images(message_id: UUID) -> int:
     """Shows the images again that were hidden with a message, also if that is deleted since; returns how
-    many files. An image that another hidden message of the conversation has stays hidden with that one.
+    many files. An image that was hidden with another message of the conversation, too, stays hidden.
     """
-    shown = []
-    for file in _locked(File.objects.filter(hidden_with=message_id)):
-        file.hidden_with = _other_hidden_message(file, message_id)
-        file.save(update_fields=["hidden_with"])
-        if not file.is_hidden:
-            shown.append(file.pk)
+    decided = HiddenImage.objects.filter(hidden_with=message_id)
+    digests = set(decided.values_list("digest", flat=True))
+    conversations = set(decided.values_list("conversation", flat=True))
+    owners = Conversation.objects.filter(pk__in=conversations).values("owner")
+    files = _locked(File.objects.filter(with_digests(digests), owner__in=owners, is_hidden=True))
+    decided.delete()
+    shown = [file.pk for file in files if not _stays_hidden(file, conversations)]
+    File.objects.filter(pk__in=shown).update(is_hidden=False)
     _announce(shown, message_id)
     return len(shown)
 
@@ -56,11 +67,8 @@ def check_not_hidden(files: Sequence[File], conversation: Conversation) -> None:
     message had stays with it, hidden.
     """
     new = [file for file in files if not file.is_hidden]
-    digests = digests_of(new)
-    if not digests:
-        return
-    hidden = _carried_in({conversation.pk}).exclude(hidden_with=None)
-    known = digests_of(hidden.filter(with_digests(digests)).defer("text"))
+    hidden = HiddenImage.objects.filter(conversation=conversation, digest__in=digests_of(new))
+    known = set(hidden.values_list("digest", flat=True)) if digests_of(new) else set()
     for file in new:
         if digests_of([file]) & known:
             words = _(
@@ -79,13 +87,11 @@ def _locked(files: QuerySet[File]) -> list[File]:
     return list(files.select_for_update().defer("text").order_by("pk"))
 
 
-def _other_hidden_message(file: File, message_id: UUID) -> UUID | None:
-    conversations = set(Message.objects.filter(attachments__file=file).values_list("conversation", flat=True))
-    same = _carried_in(conversations).filter(with_digests(digests_of([file])))
-    hidden = Message.objects.filter(
-        attachments__file__in=same, conversation__in=conversations, hidden_at__isnull=False
-    )
-    return hidden.exclude(pk=message_id).order_by("hidden_at", "pk").values_list("pk", flat=True).first()
+def _stays_hidden(file: File, conversations: Collection[UUID]) -> bool:
+    """Returns whether it was hidden with another message of these conversations, or of one that has it."""
+    carry = Message.objects.filter(attachments__file=file).values("conversation")
+    others = HiddenImage.objects.filter(digest__in=digests_of([file]))
+    return others.filter(Q(conversation__in=carry) | Q(conversation__in=conversations)).exists()
 
 
 def _announce(changed: Collection[UUID], but: UUID) -> None:

@@ -73,8 +73,8 @@ class File(models.Model):
     characters = models.PositiveIntegerField(default=0)
     tokens = models.PositiveIntegerField(_("tokens, estimated"), default=0)
     created_at = models.DateTimeField(_("created"), db_default=Now())
-    # Of an image, the message with which staff hid it, which may be deleted since (hiding.py).
-    hidden_with = models.UUIDField(null=True, blank=True)
+    # Whether staff hid this image, also in messages that are not hidden (hiding.py).
+    is_hidden = models.BooleanField(default=False, db_default=False)
 
     objects = FileQuerySet.as_manager()
 
@@ -86,20 +86,28 @@ class File(models.Model):
             models.Index(
                 fields=["created_at"], condition=models.Q(state=State.READING), name="file_being_read"
             ),
-            models.Index(
-                fields=["hidden_with"],
-                condition=models.Q(hidden_with__isnull=False),
-                name="file_hidden_with",
-            ),
         ]
 
     def __str__(self) -> str:
         return str(self.pk)  # names are private, and this is written to logs
 
-    @property
-    def is_hidden(self) -> bool:
-        """Returns whether staff hid this image, also in messages that are not hidden."""
-        return self.hidden_with is not None
+
+class HiddenImage(models.Model):
+    """Keeps an image from a conversation in which staff hid it with a message, which may be deleted since."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="hidden_images")
+    hidden_with = models.UUIDField(db_index=True)  # the message
+    digest = models.CharField(max_length=64)  # one of those by which same_images.py recognises the image
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "digest", "hidden_with"], name="image_hidden_once_with_a_message"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Attachment(models.Model):

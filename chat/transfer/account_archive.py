@@ -115,7 +115,7 @@ def _files_of(owner: User, key: UUID) -> list[Carried]:
     """Returns the files with stored bytes, of messages that are not hidden, without images that staff hid."""
     with lent_connection():
         open_to = Message.objects.filter(conversation__in=_mine(owner, key), hidden_at=None)
-        mine = Carried.objects.filter(owner=owner, hidden_with=None)
+        mine = Carried.objects.filter(owner=owner, is_hidden=False)
         found = mine.filter(attachments__message__in=open_to).exclude(stored="")
         return list(found.only("name", "sha256", "stored").distinct())
 

@@ -14,17 +14,17 @@ def limit_pins(draft: ImportedConversation, model: ModelCard) -> None:
     the notes count them. Files are not counted: a prompt leaves out pinned turns that it has no room for."""
     texts = {node.key: node.words for node in draft.nodes}
     tokens: dict[str | None, int] = {None: 0}  # of the pinned turns from the first message down to this one
-    number = 0
+    kept: set[str] = set()
     for node in draft.nodes:  # parents come before their answers
         above = tokens[node.parent]
         size = 0
         if node.pinned:
             size = estimate_tokens(node.words)
-            if node.role == Role.ASSISTANT:
+            if node.role == Role.ASSISTANT and node.parent not in kept:
                 size += estimate_tokens(texts.get(node.parent or "", ""))
-            if number == MOST_PINS or above + size > model.context // LARGEST:
+            if len(kept) == MOST_PINS or above + size > model.context // LARGEST:
                 node.pinned, size = False, 0
                 draft.leave_out("pin")
             else:
-                number += 1
+                kept.add(node.key)
         tokens[node.key] = above + size

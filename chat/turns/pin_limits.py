@@ -89,7 +89,14 @@ class _Tree:
         return path if message.pk in path else self.path(end_of(message).pk)
 
     def branches(self, pk: UUID, pins: Collection[UUID]) -> list[list[UUID]]:
-        """Returns the branches through a pinned message, each down to its last pinned message."""
+        """Returns the branches through a pinned message, each down to its last pinned message, or to an
+        answer of that: a pinned question counts with its answer.
+        """
         through = [path for path in map(self.path, pins) if pk in path]
         inner = {above for path in through for above in path[:-1]}
-        return [path for path in through if path[-1] not in inner]
+        ends = [path for path in through if path[-1] not in inner]
+        answered = [[*path, answer] for path in ends for answer in self._answers(path[-1])]
+        return [*ends, *answered]
+
+    def _answers(self, pk: UUID) -> list[UUID]:
+        return [below for below, parent in self.parents.items() if parent == pk]

@@ -8,10 +8,12 @@ as for a line of a newer worker, the page shows the English text. A template is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 DEEPEST = 5  # lines within lines, as read from elsewhere
+PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
 class Line(str):
@@ -68,19 +70,28 @@ def to_data(said: str) -> Any:
 
 def from_data(text: str, data: object) -> str:
     """Returns the English `text` as the Line whose data are beside it, or as it is if they are of another."""
-    made = _made(data, DEEPEST)
+    made = _made(data, DEEPEST, len(text))
     return made if made == text else text
 
 
-def _made(data: object, depth: int) -> str | None:
+def _made(data: object, depth: int, longest: int) -> str | None:
+    """Returns None for what no call of `english` makes, and for more than `longest` characters: data from
+    elsewhere decide neither how a value is formatted nor how long a text becomes.
+    """
     if isinstance(data, str):
         return data
     if not depth or not isinstance(data, dict):
         return None
-    try:
-        values = {str(name): _made(value, depth - 1) for name, value in data["values"].items()}
-        return Line(
-            str(data["template"]), {name: value for name, value in values.items() if value is not None}
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    template, given = data.get("template"), data.get("values")
+    if not isinstance(template, str) or not isinstance(given, dict):
         return None
+    if "%" in PLACEHOLDER.sub("", template).replace("%%", ""):
+        return None
+    made = {str(name): _made(value, depth - 1, longest) for name, value in given.items()}
+    values = {name: value for name, value in made.items() if value is not None}
+    used = PLACEHOLDER.findall(template)
+    if not values.keys() >= set(used):
+        return None
+    if sum(len(values[name]) for name in used) + len(PLACEHOLDER.sub("", template)) > 2 * longest:
+        return None  # each %% of the template counts twice here
+    return Line(template, values)

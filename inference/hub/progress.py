@@ -58,7 +58,7 @@ class Progress:
                 context=int(said.get("context", 0)),
                 error=from_data(said.get("error", ""), json.loads(said.get("error_line", "null"))),
             )
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, RecursionError):
             return None
 
     @property

@@ -15,10 +15,14 @@ SAMPLE = """
 (() => {
   const life = `${Math.random()}`;
   let last = null;
-  setInterval(() => {
+  const sample = () => {
     const text = [...document.querySelectorAll(".message.assistant .body")].at(-1)?.textContent ?? "";
     if (text !== last) window.sampled(life, last = text, Date.now());
-  }, 50);
+    setTimeout(watch, 50);
+  };
+  // After a frame was painted: what a page changes before the next one is not what a person sees.
+  const watch = () => requestAnimationFrame(() => setTimeout(sample));
+  watch();
 })()
 """
 

@@ -1,3 +1,4 @@
+import django.db.models.deletion
 from django.db import migrations, models
 
 
@@ -8,13 +9,34 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "file", "uploaded_sha256", models.CharField(blank=True, db_default="", default="", max_length=64)
         ),
-        migrations.AddField("file", "hidden_with", models.UUIDField(blank=True, null=True)),
-        migrations.AddIndex(
-            "file",
-            models.Index(
-                condition=models.Q(("hidden_with__isnull", False)),
-                fields=["hidden_with"],
-                name="file_hidden_with",
-            ),
+        migrations.AddField("file", "is_hidden", models.BooleanField(db_default=False, default=False)),
+        migrations.CreateModel(
+            "HiddenImage",
+            [
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("hidden_with", models.UUIDField(db_index=True)),
+                ("digest", models.CharField(max_length=64)),
+                (
+                    "conversation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="hidden_images",
+                        to="conversations.conversation",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("conversation", "digest", "hidden_with"),
+                        name="image_hidden_once_with_a_message",
+                    )
+                ],
+            },
         ),
     ]

@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from grokweb.doctor import table
 from grokweb.doctor.results import OK, PROBLEM, WARNING
 
+CONNECT_SECONDS = 5
+
 
 class Command(BaseCommand):
     help = "Check what the service depends on, and say what to do. Exit status 1 if there is a problem."
@@ -32,8 +34,10 @@ class Command(BaseCommand):
         unknown = [name for name in options["checks"] if name not in table.CHECKS]
         if unknown:
             sys.exit(f"no such check: {', '.join(unknown)}; there are: {', '.join(table.CHECKS)}")
-        # A pool tries for ten seconds in each check, and does not say why the database refuses.
-        connection.settings_dict["OPTIONS"].pop("pool", None)
+        if connection.vendor == "postgresql":
+            # A pool tries for ten seconds in each check, and does not say why the database refuses.
+            connection.settings_dict["OPTIONS"].pop("pool", None)
+            connection.settings_dict["OPTIONS"].setdefault("connect_timeout", CONNECT_SECONDS)
         with translation.override(options["language"]):
             levels = [self._line(name, found) for name, found in table.run(options["checks"])]
         sys.exit(1 if PROBLEM in levels else 0)

@@ -49,7 +49,7 @@ NOT_WRITTEN_BY_PEOPLE = {
     *("push.PushDevice.session_key", "push.PushDevice.endpoint", "push.PushDevice.p256dh"),
     *("push.PushDevice.auth", "push.PushDevice.language"),
     *("sharing.Share.policy", "sharing.SharePage.message_ids", "sharing.TakeDown.message_digests"),
-    *("sharing.TakeDown.image_digests", "files.File.uploaded_sha256"),
+    *("sharing.TakeDown.image_digests", "files.File.uploaded_sha256", "files.HiddenImage.digest"),
     *("transfer.Imported.digest", "turns.Generation.model"),
     *("turns.Generation.status", "turns.Generation.client_id", "turns.Generation.struck_by"),
     *("turns.Generation.parameters", "turns.Generation.reason", "turns.Generation.error"),

@@ -14,6 +14,7 @@ from chat.core import audit
 from chat.core.errors import BadInput
 from chat.core.models import StaffAction
 from chat.files import attaching
+from chat.files.hiding import check_not_hidden
 from chat.files.models import File
 from chat.files.prompt_images import read_images
 from chat.model_cards.models import ModelCard
@@ -184,6 +185,38 @@ def test_an_image_of_two_hidden_messages_is_shown_with_the_second(scene: Scene, 
     assert scene.statuses() == [404, 404]
     scene.decide("dismissed", reports[1])
     assert scene.statuses() == [200, 200]
+
+
+def test_an_image_of_two_hidden_messages_stays_hidden_when_the_second_is_deleted(
+    scene: Scene, django_capture_on_commit_callbacks: Any
+) -> None:
+    [third, _] = say(scene.conversation, "What?", "A cat.")
+    attaching.attach(third, [scene.cat])
+    other = report_message(reporter=scene.cast.alice, message=scene.edited, reason="harmful")
+    for report in (scene.report, other):
+        scene.decide("hidden", report)
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_branch(Message.objects.get(pk=scene.edited.pk))
+    scene.decide("dismissed", scene.report)
+    assert scene.statuses() == [404, 404]
+    scene.decide("dismissed", other)
+    assert scene.statuses() == [200, 200]
+
+
+def test_a_hidden_image_is_refused_also_after_its_only_message_was_deleted(
+    scene: Scene, django_capture_on_commit_callbacks: Any
+) -> None:
+    conversation = talk(scene.cast.alice, "Look", "A cat.")
+    question = conversation.messages.get(role="user")
+    attaching.attach(question, [image(scene.cast.alice, "only.png")])
+    report = report_message(reporter=scene.cast.alice, message=question, reason="harmful")
+    scene.decide("hidden", report)
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_branch(question)
+    with pytest.raises(BadInput, match="removed the image “again.png” from this conversation"):
+        check_not_hidden([image(scene.cast.alice, "again.png")], conversation)
+    scene.decide("dismissed", report)
+    check_not_hidden([image(scene.cast.alice, "again.png")], conversation)
 
 
 def test_open_pages_are_told_of_each_message_that_has_the_image(

@@ -426,6 +426,15 @@ def test_pins_beyond_the_limits_are_not_imported(cast: Cast) -> None:
     assert Message.objects.filter(conversation__owner=cast.bob, pinned=True).count() == 50
 
 
+def test_a_pinned_answer_of_a_pinned_question_is_imported_pinned(cast: Cast) -> None:
+    ModelCard.objects.update(context_tokens=4096)
+    both = talk(cast.alice, "v " * 600, "w " * 500, title="Both")  # 403 and 335 tokens, of 1,024
+    both.messages.update(pinned=True)
+    result = report(bring(cast.client("bob"), everything(cast.client("alice")), "all.zip"))
+    assert [each["notes"] for each in result["imported"]] == [[]]
+    assert Message.objects.filter(conversation__owner=cast.bob, pinned=True).count() == 2
+
+
 def test_pins_of_different_branches_are_imported_as_each_branch_has_room_for_them(cast: Cast) -> None:
     ModelCard.objects.update(context_tokens=4096)
     talked = talk(cast.alice, "w " * 1000, "One")  # 668 tokens, of 1,024

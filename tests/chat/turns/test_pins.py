@@ -142,6 +142,16 @@ def test_a_pin_counts_on_every_branch_that_its_message_is_part_of(cast: Any, mod
     assert pin(cast, names["two"])["pinned"] is True
 
 
+def test_a_pinned_question_counts_with_each_of_its_answers(cast: Any, model_card: Any) -> None:
+    type(model_card).objects.update(context_tokens=4096)
+    talked = talk(cast.alice, "v " * 600, "short")  # 403 tokens, of 1,024
+    asked = said(talked)["v " * 600]
+    Message.objects.create(conversation=talked, parent=asked, role="assistant", text="w " * 1000)  # 670
+    status, words = pin(cast, asked)
+    assert status == 400
+    assert words.startswith("This message is on another branch, too")
+
+
 @pytest.mark.parametrize(("who", "status"), [("bob", 404), ("staff", 404), ("anonymous", 401)])
 def test_only_the_owner_pins(cast: Any, who: str, status: int, model_card: Any) -> None:
     message = said(talk(cast.alice, "one", "two"))["one"]

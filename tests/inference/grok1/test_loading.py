@@ -66,4 +66,4 @@ def test_a_share_of_a_network_needs_no_memory_for_the_rest(tmp_path: Path) -> No
     peak = peak_of(setup, "load_share(folder, Share(0, 2), torch.bfloat16, cpu)", folder)
     weights = 2 * 27_000_000  # half of the experts in bfloat16, and the embedding
     largest = 4 * 8 * 2 * 1_024 * 512  # gate and up of the experts of a layer
-    assert peak < weights + 3 * largest  # it is cut and joined
+    assert peak < weights + 5 * largest  # it is cut and joined, and mapped pages count until they are let go
