@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inference.base import printable as lines
+
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 
@@ -33,4 +35,4 @@ def reason(error: BaseException) -> str:
 def printable(text: str) -> str:
     """Returns the first line of a text, without characters that control a terminal."""
     first = text.strip().splitlines()[:1] or [""]
-    return "".join(letter if letter.isprintable() else "?" for letter in first[0])[:200]
+    return lines.printable(first[0])[:200]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from inference.base.lines import english
+from inference.base.printable import printable
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 # The dtypes of quantised weights and of other formats, which are named in a refusal and never read.
@@ -32,7 +34,11 @@ LFS = b"version https://git-lfs"  # first bytes of the pointer that Git LFS leav
 
 
 class ModelUnusable(ValueError):
-    """Raised for a model folder that cannot be served; the message is one line for the operator."""
+    """Raised for a model folder that cannot be served; the message is one printable line for the operator,
+    also where it names what stands in a file of the folder."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(printable(line))
 
 
 class Stored(NamedTuple):
@@ -196,32 +202,48 @@ def _header(file: Path) -> dict[str, Place]:
                 raise ModelUnusable(english("%(broken)s: its header is longer than the file", broken=broken))
             entries = json.loads(data.read(length))
         entries.pop("__metadata__", None)
-        found, end = {}, 0
-        for name, entry in entries.items():
-            stored = Stored(tuple(int(n) for n in entry["shape"]), str(entry["dtype"]))
-            if stored.dtype not in BITS:
-                raise ModelUnusable(f"{name} in {file} is {stored.dtype}, a dtype unknown here")
-            first, last = entry["data_offsets"]
-            if not isinstance(first, int) or first < 0:
-                raise ModelUnusable(f"{broken}: {name} begins at {first}")
-            if last - first != stored.bytes:
-                raise ModelUnusable(
-                    f"{broken}: {name} has {last - first} bytes for shape {list(stored.shape)}"
-                )
-            found[name], end = Place(file, 8 + length + first, stored), max(end, last)
+        found = {name: _place(file, 8 + length, name, entry, broken) for name, entry in entries.items()}
     except OSError as error:
         raise ModelUnusable(f"{file.name} in {file.parent} cannot be read: {error.strerror}") from error
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ModelUnusable):
             raise
         raise ModelUnusable(english("%(broken)s: its header cannot be read", broken=broken)) from error
-    if 8 + length + end != size:
+    end = _end_of(found, 8 + length, broken)
+    if end != size:
         raise ModelUnusable(
             english(
                 "%(broken)s: %(size)s bytes, its header promises %(promised)s",
                 broken=broken,
                 size=f"{size:,}",
-                promised=f"{8 + length + end:,}",
+                promised=f"{end:,}",
             )
         )
     return found
+
+
+def _place(file: Path, data: int, name: str, entry: dict[str, Any], broken: str) -> Place:
+    """Returns where a tensor is, by its entry in the header of a file whose numbers begin at byte `data`."""
+    shape, dtype, (first, last) = entry["shape"], str(entry["dtype"]), entry["data_offsets"]
+    if dtype not in BITS:
+        raise ModelUnusable(f"{name} in {file} is {dtype}, a dtype unknown here")
+    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in (*shape, first, last)):
+        raise ModelUnusable(f"{broken}: {name} has a size or an offset that is no whole number from 0 on")
+    stored = Stored(tuple(shape), dtype)
+    if last - first != stored.bytes:
+        raise ModelUnusable(f"{broken}: {name} has {last - first} bytes for shape {shape}")
+    return Place(file, data + first, stored)
+
+
+def _end_of(found: Mapping[str, Place], data: int, broken: str) -> int:
+    """Returns where the last tensor ends. Each must begin where the one before it ends, as safetensors
+    demands: bytes that two share, or that no tensor has, are a sign of damage."""
+    at = data
+    for name, place in sorted(found.items(), key=lambda one: (one[1].start, one[1].stored.bytes)):
+        if place.start != at:
+            raise ModelUnusable(
+                f"{broken}: {name} begins at byte {place.start - data} of the numbers, the tensor before it "
+                f"ends at {at - data}"
+            )
+        at += place.stored.bytes
+    return at
