@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,12 +57,28 @@ class Stored(NamedTuple):
         return (self.numbers * BITS[self.dtype] + 7) // 8
 
 
+class FileState(NamedTuple):
+    """What differs where a file was replaced by another, or written, since."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, descriptor: int) -> FileState:
+        """Returns the state of an open file."""
+        found = os.fstat(descriptor)
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
 class Place(NamedTuple):
     """The bytes of a tensor in a file: they lie together, in the order of its numbers."""
 
     file: Path
     start: int
     stored: Stored
+    state: FileState  # of the file when its header was read
 
 
 def first_line(error: BaseException) -> str:
@@ -192,17 +209,20 @@ def read_places(files: tuple[Path, ...]) -> dict[str, Place]:
 
 def _header(file: Path) -> dict[str, Place]:
     """Returns every tensor of one file; its length must be what its header says."""
-    size = file.stat().st_size
     broken = english("%(file)s in %(folder)s is damaged or half-written", file=file.name, folder=file.parent)
     try:
         refuse_pointer(file)
         with file.open("rb") as data:
+            state = FileState.of(data.fileno())
             (length,) = struct.unpack("<Q", data.read(8))
-            if length > min(size - 8, LONGEST_HEADER):
+            if length > min(state.size - 8, LONGEST_HEADER):
                 raise ModelUnusable(english("%(broken)s: its header is longer than the file", broken=broken))
             entries = json.loads(data.read(length))
         entries.pop("__metadata__", None)
-        found = {name: _place(file, 8 + length, name, entry, broken) for name, entry in entries.items()}
+        found: dict[str, Place] = {}
+        for name, entry in entries.items():
+            first, stored = _checked(name, entry, file, broken)
+            found[name] = Place(file, 8 + length + first, stored, state)
     except OSError as error:
         raise ModelUnusable(f"{file.name} in {file.parent} cannot be read: {error.strerror}") from error
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -210,20 +230,20 @@ def _header(file: Path) -> dict[str, Place]:
             raise
         raise ModelUnusable(english("%(broken)s: its header cannot be read", broken=broken)) from error
     end = _end_of(found, 8 + length, broken)
-    if end != size:
+    if end != state.size:
         raise ModelUnusable(
             english(
                 "%(broken)s: %(size)s bytes, its header promises %(promised)s",
                 broken=broken,
-                size=f"{size:,}",
+                size=f"{state.size:,}",
                 promised=f"{end:,}",
             )
         )
     return found
 
 
-def _place(file: Path, data: int, name: str, entry: dict[str, Any], broken: str) -> Place:
-    """Returns where a tensor is, by its entry in the header of a file whose numbers begin at byte `data`."""
+def _checked(name: str, entry: dict[str, Any], file: Path, broken: str) -> tuple[int, Stored]:
+    """Returns the first byte of a tensor among the numbers of a file, and the tensor, by its entry there."""
     shape, dtype, (first, last) = entry["shape"], str(entry["dtype"]), entry["data_offsets"]
     if dtype not in BITS:
         raise ModelUnusable(f"{name} in {file} is {dtype}, a dtype unknown here")
@@ -232,7 +252,7 @@ def _place(file: Path, data: int, name: str, entry: dict[str, Any], broken: str)
     stored = Stored(tuple(shape), dtype)
     if last - first != stored.bytes:
         raise ModelUnusable(f"{broken}: {name} has {last - first} bytes for shape {shape}")
-    return Place(file, data + first, stored)
+    return first, stored
 
 
 def _end_of(found: Mapping[str, Place], data: int, broken: str) -> int:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from inference.model_dir.headers import ModelUnusable, read_places
+from inference.model_dir.headers import FileState, ModelUnusable, read_places
 
 PIECE = 16 * 2**20  # bytes read at once
 DTYPES = {
@@ -111,7 +111,13 @@ class TensorReader:
         return part
 
     def _opened(self, name: str) -> FileIO:
-        return FileIO(self.places[name].file)
+        """Opens the file of a tensor again, which must be the one whose header was read."""
+        place = self.places[name]
+        file = FileIO(place.file)
+        if FileState.of(file.fileno()) != place.state:
+            file.close()
+            raise ModelUnusable(f"{place.file} was replaced while it was read: start again once it is whole")
+        return file
 
 
 def _read(file: FileIO, start: int, out: Tensor) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,10 +77,41 @@ def test_a_place_may_be_a_part_of_a_merged_or_transposed_tensor(shards: list[Pat
     assert torch.equal(reader.whole(name, 2), expected[2])
 
 
-def test_a_file_that_becomes_shorter_is_refused(shards: list[Path]) -> None:
+def write_anew(shard: Path, data: bytes) -> None:
+    shard.write_bytes(data)
+
+
+def rename_over(shard: Path, data: bytes) -> None:
+    """Replaces a file as programs do that write beside it first; its times are those of the old one."""
+    new, old = shard.with_suffix(".new"), shard.stat()
+    new.write_bytes(data)
+    os.utime(new, ns=(old.st_atime_ns, old.st_mtime_ns))
+    new.rename(shard)
+
+
+@pytest.mark.parametrize("replace", [write_anew, rename_over])
+def test_a_file_that_is_replaced_while_it_is_read_is_refused(
+    shards: list[Path], replace: Callable[[Path, bytes], None]
+) -> None:
+    name, words = "experts-torch.float32", "0.safetensors was replaced while it was read"
+    os.utime(shards[0], ns=(0, 0))
     reader = TensorReader(shards)
-    for shard in shards:
-        shard.write_bytes(shard.read_bytes()[:-400])
-    last = max(reader.places, key=lambda name: reader.places[name].start)
+    out = reader.whole(name)
+    replace(shards[0], shards[0].read_bytes()[::-1])
+    with pytest.raises(ModelUnusable, match=words):
+        reader.whole(name)
+    with pytest.raises(ModelUnusable, match=words):
+        reader.fill(name, out)
+    with pytest.raises(ModelUnusable, match=words):
+        next(reader.parts(name))
+
+
+def test_a_file_that_becomes_shorter_is_refused(shards: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensor_reader, "PIECE", 60)
+    reader = TensorReader(shards)
+    parts = reader.parts("matrix-torch.float32")
+    next(parts)
+    shard = reader.places["matrix-torch.float32"].file
+    shard.write_bytes(shard.read_bytes()[: reader.places["matrix-torch.float32"].start + 61])
     with pytest.raises(ModelUnusable, match="has become shorter while it was read"):
-        reader.whole(last)
+        list(parts)
