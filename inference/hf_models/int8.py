@@ -97,8 +97,12 @@ def _scales(*shape: int, device: torch.device) -> Tensor:
 
 
 def store(floats: Tensor, values: Tensor, scale: Tensor) -> None:
-    """Quantises floats into int8 `values` of the same shape. `scale` is expanded over the inputs: the
-    dimension in which it does not move. Some outputs at a time: rounding copies its floats several times."""
+    """Quantises a matrix, or several, into int8 `values` of the same shape. `scale` is expanded over the
+    inputs: the dimension in which it does not move. Some outputs at a time: rounding copies its floats."""
+    if floats.dim() > 2:
+        for matrix in range(len(floats)):
+            store(floats[matrix], values[matrix], scale[matrix])
+        return
     inputs = next(i for i in range(scale.dim()) if scale.stride(i) == 0)
     rows, places, scales = floats.movedim(inputs, -1), values.movedim(inputs, -1), scale.select(inputs, 0)
     at_once = max(1, AT_ONCE * len(rows) // max(1, rows.numel()))

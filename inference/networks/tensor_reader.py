@@ -7,6 +7,7 @@ numbers stay as they are: they are read into their place.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from io import FileIO
 from pathlib import Path
@@ -41,7 +42,7 @@ class Piece(NamedTuple):
 
     at: Index
     start: int  # in the file
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # of out[at]
 
 
 class TensorReader:
@@ -80,26 +81,28 @@ class TensorReader:
                 else:
                     place.copy_(self._buffered(file, name, piece))
 
-    def parts(self, name: str) -> Iterator[tuple[Index, Tensor]]:
-        """Yields a tensor in parts of whole rows; each is valid until the next one is asked for."""
+    def parts(self, name: str, at_once: int = 0) -> Iterator[tuple[Index, Tensor]]:
+        """Yields a tensor in parts: matrices, or rows of a larger one, in PIECE or `at_once` bytes.
+
+        A part is valid until the next one is asked for.
+        """
         with self._opened(name) as file:
-            for piece in self._pieces(name):
+            for piece in self._pieces(name, at_once):
                 yield piece.at, self._buffered(file, name, piece)
 
-    def _pieces(self, name: str) -> Iterator[Piece]:
-        """Yields matrices, or some rows of them where they are large; all of a tensor without rows."""
+    def _pieces(self, name: str, at_once: int = 0) -> Iterator[Piece]:
+        """Yields some matrices, or some rows of one that is larger; all of a tensor without rows."""
         shape, start, size = self.shape(name), self.places[name].start, self.dtype(name).itemsize
         if len(shape) not in (2, 3):
             yield Piece((), start, shape)
             return
-        rows, inputs = shape[-2:]
-        at_once = max(1, PIECE // max(1, inputs * size))
-        for matrix in range(shape[0] if len(shape) == 3 else 1):
-            index: Index = (matrix,) if len(shape) == 3 else ()
-            for first in range(0, rows, at_once):
-                count = min(at_once, rows - first)
-                place = start + (matrix * rows + first) * inputs * size
-                yield Piece((*index, slice(first, first + count)), place, (count, inputs))
+        step, most = math.prod(shape[1:]) * size, at_once or PIECE
+        if len(shape) == 2 or step <= most:
+            yield from _joined(start, shape, step, most)
+            return
+        for matrix in range(shape[0]):
+            for piece in _joined(start + matrix * step, shape[1:], shape[2] * size, most):
+                yield piece._replace(at=(matrix, *piece.at))
 
     def _buffered(self, file: FileIO, name: str, piece: Piece) -> Tensor:
         dtype = self.dtype(name)
@@ -118,6 +121,14 @@ class TensorReader:
             file.close()
             raise ModelUnusable(f"{place.file} was replaced while it was read: start again once it is whole")
         return file
+
+
+def _joined(start: int, shape: tuple[int, ...], step: int, most: int) -> Iterator[Piece]:
+    """Yields parts of the first dimension, as many at once as `most` bytes hold; each has `step` bytes."""
+    count = max(1, most // max(1, step))
+    for first in range(0, shape[0], count):
+        last = min(first + count, shape[0])
+        yield Piece((slice(first, last),), start + first * step, (last - first, *shape[1:]))
 
 
 def _read(file: FileIO, start: int, out: Tensor) -> None:

@@ -77,6 +77,17 @@ def test_a_place_may_be_a_part_of_a_merged_or_transposed_tensor(shards: list[Pat
     assert torch.equal(reader.whole(name, 2), expected[2])
 
 
+def test_small_matrices_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A convolution has one for each of its thousands of channels."""
+    monkeypatch.setattr(tensor_reader, "PIECE", 400)
+    convolution = torch.arange(100.0 * 4).view(100, 1, 4)
+    save_file({"convolution": convolution}, tmp_path / "model.safetensors")
+    parts = TensorReader([tmp_path / "model.safetensors"]).parts("convolution")
+    joined = [(index, part.clone()) for index, part in parts]
+    assert [index for index, _part in joined] == [(slice(at, at + 25),) for at in (0, 25, 50, 75)]
+    assert torch.equal(torch.cat([part for _index, part in joined]), convolution)
+
+
 def write_anew(shard: Path, data: bytes) -> None:
     shard.write_bytes(data)
 
