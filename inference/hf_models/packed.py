@@ -5,18 +5,21 @@ Nothing of a file stays in memory (networks/tensor_reader.py); packed experts ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from inference.model_dir.headers import Stored
+from inference.model_dir.headers import ModelUnusable, Stored
 from inference.networks.tensor_reader import Index, TensorReader
 
 BLOCKS, SCALES = "_blocks", "_scales"  # MXFP4: two numbers a byte, and an exponent for each 32 of them
 FP8 = ("F8_E4M3", "F8_E5M2")
 FP8_BLOCK = (128, 128)  # what DeepSeek and others use
+FP8_AT_ONCE = 4 * 2**20  # bytes that are read at once: as floats they take four times as many
 FP8_SCALES = ("_scale_inv", "_scale")  # names of an FP8 tensor + this: a factor for each block of it
 # What the four bits of MXFP4 stand for: sign, two bits of exponent, one of fraction.
 FP4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0)
@@ -29,7 +32,7 @@ def logical(found: Mapping[str, Stored]) -> dict[str, Stored]:
     for name, one in found.items():
         base = name.removesuffix(BLOCKS)
         if base != name and base + SCALES in found:
-            experts, rows, groups, size = one.shape
+            experts, rows, groups, size = _shape_of_fp4(base, one, found[base + SCALES])
             tensors[base] = Stored((experts, groups * size * 2, rows), "BF16")
         elif one.dtype in FP8:
             tensors[name] = Stored(one.shape, "BF16")
@@ -47,11 +50,24 @@ def _is_factor(name: str, found: Mapping[str, Stored]) -> bool:
     )
 
 
+def _shape_of_fp4(name: str, blocks: Stored, scales: Stored) -> tuple[int, int, int, int]:
+    """Returns the shape of MXFP4 blocks [experts, out, groups, bytes], each group with its exponent."""
+    if len(blocks.shape) != 4 or scales.shape != blocks.shape[:-1] or {blocks.dtype, scales.dtype} != {"U8"}:
+        raise ModelUnusable(
+            f"{name}: blocks {list(blocks.shape)} of {blocks.dtype} with scales {list(scales.shape)} of "
+            f"{scales.dtype} are not MXFP4"
+        )
+    experts, rows, groups, size = blocks.shape
+    return experts, rows, groups, size
+
+
 class Reader:
     """The tensors of some files, by their logical names."""
 
     def __init__(self, shards: tuple[Path, ...], block: Sequence[int] = FP8_BLOCK) -> None:
-        """`block`: rows and columns of FP8 weights that share a factor."""
+        """`block`: rows and columns of FP8 weights that share a factor, as config.json has them."""
+        if len(block) != 2 or not all(type(size) is int and size >= 1 for size in block):
+            raise ModelUnusable(f"weight_block_size is {block!r}, not two whole numbers above 0")
         self._files = TensorReader(shards)
         self._block = block
 
@@ -69,27 +85,29 @@ class Reader:
         """
         files, factor = self._files, self._factor(name)
         if name + BLOCKS in files.places:
-            for e in range(files.shape(name + BLOCKS)[0]):
-                yield (e,), unpacked_fp4(files.whole(name + BLOCKS, e), files.whole(name + SCALES, e))
-        elif factor is not None:
-            yield from self._fp8(name, factor)
-        elif not whole_matrices:
-            yield from files.parts(name)
-        elif len(files.shape(name)) == 3:
-            for e in range(files.shape(name)[0]):
-                yield (e,), files.whole(name, e)
-        else:
-            yield (), files.whole(name)
-
-    def _fp8(self, name: str, factor: str) -> Iterator[tuple[Index, Tensor]]:
-        files, (first, *_) = self._files, self._files.shape(name)
-        if len(files.shape(name)) == 2:
-            yield (), unpacked_fp8(files.whole(name), files.whole(factor), self._block)
+            yield from self._fp4(name)
             return
-        each = files.shape(factor)[:1] == (first,)
-        for e in range(first):
-            factors = files.whole(factor, e) if each else files.whole(factor)
-            yield (e,), unpacked_fp8(files.whole(name, e), factors, self._block)
+        found = self._matrices(name) if whole_matrices else files.parts(name, FP8_AT_ONCE if factor else 0)
+        if factor is None:
+            yield from found
+            return
+        factors = Factors.of(name, files.shape(name), files.whole(factor), self._block)
+        for index, part in found:
+            yield index, factors.times(part, index)
+
+    def _fp4(self, name: str) -> Iterator[tuple[Index, Tensor]]:
+        files, blocks, scales = self._files, name + BLOCKS, name + SCALES
+        experts, *_ = _shape_of_fp4(name, files.places[blocks].stored, files.places[scales].stored)
+        for e in range(experts):
+            yield (e,), unpacked_fp4(files.whole(blocks, e), files.whole(scales, e))
+
+    def _matrices(self, name: str) -> Iterator[tuple[Index, Tensor]]:
+        files, shape = self._files, self._files.shape(name)
+        if len(shape) == 3:
+            for e in range(shape[0]):
+                yield (e, slice(0, shape[1])), files.whole(name, e)
+        else:
+            yield (slice(0, shape[0]),), files.whole(name)
 
     def _factor(self, name: str) -> str | None:
         """Returns the name of the factors of an FP8 tensor; None where it has none."""
@@ -107,14 +125,47 @@ def unpacked_fp4(blocks: Tensor, scales: Tensor) -> Tensor:
     return torch.ldexp(table[pairs.int()], exponents).flatten(-2).bfloat16().T
 
 
+class Factors(NamedTuple):
+    """The factors of an FP8 tensor [out, in] or [experts, out, in]: `grid` has one for each block."""
+
+    grid: Tensor  # float32, with as many dimensions as the tensor
+    down: Tensor  # for each row of a matrix, that of the grid
+    across: Tensor  # for each column, that of the grid
+
+    @classmethod
+    def of(cls, name: str, shape: tuple[int, ...], factors: Tensor, block: Sequence[int]) -> Factors:
+        """One factor serves a whole row, matrix or tensor where there are no more. The last blocks may be
+        smaller. Raises ModelUnusable for any other number of factors."""
+        *outer, rows, columns = shape if len(shape) in (2, 3) else (0, 0, 0, 0)
+        each = bool(outer) and factors.shape[:1] == (outer[0],)
+        given = tuple(factors.shape[1:] if each else factors.shape)
+        if len(given) != 2 and math.prod(given) == max(given, default=1):
+            given = (math.prod(given), 1)
+        if len(outer) > 1 or len(given) != 2 or not all(map(_fits, given, (rows, columns), block)):
+            raise ModelUnusable(
+                f"{name} {list(shape)} has factors {list(factors.shape)}, which are not those of its blocks "
+                f"of {block[0]} rows and {block[1]} columns"
+            )
+        grid = factors.float().reshape(*(factors.shape[:1] if each else (1,) * len(outer)), *given)
+        down, across = map(_places_in_grid, given, (rows, columns), block)
+        return cls(grid.expand(*outer, *given), down, across)
+
+    def times(self, values: Tensor, index: Index) -> Tensor:
+        """Returns a part of the tensor, which is rows of a matrix or whole matrices, in bfloat16."""
+        *matrices, rows = index if values.dim() == 2 else (*index, slice(None))
+        spread = self.grid[tuple(matrices)].index_select(-2, self.down[rows]).index_select(-1, self.across)
+        return values.float().mul_(spread).bfloat16()
+
+
 def unpacked_fp8(values: Tensor, factors: Tensor, block: Sequence[int] = FP8_BLOCK) -> Tensor:
-    """Multiplies each block of an FP8 matrix [out, in] with its factor -> bfloat16. The last blocks may be
-    smaller. One factor serves a whole row or matrix where there are no more."""
-    rows, columns = values.shape
-    grid = factors.float().reshape(factors.shape if factors.dim() == 2 else (-1, 1))
-    tall, wide = (
-        {1: size, size: 1}.get(count, part)
-        for size, count, part in zip(values.shape, grid.shape, block, strict=True)
-    )
-    spread = grid.repeat_interleave(tall, 0)[:rows].repeat_interleave(wide, 1)[:, :columns]
-    return (values.float() * spread).bfloat16()
+    """Multiplies each block of an FP8 matrix [out, in] with its factor -> bfloat16."""
+    return Factors.of("a matrix", tuple(values.shape), factors, block).times(values, (slice(None),))
+
+
+def _fits(count: int, size: int, block: int) -> bool:
+    return count in {1, size, -(-size // block)}
+
+
+def _places_in_grid(count: int, size: int, block: int) -> Tensor:
+    """Returns, for each row or column, in which block it is."""
+    return torch.arange(size) // {1: max(1, size), size: 1}.get(count, block)

@@ -65,6 +65,8 @@ class TensorReader:
     def whole(self, name: str, at: int | None = None) -> Tensor:
         """Returns a tensor, or the part `at` of its first dimension, in memory of its own."""
         shape = self.shape(name)
+        if at is not None and not 0 <= at < next(iter(shape), 0):
+            raise ModelUnusable(f"{name} has the shape {list(shape)}, so there is no part {at} of it")
         out = torch.empty(shape if at is None else shape[1:], dtype=self.dtype(name))
         with self._opened(name) as file:
             _read(file, self.places[name].start + (at or 0) * out.nbytes, out)

@@ -14,12 +14,13 @@ from transformers import AutoModelForCausalLM
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
 from inference.engines.local import LocalEngine
-from inference.hf_models import int8
+from inference.hf_models import int8, packed
 from inference.hf_models.loading import load_model
-from inference.hf_models.packed import Reader, unpacked_fp8
+from inference.hf_models.packed import Reader, logical, unpacked_fp8
 from inference.hf_models.self_check import find_way
 from inference.model_dir.admission import needed_bytes
 from inference.model_dir.describe import describe
+from inference.model_dir.headers import ModelUnusable, read_headers
 from inference.networks.int8 import Int8Matrix, quantise
 from tests.inference.hf_architectures import APART, IN_TURN, TOGETHER
 from tests.inference.hf_folders import change_json, make_folder
@@ -134,16 +135,81 @@ def test_fp8_blocks_are_multiplied_with_their_factors() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 2, 3), (3,), (1,)], ids=["blocks", "experts", "all"])
 def test_experts_of_one_fp8_tensor_are_multiplied_with_their_factors(
-    tmp_path: Path, shape: tuple[int, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
 ) -> None:
     generator = torch.Generator().manual_seed(4)
     values = torch.randn(3, 200, 300, generator=generator).to(torch.float8_e4m3fn)
     factors = torch.rand(shape, generator=generator)
     file = tmp_path / "model.safetensors"
     save_file({"experts": values, "experts_scale_inv": factors}, file, {"format": "pt"})
-    for e, (index, matrix) in enumerate(Reader((file,)).parts("experts")):
-        assert index == (e,)
-        assert torch.equal(matrix, unpacked_fp8(values[e], factors.expand(3, *shape[1:])[e]))
+    expected = [unpacked_fp8(values[e], factors.expand(3, *shape[1:])[e]) for e in range(3)]
+    for at_once in (2**22, 130_000, 3_500):  # all experts, two, eleven rows
+        monkeypatch.setattr(packed, "FP8_AT_ONCE", at_once)
+        for whole in (False, True):
+            joined = torch.empty(values.shape, dtype=torch.bfloat16)
+            for index, part in Reader((file,)).parts("experts", whole_matrices=whole):
+                joined[index] = part
+            assert torch.equal(joined, torch.stack(expected))
+
+
+def test_an_fp8_matrix_is_read_some_rows_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(4)
+    values = torch.randn(200, 300, generator=generator).to(torch.float8_e4m3fn)
+    factors = torch.rand(2, 3, generator=generator)
+    file = tmp_path / "model.safetensors"
+    save_file({"matrix": values, "matrix_scale_inv": factors}, file, {"format": "pt"})
+    monkeypatch.setattr(packed, "FP8_AT_ONCE", 3_500)
+    parts = list(Reader((file,)).parts("matrix"))
+    assert [len(part) for _index, part in parts] == [11] * 18 + [2]
+    assert torch.equal(torch.cat([part for _index, part in parts]), unpacked_fp8(values, factors))
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 2), (4,), (2, 3, 2), (1, 0)], ids=str)
+@pytest.mark.parametrize("experts", [(), (3,)], ids=["matrix", "experts"])
+def test_factors_of_other_blocks_are_refused(
+    tmp_path: Path, experts: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
+    file = tmp_path / "model.safetensors"
+    values = torch.ones(*experts, 200, 300).to(torch.float8_e4m3fn)
+    save_file({"one": values, "one_scale_inv": torch.ones(*experts, *shape)}, file)
+    with pytest.raises(ModelUnusable, match="factors .*, which are not those of its blocks of 128 rows"):
+        list(Reader((file,)).parts("one"))
+
+
+def test_a_block_larger_than_the_matrix_takes_no_memory() -> None:
+    values = torch.ones(200, 300).to(torch.float8_e4m3fn)
+    with pytest.raises(ModelUnusable, match="are not those of its blocks"):
+        unpacked_fp8(values, torch.ones(2, 3), (2**40, 128))
+    unpacked = unpacked_fp8(values, torch.ones(1, 1), (2**40, 2**40))
+    assert torch.equal(unpacked, torch.ones(200, 300).bfloat16())
+
+
+@pytest.mark.parametrize("block", [[0, 128], [-128, 128], [128], [128.0, 128], [True, 128], "12"], ids=str)
+def test_blocks_without_a_size_are_refused(tmp_path: Path, block: Any) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file({"one": torch.ones(2, 3)}, file)
+    with pytest.raises(ModelUnusable, match="weight_block_size is .*, not two whole numbers above 0"):
+        Reader((file,), block)
+
+
+@pytest.mark.parametrize(
+    "scales",
+    [
+        torch.ones(2, 8, 3, dtype=torch.uint8),
+        torch.ones(3, 8, 2, dtype=torch.uint8),
+        torch.ones(3, 8, dtype=torch.uint8),
+        torch.ones(3, 8, 3),
+    ],
+    ids=["an expert less", "a group less", "no groups", "floats"],
+)
+def test_mxfp4_experts_whose_scales_do_not_fit_are_refused(tmp_path: Path, scales: torch.Tensor) -> None:
+    file = tmp_path / "model.safetensors"
+    blocks = torch.ones(3, 8, 3, 16, dtype=torch.uint8)
+    save_file({"one_blocks": blocks, "one_scales": scales}, file)
+    with pytest.raises(ModelUnusable, match="are not MXFP4"):
+        logical(read_headers((file,)))
+    with pytest.raises(ModelUnusable, match="are not MXFP4"):
+        list(Reader((file,)).parts("one"))
 
 
 @pytest.mark.parametrize("folder", ["olmoe"], indirect=True)

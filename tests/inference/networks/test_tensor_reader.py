@@ -77,6 +77,13 @@ def test_a_place_may_be_a_part_of_a_merged_or_transposed_tensor(shards: list[Pat
     assert torch.equal(reader.whole(name, 2), expected[2])
 
 
+@pytest.mark.parametrize(("kind", "at"), [("experts", 4), ("experts", -1), ("scalar", 0)])
+def test_a_part_that_a_tensor_does_not_have_is_refused(shards: list[Path], kind: str, at: int) -> None:
+    """The bytes there belong to another tensor."""
+    with pytest.raises(ModelUnusable, match=f"so there is no part {at} of it"):
+        TensorReader(shards).whole(f"{kind}-torch.float32", at)
+
+
 def test_small_matrices_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A convolution has one for each of its thousands of channels."""
     monkeypatch.setattr(tensor_reader, "PIECE", 400)
