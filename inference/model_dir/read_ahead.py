@@ -31,12 +31,15 @@ def read_ahead(files: Sequence[Path]) -> Thread | None:
 
 def _read(files: Sequence[Path]) -> None:
     """Sends the files to the null device, which copies nothing. Failing costs time later, nothing else."""
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            for file in files:
+    failed: list[Exception] = []
+    with open(os.devnull, "wb") as nowhere:
+        for file in files:
+            try:
                 with file.open("rb") as data:
                     place = 0
                     while sent := os.sendfile(nowhere.fileno(), data.fileno(), place, AT_ONCE):
                         place += sent
-    except (OSError, AttributeError) as error:  # a system whose sendfile only serves sockets, or without it
-        log.info("weights are not read ahead: %s", error)
+            except (OSError, AttributeError) as error:  # sendfile only serves sockets, or there is none
+                failed.append(error)
+    if failed:
+        log.info("%d of %d files are not read ahead: %s", len(failed), len(files), failed[-1])

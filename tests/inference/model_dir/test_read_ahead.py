@@ -41,9 +41,10 @@ def test_files_larger_than_half_the_free_memory_are_not(
     assert read_ahead(files) is None
 
 
-def test_a_file_that_cannot_be_read_stops_nothing(files: list[Path]) -> None:
-    folder = files[0].parent
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="the kernel does not tell what was read")
+def test_the_files_after_one_that_cannot_be_read_are_read(files: list[Path]) -> None:
+    folder, before = files[0].parent, bytes_read()
     thread = read_ahead([folder, *files])
     assert thread is not None
     thread.join()
-    assert not thread.is_alive()
+    assert bytes_read() - before >= 2 * SIZE
