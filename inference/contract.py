@@ -66,7 +66,7 @@ def without_thoughts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, An
 
 
 def count_thoughts(messages: Sequence[Mapping[str, Any]]) -> int:
-    """Returns of how many steps the messages have the thoughts."""
+    """Returns how many steps have their thoughts in the messages."""
     return sum(bool(each.get("thought")) for each in messages)
 
 
@@ -361,7 +361,8 @@ class Ended:
     completion_tokens: int | None = None
     estimated: bool = False  # the counts are estimates: the server reported none, or impossible ones
     left_out: int = 0  # the oldest turns of the prompt that did not fit into the context
-    thoughts: int = 0  # earlier steps of the reply whose thoughts were part of the prompt
+    # Earlier steps of the reply whose thoughts were part of the prompt; None: not reported
+    thoughts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ class FrozenPrompt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     pinned: tuple[UUID, ...] = ()  # those of the branch that were pinned
     summary: UUID | None = None  # the version that stands for the oldest of them
     sha256: str = ""  # of the whole prompt as JSON, without thoughts of earlier steps: few servers get those
-    thoughts: int = 0  # earlier steps whose thoughts were sent, as the worker reports when the step has ended
+    # Earlier steps whose thoughts were sent, as the worker reports when the step has ended; None: it did not
+    thoughts: int | None = None
     sees: bool = False  # whether the model saw images when the prompt was made first
     images: int = 0  # of the prompt
     images_left_out: int = 0  # of the branch: the model does not see them, or there are too many

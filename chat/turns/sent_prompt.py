@@ -23,7 +23,8 @@ def sent_prompt(message: Message) -> dict[str, Any] | None:
     """Returns the prompt of an answer's last step as pages show it; None where that is not known, as for an
     imported answer. Raises BadInput for a message that is no answer.
 
-    `exact`: its hash is that of the prompt which was sent, and it has the thoughts that were sent.
+    `exact`: its hash is that of the prompt which was sent, and it has the thoughts that were sent. Where the
+    worker did not report whether they were, none are shown, and it is not exact if there could have been some.
     `left_out`: so many of its oldest turns did not fit. `images_left_out`: so many images of the branch were
     not sent.
     """
@@ -33,8 +34,10 @@ def sent_prompt(message: Message) -> dict[str, Any] | None:
     if step is None or not step.prompt.sha256:
         return None
     built, begun = _rebuilt(step, message), continued_thought(step)
-    messages = built.messages if step.prompt.thoughts else without_thoughts(built.messages)
-    is_whole = count_thoughts(messages) == step.prompt.thoughts and not (begun and message.hidden_at)
+    sent = step.prompt.thoughts
+    messages = built.messages if sent else without_thoughts(built.messages)
+    thoughts = count_thoughts(built.messages if sent is None else messages)
+    is_whole = thoughts == (sent or 0) and not (begun and message.hidden_at)
     shown = _shown(step, messages)
     if begun and not message.hidden_at:
         shown.append({"role": str(Role.ASSISTANT), "text": "", "shown": True, "thought": begun})

@@ -262,6 +262,7 @@ class Scheduler:
                 error=str(error),
                 prompt_tokens=work.prompt_size,
                 left_out=work.left_out,
+                thoughts=0,  # it calls no tools, so there are no earlier steps
                 fingerprint=self.fingerprint,
                 prefill_ms=_milliseconds(work.admitted_at, work.first_at or now),
                 decode_ms=_milliseconds(work.first_at, now),

@@ -60,9 +60,11 @@ class End:
         return int(self.body.get("left_out", 0))
 
     @property
-    def thoughts(self) -> int:
-        """Returns of how many earlier steps of the reply the model read the thoughts."""
-        return int(self.body.get("thoughts", 0))
+    def thoughts(self) -> int | None:
+        """Returns how many earlier steps of the reply had their thoughts in the prompt; None: an older worker
+        does not report it."""
+        counted = self.body.get("thoughts")
+        return None if counted is None else int(counted)
 
     @property
     def is_estimated(self) -> bool:

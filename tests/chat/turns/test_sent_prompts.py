@@ -172,6 +172,22 @@ async def test_thoughts_of_earlier_steps_are_shown_if_they_were_sent(
 
 
 @pytest.mark.usefixtures("called_tools")
+async def test_a_prompt_is_not_exact_if_the_worker_did_not_report_whether_thoughts_were_sent(
+    tabs: Any, broker: Any, cast: Any
+) -> None:
+    broker.start_worker()
+    page = Page(await tabs("alice"), f"think:1:echo:hm look {call()}")
+    message, _calls = await ended(page, await page.ask())
+    step = await Generation.objects.aget(message=message, step=1)
+    fields = msgspec.to_builtins(step.prompt)
+    assert fields.pop("thoughts") == 1
+    step.prompt = msgspec.convert(fields, type(step.prompt))  # as of an older worker
+    await step.asave(update_fields=["prompt"])
+    told = await sent(cast, message.pk)
+    assert (told["exact"], any("thought" in each for each in told["messages"])) == (False, False)
+
+
+@pytest.mark.usefixtures("called_tools")
 async def test_a_hidden_answer_shows_nothing_of_its_steps(tabs: Any, broker: Any, cast: Any) -> None:
     broker.start_worker()
     page = Page(await tabs("alice"), f"think:1:echo:hm look {call()}")
