@@ -1,7 +1,7 @@
 """Loads the network of a Grok-2 folder: parts of ranks are joined, one tensor at a time, running no code.
 
 The network is made with memory that nothing has touched, and each tensor of the files is joined from its
-parts and copied, or made int8, to where it belongs: w1, w3 and w2 of an expert are views of the merged
+parts and copied into its place, or made int8 there: w1, w3 and w2 of an expert are views of the merged
 tensors of a layer. So nothing is in memory twice but one matrix.
 """
 

@@ -1,9 +1,9 @@
 """Loads the network of a folder into a class of transformers, from safetensors alone, running no code.
 
-The network is made with memory that nothing has touched, and each tensor of the files is read to where it
-belongs, or made int8 there: parts of merged tensors, such as the experts of a layer, are views of them. So
-nothing is in memory twice. transformers' own table says what is merged; where it does more than merging, its
-own loader is used, which needs up to twice the memory.
+The network is made with memory that nothing has touched, and each tensor of the files is read into its place,
+or made int8 there: parts of merged tensors, such as the experts of a layer, are views of them. So nothing is
+in memory twice but what is read at once. transformers' own table says what is merged; where it does more than
+merging, its own loader is used, which needs up to twice the memory.
 """
 
 from __future__ import annotations

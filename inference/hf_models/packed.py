@@ -1,6 +1,7 @@
 """Reads tensors of a folder by name, in floats: packed ones (FP8, MXFP4) are unpacked as they are read.
 
-Nothing of a file stays in memory (networks/tensor_reader.py); packed experts are read one by one.
+Nothing of a file stays in memory (networks/tensor_reader.py): MXFP4 is read an expert at a time, FP8 some
+rows.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Reads tensors of safetensors files to where they belong, a few megabytes at a time.
+"""Reads tensors of safetensors files into their place, a few megabytes at a time.
 
 A mapped file counts as memory of the process, page for page, until the map is closed: a matrix that is
 converted would be there twice. A file that is read leaves nothing but a buffer, and not even that where the
-numbers stay as they are: they are read into their place.
+numbers stay as they are: these go straight there.
 """
 
 from __future__ import annotations
