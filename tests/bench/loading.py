@@ -76,7 +76,6 @@ print(json.dumps({{
     "seconds": first - begun,
     "bytes": resident("VmHWM") - bare,
     "stays": resident("VmRSS") - bare,
-    "mapped": resident("RssFile"),
     "cache": engine._scheduler._step._step.cache_bytes,
     "packed": engine.back_end.startswith("native"),
 }}))
