@@ -8,7 +8,7 @@ ONLY ?=
 
 help:
 	@echo "make run      install, prepare and run GrokWeb; prints the address (PORT, DATABASE_URL, REDIS_URL, GROKWEB_MODEL, GROKWEB_DATA)"
-	@echo "make test     every test, on SQLite and PostgreSQL (make test ARGS=\"tests/core -k name\")"
+	@echo "make test     all tests but drills and engines, on SQLite and PostgreSQL (make test ARGS=\"tests/chat/core -k name\")"
 	@echo "make unit     the fast tests: no browser, PostgreSQL or whole services (make unit ARGS=\"-k name\")"
 	@echo "make coverage the lines that the fast tests reach; fails below the minimum in pyproject.toml"
 	@echo "make lint     ruff and mypy, eslint and tsc"
