@@ -87,7 +87,7 @@ class Reason(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """Codes that workers and reconcile put into Ended.error."""
+    """Lists the codes of Ended.error, which workers, reconcile and the checks between two steps write."""
 
     TOO_LONG = "too_long"  # the last message alone exceeds the context
     POISON = "poison"  # two unexplained deaths of a worker while this ran

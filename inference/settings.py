@@ -1,4 +1,4 @@
-"""Settings that the web side and the model workers must agree on; read once, without Django.
+"""Holds the settings of the model workers, some of which the web side reads too; read once, without Django.
 
 A GPU host runs `python -m inference.worker` with REDIS_URL and GROKWEB_MODEL and nothing else.
 """
@@ -54,7 +54,7 @@ MODEL_SLUG = env.text(
     "Slug of the model. If empty, its folder or its server's name for it decides. `manage.py up` sets it.",
 )
 MODEL_KEY = env.text(
-    "GROKWEB_MODEL_KEY", "", "Key for the model's server, sent as a bearer token; see MODEL."
+    "GROKWEB_MODEL_KEY", "", "Key for the model's server, sent as a bearer token; see GROKWEB_MODEL."
 )
 MODEL_KEY_FILE = env.text(
     "GROKWEB_MODEL_KEY_FILE",

@@ -1,9 +1,9 @@
-"""`make test`, `make unit`, `make drills` and `make engines`: on SQLite, then on PostgreSQL; one last line.
+"""Runs the tests of `make test`, `make unit`, `make drills` and `make engines`; one line of counts ends it.
 
 `make test` runs everything but the fault drills and whole services (marker `faults`), and the long tests of
-engines (marker `engines`). `make drills` (`--drills`) and `make engines` (`--engines`) run those. `make unit`
-(`--unit`) is for every commit: the first cases of the fast tests (tests/unit.py). `make coverage` measures
-which lines they reach.
+engines (marker `engines`). `make drills` (`--drills`) and `make engines` (`--engines`) run those. Tests and
+drills run on SQLite, then on PostgreSQL. `make unit` (`--unit`) is for every commit: the first cases of the
+fast tests (tests/unit.py), on SQLite alone. `make coverage` measures which lines they reach.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ DRILLS = Run(
     TIMED_DRILLS,
     f"{TIMED_DRILLS} and database and not faults_sqlite and not slow_drill and not default_timings",
 )
-# Drills outside tests/faults, and what else starts whole services: they only wait until something is so.
+# Other drills and tests that start whole services. They measure no time, so two files run at once.
 SERVICES = Run(
     ("-v", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile"),
     "faults and not timed",

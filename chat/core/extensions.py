@@ -1,5 +1,5 @@
-"""The base class of extensions in `chat`: a label for people, and options that the extension validates
-itself.
+"""Defines the base class of extensions in `chat`: a label for people, and options that the extension
+validates itself.
 
 Options are stored in one JSON column of the row that uses the extension, so a new extension needs no
 migration. Forms, scripts and admin pages are made of `fields`; none of them knows an extension by its name.
@@ -28,7 +28,7 @@ class BadOptions(BadInput):
 
 
 class Extension:
-    """Declares an entry of a table. Instances hold no state: one serves all requests."""
+    """Declares an entry of a table. Instances hold no state: one is made for each use."""
 
     label: ClassVar[str | Promise] = ""
     fields: ClassVar[Mapping[str, forms.Field]] = {}  # the form of its options

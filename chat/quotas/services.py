@@ -1,7 +1,8 @@
 """Reserves tokens when a message is sent and charges them once, when its reply ends. Failed replies are free.
 
-reserve and settle run inside the transactions of chat/turns/new_reply.py and settlement.py, so a message, its
-reservation and its generation stand or fall together.
+`reserve` and `charge` run inside the transactions of chat/turns/ that store or settle a step or a summary
+(new_reply.py, between_steps.py, settlement.py and others), so that a row and its reservation are stored
+together or not at all.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Begins the step after the calls of tools, or ends the reply there.
 
-All that a send checks is checked again: stop, suspension, removal, hiding and quota.
+It checks again whether the reply was stopped, its user suspended or taken out of the model's groups, its
+conversation deleted or its messages hidden, and the quota.
 """
 
 from __future__ import annotations

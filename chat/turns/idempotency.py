@@ -45,12 +45,14 @@ def check_client_id(client_id: str) -> None:
 
 
 def store_once(user: User, client_id: str, store: Callable[[], Turn], *, after: UUID | None) -> Turn:
-    """Runs `store` in one transaction. A client_id that was stored before gives its first turn again: the
-    row's unique constraint finds it. So it does where `store` is refused for another reason by then, or the
-    database takes no writes.
+    """Runs `store`, which is one transaction, and returns its turn; if it fails and a turn with this
+    client_id was stored before, returns that turn.
 
-    `after` is the answer that must be complete. The page hears of its end from the log, a moment before the
-    row has it; a question sent in that moment need not wait.
+    `store` fails for a repeated client_id by the row's unique constraint, or earlier for another reason: a
+    quota that is used up by then, a database that takes no writes.
+
+    `after` is the answer that must be complete. The page learns of its end from the log, a moment before the
+    row is settled: then the row is settled here, and `store` runs a second time.
     """
     check_client_id(client_id)
     try:

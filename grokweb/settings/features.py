@@ -46,7 +46,7 @@ if TOOLS:
             raise InvalidSetting(f"GROKWEB_TOOLS: there is no tool {_name!r}; installed: {_known}")
 
 MORE_LANGUAGES = env.text(
-    "GROKWEB_LOCALE", "", "Folder of further translations, `<language>/LC_MESSAGES/django.po`; none if empty."
+    "GROKWEB_LOCALE", "", "Folder of further translations, `<locale>/LC_MESSAGES/django.po`; none if empty."
 )
 LOCALE_PATHS = [*([Path(MORE_LANGUAGES)] if MORE_LANGUAGES else []), BASE_DIR / "locale"]
 LANGUAGES = languages_in(LOCALE_PATHS)

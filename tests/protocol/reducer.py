@@ -57,7 +57,9 @@ class State:
 
 
 def apply(state: State, frame: Frame) -> State:
-    """The state after `frame` (token, queued, done or message); the same object if nothing changed."""
+    """Returns the state after `frame` (token, queued, call, done or message); the same object if nothing
+    changed.
+    """
     about = frame.get("message_id") or frame.get("message", {}).get("id")
     if state.status != "live" or about != state.message_id:
         return state

@@ -25,7 +25,7 @@ FORMATS: Registry[type[Format]] = Registry(
         "chatgpt": "chat.transfer.formats.chatgpt.ChatGPT",
         "librechat": "chat.transfer.formats.librechat.LibreChat",
         "jsonl": "chat.transfer.formats.jsonl.JsonLines",
-        "openwebui": "chat.transfer.formats.openwebui.OpenWebUI",  # last of ours: it takes any list
+        "openwebui": "chat.transfer.formats.openwebui.OpenWebUI",  # the last that reads: fits any list
         "gemini": "chat.transfer.formats.gemini.Gemini",
     },
     noun="transfer format",

@@ -56,7 +56,7 @@ export function blank(messageId, generationId = null) {
 }
 
 /**
- * Returns the state after `frame` (token, queued, done or message). The same object means that nothing
+ * Returns the state after `frame` (token, queued, call, done or message). The same object means that nothing
  * changed.
  * @template {Reply} R
  * @param {R} state @param {ServerFrame} frame
