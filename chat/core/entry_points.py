@@ -15,7 +15,7 @@ from enum import Enum
 
 
 class RuleScope(Enum):
-    """Names which blocking rules are asked at an entry point."""
+    """Names which moderation rules are asked at an entry point."""
 
     PEOPLE = "people"  # the rules for what people write
     MODEL = "model"  # those for what the model writes

@@ -1,4 +1,4 @@
-"""Admin pages of reports, decisions and blocking rules."""
+"""Shows reports, decisions and moderation rules in the admin."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ASKING = ("q", "text", "note")  # parameters that search in people's text
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """The form of a rule without the fields that each kind declares; `form_of_kinds` adds those."""
+    """Edits a rule, without the fields that each kind declares; `form_of_kinds` adds those."""
 
     kind = forms.ChoiceField(label=gettext_lazy("Kind"))
     trial = forms.CharField(

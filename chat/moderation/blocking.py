@@ -1,4 +1,4 @@
-"""Applies the blocking rules to texts where they enter the system, and names those that model workers apply.
+"""Applies the moderation rules to texts where they enter the system, and names those for model workers.
 
 Rules are read from the database for each message: a change takes effect at once, in every process.
 """

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Rule(models.Model):
-    """A blocking rule. Its kind names a class in chat/moderation/rules/, which reads its options."""
+    """Holds a moderation rule. Its kind names a class in chat/moderation/rules/, which reads its options."""
 
     class Applies(models.TextChoices):
         PROMPT = "prompt", _("what people write")

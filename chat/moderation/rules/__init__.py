@@ -1,4 +1,4 @@
-"""Kinds of blocking rules. To add one: a class in a file of its own, a line here, its tests.
+"""Lists the kinds of moderation rules. To add one: a class in a file of its own, a line here, its tests.
 
 A distribution adds one by an entry point of the group `grokweb.rules` (docs/extending.md).
 """
