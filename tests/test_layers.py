@@ -276,7 +276,7 @@ def test_chat_never_imports_grokweb() -> None:
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_an_app_imports_only_those_to_its_left(app: str) -> None:
+def test_an_app_imports_only_earlier_ones(app: str) -> None:
     for path in files(f"chat/{app}"):
         for name in imports(path):
             parts = name.split(".")

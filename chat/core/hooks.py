@@ -1,4 +1,4 @@
-"""Hooks: calls from an app to later apps, which it must not import.
+"""Defines hooks: calls from an app to later apps, which it must not import.
 
 A signal announces what has happened, and nobody needs its answer. A hook asks: its handlers return something,
 do the work before the caller continues, or refuse by raising a ChatError. An app declares its hooks in
@@ -18,8 +18,8 @@ logger = logging.getLogger("grokweb.hooks")
 
 
 class Hook(Generic[P, R]):
-    """A named call with any number of handlers, run in the order of their dotted names, so that the order in
-    which apps are loaded changes nothing.
+    """Calls any number of handlers, in the order of their dotted names, so that the order in which apps are
+    loaded changes nothing.
     """
 
     def __init__(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""JSON of a user's feedback on an answer in their own conversations."""
+"""Returns and saves, as JSON, a user's feedback on an answer in their own conversations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registers the hooks and signals by which files join messages and decisions of apps to the left."""
+"""Registers the hooks and signals by which files join messages and decisions of earlier apps."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

@@ -65,7 +65,7 @@ class Report(models.Model):
         related_name="+",
         verbose_name=_("reporter"),
     )
-    # Plain ids and not foreign keys: a report outlives what it is about, and moderation lies left of sharing.
+    # Plain ids and not foreign keys: a report outlives what it is about, and sharing is a later app.
     message_id = models.UUIDField(_("message"), null=True, blank=True)
     share_id = models.UUIDField(_("share"), null=True, blank=True)
     author = models.ForeignKey(
@@ -100,7 +100,7 @@ class Report(models.Model):
 
 
 class Decision(models.Model):
-    """A decision of a member of staff on a report."""
+    """Records a decision of a member of staff on a report."""
 
     report = models.ForeignKey(Report, models.CASCADE, related_name="decisions", verbose_name=_("report"))
     by = models.ForeignKey(

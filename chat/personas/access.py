@@ -1,4 +1,4 @@
-"""Access to personas and saved prompts. An absent one and one of another user raise the same NotFound."""
+"""Finds the personas and saved prompts that a user may use. All others raise NotFound, as if absent."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def usage(request: ApiRequest) -> Answer:
 
 
 def page_usage(request: HttpRequest) -> dict[str, Any]:
-    """Returns usage for the chat and settings pages, which belong to apps to the left (registered in
+    """Returns usage for the chat and settings pages, which belong to earlier apps (registered in
     apps.py).
     """
     assert request.user.is_authenticated  # both pages ask for a login

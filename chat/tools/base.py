@@ -1,4 +1,4 @@
-"""The base class of tools: functions that a model may call between two steps of a reply.
+"""Defines the base class of tools: functions that a model may call between two steps of a reply.
 
 A tool runs as the person whose reply calls it: it gets that person and has to apply that person's rights to
 everything it reads or changes, through the access functions of the apps.

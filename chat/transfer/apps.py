@@ -1,5 +1,5 @@
 """Adds the part about transfer to the settings page, and imported calls of tools to answers; both belong to
-apps to the left."""
+earlier apps."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

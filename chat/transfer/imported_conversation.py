@@ -1,4 +1,4 @@
-"""A conversation as a file describes it, before any of it is stored.
+"""Describes a conversation as it is in a file, before any of it is stored.
 
 All formats (formats/) build one of these: loose messages become a consistent tree, or a reason for refusal.
 Ids in files only link messages to the ones they answer; stored rows get ids of their own.

@@ -1,4 +1,4 @@
-"""The `ack` of a stored turn, and the same rows as changes for the person's other tabs."""
+"""Makes the `ack` of a stored turn, and the changes that tell the same rows to the person's other tabs."""
 
 from __future__ import annotations
 

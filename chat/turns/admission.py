@@ -1,4 +1,4 @@
-"""The checks that a turn passes before its texts are read: the messages it names, the queue, the quota."""
+"""Checks a turn before its texts are read: the messages it names, the queue, the quota."""
 
 from __future__ import annotations
 

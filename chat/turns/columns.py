@@ -1,4 +1,4 @@
-"""Two models side by side: the answers to one question, each in a column of its own.
+"""Tells in which column an answer stands, where two models answer one question side by side.
 
 The answers are siblings, each an ordinary reply with its own row, reservation and place in the queue. Their
 first step stores the column, and an answer that is asked for again or continued from one stays in its column.

@@ -74,7 +74,7 @@ class Unavailable(ChatError):
 
 
 class Connection(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """One tab of one person, without its frames."""
+    """Keeps the connection of one tab of one person; a subclass handles its frames."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -44,7 +44,7 @@ Work = Callable[[], Awaitable[None]]
 
 
 class ChatConsumer(Connection):
-    """One tab of one person."""
+    """Serves one tab of one person: carries out its frames, and sends what it follows."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

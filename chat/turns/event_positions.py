@@ -1,4 +1,4 @@
-"""The numbers by which pages count the tokens of a reply, across its steps.
+"""Numbers the tokens of a reply for pages, across its steps.
 
 Token n of step s has number s * STEP + n: the numbers grow through the reply, with gaps between its steps,
 and each says which log it comes from. A reply of one step is numbered 1, 2, 3, …

@@ -1,5 +1,5 @@
-"""Every frame of the websocket, in and out, as one type each. docs/protocol.md explains them to clients;
-tests/protocol/test_frames.py compares it with these types.
+"""Defines every frame of the websocket, in and out, as one type each. docs/protocol.md explains them to
+clients; tests/protocol/test_frames.py compares it with these types.
 
 A frame to the server is decoded in one call. Only one that does not fit is examined again, field by field,
 for the words of its error. Unknown fields are ignored, unknown types are refused.
@@ -30,7 +30,7 @@ Ref = Annotated[str, Meta(max_length=REF_LENGTH)]
 
 
 class BadFrame(BadInput):
-    """A frame that is not what docs/protocol.md describes."""
+    """Reports a frame that is not what docs/protocol.md describes."""
 
     code = "bad_frame"
 
@@ -284,7 +284,7 @@ class CallChanged(FrameOut, tag="call", kw_only=True, frozen=True):
 
 
 class Error(FrameOut, tag="error", kw_only=True, frozen=True):
-    """A frame that was not carried out. Beside code and words, the numbers that some codes have."""
+    """Says that a frame was not carried out, with a code, words, and the numbers that some codes have."""
 
     code: str
     words: str

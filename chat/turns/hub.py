@@ -49,7 +49,7 @@ SETTLED_SECONDS = 2  # an end settled before that no longer comes through its lo
 
 @dataclass
 class Watched:
-    """One log with the sockets that follow it."""
+    """Holds the outboxes of the sockets that follow one log, and what they were sent of it."""
 
     model: str
     key: str  # of its log

@@ -22,7 +22,7 @@ CLIENT_ID_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The rows that a send, a regenerate or a continue stored."""
+    """Holds the rows that a send, a regenerate or a continue stored."""
 
     generation: Generation
     messages: list[Message]  # the question (if new) and the live replies

@@ -39,7 +39,7 @@ NO_OPTIONS = ReplyOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewReply:
-    """One reply to store, with everything that is known of it before its row is written."""
+    """Holds what is known of a reply before its row is written."""
 
     user: User
     client_id: str

@@ -1,4 +1,4 @@
-"""The outbox of one socket: what it has still to send, bounded, in order for each reply (rule 4)."""
+"""Stores what a socket has still to send: bounded, and in order for each reply (rule 4)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Outbox:
 
     def put(self, generation_id: str, item: Item) -> None:
         if self.overflowed:
-            return  # the socket closes as soon as what it sends has gone out, or its ping is not answered
+            return  # the socket is closed after the send in progress, or when its ping gets no answer
         items = self._items.setdefault(generation_id, [])
         if isinstance(item, Piece):
             self._characters += len(item.text)

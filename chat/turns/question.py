@@ -1,4 +1,4 @@
-"""The text and files of one question, checked once where they enter and composed once for the model."""
+"""Checks the text and files of a question once, where they enter, and composes them once for the model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def clean(content: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A message that a person sends. Raises BadInput when it is made of something that is not text."""
+    """Holds a message that a person sends. Cleans `text` when it is made; raises BadInput as `clean` does."""
 
     text: str
     file_ids: Sequence[UUID] = ()
@@ -48,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class ReadQuestion:
-    """A question with its files read: `content` is what the rules check and what the model reads."""
+    """Holds a question whose files were read: the rules check `content`, and the model reads it."""
 
     text: str
     files: list[File]

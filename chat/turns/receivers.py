@@ -1,4 +1,4 @@
-"""Signals of the apps to the left: which live replies they stop, and which open tabs they tell."""
+"""Receives signals of earlier apps: stops the live replies that they concern, and tells open tabs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one settlement of a step: text, status, usage and quota, from the log that has its end."""
+"""Settles a step once: stores text, status, usage and quota from the log that has its end."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def settle(generation_id: UUID, attempt: int, log: Log) -> bool:
     assert log.end is not None
     status = STATUS_OF[log.end.reason]
     known = Generation.objects.filter(pk=generation_id).values_list("step", "has_parts", "prompt").first()
-    # Before its settlement a step has parts where it continues a thought: they are the first ones.
+    # Only a step that continues a thought has parts before its settlement; they stay the first ones.
     step, continues, prompt = known or (0, False, FrozenPrompt())
     reason = next_step.reason_of(log.end.reason, step)
     goes_on = reason is Reason.CALLS

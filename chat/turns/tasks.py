@@ -1,5 +1,5 @@
-"""Celery tasks of the live path, on queue `chat`: each takes well under a second (rule 14). Calls of tools
-are on queue `tools`."""
+"""Defines the Celery tasks of the live path, on queue `chat`: each takes well under a second (rule 14).
+Calls of tools are on queue `tools`."""
 
 from __future__ import annotations
 

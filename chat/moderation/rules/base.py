@@ -1,4 +1,4 @@
-"""The interface of kinds of rules, and the readings of a text that rules are applied to."""
+"""Defines the interface of kinds of rules, and the readings of a text that rules are applied to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inference.base.findings import Finding
 
 
 class RuleKind(Extension):
-    """A way to find forbidden text. Staff set its `fields`; their values are passed as `options`."""
+    """Finds forbidden text in one way. Staff set its `fields`; their values are passed as `options`."""
 
     def check(self, options: Mapping[str, Any]) -> None:
         """Raises BadOptions unless the stored options are valid values of `fields`.
@@ -71,7 +71,7 @@ _CLUSTERS = regex.compile(r"\X")
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as one reader would see it, and the position of each part in the text as written."""
+    """Holds a text as one reader would see it, and maps its parts to places in the text as written."""
 
     text: str
     written: str
@@ -117,7 +117,9 @@ def _as_seen(text: str) -> str:
 
 
 def _is_seen(character: str) -> bool:
-    """Formats that are drawn (the Arabic number signs) hide words as the others do."""
+    """Returns whether a character counts as seen. Format characters do not, even those that are drawn (the
+    Arabic number signs): they can split a forbidden word, as the invisible ones can.
+    """
     if character in "\n\t":
         return True
     drawn = ord(character) in _DRAWN or unicodedata.category(character) == "Cf"

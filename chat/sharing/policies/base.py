@@ -1,4 +1,4 @@
-"""The interface of share policies. The base class admits nobody."""
+"""Defines the interface of share policies. The base class admits nobody."""
 
 from __future__ import annotations
 

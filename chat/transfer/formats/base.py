@@ -1,4 +1,4 @@
-"""The interface of transfer formats, which read a file's conversations, write one, or both."""
+"""Defines the interface of transfer formats, which read a file's conversations, write one, or both."""
 
 from __future__ import annotations
 
