@@ -37,7 +37,7 @@ LOOK_SECONDS = 1.0  # between two looks at the file
 KILL_SECONDS = 2.0  # after the time for a hand-over
 
 NOT_SERVED = english("its model cannot be served")
-NOT_READ = (-1,)  # what no file looks like
+NOT_READ = (-1,)  # equals the mark of no file
 
 Popen = Callable[[Sequence[str], Mapping[str, str]], "subprocess.Popen[bytes]"]
 

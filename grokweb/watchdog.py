@@ -1,6 +1,6 @@
 """Detects a web process that no longer works: its event loop reports to `up` through a pipe.
 
-A busy server is not frozen, so that requests over HTTP would not tell them apart. A full disk, or a database
+A request over HTTP cannot tell a busy server from a frozen one, so none is used. A full disk, or a database
 that does not answer, does not stop the pulse. The clocks used here stop while the machine sleeps.
 """
 

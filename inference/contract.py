@@ -1,4 +1,4 @@
-"""The data that cross the boundary between `chat` and `inference`: frozen dataclasses, standard library only.
+"""Defines the data that cross between `chat` and `inference`: frozen dataclasses, standard library only.
 
 `chat` builds a GenerationRequest and later reads the token log. Inference never learns whose conversation it
 serves: `user_key` and `cache_key` are opaque HMACs, made in chat/turns/requests.py.
@@ -76,7 +76,7 @@ def model_queue(slug: str) -> str:
 
 
 class Reason(StrEnum):
-    """The reason for which a generation ended. Chat translates reasons and error codes for users."""
+    """Says why a generation ended. Chat translates reasons and error codes for users."""
 
     STOP = "stop"  # the model ended its turn, or a stop string matched
     LENGTH = "length"  # max_new_tokens reached
@@ -108,7 +108,7 @@ class ErrorCode(StrEnum):
 
 
 class Resume(StrEnum):
-    """The ways in which an engine continues a reply that an earlier attempt began."""
+    """Lists the ways in which an engine continues a reply that an earlier attempt began."""
 
     EXACT = "exact"  # from its token ids: nothing differs from an undisturbed reply
     PREFIX = "prefix"  # from its text, within text of the answer; what follows may differ
@@ -185,7 +185,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class ReplyRule:
-    """A blocked pattern (RE2 syntax) for replies; `rule_id` goes back in Ended.error when it matches."""
+    """Holds a pattern (RE2 syntax) that ends a reply when it matches; Ended.error is then `rule_id`."""
 
     rule_id: str
     pattern: str
@@ -193,7 +193,7 @@ class ReplyRule:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A request for one reply. `attempt` is the fence: the token log refuses writes from an older attempt."""
+    """Asks for one reply. `attempt` is the fence: the token log refuses writes from an older attempt."""
 
     generation_id: str
     attempt: int
@@ -294,7 +294,7 @@ class GenerationRequest:
 
 
 class Kind(StrEnum):
-    """The kinds of what a model writes. Chat shows, stores and uses each in its own way."""
+    """Lists the kinds of what a model writes. Chat shows, stores and uses each in its own way."""
 
     TEXT = "text"  # of the answer
     THOUGHT = "thought"  # reasoning, kept apart from the answer
@@ -311,7 +311,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Natural logarithms of the probabilities of a token and its rivals, before any sampling parameter."""
+    """Holds log-probabilities (natural) of a token and its rivals, before any sampling parameter."""
 
     logprob: float
     top: tuple[tuple[int, float], ...] = ()  # (token id, log-probability), likeliest first
@@ -319,7 +319,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The generated tokens numbered after+1 ... seq, and the text that exactly these tokens decode to.
+    """Holds the generated tokens numbered after+1 ... seq, and the text that exactly these tokens decode to.
 
     Engines make pieces, the token log stores them, and pages receive their text. `seq` counts generated
     tokens of all kinds; the end-of-turn token is not counted and never logged.
@@ -337,7 +337,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """An engine's event: the next piece of one generation."""
+    """Reports the next piece of one generation; an event of an engine."""
 
     generation_id: str
     attempt: int

@@ -24,7 +24,7 @@ class InvalidSetting(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable as docs/settings.md lists it."""
+    """Describes one variable as docs/settings.md lists it."""
 
     name: str
     default: str

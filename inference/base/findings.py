@@ -1,4 +1,4 @@
-"""A piece of text that a rule found: shared by rules in the chat and in the model workers."""
+"""Defines a piece of text that a rule found, for rules in the chat and in the model workers."""
 
 from __future__ import annotations
 

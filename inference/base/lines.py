@@ -17,7 +17,7 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
 class Line(str):
-    """A text with the template and the values that it was made from. A value is a text, or a Line."""
+    """Keeps, with a text, the template and the values that it was made from. A value is a text, or a Line."""
 
     template: str
     values: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""A table of extensions: name -> dotted path, loaded on first use. Standard library only, for both layers.
+"""Maps names of extensions to dotted paths, loaded on first use. Standard library only, for both layers.
 
     POLICIES = Registry("grokweb.share_policies", {"anyone": "chat.sharing.policies.anyone.Anyone"}, noun="…")
     POLICIES.load("anyone")   # the class

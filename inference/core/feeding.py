@@ -16,7 +16,7 @@ Plan = list[tuple[Work, int]]  # who takes part in a step, and with how many tok
 
 
 class Step(Protocol):
-    """A model with its KV cache: `rows` rows of `context` positions."""
+    """Computes one step of a model with its KV cache, of `rows` rows of `context` positions."""
 
     def step(
         self,

@@ -20,7 +20,7 @@ Key = tuple[str, str]  # user and conversation, both opaque
 
 @dataclass(frozen=True, slots=True)
 class CachedPrefix:
-    """The prefix in a row that no generation uses."""
+    """Holds the prefix in a row that no generation uses."""
 
     key: Key
     tokens: tuple[int, ...]
@@ -28,7 +28,7 @@ class CachedPrefix:
 
 
 class Rows:
-    """The rows of a cache. Not thread-safe, except for `cached_tokens`."""
+    """Assigns the rows of a cache. Not thread-safe, except for `cached_tokens`."""
 
     def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.count = count

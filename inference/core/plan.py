@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 
 class Feeding(Protocol):
-    """The properties of a running generation that planning needs."""
+    """Declares the properties of a running generation that planning needs."""
 
     @property
     def row(self) -> int: ...

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 # A model that fails this often in a row will not recover inside this process.
 FAILURES_LIMIT = 3
-# Failed steps in which a request took part, though it never failed alone, before it is given up: then no
-# single request causes the failure, but their number.
+# After so many failed steps a request is given up even if it does not fail alone: then the number of requests
+# causes the failure, not one of them.
 SHARED_FAILURES_LIMIT = 3
 
 

@@ -19,7 +19,7 @@ from inference.text.thought_marks import Thinker
 
 
 class Tokenizer(Protocol):
-    """The methods of a model's tokenizer that the scheduler needs."""
+    """Declares the methods of a model's tokenizer that the scheduler needs."""
 
     @property
     def stop_ids(self) -> frozenset[int]: ...
@@ -35,7 +35,7 @@ class Tokenizer(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A generation inside the engine."""
+    """Holds a generation inside the engine."""
 
     request: GenerationRequest
     emitted: tuple[int, ...]

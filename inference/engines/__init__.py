@@ -1,4 +1,4 @@
-"""The table of engines. To add one: a class with entry.EngineEntry's methods, a line here, its tests.
+"""Lists the engines. To add one: a class with entry.EngineEntry's methods, a line here, its tests.
 
 A distribution adds one by an entry point of the group `grokweb.engines` (docs/extending.md).
 """

@@ -1,4 +1,4 @@
-"""The interface that every engine offers to a model worker."""
+"""Defines the interface that every engine offers to a model worker."""
 
 from __future__ import annotations
 

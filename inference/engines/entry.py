@@ -39,7 +39,7 @@ class Asked:
 
 
 class EngineEntry(Protocol):
-    """One kind of engine. `model` is GROKWEB_MODEL without the name of the entry and its colon."""
+    """Describes one kind of engine. `model` is GROKWEB_MODEL without the name of the entry and its colon."""
 
     label: str  # for operators, in English
 
@@ -55,10 +55,10 @@ class EngineEntry(Protocol):
 
 @runtime_checkable
 class Remote(Protocol):
-    """An entry whose models are computed elsewhere, so that it can be asked without loading anything."""
+    """Describes an entry whose models are computed elsewhere, so that it can be asked without loading any."""
 
     def ask(self, model: str, key: str | None = None) -> Asked:
-        """Asks with `key`; None: with that of the settings.
+        """Asks the servers, with `key` or, if it is None, with the key of the settings.
 
         Raises ModelUnusable for a model or a key that cannot be used whatever the server says.
         """

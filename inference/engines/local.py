@@ -1,4 +1,4 @@
-"""The engine for a model folder: one thread, and the native step where it can be used, else torch."""
+"""Makes the engine for a model folder: one thread, with the native step where it can be used, else torch."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class LocalEngine(BatchingEngine):
 
 @dataclass(frozen=True)
 class Opened:
-    """A loaded model of either kind."""
+    """Holds a loaded model of either kind."""
 
     tokenizer: Tokenizer
     vocab_size: int

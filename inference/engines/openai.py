@@ -1,10 +1,10 @@
-"""The engine for a model behind OpenAI-compatible servers; `inference/servers/` talks to them.
+"""Makes the engine for a model behind OpenAI-compatible servers; `inference/servers/` talks to them.
 
     GROKWEB_MODEL=http://localhost:11434/v1#qwen3:30b GROKWEB_MODEL_KEY=…
 
-One thread with an event loop holds a connection for each reply. A server that is silent, dead or talks
-nonsense costs the replies that wait for it, never the process: the step counter that the worker watches
-counts the loop's beats. Replies are complete, but not byte-equal after a resume: the server decides.
+One thread runs an event loop, with one connection for each reply. A server that is silent, dead or sends
+nonsense can fail the replies that wait for it, but does not end the process: the worker watches a counter of
+the loop's beats, not of tokens. Replies are complete, but not byte-equal after a resume: the server decides.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ STREAM_BYTES = 256 * 2**20  # of one answer; the limit of tokens ends it far soo
 
 
 class OpenAIServer:
-    """The entry in the table of engines."""
+    """Describes, asks and opens models on servers; the entry in the table of engines."""
 
     label = "an OpenAI-compatible server"
 
@@ -109,7 +109,7 @@ def guarded_transport(served: ServedModel) -> httpx.AsyncBaseTransport:
     listed = Listed()
     for base in served.bases:
         listed = listed.with_url(base)
-    # Silence is the client's to notice (servers/client.py): here it only must not be shorter.
+    # servers/client.py ends a silent request; the limit here only has to be longer.
     silent = 60 + max(settings.SERVER_FIRST_SECONDS, settings.SERVER_NEXT_SECONDS)
     limits = Limits(
         silent_seconds=silent, total_seconds=None, body_bytes=STREAM_BYTES, decoded_bytes=STREAM_BYTES
@@ -120,9 +120,9 @@ def guarded_transport(served: ServedModel) -> httpx.AsyncBaseTransport:
 
 @dataclass(eq=False, slots=True)
 class Running:
-    """A reply under way. `is_stopped`: the cancellation of its task is a person's stop, not a drop.
+    """Holds a reply under way. `is_stopped`: its task was cancelled by a person's stop, not by a drop.
 
-    A task that is cancelled before it has begun never runs, so the stop must be answered for it.
+    A task that is cancelled before it has begun never runs, so `_leave` answers the stop for it.
     """
 
     request: GenerationRequest

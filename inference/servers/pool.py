@@ -1,4 +1,4 @@
-"""The servers of one model: which of them answer, what they accept, and how much fits into a prompt."""
+"""Knows the servers of one model: which of them answer, what they accept, how much fits into a prompt."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class TooLong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The ids to feed, and how many tokens may follow: len(ids) + max_new <= context."""
+    """Holds the ids to feed, and how many tokens may follow: len(ids) + max_new <= context."""
 
     ids: list[int]
     max_new: int
@@ -33,12 +33,12 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The newest turns that fit, and how many tokens may follow: tokens + max_new <= context."""
+    """Holds the newest turns that fit, and how many tokens may follow: tokens + max_new <= context."""
 
     messages: list[dict[str, Any]]
     tokens: int
     max_new: int
-    left_out: int = 0  # older turns of which something is missing
+    left_out: int = 0  # older turns that did not fit
 
 
 def fit(messages: Messages, render: Render, *, context: int, max_new_tokens: int) -> Prompt:

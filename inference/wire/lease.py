@@ -1,4 +1,4 @@
-"""Leases on running replies, by which workers prove that they live, in Redis' time (rule 7). No torch."""
+"""Renews and lists the leases by which workers prove, in Redis' time, that they live (rule 7). No torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbered token log: one Redis Stream a generation (rule 3). No torch, no Django.
+"""Writes and reads the numbered token log: one Redis Stream a generation (rule 3). No torch, no Django.
 
 `seq` is the number of generated tokens up to and including an entry; the stream id of a piece is `<seq>-0`,
 that of the terminal entry `<seq>-1`. Each run of a reply adds RUN to these numbers: a reader of an older run
@@ -26,7 +26,7 @@ RUN = 10**9  # more tokens than any run has; lua/common.lua has the same number
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The terminal entry: the reason, and the worker's measurements (prompt_tokens, prefill_ms, error …).
+    """Holds the terminal entry: the reason, and measurements of the worker (prompt_tokens, prefill_ms, …).
 
     The times are taken by Redis' clock: from the first submit to the first claim, the first token, the end.
     None: the reply did not come so far, or Redis lost the time.

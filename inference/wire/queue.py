@@ -1,4 +1,4 @@
-"""The fair queue in Redis, one for each model, and the announcements of workers. No torch, no Django."""
+"""Runs the fair queue in Redis, one for each model, and announces workers. No torch, no Django."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ StopAnswer = Literal["ended", "flagged", "already", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The result of a claim: a request to run, or (request None) a reply that was stopped before its turn."""
+    """Holds what a claim got: a request to run, or (request None) a reply that was stopped before it ran."""
 
     generation_id: str
     attempt: int

@@ -1,4 +1,4 @@
-"""The Lua scripts of the live path, each one atomic step in Redis. The protocol is docs/live-path.md."""
+"""Runs the Lua scripts of the live path, each one atomic step in Redis. docs/live-path.md has the rules."""
 
 from __future__ import annotations
 

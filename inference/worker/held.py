@@ -24,7 +24,7 @@ class Stage(Enum):
 
 @dataclass
 class Held:
-    """A reply on this worker, with its whole log, because Redis may lose its copy."""
+    """Holds a reply on this worker, with its whole log, because Redis may lose its copy."""
 
     request: GenerationRequest
     pieces: list[Piece]  # the first `entries` as they are or were in the log, then those to be sent

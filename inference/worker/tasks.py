@@ -1,4 +1,4 @@
-"""The only Celery task of a model worker, on queue `model.<slug>`."""
+"""Defines the only Celery task of a model worker, on queue `model.<slug>`."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ from inference.worker.held import Held, Stage
 
 logger = logging.getLogger("grokweb.writer")
 
-WITH_ENGINE = (Stage.RUNNING, Stage.RETURNING)  # without an end
-OPEN = (*WITH_ENGINE, Stage.ENDING)  # the log may lack pieces
+WITH_ENGINE = (Stage.RUNNING, Stage.RETURNING)  # stages in which the reply has no end yet
+OPEN = (*WITH_ENGINE, Stage.ENDING)  # stages in which the log may lack pieces
 
 
 class Writer:
@@ -112,7 +112,7 @@ class Writer:
 
     @property
     def idle(self) -> bool:
-        """True if nothing is held or left to publish: the process may end without loss."""
+        """Returns whether nothing is held or left to publish, so that the process may end without loss."""
         with self._lock:
             return not self._held and not self._returned
 
@@ -125,7 +125,7 @@ class Writer:
         """
         with self._lock:
             self._drain()
-            for _ in range(64):  # a gap sends again at once; the bound is against a mistake, not for use
+            for _ in range(64):  # one piece a reply each time; the bound only prevents an endless loop
                 if not self._append():
                     break
             self._finish()
