@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks the tests of each folder and those that use a database, and skips tests of a missing browser."""
+    """Marks tests by their folder and by their use of a database; skips browser tests without a browser."""
     for item in items:
         if item.get_closest_marker("django_db") or DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
@@ -88,7 +88,7 @@ def folder_of(item: pytest.Item) -> str:
 
 
 class Results:
-    """Counts for the one summary line; a test counts once, as the worst of its phases."""
+    """Counts results for the summary line. A test counts once, by the worst result of its phases."""
 
     def __init__(self) -> None:
         self.outcomes: dict[str, str] = {}

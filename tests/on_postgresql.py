@@ -1,10 +1,10 @@
 """Chooses the tests that run a second time, on PostgreSQL (marker `postgresql`).
 
-Those are the tests that use a database, for what SQL can make differ: queries, constraints, transactions,
+Tests whose result may depend on the database also run on PostgreSQL: queries, constraints, transactions,
 locks, sorting, and values that a column refuses. Of a parametrised test the first case runs, because its
 cases ask the same queries; in the files of EVERY_CASE each case is a query of its own, or a value that
-reaches one. The files of LEFT_OUT show what no database decides. tests/run.py asks for all cases when it is
-given tests by name.
+reaches one. The tests in the files of LEFT_OUT do not depend on the database. When tests/run.py is given
+tests by name, it runs every case.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LEFT_OUT = (
     "tests/chat/sharing/test_long_pages.py",
     "tests/chat/sharing/test_shared_markup.py",
     "tests/chat/sharing/test_shared_page.py",
-    # When backups are made and kept; how one is made, tests/grokweb/backup/test_backup.py and others show.
+    # When backups are made and kept; tests/grokweb/backup/test_backup.py and others test how one is made.
     "tests/grokweb/backup/test_scheduled.py",
     # What comes from npm.
     "tests/grokweb/test_vendor.py",

@@ -86,7 +86,7 @@ def test_no_class_or_function_has_a_retired_name() -> None:
     assert found == []
 
 
-WITHOUT_VERB = re.compile(r"(Of|What|Whose|Who|Where|How|The same)\b")
+WITHOUT_VERB = re.compile(r"(Of|What|Whose|Who|Which|Whether|Where|How|The same|True if|False if)\b")
 
 
 def test_docstrings_begin_with_a_subject_or_a_verb() -> None:

@@ -1,4 +1,4 @@
-"""Which tests each `make` target asks pytest for, and on which databases."""
+"""Tests what each `make` target asks pytest for, and on which databases."""
 
 from __future__ import annotations
 

@@ -141,5 +141,5 @@ class LlamaStep:
 
 
 def is_built() -> bool:
-    """Whether the packages of the extra are there."""
+    """Returns whether the packages of the extra are there."""
     return find_spec("llama_cpp") is not None and find_spec("gguf") is not None

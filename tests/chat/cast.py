@@ -1,4 +1,4 @@
-"""The cast of every permission test: alice, bob, a stranger, staff, a moderator, and nobody in particular."""
+"""Creates the cast of permission tests: alice, bob, a stranger, staff, a moderator, nobody in particular."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PASSWORD = "correct horse battery"
 
 
 class Cast:
-    """People, and browsers in which they are logged in."""
+    """Holds people, and browsers in which they are logged in."""
 
     def __init__(self) -> None:
         self.alice = self._join("alice")
@@ -26,7 +26,7 @@ class Cast:
         self._clients: dict[str, Client] = {}
 
     def client(self, who: str) -> Client:
-        """The browser of "alice", "bob", "stranger", "staff", "moderator" or "anonymous"."""
+        """Returns the browser of "alice", "bob", "stranger", "staff", "moderator" or "anonymous"."""
         if who not in self._clients:
             self._clients[who] = Client()
             if who != "anonymous":

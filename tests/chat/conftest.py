@@ -1,4 +1,4 @@
-"""Fixtures of every app's tests: the cast, and the scripted model where a test uses the database."""
+"""Gives every app's tests the cast, and the scripted model where a test uses the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cast(db: None) -> Cast:
 
 @pytest.fixture(autouse=True)
 def model_card(request: pytest.FixtureRequest) -> ModelCard | None:
-    """The scripted model, wherever a test uses the database."""
+    """Creates the scripted model wherever a test uses the database."""
     marker = request.node.get_closest_marker("django_db")
     if marker is None and not {"db", "transactional_db", "cast"} & set(request.fixturenames):
         return None

@@ -27,7 +27,7 @@ BACK_AFTER, BACK_AT_MOST = 0.1, 1.0  # seconds before a lost connection is tried
 
 @dataclass
 class Reply:
-    """One question and what the page knows of its reply; beside that state, what a drill wants to know."""
+    """Holds one question, what the page knows of its reply, and what a drill counts besides."""
 
     content: str
     client_id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -68,21 +68,21 @@ class Reply:
 
     @property
     def resume_after(self) -> int:
-        """The token after which to resume, when `apply` says so."""
+        """Returns the token after which to resume, when `apply` says so."""
         return self.state.resume or 0
 
     def acknowledged(self, message_id: str, generation_id: str) -> None:
-        """The reply to watch; a question that was sent again gets the same one."""
+        """Notes which reply to watch; a question that was sent again gets the same one."""
         if self.message_id != message_id:
             self.state = State(message_id, generation_id)
 
     def reconnected(self) -> bool:
-        """Whether to resume from `seq` on a new connection."""
+        """Returns whether to resume from `seq` on a new connection."""
         self.state = reducer.reconnected(self.state)
         return self.state.status == "live"
 
     def apply(self, frame: Frame) -> bool:
-        """Takes a frame as a page does. True if the page must ask for what it misses."""
+        """Applies a frame as a page does; returns whether the page must ask for what it misses."""
         before, self.state = self.state, reducer.apply(self.state, frame)
         self._count(before, frame)
         return self.state.asks > before.asks
@@ -116,20 +116,20 @@ class Reply:
         self.first_at = self.first_at or self.times[-1]
 
     def saw_each_once(self) -> bool:
-        """Whether every token came in one piece and in no other."""
+        """Returns whether every token came in one piece and in no other."""
         ends = [0, *(seq for _, seq in self.spans)]
         is_chain = [after for after, _ in self.spans] == ends[:-1] and ends[-1] == self.seq
         return not self.repeats and not self.restarts and is_chain
 
     def is_whole(self) -> bool:
-        """Whether the text is the one that `done` vouches for."""
+        """Returns whether the text is the one that `done` vouches for."""
         return (
             self.done is not None and self.done["seq"] == self.seq and reducer.is_whole(self.state, self.done)
         )
 
 
 class Tab:
-    """One websocket of one person; comes back when it is lost, and asks for what it missed."""
+    """Drives one websocket of one person: comes back when it is lost, and asks for what it missed."""
 
     def __init__(self, port: int, cookie: str) -> None:
         self._url = f"ws://127.0.0.1:{port}/ws/"

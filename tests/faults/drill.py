@@ -31,7 +31,7 @@ class Blow:
     caught: Sequence[Reply]
 
     def waits_over(self) -> bool:
-        """Whether one of those that fell silent goes on."""
+        """Returns whether one of those that fell silent goes on."""
         return any(seen is not None and seen[1] for seen in map(self._next_of, self.caught))
 
     def waits(self) -> list[float]:

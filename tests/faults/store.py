@@ -60,7 +60,7 @@ class Store:
         return 0
 
     def is_cut(self, generation_id: str, pid: int) -> bool:
-        """Whether a process that is dead left it with some tokens and without an end."""
+        """Returns whether a process that is dead left it with some tokens and without an end."""
         with self.client() as client:
             told = log.read(client, generation_id)
             worker = client.hget(scripts.key("gen", generation_id), "worker")

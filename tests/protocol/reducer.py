@@ -1,4 +1,4 @@
-"""The rules of docs/protocol.md for clients that are no browser: static/js/state/reducer.js in Python.
+"""Applies the rules of docs/protocol.md, as static/js/state/reducer.js does, for clients that are no browser.
 
 tests/protocol/test_cases.py holds both to the same table, and to each other on random frames.
 """
@@ -26,7 +26,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A client's state of one reply. Whenever `asks` rises, it must resume after token `resume`."""
+    """Holds a client's state of one reply. Whenever `asks` rises, it must resume after token `resume`."""
 
     message_id: str = ""
     generation_id: str = ""
@@ -101,7 +101,7 @@ def reconnected(state: State) -> State:
 
 
 def is_whole(state: State, done: Frame) -> bool:
-    """Whether the text held is the one that `done` vouches for."""
+    """Returns whether the text held is the one that `done` vouches for."""
     digest = hashlib.sha256(state.everything.encode()).hexdigest()
     return (len(state.everything), digest) == (done["length"], done["sha256"])
 

@@ -1,4 +1,8 @@
-/** @import { ShownMessage } from "grokweb/wire/objects.js" */
+/**
+ * Asks whether a message is to be deleted with all below it.
+ *
+ * @import { ShownMessage } from "grokweb/wire/objects.js"
+ */
 
 import { find, showError, wireDialog, wordsOf } from "grokweb/ui/dom.js";
 

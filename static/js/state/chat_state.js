@@ -1,7 +1,7 @@
 /**
- * What the chat page shows: the open conversation, its messages, what this tab has asked for and not yet
- * heard of, and whether the websocket is open. Pure transitions for a store, and functions that read the
- * state.
+ * Describes the state that the chat page shows: the open conversation, its messages, what this tab has asked
+ * for and not yet heard of, and whether the websocket is open. Has pure transitions for a store, and
+ * functions that read the state.
  *
  * @import { NewConversation, ReplyOptions } from "grokweb/wire/frames.js"
  * @import { AttachedFile, Message, MessagePage, ShownMessage } from "grokweb/wire/objects.js"

@@ -1,5 +1,5 @@
 /**
- * What frames do to a reply and to the list of messages: pure functions, the rules of docs/protocol.md.
+ * Applies frames to a reply and to the list of messages: pure functions, the rules of docs/protocol.md.
  * tests/protocol/cases.json has them as a table, for this module and for the client of the drills alike.
  *
  * @import { DoneFrame, ReplyFrame, ServerFrame, TokenFrame } from "grokweb/wire/frames.js"

@@ -1,5 +1,5 @@
 /**
- * The replies being written, in every conversation this tab knows of. reducer.js computes their state.
+ * Tracks the replies being written, in every conversation this tab knows of. reducer.js computes their state.
  *
  * @import { Reply } from "grokweb/state/reducer.js"
  * @import { ServerFrame } from "grokweb/wire/frames.js"

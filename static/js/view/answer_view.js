@@ -1,5 +1,5 @@
 /**
- * An answer: its text while it is written and afterwards, why it is not whole, and its buttons.
+ * Shows an answer: its text while it is written and afterwards, why it is not whole, and its buttons.
  *
  * @import { Reply } from "grokweb/state/reducer.js"
  * @import { TrackedReply } from "grokweb/state/replies.js"

@@ -1,4 +1,8 @@
-/** @import { AttachedFile } from "grokweb/wire/objects.js" */
+/**
+ * Describes the state of an attached file in one line.
+ *
+ * @import { AttachedFile } from "grokweb/wire/objects.js"
+ */
 
 import { bytes, number } from "grokweb/base/format.js";
 import { fill, gettext } from "grokweb/base/i18n.js";

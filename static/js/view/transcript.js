@@ -1,5 +1,5 @@
 /**
- * The messages on the page. Each has one view as long as it is shown; views are painted once a frame.
+ * Shows the messages on the page. Each has one view as long as it is shown; views are painted once a frame.
  *
  * @import { ReplyOptions } from "grokweb/wire/frames.js"
  * @import { ContextTurn, Model, ShownMessage } from "grokweb/wire/objects.js"

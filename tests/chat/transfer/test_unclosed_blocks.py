@@ -17,7 +17,7 @@ LAST = "The last words."
 
 
 def is_heard(text: str) -> bool:
-    """Whether a reader of Markdown sees a heading below the text as one of the whole document."""
+    """Returns whether a reader of Markdown sees a heading below the text as one of the whole document."""
     last = READER.parse(f"{text}\n\n## {LAST}")[-2:]
     return [(each.type, each.level) for each in last] == [("inline", 1), ("heading_close", 0)]
 

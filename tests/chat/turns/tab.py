@@ -14,7 +14,7 @@ WAIT = 10.0
 
 
 class Tab:
-    """One browser tab: its websocket, as JSON."""
+    """Drives the websocket of one browser tab, as JSON."""
 
     def __init__(self, cookie: str, origin: str) -> None:
         headers = [(b"origin", origin.encode()), (b"cookie", cookie.encode()), (b"accept-language", b"en")]
@@ -31,7 +31,7 @@ class Tab:
         await self.socket.send_to(text_data=json.dumps(frame))
 
     async def next(self) -> dict[str, Any]:
-        """The next frame, or {"close": code}."""
+        """Returns the next frame, or {"type": "close", "code": code}."""
         output = await self.socket.receive_output(timeout=WAIT)
         if output["type"] == "websocket.close":
             return {"type": "close", "code": output["code"]}
@@ -51,7 +51,7 @@ class Tab:
         return frame
 
     async def reply(self) -> tuple[str, dict[str, Any]]:
-        """Text as a page assembles it, to its end; every number seen once."""
+        """Returns the text of a reply as a page assembles it, every number once, and its `done`."""
         text, seq = "", 0
         while True:
             frame = await self.next()

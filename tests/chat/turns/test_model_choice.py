@@ -1,4 +1,4 @@
-"""Which model a new chat gets: the staff's choice, else the configured one, else one that runs."""
+"""A new chat gets the model that staff chose, else the configured one, else one that runs."""
 
 from __future__ import annotations
 

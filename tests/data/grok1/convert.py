@@ -55,7 +55,7 @@ class Reader(pickle.Unpickler):
 
 
 def layer_order(layers: int) -> list[int]:
-    """Which layer the files describe, twelve after twelve: 0, 1, 10, 2, ... (sorted as strings)."""
+    """Returns which layer the files describe, twelve after twelve: 0, 1, 10, 2, ... (sorted as strings)."""
     return sorted(range(layers), key=str)
 
 

@@ -1,4 +1,4 @@
-"""Which rows enter the next step, from what runs alone."""
+"""Tests which rows enter the next step, as a function of what runs."""
 
 from __future__ import annotations
 

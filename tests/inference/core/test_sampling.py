@@ -74,7 +74,7 @@ def test_chooses_what_the_plain_version_chooses(row: Any, sampling: Any, seed: A
 
 
 def near_border_of_top_p(row: Any, s: Any) -> Any:
-    """Whether the last bits decide how many reach top_p; the order of a sum is not promised."""
+    """Returns whether the last bits decide how many reach top_p; the order of a sum is not promised."""
     if s.top_p == 1 or s.temperature == 0:
         return False
     best = sorted(row, reverse=True)[: s.top_k or None]

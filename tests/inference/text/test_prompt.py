@@ -1,4 +1,4 @@
-"""Which messages go into the prompt."""
+"""Tests which messages go into the prompt."""
 
 from __future__ import annotations
 
