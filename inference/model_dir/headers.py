@@ -58,7 +58,7 @@ class Stored(NamedTuple):
 
 
 class FileState(NamedTuple):
-    """What differs where a file was replaced by another, or written, since."""
+    """Differs once a file was replaced by another, or written."""
 
     device: int
     inode: int
