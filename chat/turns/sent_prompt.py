@@ -24,7 +24,7 @@ def sent_prompt(message: Message) -> dict[str, Any] | None:
     imported answer. Raises BadInput for a message that is no answer.
 
     `exact`: its hash is that of the prompt which was sent, and it has the thoughts that were sent. Where the
-    worker did not report whether they were, none are shown, and it is not exact if there could have been some.
+    worker did not report whether they were, none are shown, and it is not exact if there may have been some.
     `left_out`: so many of its oldest turns did not fit. `images_left_out`: so many images of the branch were
     not sent.
     """

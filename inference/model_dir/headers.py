@@ -58,7 +58,7 @@ class Stored(NamedTuple):
 
 
 class FileState(NamedTuple):
-    """Differs once a file was replaced by another, or written."""
+    """Identifies a file with its content: it differs once the file was replaced by another, or written."""
 
     device: int
     inode: int
