@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ log = logging.getLogger("grokweb.servers")
 
 DEFAULT_CONTEXT = 8192  # tokens, while no server says its own
 PROBE_SECONDS = (1.0, 2.0, 5.0, 10.0, 15.0)  # between probes of a server that failed
+IDLE_SECONDS = 30.0  # between checks of a server that is well and answers nobody: its pages say so
 FIRST_RATIO = 3.5  # characters a token, until the servers' usage tells
 LEAST_RATIO, MOST_RATIO = 0.5, 8.0
 MESSAGE_TOKENS = 8  # for the marks around a message
@@ -81,7 +83,9 @@ class ServerPool:
     # --- Probes -------------------------------------------------------------------------------------------
 
     async def watch(self) -> None:
-        """Probes every server at the start, then again while it has a problem. Runs until it is cancelled."""
+        """Probes every server at the start and while it has a problem, and checks it while it is idle. Runs
+        until it is cancelled.
+        """
         await asyncio.gather(*(self._watch(replica) for replica in self.replicas.all))
 
     async def check(self, replicas: Collection[Replica]) -> None:
@@ -95,8 +99,10 @@ class ServerPool:
             self.note_failure(replica, error)
 
     async def _watch(self, replica: Replica) -> None:
-        failures = 0
+        failures, checked_at = 0, time.monotonic()
         while True:
+            if replica.load:
+                checked_at = time.monotonic()
             if not replica.probed or replica.problem:
                 try:
                     await self._probe(replica)
@@ -104,6 +110,9 @@ class ServerPool:
                 except ServerError as error:
                     self.note_failure(replica, error)
                     failures += 1
+            elif time.monotonic() - checked_at >= IDLE_SECONDS:
+                await self._check(replica)
+                checked_at = time.monotonic()
             await asyncio.sleep(PROBE_SECONDS[min(failures, len(PROBE_SECONDS) - 1)])
 
     async def _probe(self, replica: Replica) -> None:

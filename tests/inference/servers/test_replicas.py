@@ -88,6 +88,15 @@ def counting(call: Call) -> None:
     call.ok(" fourteen", " fifteen")
 
 
+def test_a_server_that_ends_while_nobody_asks_is_noticed(monkeypatch: Any) -> None:
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.1)
+    with FakeServer(well) as server, Driver(server.base) as driver:
+        assert driver.ask(request())[0] == "fine"
+        server.__exit__()
+        driver.wait_until(lambda: driver.engine.problem)
+        assert driver.engine.problem == ErrorCode.SERVER_UNAVAILABLE
+
+
 def test_an_answer_that_was_cut_is_continued_from_its_text() -> None:
     with FakeServer(continuing, probe=counting) as server, Driver(server.base) as driver:
         driver.wait_until(lambda: driver.replica(0).accepted.prefix)
